@@ -1,0 +1,1 @@
+//! sluis, the command line.

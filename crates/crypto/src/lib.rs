@@ -1,0 +1,1 @@
+//! The method sluis/1: derive, pseudonyms, tokens, seals, XAES-256-GCM.

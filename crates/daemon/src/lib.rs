@@ -1,0 +1,1 @@
+//! sluisd, the custodian's daemon.

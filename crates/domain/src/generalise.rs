@@ -1,0 +1,132 @@
+//! Generalisation: a coarser value in place of an exact one (treatment `generalise`), so that fewer people can be
+//! singled out by it.
+//!
+//! | to | input | output | example |
+//! |---|---|---|---|
+//! | `year` | date | `YYYY` | `1984-03-07` -> `1984` |
+//! | `month` | date | `YYYY-MM` | `1984-03-07` -> `1984-03` |
+//! | `decade` | date | first year of the decade and `s` | `1984-03-07` -> `1980s` |
+//! | `age-band` | date | lowest and highest whole age, `-` between | `1984-03-07` -> `40-49` |
+//! | `prefix` | UTF-8 | its first characters | `1234AB` -> `1234` |
+//! | `band` | number | `[low,high)`: low <= value < high | `-0.5` -> `[-10,0)` |
+//!
+//! Dates are those of [`Date::parse`]. An age-band of width 1 is still written with both ends (`41-41`). A value is
+//! taken as it is: nothing is trimmed.
+
+use std::io::Write;
+
+use crate::Reason;
+use crate::date::Date;
+
+/// What a value is generalised to. The registry refuses a width or length of zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Generalisation {
+    /// The year of a date: `1984`.
+    Year,
+    /// The year and month of a date: `1984-03`.
+    Month,
+    /// The decade of a date: `1980s` for 1980 to 1989.
+    Decade,
+    /// The age in whole years at `reference` of somebody born on the date, in bands from 0: `40-49`. Who was born on
+    /// 29 February has a birthday on 1 March in common years.
+    AgeBand {
+        /// Years per band; zero refuses every value.
+        width: u16,
+        /// The day at which the age is taken; a later date of birth is refused.
+        reference: Date,
+    },
+    /// The first characters (Unicode scalar values) of a text; a shorter text stays whole.
+    Prefix {
+        /// How many; zero leaves nothing, which is a missing value.
+        length: u16,
+    },
+    /// The band of a decimal number, from 0 in both directions: `[40,50)` for 40 and for 49.99, `[-10,0)` for -0.5.
+    ///
+    /// A number is an optional sign `+` or `-`, one or more digits, and optionally a dot and one or more digits; before
+    /// the dot at most 18 digits after leading zeros. No exponent, no separators, no comma.
+    Band {
+        /// Width of a band; zero refuses every value.
+        width: u32,
+    },
+}
+
+impl Generalisation {
+    /// Appends the generalised `value` to `out`. A missing (empty) value stays missing. On an error `out` is as it was.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidDate`] for what is not a date, or a date of birth after the reference;
+    /// [`Reason::InvalidUtf8`] for a prefix of what is not UTF-8; [`Reason::InvalidNumber`] for a band of what is not
+    /// a number, and for a width of zero.
+    pub fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        match *self {
+            Self::Year => append(out, format_args!("{:04}", Date::parse(value)?.year())),
+            Self::Month => {
+                let date = Date::parse(value)?;
+                append(out, format_args!("{:04}-{:02}", date.year(), date.month()));
+            }
+            Self::Decade => append(out, format_args!("{:03}0s", Date::parse(value)?.year() / 10)),
+            Self::AgeBand { width, reference } => {
+                let age = age(Date::parse(value)?, reference)?;
+                let low = age - age.checked_rem(width).ok_or(Reason::InvalidNumber)?;
+                append(out, format_args!("{low}-{}", u32::from(low) + u32::from(width) - 1));
+            }
+            Self::Prefix { length } => out.extend_from_slice(prefix(value, length)?.as_bytes()),
+            Self::Band { width } => {
+                let (floor, width) = (floor(value)?, i64::from(width));
+                let low = floor - floor.checked_rem_euclid(width).ok_or(Reason::InvalidNumber)?;
+                append(out, format_args!("[{low},{})", low + width));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("writing to a Vec cannot fail");
+}
+
+/// Whole years from `birth` to `reference`.
+fn age(birth: Date, reference: Date) -> Result<u16, Reason> {
+    if birth > reference {
+        return Err(Reason::InvalidDate);
+    }
+    let birthday_is_yet_to_come = (reference.month(), reference.day()) < (birth.month(), birth.day());
+    Ok(reference.year() - birth.year() - u16::from(birthday_is_yet_to_come))
+}
+
+fn prefix(value: &[u8], length: u16) -> Result<&str, Reason> {
+    let text = std::str::from_utf8(value).map_err(|_| Reason::InvalidUtf8)?;
+    let end = text.char_indices().nth(length.into()).map_or(text.len(), |(end, _)| end);
+    Ok(&text[..end])
+}
+
+/// The largest whole number that is not above the decimal number: less than 10^18 away from zero, or just that, so
+/// that adding a band's width cannot overflow. On digits, not in floating point, which would move values across a band's edge.
+fn floor(value: &[u8]) -> Result<i64, Reason> {
+    let (negative, unsigned) = match value {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, value),
+    };
+    let (whole, fraction) = match unsigned.iter().position(|byte| *byte == b'.') {
+        Some(dot) => (&unsigned[..dot], &unsigned[dot + 1..]),
+        None => (unsigned, &b"0"[..]),
+    };
+    let is_number = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    if !is_number(whole) || !is_number(fraction) {
+        return Err(Reason::InvalidNumber);
+    }
+    let significant = &whole[whole.iter().take_while(|digit| **digit == b'0').count()..];
+    if significant.len() > 18 {
+        return Err(Reason::InvalidNumber);
+    }
+    let magnitude = significant.iter().fold(0, |number: i64, digit| number * 10 + i64::from(digit - b'0'));
+    let has_fraction = fraction.iter().any(|digit| *digit != b'0');
+    Ok(if negative { -magnitude - i64::from(has_fraction) } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Time as an argument.
+
+use crate::Timestamp;
+
+/// The only source of the current time.
+pub trait Clock: Send + Sync {
+    /// Now, UTC.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,7 @@
+//! Ports: what the engine needs from the outside world, as traits.
+
+pub mod clock;
+pub mod store;
+
+pub use clock::Clock;
+pub use store::{Commit, Completion, Expectation, Family, PackedRows, Receipt, Store, StoreError, Write};

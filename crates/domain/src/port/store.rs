@@ -1,0 +1,333 @@
+//! The store port.
+//!
+//! The contract is written for several daemons over one shared store: a commit carries its expectations
+//! (compare-and-set), is applied as a whole or not at all, and reports back through a completion so that a
+//! synchronous engine can still group the commits of concurrent callers.
+//!
+//! The store sees sealed bytes only. It never interprets a value beyond the format byte that comes first.
+
+use crate::Column;
+
+/// A column family. The number is frozen; a retired number stays reserved.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Family {
+    /// Wrapped keys.
+    Keyring = 1,
+    /// Sealed registry versions.
+    Registry = 2,
+    /// Sealed grants, counters and counted batches.
+    Grants = 3,
+    /// Link rows.
+    Link = 4,
+    /// Identity rows.
+    Identity = 5,
+    /// Opt-out marks (reserved).
+    Optout = 6,
+    /// Corrected identifiers (reserved).
+    Alias = 7,
+    /// Imported mappings (reserved).
+    Import = 8,
+    /// Audit entries: key = sequence as u64 big-endian. Written through [`Commit::entries`] only.
+    Audit = 9,
+    /// Store format and identity.
+    Meta = 10,
+}
+
+impl Family {
+    /// All families, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::Keyring,
+        Self::Registry,
+        Self::Grants,
+        Self::Link,
+        Self::Identity,
+        Self::Optout,
+        Self::Alias,
+        Self::Import,
+        Self::Audit,
+        Self::Meta,
+    ];
+
+    /// Its name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::Registry => "registry",
+            Self::Grants => "grants",
+            Self::Link => "link",
+            Self::Identity => "identity",
+            Self::Optout => "optout",
+            Self::Alias => "alias",
+            Self::Import => "import",
+            Self::Audit => "audit",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+/// One key and its new value, or its removal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Where.
+    pub family: Family,
+    /// Key.
+    pub key: Vec<u8>,
+    /// New value; `None` deletes.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Holds, or the whole commit is refused with [`StoreError::Conflict`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// Where.
+    pub family: Family,
+    /// Key.
+    pub key: Vec<u8>,
+    /// The exact present value; `None`: absent.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Many rows of one family with keys of one length, in one buffer: no allocation per row.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PackedRows {
+    family: Family,
+    key_len: usize,
+    data: Vec<u8>,
+    /// End of each row (key || value) in `data`.
+    ends: Vec<u32>,
+}
+
+impl PackedRows {
+    /// Room for `rows` rows of together `bytes` bytes (keys and values).
+    pub fn with_capacity(family: Family, key_len: usize, rows: usize, bytes: usize) -> Self {
+        Self { family, key_len, data: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows) }
+    }
+
+    /// Appends one row; `write` adds key || value to the buffer.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.data.len();
+        write(&mut self.data);
+        assert!(self.data.len() > start + self.key_len, "a row has a key and a value");
+        // A commit holds one batch (megabytes), far below 4 GiB.
+        self.ends.push(u32::try_from(self.data.len()).expect("packed rows stay below 4 GiB"));
+    }
+
+    /// Where the rows go.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Bytes of each key.
+    pub fn key_len(&self) -> usize {
+        self.key_len
+    }
+
+    /// Orders the rows by key; rows of one key keep their order, so that the last one still wins. A store takes
+    /// ordered rows faster than random ones.
+    pub fn sort(&mut self) {
+        let mut rows: Vec<_> = self.iter().collect();
+        rows.sort_by_key(|(key, _)| *key);
+        let (mut data, mut ends) = (Vec::with_capacity(self.data.len()), Vec::with_capacity(rows.len()));
+        for (key, value) in rows {
+            data.extend_from_slice(key);
+            data.extend_from_slice(value);
+            // No longer than before, and that was checked by `push_with`.
+            ends.push(u32::try_from(data.len()).expect("packed rows stay below 4 GiB"));
+        }
+        (self.data, self.ends) = (data, ends);
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Key and value of each row, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let row = &self.data[start..end as usize];
+            start = end as usize;
+            row.split_at(self.key_len)
+        })
+    }
+
+    /// Bytes of all keys and values.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+}
+
+impl std::fmt::Debug for PackedRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PackedRows({}, {} rows)", self.family.name(), self.len())
+    }
+}
+
+/// What is written together, or not at all: `writes` in order, then `rows` in order, then `entries`. A later
+/// write of a key wins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Conditions on the state before the commit.
+    pub expect: Vec<Expectation>,
+    /// Single writes, in order.
+    pub writes: Vec<Write>,
+    /// Bulk rows.
+    pub rows: Vec<PackedRows>,
+    /// Audit entries (canonical bytes), appended under the next free sequence numbers.
+    pub entries: Vec<Vec<u8>>,
+}
+
+impl Commit {
+    /// Adds a put.
+    pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
+        self.writes.push(Write { family, key: key.into(), value: Some(value.into()) });
+        self
+    }
+
+    /// Adds an expectation.
+    pub fn expect(&mut self, family: Family, key: impl Into<Vec<u8>>, value: Option<Vec<u8>>) -> &mut Self {
+        self.expect.push(Expectation { family, key: key.into(), value });
+        self
+    }
+
+    /// Adds an audit entry.
+    pub fn entry(&mut self, entry: Vec<u8>) -> &mut Self {
+        self.entries.push(entry);
+        self
+    }
+}
+
+/// Says that a commit is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Sequence of the first audit entry of the commit (or the next free one if it had none).
+    pub first_entry: u64,
+}
+
+/// Called once, from a thread of the store, when the commit is durable or has failed, in the order of the calls of
+/// [`Store::submit`]. Must not block, and so must not submit either.
+pub type Completion = Box<dyn FnOnce(Result<Receipt, StoreError>) + Send>;
+
+/// Why the store did not do it. Carries no keys or values of rows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// An expectation did not hold; nothing was written.
+    #[error("a precondition of the commit does not hold")]
+    Conflict,
+    /// Stored bytes are damaged or of an unknown format. Never skipped, never guessed.
+    #[error("stored bytes are corrupt: {0}")]
+    Corrupt(String),
+    /// A write failed earlier; the store takes no writes until it is reopened.
+    #[error("the store is read-only after a failed write: {0}")]
+    ReadOnly(String),
+    /// Another process has the directory open.
+    #[error("the store is in use by another process: {0}")]
+    Locked(String),
+    /// Any other I/O failure.
+    #[error("store I/O failed: {0}")]
+    Io(String),
+}
+
+/// The store. All methods may block; none panics on what it reads.
+pub trait Store: Send + Sync {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Values of many keys of `key_len` bytes each, packed in `keys`; absent = missing (every stored value has
+    /// at least its format byte).
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    fn get_many(&self, family: Family, key_len: usize, keys: &[u8]) -> Result<Column, StoreError>;
+
+    /// Up to `limit` rows from the first key >= `start`, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+
+    /// Makes a commit durable (synced), grouped with others, in the order of the calls; then calls `done`.
+    /// May block for back-pressure.
+    fn submit(&self, commit: Commit, done: Completion);
+
+    /// [`Self::submit`], waiting for the outcome.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; nothing was written then.
+    fn commit(&self, commit: Commit) -> Result<Receipt, StoreError> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.submit(commit, Box::new(move |outcome| drop(sender.send(outcome))));
+        receiver.recv().unwrap_or_else(|_| Err(StoreError::Io("the store stopped".into())))
+    }
+
+    /// Number of audit entries; also the next sequence number.
+    fn entries(&self) -> u64;
+
+    /// `Err` once the store stopped taking writes.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`].
+    fn writable(&self) -> Result<(), StoreError>;
+
+    /// Writes a consistent, verified copy of the store into `directory` while it is in use. Several backups may
+    /// share a directory. Returns the size in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn backup(&self, directory: &std::path::Path) -> Result<u64, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_rows_come_out_as_they_went_in() {
+        let mut rows = PackedRows::with_capacity(Family::Link, 2, 2, 16);
+        rows.push_with(|out| out.extend_from_slice(b"k1value"));
+        rows.push_with(|out| out.extend_from_slice(b"k2v"));
+        let all: Vec<_> = rows.iter().collect();
+        assert_eq!(all, [(&b"k1"[..], &b"value"[..]), (b"k2", b"v")]);
+    }
+
+    #[test]
+    fn sorted_rows_keep_the_order_of_equal_keys() {
+        let mut rows = PackedRows::with_capacity(Family::Link, 1, 4, 16);
+        for row in [b"bx1", b"a22", b"by3", b"a33"] {
+            rows.push_with(|out| out.extend_from_slice(row));
+        }
+        rows.sort();
+        let all: Vec<_> = rows.iter().collect();
+        assert_eq!(all, [(&b"a"[..], &b"22"[..]), (b"a", b"33"), (b"b", b"x1"), (b"b", b"y3")]);
+    }
+
+    #[test]
+    fn family_numbers_and_names_are_frozen() {
+        let table: Vec<_> = Family::ALL.iter().map(|f| (*f as u8, f.name())).collect();
+        assert_eq!(
+            table,
+            [
+                (1, "keyring"),
+                (2, "registry"),
+                (3, "grants"),
+                (4, "link"),
+                (5, "identity"),
+                (6, "optout"),
+                (7, "alias"),
+                (8, "import"),
+                (9, "audit"),
+                (10, "meta")
+            ]
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! Every reason for which a request or a row is refused: one stable code, one fixed outward message.
+//!
+//! The code is the `reason` of `google.rpc.ErrorInfo`, the label of the metric, the `reason` of the audit entry
+//! and the row in `docs/errors.md`. The message never depends on the data.
+
+use std::fmt;
+
+/// How a refusal is answered: the canonical gRPC code it maps to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Category {
+    /// The request is wrong, whatever the state of the system.
+    InvalidArgument,
+    /// No (acceptable) client certificate.
+    Unauthenticated,
+    /// The caller may not.
+    PermissionDenied,
+    /// What is named does not exist, or not for the caller.
+    NotFound,
+    /// It exists already, with other content.
+    AlreadyExists,
+    /// The state of the system does not allow it.
+    FailedPrecondition,
+    /// A limit is reached.
+    ResourceExhausted,
+    /// Somebody else was faster; reading again and repeating may help.
+    Aborted,
+    /// Not at this moment.
+    Unavailable,
+    /// A defect or damage.
+    Internal,
+    /// Only as a row rejection, never as an answer to a request.
+    Row,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $category:ident, $message:literal;)+) => {
+        /// Why something was refused.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Reason { $(#[doc = $message] $(#[$doc])* $name),+ }
+
+        impl Reason {
+            /// All reasons, in the order of `docs/errors.md`.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The stable code.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// The fixed outward message.
+            pub fn message(self) -> &'static str {
+                match self { $(Self::$name => $message),+ }
+            }
+
+            /// The kind of answer.
+            pub fn category(self) -> Category {
+                match self { $(Self::$name => Category::$category),+ }
+            }
+
+            /// The reason of a code.
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Who are you?
+    NoIdentity = "NO_SPIFFE_ID", Unauthenticated, "the client certificate must have exactly one URI SAN, a SPIFFE id spiffe://<trust-domain>/<organisation>/<member> of this custodian's trust domain";
+    CertificateExpired = "CERTIFICATE_EXPIRED", Unauthenticated, "the client certificate has expired; renew it and connect again";
+    CertificateRevoked = "CERTIFICATE_REVOKED", Unauthenticated, "the client certificate has been revoked";
+    UnknownOrganisation = "UNKNOWN_ORGANISATION", PermissionDenied, "the organisation of the client certificate is not in the registry; ask the custodian to register it";
+    NotAMember = "NOT_A_MEMBER", PermissionDenied, "the certificate's member is not a member of its organisation; ask the custodian to register it";
+    Blocked = "BLOCKED", PermissionDenied, "this member is blocked; ask the custodian";
+    // May you?
+    NotASource = "NOT_A_SOURCE", PermissionDenied, "only members of the chain's sources may submit records to it";
+    NotTheGrantee = "NOT_THE_GRANTEE", PermissionDenied, "only members of the grantee's organisation may use or see this grant";
+    NotASteward = "NOT_A_STEWARD", PermissionDenied, "only a steward of the organisation that owns the chain may do this";
+    NotACustodian = "NOT_A_CUSTODIAN", PermissionDenied, "only custodians may do this";
+    NotAnAuditor = "NOT_AN_AUDITOR", PermissionDenied, "only auditors may do this";
+    CustodianMayNot = "CUSTODIAN_MAY_NOT", PermissionDenied, "a custodian can neither request nor decide grants";
+    OwnRequest = "OWN_REQUEST", PermissionDenied, "a requester cannot approve their own request; another steward must";
+    AlreadyApproved = "ALREADY_APPROVED", FailedPrecondition, "this steward has already approved this grant; a different steward must give the next approval";
+    NotEligible = "NOT_ELIGIBLE", PermissionDenied, "the caller's organisation may not hold this grant: conversion is for the owner or a recipient of the chain converted from, re-identification for those the chain lists in reidentify_to";
+    // What do you ask for?
+    InvalidRequest = "INVALID_REQUEST", InvalidArgument, "a field of the request is missing or malformed; the violation names it";
+    InvalidBatch = "INVALID_BATCH", InvalidArgument, "every column of a batch must have exactly as many values as the batch has rows, and no element may come twice";
+    InvalidStream = "INVALID_STREAM", InvalidArgument, "the first message of a stream opens it and the others are batches";
+    BatchTooLarge = "BATCH_TOO_LARGE", ResourceExhausted, "the batch is larger than this custodian accepts; send smaller batches";
+    UnknownChain = "UNKNOWN_CHAIN", NotFound, "the chain does not exist, or not for this caller";
+    UnknownElement = "UNKNOWN_ELEMENT", InvalidArgument, "a column is not listed as an element of the chain; leave it out, drop it or have it registered";
+    ClientOnlyElement = "CLIENT_ONLY_ELEMENT", InvalidArgument, "a column with treatment keep or drop was sent; such columns must stay with the client";
+    MissingSubject = "MISSING_SUBJECT", InvalidArgument, "a date-shift column needs the column of its subject element in the same batch";
+    UnsupportedDelivery = "UNSUPPORTED_DELIVERY", InvalidArgument, "delivery to the recipient is reserved; use delivery to the caller";
+    WrongElement = "WRONG_ELEMENT", InvalidArgument, "the column is not an element of the grant";
+    InvalidRegistry = "INVALID_REGISTRY", InvalidArgument, "the registry was refused as a whole; the violations name every error and its place";
+    RegistryChanged = "REGISTRY_CHANGED", Aborted, "the registry changed in the meantime; look at the new diff and apply again";
+    UnknownVersion = "UNKNOWN_KEY_VERSION", NotFound, "the key version does not exist";
+    VersionState = "KEY_VERSION_STATE", FailedPrecondition, "the key version's state does not allow this; the current version must be rotated away first";
+    InvalidPageToken = "INVALID_PAGE_TOKEN", InvalidArgument, "the page token is not one this custodian gave out";
+    BackupFailed = "BACKUP_FAILED", Internal, "the backup could not be written; the custodian's log says why";
+    // Grants
+    UnknownGrant = "UNKNOWN_GRANT", NotFound, "the grant does not exist, or not for this caller";
+    GrantKind = "GRANT_KIND", FailedPrecondition, "the grant is of the other kind";
+    GrantNotApproved = "GRANT_NOT_APPROVED", FailedPrecondition, "the grant is not approved yet";
+    GrantDenied = "GRANT_DENIED", FailedPrecondition, "the grant was denied";
+    GrantNotStarted = "GRANT_NOT_STARTED", FailedPrecondition, "the grant has not started yet";
+    GrantExpired = "GRANT_EXPIRED", FailedPrecondition, "the grant has expired; request a new one";
+    GrantExhausted = "GRANT_EXHAUSTED", ResourceExhausted, "the batch would pass the grant's maximum number of values; nothing of it was done";
+    GrantRevoked = "GRANT_REVOKED", FailedPrecondition, "the grant was revoked";
+    GrantDecided = "GRANT_DECIDED", FailedPrecondition, "the grant has already been decided";
+    GrantStale = "GRANT_STALE", FailedPrecondition, "what the grant was approved for has changed in the registry; request a new one";
+    DigestMismatch = "DIGEST_MISMATCH", FailedPrecondition, "the approval names another grant than the one stored; look at the grant again";
+    BatchIdReused = "BATCH_ID_REUSED", AlreadyExists, "this batch id was used before with other content";
+    NotLinked = "NOT_LINKED", FailedPrecondition, "the chain keeps no escrow for this namespace: nothing leads out of it";
+    NotReversible = "NOT_REVERSIBLE", FailedPrecondition, "the element is not reversible in this chain";
+    // The daemon
+    TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted, "the custodian is at its limit of concurrent work; try again later";
+    ReadOnly = "STORE_READ_ONLY", Unavailable, "the custodian cannot write at the moment and refuses all acts; its operator has been told";
+    Draining = "DRAINING", Unavailable, "the custodian is stopping; try again later";
+    CorruptStore = "CORRUPT_STORE", Internal, "stored data is damaged; the custodian refuses rather than guess";
+    Internal = "INTERNAL", Internal, "something went wrong inside the custodian; its log knows this request id";
+    Unimplemented = "RESERVED", InvalidArgument, "this is reserved for a later version";
+    // Rows: the value
+    TooLong = "TOO_LONG", Row, "the value is over 255 bytes after normalisation";
+    InvalidUtf8 = "INVALID_UTF8", Row, "the value is not valid UTF-8";
+    InvalidIdentifier = "INVALID_IDENTIFIER", Row, "the value does not have the form of the namespace's identifier kind";
+    AllZero = "ALL_ZERO", Row, "the number consists of zeros only";
+    InvalidChecksum = "INVALID_CHECKSUM", Row, "the number fails its checksum";
+    InvalidPrehash = "INVALID_PREHASH", Row, "a prehash value is exactly 32 bytes";
+    InvalidDate = "INVALID_DATE", Row, "the value is not a date of the form YYYY-MM-DD";
+    DateOutOfRange = "DATE_OUT_OF_RANGE", Row, "the shifted date would leave the years 0001 to 9999";
+    NoSubject = "NO_SUBJECT", Row, "a date can only be shifted in a row that has a subject";
+    InvalidNumber = "INVALID_NUMBER", Row, "the value is not a number that can be generalised";
+    // Rows: the token
+    MalformedPseudonym = "MALFORMED_PSEUDONYM", Row, "the value is not a pseudonym: its form or check sum is wrong";
+    UnknownPseudonym = "UNKNOWN_PSEUDONYM", Row, "the pseudonym is not known in this chain and element";
+    VersionDisabled = "KEY_VERSION_DISABLED", Row, "the pseudonym's key version is disabled";
+    CorruptLinkRow = "CORRUPT_ROW", Row, "the stored row is damaged; the custodian refuses rather than guess";
+    NoStoredIdentity = "NO_IDENTITY", Row, "no identity is kept for this pseudonym";
+    MalformedCiphertext = "MALFORMED_CIPHERTEXT", Row, "the value is not an encrypted element";
+    UnknownCiphertext = "UNKNOWN_CIPHERTEXT", Row, "the ciphertext was not made by this chain for this element, or it was changed";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_upper_snake_and_found_again() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason.code()), Some(*reason));
+            assert!(reason.code().bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'));
+        }
+    }
+}

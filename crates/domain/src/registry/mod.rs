@@ -1,0 +1,140 @@
+//! The registry: which organisations there are, which identifiers they share, and which information chains run
+//! between them.
+//!
+//! It is declarative. The operator writes the whole as TOML (`docs/samples/registry.toml` shows every key),
+//! [`Registry::parse`] takes all of it or nothing and names every error at once, and [`diff`] shows what would
+//! change. A [`Registry`] is valid by construction: every reference resolves, every owner has its stewards, every
+//! treatment has exactly its parameters. It holds no personal data, so all of it may be shown and logged.
+
+mod chain;
+mod diff;
+mod organisation;
+mod problem;
+mod raw;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use chain::{Chain, ChainNamespace, Element, LinkMode, Retention, RetentionUnit, Treatment};
+pub use diff::{Change, ChangeKind, diff};
+pub use organisation::{Members, Organisation};
+pub use problem::Problem;
+
+use crate::id::{ChainId, Identity, NamespaceId, OrganisationId};
+use crate::identifier::{Checksum, IdentifierKind, InputMode};
+
+/// Most chains in a registry.
+pub const MAX_CHAINS: usize = 1_000;
+/// Most namespaces in a chain.
+pub const MAX_NAMESPACES_PER_CHAIN: usize = 64;
+/// Most elements in a chain.
+pub const MAX_ELEMENTS_PER_CHAIN: usize = 4_096;
+/// Fewest approvals of a re-identification, and fewest stewards of an organisation that owns a chain: two gates.
+pub const MIN_APPROVALS: u8 = 2;
+/// Longest date shift, in days either way (about a century).
+pub const MAX_SHIFT_DAYS: u32 = 36_500;
+/// Longest name of an organisation, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
+
+/// A whole registry, valid by construction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registry {
+    organisations: BTreeMap<OrganisationId, Organisation>,
+    namespaces: BTreeMap<NamespaceId, Namespace>,
+    chains: BTreeMap<ChainId, Chain>,
+}
+
+/// A kind of subject identifier shared by chains.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Namespace {
+    id: NamespaceId,
+    identifier: IdentifierKind,
+    input: InputMode,
+    checksum: Checksum,
+}
+
+impl Registry {
+    /// A registry without organisations, namespaces and chains: what a new custodian starts with.
+    pub fn empty() -> Self {
+        Self { organisations: BTreeMap::new(), namespaces: BTreeMap::new(), chains: BTreeMap::new() }
+    }
+
+    /// Parses and validates a registry in TOML. `custodians` are those of the daemon's own configuration; none of
+    /// them may be a steward.
+    ///
+    /// # Errors
+    /// Every [`Problem`] of the text in the order of its lines; a TOML syntax error is a single one.
+    pub fn parse(text: &str, custodians: &[Identity]) -> Result<Self, Vec<Problem>> {
+        let mut problems = problem::Problems::new(text);
+        let registry = raw::read(text, &mut problems).and_then(|raw| validate::registry(&raw, custodians, &mut problems));
+        match registry {
+            Some(registry) if problems.is_empty() => Ok(registry),
+            _ => Err(problems.into_sorted()),
+        }
+    }
+
+    /// What forbids replacing this registry by `new`; empty if nothing does. The problems have no line.
+    pub fn check_change(&self, new: &Self) -> Vec<Problem> {
+        diff::check_change(self, new)
+    }
+
+    /// The organisation with this id.
+    pub fn organisation(&self, id: &OrganisationId) -> Option<&Organisation> {
+        self.organisations.get(id)
+    }
+
+    /// The namespace with this id.
+    pub fn namespace(&self, id: &NamespaceId) -> Option<&Namespace> {
+        self.namespaces.get(id)
+    }
+
+    /// The chain with this id.
+    pub fn chain(&self, id: &ChainId) -> Option<&Chain> {
+        self.chains.get(id)
+    }
+
+    /// All organisations in the order of their ids.
+    pub fn organisations(&self) -> impl ExactSizeIterator<Item = &Organisation> {
+        self.organisations.values()
+    }
+
+    /// All namespaces in the order of their ids.
+    pub fn namespaces(&self) -> impl ExactSizeIterator<Item = &Namespace> {
+        self.namespaces.values()
+    }
+
+    /// All chains in the order of their ids.
+    pub fn chains(&self) -> impl ExactSizeIterator<Item = &Chain> {
+        self.chains.values()
+    }
+
+    /// The organisation that owns `chain`; `None` only for a chain of another registry.
+    pub fn owner(&self, chain: &Chain) -> Option<&Organisation> {
+        self.organisation(chain.owner())
+    }
+}
+
+impl Namespace {
+    /// The id.
+    pub fn id(&self) -> &NamespaceId {
+        &self.id
+    }
+
+    /// Which identifiers it holds; fixed for its life.
+    pub fn identifier(&self) -> IdentifierKind {
+        self.identifier
+    }
+
+    /// What sources send of an identifier; fixed for its life.
+    pub fn input(&self) -> InputMode {
+        self.input
+    }
+
+    /// Whether check digits are verified.
+    pub fn checksum(&self) -> Checksum {
+        self.checksum
+    }
+}

@@ -1,0 +1,1 @@
+//! Use cases: pseudonymise, convert, re-identify, govern, rotate.

@@ -1,0 +1,1 @@
+//! Wrapped roots, key versions and KEK providers.

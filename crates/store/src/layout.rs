@@ -1,0 +1,168 @@
+//! The bytes in the store. A contract: what is declared here is on disks for years.
+//!
+//! Integers are big-endian. The first byte of every value is its format; this version knows format `0x01` in every
+//! family. A row of an unknown format, or of the wrong size, is corrupt: it is refused, never skipped or guessed.
+//!
+//! | family | key | value |
+//! |---|---|---|
+//! | `keyring` (1) | chosen by the keyring | `0x01`, then sealed by the keyring |
+//! | `registry` (2) | chosen by the engine | `0x01`, then sealed by the engine |
+//! | `grants` (3) | chosen by the engine | `0x01`, then sealed by the engine |
+//! | `link` (4) | kid (4), index I (16): 20 bytes | `0x01`, masked link value (16): 17 bytes |
+//! | `identity` (5) | as `link` | `0x01`, nonce (24), ciphertext (1 or more), tag (16) |
+//! | `optout` (6), `alias` (7), `import` (8) | reserved | reserved: rows are refused |
+//! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x01` is its version |
+//! | `meta` (10) | `format` | `0x01`, store format u32: 5 bytes |
+//! | | `store-id` | `0x01`, random (16): 17 bytes; made once, kept by backup and restore |
+//! | | any other | `0x01`, anything |
+//!
+//! Each family is a RocksDB column family of that name; its number is in [`Family`] and frozen. RocksDB's own family
+//! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a
+//! process has the store open.
+
+use sluis_domain::port::store::{Family, StoreError};
+
+/// The store format this version writes and knows.
+pub const STORE_FORMAT: u32 = 1;
+/// First byte of every value.
+pub const VALUE_FORMAT: u8 = 0x01;
+/// Bytes of a kid.
+pub const KID_BYTES: usize = 4;
+/// Bytes of the index I of a pseudonym.
+pub const INDEX_BYTES: usize = 16;
+/// Bytes of a key of `link` and of `identity`.
+pub const LINK_KEY_BYTES: usize = 20;
+/// Bytes of a value of `link`.
+pub const LINK_VALUE_BYTES: usize = 17;
+/// Bytes of a value of `identity` apart from the ciphertext.
+pub const IDENTITY_OVERHEAD_BYTES: usize = 41;
+/// Bytes of a key of `audit`.
+pub const AUDIT_KEY_BYTES: usize = 8;
+/// Bytes of the store id.
+pub const STORE_ID_BYTES: usize = 16;
+/// Key of the store format in `meta`.
+pub const META_FORMAT: &[u8] = b"format";
+/// Key of the store id in `meta`.
+pub const META_STORE_ID: &[u8] = b"store-id";
+
+const _: () = {
+    assert!(LINK_KEY_BYTES == KID_BYTES + INDEX_BYTES);
+    assert!(LINK_VALUE_BYTES == 1 + INDEX_BYTES);
+    assert!(IDENTITY_OVERHEAD_BYTES == 1 + 24 + 16);
+    assert!(AUDIT_KEY_BYTES == size_of::<u64>());
+    assert!(STORE_ID_BYTES == 16);
+};
+
+/// The key of an audit entry.
+pub fn audit_key(sequence: u64) -> [u8; AUDIT_KEY_BYTES] {
+    sequence.to_be_bytes()
+}
+
+/// The sequence number in a key of `audit`.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] unless the key has 8 bytes.
+pub fn audit_sequence(key: &[u8]) -> Result<u64, StoreError> {
+    key.try_into().map(u64::from_be_bytes).map_err(|_| misfit(Family::Audit))
+}
+
+/// The value of the store format.
+pub fn format_value(format: u32) -> Vec<u8> {
+    [&[VALUE_FORMAT][..], &format.to_be_bytes()].concat()
+}
+
+/// Checks the value of the store format.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if it is not [`STORE_FORMAT`].
+pub fn check_format(value: &[u8]) -> Result<(), StoreError> {
+    let format = match value.split_first() {
+        Some((&VALUE_FORMAT, format)) => format.try_into().map(u32::from_be_bytes).map_err(|_| misfit(Family::Meta))?,
+        _ => return Err(misfit(Family::Meta)),
+    };
+    if format == STORE_FORMAT {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt(format!(
+        "the store has format {format}, and this version of sluisd knows only format {STORE_FORMAT}"
+    )))
+}
+
+/// The value of the store id.
+pub fn store_id_value(id: &[u8; STORE_ID_BYTES]) -> Vec<u8> {
+    [&[VALUE_FORMAT][..], id].concat()
+}
+
+/// Reads the value of the store id.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if it is anything else.
+pub fn store_id(value: &[u8]) -> Result<[u8; STORE_ID_BYTES], StoreError> {
+    match value.split_first() {
+        Some((&VALUE_FORMAT, id)) => id.try_into().map_err(|_| misfit(Family::Meta)),
+        _ => Err(misfit(Family::Meta)),
+    }
+}
+
+/// Checks that a row has the layout of its family; done with every row that is written and every row that is read.
+///
+/// # Errors
+/// [`StoreError::Corrupt`]; it names the family only.
+pub fn check_row(family: Family, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let sizes_fit = match family {
+        Family::Link => key.len() == LINK_KEY_BYTES && value.len() == LINK_VALUE_BYTES,
+        Family::Identity => key.len() == LINK_KEY_BYTES && value.len() > IDENTITY_OVERHEAD_BYTES,
+        Family::Audit => key.len() == AUDIT_KEY_BYTES,
+        Family::Optout | Family::Alias | Family::Import => false,
+        Family::Keyring | Family::Registry | Family::Grants | Family::Meta => !key.is_empty(),
+    };
+    if sizes_fit && value.first() == Some(&VALUE_FORMAT) { Ok(()) } else { Err(misfit(family)) }
+}
+
+fn misfit(family: Family) -> StoreError {
+    StoreError::Corrupt(format!("a row of `{}` has an unknown format or a wrong size", family.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meta_values_are_frozen() {
+        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 1]);
+        assert_eq!(store_id(&store_id_value(&[7; 16])), Ok([7; 16]));
+        assert_eq!(audit_key(258), [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(audit_sequence(&audit_key(u64::MAX)), Ok(u64::MAX));
+    }
+
+    #[test]
+    fn an_unknown_store_format_is_refused_with_both_numbers() {
+        let refused = check_format(&format_value(2)).unwrap_err().to_string();
+        assert!(refused.contains("format 2") && refused.contains("format 1"), "{refused}");
+        for value in [&[][..], &[1], &[2, 0, 0, 0, 1], &[1, 0, 0, 1], &[1, 0, 0, 0, 0, 1]] {
+            assert!(matches!(check_format(value), Err(StoreError::Corrupt(_))), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn rows_of_another_size_or_format_are_refused() {
+        let (key, link, identity) = ([9; 20], [1; 17], [1; 42]);
+        let audit = audit_key(0);
+        for (family, key, value) in [
+            (Family::Link, &key[..], &link[..]),
+            (Family::Identity, &key, &identity),
+            (Family::Audit, &audit, &link),
+            (Family::Grants, &[1], &[1]),
+        ] {
+            assert_eq!(check_row(family, key, value), Ok(()));
+            let shorter_key = &key[1..];
+            let other_format = [&[2], &value[1..]].concat();
+            for (key, value) in [(shorter_key, value), (key, &other_format), (key, &[])] {
+                assert!(matches!(check_row(family, key, value), Err(StoreError::Corrupt(_))), "{family:?}");
+            }
+        }
+        assert!(check_row(Family::Link, &key, &[1; 18]).is_err());
+        assert!(check_row(Family::Identity, &key, &[1; 41]).is_err());
+        assert!(check_row(Family::Import, &key, &link).is_err());
+    }
+}

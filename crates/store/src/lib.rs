@@ -1,0 +1,17 @@
+//! RocksDB behind the `Store` port of `sluis-domain`.
+//!
+//! The store sees sealed bytes only: no key and no plaintext ever comes in here. What it adds to RocksDB: the
+//! layout ([`layout`]), commits that are conditional, grouped and synced (one writer thread), audit sequence
+//! numbers without gaps, a refusal to go on after a failed write, on-line backup and [`restore`].
+
+mod backup;
+mod error;
+pub mod layout;
+mod options;
+mod queue;
+mod rocks;
+mod writer;
+
+pub use backup::{Restored, restore};
+pub use options::Options;
+pub use rocks::RocksStore;

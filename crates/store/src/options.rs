@@ -1,0 +1,93 @@
+//! How RocksDB is set up. The reasons are in `docs/decisions/0002-store-rocksdb.md`.
+
+use rocksdb::statistics::StatsLevel;
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode,
+};
+use sluis_domain::port::store::Family;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Memory and limits of a store. The defaults suit a daemon that must stay below 512 MiB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Cache of uncompressed blocks, filters and indexes.
+    pub block_cache_bytes: usize,
+    /// All write buffers of all families together.
+    pub write_buffer_bytes: usize,
+    /// Open SST files.
+    pub max_open_files: i32,
+    /// Submitted commits that wait for the writer, at most; `submit` blocks beyond.
+    pub queue_commits: usize,
+    /// Bytes of the submitted commits that wait, at most (one larger commit passes when nothing else waits).
+    pub queue_bytes: usize,
+    /// Commits written and synced together, at most.
+    pub group_commits: usize,
+    /// Bytes of the commits written and synced together, at most (one larger commit passes alone).
+    pub group_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            block_cache_bytes: 64 * MIB,
+            write_buffer_bytes: 64 * MIB,
+            max_open_files: 512,
+            queue_commits: 1024,
+            queue_bytes: 16 * MIB,
+            group_commits: 64,
+            group_bytes: 8 * MIB,
+        }
+    }
+}
+
+/// Options of the whole database.
+pub(crate) fn database(options: &Options) -> rocksdb::Options {
+    let mut db = rocksdb::Options::default();
+    db.set_paranoid_checks(true);
+    // The default recovery mode drops every record after the first bad one, and so acknowledged commits.
+    db.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    db.set_db_write_buffer_size(options.write_buffer_bytes);
+    db.set_max_total_wal_size(4 * options.write_buffer_bytes as u64);
+    db.set_max_open_files(options.max_open_files);
+    db.set_max_background_jobs(2);
+    db.set_bytes_per_sync(MIB as u64);
+    db.set_max_log_file_size(4 * MIB);
+    db.set_keep_log_file_num(4);
+    db.set_stats_dump_period_sec(0);
+    db.set_stats_persist_period_sec(0);
+    db.enable_statistics();
+    db.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
+    db
+}
+
+/// All families with their options, sharing one cache. RocksDB insists on its own family `default`; it stays empty.
+pub(crate) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(options.block_cache_bytes);
+    let names = Family::ALL.map(|family| (family.name(), family_options(family, options, &cache)));
+    let default = (rocksdb::DEFAULT_COLUMN_FAMILY_NAME, rocksdb::Options::default());
+    names.into_iter().chain([default]).map(|(name, options)| ColumnFamilyDescriptor::new(name, options)).collect()
+}
+
+fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::Options {
+    // Bulk rows: random keys, looked up one by one, sealed values.
+    let bulk = matches!(family, Family::Link | Family::Identity);
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    // Filters and indexes count against the cache, in partitions, so that a national register fits as well.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_cache_index_and_filter_blocks_with_high_priority(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    if bulk {
+        table.set_bloom_filter(10.0, false);
+    }
+    let mut cf = rocksdb::Options::default();
+    cf.set_block_based_table_factory(&table);
+    cf.set_write_buffer_size(if bulk { options.write_buffer_bytes / 2 } else { (4 * MIB).min(options.write_buffer_bytes) });
+    // Link rows do not compress.
+    cf.set_compression_type(if family == Family::Link { DBCompressionType::None } else { DBCompressionType::Lz4 });
+    cf
+}

@@ -1,0 +1,1 @@
+//! Development only: clock, stores with faults, run-time certificates, in-process daemon.
