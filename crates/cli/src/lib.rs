@@ -1,1 +1,23 @@
-//! sluis, the command line.
+//! `sluis`, the command line.
+//!
+//! One module per family of subcommands; [`connect`] finds the custodian, [`output`] is the only module that prints,
+//! [`error`] has the exit codes.
+
+pub mod connect;
+pub mod data;
+pub mod error;
+pub mod output;
+
+mod audit;
+mod chain;
+mod cli;
+mod clock;
+mod custody;
+mod dev;
+mod grant;
+mod moment;
+mod profile;
+mod registry;
+mod whoami;
+
+pub use cli::Cli;

@@ -1,1 +1,24 @@
 //! The Rust client of Sluis.
+//!
+//! [`Client`] is a mutually authenticated channel to a custodian; [`Session`] a stream of record batches with
+//! back-pressure; [`local`] the part of a chain's treatments that happens before anything is sent, so that the
+//! custodian only sees what it must.
+
+mod batch;
+mod client;
+mod config;
+mod date_format;
+mod error;
+pub mod local;
+mod session;
+
+pub use batch::{Batch, BatchResult, Packer, Rejection};
+pub use client::Client;
+pub use config::Config;
+pub use date_format::{DateFormat, InvalidDateFormat};
+pub use error::{ClientError, Refusal, Violation};
+pub use session::{BatchReceiver, BatchSender, Opened, Session};
+pub use sluis_crypto::prehash::SourceKey;
+pub use sluis_proto::v1;
+pub use tonic::Code;
+pub use zeroize::Zeroizing;

@@ -1,1 +1,37 @@
-//! The method sluis/1: derive, pseudonyms, tokens, seals, XAES-256-GCM.
+//! The method `sluis/1`: how keys are derived, and how pseudonyms, tokens, escrow rows and encrypted elements are made
+//! from them. `docs/method.md` states it for outsiders; `docs/vectors/sluis-1.json` gives every value of fixed cases.
+//!
+//! Pure: no storage, network, logs, clock or async, and no keys at rest. The only outside thing is the operating system's
+//! random generator ([`random`]). This is the only crate that touches ciphers.
+//!
+//! No type that holds a key, an identifier, a link value or a pseudonym shows its content in `Debug`; whatever
+//! holds a key or a link value is zeroised on drop.
+
+mod base32;
+pub mod date_shift;
+pub mod digest;
+pub mod element;
+pub mod escrow;
+pub mod kdf;
+pub mod labels;
+pub mod link;
+mod lp;
+mod mac;
+pub mod prehash;
+pub mod pseudonym;
+pub mod random;
+mod seal_error;
+pub mod secret;
+pub mod token;
+pub mod wrap;
+pub mod xaes;
+
+pub use kdf::kdf;
+pub use link::{LinkKey, LinkValue};
+pub use lp::lp;
+pub use pseudonym::{Pseudonym, PseudonymKey};
+pub use seal_error::SealError;
+pub use secret::Secret;
+
+/// The name and version of the method, as written into key entries and the vectors file.
+pub const METHOD: &str = "sluis/1";

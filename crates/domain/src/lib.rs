@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod batch;
+pub mod codec;
 pub mod column;
 pub mod date;
 pub mod generalise;

@@ -36,6 +36,7 @@ macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $category:ident, $message:literal;)+) => {
         /// Why something was refused.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[allow(rustdoc::invalid_html_tags, reason = "the fixed messages are plain text")]
         pub enum Reason { $(#[doc = $message] $(#[$doc])* $name),+ }
 
         impl Reason {
@@ -110,6 +111,7 @@ reasons! {
     GrantExhausted = "GRANT_EXHAUSTED", ResourceExhausted, "the batch would pass the grant's maximum number of values; nothing of it was done";
     GrantRevoked = "GRANT_REVOKED", FailedPrecondition, "the grant was revoked";
     GrantDecided = "GRANT_DECIDED", FailedPrecondition, "the grant has already been decided";
+    Conflict = "CONFLICT", Aborted, "somebody else changed the same thing at the same moment; look again and repeat";
     GrantStale = "GRANT_STALE", FailedPrecondition, "what the grant was approved for has changed in the registry; request a new one";
     DigestMismatch = "DIGEST_MISMATCH", FailedPrecondition, "the approval names another grant than the one stored; look at the grant again";
     BatchIdReused = "BATCH_ID_REUSED", AlreadyExists, "this batch id was used before with other content";

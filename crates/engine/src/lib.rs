@@ -1,1 +1,42 @@
 //! Use cases: pseudonymise, convert, re-identify, govern, rotate.
+//!
+//! Pure logic over ports: no sockets, no async runtime, no clock of its own. Every act is asked of the policy, which
+//! alone makes a [`policy::Permit`]; every act puts its audit entry into the same commit as its effect; every answer
+//! waits until that commit is durable.
+//!
+//! Methods block (they read and write the store) or compute for milliseconds; call them off the I/O threads.
+
+mod audit;
+mod caller;
+mod convert;
+mod custody;
+mod engine;
+mod error;
+mod grants;
+mod meter;
+mod pending;
+pub mod policy;
+mod pseudonymise;
+mod registry;
+mod reidentify;
+mod rows;
+mod snapshot;
+mod tokens;
+
+pub use audit::EntriesPage;
+pub use caller::{Caller, Refusal, Violation};
+pub use convert::ConvertSession;
+pub use custody::{BackupDone, Status};
+pub use engine::{Engine, Settings};
+pub use error::EngineError;
+pub use grants::GrantView;
+pub use pending::Pending;
+pub use pseudonymise::PseudonymiseSession;
+pub use registry::{Applied, ChainRole, WhoAmI};
+pub use reidentify::ReidentifySession;
+pub use sluis_keyring::{KeyState, VersionInfo};
+
+/// The fingerprint of a certificate: SHA-256 of its DER.
+pub fn fingerprint(der: &[u8]) -> [u8; 32] {
+    sluis_crypto::digest::sha256(der)
+}

@@ -86,7 +86,8 @@ fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::
     }
     let mut cf = rocksdb::Options::default();
     cf.set_block_based_table_factory(&table);
-    cf.set_write_buffer_size(if bulk { options.write_buffer_bytes / 2 } else { (4 * MIB).min(options.write_buffer_bytes) });
+    let half = options.write_buffer_bytes / 2;
+    cf.set_write_buffer_size(if bulk { half } else { half.min(4 * MIB) });
     // Link rows do not compress.
     cf.set_compression_type(if family == Family::Link { DBCompressionType::None } else { DBCompressionType::Lz4 });
     cf

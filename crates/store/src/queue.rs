@@ -86,6 +86,12 @@ impl Queue {
         self.work.notify_all();
     }
 
+    /// Whether nothing waits.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().jobs.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock; the state is whole even if something did.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

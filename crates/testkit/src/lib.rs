@@ -1,1 +1,5 @@
 //! Development only: clock, stores with faults, run-time certificates, in-process daemon.
+
+pub mod faulty_store;
+pub mod model_store;
+pub mod store_contract;

@@ -96,7 +96,23 @@ fn numbers_fall_into_half_open_bands() {
 #[test]
 fn what_is_not_a_plain_number_is_refused() {
     let not_numbers = [
-        " ", "-", "+", ".", ".5", "5.", "1,5", "1.234.567", "1e3", "0x10", "--1", "+-1", "NaN", "inf", " 1", "1 ", "٣",
+        " ",
+        "-",
+        "+",
+        ".",
+        ".5",
+        "5.",
+        "1,5",
+        "1.234.567",
+        "1e3",
+        "0x10",
+        "--1",
+        "+-1",
+        "NaN",
+        "inf",
+        " 1",
+        "1 ",
+        "٣",
         "1000000000000000000",
     ];
     all_refused(Generalisation::Band { width: 10 }, &not_numbers, Reason::InvalidNumber);

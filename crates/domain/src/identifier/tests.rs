@@ -75,7 +75,17 @@ fn bsn() {
     all_refused(kind, &["999940003", "111222334", "10000009"], Reason::InvalidChecksum);
     all_refused(
         kind,
-        &["0", "0000000", "1112223330", "11122233a", "1112223a", "111222333\t", "111\u{a0}222333", "١١١٢٢٢٣٣٣", "+111222333"],
+        &[
+            "0",
+            "0000000",
+            "1112223330",
+            "11122233a",
+            "1112223a",
+            "111222333\t",
+            "111\u{a0}222333",
+            "١١١٢٢٢٣٣٣",
+            "+111222333",
+        ],
         Reason::InvalidIdentifier,
     );
 }
@@ -90,16 +100,18 @@ fn nhs_number() {
     all_refused(kind, &["943476591", "94347659190", "943.476.5919", "943476591X"], Reason::InvalidIdentifier);
 }
 
-/// 11 - sum mod 11 is 10 for 943476501: no tenth digit makes it valid.
+/// 10·1 + 2·1 = 12 leaves 1, and 11 - 1 = 10.
 #[test]
 fn an_nhs_number_whose_check_would_be_10_is_never_valid() {
-    let digits = [1, 0, 0, 0, 0, 0, 0, 0, 6];
-    assert_eq!(11 - (digits[0] * 10 + digits[8] * 2) % 11, 11, "sanity of the weights: 22 is a multiple of 11");
-    all(IdentifierKind::UkNhsNumber, &[("1000000060", "1000000060")]);
-    // 10·1 + 2·1 = 12, 12 mod 11 = 1, 11 - 1 = 10.
     for last in 0..10 {
         all_refused(IdentifierKind::UkNhsNumber, &[&format!("100000001{last}")], Reason::InvalidChecksum);
     }
+}
+
+/// 10·1 + 2·6 = 22 leaves 0, and 11 - 0 = 11 stands for 0.
+#[test]
+fn an_nhs_number_whose_check_would_be_11_ends_in_0() {
+    all(IdentifierKind::UkNhsNumber, &[("1000000060", "1000000060")]);
 }
 
 #[test]
@@ -268,29 +280,35 @@ fn ascii_short_cuts_agree_with_the_general_rule() {
     }
 }
 
-/// FNV-1a over the normal forms of every character by itself, for those assigned in Unicode 16.0 and so frozen.
+/// The normal form of every character by itself.
 ///
-/// If this fails after an upgrade of Rust, `caseless` or `unicode-normalization`, do not change the number: find the
-/// characters, since their pseudonyms would change. Ranges that Unicode assigns later are left out.
+/// If this fails after an upgrade of Rust, `caseless` or `unicode-normalization`, do not just change the number: find
+/// the characters that differ. Were they assigned in Unicode 16.0, subjects would change their pseudonyms and the
+/// upgrade must wait; were they not, the number may follow.
 #[test]
 fn the_unicode_tables_are_the_frozen_ones() {
-    assert_eq!(fingerprint(IdentifierKind::Text, ""), 0, "text");
-    assert_eq!(fingerprint(IdentifierKind::Email, "@x"), 0, "email");
+    assert_eq!(fingerprint(IdentifierKind::Text, ""), 3_497_784_616_608_958_345, "text");
+    assert_eq!(fingerprint(IdentifierKind::Email, "@x"), 8_667_676_128_016_518_759, "email");
 }
 
+/// FNV-1a, so that the test needs no table of a million entries.
 fn fingerprint(kind: IdentifierKind, suffix: &str) -> u64 {
-    // Planes 0 and 1 up to the last case mapping, where alphabets live.
-    let mut out = Vec::new();
-    for character in ('\0'..='\u{1ffff}').filter(|character| is_frozen(*character)) {
-        let value = format!("{character}{suffix}");
-        let _ = normalise(kind, Checksum::Strict, value.as_bytes(), &mut out);
-        out.push(0xff);
+    let mut forms = Vec::new();
+    for character in '\0'..=char::MAX {
+        let _ = normalise(kind, Checksum::Strict, format!("{character}{suffix}").as_bytes(), &mut forms);
+        forms.push(0xff);
     }
-    out.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    forms.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn is_frozen(_: char) -> bool {
-    true
+/// Words of characters that fold, compose, reorder or depend on their neighbours, and white space.
+fn tricky_text() -> impl Strategy<Value = String> {
+    const TRICKY: &str = "aAiIsSkjw\u{130}\u{131}\u{df}\u{1e9e}\u{17f}\u{149}\u{1f0}\u{390}\u{1fb3}\u{1fbc}\u{1fb4}\u{1fe4}\
+        \u{3a3}\u{3c3}\u{3c2}\u{3b1}\u{391}\u{3b9}\u{345}\u{301}\u{307}\u{308}\u{30c}\u{323}\u{338}\u{342}\u{212a}\u{212b}\
+        \u{2126}\u{fb03}\u{587}\u{ac00}\u{1100}\u{1161}\u{11a8}\u{10a0}\u{13a0}\u{ab70}\u{1c4}\u{1c5}\u{37e}\u{1fef}'.: @\
+        \u{a0}\u{85}\u{2000}\u{2028}\t\u{200b}\u{feff}\0";
+    let character = proptest::sample::select(TRICKY.chars().collect::<Vec<_>>());
+    proptest::collection::vec(character, 0..12).prop_map(|characters| characters.into_iter().collect())
 }
 
 fn any_kind() -> impl Strategy<Value = IdentifierKind> {
@@ -310,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn a_normal_form_is_its_own_normal_form(kind in any_kind(), checksum in any_checksum(), value in any::<String>()) {
+    fn a_normal_form_is_its_own_normal_form(kind in any_kind(), checksum in any_checksum(), value in tricky_text()) {
         if let Ok(Some(once)) = norm_bytes(kind, checksum, value.as_bytes()) {
             prop_assert_eq!(norm_bytes(kind, checksum, &once), Ok(Some(once)));
         }
@@ -324,13 +342,11 @@ proptest! {
     }
 
     #[test]
-    fn canonically_equivalent_texts_are_one(value in any::<String>()) {
+    fn canonically_equivalent_texts_are_one(value in tricky_text()) {
         let (composed, decomposed): (String, String) = (value.nfc().collect(), value.nfd().collect());
         for kind in [IdentifierKind::Text, IdentifierKind::Email] {
-            if value.len() < 80 {
-                prop_assert_eq!(norm(kind, &composed), norm(kind, &value));
-                prop_assert_eq!(norm(kind, &decomposed), norm(kind, &value));
-            }
+            prop_assert_eq!(norm(kind, &composed), norm(kind, &value));
+            prop_assert_eq!(norm(kind, &decomposed), norm(kind, &value));
         }
     }
 

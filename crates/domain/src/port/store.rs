@@ -235,6 +235,9 @@ pub enum StoreError {
     Io(String),
 }
 
+/// Key and value of a stored row.
+pub type Row = (Vec<u8>, Vec<u8>);
+
 /// The store. All methods may block; none panics on what it reads.
 pub trait Store: Send + Sync {
     /// The value of a key.
@@ -254,7 +257,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Io`].
-    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError>;
 
     /// Makes a commit durable (synced), grouped with others, in the order of the calls; then calls `done`.
     /// May block for back-pressure.

@@ -173,7 +173,8 @@ impl Chain {
     /// exactly when nothing that matters to a grant differs. Lines end in `\n` and have a fixed order; ids are
     /// sorted, so the order in the file does not matter. Sources count only where they may re-identify.
     pub fn policy_text(&self) -> String {
-        let mut lines = vec!["sluis chain policy 1".to_owned(), format!("chain {}", self.id), format!("owner {}", self.owner)];
+        let mut lines =
+            vec!["sluis chain policy 1".to_owned(), format!("chain {}", self.id), format!("owner {}", self.owner)];
         lines.extend(self.recipients.iter().map(|id| format!("recipient {id}")));
         lines.extend(self.reidentify_to.iter().map(|id| format!("reidentify_to {id}")));
         lines.push(format!("reidentify_approvals {}", self.reidentify_approvals));

@@ -32,9 +32,15 @@ pub(super) struct RawRegistry {
 pub(super) struct Entry {
     pub(super) at: usize,
     pub(super) path: String,
+    /// No value of it is missing or of the wrong type.
+    pub(super) sound: bool,
 }
 
 impl Entry {
+    fn new(at: usize, path: String) -> Self {
+        Self { at, path, sound: true }
+    }
+
     /// The path of one of its keys.
     pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
@@ -105,18 +111,21 @@ const PARAMETERS: [&str; 7] = ["namespace", "subject", "max_days", "to", "width"
 
 /// Reads the shape; `None` after a syntax error.
 pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<RawRegistry> {
-    let document = match DeTable::parse(text) {
-        Ok(document) => document,
-        Err(error) => {
-            let at = error.span().map_or(0, |span| span.start);
-            let message = error.message().lines().collect::<Vec<_>>().join("; ");
-            problems.report(at, "", format!("this is not valid TOML: {message}"));
-            return None;
-        }
-    };
-    let mut fields = Fields::new(document.get_ref(), Entry { at: 0, path: String::new() });
+    let (document, errors) = DeTable::parse_recoverable(text);
+    // The first only: what follows it is mostly the parser's way of coming to itself again.
+    if let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = error.message().lines().collect::<Vec<_>>().join("; ");
+        problems.report(at, "", format!("this is not valid TOML: {message}"));
+        return None;
+    }
+    let mut fields = Fields::new(document.get_ref(), Entry::new(0, String::new()));
     let registry = RawRegistry {
-        organisations: fields.entries("organisation", "id", problems).into_iter().map(|f| organisation(f, problems)).collect(),
+        organisations: fields
+            .entries("organisation", "id", problems)
+            .into_iter()
+            .map(|f| organisation(f, problems))
+            .collect(),
         namespaces: fields.entries("namespace", "id", problems).into_iter().map(|f| namespace(f, problems)).collect(),
         chains: fields.entries("chain", "id", problems).into_iter().map(|f| chain(f, problems)).collect(),
     };
@@ -141,7 +150,11 @@ fn organisation(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawOrgan
 fn namespace(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawNamespace {
     if let Some((key, _)) = fields.take("parts") {
         let path = fields.entry.key("parts");
-        problems.report(key.span().start, path, "composite namespaces are reserved for a later version; remove `parts` and name one `identifier`");
+        problems.report(
+            key.span().start,
+            path,
+            "composite namespaces are reserved for a later version; remove `parts` and name one `identifier`",
+        );
     }
     let raw = RawNamespace {
         id: fields.required_text("id", problems),
@@ -164,7 +177,11 @@ fn chain(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawChain {
         reidentify_approvals: fields.number("reidentify_approvals", problems),
         retention: fields.text("retention", problems),
         deliver: fields.text("deliver", problems),
-        namespaces: fields.entries("namespace", "id", problems).into_iter().map(|f| chain_namespace(f, problems)).collect(),
+        namespaces: fields
+            .entries("namespace", "id", problems)
+            .into_iter()
+            .map(|f| chain_namespace(f, problems))
+            .collect(),
         elements: fields.entries("element", "name", problems).into_iter().map(|f| element(f, problems)).collect(),
         entry: fields.entry.clone(),
     };
@@ -210,8 +227,15 @@ struct Fields<'d> {
 
 type Key<'d> = &'d Spanned<std::borrow::Cow<'d, str>>;
 type Value<'d> = &'d Spanned<DeValue<'d>>;
-/// Turns a value into what is wanted, or says what is wanted.
-type Read<T> = fn(Value<'_>) -> Result<T, &'static str>;
+/// Turns a value into what is wanted, or says everything that is wrong with it.
+type Read<T> = fn(Value<'_>) -> Result<T, Vec<Wrong>>;
+
+/// A value of the wrong type.
+struct Wrong {
+    at: usize,
+    wanted: &'static str,
+    found: String,
+}
 
 impl<'d> Fields<'d> {
     fn new(table: &'d DeTable<'d>, entry: Entry) -> Self {
@@ -233,9 +257,11 @@ impl<'d> Fields<'d> {
         let at = value.span().start;
         match read(value) {
             Ok(value) => Some(At { at, value }),
-            Err(wanted) => {
-                let found = value.get_ref().type_str();
-                problems.report(at, self.entry.key(key), format!("must be {wanted}, but this is not (TOML type: {found})"));
+            Err(wrongs) => {
+                self.entry.sound = false;
+                for Wrong { at, wanted, found } in wrongs {
+                    problems.report(at, self.entry.key(key), format!("must be {wanted}; this is {found}"));
+                }
                 None
             }
         }
@@ -243,6 +269,7 @@ impl<'d> Fields<'d> {
 
     fn required<T>(&mut self, key: &'static str, problems: &mut Problems<'_>, read: Read<T>) -> Option<At<T>> {
         if !self.table.contains_key(key) {
+            self.entry.sound = false;
             problems.report(self.entry.at, self.entry.key(key), format!("is required; add `{key} = ...`"));
         }
         self.optional(key, problems, read)
@@ -279,9 +306,11 @@ impl<'d> Fields<'d> {
             match item.get_ref().as_table() {
                 Some(table) => {
                     let path = format!("{place}[{}]", entry_name(table, name_key, index));
-                    entries.push(Fields::new(table, Entry { at, path }));
+                    entries.push(Fields::new(table, Entry::new(at, path)));
                 }
-                None => problems.report(at, format!("{place}[#{}]", index + 1), format!("must be a table; write {header}")),
+                None => {
+                    problems.report(at, format!("{place}[#{}]", index + 1), format!("must be a table; write {header}"))
+                }
             }
         }
         entries
@@ -309,38 +338,60 @@ fn is_plain(key: &str) -> bool {
     key.len() <= 63 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
-fn text_type(value: Value<'_>) -> Result<String, &'static str> {
-    value.get_ref().as_str().map(str::to_owned).ok_or("a text in quotes")
+fn wrong(value: Value<'_>, wanted: &'static str) -> Wrong {
+    let found = match value.get_ref() {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(_) | DeValue::Float(_) => "a number".to_owned(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(datetime) => datetime.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    };
+    Wrong { at: value.span().start, wanted, found }
 }
 
-fn boolean_type(value: Value<'_>) -> Result<bool, &'static str> {
-    value.get_ref().as_bool().ok_or("true or false")
+fn text_type(value: Value<'_>) -> Result<String, Vec<Wrong>> {
+    value.get_ref().as_str().map(str::to_owned).ok_or_else(|| vec![wrong(value, "a text in quotes")])
 }
 
-fn number_type(value: Value<'_>) -> Result<u64, &'static str> {
+fn boolean_type(value: Value<'_>) -> Result<bool, Vec<Wrong>> {
+    value.get_ref().as_bool().ok_or_else(|| vec![wrong(value, "true or false, without quotes")])
+}
+
+fn number_type(value: Value<'_>) -> Result<u64, Vec<Wrong>> {
     let integer = value.get_ref().as_integer();
-    integer.and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok()).ok_or("a whole number, not below zero")
+    let number = integer.and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok());
+    number.ok_or_else(|| vec![wrong(value, "a whole number, not below zero and without quotes")])
 }
 
-fn texts_type(value: Value<'_>) -> Result<Vec<At<String>>, &'static str> {
-    let texts = value.get_ref().as_array().and_then(|items| items.iter().map(text_at).collect());
-    texts.ok_or("a list of texts in quotes")
+fn texts_type(value: Value<'_>) -> Result<Vec<At<String>>, Vec<Wrong>> {
+    let wanted = "a list of texts in quotes";
+    let items = value.get_ref().as_array().ok_or_else(|| vec![wrong(value, wanted)])?;
+    let mut texts = Vec::with_capacity(items.len());
+    let mut wrongs = Vec::new();
+    for item in items.iter() {
+        match item.get_ref().as_str() {
+            Some(text) => texts.push(At { at: item.span().start, value: text.to_owned() }),
+            None => wrongs.push(wrong(item, wanted)),
+        }
+    }
+    if wrongs.is_empty() { Ok(texts) } else { Err(wrongs) }
 }
 
 /// A list, or `"*"` alone.
-fn members_type(value: Value<'_>) -> Result<Vec<At<String>>, &'static str> {
+fn members_type(value: Value<'_>) -> Result<Vec<At<String>>, Vec<Wrong>> {
     match value.get_ref().as_str() {
         Some("*") => Ok(vec![At { at: value.span().start, value: "*".to_owned() }]),
-        _ => texts_type(value).map_err(|_| "a list of member names in quotes, or \"*\" for every member"),
+        Some(_) => Err(vec![wrong(value, "a list of member names in quotes, or \"*\" for every member")]),
+        None => texts_type(value),
     }
 }
 
-/// A date, with or without quotes.
-fn date_type(value: Value<'_>) -> Result<String, &'static str> {
-    let datetime = value.get_ref().as_datetime().filter(|datetime| datetime.date.is_some() && datetime.time.is_none());
-    datetime.map(ToString::to_string).or_else(|| value.get_ref().as_str().map(str::to_owned)).ok_or("a date (YYYY-MM-DD)")
-}
-
-fn text_at(value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
-    Some(At { at: value.span().start, value: value.get_ref().as_str()?.to_owned() })
+/// A date, with or without quotes, as text.
+fn date_type(value: Value<'_>) -> Result<String, Vec<Wrong>> {
+    match value.get_ref() {
+        DeValue::Datetime(datetime) if datetime.time.is_none() => Ok(datetime.to_string()),
+        DeValue::String(text) => Ok(text.to_string()),
+        _ => Err(vec![wrong(value, "a date (YYYY-MM-DD)")]),
+    }
 }

@@ -1,0 +1,170 @@
+//! How to reach the custodian: flags, then `SLUIS_*`, then a profile of the configuration file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sluis_client::{Client, Config};
+
+use crate::error::CliError;
+use crate::output;
+use crate::profile::{ConfigFile, Profile};
+
+/// The connection flags, the same for every subcommand that talks to the custodian.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection (flags, then SLUIS_*, then the profile)")]
+pub struct ConnectArgs {
+    /// Address of the custodian, such as https://sluis.example.org:7443
+    #[arg(long, env = "SLUIS_SERVER", value_name = "URL", hide_env_values = true)]
+    server: Option<String>,
+    /// PEM file with the CA certificates the custodian's certificate must chain to
+    #[arg(long, env = "SLUIS_CA", value_name = "FILE", hide_env_values = true)]
+    ca: Option<PathBuf>,
+    /// PEM file with your client certificate (chain)
+    #[arg(long, env = "SLUIS_CERT", value_name = "FILE", hide_env_values = true)]
+    cert: Option<PathBuf>,
+    /// PEM file with the private key of your client certificate
+    #[arg(long, env = "SLUIS_KEY", value_name = "FILE", hide_env_values = true)]
+    key: Option<PathBuf>,
+    /// Name the custodian's certificate must bear, where it is not the host of the address
+    #[arg(long, env = "SLUIS_SERVER_NAME", value_name = "NAME", hide_env_values = true)]
+    server_name: Option<String>,
+    /// Profile of the configuration file [default: the file's `default`]
+    #[arg(long, env = "SLUIS_PROFILE", value_name = "NAME", hide_env_values = true)]
+    profile: Option<String>,
+    /// Configuration file with profiles [default: ~/.config/sluis/config.toml]
+    #[arg(long, env = "SLUIS_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
+}
+
+/// All settings that a connection needs.
+struct Settings {
+    server: String,
+    ca: PathBuf,
+    cert: PathBuf,
+    key: PathBuf,
+    server_name: Option<String>,
+}
+
+impl ConnectArgs {
+    /// Connects over mutual TLS. Warns when the private key can be read by others.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] for a missing setting, [`CliError::Io`] for a file that cannot be read, [`CliError::Client`] when
+    /// the connection does not come about.
+    pub async fn connect(&self) -> Result<Client, CliError> {
+        let settings = self.resolve()?;
+        let read = |path: &Path| fs::read(path).map_err(CliError::reading(path));
+        let config = Config {
+            endpoint: settings.server,
+            server_name: settings.server_name,
+            ca_pem: read(&settings.ca)?,
+            cert_pem: read(&settings.cert)?,
+            key_pem: read(&settings.key)?.into(),
+            connect_timeout: Config::DEFAULT_CONNECT_TIMEOUT,
+        };
+        warn_if_others_can_read(&settings.key);
+        Ok(Client::connect(config).await?)
+    }
+
+    /// Flags and environment (clap has merged them), completed from the profile.
+    fn resolve(&self) -> Result<Settings, CliError> {
+        let explicit = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let file = match explicit {
+            Some(path) => Some(ConfigFile::read(path)?),
+            None => {
+                ConfigFile::default_path().filter(|path| path.exists()).map(|p| ConfigFile::read(&p)).transpose()?
+            }
+        };
+        let profile = match (file, given(&self.profile)) {
+            (Some(file), name) => file.profile(name)?,
+            (None, None) => Profile::default(),
+            (None, Some(name)) => {
+                return Err(CliError::usage(format!(
+                    "profile {name} is asked for, but there is no configuration file; name one with --config"
+                )));
+            }
+        };
+        self.over(profile)
+    }
+
+    /// These settings, and where one is missing that of the profile.
+    fn over(&self, profile: Profile) -> Result<Settings, CliError> {
+        let path = |mine: &Option<PathBuf>, theirs| mine.clone().filter(|p| !p.as_os_str().is_empty()).or(theirs);
+        Ok(Settings {
+            server: given(&self.server).map(str::to_owned).or(profile.server).ok_or_else(|| missing("server"))?,
+            ca: path(&self.ca, profile.ca).ok_or_else(|| missing("ca"))?,
+            cert: path(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?,
+            key: path(&self.key, profile.key).ok_or_else(|| missing("key"))?,
+            server_name: given(&self.server_name).map(str::to_owned).or(profile.server_name),
+        })
+    }
+}
+
+/// An empty variable counts as not set.
+fn given(setting: &Option<String>) -> Option<&str> {
+    setting.as_deref().filter(|text| !text.is_empty())
+}
+
+fn missing(key: &str) -> CliError {
+    let variable = key.to_ascii_uppercase();
+    CliError::usage(format!(
+        "connection setting `{key}` is missing: give --{key}, set SLUIS_{variable}, or write `{key} = \"...\"` in a \
+         profile of ~/.config/sluis/config.toml and choose it with --profile"
+    ))
+}
+
+#[cfg(unix)]
+fn warn_if_others_can_read(key: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    if let Ok(metadata) = key.metadata()
+        && metadata.permissions().mode() & 0o077 != 0
+    {
+        let key = key.display();
+        output::warn(format!("the private key {key} can be read by others on this machine; run: chmod 600 {key}"));
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_others_can_read(_key: &Path) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile() -> Profile {
+        Profile {
+            server: Some("https://profile:1".into()),
+            ca: Some("p/ca".into()),
+            cert: Some("p/cert".into()),
+            key: Some("p/key".into()),
+            server_name: Some("profile".into()),
+        }
+    }
+
+    #[test]
+    fn what_is_given_goes_before_the_profile() {
+        let args =
+            ConnectArgs { server: Some("https://flag:2".into()), cert: Some("f/cert".into()), ..Default::default() };
+        let config = args.over(profile()).expect("complete");
+        assert_eq!((config.server.as_str(), config.cert.as_path()), ("https://flag:2", Path::new("f/cert")));
+        assert_eq!((config.ca.as_path(), config.key.as_path()), (Path::new("p/ca"), Path::new("p/key")));
+        assert_eq!(config.server_name.as_deref(), Some("profile"));
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_a_setting() {
+        let args = ConnectArgs { server: Some(String::new()), ca: Some(PathBuf::new()), ..Default::default() };
+        let config = args.over(profile()).expect("complete");
+        assert_eq!((config.server.as_str(), config.ca.as_path()), ("https://profile:1", Path::new("p/ca")));
+    }
+
+    #[test]
+    fn a_missing_setting_is_named_in_all_three_spellings() {
+        let message =
+            ConnectArgs::default().over(Profile { key: None, ..profile() }).err().expect("no key").to_string();
+        for part in ["--key", "SLUIS_KEY", "`key = "] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

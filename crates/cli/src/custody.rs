@@ -1,0 +1,134 @@
+//! `sluis status` and `sluis backup`.
+
+use clap::Args;
+use serde_json::{Value, json};
+use sluis_client::ClientError;
+use sluis_client::v1::{CreateBackupRequest, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion};
+
+use crate::connect::ConnectArgs;
+use crate::error::{CliError, Exit};
+use crate::output::{self, Table, safe};
+
+/// Show the state of the custodian and its key versions (custodians)
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis status\n  sluis status --json | jq .registry_version")]
+pub(crate) struct StatusArgs {
+    /// Print the state as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+/// Write a verified copy of the store on the custodian's machine while it is in use (custodians)
+///
+/// The copy lands in the backup directory of the daemon's configuration and holds no unwrapped key. `sluisd restore`
+/// brings it back.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis backup\n  sluis backup --json | jq -r .directory")]
+pub(crate) struct BackupArgs {
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+impl StatusArgs {
+    pub(crate) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.connect.connect().await?;
+        let status = client.custody().get_status(GetStatusRequest {}).await.map_err(ClientError::from)?.into_inner();
+        if self.json {
+            output::json(&view(&status))?;
+        } else {
+            print(&status)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl BackupArgs {
+    pub(crate) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.connect.connect().await?;
+        let answer = client.custody().create_backup(CreateBackupRequest {}).await;
+        let backup = answer.map_err(ClientError::from)?.into_inner();
+        if self.json {
+            output::json(&json!({
+                "directory": backup.directory, "bytes": backup.bytes, "audit_entries": backup.audit_entries,
+            }))?;
+        } else {
+            output::line(format!("backup in {} on the custodian's machine", safe(&backup.directory)))?;
+            output::line(format!("{} bytes, at least {} audit entries", backup.bytes, backup.audit_entries))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Key versions as a table.
+pub(crate) fn key_table(versions: &[KeyVersion]) -> Table {
+    let mut table = Table::new(["chain", "line", "version", "kid", "state"]);
+    for version in versions {
+        let line = if version.namespace_id.is_empty() { "encrypted elements" } else { &version.namespace_id };
+        table.row([
+            version.chain_id.clone(),
+            line.to_owned(),
+            version.generation.to_string(),
+            version.kid.clone(),
+            state(version).to_owned(),
+        ]);
+    }
+    table
+}
+
+/// A key version as JSON, with the field names of the wire.
+pub(crate) fn key_version(version: &KeyVersion) -> Value {
+    json!({
+        "kid": version.kid,
+        "chain_id": version.chain_id,
+        "namespace_id": version.namespace_id,
+        "state": state(version),
+        "generation": version.generation,
+    })
+}
+
+fn state(version: &KeyVersion) -> &'static str {
+    match version.state() {
+        KeyState::Unspecified => "unknown",
+        KeyState::Active => "active",
+        KeyState::ConvertOnly => "convert-only",
+        KeyState::Disabled => "disabled",
+        KeyState::Destroyed => "destroyed",
+    }
+}
+
+fn print(status: &GetStatusResponse) -> Result<(), CliError> {
+    let serving = if status.serving { "yes" } else { "no: acts are refused; the daemon's log says why" };
+    let facts = [
+        ("version", status.version.clone()),
+        ("method", status.method.clone()),
+        ("started", status.started_at.clone()),
+        ("serving", serving.to_owned()),
+        ("registry", format!("version {}", status.registry_version)),
+        ("audit", format!("{} entries", status.audit_entries)),
+    ];
+    for (name, fact) in facts {
+        output::line(format!("{name:<10}{}", safe(&fact)))?;
+    }
+    if !status.key_versions.is_empty() {
+        output::line("")?;
+        key_table(&status.key_versions).print()?;
+    }
+    Ok(())
+}
+
+fn view(status: &GetStatusResponse) -> Value {
+    json!({
+        "version": status.version,
+        "method": status.method,
+        "started_at": status.started_at,
+        "serving": status.serving,
+        "registry_version": status.registry_version,
+        "audit_entries": status.audit_entries,
+        "key_versions": status.key_versions.iter().map(key_version).collect::<Vec<_>>(),
+    })
+}

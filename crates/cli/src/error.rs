@@ -1,0 +1,104 @@
+//! What can go wrong, and the exit codes.
+//!
+//! No message carries a value of a record: rows are named by number, columns by name, files by path.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use sluis_client::ClientError;
+
+/// How a command ended. The numbers are a contract with scripts; they are listed in `sluis --help`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Done = 0,
+    /// The custodian refused or failed, or a confirmation was not given.
+    Refused = 1,
+    /// The command line, the environment or the configuration file is wrong.
+    Usage = 2,
+    /// Done, but some rows were rejected.
+    SomeRejected = 3,
+    /// An input file is not what it should be.
+    BadInput = 4,
+    /// The custodian cannot be reached, or the TLS handshake failed.
+    CannotConnect = 5,
+    /// Reading or writing a local file failed.
+    LocalIo = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The custodian refused, or it could not be reached. Exit code by [`ClientError`].
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Wrong flags, environment or configuration file; says what to change.
+    #[error("{0}")]
+    Usage(String),
+    /// A wrong input file; says where and what.
+    #[error("{0}")]
+    Input(String),
+    /// The person at the terminal said no, or what is stored is not what was to be approved.
+    #[error("{0}")]
+    NotConfirmed(String),
+    /// The custodian's answer breaks the contract.
+    #[error("{0}")]
+    Protocol(&'static str),
+    /// A local file or stream; `what` says which and what was tried, such as `cannot read registry.toml`.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl CliError {
+    /// [`CliError::Usage`].
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    /// [`CliError::Input`].
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::Input(message.into())
+    }
+
+    /// For `map_err`: a file could not be read.
+    pub fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let what = format!("cannot read {}", path.display());
+        move |source| Self::Io { what, source }
+    }
+
+    /// For `map_err`: a file could not be written.
+    pub fn writing(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let what = format!("cannot write {}", path.display());
+        move |source| Self::Io { what, source }
+    }
+
+    /// Whether the reader of our output has gone, as with `sluis audit read | head`: nothing worth a message.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Client(ClientError::Transport(_)) => Exit::CannotConnect,
+            Self::Client(ClientError::Config(_)) => Exit::Usage,
+            Self::Client(_) | Self::NotConfirmed(_) | Self::Protocol(_) => Exit::Refused,
+            Self::Usage(_) => Exit::Usage,
+            Self::Input(_) => Exit::BadInput,
+            Self::Io { .. } => Exit::LocalIo,
+        }
+    }
+}

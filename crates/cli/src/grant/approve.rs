@@ -1,0 +1,92 @@
+//! `sluis grant approve`: show the whole grant, ask, and send the digest of what was shown.
+
+use clap::Args;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use sluis_client::ClientError;
+use sluis_client::v1::{ApproveGrantRequest, Grant};
+
+use super::view;
+use crate::error::{CliError, Exit};
+use crate::output;
+
+/// Approve a requested grant (stewards of an owner of the grant's chains)
+///
+/// Shows the full terms, then asks. The approval names the digest of exactly the grant that was shown. Where there is
+/// no terminal to ask on, give --digest with the digest you looked at (or --yes to approve whatever is stored).
+#[derive(Args, Debug)]
+#[command(after_help = "\
+EXAMPLES
+  sluis grant approve g-7f3a --profile steward-1
+  sluis grant approve g-7f3a --digest \"$(sluis grant show g-7f3a --json | jq -r .digest)\"")]
+pub(crate) struct ApproveArgs {
+    #[command(flatten)]
+    named: super::Named,
+    /// Approve only the grant with this digest, without asking (64 hexadecimal digits)
+    #[arg(long, value_name = "HEX", value_parser = parse_digest)]
+    digest: Option<Digest>,
+    /// Approve without asking
+    #[arg(long, conflicts_with = "digest")]
+    yes: bool,
+}
+
+/// SHA-256 of a grant.
+type Digest = [u8; 32];
+
+fn parse_digest(text: &str) -> Result<Digest, String> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|bytes| Digest::try_from(bytes).ok());
+    bytes.ok_or_else(|| "a digest is 64 hexadecimal digits".to_owned())
+}
+
+impl ApproveArgs {
+    pub(super) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.named.connect.connect().await?;
+        let shown = super::fetch(&client, &self.named.grant).await?;
+        self.show(&shown)?;
+        self.agree(&shown)?;
+        let request = ApproveGrantRequest { grant_id: shown.grant_id, digest: shown.digest };
+        let answer = client.grants().approve_grant(request).await.map_err(ClientError::from)?.into_inner();
+        let after = super::present(answer.grant)?;
+        if self.named.json {
+            return super::print(&after, true);
+        }
+        output::line("")?;
+        output::line(format!("approved; {}", view::state(&after)))?;
+        Ok(Exit::Done)
+    }
+
+    /// The terms, on standard error where standard output is for JSON.
+    fn show(&self, grant: &Grant) -> Result<(), CliError> {
+        for text in view::lines(grant) {
+            if self.named.json { output::note(text) } else { output::line(text)? }
+        }
+        Ok(())
+    }
+
+    fn agree(&self, shown: &Grant) -> Result<(), CliError> {
+        match self.digest {
+            Some(wanted) if shown.digest == wanted.as_slice() => Ok(()),
+            Some(_) => {
+                Err(CliError::NotConfirmed("the grant's digest is not the one given; nothing was approved".into()))
+            }
+            None if self.yes => Ok(()),
+            None => output::confirm(
+                "Approve this grant?",
+                "there is no terminal to ask on: give --digest with the digest of the grant you looked at, or --yes",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_64_hexadecimal_digits() {
+        assert_eq!(parse_digest(&"0a".repeat(32)), Ok([10; 32]));
+        assert_eq!(parse_digest(&"0A".repeat(32)), Ok([10; 32]));
+        for bad in ["", "0a", &"0a".repeat(33), &"0g".repeat(32)] {
+            assert!(parse_digest(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `sluis grant request`.
+
+use std::str::FromStr;
+
+use clap::{Args, Subcommand, ValueEnum};
+use sluis_client::ClientError;
+use sluis_client::v1::grant_terms::Kind;
+use sluis_client::v1::{ConvertTerms, GrantTerms, OutputOrder, ReidentifyTerms, RequestGrantRequest};
+use sluis_domain::{ChainId, ElementName};
+
+use crate::clock;
+use crate::connect::ConnectArgs;
+use crate::error::{CliError, Exit};
+use crate::moment::Moment;
+
+/// Ask for a grant
+#[derive(Subcommand, Debug)]
+pub(crate) enum RequestCommand {
+    Convert(ConvertGrantArgs),
+    #[command(visible_alias = "re-identification")]
+    Reidentify(ReidentifyGrantArgs),
+}
+
+/// Ask for permission to convert the pseudonyms of one chain into those of another
+///
+/// You must be a member of the owner or of a recipient of the chain converted from. One steward of each chain's owner
+/// approves; where one organisation owns both, two different ones.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+EXAMPLES
+  sluis grant request convert --from diabetes-study/bsn --to national-registry/bsn \\
+      --purpose 'yearly linkage, protocol 2026-14' --legal-basis 'GDPR art. 9(2)(j)' --max-values 200000 --until 30d
+  sluis grant request convert --from a/bsn --to b/bsn --order shuffled --purpose ... --legal-basis ... \\
+      --max-values 5000 --from-time 2027-01-01T00:00:00Z --until 2027-02-01T00:00:00Z")]
+pub(crate) struct ConvertGrantArgs {
+    /// Chain and pseudonym element to convert from
+    #[arg(long, value_name = "CHAIN/ELEMENT")]
+    from: Place,
+    /// Chain and pseudonym element to convert to, of the same namespace
+    #[arg(long, value_name = "CHAIN/ELEMENT")]
+    to: Place,
+    /// Order of converted values within a batch
+    #[arg(long, value_enum, default_value_t = Order::Ordered)]
+    order: Order,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Ask for permission to go from tokens or encrypted elements back to the values
+///
+/// The chain must list your organisation in reidentify_to. As many different stewards of the chain's owner approve as
+/// the chain's reidentify_approvals says.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+EXAMPLES
+  sluis grant request reidentify --chain diabetes-study --element bsn --element name \\
+      --purpose 'incidental finding, 3 patients' --legal-basis 'GDPR art. 9(2)(h)' --max-values 6 --until 12h")]
+pub(crate) struct ReidentifyGrantArgs {
+    /// The chain
+    #[arg(long, value_name = "CHAIN")]
+    chain: ChainId,
+    /// Element to re-identify; give it once for each
+    #[arg(long = "element", value_name = "ELEMENT", required = true)]
+    elements: Vec<ElementName>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args, Debug)]
+struct Common {
+    /// Why; goes on record, must not contain personal data
+    #[arg(long)]
+    purpose: String,
+    /// On which legal basis; goes on record, must not contain personal data
+    #[arg(long)]
+    legal_basis: String,
+    /// Most values (not rows) that may be processed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_values: u64,
+    /// From when: RFC 3339, or a duration from now [default: now]
+    #[arg(long, value_name = "TIME")]
+    from_time: Option<Moment>,
+    /// Until when (exclusive): RFC 3339, or a duration from now such as 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    until: Moment,
+    /// Print the grant as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+/// `chain/element`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    chain: ChainId,
+    element: ElementName,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (chain, element) = text.split_once('/').ok_or("write it as CHAIN/ELEMENT, such as diabetes-study/bsn")?;
+        let chain = chain.parse().map_err(|e| format!("chain: {e}"))?;
+        let element = element.parse().map_err(|e| format!("element: {e}"))?;
+        Ok(Self { chain, element })
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Order {
+    /// Row by row: the caller learns which pseudonyms belong together
+    Ordered,
+    /// Random within the batch: the caller learns only which set became which set
+    Shuffled,
+}
+
+impl RequestCommand {
+    pub(super) async fn run(self) -> Result<Exit, CliError> {
+        match self {
+            Self::Convert(args) => {
+                let terms = args.terms();
+                args.common.request(Kind::Convert(terms)).await
+            }
+            Self::Reidentify(args) => {
+                let terms = args.terms();
+                args.common.request(Kind::Reidentify(terms)).await
+            }
+        }
+    }
+}
+
+impl ConvertGrantArgs {
+    fn terms(&self) -> ConvertTerms {
+        let order = match self.order {
+            Order::Ordered => OutputOrder::Ordered,
+            Order::Shuffled => OutputOrder::Shuffled,
+        };
+        ConvertTerms {
+            from_chain_id: self.from.chain.to_string(),
+            from_element: self.from.element.to_string(),
+            to_chain_id: self.to.chain.to_string(),
+            to_element: self.to.element.to_string(),
+            output_order: order.into(),
+        }
+    }
+}
+
+impl ReidentifyGrantArgs {
+    fn terms(&self) -> ReidentifyTerms {
+        let elements = self.elements.iter().map(ToString::to_string).collect();
+        ReidentifyTerms { chain_id: self.chain.to_string(), elements }
+    }
+}
+
+impl Common {
+    async fn request(self, kind: Kind) -> Result<Exit, CliError> {
+        let now = clock::now();
+        let not_before = self.from_time.map(|moment| moment.from(now));
+        let not_after = self.until.from(now);
+        if not_after <= not_before.unwrap_or(now) {
+            return Err(CliError::usage("--until must be later than now and than --from-time"));
+        }
+        let terms = GrantTerms {
+            kind: Some(kind),
+            purpose: self.purpose,
+            legal_basis: self.legal_basis,
+            max_values: self.max_values,
+            not_before: not_before.map(|moment| moment.to_string()).unwrap_or_default(),
+            not_after: not_after.to_string(),
+        };
+        let client = self.connect.connect().await?;
+        let request = RequestGrantRequest { terms: Some(terms) };
+        let answer = client.grants().request_grant(request).await.map_err(ClientError::from)?.into_inner();
+        super::print(&super::present(answer.grant)?, self.json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_chain_and_an_element() {
+        let place: Place = "diabetes-study/bsn".parse().expect("valid");
+        assert_eq!((place.chain.as_str(), place.element.as_str()), ("diabetes-study", "bsn"));
+        for bad in ["bsn", "/bsn", "a/", "A/b", "a/b/c"] {
+            assert!(bad.parse::<Place>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The only module that prints: results to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::error::CliError;
+
+/// Prints a line of result to standard output.
+///
+/// # Errors
+/// [`CliError::Io`], also when the reader has gone.
+pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush()).map_err(stdout_failed)
+}
+
+/// Prints one JSON document, indented, to standard output.
+///
+/// # Errors
+/// [`CliError::Io`].
+pub fn json(value: &impl Serialize) -> Result<(), CliError> {
+    line(serde_json::to_string_pretty(value).map_err(|e| stdout_failed(e.into()))?)
+}
+
+/// Prints one JSON document on one line (JSON lines) to standard output.
+///
+/// # Errors
+/// [`CliError::Io`].
+pub fn json_line(value: &impl Serialize) -> Result<(), CliError> {
+    line(serde_json::to_string(value).map_err(|e| stdout_failed(e.into()))?)
+}
+
+/// Tells the person something on standard error. A standard error that cannot be written is ignored.
+pub fn note(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}", text.as_ref());
+}
+
+/// Warns on standard error.
+pub fn warn(text: impl AsRef<str>) {
+    let paint = Paint::stderr();
+    note(format!("{} {}", paint.yellow("warning:"), text.as_ref()));
+}
+
+/// Reports an error on standard error, and where refusals name violations, each with its place.
+pub fn error(error: &CliError) {
+    if error.is_broken_pipe() {
+        return;
+    }
+    let paint = Paint::stderr();
+    note(format!("{} {}", paint.red("error:"), safe(&error.to_string())));
+    let CliError::Client(client) = error else { return };
+    for violation in client.refusal().iter().flat_map(|refusal| &refusal.violations) {
+        note(format!("  {}: {}", paint.bold(&safe(&violation.field)), safe(&violation.description)));
+    }
+    if let Some(id) = client.request_id() {
+        note(format!("  (request {} in the custodian's log)", safe(id)));
+    }
+}
+
+/// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is no.
+///
+/// # Errors
+/// [`CliError::NotConfirmed`] for no; [`CliError::Usage`] with `otherwise` when there is nobody to ask.
+pub fn confirm(question: &str, otherwise: &str) -> Result<(), CliError> {
+    if !io::stdin().is_terminal() {
+        return Err(CliError::usage(otherwise));
+    }
+    let _ = write!(io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|source| CliError::Io { what: "cannot read the answer".into(), source })?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::NotConfirmed("not confirmed; nothing was changed".into())),
+    }
+}
+
+/// Text of another party made safe for a terminal: control characters, and those that reorder text, are written out as
+/// `\u{..}`, so that nobody can make a grant look like another one.
+pub fn safe(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
+}
+
+/// Colours, where the stream is a terminal and `NO_COLOR` is not set (<https://no-color.org>).
+#[derive(Clone, Copy, Debug)]
+pub struct Paint(bool);
+
+impl Paint {
+    /// No colours.
+    pub fn plain() -> Self {
+        Self(false)
+    }
+    /// For standard output.
+    pub fn stdout() -> Self {
+        Self(io::stdout().is_terminal() && colours_wanted())
+    }
+    /// For standard error.
+    pub fn stderr() -> Self {
+        Self(io::stderr().is_terminal() && colours_wanted())
+    }
+    /// Red: removed, refused.
+    pub fn red(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+    /// Green: added.
+    pub fn green(self, text: &str) -> String {
+        self.wrap("32", text)
+    }
+    /// Yellow: changed, careful.
+    pub fn yellow(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+    /// Bold: headings.
+    pub fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+fn colours_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A table with left-aligned columns as wide as their widest cell.
+#[derive(Clone, Debug)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { rows: vec![headings.into_iter().map(str::to_owned).collect()] }
+    }
+
+    /// Adds a row; cells are made [`safe`].
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|cell| safe(&cell).replace('\n', " ")).collect());
+    }
+
+    /// The table as lines.
+    pub fn lines(&self) -> Vec<String> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |i: usize| self.rows.iter().filter_map(|row| row.get(i)).map(|c| c.chars().count()).max();
+        let widths: Vec<usize> = (0..columns).map(|i| width(i).unwrap_or(0)).collect();
+        let pad = |(cell, width): (&String, &usize)| format!("{cell:<width$}");
+        let join = |row: &Vec<String>| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ");
+        self.rows.iter().map(|row| join(row).trim_end().to_owned()).collect()
+    }
+
+    /// Prints it, headings bold.
+    ///
+    /// # Errors
+    /// [`CliError::Io`].
+    pub fn print(&self) -> Result<(), CliError> {
+        let paint = Paint::stdout();
+        for (i, text) in self.lines().iter().enumerate() {
+            line(if i == 0 { paint.bold(text) } else { text.clone() })?;
+        }
+        Ok(())
+    }
+}
+
+fn stdout_failed(source: io::Error) -> CliError {
+    CliError::Io { what: "cannot write to standard output".into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_do_not_end_in_blanks() {
+        let mut table = Table::new(["chain", "owner"]);
+        table.row(["a".into(), "uni-research".into()]);
+        table.row(["longer-name".into(), String::new()]);
+        assert_eq!(table.lines(), ["chain        owner", "a            uni-research", "longer-name"]);
+    }
+
+    #[test]
+    fn text_of_others_cannot_steer_the_terminal() {
+        assert_eq!(safe("a\u{1b}[2Kb"), "a\\u{1b}[2Kb");
+        assert_eq!(safe("x\u{202e}y"), "x\\u{202e}y");
+        assert_eq!(safe("Onderzoek naar diabetes – München"), "Onderzoek naar diabetes – München");
+    }
+}

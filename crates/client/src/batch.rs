@@ -1,0 +1,254 @@
+//! Batches as they travel: columns in packed form.
+
+use bytes::Bytes;
+use sluis_domain::{Column, ElementName, RecordBatch};
+use sluis_proto::v1;
+
+use crate::ClientError;
+
+/// Columns of equal length to send. The values are not shown by `Debug`.
+#[derive(Default)]
+pub struct Batch {
+    batch_id: Bytes,
+    rows: u32,
+    columns: Vec<v1::Column>,
+}
+
+impl Batch {
+    /// A batch of `rows` rows without columns.
+    pub fn new(rows: u32) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
+    /// Gives the batch a name of the caller's own, 1 to 64 bytes, unique within a grant, without personal data.
+    #[must_use]
+    pub fn with_id(mut self, batch_id: Bytes) -> Self {
+        self.batch_id = batch_id;
+        self
+    }
+
+    /// Adds a column with as many values as the batch has rows.
+    ///
+    /// # Panics
+    /// If it has another number of values: that is a defect of the caller.
+    pub fn push(&mut self, element: &ElementName, packer: Packer) {
+        assert_eq!(packer.lengths.len(), self.rows as usize, "a column has one value per row");
+        let packed = v1::Packed { data: packer.data.into(), lengths: packer.lengths };
+        self.columns.push(column(element, packed));
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    pub(crate) fn into_wire(self, sequence: u64) -> v1::RecordBatch {
+        v1::RecordBatch { sequence, batch_id: self.batch_id, rows: self.rows, columns: self.columns }
+    }
+}
+
+impl From<RecordBatch> for Batch {
+    fn from(batch: RecordBatch) -> Self {
+        // A record batch has at most 2^20 rows.
+        let rows = u32::try_from(batch.rows()).unwrap_or(u32::MAX);
+        let batch_id = batch.batch_id().map(|id| Bytes::copy_from_slice(id.as_bytes())).unwrap_or_default();
+        let packed = |values: &Column| v1::Packed { data: values.data().clone(), lengths: values.lengths().collect() };
+        let columns = batch.columns().iter().map(|(name, values)| column(name, packed(values))).collect();
+        Self { batch_id, rows, columns }
+    }
+}
+
+/// Shows the shape only.
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Batch({} rows, {} columns)", self.rows, self.columns.len())
+    }
+}
+
+fn column(element: &ElementName, packed: v1::Packed) -> v1::Column {
+    v1::Column { element: element.to_string(), form: Some(v1::column::Form::Packed(packed)) }
+}
+
+/// Packs a column value by value; can take back its last values.
+#[derive(Default)]
+pub struct Packer {
+    data: Vec<u8>,
+    lengths: Vec<u32>,
+}
+
+impl Packer {
+    /// Room for `rows` values of together `bytes` bytes.
+    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+        Self { data: Vec::with_capacity(bytes), lengths: Vec::with_capacity(rows) }
+    }
+
+    /// Appends what `write` adds to the buffer as one value; nothing added is a missing value.
+    ///
+    /// # Errors
+    /// Those of `write`; then nothing was appended.
+    pub fn push_with<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let start = self.data.len();
+        let outcome = write(&mut self.data);
+        if outcome.is_err() {
+            self.data.truncate(start);
+            return outcome;
+        }
+        let length = self.data.len() - start;
+        self.lengths.push(u32::try_from(length).expect("a value stays below 4 GiB"));
+        outcome
+    }
+
+    /// Takes back all values after the first `rows`.
+    pub fn truncate(&mut self, rows: usize) {
+        while self.lengths.len() > rows {
+            let length = self.lengths.pop().unwrap_or_default() as usize;
+            self.data.truncate(self.data.len() - length);
+        }
+    }
+
+    /// Number of values.
+    pub fn rows(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Size of all values in bytes.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// Shows the shape only.
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Packer({} values, {} bytes)", self.rows(), self.bytes())
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchResult {
+    /// Sequence of the batch in its stream, from 0.
+    pub sequence: u64,
+    /// Output columns in the order of the request, as many values each as the batch has rows.
+    pub columns: Vec<(String, Column)>,
+    /// The refused rows, ascending, at most one per row. Their output values are missing.
+    pub rejections: Vec<Rejection>,
+}
+
+/// One refused row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Index of the row in its batch, from 0.
+    pub row: u32,
+    /// The element whose value was refused.
+    pub element: String,
+    /// Reason code.
+    pub reason: String,
+}
+
+impl BatchResult {
+    /// Checks a result against the shape of the batch it answers.
+    pub(crate) fn from_wire(result: v1::BatchResult, rows: u32, columns: usize) -> Result<Self, ClientError> {
+        let plain = match result.output {
+            Some(v1::batch_result::Output::Plain(plain)) => plain.columns,
+            None if columns == 0 => Vec::new(),
+            _ => return Err(ClientError::Protocol("a result without plain columns")),
+        };
+        let columns_of_result = plain.into_iter().map(column_from_wire).collect::<Result<Vec<_>, _>>()?;
+        if columns_of_result.len() != columns || columns_of_result.iter().any(|(_, c)| c.rows() != rows as usize) {
+            return Err(ClientError::Protocol("a result of another shape than its batch"));
+        }
+        let rejections: Vec<_> = result.rejections.into_iter().map(Rejection::from).collect();
+        let ascending = rejections.windows(2).all(|pair| pair[0].row < pair[1].row);
+        if !ascending || rejections.last().is_some_and(|last| last.row >= rows) {
+            return Err(ClientError::Protocol("rejections out of order or of rows that do not exist"));
+        }
+        Ok(Self { sequence: result.sequence, columns: columns_of_result, rejections })
+    }
+}
+
+fn column_from_wire(column: v1::Column) -> Result<(String, Column), ClientError> {
+    let values = match column.form {
+        Some(v1::column::Form::Packed(packed)) => Column::from_packed(packed.data, &packed.lengths)
+            .map_err(|_| ClientError::Protocol("lengths of a column that do not add up"))?,
+        Some(v1::column::Form::Values(values)) => Column::from_values(values.values),
+        None => return Err(ClientError::Protocol("a column without values")),
+    };
+    Ok((column.element, values))
+}
+
+impl From<v1::Rejection> for Rejection {
+    fn from(rejection: v1::Rejection) -> Self {
+        Self { row: rejection.row, element: rejection.element, reason: rejection.reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(lengths: &[u32], rejected: &[u32]) -> v1::BatchResult {
+        let element: ElementName = "bsn".parse().expect("id");
+        let packed = v1::Packed { data: Bytes::from_static(b"abc"), lengths: lengths.to_vec() };
+        let rejection = |row: &u32| v1::Rejection { row: *row, element: "bsn".into(), reason: "TOO_LONG".into() };
+        v1::BatchResult {
+            sequence: 0,
+            output: Some(v1::batch_result::Output::Plain(v1::PlainOutput { columns: vec![column(&element, packed)] })),
+            rejections: rejected.iter().map(rejection).collect(),
+        }
+    }
+
+    #[test]
+    fn a_result_must_have_the_shape_of_its_batch() {
+        assert!(BatchResult::from_wire(result(&[1, 0, 2], &[1]), 3, 1).is_ok());
+        for (lengths, rejected, rows, columns) in [
+            (&[1, 2][..], &[][..], 3, 1),
+            (&[1, 0, 1], &[], 3, 1),
+            (&[1, 0, 2], &[], 3, 2),
+            (&[1, 0, 2], &[3], 3, 1),
+            (&[1, 0, 2], &[1, 1], 3, 1),
+            (&[1, 0, 2], &[2, 1], 3, 1),
+        ] {
+            let outcome = BatchResult::from_wire(result(lengths, rejected), rows, columns);
+            assert!(matches!(outcome, Err(ClientError::Protocol(_))), "{lengths:?} {rejected:?}");
+        }
+    }
+
+    #[test]
+    fn a_packer_takes_back_rows_and_failed_values() {
+        let mut packer = Packer::default();
+        let push = |packer: &mut Packer, text: &str, ok: bool| {
+            packer.push_with(|out| {
+                out.extend_from_slice(text.as_bytes());
+                if ok { Ok(()) } else { Err(()) }
+            })
+        };
+        assert!(push(&mut packer, "a", true).is_ok());
+        assert!(push(&mut packer, "xyz", false).is_err());
+        assert!(push(&mut packer, "", true).is_ok());
+        assert!(push(&mut packer, "bc", true).is_ok());
+        assert_eq!((packer.rows(), packer.bytes()), (3, 3));
+        packer.truncate(2);
+        assert_eq!((packer.rows(), packer.bytes()), (2, 1));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let mut packer = Packer::default();
+        packer
+            .push_with(|out| {
+                out.extend_from_slice(b"950000012");
+                Ok::<(), ()>(())
+            })
+            .expect("ok");
+        let shown = format!("{packer:?}");
+        let mut batch = Batch::new(1);
+        batch.push(&"bsn".parse().expect("id"), packer);
+        assert!(!format!("{shown}{batch:?}").contains("950000012"));
+    }
+}

@@ -1,0 +1,169 @@
+//! The channel to a custodian.
+
+use futures_util::StreamExt;
+use sluis_domain::{ChainId, ElementName, GrantId};
+use sluis_proto::v1;
+use sluis_proto::v1::audit_service_client::AuditServiceClient;
+use sluis_proto::v1::conversion_service_client::ConversionServiceClient;
+use sluis_proto::v1::custody_service_client::CustodyServiceClient;
+use sluis_proto::v1::grant_service_client::GrantServiceClient;
+use sluis_proto::v1::identity_service_client::IdentityServiceClient;
+use sluis_proto::v1::pseudonymisation_service_client::PseudonymisationServiceClient;
+use sluis_proto::v1::registry_service_client::RegistryServiceClient;
+use sluis_proto::v1::reidentification_service_client::ReidentificationServiceClient;
+use tonic::transport::Channel;
+
+use crate::session::{Answer, Opened, Session, requests};
+use crate::{ClientError, Config};
+
+/// Largest message in bytes that is read or written: more than any custodian accepts, so that its limits decide.
+const MAX_MESSAGE: usize = 256 << 20;
+
+/// A mutually authenticated channel to a custodian. Clones share one connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    channel: Channel,
+}
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident -> $client:ident;)+) => {$(
+        $(#[$doc])*
+        pub fn $name(&self) -> $client<Channel> {
+            $client::new(self.channel.clone())
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE)
+        }
+    )+};
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ClientError::Config`] for an unusable configuration, [`ClientError::Transport`] if no connection came about. A
+    /// custodian that does not accept the certificate may say so only at the first call.
+    pub async fn connect(config: Config) -> Result<Self, ClientError> {
+        // Two providers may be compiled in; without a default rustls would panic. An earlier default stays.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let endpoint = config.endpoint()?;
+        let channel = tokio::time::timeout(config.connect_timeout, endpoint.connect())
+            .await
+            .map_err(|_| ClientError::Transport("it did not come about in time".into()))??;
+        Ok(Self { channel })
+    }
+
+    services! {
+        /// The audit log.
+        audit -> AuditServiceClient;
+        /// Conversion. [`Self::convert`] is the comfortable way.
+        conversion -> ConversionServiceClient;
+        /// Care of keys and store.
+        custody -> CustodyServiceClient;
+        /// Grants.
+        grants -> GrantServiceClient;
+        /// Who am I here?
+        identity -> IdentityServiceClient;
+        /// Pseudonymisation. [`Self::pseudonymise`] is the comfortable way.
+        pseudonymisation -> PseudonymisationServiceClient;
+        /// The registry.
+        registry -> RegistryServiceClient;
+        /// Re-identification. [`Self::reidentify`] is the comfortable way.
+        reidentification -> ReidentificationServiceClient;
+    }
+
+    /// What the caller may know of a chain.
+    ///
+    /// # Errors
+    /// Those of the call; `None` if the custodian shows no such chain to this caller.
+    pub async fn chain(&self, chain: &ChainId) -> Result<Option<v1::Chain>, ClientError> {
+        let request = v1::ListChainsRequest { chain_id: chain.to_string() };
+        let chains = self.registry().list_chains(request).await?.into_inner().chains;
+        Ok(chains.into_iter().find(|found| found.chain_id == chain.as_str()))
+    }
+
+    /// A grant.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn grant(&self, grant: &GrantId) -> Result<v1::Grant, ClientError> {
+        let request = v1::GetGrantRequest { grant_id: grant.to_string() };
+        let response = self.grants().get_grant(request).await?.into_inner();
+        response.grant.ok_or(ClientError::Protocol("an answer without its grant"))
+    }
+
+    /// Opens a stream that pseudonymises. `elements` are those of all columns the caller holds, also of those that stay
+    /// with the caller.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn pseudonymise(&self, chain: &ChainId, elements: &[ElementName]) -> Result<Session, ClientError> {
+        use v1::pseudonymise_request::Message;
+        use v1::pseudonymise_response::Message as Response;
+        let open = v1::PseudonymiseOpen {
+            chain_id: chain.to_string(),
+            elements: elements.iter().map(ToString::to_string).collect(),
+            deliver: v1::Delivery::Caller.into(),
+        };
+        let (batches, requests) = requests(v1::PseudonymiseRequest { message: Some(Message::Open(open)) }, |batch| {
+            v1::PseudonymiseRequest { message: Some(Message::Batch(batch)) }
+        });
+        let responses = self.pseudonymisation().pseudonymise(requests).await?.into_inner();
+        let answers = responses.map(|response| {
+            Ok(response?.message.map(|message| match message {
+                Response::Opened(opened) => {
+                    Answer::Opened(opened_from(opened.limits, None, Some(opened.registry_version)))
+                }
+                Response::Result(result) => Answer::Result(result),
+            }))
+        });
+        Session::open(batches, answers.boxed()).await
+    }
+
+    /// Opens a stream that converts under a grant: batches with one column, that of the grant's from-element.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn convert(&self, grant: &GrantId) -> Result<Session, ClientError> {
+        use v1::convert_request::Message;
+        use v1::convert_response::Message as Response;
+        let open = Message::Open(v1::ConvertOpen { grant_id: grant.to_string() });
+        let (batches, requests) = requests(v1::ConvertRequest { message: Some(open) }, |batch| v1::ConvertRequest {
+            message: Some(Message::Batch(batch)),
+        });
+        let responses = self.conversion().convert(requests).await?.into_inner();
+        let answers = responses.map(|response| {
+            Ok(response?.message.map(|message| match message {
+                Response::Opened(opened) => Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None)),
+                Response::Result(result) => Answer::Result(result),
+            }))
+        });
+        Session::open(batches, answers.boxed()).await
+    }
+
+    /// Opens a stream that re-identifies under a grant: batches with columns of the grant's elements.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn reidentify(&self, grant: &GrantId) -> Result<Session, ClientError> {
+        use v1::reidentify_request::Message;
+        use v1::reidentify_response::Message as Response;
+        let open = Message::Open(v1::ReidentifyOpen { grant_id: grant.to_string() });
+        let (batches, requests) = requests(v1::ReidentifyRequest { message: Some(open) }, |batch| {
+            v1::ReidentifyRequest { message: Some(Message::Batch(batch)) }
+        });
+        let responses = self.reidentification().reidentify(requests).await?.into_inner();
+        let answers = responses.map(|response| {
+            Ok(response?.message.map(|message| match message {
+                Response::Opened(opened) => Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None)),
+                Response::Result(result) => Answer::Result(result),
+            }))
+        });
+        Session::open(batches, answers.boxed()).await
+    }
+}
+
+/// A custodian that states no limits gets small batches, one at a time.
+fn opened_from(limits: Option<v1::StreamLimits>, remaining: Option<u64>, registry_version: Option<u64>) -> Opened {
+    let cautious = v1::StreamLimits { max_batch_rows: 1024, max_message_bytes: 1 << 20, max_batches_in_flight: 1 };
+    Opened { limits: limits.unwrap_or(cautious), remaining, registry_version }
+}

@@ -1,0 +1,283 @@
+//! The part of a chain's treatments that happens at the client.
+//!
+//! | treatment | at the client | sent |
+//! |---|---|---|
+//! | `pseudonym`, input `plain` | `date` identifiers: the date format | the value |
+//! | `pseudonym`, input `prehash` | normal form, then HMAC with the source key | 32 bytes |
+//! | `encrypt` | - | the value |
+//! | `date-shift` | the date format | `YYYY-MM-DD` |
+//! | `generalise` | all of it | - |
+//! | `keep`, `drop` | all of it | - |
+//!
+//! A description that this version does not understand is an error: nothing is guessed.
+
+use std::collections::BTreeMap;
+
+use sluis_crypto::prehash::{NamespacePrehash, SourceKey};
+use sluis_domain::date::Date;
+use sluis_domain::generalise::Generalisation;
+use sluis_domain::identifier::{Checksum, IdentifierKind, InputMode, MAX_RAW, normalise};
+use sluis_domain::{ElementName, NamespaceId, Reason};
+use sluis_proto::v1;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::DateFormat;
+
+/// What becomes of one column.
+#[derive(Debug)]
+pub enum Step {
+    /// Prepared by [`SendStep::apply`], sent to the custodian, and replaced by what comes back.
+    Send(SendStep),
+    /// Replaced by what [`GeneraliseStep::apply`] makes of it.
+    Generalise(GeneraliseStep),
+    /// Unchanged.
+    Keep,
+    /// Left out.
+    Drop,
+}
+
+/// Why no step can be made for an element.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The chain does not list the element.
+    #[error("the chain does not list the element {0}")]
+    UnknownElement(ElementName),
+    /// The namespace is `prehash`, and there is no source key for it.
+    #[error("element {element} is hashed before it is sent: a source key for namespace {namespace} is needed")]
+    NoSourceKey {
+        /// The element.
+        element: ElementName,
+        /// Its namespace.
+        namespace: NamespaceId,
+    },
+    /// The custodian describes the element in a way that this version does not know.
+    #[error("this version does not understand the custodian's description of element {0}; update sluis")]
+    NotUnderstood(ElementName),
+}
+
+/// The source keys a caller has.
+#[derive(Default, Debug)]
+pub struct SourceKeys {
+    any: Option<SourceKey>,
+    named: BTreeMap<NamespaceId, SourceKey>,
+}
+
+impl SourceKeys {
+    /// The key of one namespace.
+    pub fn insert(&mut self, namespace: NamespaceId, key: SourceKey) {
+        self.named.insert(namespace, key);
+    }
+
+    /// The key of all namespaces that have none of their own.
+    pub fn set_default(&mut self, key: SourceKey) {
+        self.any = Some(key);
+    }
+
+    fn get(&self, namespace: &NamespaceId) -> Option<&SourceKey> {
+        self.named.get(namespace).or(self.any.as_ref())
+    }
+}
+
+/// What a step needs to know besides the chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The caller's source keys.
+    pub source_keys: &'a SourceKeys,
+    /// How dates are written in the caller's data.
+    pub date_format: &'a DateFormat,
+}
+
+impl Step {
+    /// The step of an element of a chain, as the custodian describes it.
+    ///
+    /// # Errors
+    /// [`PlanError`].
+    pub fn of(chain: &v1::Chain, element: &ElementName, context: Context<'_>) -> Result<Self, PlanError> {
+        let described = chain.elements.iter().find(|e| e.name == element.as_str());
+        let described = described.ok_or_else(|| PlanError::UnknownElement(element.clone()))?;
+        let not_understood = || PlanError::NotUnderstood(element.clone());
+        Ok(match described.treatment.as_str() {
+            "pseudonym" => Self::Send(pseudonym(chain, element, &described.namespace_id, context)?),
+            "encrypt" => Self::Send(SendStep::Text { longest: None }),
+            "date-shift" => Self::Send(SendStep::Date(context.date_format.clone())),
+            "generalise" => {
+                let how = described.generalise.as_ref().and_then(generalisation).ok_or_else(not_understood)?;
+                Self::Generalise(GeneraliseStep::new(how, context.date_format))
+            }
+            "keep" => Self::Keep,
+            "drop" => Self::Drop,
+            _ => return Err(not_understood()),
+        })
+    }
+}
+
+/// How a value is prepared for the custodian.
+#[derive(Debug)]
+pub enum SendStep {
+    /// UTF-8 text, as it is.
+    Text {
+        /// More bytes than this are refused; `None`: any number.
+        longest: Option<usize>,
+    },
+    /// Any bytes, as they are.
+    Opaque,
+    /// A date in this format, sent as `YYYY-MM-DD`.
+    Date(DateFormat),
+    /// An identifier that is hashed.
+    Prehash(Box<PrehashStep>),
+}
+
+impl SendStep {
+    /// Appends what is sent for a value; nothing for a missing value. On an error `out` may have been added to.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::TooLong`], and with a prehash those of
+    /// [`normalise`].
+    pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        match self {
+            Self::Text { longest: Some(longest) } if value.len() > *longest => return Err(Reason::TooLong),
+            Self::Text { .. } if std::str::from_utf8(value).is_err() => return Err(Reason::InvalidUtf8),
+            Self::Opaque if value.len() > MAX_RAW => return Err(Reason::TooLong),
+            Self::Text { .. } | Self::Opaque => out.extend_from_slice(value),
+            Self::Date(format) => format.write_iso(value, out)?,
+            Self::Prehash(step) => step.apply(value, out)?,
+        }
+        Ok(())
+    }
+}
+
+/// Normalises and hashes identifiers of one namespace.
+pub struct PrehashStep {
+    kind: IdentifierKind,
+    checksum: Checksum,
+    date_format: DateFormat,
+    key: NamespacePrehash,
+    /// Reused for every value; holds identifiers.
+    date: Zeroizing<Vec<u8>>,
+    normalised: Zeroizing<Vec<u8>>,
+}
+
+impl PrehashStep {
+    fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        let value = if self.kind == IdentifierKind::Date {
+            self.date.zeroize();
+            self.date_format.write_iso(value, &mut self.date)?;
+            &self.date
+        } else {
+            value
+        };
+        self.normalised.clear();
+        if normalise(self.kind, self.checksum, value, &mut self.normalised)? {
+            out.extend_from_slice(&self.key.prehash(&self.normalised));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for PrehashStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PrehashStep({})", self.kind)
+    }
+}
+
+fn pseudonym(
+    chain: &v1::Chain,
+    element: &ElementName,
+    namespace: &str,
+    context: Context<'_>,
+) -> Result<SendStep, PlanError> {
+    let not_understood = || PlanError::NotUnderstood(element.clone());
+    let line = chain.namespaces.iter().find(|n| n.namespace_id == namespace).ok_or_else(not_understood)?;
+    let kind: IdentifierKind = line.identifier.parse().map_err(|_| not_understood())?;
+    match input_mode(&line.input).ok_or_else(not_understood)? {
+        InputMode::Plain => Ok(match kind {
+            IdentifierKind::Date => SendStep::Date(context.date_format.clone()),
+            IdentifierKind::Opaque => SendStep::Opaque,
+            _ => SendStep::Text { longest: Some(MAX_RAW) },
+        }),
+        InputMode::Prehash => {
+            let namespace: NamespaceId = namespace.parse().map_err(|_| not_understood())?;
+            let checksum = checksum(&line.checksum).ok_or_else(not_understood)?;
+            let Some(key) = context.source_keys.get(&namespace) else {
+                return Err(PlanError::NoSourceKey { element: element.clone(), namespace });
+            };
+            Ok(SendStep::Prehash(Box::new(PrehashStep {
+                kind,
+                checksum,
+                date_format: context.date_format.clone(),
+                key: key.for_namespace(&namespace),
+                date: Zeroizing::default(),
+                normalised: Zeroizing::default(),
+            })))
+        }
+    }
+}
+
+fn input_mode(text: &str) -> Option<InputMode> {
+    match text {
+        "plain" => Some(InputMode::Plain),
+        "prehash" => Some(InputMode::Prehash),
+        _ => None,
+    }
+}
+
+fn checksum(text: &str) -> Option<Checksum> {
+    match text {
+        "strict" => Some(Checksum::Strict),
+        "off" => Some(Checksum::Off),
+        _ => None,
+    }
+}
+
+/// Makes values coarser.
+pub struct GeneraliseStep {
+    how: Generalisation,
+    /// For generalisations of dates.
+    date_format: Option<DateFormat>,
+    /// Reused for every value.
+    date: Vec<u8>,
+}
+
+impl GeneraliseStep {
+    fn new(how: Generalisation, date_format: &DateFormat) -> Self {
+        let of_dates = !matches!(how, Generalisation::Prefix { .. } | Generalisation::Band { .. });
+        Self { how, date_format: of_dates.then(|| date_format.clone()), date: Vec::new() }
+    }
+
+    /// Appends the coarser value; nothing for a missing value. On an error `out` is as it was.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidDate`], [`Reason::InvalidUtf8`], [`Reason::InvalidNumber`].
+    pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        let Some(format) = &self.date_format else { return self.how.apply(value, out) };
+        self.date.clear();
+        format.write_iso(value, &mut self.date)?;
+        self.how.apply(&self.date, out)
+    }
+}
+
+impl std::fmt::Debug for GeneraliseStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GeneraliseStep({:?})", self.how)
+    }
+}
+
+/// `None` for what this version does not know, and for parameters that the registry would refuse.
+fn generalisation(described: &v1::Generalisation) -> Option<Generalisation> {
+    let positive = |number: u32| u16::try_from(number).ok().filter(|number| *number > 0);
+    Some(match described.to.as_str() {
+        "year" => Generalisation::Year,
+        "month" => Generalisation::Month,
+        "decade" => Generalisation::Decade,
+        "age-band" => Generalisation::AgeBand {
+            width: positive(described.width)?,
+            reference: Date::parse(described.reference.as_bytes()).ok()?,
+        },
+        "prefix" => Generalisation::Prefix { length: positive(described.length)? },
+        "band" => Generalisation::Band { width: (described.width > 0).then_some(described.width)? },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

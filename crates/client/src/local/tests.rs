@@ -1,0 +1,168 @@
+//! Which step an element gets, and what it does to values.
+
+use super::*;
+
+fn element(name: &str, treatment: &str) -> v1::Element {
+    v1::Element { name: name.into(), treatment: treatment.into(), ..Default::default() }
+}
+
+fn namespace(id: &str, identifier: &str, input: &str) -> v1::ChainNamespace {
+    v1::ChainNamespace {
+        namespace_id: id.into(),
+        link: "escrow".into(),
+        reversible: false,
+        identifier: identifier.into(),
+        input: input.into(),
+        checksum: "strict".into(),
+    }
+}
+
+fn chain() -> v1::Chain {
+    let pseudonym = |name: &str, namespace: &str| v1::Element {
+        namespace_id: namespace.into(),
+        ..element(name, "pseudonym")
+    };
+    let generalise = |name: &str, how: v1::Generalisation| v1::Element {
+        generalise: Some(how),
+        ..element(name, "generalise")
+    };
+    let to = |to: &str| v1::Generalisation { to: to.into(), ..Default::default() };
+    v1::Chain {
+        chain_id: "c".into(),
+        namespaces: vec![
+            namespace("plain", "nl-bsn", "plain"),
+            namespace("hashed", "nl-bsn", "prehash"),
+            namespace("born", "date", "prehash"),
+            namespace("born-plain", "date", "plain"),
+            namespace("code", "opaque", "plain"),
+            namespace("future", "nl-bsn", "oprf"),
+        ],
+        elements: vec![
+            pseudonym("bsn", "plain"),
+            pseudonym("hash", "hashed"),
+            pseudonym("born-hash", "born"),
+            pseudonym("born-plain", "born-plain"),
+            pseudonym("code", "code"),
+            pseudonym("oprf", "future"),
+            pseudonym("lost", "no-such"),
+            element("note", "encrypt"),
+            element("visit", "date-shift"),
+            element("sex", "keep"),
+            element("name", "drop"),
+            element("odd", "scramble"),
+            generalise("year", to("year")),
+            generalise("postcode", v1::Generalisation { length: 2, ..to("prefix") }),
+            generalise("weight", v1::Generalisation { width: 10, ..to("band") }),
+            generalise("zero", to("band")),
+            generalise("vague", to("century")),
+        ],
+        ..Default::default()
+    }
+}
+
+fn step_with(name: &str, keys: &SourceKeys) -> Result<Step, PlanError> {
+    let date_format = "%d-%m-%Y".parse().expect("a format");
+    let context = Context { source_keys: keys, date_format: &date_format };
+    Step::of(&chain(), &name.parse().expect("an id"), context)
+}
+
+fn keys() -> SourceKeys {
+    let mut keys = SourceKeys::default();
+    keys.set_default(SourceKey::from_file_content(&[7; 32]).expect("32 bytes"));
+    keys
+}
+
+fn apply(name: &str, value: &str) -> Result<Vec<u8>, Reason> {
+    let mut out = Vec::new();
+    match step_with(name, &keys()).expect("a step") {
+        Step::Send(mut step) => step.apply(value.as_bytes(), &mut out)?,
+        Step::Generalise(mut step) => step.apply(value.as_bytes(), &mut out)?,
+        step => panic!("{step:?} does not change values"),
+    }
+    Ok(out)
+}
+
+#[test]
+fn only_what_the_custodian_must_see_is_sent() {
+    for (name, sent) in [
+        ("bsn", true),
+        ("hash", true),
+        ("note", true),
+        ("visit", true),
+        ("sex", false),
+        ("name", false),
+        ("year", false),
+        ("postcode", false),
+    ] {
+        assert_eq!(matches!(step_with(name, &keys()), Ok(Step::Send(_))), sent, "{name}");
+    }
+}
+
+#[test]
+fn plain_identifiers_are_sent_as_they_are() {
+    assert_eq!(apply("bsn", " 950.000.012 ").as_deref(), Ok(&b" 950.000.012 "[..]));
+    assert_eq!(apply("bsn", &"1".repeat(MAX_RAW + 1)), Err(Reason::TooLong));
+    assert_eq!(apply("note", "").as_deref(), Ok(&b""[..]));
+}
+
+#[test]
+fn a_prehash_is_of_the_normal_form_and_shows_no_identifier() {
+    let hash = apply("hash", "950000012").expect("valid");
+    assert_eq!(hash.len(), 32);
+    assert_eq!(apply("hash", "950.000.012"), Ok(hash.clone()));
+    let namespace = "hashed".parse().expect("an id");
+    let key = SourceKey::from_file_content(&[7; 32]).expect("32 bytes").for_namespace(&namespace);
+    assert_eq!(hash, key.prehash(b"950000012"));
+    assert_eq!(apply("hash", "  "), Ok(Vec::new()), "missing");
+    assert_eq!(apply("hash", "950000013"), Err(Reason::InvalidChecksum));
+    assert_eq!(apply("hash", "000000000"), Err(Reason::AllZero));
+}
+
+#[test]
+fn dates_are_read_in_the_callers_format_wherever_they_go() {
+    assert_eq!(apply("visit", "07-03-1984").as_deref(), Ok(&b"1984-03-07"[..]));
+    assert_eq!(apply("born-plain", "07-03-1984").as_deref(), Ok(&b"1984-03-07"[..]));
+    assert_eq!(apply("year", "07-03-1984").as_deref(), Ok(&b"1984"[..]));
+    let key = SourceKey::from_file_content(&[7; 32]).expect("32 bytes").for_namespace(&"born".parse().expect("an id"));
+    assert_eq!(apply("born-hash", "07-03-1984"), Ok(key.prehash(b"1984-03-07").to_vec()));
+    for name in ["visit", "born-plain", "year", "born-hash"] {
+        assert_eq!(apply(name, "1984-03-07"), Err(Reason::InvalidDate), "{name}");
+        assert_eq!(apply(name, ""), Ok(Vec::new()), "{name}");
+    }
+}
+
+#[test]
+fn generalisations_have_their_parameters() {
+    assert_eq!(apply("postcode", "1234AB").as_deref(), Ok(&b"12"[..]));
+    assert_eq!(apply("weight", "73.5").as_deref(), Ok(&b"[70,80)"[..]));
+    assert_eq!(apply("weight", "heavy"), Err(Reason::InvalidNumber));
+}
+
+#[test]
+fn invalid_utf8_is_refused_except_in_opaque_identifiers() {
+    for (name, outcome) in [("bsn", Err(Reason::InvalidUtf8)), ("note", Err(Reason::InvalidUtf8)), ("code", Ok(()))] {
+        let Ok(Step::Send(mut step)) = step_with(name, &keys()) else { panic!("{name} is sent") };
+        assert_eq!(step.apply(b"\xff\xfe", &mut Vec::new()), outcome, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    for name in ["odd", "oprf", "lost", "zero", "vague"] {
+        let expected = PlanError::NotUnderstood(name.parse().expect("an id"));
+        assert_eq!(step_with(name, &keys()).err(), Some(expected));
+    }
+    assert_eq!(step_with("other", &keys()).err(), Some(PlanError::UnknownElement("other".parse().expect("an id"))));
+}
+
+#[test]
+fn without_a_source_key_nothing_is_hashed_and_nothing_is_sent_in_clear() {
+    let mut only_born = SourceKeys::default();
+    only_born.insert("born".parse().expect("an id"), SourceKey::random());
+    assert!(step_with("born-hash", &only_born).is_ok());
+    let expected = PlanError::NoSourceKey {
+        element: "hash".parse().expect("an id"),
+        namespace: "hashed".parse().expect("an id"),
+    };
+    assert_eq!(step_with("hash", &only_born).err(), Some(expected));
+}

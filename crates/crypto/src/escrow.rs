@@ -1,0 +1,213 @@
+//! Escrow rows: what the custodian keeps so that agreed parties can later convert or re-identify.
+//!
+//! | row | key (20 bytes) | value |
+//! |---|---|---|
+//! | link | kid(4), AES(index key, P)(16) | `0x01`, L xor AES(link seal key, P) (16) |
+//! | identity | the same | `0x01`, nonce(24), XAES-256-GCM(identity seal key, nonce, aad, normalised identifier) |
+//!
+//! The aad of an identity row is `0x01 || key || LP(namespace)`. A link row is a synthetic-IV construction (Rogaway and
+//! Shrimpton 2006): P is a PRF of L, and serves as IV and as authenticator.
+
+use std::fmt;
+
+use aes::Aes256;
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use sluis_domain::{Kid, NamespaceId};
+use subtle::ConstantTimeEq;
+
+use crate::lp::lp;
+use crate::xaes::{NONCE_LEN, Opener, Stream, TAG_LEN};
+use crate::{LinkValue, Pseudonym, PseudonymKey, SealError, Secret, kdf, labels};
+
+/// First byte of the value of either row.
+pub const ROW_FORMAT: u8 = 0x01;
+/// Length of a row key in bytes.
+pub const ROW_KEY_LEN: usize = 20;
+/// Length of a link row's value in bytes.
+pub const LINK_VALUE_LEN: usize = 17;
+/// By how much an identity row's value is longer than the identifier, in bytes.
+pub const IDENTITY_OVERHEAD: usize = 1 + NONCE_LEN + TAG_LEN;
+
+/// The escrow keys of one version of a (chain, namespace) line, ready for use.
+pub struct EscrowKeys {
+    kid: Kid,
+    index: Aes256,
+    link_seal: Aes256,
+    identity_seal: Secret,
+}
+
+impl EscrowKeys {
+    /// From the version's escrow root.
+    pub fn new(escrow_kid: &Secret, kid: Kid) -> Self {
+        Self {
+            kid,
+            index: Aes256::new(kdf(escrow_kid, labels::INDEX).expose().into()),
+            link_seal: Aes256::new(kdf(escrow_kid, labels::LINK_SEAL).expose().into()),
+            identity_seal: kdf(escrow_kid, labels::IDENTITY_SEAL),
+        }
+    }
+
+    /// The version these keys belong to.
+    pub fn kid(&self) -> Kid {
+        self.kid
+    }
+
+    /// The key of a pseudonym's rows.
+    pub fn row_key(&self, pseudonym: &Pseudonym) -> [u8; ROW_KEY_LEN] {
+        let mut key = [0; ROW_KEY_LEN];
+        key[..4].copy_from_slice(&self.kid.to_be_bytes());
+        key[4..].copy_from_slice(&block(&self.index, pseudonym));
+        key
+    }
+
+    /// The value of a pseudonym's link row. Deterministic.
+    pub fn seal_link(&self, pseudonym: &Pseudonym, link_value: &LinkValue) -> [u8; LINK_VALUE_LEN] {
+        let mut value = [ROW_FORMAT; LINK_VALUE_LEN];
+        let pad = block(&self.link_seal, pseudonym);
+        for (out, (l, p)) in value[1..].iter_mut().zip(link_value.expose().iter().zip(pad)) {
+            *out = l ^ p;
+        }
+        value
+    }
+
+    /// The link value in a pseudonym's link row, once it is seen to give that pseudonym.
+    ///
+    /// # Errors
+    /// [`SealError::WrongLength`], [`SealError::UnknownFormat`]; [`SealError::NotAuthentic`] if the row was damaged, forged
+    /// or moved.
+    pub fn open_link(
+        &self,
+        pseudonym_key: &PseudonymKey,
+        pseudonym: &Pseudonym,
+        value: &[u8],
+    ) -> Result<LinkValue, SealError> {
+        let value: &[u8; LINK_VALUE_LEN] = value.try_into().map_err(|_| SealError::WrongLength)?;
+        if value[0] != ROW_FORMAT {
+            return Err(SealError::UnknownFormat);
+        }
+        let mut link_value = block(&self.link_seal, pseudonym);
+        link_value.iter_mut().zip(&value[1..]).for_each(|(pad, sealed)| *pad ^= sealed);
+        let link_value = LinkValue::from_bytes(link_value);
+        let expected = pseudonym_key.pseudonym(&link_value);
+        if bool::from(expected.as_bytes().ct_eq(pseudonym.as_bytes())) {
+            Ok(link_value)
+        } else {
+            Err(SealError::NotAuthentic)
+        }
+    }
+
+    /// Starts sealing identity rows: one per batch or connection.
+    ///
+    /// # Panics
+    /// If the operating system gives no random bytes.
+    pub fn identity_sealer(&self) -> IdentitySealer {
+        IdentitySealer { stream: Stream::new(&self.identity_seal), aad: Vec::new() }
+    }
+
+    /// Starts opening identity rows: one per batch, because it remembers the last subkey.
+    pub fn identity_opener(&self) -> IdentityOpener {
+        IdentityOpener { opener: Opener::new(&self.identity_seal), aad: Vec::new() }
+    }
+
+    /// Opens one identity row; see [`IdentityOpener::open`] for many.
+    ///
+    /// # Errors
+    /// Those of [`IdentityOpener::open`].
+    pub fn open_identity(
+        &self,
+        namespace: &NamespaceId,
+        row_key: &[u8; ROW_KEY_LEN],
+        value: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        self.identity_opener().open(namespace, row_key, value, out)
+    }
+}
+
+impl fmt::Debug for EscrowKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EscrowKeys(kid {})", self.kid)
+    }
+}
+
+/// Seals identity rows of one version.
+pub struct IdentitySealer {
+    stream: Stream,
+    aad: Vec<u8>,
+}
+
+impl IdentitySealer {
+    /// Appends the value of the identity row at `row_key` to `out`. `normalised` is the identifier in its normal form.
+    ///
+    /// # Errors
+    /// [`SealError::StreamExhausted`], [`SealError::TooLong`].
+    pub fn seal(
+        &mut self,
+        namespace: &NamespaceId,
+        row_key: &[u8; ROW_KEY_LEN],
+        normalised: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        write_aad(&mut self.aad, namespace, row_key);
+        let start = out.len();
+        out.reserve(IDENTITY_OVERHEAD + normalised.len());
+        out.push(ROW_FORMAT);
+        self.stream.seal(&self.aad, normalised, out).inspect_err(|_| out.truncate(start))
+    }
+}
+
+impl fmt::Debug for IdentitySealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdentitySealer(..)")
+    }
+}
+
+/// Opens identity rows of one version.
+pub struct IdentityOpener {
+    opener: Opener,
+    aad: Vec<u8>,
+}
+
+impl IdentityOpener {
+    /// Appends the normalised identifier in the value of the identity row at `row_key` to `out`; on an error `out` is as it was.
+    ///
+    /// # Errors
+    /// [`SealError::WrongLength`], [`SealError::UnknownFormat`]; [`SealError::NotAuthentic`] if the row was damaged, forged
+    /// or moved.
+    pub fn open(
+        &mut self,
+        namespace: &NamespaceId,
+        row_key: &[u8; ROW_KEY_LEN],
+        value: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let (format, sealed) = value.split_first().ok_or(SealError::WrongLength)?;
+        if *format != ROW_FORMAT {
+            return Err(SealError::UnknownFormat);
+        }
+        write_aad(&mut self.aad, namespace, row_key);
+        self.opener.open(&self.aad, sealed, out)
+    }
+}
+
+impl fmt::Debug for IdentityOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdentityOpener(..)")
+    }
+}
+
+fn block(aes: &Aes256, pseudonym: &Pseudonym) -> [u8; 16] {
+    let mut out = [0; 16];
+    aes.encrypt_block_b2b(pseudonym.as_bytes().into(), (&mut out).into());
+    out
+}
+
+fn write_aad(aad: &mut Vec<u8>, namespace: &NamespaceId, row_key: &[u8; ROW_KEY_LEN]) {
+    aad.clear();
+    aad.push(ROW_FORMAT);
+    aad.extend_from_slice(row_key);
+    lp(aad, namespace.as_str().as_bytes());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Every frozen label. A label is ASCII without terminator and is never reused with another meaning.
+//!
+//! | label | use |
+//! |---|---|
+//! | `sluis/1 link` | [`LINK`]: linked key, from a namespace's root |
+//! | `sluis/1 unlinked` | [`UNLINKED`]: unlinked key, from the root of a (chain, namespace) version |
+//! | `sluis/1 pseudonym` | [`PSEUDONYM`]: pseudonym key, from the same root |
+//! | `sluis/1 index` | [`INDEX`]: escrow row index key, from the escrow root of a version |
+//! | `sluis/1 link-seal` | [`LINK_SEAL`]: seal of link rows, from the escrow root |
+//! | `sluis/1 identity-seal` | [`IDENTITY_SEAL`]: seal of identity rows, from the escrow root |
+//! | `sluis/1 element` | [`ELEMENT`]: element key (followed by LP(element)), and first part of its associated data |
+//! | `sluis/1 date-shift` | [`DATE_SHIFT`]: date-shift key, from a chain's root |
+//! | `sluis/1 opt-out` | [`OPT_OUT`]: opt-out key, from a namespace's root |
+//! | `sluis/1 prehash` | [`PREHASH`]: first part of the message hashed at the source |
+//! | `sluis/1 key-check` | [`KEY_CHECK`]: key-check value of any key |
+
+/// Linked key of a namespace.
+pub const LINK: &[u8] = b"sluis/1 link";
+/// Unlinked key of one version of a (chain, namespace) line.
+pub const UNLINKED: &[u8] = b"sluis/1 unlinked";
+/// Pseudonym key of one version of a (chain, namespace) line.
+pub const PSEUDONYM: &[u8] = b"sluis/1 pseudonym";
+/// Index key of one version's escrow.
+pub const INDEX: &[u8] = b"sluis/1 index";
+/// Link seal key of one version's escrow.
+pub const LINK_SEAL: &[u8] = b"sluis/1 link-seal";
+/// Identity seal key of one version's escrow.
+pub const IDENTITY_SEAL: &[u8] = b"sluis/1 identity-seal";
+/// Element key, followed by LP(element); also the first part of an encrypted element's associated data.
+pub const ELEMENT: &[u8] = b"sluis/1 element";
+/// Date-shift key of a chain.
+pub const DATE_SHIFT: &[u8] = b"sluis/1 date-shift";
+/// Opt-out key of a namespace.
+pub const OPT_OUT: &[u8] = b"sluis/1 opt-out";
+/// First part of the message that a source hashes in prehash mode.
+pub const PREHASH: &[u8] = b"sluis/1 prehash";
+/// Key-check value.
+pub const KEY_CHECK: &[u8] = b"sluis/1 key-check";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Computes `docs/vectors/sluis-1.json` afresh from the inputs in `inputs.rs`, and compares it byte for byte with the
+//! committed file. `SLUIS_WRITE_VECTORS=1 cargo test --release -p sluis-crypto --test vectors` writes the file instead; a
+//! published vector is never changed, only added to.
+//!
+//! The checksum of a namespace is not part of a vector: it decides what is refused, never what comes out.
+
+mod compute;
+mod inputs;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct File {
+    method: &'static str,
+    cases: Vec<compute::Case>,
+    elements: Vec<compute::Element>,
+    date_shifts: Vec<compute::DateShift>,
+}
+
+fn compute_file() -> File {
+    File {
+        method: sluis_crypto::METHOD,
+        cases: inputs::cases().into_iter().map(compute::case).collect(),
+        elements: inputs::elements().into_iter().map(compute::element).collect(),
+        date_shifts: inputs::date_shifts().into_iter().map(compute::date_shift).collect(),
+    }
+}
+
+/// Escapes all but ASCII, so that no editor and no eye can change or overlook a character.
+fn to_ascii_json(file: &File) -> String {
+    let json = serde_json::to_string_pretty(file).expect("plain data");
+    let mut out = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").expect("a String takes everything");
+            }
+        }
+    }
+    out.push('\n');
+    out
+}
+
+#[test]
+fn the_vectors_file_is_what_this_code_computes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors/sluis-1.json");
+    let computed = to_ascii_json(&compute_file());
+    if std::env::var_os("SLUIS_WRITE_VECTORS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, &computed).expect("docs/vectors is writable");
+    }
+    let committed = std::fs::read_to_string(&path).expect("docs/vectors/sluis-1.json is there");
+    assert!(committed == computed, "docs/vectors/sluis-1.json is not what this code computes");
+}
+
+#[test]
+fn the_vectors_cover_every_kind_input_and_link_mode() {
+    let file = compute_file();
+    assert!(file.cases.len() >= 20);
+    let has = |wanted: &dyn Fn(&compute::Case) -> bool| file.cases.iter().any(wanted);
+    for kind in sluis_domain::identifier::IdentifierKind::ALL {
+        assert!(has(&|case| case.identifier_kind == kind.as_str()), "{kind}");
+    }
+    for input in ["plain", "prehash"] {
+        for link in ["escrow", "inbound", "none"] {
+            assert!(has(&|case| case.input == input && case.link == link), "{input} {link}");
+        }
+    }
+    assert!(has(&|case| case.identity_row_value.is_some()));
+    assert!(has(&|case| case.identifier_hex.is_some()));
+    assert!(has(&|case| case.identifier.as_ref().is_some_and(|text| !text.is_ascii())));
+}

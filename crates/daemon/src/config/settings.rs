@@ -1,0 +1,286 @@
+//! Stage two: what the configuration means.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sluis_domain::Identity;
+use sluis_domain::batch::MAX_ROWS;
+
+use super::reader::Reader;
+
+const MIB: u64 = 1 << 20;
+
+/// What the daemon is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address of the gRPC listener.
+    pub listen: SocketAddr,
+    /// Trust domain of the SPIFFE ids of members.
+    pub trust_domain: String,
+    /// Directory of the store.
+    pub data_directory: PathBuf,
+    /// Directory of backups; without one, backups are refused.
+    pub backup_directory: Option<PathBuf>,
+    /// Who runs this custodian; at least one.
+    pub custodians: Vec<Identity>,
+    /// TLS.
+    pub tls: TlsSettings,
+    /// Where the key-encryption key is.
+    pub kek: KekSource,
+    /// Limits.
+    pub limits: Limits,
+    /// Memory of the store.
+    pub store: StoreSettings,
+    /// Logs and metrics.
+    pub telemetry: TelemetrySettings,
+}
+
+/// Files of TLS; all are read again when they change.
+#[derive(Debug, Clone)]
+pub struct TlsSettings {
+    /// PEM, the daemon's certificate chain, its own certificate first.
+    pub cert: PathBuf,
+    /// PEM, the private key of the certificate.
+    pub key: PathBuf,
+    /// PEM, the authorities that may issue client certificates.
+    pub client_ca: PathBuf,
+    /// PEM, the revocation lists of all those authorities (and of intermediates).
+    pub crl: Option<PathBuf>,
+    /// What becomes of clients when a revocation list is past its next update.
+    pub crl_expired: CrlExpiry,
+    /// How often to look whether the files changed.
+    pub reload: Duration,
+}
+
+/// What a revocation list past its next update means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrlExpiry {
+    /// Nobody can connect until there is a new one.
+    Refuse,
+    /// It is used as it is.
+    Accept,
+}
+
+/// Where the key-encryption key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KekSource {
+    /// A file of 32 bytes, readable by the daemon's user only.
+    File(PathBuf),
+    /// A systemd credential.
+    Credential(String),
+}
+
+/// Limits on what callers can make the daemon hold.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most connections after their handshake.
+    pub max_connections: usize,
+    /// Most connections in their handshake; further ones wait in the backlog.
+    pub max_pending_handshakes: usize,
+    /// Longest handshake.
+    pub handshake_timeout: Duration,
+    /// Most concurrent RPCs of one connection.
+    pub max_streams_per_connection: u32,
+    /// Most concurrent RPCs of the data services, all connections together.
+    pub max_data_calls: usize,
+    /// Most concurrent RPCs of the other services, all connections together.
+    pub max_other_calls: usize,
+    /// Largest request message.
+    pub max_message_bytes: usize,
+    /// Most rows of a batch.
+    pub max_batch_rows: usize,
+    /// Most batches of one stream between reading and answering.
+    pub max_batches_in_flight: usize,
+    /// Most bytes of all batches between reading and answering.
+    pub in_flight_bytes: usize,
+    /// Largest header block of a request.
+    pub max_header_bytes: u32,
+    /// How long a stop waits for work in flight.
+    pub drain: Duration,
+    /// Threads for the work on batches.
+    pub cpu_threads: usize,
+}
+
+/// Memory of the store.
+#[derive(Debug, Clone, Default)]
+pub struct StoreSettings {
+    /// Cache of uncompressed blocks.
+    pub block_cache_bytes: usize,
+    /// Write buffers of all families together.
+    pub write_buffer_bytes: usize,
+    /// Open SST files.
+    pub max_open_files: i32,
+}
+
+/// Logs and metrics.
+#[derive(Debug, Clone)]
+pub struct TelemetrySettings {
+    /// Form of the log on standard error.
+    pub log_format: LogFormat,
+    /// Filter: a level, or targets with levels.
+    pub log_level: String,
+    /// Address of the Prometheus listener (plain HTTP); none by default.
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For reading on a terminal.
+    Text,
+}
+
+/// `None` exactly when a required value could not be read; problems are in the reader.
+pub(super) fn read(reader: &mut Reader) -> Option<Settings> {
+    let listen = reader.required("listen");
+    let trust_domain = reader.required::<TrustDomain>("trust_domain");
+    let data_directory = reader.required_path("data_directory");
+    let backup_directory = reader.optional_path("backup_directory");
+    let custodians = custodians(reader);
+    let tls = tls(reader);
+    let kek = kek(reader);
+    let limits = limits(reader);
+    let store = store(reader);
+    let telemetry = telemetry(reader);
+    Some(Settings {
+        listen: listen?,
+        trust_domain: trust_domain?.0,
+        data_directory: data_directory?,
+        backup_directory,
+        custodians,
+        tls: tls?,
+        kek: kek?,
+        limits,
+        store,
+        telemetry: telemetry?,
+    })
+}
+
+fn custodians(reader: &mut Reader) -> Vec<Identity> {
+    if !reader.has("custodians") {
+        reader.problem("custodians", "is required: the custodian's members, as [\"organisation/member\"]");
+        return Vec::new();
+    }
+    let custodians = reader.list("custodians");
+    if custodians.is_empty() {
+        reader.problem("custodians", "must name at least one organisation/member");
+    }
+    custodians
+}
+
+fn tls(reader: &mut Reader) -> Option<TlsSettings> {
+    let cert = reader.required_path("tls.cert");
+    let key = reader.required_path("tls.key");
+    let client_ca = reader.required_path("tls.client_ca");
+    let crl = reader.optional_path("tls.crl");
+    let crl_expired = reader.choice("tls.crl_expired", &[("refuse", CrlExpiry::Refuse), ("accept", CrlExpiry::Accept)]);
+    let reload = Duration::from_secs(reader.number("tls.reload_seconds", 5, 1..=86_400));
+    Some(TlsSettings { cert: cert?, key: key?, client_ca: client_ca?, crl, crl_expired, reload })
+}
+
+fn kek(reader: &mut Reader) -> Option<KekSource> {
+    match (reader.optional_path("kek.file"), reader.optional::<CredentialName>("kek.credential")) {
+        (Some(file), None) => Some(KekSource::File(file)),
+        (None, Some(name)) => Some(KekSource::Credential(name.0)),
+        (Some(_), Some(_)) => {
+            reader.problem("kek", "file and credential exclude each other");
+            None
+        }
+        (None, None) => {
+            reader.problem("kek", "either file or credential is required");
+            None
+        }
+    }
+}
+
+fn limits(reader: &mut Reader) -> Limits {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut size = |key: &str, default, range| as_usize(reader.number(key, default, range));
+    Limits {
+        max_connections: size("limits.max_connections", 1_000, 1..=1_000_000),
+        max_pending_handshakes: size("limits.max_pending_handshakes", 1_024, 1..=1_000_000),
+        handshake_timeout: Duration::from_secs(size("limits.handshake_timeout_seconds", 3, 1..=60) as u64),
+        max_streams_per_connection: size("limits.max_streams_per_connection", 64, 1..=10_000) as u32,
+        max_data_calls: size("limits.max_data_calls", 64, 1..=100_000),
+        max_other_calls: size("limits.max_other_calls", 64, 1..=100_000),
+        max_message_bytes: size("limits.max_message_bytes", 4 * MIB, 64 << 10..=64 * MIB),
+        max_batch_rows: size("limits.max_batch_rows", 65_536, 1..=MAX_ROWS as u64),
+        max_batches_in_flight: size("limits.max_batches_in_flight", 8, 1..=1_024),
+        in_flight_bytes: size("limits.in_flight_bytes", 128 * MIB, MIB..=u64::from(u32::MAX) >> 1),
+        max_header_bytes: size("limits.max_header_bytes", 16 << 10, 1 << 10..=MIB) as u32,
+        drain: Duration::from_secs(size("limits.drain_seconds", 20, 0..=3_600) as u64),
+        cpu_threads: size("limits.cpu_threads", cores as u64, 1..=1_024),
+    }
+}
+
+fn store(reader: &mut Reader) -> StoreSettings {
+    let defaults = sluis_store::Options::default();
+    let mut size = |key: &str, default: usize, range| as_usize(reader.number(key, default as u64, range));
+    StoreSettings {
+        block_cache_bytes: size("store.block_cache_bytes", defaults.block_cache_bytes, MIB..=1 << 40),
+        write_buffer_bytes: size("store.write_buffer_bytes", defaults.write_buffer_bytes, MIB..=1 << 36),
+        max_open_files: i32::try_from(size(
+            "store.max_open_files",
+            usize::try_from(defaults.max_open_files).unwrap_or(512),
+            64..=1_000_000,
+        ))
+        .unwrap_or(512),
+    }
+}
+
+fn telemetry(reader: &mut Reader) -> Option<TelemetrySettings> {
+    let log_format = reader.choice("telemetry.log_format", &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
+    let has_level = reader.has("telemetry.log_level");
+    let log_level = reader.optional::<LogFilter>("telemetry.log_level");
+    let metrics_listen = reader.optional("telemetry.metrics_listen");
+    let log_level = if has_level { log_level?.0 } else { "info".to_owned() };
+    Some(TelemetrySettings { log_format, log_level, metrics_listen })
+}
+
+/// Ranges above keep every number within `usize` of a 64-bit machine.
+fn as_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Name of a SPIFFE trust domain (SPIFFE ID, section 2.1).
+struct TrustDomain(String);
+
+impl FromStr for TrustDomain {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+        if (1..=255).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a trust domain is 1 to 255 characters of a-z, 0-9, '.', '_' and '-'")
+        }
+    }
+}
+
+/// A file name in `$CREDENTIALS_DIRECTORY`.
+struct CredentialName(String);
+
+impl FromStr for CredentialName {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() || text.contains('/') || text.starts_with('.') {
+            Err("a credential is named by a plain file name")
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+/// A filter of `tracing-subscriber`.
+struct LogFilter(String);
+
+impl FromStr for LogFilter {
+    type Err = tracing_subscriber::filter::ParseError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        tracing_subscriber::EnvFilter::try_new(text).map(|_| Self(text.to_owned()))
+    }
+}

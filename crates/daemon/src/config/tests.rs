@@ -1,0 +1,111 @@
+use super::*;
+
+const SMALLEST: &str = r#"
+listen = "127.0.0.1:7443"
+trust_domain = "custodian.example"
+data_directory = "/var/lib/sluis"
+custodians = ["custodian/anna"]
+[tls]
+cert = "cert.pem"
+key = "key.pem"
+client_ca = "ca.pem"
+[kek]
+file = "/etc/sluis/kek"
+"#;
+
+fn with(environment: &[(&str, &str)], flags: &[&str]) -> Sources {
+    Sources {
+        file: None,
+        environment: environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        flags: flags.iter().map(|f| (*f).to_owned()).collect(),
+    }
+}
+
+#[test]
+fn the_documented_sample_is_valid_and_shows_every_key() {
+    let text = include_str!("../../../../docs/samples/sluisd.toml");
+    let loaded = parse(text, &Sources::default()).expect("the sample is valid");
+    // Every key of the effective configuration is in the sample, at least as a comment.
+    for line in loaded.effective.lines().filter(|line| line.contains(" = ")) {
+        let key = line.split(" = ").next().unwrap_or_default();
+        assert!(text.contains(&format!("{key} = ")), "the sample does not show {key}");
+    }
+}
+
+#[test]
+fn the_effective_configuration_means_the_same() {
+    let loaded = parse(SMALLEST, &Sources::default()).expect("valid");
+    let again = parse(&loaded.effective, &Sources::default()).expect("valid");
+    assert_eq!(format!("{:?}", loaded.settings), format!("{:?}", again.settings));
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let text = r#"
+listen = "nowhere"
+trust_domain = "Not A Domain"
+custodians = ["anna"]
+colour = "blue"
+[tls]
+cert = "c"
+key = 7
+shoe = 1
+[limits]
+max_connections = 0
+drain_seconds = "soon"
+[surprise.inner]
+deep = true
+"#;
+    let ConfigError(problems) = parse(text, &with(&[("SLUISD_TLS__HAT", "x")], &["nonsense"])).expect_err("many");
+    for key in [
+        "--set nonsense",
+        "listen",
+        "trust_domain",
+        "data_directory",
+        "custodians",
+        "tls.key",
+        "tls.client_ca",
+        "kek",
+        "limits.max_connections",
+        "limits.drain_seconds",
+        "colour: unknown key",
+        "tls.shoe: unknown key",
+        "tls.hat: unknown key",
+        "surprise.inner.deep: unknown key",
+    ] {
+        assert!(problems.iter().any(|p| p.starts_with(key)), "{key} is missing in {problems:#?}");
+    }
+}
+
+#[test]
+fn flags_win_over_environment_and_environment_over_file() {
+    let sources = with(
+        &[("SLUISD_LISTEN", "127.0.0.1:1"), ("SLUISD_LIMITS__CPU_THREADS", "3"), ("SLUIS_SERVER", "not ours")],
+        &["listen=127.0.0.1:2"],
+    );
+    let settings = parse(SMALLEST, &sources).expect("valid").settings;
+    assert_eq!(settings.listen.port(), 2);
+    assert_eq!(settings.limits.cpu_threads, 3);
+}
+
+#[test]
+fn lists_come_from_the_environment_in_two_forms() {
+    for form in ["a/x, b/y", r#"["a/x", "b/y"]"#] {
+        let settings = parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", form)], &[])).expect("valid").settings;
+        assert_eq!(settings.custodians.len(), 2, "{form}");
+    }
+}
+
+#[test]
+fn a_kek_comes_from_exactly_one_place() {
+    assert!(parse(SMALLEST, &with(&[("SLUISD_KEK__CREDENTIAL", "kek")], &[])).is_err());
+    assert!(parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", ""), &Sources::default()).is_err());
+    assert!(parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", "credential = \"../kek\""), &Sources::default()).is_err());
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_one_problem_among_others() {
+    let ConfigError(problems) = parse("listen = ", &with(&[("SLUISD_X", "1")], &[])).expect_err("not TOML");
+    assert!(problems.iter().any(|p| p.contains("not TOML")));
+    assert!(problems.iter().any(|p| p == "x: unknown key"));
+}

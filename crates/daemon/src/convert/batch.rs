@@ -1,0 +1,162 @@
+//! Record batches.
+
+use bytes::Bytes;
+use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
+use sluis_domain::{BatchId, BatchOutcome, Column, ElementName, Reason, RecordBatch};
+use sluis_proto::v1;
+use v1::column::Form;
+
+use super::missing;
+use crate::status::Denial;
+
+/// What an output value costs at most while it waits: a token, its length and its end.
+const BYTES_PER_VALUE: usize = 64;
+
+/// What must be remembered of a batch to answer it in the caller's form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shape {
+    sequence: u64,
+    /// Whether each column came packed.
+    packed: Vec<bool>,
+    /// Values that are not missing.
+    pub(crate) values: u64,
+}
+
+/// Bytes that a batch will hold from reading to answering, about.
+pub(crate) fn cost(batch: &v1::RecordBatch) -> usize {
+    let column = |column: &v1::Column| match &column.form {
+        Some(Form::Packed(packed)) => packed.data.len() + packed.lengths.len() * BYTES_PER_VALUE,
+        Some(Form::Values(values)) => values.values.iter().map(|value| value.len() + BYTES_PER_VALUE).sum(),
+        None => 0,
+    };
+    batch.columns.iter().map(column).fold(BYTES_PER_VALUE, usize::saturating_add)
+}
+
+/// Parses a batch of at most `max_rows` rows.
+pub(crate) fn parse(batch: v1::RecordBatch, max_rows: usize) -> Result<(Shape, RecordBatch), Denial> {
+    let rows = batch.rows as usize;
+    if rows > max_rows {
+        return Err(Denial::from(Reason::BatchTooLarge).with("batch.rows", format!("at most {max_rows}")));
+    }
+    // Also bounds the comparison of every name with every other.
+    if batch.columns.len() > MAX_ELEMENTS_PER_CHAIN {
+        let most = format!("at most {MAX_ELEMENTS_PER_CHAIN}");
+        return Err(Denial::from(Reason::BatchTooLarge).with("batch.columns", most));
+    }
+    let batch_id = batch_id(&batch.batch_id)?;
+    let mut packed = Vec::with_capacity(batch.columns.len());
+    let mut columns = Vec::with_capacity(batch.columns.len());
+    let mut values = 0;
+    for (i, wire) in batch.columns.into_iter().enumerate() {
+        packed.push(matches!(wire.form, Some(Form::Packed(_))));
+        let (name, column) = parse_column(i, wire)?;
+        if column.rows() != rows {
+            let field = format!("batch.columns[{i}]");
+            return Err(Denial::from(Reason::InvalidBatch).with(field, "does not have as many values as batch.rows"));
+        }
+        values += column.present() as u64;
+        columns.push((name, column));
+    }
+    let shape = Shape { sequence: batch.sequence, packed, values };
+    Ok((shape, RecordBatch::new(batch_id, rows, columns)?))
+}
+
+fn batch_id(bytes: &[u8]) -> Result<Option<BatchId>, Denial> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    match BatchId::new(bytes) {
+        Some(id) => Ok(Some(id)),
+        None => Err(Denial::field("batch.batch_id", format!("at most {} bytes", BatchId::MAX_LEN))),
+    }
+}
+
+fn parse_column(i: usize, wire: v1::Column) -> Result<(ElementName, Column), Denial> {
+    let name = super::required(&format!("batch.columns[{i}].element"), &wire.element)?;
+    let column = match wire.form {
+        None => return Err(missing(&format!("batch.columns[{i}].form"))),
+        Some(Form::Values(values)) => Column::from_values(&values.values),
+        Some(Form::Packed(packed)) => Column::from_packed(packed.data, &packed.lengths).map_err(|e| {
+            Denial::from(Reason::InvalidBatch).with(format!("batch.columns[{i}].packed"), e.to_string())
+        })?,
+    };
+    Ok((name, column))
+}
+
+/// The answer in the form of the request.
+pub(crate) fn result(shape: &Shape, outcome: BatchOutcome) -> v1::BatchResult {
+    let packed = shape.packed.iter().copied().chain(std::iter::repeat(true));
+    let columns = outcome.columns.into_iter().zip(packed);
+    let plain = v1::PlainOutput { columns: columns.map(|((name, column), packed)| wire(&name, &column, packed)).collect() };
+    let rejections = outcome.rejections.into_iter().map(|rejection| v1::Rejection {
+        row: rejection.row,
+        element: rejection.element.as_str().to_owned(),
+        reason: rejection.reason.code().to_owned(),
+    });
+    v1::BatchResult {
+        sequence: shape.sequence,
+        output: Some(v1::batch_result::Output::Plain(plain)),
+        rejections: rejections.collect(),
+    }
+}
+
+fn wire(name: &ElementName, column: &Column, packed: bool) -> v1::Column {
+    let form = if packed {
+        Form::Packed(v1::Packed { data: column.data().clone(), lengths: column.lengths().collect() })
+    } else {
+        let values: Vec<Bytes> = (0..column.rows()).map(|row| column.slice(row)).collect();
+        Form::Values(v1::Values { values })
+    };
+    v1::Column { element: name.as_str().to_owned(), form: Some(form) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(element: &str, form: Form) -> v1::Column {
+        v1::Column { element: element.to_owned(), form: Some(form) }
+    }
+    fn values(all: &[&'static str]) -> Form {
+        Form::Values(v1::Values { values: all.iter().map(|v| Bytes::from_static(v.as_bytes())).collect() })
+    }
+    fn packed(data: &'static str, lengths: &[u32]) -> Form {
+        Form::Packed(v1::Packed { data: Bytes::from_static(data.as_bytes()), lengths: lengths.to_vec() })
+    }
+    fn batch(rows: u32, columns: Vec<v1::Column>) -> v1::RecordBatch {
+        v1::RecordBatch { sequence: 7, batch_id: Bytes::new(), rows, columns }
+    }
+
+    #[test]
+    fn an_answer_has_the_form_of_the_request() {
+        let request = batch(3, vec![column("a", values(&["x", "", "yz"])), column("b", packed("pqr", &[1, 2, 0]))]);
+        let (shape, parsed) = parse(request.clone(), 10).expect("valid");
+        assert_eq!(shape.values, 4);
+        let echo = BatchOutcome { columns: parsed.columns().to_vec(), rejections: Vec::new() };
+        let answer = result(&shape, echo);
+        assert_eq!(answer.sequence, 7);
+        let Some(v1::batch_result::Output::Plain(plain)) = answer.output else { panic!("plain") };
+        assert_eq!(plain.columns, request.columns);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused_with_their_field() {
+        let cases = [
+            (batch(2, vec![column("a", values(&["x"]))]), Reason::InvalidBatch, "batch.columns[0]"),
+            (batch(1, vec![column("a", packed("xy", &[1]))]), Reason::InvalidBatch, "batch.columns[0].packed"),
+            (batch(0, vec![column("A", values(&[]))]), Reason::InvalidRequest, "batch.columns[0].element"),
+            (batch(11, vec![]), Reason::BatchTooLarge, "batch.rows"),
+            (batch(0, vec![column("a", values(&[])); 4_097]), Reason::BatchTooLarge, "batch.columns"),
+            (batch(0, vec![v1::Column { element: "a".to_owned(), form: None }]), Reason::InvalidRequest, "batch.columns[0].form"),
+        ];
+        for (request, reason, field) in cases {
+            let denial = parse(request, 10).expect_err("does not fit");
+            assert_eq!((denial.reason, denial.violations[0].0.as_str()), (reason, field));
+        }
+        let twice = batch(0, vec![column("a", values(&[])), column("a", values(&[]))]);
+        assert_eq!(parse(twice, 10).map_err(|d| d.reason), Err(Reason::InvalidBatch));
+        let mut named = batch(0, vec![]);
+        named.batch_id = Bytes::from(vec![1; 65]);
+        assert_eq!(parse(named, 10).map_err(|d| d.violations[0].0.clone()), Err("batch.batch_id".to_owned()));
+    }
+}

@@ -1,0 +1,44 @@
+//! Key versions.
+
+use sluis_domain::Kid;
+use sluis_engine::{KeyState, VersionInfo};
+use sluis_proto::v1;
+
+use crate::status::Denial;
+
+/// What is public about a version.
+pub(crate) fn key_version(info: &VersionInfo) -> v1::KeyVersion {
+    let state = match info.state {
+        KeyState::Active => v1::KeyState::Active,
+        KeyState::ConvertOnly => v1::KeyState::ConvertOnly,
+        KeyState::Disabled => v1::KeyState::Disabled,
+        KeyState::Destroyed => v1::KeyState::Destroyed,
+    };
+    v1::KeyVersion {
+        kid: info.kid.to_string(),
+        chain_id: info.chain.as_str().to_owned(),
+        namespace_id: info.namespace.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        state: state.into(),
+        generation: info.generation,
+    }
+}
+
+/// Eight hexadecimal digits.
+pub(crate) fn kid(field: &str, text: &str) -> Result<Kid, Denial> {
+    let digits = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let kid = digits.then(|| u32::from_str_radix(text, 16).ok()).flatten().and_then(Kid::new);
+    kid.ok_or_else(|| Denial::field(field, "must be eight hexadecimal digits, not all zero"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kid_is_eight_hexadecimal_digits() {
+        assert_eq!(kid("kid", "0000a1B2").map(Kid::get).ok(), Some(0xa1b2));
+        for bad in ["", "00000000", "a1b2", "+0000001", "0000000000000001", "0000000g"] {
+            assert!(kid("kid", bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The listener: TCP, TLS with a deadline, HTTP/2 with limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::Shared;
+use super::call::{Connection, handle};
+use super::routes::Routes;
+use crate::config::Limits;
+use crate::tls::Peer;
+
+/// After an accept error (such as too many open files), which would otherwise come again at once.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Flow-control windows: what a caller may send before it is read.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Largest HTTP/2 frame we accept; larger frames, fewer system calls.
+const FRAME: u32 = 64 << 10;
+/// What h2 buffers of an answer per stream, beyond what flow control lets through.
+const SEND_BUFFER: usize = 1 << 20;
+/// A peer that does not answer a ping within the timeout has gone.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams that a peer opened and reset before we looked at them (CVE-2023-44487), and those that we reset
+/// (CVE-2025-8671).
+const MAX_RESETS: usize = 64;
+
+/// Accepts until the daemon drains; then gives back the connections that are still open.
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, routes: Arc<Routes>) -> JoinSet<()> {
+    let handshakes = Arc::new(Semaphore::new(shared.settings.limits.max_pending_handshakes));
+    let mut connections = JoinSet::new();
+    loop {
+        let next = tokio::select! {
+            () = shared.drain.cancelled() => return connections,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            next = next(&listener, &handshakes) => next,
+        };
+        match next {
+            Ok((stream, slot)) => {
+                connections.spawn(serve(stream, slot, shared.clone(), routes.clone()));
+            }
+            Err(e) => {
+                tracing::warn!(error = %e, "accept failed");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The next connection, once there is a slot for its handshake.
+async fn next(
+    listener: &TcpListener,
+    handshakes: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = handshakes.clone().acquire_owned().await.expect("the slots are never closed");
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
+}
+
+/// One connection from its first byte to its last.
+async fn serve(stream: TcpStream, handshake_slot: OwnedSemaphorePermit, shared: Arc<Shared>, routes: Arc<Routes>) {
+    let Some(stream) = handshake(stream, &shared).await else { return };
+    drop(handshake_slot);
+    let Ok(_slot) = shared.connections.clone().try_acquire_owned() else {
+        shared.metrics.handshake("too-many-connections");
+        return;
+    };
+    shared.metrics.handshake("ok");
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let peer = Arc::new(Peer::from_chain(chain, &shared.settings.trust_domain));
+    let drain = shared.drain.clone();
+    let http = http2_builder(&shared.settings.limits);
+    let connection = Arc::new(Connection { shared, routes, peer });
+    let service = service_fn(move |request| handle(connection.clone(), request));
+    let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = drain.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(e) = ended {
+        tracing::debug!(error = %e, "connection broke");
+    }
+}
+
+async fn handshake(stream: TcpStream, shared: &Shared) -> Option<TlsStream<TcpStream>> {
+    // Answers are small or complete; waiting to fill a packet only delays them.
+    if stream.set_nodelay(true).is_err() {
+        return None;
+    }
+    let accepting = TlsAcceptor::from(shared.tls.config()).accept(stream);
+    let outcome = tokio::select! {
+        () = shared.drain.cancelled() => return None,
+        outcome = tokio::time::timeout(shared.settings.limits.handshake_timeout, accepting) => outcome,
+    };
+    match outcome {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(e)) => {
+            shared.metrics.handshake("failed");
+            tracing::debug!(error = %e, "handshake failed");
+            None
+        }
+        Err(_) => {
+            shared.metrics.handshake("timeout");
+            None
+        }
+    }
+}
+
+fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(limits.max_streams_per_connection)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS)
+        .max_header_list_size(limits.max_header_bytes)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+    http
+}

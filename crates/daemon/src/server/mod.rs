@@ -1,0 +1,277 @@
+//! The daemon in one process: what all connections share, how it starts and how it stops.
+
+mod body;
+mod call;
+mod health;
+mod listener;
+mod pool;
+mod routes;
+mod rpc;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluis_domain::Timestamp;
+use sluis_domain::port::{Clock, Store};
+use sluis_engine::{Engine, EngineError};
+use sluis_keyring::{Kek, KekError};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use call::{Call, transport_reason};
+pub(crate) use pool::{Pool, Reserved};
+
+use crate::config::{KekSource, Settings};
+use crate::telemetry::{Metrics, MetricsServer, State};
+use crate::tls::{Reloaded, Tls, TlsError};
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The key-encryption key.
+    #[error("key-encryption key: {0}")]
+    Kek(#[from] KekError),
+    /// The engine does not open the store.
+    #[error("the store cannot be opened: {0}")]
+    Engine(#[from] EngineError),
+    /// TLS.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+    /// An address.
+    #[error("{what} {address}: {reason}")]
+    Address {
+        /// Which listener.
+        what: &'static str,
+        /// Its address.
+        address: SocketAddr,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// Threads or metrics.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: Settings,
+    pub(crate) tls: Tls,
+    pub(crate) pool: Pool,
+    pub(crate) metrics: Metrics,
+    pub(crate) started_at: Timestamp,
+    /// Cancelled when the daemon stops taking work.
+    pub(crate) drain: CancellationToken,
+    /// Said when the health may have changed.
+    health_changed: Notify,
+    reload_wanted: Notify,
+    connections: Arc<Semaphore>,
+    data_calls: Arc<Semaphore>,
+    other_calls: Arc<Semaphore>,
+    infrastructure_calls: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Whether acts are accepted.
+    pub(crate) fn serving(&self) -> bool {
+        !self.drain.is_cancelled() && self.engine.writable()
+    }
+
+    fn state(&self) -> State {
+        State {
+            in_flight_bytes: self.pool.in_flight_bytes(),
+            connections: self.settings.limits.max_connections - self.connections.available_permits(),
+            writable: self.engine.writable(),
+            audit_entries: self.store.entries(),
+            draining: self.drain.is_cancelled(),
+        }
+    }
+
+    fn render_metrics(&self) -> String {
+        self.metrics.state(&self.state());
+        let handle = self.metrics.handle();
+        handle.run_upkeep();
+        handle.render()
+    }
+}
+
+/// The daemon.
+pub struct Daemon;
+
+/// A daemon that runs.
+pub struct Running {
+    addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
+    shared: Arc<Shared>,
+    health: health::Reporter,
+    listener: JoinHandle<JoinSet<()>>,
+    helpers: JoinSet<()>,
+}
+
+/// How a stop went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// All work in flight was finished.
+    Drained,
+    /// The deadline passed; connections were cut.
+    DeadlinePassed,
+}
+
+impl Daemon {
+    /// Opens the engine over `store` and listens. The store must have been initialised with the same key-encryption
+    /// key ([`sluis_engine::Engine::initialise`]).
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(settings: Settings, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+        let shared = tokio::task::spawn_blocking(move || open(settings, store, clock))
+            .await
+            .map_err(|_| StartError::Internal("opening was interrupted".to_owned()))?;
+        let (shared, stamp) = shared?;
+        let (listener, addr) = bind("listen", shared.settings.listen).await?;
+        let mut helpers = JoinSet::new();
+        let metrics_addr = start_metrics(&shared, &mut helpers).await?;
+        let (health, health_server) = health::reporter(shared.serving()).await;
+        helpers.spawn(health::watch(shared.clone(), health.clone()));
+        helpers.spawn(reload_tls(shared.clone(), stamp));
+        let routes = routes::Routes::new(&shared, health_server)
+            .map_err(|e| StartError::Internal(format!("reflection: {e}")))?;
+        let listener = tokio::spawn(listener::accept(listener, shared.clone(), Arc::new(routes)));
+        tracing::info!(%addr, "serving");
+        Ok(Running { addr, metrics_addr, shared, health, listener, helpers })
+    }
+}
+
+impl Running {
+    /// Where gRPC is served.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where metrics are served, if they are.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
+    /// Reads the files of TLS again now.
+    pub fn reload(&self) {
+        self.shared.reload_wanted.notify_one();
+    }
+
+    /// Stops: health says so, new calls are refused, batches in flight are finished and answered, then connections
+    /// close; what is not done by the deadline (`limits.drain_seconds`) is cut. When this returns, nothing of the
+    /// daemon holds the store any more.
+    pub async fn shutdown(mut self) -> Stopped {
+        tracing::info!("draining");
+        self.health.set(false).await;
+        self.shared.drain.cancel();
+        let deadline = tokio::time::Instant::now() + self.shared.settings.limits.drain;
+        let mut connections = self.listener.await.unwrap_or_default();
+        let drained = tokio::time::timeout_at(deadline, async { while connections.join_next().await.is_some() {} }).await;
+        connections.shutdown().await;
+        self.helpers.shutdown().await;
+        // Jobs of cut connections still run to their end on the pool, and each holds the engine.
+        self.shared.pool.idle().await;
+        released(&self.shared).await;
+        let stopped = if drained.is_ok() { Stopped::Drained } else { Stopped::DeadlinePassed };
+        tracing::info!(?stopped, "stopped");
+        stopped
+    }
+}
+
+/// Waits until no task or blocking job holds what the connections shared.
+async fn released(shared: &Arc<Shared>) {
+    while Arc::strong_count(shared) > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn open(
+    settings: Settings,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Shared>, crate::tls::Stamp), StartError> {
+    let (tls, stamp) = Tls::load(settings.tls.clone(), clock.clone())?;
+    let kek = load_kek(&settings.kek)?;
+    let engine_settings = sluis_engine::Settings { custodians: settings.custodians.clone() };
+    let started_at = clock.now();
+    let engine = Engine::open(store.clone(), &kek, clock, engine_settings)?;
+    drop(kek);
+    let limits = &settings.limits;
+    let pool = Pool::new(limits.cpu_threads, limits.in_flight_bytes)
+        .map_err(|e| StartError::Internal(format!("threads: {e}")))?;
+    let metrics = Metrics::new().map_err(|e| StartError::Internal(format!("metrics: {e}")))?;
+    let shared = Shared {
+        engine: Arc::new(engine),
+        store,
+        tls,
+        pool,
+        metrics,
+        started_at,
+        drain: CancellationToken::new(),
+        health_changed: Notify::new(),
+        reload_wanted: Notify::new(),
+        connections: Arc::new(Semaphore::new(limits.max_connections)),
+        data_calls: Arc::new(Semaphore::new(limits.max_data_calls)),
+        other_calls: Arc::new(Semaphore::new(limits.max_other_calls)),
+        infrastructure_calls: Arc::new(Semaphore::new(limits.max_connections)),
+        settings,
+    };
+    Ok((Arc::new(shared), stamp))
+}
+
+/// The key-encryption key from where the configuration says.
+///
+/// # Errors
+/// [`KekError`].
+pub fn load_kek(source: &KekSource) -> Result<Kek, KekError> {
+    match source {
+        KekSource::File(path) => Kek::from_file(path),
+        KekSource::Credential(name) => Kek::from_credential(name),
+    }
+}
+
+async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |reason| StartError::Address { what, address, reason };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let addr = listener.local_addr().map_err(refused)?;
+    Ok((listener, addr))
+}
+
+async fn start_metrics(shared: &Arc<Shared>, helpers: &mut JoinSet<()>) -> Result<Option<SocketAddr>, StartError> {
+    let Some(address) = shared.settings.telemetry.metrics_listen else { return Ok(None) };
+    let (listener, addr) = bind("telemetry.metrics_listen", address).await?;
+    // Weak: connections of scrapers are not drained and must not keep the store open.
+    let shared = Arc::downgrade(shared);
+    let render = move || shared.upgrade().map(|shared| shared.render_metrics()).unwrap_or_default();
+    helpers.spawn(MetricsServer::new(listener, Arc::new(render)).serve());
+    tracing::info!(%addr, "metrics");
+    Ok(Some(addr))
+}
+
+/// Looks at the files of TLS every few seconds, and when asked to.
+async fn reload_tls(shared: Arc<Shared>, mut stamp: crate::tls::Stamp) {
+    let every = shared.settings.tls.reload;
+    loop {
+        let wanted = tokio::time::timeout(every, shared.reload_wanted.notified()).await.is_ok();
+        let (reloading, mut next) = (shared.clone(), stamp.clone());
+        let done = tokio::task::spawn_blocking(move || (reloading.tls.reload(&mut next, wanted), next)).await;
+        let Ok((outcome, next)) = done else { continue };
+        stamp = next;
+        match outcome {
+            Ok(Reloaded::Unchanged) => {}
+            Ok(Reloaded::Changed) => {
+                shared.metrics.tls_reload("changed");
+                tracing::info!("tls files read again");
+            }
+            Err(e) => {
+                shared.metrics.tls_reload("failed");
+                tracing::error!(error = %e, "new tls files cannot be used; the old ones stay in force");
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Every RPC there is. What is not in this table does not exist: it is answered `UNIMPLEMENTED` and counted as
+//! `unknown`, so that callers cannot make labels.
+
+/// How an RPC is limited, logged and drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Batches.
+    Data,
+    /// All other services of Sluis.
+    Other,
+    /// Health and reflection.
+    Infrastructure,
+}
+
+/// One RPC.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rpc {
+    /// `/package.Service/Method`.
+    pub(super) path: &'static str,
+    /// `package.Service`.
+    pub(super) service: &'static str,
+    pub(super) class: Class,
+}
+
+/// What stands for everything that does not exist.
+pub(super) static UNKNOWN: Rpc = Rpc { path: "unknown", service: "", class: Class::Other };
+
+macro_rules! rpcs {
+    ($($service:literal $class:ident [$($method:literal),+];)+) => {
+        static RPCS: &[Rpc] = &[$($(
+            Rpc { path: concat!("/", $service, "/", $method), service: $service, class: Class::$class },
+        )+)+];
+    };
+}
+
+rpcs! {
+    "sluis.v1.PseudonymisationService" Data ["Pseudonymise", "PseudonymiseBatch"];
+    "sluis.v1.ConversionService" Data ["Convert", "ConvertBatch"];
+    "sluis.v1.ReidentificationService" Data ["Reidentify", "ReidentifyBatch"];
+    "sluis.v1.GrantService" Other ["RequestGrant", "ApproveGrant", "DenyGrant", "RevokeGrant", "GetGrant", "ListGrants"];
+    "sluis.v1.RegistryService" Other ["ApplyRegistry", "GetRegistry", "ListChains"];
+    "sluis.v1.CustodyService" Other ["GetStatus", "RotateChain", "DisableVersion", "CreateBackup"];
+    "sluis.v1.AuditService" Other ["ReadEntries"];
+    "sluis.v1.IdentityService" Other ["WhoAmI"];
+    "grpc.health.v1.Health" Infrastructure ["Check", "Watch", "List"];
+    "grpc.reflection.v1.ServerReflection" Infrastructure ["ServerReflectionInfo"];
+}
+
+/// The RPC of a path.
+pub(super) fn find(path: &str) -> Option<&'static Rpc> {
+    RPCS.iter().find(|rpc| rpc.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    /// As much of `google.protobuf.FileDescriptorSet` as is needed.
+    #[derive(Clone, PartialEq, Message)]
+    struct FileSet {
+        #[prost(message, repeated, tag = "1")]
+        files: Vec<File>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    struct File {
+        #[prost(string, tag = "2")]
+        package: String,
+        #[prost(message, repeated, tag = "6")]
+        services: Vec<Service>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    struct Service {
+        #[prost(string, tag = "1")]
+        name: String,
+        #[prost(message, repeated, tag = "2")]
+        methods: Vec<Method>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    struct Method {
+        #[prost(string, tag = "1")]
+        name: String,
+    }
+
+    #[test]
+    fn the_table_is_exactly_the_contract() {
+        let set = FileSet::decode(sluis_proto::DESCRIPTOR_SET).expect("a descriptor set");
+        let mut contract = Vec::new();
+        for file in &set.files {
+            for service in &file.services {
+                contract.extend(service.methods.iter().map(|m| format!("/{}.{}/{}", file.package, service.name, m.name)));
+            }
+        }
+        let mut table: Vec<_> = RPCS.iter().map(|r| r.path.to_owned()).filter(|p| p.starts_with("/sluis.")).collect();
+        contract.sort();
+        table.sort();
+        assert!(!contract.is_empty());
+        assert_eq!(table, contract);
+    }
+}

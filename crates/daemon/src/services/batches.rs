@@ -1,0 +1,238 @@
+//! The way of batches, the same for pseudonymisation, conversion and re-identification.
+//!
+//! A reader task takes messages off the transport, as long as fewer than `max_batches_in_flight` batches of the stream
+//! are between reading and answering and there is room in the daemon's budget of bytes; it hands each batch to the
+//! pool and the receiver of its outcome, in order, to the response stream. The response stream waits for each outcome
+//! to be durable and gives slot and bytes back when the transport asks for the next message, so that a slow reader
+//! holds up its own stream only. An error ends the stream after the answers before it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::stream::{self, Stream};
+use sluis_domain::{Reason, RecordBatch};
+use sluis_engine::{Caller, Engine, Pending, Refusal};
+use sluis_proto::v1;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Status, Streaming};
+
+use super::blocking;
+use crate::convert::batch::{self, Shape};
+use crate::server::{Call, Reserved, Shared, transport_reason};
+use crate::status::Denial;
+use crate::telemetry::Operation;
+
+/// The responses of a stream.
+pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// A message of a caller.
+pub(super) enum Message<O> {
+    /// The first.
+    Open(O),
+    /// The others.
+    Batch(v1::RecordBatch),
+}
+
+/// What the three data services differ in.
+pub(super) trait Data: 'static {
+    const OPERATION: Operation;
+    /// Message of the caller.
+    type Request: Send + 'static;
+    /// Message of the custodian.
+    type Response: Send + 'static;
+    /// First message of the caller.
+    type Open: Send + 'static;
+    /// What the engine made of it.
+    type Session: Send + Sync + 'static;
+
+    fn message(request: Self::Request) -> Option<Message<Self::Open>>;
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial>;
+    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response;
+    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal>;
+    fn result(result: v1::BatchResult) -> Self::Response;
+}
+
+/// A batch on its way.
+struct Submitted {
+    shape: Shape,
+    pending: Pending,
+}
+
+/// What the reader tells the response stream, in order.
+enum Step<T> {
+    Opened(T),
+    Batch(oneshot::Receiver<Result<Submitted, Denial>>, Held),
+    End(Denial),
+}
+
+/// What a batch holds from reading until the transport took its answer.
+struct Held {
+    _slot: OwnedSemaphorePermit,
+    _bytes: Reserved,
+}
+
+/// One batch, one answer, and what remains under the grant.
+pub(super) async fn unary<D: Data>(
+    shared: &Arc<Shared>,
+    call: &Arc<Call>,
+    open: D::Open,
+    batch: v1::RecordBatch,
+) -> Result<(v1::BatchResult, Option<u64>), Status> {
+    let answer = async {
+        let session = blocking(shared, call, move |shared, caller| D::open(&shared.engine, caller, open)).await?;
+        call.hold(shared.pool.reserve(batch::cost(&batch)).await);
+        finish(call, D::OPERATION, submit::<D>(shared, &Arc::new(session), batch)).await
+    };
+    answer.await.map_err(|denial| call.deny(denial))
+}
+
+/// A stream of batches. Answers with headers at once, so that callers that wait for them can send their first message.
+pub(super) fn stream<D: Data>(
+    shared: &Arc<Shared>,
+    call: Arc<Call>,
+    inbound: Streaming<D::Request>,
+) -> Answers<D::Response> {
+    let in_flight = shared.settings.limits.max_batches_in_flight;
+    let (steps, receiver) = mpsc::channel(in_flight);
+    let reader = Reader::<D> { shared: shared.clone(), call: call.clone(), inbound, steps };
+    let reader = AbortOnDropHandle::new(tokio::spawn(reader.run()));
+    let answers = Answering::<D> { receiver, held: None, call, _reader: reader };
+    Box::pin(stream::unfold(answers, |mut answers| async move {
+        let answer = answers.next().await?;
+        Some((answer, answers))
+    }))
+}
+
+/// The side that answers.
+struct Answering<D: Data> {
+    receiver: mpsc::Receiver<Step<D::Response>>,
+    held: Option<Held>,
+    call: Arc<Call>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+impl<D: Data> Answering<D> {
+    async fn next(&mut self) -> Option<Result<D::Response, Status>> {
+        // Being asked again means that the transport has taken the answer before.
+        self.held = None;
+        let answer = match self.receiver.recv().await? {
+            Step::Opened(opened) => Ok(opened),
+            Step::End(denial) => Err(denial),
+            Step::Batch(receiver, held) => {
+                self.held = Some(held);
+                finish(&self.call, D::OPERATION, receiver).await.map(|(result, _)| D::result(result))
+            }
+        };
+        Some(answer.map_err(|denial| {
+            // Batches after an error are not answered.
+            self.receiver.close();
+            while self.receiver.try_recv().is_ok() {}
+            self.call.deny(denial)
+        }))
+    }
+}
+
+/// The side that reads.
+struct Reader<D: Data> {
+    shared: Arc<Shared>,
+    call: Arc<Call>,
+    inbound: Streaming<D::Request>,
+    steps: mpsc::Sender<Step<D::Response>>,
+}
+
+impl<D: Data> Reader<D> {
+    /// Reads to the end of the caller's messages, to the first error, or until nobody waits for answers any more.
+    async fn run(mut self) {
+        if let Err(denial) = self.read().await {
+            // Nobody is left to be told when the response stream has gone.
+            drop(self.steps.send(Step::End(denial)).await);
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Denial> {
+        let session = match self.message().await? {
+            None => return Ok(()),
+            Some(Message::Batch(_)) => return Err(Reason::InvalidStream.into()),
+            Some(Message::Open(open)) => {
+                blocking(&self.shared, &self.call, move |shared, caller| D::open(&shared.engine, caller, open)).await?
+            }
+        };
+        let limits = stream_limits(&self.shared);
+        drop(self.steps.send(Step::Opened(D::opened(&session, limits))).await);
+        let session = Arc::new(session);
+        let slots = Arc::new(Semaphore::new(self.shared.settings.limits.max_batches_in_flight));
+        for sequence in 0.. {
+            let slot = slots.clone().acquire_owned().await.expect("the slots are never closed");
+            let batch = match self.message().await? {
+                None => break,
+                Some(Message::Open(_)) => return Err(Reason::InvalidStream.into()),
+                Some(Message::Batch(batch)) => batch,
+            };
+            if batch.sequence != sequence {
+                return Err(Denial::field("batch.sequence", format!("must count from 0 by 1; {sequence} comes next")));
+            }
+            self.call.check_certificate()?;
+            let bytes = self.shared.pool.reserve(batch::cost(&batch)).await;
+            let receiver = submit::<D>(&self.shared, &session, batch);
+            let step = Step::Batch(receiver, Held { _slot: slot, _bytes: bytes });
+            if self.steps.send(step).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message; `None` at their end. Refuses to read on when the daemon drains.
+    async fn message(&mut self) -> Result<Option<Message<D::Open>>, Denial> {
+        let next = tokio::select! {
+            biased;
+            () = self.shared.drain.cancelled() => return Err(Reason::Draining.into()),
+            () = self.steps.closed() => return Ok(None),
+            next = self.inbound.message() => next,
+        };
+        match next {
+            Ok(None) => Ok(None),
+            Ok(Some(request)) => D::message(request).map(Some).ok_or_else(|| Denial::field("message", "is required")),
+            Err(status) => Err(transport_reason(status.code()).unwrap_or(Reason::InvalidStream).into()),
+        }
+    }
+}
+
+/// Hands a batch to the pool.
+fn submit<D: Data>(
+    shared: &Arc<Shared>,
+    session: &Arc<D::Session>,
+    batch: v1::RecordBatch,
+) -> oneshot::Receiver<Result<Submitted, Denial>> {
+    let (at, session) = (shared.clone(), session.clone());
+    shared.pool.run(move || {
+        let (shape, batch) = batch::parse(batch, at.settings.limits.max_batch_rows)?;
+        let pending = D::submit(&at.engine, &session, batch)?;
+        Ok(Submitted { shape, pending })
+    })
+}
+
+/// Waits until a batch is durable, counts it, and makes its answer.
+async fn finish(
+    call: &Call,
+    operation: Operation,
+    receiver: oneshot::Receiver<Result<Submitted, Denial>>,
+) -> Result<(v1::BatchResult, Option<u64>), Denial> {
+    let submitted = receiver.await.unwrap_or_else(|_| Err(Denial::internal("the pool dropped a job")));
+    let Submitted { shape, pending } = submitted?;
+    let remaining = pending.remaining();
+    let outcome = pending.await?;
+    call.count(operation, shape.values, &outcome);
+    Ok((batch::result(&shape, outcome), remaining))
+}
+
+fn stream_limits(shared: &Shared) -> v1::StreamLimits {
+    let limits = &shared.settings.limits;
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    v1::StreamLimits {
+        max_batch_rows: number(limits.max_batch_rows),
+        max_message_bytes: number(limits.max_message_bytes),
+        max_batches_in_flight: number(limits.max_batches_in_flight),
+    }
+}

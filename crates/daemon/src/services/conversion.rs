@@ -1,0 +1,82 @@
+//! `ConversionService`.
+
+use sluis_domain::{GrantId, RecordBatch};
+use sluis_engine::{Caller, ConvertSession, Engine, Pending, Refusal};
+use sluis_proto::v1;
+use tonic::{Request, Response, Status, Streaming};
+use v1::convert_request::Message as Incoming;
+use v1::convert_response::Message as Outgoing;
+
+use super::batches::{self, Answers, Data, Message};
+use super::{Conversion, call_of};
+use crate::convert;
+use crate::status::Denial;
+use crate::telemetry::Operation;
+
+#[tonic::async_trait]
+impl v1::conversion_service_server::ConversionService for Conversion {
+    type ConvertStream = Answers<v1::ConvertResponse>;
+
+    async fn convert(
+        &self,
+        request: Request<Streaming<v1::ConvertRequest>>,
+    ) -> Result<Response<Self::ConvertStream>, Status> {
+        let call = call_of(request.extensions())?;
+        Ok(Response::new(batches::stream::<Convert>(&self.0, call, request.into_inner())))
+    }
+
+    async fn convert_batch(
+        &self,
+        request: Request<v1::ConvertBatchRequest>,
+    ) -> Result<Response<v1::ConvertBatchResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let v1::ConvertBatchRequest { grant_id, batch } = request.into_inner();
+        let batch = convert::present("batch", batch).map_err(|d| call.deny(d))?;
+        let open = Open { field: "grant_id", grant_id };
+        let (result, remaining) = batches::unary::<Convert>(&self.0, &call, open, batch).await?;
+        // Under a grant something always remains, if only nothing.
+        let remaining = remaining.unwrap_or_default();
+        Ok(Response::new(v1::ConvertBatchResponse { result: Some(result), remaining }))
+    }
+}
+
+struct Convert;
+
+/// A grant and the field that named it.
+struct Open {
+    field: &'static str,
+    grant_id: String,
+}
+
+impl Data for Convert {
+    const OPERATION: Operation = Operation::Convert;
+    type Request = v1::ConvertRequest;
+    type Response = v1::ConvertResponse;
+    type Open = Open;
+    type Session = ConvertSession;
+
+    fn message(request: Self::Request) -> Option<Message<Self::Open>> {
+        request.message.map(|message| match message {
+            Incoming::Open(open) => Message::Open(Open { field: "open.grant_id", grant_id: open.grant_id }),
+            Incoming::Batch(batch) => Message::Batch(batch),
+        })
+    }
+
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial> {
+        let grant: GrantId = convert::required(open.field, &open.grant_id)?;
+        Ok(engine.open_convert(caller, &grant)?)
+    }
+
+    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
+        let opened = v1::ConvertOpened { remaining: session.remaining(), limits: Some(limits) };
+        v1::ConvertResponse { message: Some(Outgoing::Opened(opened)) }
+    }
+
+    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
+        engine.convert(session, batch)
+    }
+
+    fn result(result: v1::BatchResult) -> Self::Response {
+        v1::ConvertResponse { message: Some(Outgoing::Result(result)) }
+    }
+}

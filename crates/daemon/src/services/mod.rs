@@ -1,0 +1,73 @@
+//! The services of the contract, one file each. A handler parses, asks the engine, and answers; who calls, limits,
+//! request ids, logs and metrics are the business of [`crate::server::Call`].
+
+mod audit;
+mod batches;
+mod conversion;
+mod custody;
+mod grants;
+mod identity;
+mod pseudonymisation;
+mod registry;
+mod reidentification;
+
+use std::sync::Arc;
+
+use sluis_engine::Caller;
+use tonic::{Extensions, Status};
+
+use crate::server::{Call, Shared};
+use crate::status::Denial;
+
+macro_rules! services {
+    ($($(#[$doc:meta])+ $name:ident;)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone)]
+        pub(crate) struct $name(pub(crate) Arc<Shared>);
+    )+};
+}
+
+services! {
+    /// `PseudonymisationService`.
+    Pseudonymisation;
+    /// `ConversionService`.
+    Conversion;
+    /// `ReidentificationService`.
+    Reidentification;
+    /// `GrantService`.
+    Governance;
+    /// `RegistryService`.
+    Registers;
+    /// `CustodyService`.
+    Custody;
+    /// `AuditService`.
+    Audit;
+    /// `IdentityService`.
+    Identities;
+}
+
+/// The call a request belongs to.
+fn call_of(extensions: &Extensions) -> Result<Arc<Call>, Status> {
+    let call = extensions.get::<Arc<Call>>();
+    call.cloned().ok_or_else(|| Denial::internal("a request came around the front door").status())
+}
+
+/// Runs `job` off the I/O threads, as the caller, and turns its refusal into the answer.
+async fn act<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    call: &Call,
+    job: impl FnOnce(&Shared, &Caller) -> Result<T, Denial> + Send + 'static,
+) -> Result<T, Status> {
+    blocking(shared, call, job).await.map_err(|denial| call.deny(denial))
+}
+
+/// As [`act`], without an answer yet.
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    call: &Call,
+    job: impl FnOnce(&Shared, &Caller) -> Result<T, Denial> + Send + 'static,
+) -> Result<T, Denial> {
+    let (shared, caller) = (shared.clone(), call.caller()?.clone());
+    let done = tokio::task::spawn_blocking(move || job(&shared, &caller)).await;
+    done.unwrap_or_else(|_| Err(Denial::internal("a job panicked")))
+}

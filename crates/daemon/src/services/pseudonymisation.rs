@@ -1,0 +1,79 @@
+//! `PseudonymisationService`.
+
+use sluis_domain::{ElementName, RecordBatch};
+use sluis_engine::{Caller, Engine, Pending, PseudonymiseSession, Refusal};
+use sluis_proto::v1;
+use tonic::{Request, Response, Status, Streaming};
+use v1::pseudonymise_request::Message as Incoming;
+use v1::pseudonymise_response::Message as Outgoing;
+
+use super::batches::{self, Answers, Data, Message};
+use super::{Pseudonymisation, call_of};
+use crate::convert;
+use crate::status::Denial;
+use crate::telemetry::Operation;
+
+#[tonic::async_trait]
+impl v1::pseudonymisation_service_server::PseudonymisationService for Pseudonymisation {
+    type PseudonymiseStream = Answers<v1::PseudonymiseResponse>;
+
+    async fn pseudonymise(
+        &self,
+        request: Request<Streaming<v1::PseudonymiseRequest>>,
+    ) -> Result<Response<Self::PseudonymiseStream>, Status> {
+        let call = call_of(request.extensions())?;
+        Ok(Response::new(batches::stream::<Pseudonymise>(&self.0, call, request.into_inner())))
+    }
+
+    async fn pseudonymise_batch(
+        &self,
+        request: Request<v1::PseudonymiseBatchRequest>,
+    ) -> Result<Response<v1::PseudonymiseBatchResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let v1::PseudonymiseBatchRequest { open, batch } = request.into_inner();
+        let open = convert::present("open", open).map_err(|d| call.deny(d))?;
+        let batch = convert::present("batch", batch).map_err(|d| call.deny(d))?;
+        let (result, _) = batches::unary::<Pseudonymise>(&self.0, &call, open, batch).await?;
+        Ok(Response::new(v1::PseudonymiseBatchResponse { result: Some(result) }))
+    }
+}
+
+struct Pseudonymise;
+
+impl Data for Pseudonymise {
+    const OPERATION: Operation = Operation::Pseudonymise;
+    type Request = v1::PseudonymiseRequest;
+    type Response = v1::PseudonymiseResponse;
+    type Open = v1::PseudonymiseOpen;
+    type Session = PseudonymiseSession;
+
+    fn message(request: Self::Request) -> Option<Message<Self::Open>> {
+        request.message.map(|message| match message {
+            Incoming::Open(open) => Message::Open(open),
+            Incoming::Batch(batch) => Message::Batch(batch),
+        })
+    }
+
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial> {
+        let chain = convert::required("open.chain_id", &open.chain_id)?;
+        let delivery = v1::Delivery::try_from(open.deliver)
+            .map_err(|_| Denial::field("open.deliver", "is not a delivery this version knows"))?;
+        let name = |(i, text): (usize, &String)| convert::required(&format!("open.elements[{i}]"), text);
+        let elements: Vec<ElementName> = open.elements.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+        let to_recipient = delivery == v1::Delivery::Recipient;
+        Ok(engine.open_pseudonymise(caller, &chain, &elements, to_recipient)?)
+    }
+
+    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
+        let opened = v1::PseudonymiseOpened { registry_version: session.registry_version(), limits: Some(limits) };
+        v1::PseudonymiseResponse { message: Some(Outgoing::Opened(opened)) }
+    }
+
+    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
+        engine.pseudonymise(session, batch)
+    }
+
+    fn result(result: v1::BatchResult) -> Self::Response {
+        v1::PseudonymiseResponse { message: Some(Outgoing::Result(result)) }
+    }
+}

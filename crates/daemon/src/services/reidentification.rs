@@ -1,0 +1,82 @@
+//! `ReidentificationService`.
+
+use sluis_domain::{GrantId, RecordBatch};
+use sluis_engine::{Caller, ReidentifySession, Engine, Pending, Refusal};
+use sluis_proto::v1;
+use tonic::{Request, Response, Status, Streaming};
+use v1::reidentify_request::Message as Incoming;
+use v1::reidentify_response::Message as Outgoing;
+
+use super::batches::{self, Answers, Data, Message};
+use super::{Reidentification, call_of};
+use crate::convert;
+use crate::status::Denial;
+use crate::telemetry::Operation;
+
+#[tonic::async_trait]
+impl v1::reidentification_service_server::ReidentificationService for Reidentification {
+    type ReidentifyStream = Answers<v1::ReidentifyResponse>;
+
+    async fn reidentify(
+        &self,
+        request: Request<Streaming<v1::ReidentifyRequest>>,
+    ) -> Result<Response<Self::ReidentifyStream>, Status> {
+        let call = call_of(request.extensions())?;
+        Ok(Response::new(batches::stream::<Reidentify>(&self.0, call, request.into_inner())))
+    }
+
+    async fn reidentify_batch(
+        &self,
+        request: Request<v1::ReidentifyBatchRequest>,
+    ) -> Result<Response<v1::ReidentifyBatchResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let v1::ReidentifyBatchRequest { grant_id, batch } = request.into_inner();
+        let batch = convert::present("batch", batch).map_err(|d| call.deny(d))?;
+        let open = Open { field: "grant_id", grant_id };
+        let (result, remaining) = batches::unary::<Reidentify>(&self.0, &call, open, batch).await?;
+        // Under a grant something always remains, if only nothing.
+        let remaining = remaining.unwrap_or_default();
+        Ok(Response::new(v1::ReidentifyBatchResponse { result: Some(result), remaining }))
+    }
+}
+
+struct Reidentify;
+
+/// A grant and the field that named it.
+struct Open {
+    field: &'static str,
+    grant_id: String,
+}
+
+impl Data for Reidentify {
+    const OPERATION: Operation = Operation::Reidentify;
+    type Request = v1::ReidentifyRequest;
+    type Response = v1::ReidentifyResponse;
+    type Open = Open;
+    type Session = ReidentifySession;
+
+    fn message(request: Self::Request) -> Option<Message<Self::Open>> {
+        request.message.map(|message| match message {
+            Incoming::Open(open) => Message::Open(Open { field: "open.grant_id", grant_id: open.grant_id }),
+            Incoming::Batch(batch) => Message::Batch(batch),
+        })
+    }
+
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial> {
+        let grant: GrantId = convert::required(open.field, &open.grant_id)?;
+        Ok(engine.open_reidentify(caller, &grant)?)
+    }
+
+    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
+        let opened = v1::ReidentifyOpened { remaining: session.remaining(), limits: Some(limits) };
+        v1::ReidentifyResponse { message: Some(Outgoing::Opened(opened)) }
+    }
+
+    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
+        engine.reidentify(session, batch)
+    }
+
+    fn result(result: v1::BatchResult) -> Self::Response {
+        v1::ReidentifyResponse { message: Some(Outgoing::Result(result)) }
+    }
+}

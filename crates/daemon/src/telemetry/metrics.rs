@@ -1,0 +1,97 @@
+//! Metrics of one daemon. There is no global recorder, so that several daemons in one process keep theirs apart.
+
+use std::time::Duration;
+
+use ::metrics::{counter, gauge, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use sluis_domain::Rejection;
+
+/// Buckets of durations, in seconds.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0];
+
+/// An operation on batches, as label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Pseudonymise.
+    Pseudonymise,
+    /// Convert.
+    Convert,
+    /// Re-identify.
+    Reidentify,
+}
+
+impl Operation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pseudonymise => "pseudonymise",
+            Self::Convert => "convert",
+            Self::Reidentify => "reidentify",
+        }
+    }
+}
+
+/// Where the daemon counts.
+pub(crate) struct Metrics(PrometheusRecorder);
+
+impl Metrics {
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        Ok(Self(PrometheusBuilder::new().set_buckets(&SECONDS)?.build_recorder()))
+    }
+
+    /// For the listener.
+    pub(crate) fn handle(&self) -> PrometheusHandle {
+        self.0.handle()
+    }
+
+    /// A call has ended. `rpc` and `code` are from fixed sets.
+    pub(crate) fn call(&self, rpc: &'static str, code: &'static str, took: Duration) {
+        with_local_recorder(&self.0, || {
+            counter!("sluis_requests_total", "rpc" => rpc, "code" => code).increment(1);
+            histogram!("sluis_request_seconds", "rpc" => rpc).record(took);
+        });
+    }
+
+    /// A batch has been answered.
+    pub(crate) fn batch(&self, operation: Operation, values: u64, rejections: &[Rejection]) {
+        let operation = operation.as_str();
+        with_local_recorder(&self.0, || {
+            counter!("sluis_batches_total", "operation" => operation).increment(1);
+            counter!("sluis_values_total", "operation" => operation).increment(values);
+            for rejection in rejections {
+                let reason = rejection.reason.code();
+                counter!("sluis_rejections_total", "operation" => operation, "reason" => reason).increment(1);
+            }
+        });
+    }
+
+    /// A handshake has ended: `ok`, `failed`, `timeout` or `too-many-connections`.
+    pub(crate) fn handshake(&self, outcome: &'static str) {
+        with_local_recorder(&self.0, || counter!("sluis_handshakes_total", "outcome" => outcome).increment(1));
+    }
+
+    /// Files of TLS were read again: `changed` or `failed`.
+    pub(crate) fn tls_reload(&self, outcome: &'static str) {
+        with_local_recorder(&self.0, || counter!("sluis_tls_reloads_total", "outcome" => outcome).increment(1));
+    }
+
+    /// What is so at the moment.
+    pub(crate) fn state(&self, state: &State) {
+        with_local_recorder(&self.0, || {
+            gauge!("sluis_in_flight_bytes").set(state.in_flight_bytes as f64);
+            gauge!("sluis_connections").set(state.connections as f64);
+            gauge!("sluis_store_writable").set(f64::from(u8::from(state.writable)));
+            gauge!("sluis_audit_entries").set(state.audit_entries as f64);
+            gauge!("sluis_draining").set(f64::from(u8::from(state.draining)));
+        });
+    }
+}
+
+/// Gauges.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct State {
+    pub(crate) in_flight_bytes: usize,
+    pub(crate) connections: usize,
+    pub(crate) writable: bool,
+    pub(crate) audit_entries: u64,
+    pub(crate) draining: bool,
+}

@@ -1,0 +1,11 @@
+//! Logs and metrics. `docs/telemetry.md` lists all of them.
+//!
+//! Neither ever holds a value of a record: log lines are made of ids, codes, counts and durations only.
+
+mod log;
+mod metrics;
+mod server;
+
+pub use log::{init_log, LogError};
+pub(crate) use metrics::{Metrics, Operation, State};
+pub(crate) use server::MetricsServer;

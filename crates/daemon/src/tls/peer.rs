@@ -1,0 +1,51 @@
+//! Who is at the other end: the identity in the client certificate.
+
+use rustls::pki_types::CertificateDer;
+use sluis_domain::{Identity, Timestamp};
+use sluis_engine::Caller;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::revocation::Serial;
+
+/// The holder of a verified client certificate.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    caller: Option<Caller>,
+    serials: Vec<Serial>,
+}
+
+impl Peer {
+    /// From the chain that rustls verified, the client's own certificate first.
+    pub(crate) fn from_chain(chain: &[CertificateDer<'_>], trust_domain: &str) -> Self {
+        let parsed: Vec<_> = chain.iter().filter_map(|der| X509Certificate::from_der(der).ok()).map(|(_, c)| c).collect();
+        let serials = parsed.iter().map(|c| Serial::new(c.tbs_certificate.issuer().as_raw(), c.raw_serial())).collect();
+        let own = chain.first().zip(parsed.first()).filter(|_| parsed.len() == chain.len());
+        let caller = own.and_then(|(der, certificate)| caller(der, certificate, trust_domain));
+        Self { caller, serials }
+    }
+
+    /// The caller; `None` for a certificate without exactly one SPIFFE id of our trust domain.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    pub(super) fn serials(&self) -> &[Serial] {
+        &self.serials
+    }
+}
+
+fn caller(der: &CertificateDer<'_>, certificate: &X509Certificate<'_>, trust_domain: &str) -> Option<Caller> {
+    let names = certificate.subject_alternative_name().ok().flatten()?;
+    let mut uris = names.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    });
+    // Exactly one URI SAN (SPIFFE X.509-SVID, section 2): with two it is not clear who calls.
+    let (uri, None) = (uris.next()?, uris.next()) else { return None };
+    let not_after = u64::try_from(certificate.validity().not_after.timestamp()).ok()?.checked_mul(1_000)?;
+    Some(Caller {
+        identity: Identity::from_spiffe(uri, trust_domain).ok()?,
+        fingerprint: sluis_engine::fingerprint(der),
+        not_after: Timestamp::from_millis(not_after).unwrap_or(Timestamp::MAX),
+    })
+}

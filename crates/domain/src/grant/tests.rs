@@ -1,0 +1,119 @@
+use super::*;
+use proptest::prelude::*;
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis).expect("small")
+}
+
+fn who(text: &str) -> Identity {
+    text.parse().expect("organisation/member")
+}
+
+fn grant(required: &[&str]) -> Grant {
+    Grant {
+        id: "g-1".parse().expect("id"),
+        terms: Terms {
+            kind: Kind::Convert {
+                from: ("a".parse().expect("id"), "bsn".parse().expect("id")),
+                to: ("b".parse().expect("id"), "pid".parse().expect("id")),
+                order: OutputOrder::Ordered,
+            },
+            purpose: "linkage".into(),
+            legal_basis: "consent".into(),
+            max_values: 10,
+            not_before: Some(at(100)),
+            not_after: at(200),
+        },
+        namespaces: vec!["nl.bsn".parse().ok()],
+        grantee: "uni".parse().expect("id"),
+        requester: who("uni/etl"),
+        requested_at: at(50),
+        registry_version: 3,
+        required: required.iter().map(|r| r.parse().expect("id")).collect(),
+    }
+}
+
+#[test]
+fn comes_alive_only_with_every_approval() {
+    let fresh = Record::new(grant(&["a-owner", "b-owner"]));
+    assert_eq!(fresh.usable(at(150)), Err(Reason::GrantNotApproved));
+    let half = fresh.approve(&who("a-owner/s1"), at(60)).expect("first");
+    assert_eq!(half.usable(at(150)), Err(Reason::GrantNotApproved));
+    assert_eq!(half.approve(&who("a-owner/s1"), at(61)), Err(Reason::AlreadyApproved));
+    assert_eq!(half.approve(&who("a-owner/s2"), at(61)), Err(Reason::GrantDecided), "the other owner must");
+    let whole = half.approve(&who("b-owner/s1"), at(62)).expect("second");
+    assert_eq!(whole.usable(at(99)), Err(Reason::GrantNotStarted));
+    assert_eq!(whole.usable(at(100)), Ok(()));
+    assert_eq!(whole.usable(at(200)), Err(Reason::GrantExpired));
+    assert_eq!(whole.state(at(150), 10), State::Exhausted);
+}
+
+#[test]
+fn one_owner_needs_two_different_stewards_and_never_the_requester() {
+    let fresh = Record::new(grant(&["uni", "uni"]));
+    assert_eq!(fresh.approve(&who("uni/etl"), at(60)), Err(Reason::OwnRequest));
+    let half = fresh.approve(&who("uni/s1"), at(60)).expect("first");
+    assert_eq!(half.awaiting().len(), 1);
+    assert!(half.approve(&who("uni/s2"), at(60)).expect("second").awaiting().is_empty());
+}
+
+#[test]
+fn denied_and_revoked_are_final() {
+    let fresh = Record::new(grant(&["a-owner"]));
+    let denied = fresh.deny(&who("a-owner/s1"), at(60)).expect("denies");
+    assert_eq!(denied.approve(&who("a-owner/s2"), at(61)), Err(Reason::GrantDecided));
+    assert_eq!(denied.usable(at(150)), Err(Reason::GrantDenied));
+    assert_eq!(denied.revoke(&who("uni/etl"), at(61)), Err(Reason::GrantDecided));
+    let alive = fresh.approve(&who("a-owner/s1"), at(60)).expect("approves");
+    assert_eq!(alive.deny(&who("a-owner/s1"), at(61)), Err(Reason::GrantDecided));
+    let revoked = alive.revoke(&who("a-owner/s1"), at(61)).expect("revokes");
+    assert_eq!(revoked.usable(at(150)), Err(Reason::GrantRevoked));
+}
+
+#[test]
+fn wrong_terms_name_every_field() {
+    let mut terms = grant(&[]).terms;
+    assert_eq!(terms.check(at(50)), Ok(()));
+    terms.purpose = "  ".into();
+    terms.max_values = 0;
+    terms.not_after = at(10);
+    let fields: Vec<_> = terms.check(at(50)).expect_err("wrong").into_iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["purpose", "max_values", "not_after", "not_after"]);
+}
+
+#[test]
+fn records_survive_the_store_and_cuts_do_not_panic() {
+    let record = Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60)).expect("approves");
+    let record = record.revoke(&who("uni/etl"), at(70)).expect("withdraws");
+    let bytes = record.encode();
+    assert_eq!(Record::decode(&bytes), Ok(record));
+    for end in 0..bytes.len() {
+        assert!(Record::decode(&bytes[..end]).is_err());
+    }
+}
+
+proptest! {
+    /// Whatever happens in whatever order, no grant is usable without all its approvals from different people.
+    #[test]
+    fn no_path_leads_round_the_two_gates(events in proptest::collection::vec((0u8..4, 0u8..4, 0u64..300), 0..12)) {
+        let people = ["uni/etl", "uni/s1", "uni/s2", "b-owner/s1"];
+        let mut record = Record::new(grant(&["b-owner", "uni"]));
+        for (event, person, time) in events {
+            let person = who(people[person as usize]);
+            let next = match event {
+                0 | 1 => record.approve(&person, at(time)),
+                2 => record.deny(&person, at(time)),
+                _ => record.revoke(&person, at(time)),
+            };
+            record = next.unwrap_or(record);
+            if record.usable(at(150)).is_ok() {
+                let mut organisations: Vec<_> =
+                    record.approvals.iter().map(|a| a.steward.organisation.to_string()).collect();
+                organisations.sort();
+                prop_assert_eq!(organisations, ["b-owner", "uni"]);
+                prop_assert!(record.approvals.iter().all(|a| a.steward != record.grant.requester));
+                prop_assert!(record.ended.is_none());
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The typed model and its lookups.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::date::Date;
+use crate::generalise::Generalisation;
+use crate::id::OrganisationId;
+use crate::identifier::{Checksum, IdentifierKind, InputMode};
+use crate::registry::{Chain, LinkMode, Members, RetentionUnit, Treatment};
+
+fn chain<'r>(registry: &'r Registry, id: &str) -> &'r Chain {
+    registry.chain(&id.parse().expect("an id")).expect("the chain is there")
+}
+
+fn treatment<'r>(chain: &'r Chain, element: &str) -> &'r Treatment {
+    chain.element(&element.parse().expect("an id")).expect("the element is there").treatment()
+}
+
+fn names(ids: &BTreeSet<OrganisationId>) -> Vec<&str> {
+    ids.iter().map(OrganisationId::as_str).collect()
+}
+
+#[test]
+fn the_sample_uses_everything() {
+    let registry = parse(SAMPLE).expect("the sample is valid");
+    assert_eq!((registry.organisations().len(), registry.namespaces().len(), registry.chains().len()), (4, 2, 3));
+    let inputs: BTreeSet<String> = registry.namespaces().map(|namespace| format!("{:?}", namespace.input())).collect();
+    assert_eq!(inputs.len(), 2);
+    let links: BTreeSet<&str> =
+        registry.chains().flat_map(Chain::namespaces).map(|line| line.link().as_str()).collect();
+    assert_eq!(links.len(), LinkMode::ALL.len());
+    let used: BTreeSet<String> = registry
+        .chains()
+        .flat_map(Chain::elements)
+        .map(|element| match element.treatment() {
+            Treatment::Generalise(to) => format!("{:?}", std::mem::discriminant(to)),
+            other => other.name().to_owned(),
+        })
+        .collect();
+    assert_eq!(used.len(), Treatment::NAMES.len() - 1 + 6, "six treatments, one of them in six forms");
+}
+
+#[test]
+fn the_sample_says_what_it_says() {
+    let registry = parse(SAMPLE).expect("the sample is valid");
+    let study = chain(&registry, "diabetes-study");
+    assert_eq!(study.owner().as_str(), "uni-research");
+    assert_eq!(names(study.sources()), ["gp-south", "hospital-north"]);
+    assert_eq!(names(study.recipients()), ["registry-office", "uni-research"]);
+    assert_eq!(study.retention().map(|r| (r.count(), r.unit())), Some((10, RetentionUnit::Years)));
+    let lines: Vec<_> = study.namespaces().map(|line| (line.id().as_str(), line.link(), line.reversible())).collect();
+    assert_eq!(lines, [("nl.bsn", LinkMode::Escrow, true), ("study.email", LinkMode::Escrow, false)]);
+
+    let order: Vec<&str> = study.elements().iter().map(|element| element.name().as_str()).collect();
+    assert_eq!(order, ["bsn", "email", "name", "admission-date", "birth-date", "postcode", "diagnosis", "phone"]);
+    assert_eq!(*treatment(study, "bsn"), Treatment::Pseudonym { namespace: "nl.bsn".parse().expect("an id") });
+    assert_eq!(*treatment(study, "name"), Treatment::Encrypt);
+    let shift = Treatment::DateShift { subject: "bsn".parse().expect("an id"), max_days: 30 };
+    assert_eq!(*treatment(study, "admission-date"), shift);
+    let reference = Date::parse(b"2026-01-01").expect("a date");
+    assert_eq!(
+        *treatment(study, "birth-date"),
+        Treatment::Generalise(Generalisation::AgeBand { width: 10, reference })
+    );
+    assert_eq!(*treatment(study, "postcode"), Treatment::Generalise(Generalisation::Prefix { length: 4 }));
+    assert_eq!(*treatment(study, "diagnosis"), Treatment::Keep);
+    assert_eq!(*treatment(study, "phone"), Treatment::Drop);
+
+    let release = chain(&registry, "open-release-2026");
+    assert_eq!(*treatment(release, "income"), Treatment::Generalise(Generalisation::Band { width: 10_000 }));
+    assert!(release.reidentify_to().is_empty(), "[] is nobody, not the default");
+}
+
+#[test]
+fn namespaces_are_typed() {
+    let registry = parse(SAMPLE).expect("the sample is valid");
+    let found: Vec<_> =
+        registry.namespaces().map(|n| (n.id().as_str(), n.identifier(), n.input(), n.checksum())).collect();
+    assert_eq!(
+        found,
+        [
+            ("nl.bsn", IdentifierKind::NlBsn, InputMode::Plain, Checksum::Strict),
+            ("study.email", IdentifierKind::Email, InputMode::Prehash, Checksum::Strict),
+        ]
+    );
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let text = edited(
+        "reidentify_to = [\"hospital-north\", \"gp-south\"]\nreidentify_approvals = 2\nretention = \"10y\"\n\
+         deliver = \"caller\"\n",
+        "",
+    )
+    .replace("recipients = [\"uni-research\"]\n", "");
+    let registry = parse(&text).expect("valid");
+    let study = chain(&registry, "diabetes-study");
+    assert_eq!(study.reidentify_to(), study.sources());
+    assert_eq!(study.reidentify_approvals(), 2);
+    assert_eq!(study.retention(), None);
+    assert!(study.recipients().is_empty());
+}
+
+#[test]
+fn members_are_listed_or_all() {
+    let registry = parse(SAMPLE).expect("the sample is valid");
+    let organisation = |id: &str| registry.organisation(&id.parse().expect("an id")).expect("there");
+    let name = |text: &str| text.parse().expect("a member");
+    let (gp, uni) = (organisation("gp-south"), organisation("uni-research"));
+    assert_eq!(*gp.members(), Members::All);
+    assert!(gp.is_member(&name("whoever")) && gp.is_member(&name("old-laptop")) && gp.is_blocked(&name("old-laptop")));
+    assert!(!gp.is_blocked(&name("whoever")) && !gp.is_steward(&name("whoever")) && !gp.is_auditor(&name("whoever")));
+    assert!(uni.is_member(&name("etl")) && !uni.is_member(&name("whoever")));
+    assert!(uni.is_steward(&name("steward-1")) && !uni.is_steward(&name("privacy-officer")));
+    assert!(uni.is_auditor(&name("privacy-officer")) && !uni.is_auditor(&name("steward-1")));
+}
+
+#[test]
+fn lookups_of_what_is_not_there_find_nothing() {
+    let registry = small();
+    assert!(registry.organisation(&"nobody".parse().expect("an id")).is_none());
+    assert!(registry.namespace(&"nothing".parse().expect("an id")).is_none());
+    assert!(registry.chain(&"nothing".parse().expect("an id")).is_none());
+    let study = chain(&registry, "diabetes-study");
+    assert!(study.element(&"nothing".parse().expect("an id")).is_none());
+    assert!(study.namespace(&"nothing".parse().expect("an id")).is_none());
+    assert!(
+        study.is_source(&"gp-south".parse().expect("an id"))
+            && !study.is_source(&"uni-research".parse().expect("an id"))
+    );
+    assert!(study.is_recipient(&"uni-research".parse().expect("an id")));
+}
+
+#[test]
+fn only_keep_and_drop_stay_with_the_client() {
+    let registry = parse(SAMPLE).expect("the sample is valid");
+    let study = chain(&registry, "diabetes-study");
+    let client_only: Vec<&str> =
+        study.elements().iter().filter(|e| e.treatment().is_client_only()).map(|e| e.name().as_str()).collect();
+    assert_eq!(client_only, ["diagnosis", "phone"]);
+}
+
+#[test]
+fn the_policy_text_is_frozen() {
+    let registry = parse(SAMPLE).expect("the sample is valid");
+    assert_eq!(
+        chain(&registry, "diabetes-study").policy_text(),
+        "sluis chain policy 1\n\
+         chain diabetes-study\n\
+         owner uni-research\n\
+         recipient registry-office\n\
+         recipient uni-research\n\
+         reidentify_to gp-south\n\
+         reidentify_to hospital-north\n\
+         reidentify_approvals 2\n\
+         namespace nl.bsn link=escrow reversible=true\n\
+         namespace study.email link=escrow reversible=false\n\
+         element admission-date date-shift subject=bsn max_days=30\n\
+         element birth-date generalise to=age-band width=10 reference=2026-01-01\n\
+         element bsn pseudonym namespace=nl.bsn\n\
+         element diagnosis keep\n\
+         element email pseudonym namespace=study.email\n\
+         element name encrypt\n\
+         element phone drop\n\
+         element postcode generalise to=prefix length=4\n"
+    );
+    let release = chain(&registry, "open-release-2026").policy_text();
+    assert!(
+        release.contains("element birth-date generalise to=decade\nelement contact pseudonym namespace=study.email\n")
+    );
+    assert!(release.contains("element income generalise to=band width=10000\n"));
+    let office = chain(&registry, "diabetes-registry").policy_text();
+    assert!(office.contains("generalise to=year\n") && office.contains("generalise to=month\n"));
+}
+
+#[test]
+fn the_policy_text_changes_with_what_a_grant_depends_on_and_with_nothing_else() {
+    let policy = |text: &str| chain(&parse(text).expect("valid"), "diabetes-study").policy_text();
+    let was = policy(SMALL);
+    for (from, to) in [
+        ("recipients = [\"uni-research\"]", "recipients = []"),
+        ("reidentify_to = [\"hospital-north\", \"gp-south\"]", "reidentify_to = [\"gp-south\"]"),
+        ("link = \"escrow\"", "link = \"inbound\""),
+        ("link = \"escrow\"", "reversible = true"),
+        ("max_days = 30", "max_days = 31"),
+        ("treatment = \"keep\"", "treatment = \"drop\""),
+        ("name = \"remark\"", "name = \"remarks\""),
+    ] {
+        assert_ne!(policy(&edited(from, to)), was, "{to}");
+    }
+    for (from, to) in [
+        ("sources = [\"hospital-north\", \"gp-south\"]", "sources = [\"hospital-north\"]"),
+        ("reidentify_to = [\"hospital-north\", \"gp-south\"]", "reidentify_to = [\"gp-south\", \"hospital-north\"]"),
+        ("retention = \"10y\"", "retention = \"11y\""),
+        ("name = \"GPs South\"", "name = \"Doctors South\""),
+        ("blocked = []", "blocked = [\"etl\"]"),
+    ] {
+        assert_eq!(policy(&edited(from, to)), was, "{to}");
+    }
+}
+
+#[test]
+fn a_retention_is_written_as_it_was_read() {
+    for text in ["10y", "18m", "90d", "1d", "9999y"] {
+        assert_eq!(
+            text.parse::<crate::registry::Retention>().map(|retention| retention.to_string()),
+            Ok(text.to_owned())
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Convert: pseudonyms of one chain become those of another, under a grant.
+
+use std::sync::Arc;
+
+use sluis_crypto::{LinkValue, token};
+use sluis_domain::audit::{Act, Entry, KeyUse};
+use sluis_domain::grant::{Kind, OutputOrder, Record};
+use sluis_domain::port::{Commit, Family, PackedRows};
+use sluis_domain::registry::LinkMode;
+use sluis_domain::{BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason, RecordBatch};
+use sluis_keyring::LineVersion;
+
+use crate::engine::Engine;
+use crate::policy::{Permit, UseGrant};
+use crate::rows::Refused;
+use crate::tokens::{ROW_KEY_LEN, Tokens};
+use crate::{Caller, Pending, Refusal};
+
+/// Characters of a token's text.
+const TOKEN_LEN: usize = 44;
+
+/// An open conversion. Grant, standing, registry and keys are looked at anew for every batch.
+#[derive(Debug)]
+pub struct ConvertSession {
+    caller: Caller,
+    grant: GrantId,
+    remaining: u64,
+}
+
+impl ConvertSession {
+    /// Values that remained under the grant when the session was opened.
+    pub fn remaining(&self) -> u64 {
+        self.remaining
+    }
+}
+
+/// What a convert grant says, taken apart.
+struct Route<'a> {
+    from: &'a (ChainId, ElementName),
+    to: &'a (ChainId, ElementName),
+    namespace: &'a NamespaceId,
+    order: OutputOrder,
+}
+
+impl<'a> Route<'a> {
+    fn of(record: &'a Record) -> Result<Self, Reason> {
+        match (&record.grant.terms.kind, record.grant.namespaces.first()) {
+            (Kind::Convert { from, to, order }, Some(Some(namespace))) => {
+                Ok(Self { from, to, namespace, order: *order })
+            }
+            _ => Err(Reason::GrantKind),
+        }
+    }
+}
+
+impl Engine {
+    /// Opens a conversion under a grant.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownGrant`], [`Reason::NotTheGrantee`], [`Reason::GrantKind`], and every reason for which a grant
+    /// may not be used now.
+    pub fn open_convert(&self, caller: &Caller, grant: &GrantId) -> Result<ConvertSession, Refusal> {
+        self.on_record(caller, Act::Convert, |entry| {
+            let record = self.grant_on_record(grant, entry)?;
+            self.authorise(caller, UseGrant { record: &record })?;
+            Route::of(&record)?;
+            let remaining = self.remaining(&record)?;
+            Ok(ConvertSession { caller: caller.clone(), grant: grant.clone(), remaining })
+        })
+    }
+
+    /// Converts a batch of exactly one column, that of the grant's from-element.
+    ///
+    /// # Errors
+    /// As [`Self::open_convert`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::BatchIdReused`], and
+    /// those of the store. Nothing of the batch was done or counted then.
+    pub fn convert(&self, session: &ConvertSession, batch: &RecordBatch) -> Result<Pending, Refusal> {
+        self.on_record(&session.caller, Act::Convert, |entry| {
+            let record = self.grant_on_record(&session.grant, entry)?;
+            let permit = self.authorise(&session.caller, UseGrant { record: &record })?;
+            let (outcome, commit) = self.convert_batch(&permit, batch, entry)?;
+            self.charge(&record, batch, outcome, commit)
+        })
+    }
+
+    fn convert_batch(
+        &self,
+        permit: &Permit<UseGrant<'_>>,
+        batch: &RecordBatch,
+        entry: &mut Entry,
+    ) -> Result<(BatchOutcome, Commit), Refusal> {
+        let route = Route::of(permit.action().record)?;
+        let input = match batch.columns() {
+            [(name, column)] if *name == route.from.1 => column,
+            _ => return Err(Refusal::field(Reason::WrongElement, "batch.columns", format!("send {}", route.from.1))),
+        };
+        let snapshot = permit.snapshot();
+        let mut refused = Refused::none(batch.rows());
+        let tokens = Tokens::parse(&snapshot.keyring, &route.from.0, route.namespace, (0, input), &mut refused);
+        let links = tokens.links(&*self.store)?;
+        let target = snapshot.keyring.active_line(&route.to.0, route.namespace).ok_or(Reason::NotLinked)?;
+        let mut subjects: Vec<Option<LinkValue>> = Vec::new();
+        subjects.resize_with(batch.rows(), || None);
+        for (found, link) in tokens.found.iter().zip(links) {
+            match link {
+                Ok(link) => subjects[found.row] = Some(link),
+                Err(reason) => refused.refuse(found.row, 0, reason),
+            }
+        }
+        let escrows = snapshot
+            .registry
+            .registry
+            .chain(&route.to.0)
+            .and_then(|chain| chain.namespace(route.namespace))
+            .is_some_and(|line| line.link() == LinkMode::Escrow);
+        let mut commit = Commit::default();
+        let output = rekey(target, &subjects, escrows, &mut commit);
+        note(entry, batch, &output, &refused, &tokens, target);
+        commit.entry(entry.encode());
+        let output = match route.order {
+            OutputOrder::Ordered => output,
+            OutputOrder::Shuffled => shuffled(&output)?,
+        };
+        let outcome =
+            BatchOutcome { columns: vec![(route.to.1.clone(), output)], rejections: refused.rejections(batch) };
+        Ok((outcome, commit))
+    }
+
+    /// Counts a batch under its grant and submits it.
+    pub(crate) fn charge(
+        &self,
+        record: &Arc<Record>,
+        batch: &RecordBatch,
+        outcome: BatchOutcome,
+        commit: Commit,
+    ) -> Result<Pending, Refusal> {
+        let snapshot = self.snapshot();
+        let mut answer = None;
+        self.meters.charge(&*self.store, snapshot.keyring.state(), record, batch, commit, |remaining| {
+            let (pending, done) = Pending::new(outcome, Some(remaining));
+            answer = Some(pending);
+            done
+        })?;
+        answer.ok_or_else(|| Refusal::new(Reason::Internal, "a charged batch has no answer"))
+    }
+
+    pub(crate) fn remaining(&self, record: &Record) -> Result<u64, Refusal> {
+        let used = self.meters.used(&*self.store, self.snapshot().keyring.state(), &record.grant.id)?;
+        Ok(record.grant.terms.max_values.saturating_sub(used))
+    }
+}
+
+/// Pseudonyms of the target line, and its link rows where it escrows.
+fn rekey(target: &LineVersion, subjects: &[Option<LinkValue>], escrows: bool, commit: &mut Commit) -> Column {
+    let kid = target.info().kid;
+    let mut output = ColumnBuilder::with_capacity(subjects.len(), subjects.len() * TOKEN_LEN);
+    let mut rows = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, subjects.len(), subjects.len() * 37);
+    for subject in subjects {
+        let Some(link) = subject else {
+            output.push_missing();
+            continue;
+        };
+        let pseudonym = target.pseudonym.pseudonym(link);
+        output.push_with(|out| token::write_text(kid, &pseudonym, out));
+        if escrows {
+            rows.push_with(|out| {
+                out.extend_from_slice(&target.escrow.row_key(&pseudonym));
+                out.extend_from_slice(&target.escrow.seal_link(&pseudonym, link));
+            });
+        }
+    }
+    if !rows.is_empty() {
+        commit.rows.push(rows);
+    }
+    output.finish()
+}
+
+fn note(
+    entry: &mut Entry,
+    batch: &RecordBatch,
+    output: &Column,
+    refused: &Refused,
+    tokens: &Tokens,
+    target: &LineVersion,
+) {
+    entry.rows = batch.rows() as u64;
+    entry.values = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
+    entry.rejected = refused.count() as u64;
+    let mut note = |version: &LineVersion, values| {
+        let info = version.info();
+        match entry.keys.iter_mut().find(|key| key.kid == info.kid) {
+            Some(key) => key.values += values,
+            None => entry.keys.push(KeyUse { namespace: info.namespace.clone(), kid: info.kid, values }),
+        }
+    };
+    for found in &tokens.found {
+        note(&found.version, 1);
+    }
+    note(target, output.present() as u64);
+}
+
+/// The present values in random order (Fisher, Yates), missing ones last, so that row i says nothing about row i.
+fn shuffled(column: &Column) -> Result<Column, Refusal> {
+    let mut order: Vec<usize> = (0..column.rows()).filter(|row| !column.get(*row).is_empty()).collect();
+    let mut random = vec![0u8; order.len() * 16];
+    getrandom::fill(&mut random).map_err(|_| Refusal::new(Reason::Internal, "no random bytes"))?;
+    let (draws, _) = random.as_chunks::<16>();
+    for (upper, draw) in (1..order.len()).rev().zip(draws) {
+        // 128 random bits modulo at most 2^20: the bias is below 2^-108.
+        let pick = u128::from_be_bytes(*draw) % (upper as u128 + 1);
+        order.swap(upper, pick as usize);
+    }
+    let mut output = ColumnBuilder::with_capacity(column.rows(), column.data().len());
+    for row in &order {
+        output.push(column.get(*row));
+    }
+    while output.rows() < column.rows() {
+        output.push_missing();
+    }
+    Ok(output.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shuffling_keeps_the_values_and_moves_them() {
+        let values: Vec<String> = (0..64).map(|i| i.to_string()).collect();
+        let column = Column::from_values([&values[..], &[String::new()], &values[..]].concat());
+        let output = shuffled(&column).expect("random bytes");
+        let sorted = |column: &Column| {
+            let mut all: Vec<_> = column.iter().map(<[u8]>::to_vec).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(sorted(&output), sorted(&column));
+        assert_ne!(output, column, "one in 128! fails by chance");
+        assert!(output.get(128).is_empty(), "missing values come last");
+    }
+}

@@ -1,0 +1,138 @@
+//! Custody: status, rotation, disabling, backup.
+
+use std::path::Path;
+
+use sluis_domain::audit::{Act, Entry, KeyUse};
+use sluis_domain::port::Commit;
+use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
+use sluis_keyring::{Change, KeyState, VersionInfo};
+
+use crate::engine::Engine;
+use crate::policy::Custody;
+use crate::{Caller, Refusal};
+
+/// The state of the custodian.
+#[derive(Debug)]
+pub struct Status {
+    /// Whether acts are accepted.
+    pub writable: bool,
+    /// Registry version in force.
+    pub registry_version: u64,
+    /// Number of audit entries.
+    pub audit_entries: u64,
+    /// All key versions.
+    pub versions: Vec<VersionInfo>,
+}
+
+/// A backup was made.
+#[derive(Debug)]
+pub struct BackupDone {
+    /// Size of all backups in the directory.
+    pub bytes: u64,
+    /// Number of audit entries it holds, at least.
+    pub entries: u64,
+}
+
+impl Engine {
+    /// The state of the custodian.
+    ///
+    /// # Errors
+    /// [`Reason::NotACustodian`].
+    pub fn status(&self, caller: &Caller) -> Result<Status, Refusal> {
+        self.on_record(caller, Act::ReadStatus, |_| {
+            let permit = self.authorise(caller, Custody)?;
+            Ok(Status {
+                writable: self.writable(),
+                registry_version: permit.snapshot().registry.version,
+                audit_entries: self.store.entries(),
+                versions: permit.snapshot().keyring.versions(),
+            })
+        })
+    }
+
+    /// A new version of one key line of a chain, or of all of them; the versions active until now become convert-only.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownChain`], [`Reason::InvalidRequest`] for a namespace the chain does not have,
+    /// [`Reason::NotACustodian`], and those of the store.
+    pub fn rotate(
+        &self,
+        caller: &Caller,
+        chain: &ChainId,
+        namespace: Option<&NamespaceId>,
+    ) -> Result<Vec<VersionInfo>, Refusal> {
+        self.on_record(caller, Act::RotateChain, |entry| {
+            let _governing = self.govern();
+            entry.chain = Some(chain.clone());
+            let permit = self.authorise(caller, Custody)?;
+            let snapshot = permit.snapshot();
+            let lines = snapshot.registry.registry.chain(chain).ok_or(Reason::UnknownChain)?;
+            if namespace.is_some_and(|id| lines.namespace(id).is_none()) {
+                return Err(Refusal::field(Reason::InvalidRequest, "namespace_id", "the chain does not have it"));
+            }
+            let mut change = snapshot.keyring.change();
+            let mut versions = Vec::new();
+            for line in lines.namespaces().filter(|line| namespace.is_none_or(|id| line.id() == id)) {
+                versions.push(change.new_line_version(chain, line.id()));
+            }
+            if namespace.is_none() && snapshot.keyring.active_elements(chain).is_some() {
+                versions.push(change.new_element_version(chain));
+            }
+            self.commit_keys(change, entry, &versions)?;
+            Ok(versions)
+        })
+    }
+
+    /// Disables a convert-only version: its tokens lead nowhere from then on.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownVersion`], [`Reason::VersionState`] unless it is convert-only, [`Reason::NotACustodian`], and
+    /// those of the store.
+    pub fn disable(&self, caller: &Caller, kid: Kid) -> Result<VersionInfo, Refusal> {
+        self.on_record(caller, Act::DisableVersion, |entry| {
+            let _governing = self.govern();
+            let permit = self.authorise(caller, Custody)?;
+            let versions = permit.snapshot().keyring.versions();
+            let present = versions.iter().find(|info| info.kid == kid).ok_or(Reason::UnknownVersion)?;
+            entry.chain = Some(present.chain.clone());
+            if present.state != KeyState::ConvertOnly {
+                return Err(Reason::VersionState.into());
+            }
+            let mut change = permit.snapshot().keyring.change();
+            let info = change.set_state(kid, KeyState::Disabled).ok_or(Reason::UnknownVersion)?;
+            self.commit_keys(change, entry, std::slice::from_ref(&info))?;
+            Ok(info)
+        })
+    }
+
+    fn commit_keys(&self, change: Change, entry: &mut Entry, versions: &[VersionInfo]) -> Result<(), Refusal> {
+        entry.keys = versions
+            .iter()
+            .map(|info| KeyUse { namespace: info.namespace.clone(), kid: info.kid, values: 0 })
+            .collect();
+        let (keyring, writes) = change.finish();
+        let mut commit = Commit { writes, ..Commit::default() };
+        commit.entry(entry.encode());
+        self.store.commit(commit)?;
+        self.replace(None, keyring);
+        Ok(())
+    }
+
+    /// Writes a backup into `directory`. The entry about it comes first, so the backup holds it.
+    ///
+    /// # Errors
+    /// [`Reason::BackupFailed`], [`Reason::NotACustodian`], and those of the store.
+    pub fn backup(&self, caller: &Caller, directory: &Path) -> Result<BackupDone, Refusal> {
+        self.on_record(caller, Act::CreateBackup, |entry| {
+            self.authorise(caller, Custody)?;
+            let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+            self.store.commit(commit)?;
+            let entries = self.store.entries();
+            let bytes = self
+                .store
+                .backup(directory)
+                .map_err(|error| Refusal::new(Reason::BackupFailed, error.to_string()))?;
+            Ok(BackupDone { bytes, entries })
+        })
+    }
+}

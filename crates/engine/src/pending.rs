@@ -1,0 +1,46 @@
+//! Answers that wait for durability.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_channel::oneshot;
+use sluis_domain::port::{Completion, Receipt, StoreError};
+use sluis_domain::{BatchOutcome, Reason};
+
+use crate::Refusal;
+
+/// The outcome of a batch, handed out once its rows and audit entry are durable.
+#[must_use = "the outcome is only known to be durable once awaited"]
+pub struct Pending {
+    outcome: BatchOutcome,
+    remaining: Option<u64>,
+    durable: oneshot::Receiver<Result<Receipt, StoreError>>,
+}
+
+impl Pending {
+    /// The pending outcome, and the completion that resolves it.
+    pub(crate) fn new(outcome: BatchOutcome, remaining: Option<u64>) -> (Self, Completion) {
+        let (sender, durable) = oneshot::channel();
+        let done: Completion = Box::new(move |result| drop(sender.send(result)));
+        (Self { outcome, remaining, durable }, done)
+    }
+
+    /// Values that remain under the grant after this batch, if it ran under one.
+    pub fn remaining(&self) -> Option<u64> {
+        self.remaining
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<BatchOutcome, Refusal>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = ready!(Pin::new(&mut self.durable).poll(context));
+        Poll::Ready(match result {
+            Ok(Ok(_)) => Ok(std::mem::take(&mut self.outcome)),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(Refusal::new(Reason::Internal, "the store dropped a commit")),
+        })
+    }
+}

@@ -1,0 +1,328 @@
+//! Who may do what. The only place that makes a [`Permit`].
+//!
+//! An operation takes its permit as an argument, so code that forgot to ask does not compile.
+
+use sluis_domain::grant::{Kind, Record};
+use sluis_domain::registry::{Chain, LinkMode, Organisation, Registry, Treatment};
+use sluis_domain::{ChainId, ElementName, Identity, NamespaceId, OrganisationId, Reason, Timestamp};
+
+use crate::Caller;
+use crate::snapshot::Snapshot;
+
+/// Proof that the policy allowed `caller` to do `action` under the registry version of the snapshot.
+pub struct Permit<A> {
+    caller: Caller,
+    action: A,
+    snapshot: Snapshot,
+    now: Timestamp,
+}
+
+impl<A> Permit<A> {
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+    pub(crate) fn action(&self) -> &A {
+        &self.action
+    }
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+/// The view a rule decides on.
+pub struct View<'a> {
+    registry: &'a Registry,
+    identity: &'a Identity,
+    is_custodian: bool,
+    now: Timestamp,
+}
+
+impl View<'_> {
+    fn organisation(&self) -> Option<&Organisation> {
+        self.registry.organisation(&self.identity.organisation)
+    }
+    fn chain(&self, id: &ChainId) -> Result<&Chain, Reason> {
+        self.registry.chain(id).ok_or(Reason::UnknownChain)
+    }
+    fn is_steward_of(&self, organisation: &OrganisationId) -> bool {
+        self.identity.organisation == *organisation
+            && self.organisation().is_some_and(|o| o.is_steward(&self.identity.member))
+    }
+    fn not_custodian(&self) -> Result<(), Reason> {
+        if self.is_custodian { Err(Reason::CustodianMayNot) } else { Ok(()) }
+    }
+}
+
+/// Something a caller asks for, and the rule that allows it.
+pub trait Action {
+    /// Whether the (admitted) caller may.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check(&self, view: &View<'_>) -> Result<(), Reason>;
+}
+
+/// Decides. The caller's standing (certificate, organisation, membership, blocked) comes before the rule.
+///
+/// # Errors
+/// The reason of the refusal.
+pub(crate) fn authorise<A: Action>(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    now: Timestamp,
+    action: A,
+) -> Result<Permit<A>, Reason> {
+    let view = View {
+        registry: &snapshot.registry.registry,
+        identity: &caller.identity,
+        is_custodian: snapshot.custodians.contains(&caller.identity),
+        now,
+    };
+    if now >= caller.not_after {
+        return Err(Reason::CertificateExpired);
+    }
+    admit(&view)?;
+    action.check(&view)?;
+    Ok(Permit { caller: caller.clone(), action, snapshot: snapshot.clone(), now })
+}
+
+fn admit(view: &View<'_>) -> Result<(), Reason> {
+    let member = &view.identity.member;
+    match view.organisation() {
+        Some(organisation) if organisation.is_blocked(member) => Err(Reason::Blocked),
+        _ if view.is_custodian => Ok(()),
+        None => Err(Reason::UnknownOrganisation),
+        Some(organisation) if !organisation.is_member(member) => Err(Reason::NotAMember),
+        Some(_) => Ok(()),
+    }
+}
+
+/// To be known at all.
+#[derive(Debug)]
+pub struct BeKnown;
+
+impl Action for BeKnown {
+    fn check(&self, _: &View<'_>) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// To submit records to a chain.
+#[derive(Debug)]
+pub struct Submit {
+    /// The chain.
+    pub chain: ChainId,
+}
+
+impl Action for Submit {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        let chain = view.chain(&self.chain)?;
+        let organisation = &view.identity.organisation;
+        if chain.is_source(organisation) {
+            Ok(())
+        } else if concerns(chain, organisation) || view.is_custodian {
+            Err(Reason::NotASource)
+        } else {
+            Err(Reason::UnknownChain)
+        }
+    }
+}
+
+/// To request a grant.
+#[derive(Debug)]
+pub struct RequestGrant<'a> {
+    /// What for.
+    pub kind: &'a Kind,
+}
+
+impl Action for RequestGrant<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        view.not_custodian()?;
+        eligible(view.registry, &view.identity.organisation, self.kind)
+    }
+}
+
+/// To approve or deny a grant.
+#[derive(Debug)]
+pub struct DecideGrant<'a> {
+    /// The grant.
+    pub record: &'a Record,
+}
+
+impl Action for DecideGrant<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        view.not_custodian()?;
+        SeeGrant { record: self.record }.check(view)?;
+        let may = self.record.grant.required.iter().any(|owner| view.is_steward_of(owner));
+        if may { Ok(()) } else { Err(Reason::NotASteward) }
+    }
+}
+
+/// To revoke a grant: stewards of an owner, and the grantee itself.
+#[derive(Debug)]
+pub struct RevokeGrant<'a> {
+    /// The grant.
+    pub record: &'a Record,
+}
+
+impl Action for RevokeGrant<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        if self.record.grant.grantee == view.identity.organisation && !view.is_custodian {
+            return Ok(());
+        }
+        DecideGrant { record: self.record }.check(view)
+    }
+}
+
+/// To look at a grant.
+#[derive(Debug)]
+pub struct SeeGrant<'a> {
+    /// The grant.
+    pub record: &'a Record,
+}
+
+impl Action for SeeGrant<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        let organisation = &view.identity.organisation;
+        let grant = &self.record.grant;
+        if grant.grantee == *organisation || grant.required.contains(organisation) {
+            Ok(())
+        } else {
+            Err(Reason::UnknownGrant)
+        }
+    }
+}
+
+/// To use a grant, now.
+#[derive(Debug)]
+pub struct UseGrant<'a> {
+    /// The grant.
+    pub record: &'a Record,
+}
+
+impl Action for UseGrant<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        let grant = &self.record.grant;
+        if grant.grantee != view.identity.organisation {
+            return match (SeeGrant { record: self.record }).check(view) {
+                Ok(()) => Err(Reason::NotTheGrantee),
+                Err(reason) => Err(reason),
+            };
+        }
+        self.record.usable(view.now)?;
+        eligible(view.registry, &grant.grantee, &grant.terms.kind)?;
+        let requirements = requirements(view.registry, &grant.terms.kind)?;
+        if requirements.required == grant.required && requirements.namespaces == grant.namespaces {
+            Ok(())
+        } else {
+            Err(Reason::GrantStale)
+        }
+    }
+}
+
+/// To care for keys, registry and store.
+#[derive(Debug)]
+pub struct Custody;
+
+impl Action for Custody {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        if view.is_custodian { Ok(()) } else { Err(Reason::NotACustodian) }
+    }
+}
+
+/// To read the audit log.
+#[derive(Debug)]
+pub struct ReadAudit;
+
+impl Action for ReadAudit {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        let may = view.organisation().is_some_and(|o| o.is_auditor(&view.identity.member));
+        if may { Ok(()) } else { Err(Reason::NotAnAuditor) }
+    }
+}
+
+/// Whether an organisation is a party of a chain.
+pub(crate) fn concerns(chain: &Chain, organisation: &OrganisationId) -> bool {
+    chain.owner() == organisation
+        || chain.is_source(organisation)
+        || chain.is_recipient(organisation)
+        || chain.reidentify_to().contains(organisation)
+}
+
+/// Whether an organisation may hold a grant of this kind.
+fn eligible(registry: &Registry, grantee: &OrganisationId, kind: &Kind) -> Result<(), Reason> {
+    let known = |id: &ChainId| registry.chain(id).ok_or(Reason::UnknownChain);
+    let (chain, may) = match kind {
+        Kind::Convert { from, .. } => {
+            let chain = known(&from.0)?;
+            (chain, chain.owner() == grantee || chain.is_recipient(grantee))
+        }
+        Kind::Reidentify { chain, .. } => {
+            let chain = known(chain)?;
+            (chain, chain.reidentify_to().contains(grantee))
+        }
+    };
+    match may {
+        true => Ok(()),
+        false if concerns(chain, grantee) => Err(Reason::NotEligible),
+        false => Err(Reason::UnknownChain),
+    }
+}
+
+/// What a grant of some kind needs under a registry.
+pub(crate) struct Requirements {
+    /// One organisation per approval, sorted.
+    pub(crate) required: Vec<OrganisationId>,
+    /// The namespace of each element; `None` for encrypted elements. One for conversion.
+    pub(crate) namespaces: Vec<Option<NamespaceId>>,
+}
+
+/// What must be true of chains and elements, and who must approve.
+pub(crate) fn requirements(registry: &Registry, kind: &Kind) -> Result<Requirements, Reason> {
+    match kind {
+        Kind::Convert { from, to, .. } => {
+            let from_chain = registry.chain(&from.0).ok_or(Reason::UnknownChain)?;
+            let to_chain = registry.chain(&to.0).ok_or(Reason::UnknownChain)?;
+            let namespace = pseudonym_namespace(from_chain, &from.1)?;
+            if pseudonym_namespace(to_chain, &to.1)? != namespace {
+                return Err(Reason::NotLinked);
+            }
+            let link = |chain: &Chain| chain.namespace(namespace).map(|n| n.link());
+            if link(from_chain) != Some(LinkMode::Escrow) || !link(to_chain).is_some_and(LinkMode::is_linked) {
+                return Err(Reason::NotLinked);
+            }
+            let mut required = vec![from_chain.owner().clone(), to_chain.owner().clone()];
+            required.sort();
+            Ok(Requirements { required, namespaces: vec![Some(namespace.clone())] })
+        }
+        Kind::Reidentify { chain, elements } => {
+            let chain = registry.chain(chain).ok_or(Reason::UnknownChain)?;
+            let namespaces = elements.iter().map(|e| reversible(chain, e)).collect::<Result<_, _>>()?;
+            let required = vec![chain.owner().clone(); chain.reidentify_approvals().into()];
+            Ok(Requirements { required, namespaces })
+        }
+    }
+}
+
+fn pseudonym_namespace<'a>(chain: &'a Chain, element: &ElementName) -> Result<&'a NamespaceId, Reason> {
+    match chain.element(element).map(|e| e.treatment()) {
+        Some(Treatment::Pseudonym { namespace }) => Ok(namespace),
+        Some(_) => Err(Reason::NotLinked),
+        None => Err(Reason::UnknownElement),
+    }
+}
+
+fn reversible(chain: &Chain, element: &ElementName) -> Result<Option<NamespaceId>, Reason> {
+    match chain.element(element).map(|e| e.treatment()) {
+        Some(Treatment::Encrypt) => Ok(None),
+        Some(Treatment::Pseudonym { namespace }) if chain.namespace(namespace).is_some_and(|n| n.reversible()) => {
+            Ok(Some(namespace.clone()))
+        }
+        Some(_) => Err(Reason::NotReversible),
+        None => Err(Reason::UnknownElement),
+    }
+}
+

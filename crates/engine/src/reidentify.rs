@@ -1,0 +1,200 @@
+//! Re-identify: tokens become identifiers and encrypted elements become values, under a grant.
+
+use sluis_crypto::element::{self, ElementOpener};
+use sluis_domain::audit::{Act, Entry, KeyUse};
+use sluis_domain::grant::{Kind, Record};
+use sluis_domain::port::{Commit, Family};
+use sluis_domain::{
+    BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, Kid, NamespaceId, Reason, RecordBatch,
+};
+
+use crate::engine::Engine;
+use crate::policy::{Permit, UseGrant};
+use crate::rows::Refused;
+use crate::snapshot::Snapshot;
+use crate::tokens::{ROW_KEY_LEN, Tokens};
+use crate::{Caller, Pending, Refusal};
+
+/// An open re-identification. Grant, standing, registry and keys are looked at anew for every batch.
+#[derive(Debug)]
+pub struct ReidentifySession {
+    caller: Caller,
+    grant: GrantId,
+    remaining: u64,
+}
+
+impl ReidentifySession {
+    /// Values that remained under the grant when the session was opened.
+    pub fn remaining(&self) -> u64 {
+        self.remaining
+    }
+}
+
+impl Engine {
+    /// Opens a re-identification under a grant.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownGrant`], [`Reason::NotTheGrantee`], [`Reason::GrantKind`], and every reason for which a grant
+    /// may not be used now.
+    pub fn open_reidentify(&self, caller: &Caller, grant: &GrantId) -> Result<ReidentifySession, Refusal> {
+        self.on_record(caller, Act::Reidentify, |entry| {
+            let record = self.grant_on_record(grant, entry)?;
+            self.authorise(caller, UseGrant { record: &record })?;
+            scope(&record)?;
+            let remaining = self.remaining(&record)?;
+            Ok(ReidentifySession { caller: caller.clone(), grant: grant.clone(), remaining })
+        })
+    }
+
+    /// Re-identifies a batch with columns of the grant's elements.
+    ///
+    /// # Errors
+    /// As [`Self::open_reidentify`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::BatchIdReused`],
+    /// and those of the store. Nothing of the batch was done or counted then.
+    pub fn reidentify(&self, session: &ReidentifySession, batch: &RecordBatch) -> Result<Pending, Refusal> {
+        self.on_record(&session.caller, Act::Reidentify, |entry| {
+            let record = self.grant_on_record(&session.grant, entry)?;
+            let permit = self.authorise(&session.caller, UseGrant { record: &record })?;
+            let outcome = self.reidentify_batch(&permit, batch, entry)?;
+            let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+            self.charge(&record, batch, outcome, commit)
+        })
+    }
+
+    fn reidentify_batch(
+        &self,
+        permit: &Permit<UseGrant<'_>>,
+        batch: &RecordBatch,
+        entry: &mut Entry,
+    ) -> Result<BatchOutcome, Refusal> {
+        let (chain, elements) = scope(permit.action().record)?;
+        let namespaces = &permit.action().record.grant.namespaces;
+        let mut refused = Refused::none(batch.rows());
+        let mut columns = Vec::with_capacity(batch.columns().len());
+        for (index, (name, input)) in batch.columns().iter().enumerate() {
+            let position = elements.iter().position(|element| element == name);
+            let namespace = position.and_then(|at| namespaces.get(at)).ok_or_else(|| {
+                Refusal::field(Reason::WrongElement, "batch.columns.element", name.to_string())
+            })?;
+            let column = match namespace {
+                Some(namespace) => {
+                    self.identities(permit.snapshot(), (chain, namespace), (index, input), &mut refused, entry)?
+                }
+                None => decrypted(permit.snapshot(), (chain, name), (index, input), &mut refused, entry),
+            };
+            columns.push((name.clone(), column));
+        }
+        for (_, column) in &mut columns {
+            *column = refused.blank(std::mem::take(column));
+        }
+        entry.rows = batch.rows() as u64;
+        entry.values = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
+        entry.rejected = refused.count() as u64;
+        Ok(BatchOutcome { columns, rejections: refused.rejections(batch) })
+    }
+
+    /// The identifiers behind a column of tokens. A token without an identity row is looked for among the link rows,
+    /// to tell a known subject without an identity from an unknown token.
+    fn identities(
+        &self,
+        snapshot: &Snapshot,
+        line: (&ChainId, &NamespaceId),
+        column: (usize, &Column),
+        refused: &mut Refused,
+        entry: &mut Entry,
+    ) -> Result<Column, Refusal> {
+        let tokens = Tokens::parse(&snapshot.keyring, line.0, line.1, column, refused);
+        let rows = self.store.get_many(Family::Identity, ROW_KEY_LEN, &tokens.keys)?;
+        let missing = rows.iter().any(<[u8]>::is_empty);
+        let links = if missing { tokens.links(&*self.store)? } else { Vec::new() };
+        let mut output = ColumnBuilder::with_capacity(column.1.rows(), rows.data().len());
+        for (at, found) in tokens.found.iter().enumerate() {
+            while output.rows() < found.row {
+                output.push_missing();
+            }
+            note(entry, Some(line.1), found.version.info().kid);
+            let stored = rows.get(at);
+            let opened = output.try_push_with(|out| {
+                if stored.is_empty() {
+                    return Err(links[at].as_ref().map_or_else(|reason| *reason, |_| Reason::NoStoredIdentity));
+                }
+                let start = out.len();
+                let opener = found.version.escrow.open_identity(line.1, &tokens.key(at), stored, out);
+                opener.map_err(|_| Reason::CorruptLinkRow)?;
+                // Never the wrong person: the identifier must give the pseudonym it is returned for.
+                let link = found.version.linked.link_value(&out[start..]);
+                let same = found.version.pseudonym.pseudonym(&link).as_bytes() == found.pseudonym.as_bytes();
+                if same { Ok(()) } else { Err(Reason::CorruptLinkRow) }
+            });
+            if let Err(reason) = opened {
+                refused.refuse(found.row, column.0, reason);
+            }
+        }
+        while output.rows() < column.1.rows() {
+            output.push_missing();
+        }
+        Ok(output.finish())
+    }
+}
+
+/// Chain and elements of a re-identification grant.
+fn scope(record: &Record) -> Result<(&ChainId, &[ElementName]), Reason> {
+    match &record.grant.terms.kind {
+        Kind::Reidentify { chain, elements } => Ok((chain, elements)),
+        Kind::Convert { .. } => Err(Reason::GrantKind),
+    }
+}
+
+/// The values behind a column of encrypted elements.
+fn decrypted(
+    snapshot: &Snapshot,
+    element: (&ChainId, &ElementName),
+    column: (usize, &Column),
+    refused: &mut Refused,
+    entry: &mut Entry,
+) -> Column {
+    let mut openers: Vec<(Kid, ElementOpener)> = Vec::new();
+    let mut output = ColumnBuilder::with_capacity(column.1.rows(), column.1.data().len());
+    for (row, text) in column.1.iter().enumerate() {
+        if text.is_empty() {
+            output.push_missing();
+            continue;
+        }
+        let opened = output.try_push_with(|out| {
+            let ciphertext = element::parse_text(text).map_err(|_| Reason::MalformedCiphertext)?;
+            let kid = ciphertext.kid();
+            let opener = match openers.iter().position(|(known, _)| *known == kid) {
+                Some(at) => &mut openers[at].1,
+                None => {
+                    let at = openers.len();
+                    openers.push((kid, opener(snapshot, element, kid)?));
+                    &mut openers[at].1
+                }
+            };
+            opener.open(&ciphertext, out).map_err(|_| Reason::UnknownCiphertext)?;
+            note(entry, None, kid);
+            Ok(())
+        });
+        if let Err(reason) = opened {
+            refused.refuse(row, column.0, reason);
+        }
+    }
+    output.finish()
+}
+
+fn opener(snapshot: &Snapshot, element: (&ChainId, &ElementName), kid: Kid) -> Result<ElementOpener, Reason> {
+    let version = snapshot.keyring.elements(kid).filter(|version| version.info().chain == *element.0);
+    let version = version.ok_or(Reason::UnknownCiphertext)?;
+    if !version.info().state.leads_out() {
+        return Err(Reason::VersionDisabled);
+    }
+    Ok(version.key(element.1).opener())
+}
+
+fn note(entry: &mut Entry, namespace: Option<&NamespaceId>, kid: Kid) {
+    match entry.keys.iter_mut().find(|key| key.kid == kid) {
+        Some(key) => key.values += 1,
+        None => entry.keys.push(KeyUse { namespace: namespace.cloned(), kid, values: 1 }),
+    }
+}
+

@@ -1,0 +1,27 @@
+//! What is in force: registry and keys together, replaced together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sluis_domain::Identity;
+use sluis_domain::registry::Registry;
+use sluis_keyring::Keyring;
+
+/// A registry version.
+#[derive(Debug)]
+pub struct RegistryState {
+    /// Its number; 0 = none applied yet.
+    pub version: u64,
+    /// Its meaning.
+    pub registry: Registry,
+    /// Its text as applied.
+    pub toml: String,
+}
+
+/// Registry, keys and custodians at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) registry: Arc<RegistryState>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) custodians: Arc<BTreeSet<Identity>>,
+}

@@ -1,0 +1,88 @@
+//! Reading tokens of a chain's line back.
+
+use std::sync::Arc;
+
+use sluis_crypto::{LinkValue, Pseudonym, SealError, token};
+use sluis_domain::port::{Family, Store};
+use sluis_domain::{ChainId, Column, NamespaceId, Reason};
+use sluis_keyring::{Keyring, LineVersion};
+
+use crate::Refusal;
+use crate::rows::Refused;
+
+/// Bytes of a link or identity row's key.
+pub(crate) const ROW_KEY_LEN: usize = 20;
+
+/// A well-formed token of the right line: where its rows are, if there are any.
+pub(crate) struct Found {
+    pub(crate) row: usize,
+    pub(crate) version: Arc<LineVersion>,
+    pub(crate) pseudonym: Pseudonym,
+}
+
+/// The tokens of a column that belong to the line (chain, namespace), with the packed keys of their rows.
+pub(crate) struct Tokens {
+    pub(crate) found: Vec<Found>,
+    pub(crate) keys: Vec<u8>,
+}
+
+impl Tokens {
+    /// Parses a column. Malformed tokens, and those of other chains, elements or disabled versions, are refused.
+    pub(crate) fn parse(
+        keyring: &Keyring,
+        chain: &ChainId,
+        namespace: &NamespaceId,
+        column: (usize, &Column),
+        refused: &mut Refused,
+    ) -> Self {
+        let (index, column) = column;
+        let mut tokens =
+            Self { found: Vec::with_capacity(column.rows()), keys: Vec::with_capacity(column.rows() * ROW_KEY_LEN) };
+        for (row, text) in column.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+            match parse_one(keyring, chain, namespace, text) {
+                Ok((version, pseudonym)) => {
+                    tokens.keys.extend_from_slice(&version.escrow.row_key(&pseudonym));
+                    tokens.found.push(Found { row, version: version.clone(), pseudonym });
+                }
+                Err(reason) => refused.refuse(row, index, reason),
+            }
+        }
+        tokens
+    }
+
+    /// The stored link values, one per found token; a token without a row is unknown, a damaged row is refused.
+    pub(crate) fn links(&self, store: &dyn Store) -> Result<Vec<Result<LinkValue, Reason>>, Refusal> {
+        let rows = store.get_many(Family::Link, ROW_KEY_LEN, &self.keys)?;
+        Ok(self.found.iter().zip(rows.iter()).map(|(found, row)| open_link(found, row)).collect())
+    }
+
+    /// The key of the rows of the token at `index`.
+    pub(crate) fn key(&self, index: usize) -> [u8; ROW_KEY_LEN] {
+        let start = index * ROW_KEY_LEN;
+        self.keys[start..start + ROW_KEY_LEN].try_into().expect("a slice of that length")
+    }
+}
+
+fn parse_one<'a>(
+    keyring: &'a Keyring,
+    chain: &ChainId,
+    namespace: &NamespaceId,
+    text: &[u8],
+) -> Result<(&'a Arc<LineVersion>, Pseudonym), Reason> {
+    let (kid, pseudonym) = token::parse_text(text).map_err(|_| Reason::MalformedPseudonym)?;
+    let version = keyring.line(kid).ok_or(Reason::UnknownPseudonym)?;
+    let info = version.info();
+    if info.chain != *chain || info.namespace.as_ref() != Some(namespace) {
+        return Err(Reason::UnknownPseudonym);
+    }
+    if info.state.leads_out() { Ok((version, pseudonym)) } else { Err(Reason::VersionDisabled) }
+}
+
+fn open_link(found: &Found, row: &[u8]) -> Result<LinkValue, Reason> {
+    if row.is_empty() {
+        return Err(Reason::UnknownPseudonym);
+    }
+    let opened: Result<_, SealError> =
+        found.version.escrow.open_link(&found.version.pseudonym, &found.pseudonym, row);
+    opened.map_err(|_| Reason::CorruptLinkRow)
+}

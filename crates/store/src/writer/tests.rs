@@ -1,0 +1,207 @@
+//! The grouping, on a backend that can be held and that can fail.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex};
+
+use sluis_domain::port::store::{PackedRows, Write};
+
+use super::*;
+use crate::Options;
+
+type Rows = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
+type Numbered = (u32, Result<Receipt, StoreError>);
+
+/// Remembers what was written, group by group.
+#[derive(Default)]
+struct Fake {
+    rows: Mutex<Rows>,
+    groups: Mutex<Vec<usize>>,
+    /// The write of this number (from 1) fails.
+    fails: Mutex<usize>,
+    held: Mutex<bool>,
+    released: Condvar,
+}
+
+impl Fake {
+    fn hold(&self) {
+        *self.held.lock().unwrap() = true;
+    }
+
+    fn release(&self) {
+        *self.held.lock().unwrap() = false;
+        self.released.notify_all();
+    }
+
+    fn apply(&self, write: &Write) {
+        let (mut rows, key) = (self.rows.lock().unwrap(), (write.family as u8, write.key.clone()));
+        match &write.value {
+            Some(value) => rows.insert(key, value.clone()),
+            None => rows.remove(&key),
+        };
+    }
+}
+
+impl Backend for Arc<Fake> {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.rows.lock().unwrap().get(&(family as u8, key.to_vec())).cloned())
+    }
+
+    fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
+        drop(self.released.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
+        let mut groups = self.groups.lock().unwrap();
+        groups.push(group.len());
+        if groups.len() == *self.fails.lock().unwrap() {
+            return Err(StoreError::Io("disk full".into()));
+        }
+        for placed in group {
+            placed.commit.writes.iter().for_each(|write| self.apply(write));
+        }
+        Ok(())
+    }
+}
+
+/// A writer whose first group is held, so that all that is submitted next is one group.
+fn held() -> (Arc<Fake>, Writer, Outcomes) {
+    let fake = Arc::new(Fake::default());
+    fake.hold();
+    let writer = Writer::start(Arc::clone(&fake), 0, &Options::default()).unwrap();
+    let (sender, receiver) = channel();
+    let outcomes = Outcomes { sender, receiver };
+    outcomes.submit(&writer, 0, Commit::default());
+    // The writer has taken the first commit once the queue is empty again.
+    while !writer.shared.queue.is_empty() {
+        std::thread::yield_now();
+    }
+    (fake, writer, outcomes)
+}
+
+struct Outcomes {
+    sender: Sender<Numbered>,
+    receiver: Receiver<Numbered>,
+}
+
+impl Outcomes {
+    fn submit(&self, writer: &Writer, number: u32, commit: Commit) {
+        let sender = self.sender.clone();
+        writer.submit(commit, Box::new(move |outcome| sender.send((number, outcome)).unwrap()));
+    }
+
+    /// All outcomes, once the writer is gone.
+    fn all(self) -> Vec<Numbered> {
+        drop(self.sender);
+        self.receiver.iter().collect()
+    }
+}
+
+fn ok(first_entry: u64) -> Result<Receipt, StoreError> {
+    Ok(Receipt { first_entry })
+}
+
+/// A counter that goes from one value to the next, with one audit entry.
+fn step(from: Option<u8>, to: Option<u8>) -> Commit {
+    let mut commit = Commit::default();
+    commit.expect(Family::Grants, *b"counter", from.map(|n| vec![1, n])).entry(vec![1]);
+    let value = to.map(|n| vec![1, n]);
+    commit.writes.push(Write { family: Family::Grants, key: b"counter".into(), value });
+    commit
+}
+
+#[test]
+fn expectations_see_the_earlier_commits_of_the_group() {
+    let (fake, writer, outcomes) = held();
+    let steps =
+        [(None, Some(1)), (Some(1), Some(2)), (Some(1), Some(3)), (Some(2), None), (Some(2), Some(4)), (None, Some(5))];
+    for (number, (from, to)) in (1..).zip(steps) {
+        outcomes.submit(&writer, number, step(from, to));
+    }
+    fake.release();
+    drop(writer);
+    let conflict = Err(StoreError::Conflict);
+    let expected = [ok(0), ok(0), ok(1), conflict.clone(), ok(2), conflict, ok(3)];
+    assert_eq!(outcomes.all(), (0..).zip(expected).collect::<Vec<_>>());
+    assert_eq!(*fake.groups.lock().unwrap(), [1, 4], "one write for the group");
+    assert_eq!(fake.rows.lock().unwrap().values().collect::<Vec<_>>(), [&[1, 5]]);
+}
+
+#[test]
+fn expectations_see_bulk_rows_and_entries_of_the_group() {
+    let (fake, writer, outcomes) = held();
+    let (key, old, new) = ([7; 20], [1; 17], [[1; 1].as_slice(), &[9; 16]].concat());
+    let mut rows = PackedRows::with_capacity(Family::Link, 20, 2, 74);
+    for value in [&old[..], &new] {
+        rows.push_with(|out| out.extend_from_slice(&[&key[..], value].concat()));
+    }
+    let mut first = Commit { rows: vec![rows], ..Commit::default() };
+    first.entry(vec![1, 2]);
+    let mut second = Commit::default();
+    second.expect(Family::Link, key, Some(new)).expect(Family::Audit, layout::audit_key(0), Some(vec![1, 2]));
+    second.expect(Family::Audit, layout::audit_key(1), None);
+    let mut third = Commit::default();
+    third.expect(Family::Link, key, Some(old.into()));
+    for (number, commit) in (1..).zip([first, second, third]) {
+        outcomes.submit(&writer, number, commit);
+    }
+    fake.release();
+    drop(writer);
+    assert_eq!(outcomes.all(), [(0, ok(0)), (1, ok(0)), (2, ok(1)), (3, Err(StoreError::Conflict))]);
+}
+
+#[test]
+fn a_failed_write_fails_its_group_and_everything_after_it() {
+    let (fake, writer, outcomes) = held();
+    fake.release();
+    assert_eq!(outcomes.receiver.recv().unwrap(), (0, ok(0)));
+    *fake.fails.lock().unwrap() = 2;
+    outcomes.submit(&writer, 1, step(None, Some(1)));
+    let failed = StoreError::ReadOnly("store I/O failed: disk full".into());
+    assert_eq!(outcomes.receiver.recv().unwrap(), (1, Err(failed.clone())));
+    assert_eq!(writer.writable(), Err(failed.clone()));
+    outcomes.submit(&writer, 2, step(None, Some(1)));
+    assert_eq!(outcomes.receiver.recv().unwrap(), (2, Err(failed)));
+    assert_eq!(writer.next_entry(), 0);
+    assert_eq!(*fake.groups.lock().unwrap(), [1, 1], "no write is tried after the failed one");
+}
+
+#[test]
+fn a_group_that_fails_takes_its_refusals_with_it() {
+    let (fake, writer, outcomes) = held();
+    outcomes.submit(&writer, 1, step(None, Some(1)));
+    outcomes.submit(&writer, 2, step(None, Some(2)));
+    *fake.fails.lock().unwrap() = 2;
+    fake.release();
+    drop(writer);
+    let outcomes = outcomes.all();
+    assert_eq!(outcomes[0], (0, ok(0)));
+    assert!(outcomes[1..].iter().all(|(_, outcome)| matches!(outcome, Err(StoreError::ReadOnly(_)))), "{outcomes:?}");
+    assert_eq!(outcomes.len(), 3);
+}
+
+#[test]
+fn a_panicking_completion_does_not_stop_the_others() {
+    let (fake, writer, outcomes) = held();
+    writer.submit(Commit::default(), Box::new(|_| std::panic::resume_unwind(Box::new("on purpose"))));
+    outcomes.submit(&writer, 1, step(None, Some(1)));
+    fake.release();
+    drop(writer);
+    assert_eq!(outcomes.all(), [(0, ok(0)), (1, ok(0))]);
+}
+
+#[test]
+fn commits_that_do_not_fit_the_layout_are_refused_alone() {
+    let (fake, writer, outcomes) = held();
+    let mut audit = Commit::default();
+    audit.put(Family::Audit, layout::audit_key(0), [1]);
+    let mut format = Commit::default();
+    format.put(Family::Grants, *b"g", [2]);
+    let mut entry = Commit::default();
+    entry.entry(vec![]);
+    for (number, commit) in (1..).zip([audit, format, entry, step(None, Some(1))]) {
+        outcomes.submit(&writer, number, commit);
+    }
+    fake.release();
+    drop(writer);
+    let outcomes = outcomes.all();
+    assert!(outcomes[1..4].iter().all(|(_, outcome)| matches!(outcome, Err(StoreError::Corrupt(_)))), "{outcomes:?}");
+    assert_eq!(outcomes[4], (4, ok(0)));
+}

@@ -1,0 +1,186 @@
+//! A store that fails when told to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sluis_domain::Column;
+use sluis_domain::port::store::{Commit, Completion, Family, Receipt, Store, StoreError};
+
+/// Any store, with faults. All methods that set a fault may be called at any time, from any thread.
+pub struct FaultyStore<S> {
+    inner: S,
+    faults: Arc<Mutex<Faults>>,
+}
+
+#[derive(Default)]
+struct Faults {
+    /// Commits seen so far.
+    commits: u64,
+    /// Number of a commit to come -> how it fails.
+    failing: BTreeMap<u64, StoreError>,
+    /// Error of all reads of a family, by its number.
+    unreadable: BTreeMap<u8, StoreError>,
+    /// Families whose next value read is damaged.
+    damaged: BTreeSet<u8>,
+    holding: bool,
+    held: Vec<(Completion, Result<Receipt, StoreError>)>,
+    /// Set by the first failed commit that is not a conflict.
+    read_only: Option<String>,
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// `inner`, without faults so far.
+    pub fn new(inner: S) -> Self {
+        Self { inner, faults: Arc::default() }
+    }
+
+    /// The store inside.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Fails the `nth` commit from now (1 = the next) with `error`; nothing of it is written. After any error but
+    /// [`StoreError::Conflict`] the store stays read-only.
+    pub fn fail_commit(&self, nth: u64, error: StoreError) {
+        let mut faults = self.faults();
+        let number = faults.commits + nth;
+        faults.failing.insert(number, error);
+    }
+
+    /// Fails all reads of `family` with `error`.
+    pub fn fail_reads(&self, family: Family, error: StoreError) {
+        self.faults().unreadable.insert(family as u8, error);
+    }
+
+    /// Reads of `family` work again.
+    pub fn mend_reads(&self, family: Family) {
+        self.faults().unreadable.remove(&(family as u8));
+    }
+
+    /// Flips the last bit of the next value of `family` that is read (of the first one present, where many are).
+    pub fn damage_next_read(&self, family: Family) {
+        self.faults().damaged.insert(family as u8);
+    }
+
+    /// From now on commits become durable but their completions wait for [`Self::release_completions`].
+    pub fn hold_completions(&self) {
+        self.faults().holding = true;
+    }
+
+    /// Runs the completions held back, in order, on this thread, and holds no more.
+    pub fn release_completions(&self) {
+        let held = {
+            let mut faults = self.faults();
+            faults.holding = false;
+            std::mem::take(&mut faults.held)
+        };
+        held.into_iter().for_each(|(done, outcome)| done(outcome));
+    }
+
+    /// Number of completions held back.
+    pub fn held(&self) -> usize {
+        self.faults().held.len()
+    }
+
+    /// Number of commits submitted so far.
+    pub fn commits(&self) -> u64 {
+        self.faults().commits
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        lock(&self.faults)
+    }
+
+    fn readable(&self, family: Family) -> Result<(), StoreError> {
+        self.faults().unreadable.get(&(family as u8)).cloned().map_or(Ok(()), Err)
+    }
+
+    fn damage(&self, family: Family, value: &mut [u8]) {
+        if let Some(last) = value.last_mut()
+            && self.faults().damaged.remove(&(family as u8))
+        {
+            *last ^= 1;
+        }
+    }
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.readable(family)?;
+        let mut value = self.inner.get(family, key)?;
+        value.iter_mut().for_each(|value| self.damage(family, value));
+        Ok(value)
+    }
+
+    fn get_many(&self, family: Family, key_len: usize, keys: &[u8]) -> Result<Column, StoreError> {
+        self.readable(family)?;
+        let column = self.inner.get_many(family, key_len, keys)?;
+        let values = column.iter().map(|value| {
+            let mut value = value.to_vec();
+            self.damage(family, &mut value);
+            value
+        });
+        Ok(Column::from_values(values))
+    }
+
+    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.readable(family)?;
+        let mut rows = self.inner.scan(family, start, limit)?;
+        rows.iter_mut().for_each(|(_, value)| self.damage(family, value));
+        Ok(rows)
+    }
+
+    fn submit(&self, commit: Commit, done: Completion) {
+        let faults = Arc::clone(&self.faults);
+        let refused = lock(&faults).admit();
+        let done: Completion = Box::new(move |outcome| complete(&faults, done, outcome));
+        match refused {
+            Err(error) => done(Err(error)),
+            Ok(()) => self.inner.submit(commit, done),
+        }
+    }
+
+    fn entries(&self) -> u64 {
+        self.inner.entries()
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        self.faults().writable()?;
+        self.inner.writable()
+    }
+
+    fn backup(&self, directory: &Path) -> Result<u64, StoreError> {
+        self.inner.backup(directory)
+    }
+}
+
+impl Faults {
+    fn admit(&mut self) -> Result<(), StoreError> {
+        self.commits += 1;
+        self.writable()?;
+        let Some(error) = self.failing.remove(&self.commits) else { return Ok(()) };
+        if error != StoreError::Conflict {
+            self.read_only = Some(error.to_string());
+        }
+        Err(error)
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        self.read_only.clone().map_or(Ok(()), |reason| Err(StoreError::ReadOnly(reason)))
+    }
+}
+
+fn complete(faults: &Mutex<Faults>, done: Completion, outcome: Result<Receipt, StoreError>) {
+    let mut faults = lock(faults);
+    if faults.holding {
+        faults.held.push((done, outcome));
+    } else {
+        drop(faults);
+        done(outcome);
+    }
+}
+
+fn lock(faults: &Mutex<Faults>) -> MutexGuard<'_, Faults> {
+    faults.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""A second implementation of the method sluis/1: follows docs/method.md, shares no code with the Rust crate.
+
+Reads docs/vectors/sluis-1.json (or the file given), computes every value again from the inputs, and compares. Prints each
+mismatch by case and field, and `N passed, 0 failed`; exits 1 if anything failed.
+
+Python 3.11 or later; needs `cryptography` for AES and AES-GCM.
+"""
+
+import base64
+import datetime
+import hashlib
+import hmac
+import json
+import pathlib
+import re
+import sys
+import unicodedata
+import zlib
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+VECTORS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "vectors" / "sluis-1.json"
+
+# --- notation ---------------------------------------------------------------------------------------------------------
+
+
+def lp(value: bytes) -> bytes:
+    return len(value).to_bytes(2, "big") + value
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+def kdf(key: bytes, label: bytes) -> bytes:
+    """HKDF-Expand with length 32 is its first block."""
+    return hmac_sha256(key, label + b"\x01")
+
+
+def aes(key: bytes, block: bytes) -> bytes:
+    # One block of ECB is the bare block cipher, which is what the method asks for.
+    encryptor = Cipher(algorithms.AES256(key), modes.ECB()).encryptor()
+    return encryptor.update(block) + encryptor.finalize()
+
+
+def xor(a: bytes, b: bytes) -> bytes:
+    assert len(a) == len(b)
+    return bytes(x ^ y for x, y in zip(a, b))
+
+
+# --- step 1: the normal form ------------------------------------------------------------------------------------------
+
+# The Unicode property White_Space; str.strip() and str.split() would take U+001C to U+001F too.
+WHITE_SPACE = "".join(
+    map(chr, [*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000])
+)
+WHITE_SPACE_RUN = re.compile("[" + re.escape(WHITE_SPACE) + "]+")
+
+
+class Refused(Exception):
+    """The value has no normal form."""
+
+
+def nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def fold(text: str) -> str:
+    spaced = WHITE_SPACE_RUN.sub(" ", nfc(text).strip(WHITE_SPACE))
+    return nfc(spaced.casefold())
+
+
+def upper_ascii(text: str) -> str:
+    return "".join(c.upper() if "a" <= c <= "z" else c for c in text)
+
+
+def nl_bsn(text: str) -> str:
+    digits = re.sub(r"[ .\-]", "", text)
+    return "0" + digits if len(digits.encode()) == 8 else digits
+
+
+def date_exists(text: str) -> bool:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return False
+    try:
+        datetime.date(*map(int, text.split("-")))
+    except ValueError:
+        return False
+    return True
+
+
+def full(pattern: str):
+    return lambda text: re.fullmatch(pattern, text, re.DOTALL) is not None
+
+
+def has_non_zero(form):
+    return lambda text: form(text) and text.strip("0") != ""
+
+
+KINDS = {  # kind: (transformation, form)
+    "nl-bsn": (nl_bsn, has_non_zero(full(r"[0-9]{9}"))),
+    "uk-nhs-number": (lambda t: re.sub(r"[ \-]", "", t), has_non_zero(full(r"[0-9]{10}"))),
+    "iban": (lambda t: upper_ascii(t.replace(" ", "")), full(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")),
+    "email": (lambda t: nfc(t.strip(WHITE_SPACE).lower()), full(r"[^@]+@[^@]+")),
+    "date": (lambda t: t, date_exists),
+    "text": (fold, lambda t: True),
+}
+
+
+def norm(kind: str, value: bytes) -> bytes:
+    if len(value) > 4096:
+        raise Refused("too long")
+    if kind == "opaque":
+        result, fits = value, True
+    else:
+        transform, form = KINDS[kind]
+        text = transform(value.decode("utf-8"))
+        result, fits = text.encode("utf-8"), form(text)
+    if not 1 <= len(result) <= 255 or not fits:
+        raise Refused("missing, too long, or not of the form of its kind")
+    return result
+
+
+# --- XAES-256-GCM -----------------------------------------------------------------------------------------------------
+
+
+def xaes_parts(key: bytes, nonce: bytes) -> tuple[AESGCM, bytes]:
+    z = int.from_bytes(aes(key, bytes(16)), "big")
+    k1 = ((z << 1) % (1 << 128) ^ (0x87 if z >> 127 else 0)).to_bytes(16, "big")
+    subkey = b"".join(aes(key, xor(bytes([0, i, 0x58, 0]) + nonce[:12], k1)) for i in (1, 2))
+    return AESGCM(subkey), nonce[12:]
+
+
+def xaes(key: bytes, nonce: bytes, aad: bytes, value: bytes) -> bytes:
+    gcm, rest = xaes_parts(key, nonce)
+    return gcm.encrypt(rest, value, aad)
+
+
+def xaes_open(key: bytes, nonce: bytes, aad: bytes, sealed: bytes) -> bytes:
+    gcm, rest = xaes_parts(key, nonce)
+    return gcm.decrypt(rest, sealed, aad)
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+def token_text(kid: bytes, pseudonym: bytes) -> str:
+    checked = b"\x11" + kid + pseudonym
+    binary = checked + zlib.crc32(checked).to_bytes(4, "big")
+    return "psn1" + base64.b32encode(binary).decode("ascii").lower()
+
+
+def token_parse(text: str) -> tuple[bytes, bytes]:
+    if not re.fullmatch(r"psn1[a-z2-7]{40}", text, re.IGNORECASE | re.ASCII):
+        raise Refused("malformed")
+    binary = base64.b32decode(text[4:].upper())
+    if binary[:1] != b"\x11" or binary[1:5] == bytes(4) or zlib.crc32(binary[:21]).to_bytes(4, "big") != binary[21:]:
+        raise Refused("malformed")
+    return binary[1:5], binary[5:21]
+
+
+# --- vectors ----------------------------------------------------------------------------------------------------------
+
+
+class Tally:
+    """Counts comparisons; every expected field of an entry must be compared, and no other may be there."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed = 0
+
+    def check(self, where: str, what: str, agrees: bool) -> None:
+        if agrees:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"FAILED {where}: {what}")
+
+    def compare(self, where: str, entry: dict, inputs: set[str], results: dict) -> None:
+        for name, computed in results.items():
+            shown = computed.hex() if isinstance(computed, bytes) else computed
+            self.check(where, name, type(entry.get(name)) is type(shown) and entry[name] == shown)
+        for name in entry.keys() - inputs - results.keys():
+            self.check(where, f"{name} does not belong here", False)
+
+
+def unhex(entry: dict, *names: str) -> list[bytes]:
+    return [bytes.fromhex(entry[name]) for name in names]
+
+
+CASE_INPUTS = set(
+    "namespace identifier_kind identifier identifier_hex input link source_key root_namespace root_kid escrow_kid kid "
+    "identity_nonce".split()
+)
+
+
+def compute_case(case: dict) -> dict:
+    root_namespace, root_kid, escrow_kid, kid = unhex(case, "root_namespace", "root_kid", "escrow_kid", "kid")
+    namespace = case["namespace"].encode("ascii")
+    raw = bytes.fromhex(case["identifier_hex"]) if "identifier_hex" in case else case["identifier"].encode("utf-8")
+    normalised = norm(case["identifier_kind"], raw)
+    x = {
+        "plain": lambda: normalised,
+        "prehash": lambda: hmac_sha256(
+            bytes.fromhex(case["source_key"]), b"sluis/1 prehash" + lp(namespace) + lp(normalised)
+        ),
+    }[case["input"]]()
+    linked = {"escrow": True, "inbound": True, "none": False}[case["link"]]
+    result = {
+        "normalised": normalised,
+        "x": x,
+        "link_key": kdf(root_namespace, b"sluis/1 link") if linked else kdf(root_kid, b"sluis/1 unlinked"),
+        "pseudonym_key": kdf(root_kid, b"sluis/1 pseudonym"),
+        "index_key": kdf(escrow_kid, b"sluis/1 index"),
+        "link_seal_key": kdf(escrow_kid, b"sluis/1 link-seal"),
+        "identity_seal_key": kdf(escrow_kid, b"sluis/1 identity-seal"),
+    }
+    link_value = hmac_sha256(result["link_key"], x)[:16]
+    pseudonym = hmac_sha256(result["pseudonym_key"], link_value)[:16]
+    index = aes(result["index_key"], pseudonym)
+    row_key = kid + index
+    result |= {"link_value": link_value, "pseudonym": pseudonym, "token": token_text(kid, pseudonym)}
+    if case["link"] == "escrow":
+        sealed = xor(link_value, aes(result["link_seal_key"], pseudonym))
+        result |= {"index": index, "link_row_key": row_key, "link_row_value": b"\x01" + sealed}
+    if "identity_nonce" in case:
+        nonce = bytes.fromhex(case["identity_nonce"])
+        aad = b"\x01" + row_key + lp(namespace)
+        result["identity_row_value"] = b"\x01" + nonce + xaes(result["identity_seal_key"], nonce, aad, normalised)
+    return result
+
+
+def read_back_case(case: dict) -> list[tuple[str, bool]]:
+    """The other direction, from the values in the file: token to pseudonym, link row to L, identity row to identifier."""
+    kid, pseudonym = token_parse(case["token"])
+    outcome = [("token read back", [kid.hex(), pseudonym.hex()] == [case["kid"], case["pseudonym"]])]
+    outcome.append(("token read back in upper case", token_parse(case["token"].upper()) == (kid, pseudonym)))
+    escrow_kid, root_kid = unhex(case, "escrow_kid", "root_kid")
+    if "link_row_value" in case:
+        value = bytes.fromhex(case["link_row_value"])
+        link_value = xor(value[1:], aes(kdf(escrow_kid, b"sluis/1 link-seal"), pseudonym))
+        again = hmac_sha256(kdf(root_kid, b"sluis/1 pseudonym"), link_value)[:16]
+        outcome.append(("link row read back", value[:1] == b"\x01" and hmac.compare_digest(again, pseudonym)))
+    if "identity_row_value" in case:
+        value = bytes.fromhex(case["identity_row_value"])
+        row_key = kid + aes(kdf(escrow_kid, b"sluis/1 index"), pseudonym)
+        aad = b"\x01" + row_key + lp(case["namespace"].encode("ascii"))
+        opened = xaes_open(kdf(escrow_kid, b"sluis/1 identity-seal"), value[1:25], aad, value[25:])
+        outcome.append(("identity row read back", opened.hex() == case["normalised"]))
+    return outcome
+
+
+def compute_element(entry: dict) -> dict:
+    root_kid, kid, nonce, plaintext = unhex(entry, "root_kid", "kid", "nonce", "plaintext")
+    chain, element = entry["chain"].encode("ascii"), entry["element"].encode("ascii")
+    key = kdf(root_kid, b"sluis/1 element" + lp(element))
+    aad = b"sluis/1 element" + lp(chain) + lp(element) + kid
+    binary = b"\x21" + kid + nonce + xaes(key, nonce, aad, plaintext)
+    return {"text": "enc1" + base64.urlsafe_b64encode(binary).decode("ascii").rstrip("=")}
+
+
+def compute_date_shift(entry: dict) -> dict:
+    root_chain, link_value = unhex(entry, "root_chain", "link_value")
+    number = int.from_bytes(hmac_sha256(kdf(root_chain, b"sluis/1 date-shift"), link_value)[:8], "big")
+    return {"days": number % (2 * entry["max_days"] + 1) - entry["max_days"]}
+
+
+def verify(vectors: dict, tally: Tally) -> None:
+    tally.check("file", "method", vectors.get("method") == "sluis/1")
+    tally.check("file", "its lists", vectors.keys() == {"method", "cases", "elements", "date_shifts"})
+    tally.check("file", "at least 20 cases, and elements and date shifts",
+                len(vectors["cases"]) >= 20 and bool(vectors["elements"]) and bool(vectors["date_shifts"]))
+    for number, case in enumerate(vectors["cases"]):
+        where = f"case {number}"
+        tally.compare(where, case, CASE_INPUTS, compute_case(case))
+        for what, agrees in read_back_case(case):
+            tally.check(where, what, agrees)
+    for number, entry in enumerate(vectors["elements"]):
+        inputs = {"root_kid", "kid", "chain", "element", "nonce", "plaintext"}
+        tally.compare(f"element {number}", entry, inputs, compute_element(entry))
+    for number, entry in enumerate(vectors["date_shifts"]):
+        tally.compare(f"date shift {number}", entry, {"root_chain", "link_value", "max_days"}, compute_date_shift(entry))
+
+
+def main() -> int:
+    path = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else VECTORS
+    tally = Tally()
+    try:
+        verify(json.loads(path.read_text(encoding="utf-8")), tally)
+    except Exception as error:  # whatever cannot be computed is a failure, and says where
+        tally.check("file", f"stopped by {type(error).__name__}: {error}", False)
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    return 0 if tally.failed == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
