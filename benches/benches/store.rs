@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sluis_domain::port::store::{Commit, Family, PackedRows, Store};
+use sluis_domain::port::store::{Commit, Family, PackedRows, Receipt, Store, StoreError};
 use sluis_store::{Options, RocksStore};
 
 const ROWS: usize = 8192;
@@ -40,10 +40,11 @@ fn load(store: &RocksStore, commits: Vec<Commit>) -> Duration {
     for commit in commits {
         done.recv().expect("a sender is here");
         let slots = slots.clone();
-        store.submit(
-            commit,
-            Box::new(move |outcome| slots.send(outcome.map(drop).expect("durable")).expect("waited for")),
-        );
+        let durable = move |outcome: Result<Receipt, StoreError>| {
+            outcome.expect("durable");
+            slots.send(()).expect("waited for");
+        };
+        store.submit(commit, Box::new(durable));
     }
     (0..IN_FLIGHT).for_each(|_| done.recv().expect("a sender is here"));
     start.elapsed()

@@ -1,1 +1,1 @@
-//! End-to-end tests.
+//! End-to-end tests over real sockets and a real store; see `tests/`.

@@ -68,7 +68,7 @@ impl ReadArgs {
             self.print(&page.entries)?;
             if page.next_sequence < page.log_size {
                 if page.next_sequence <= next {
-                    return Err(CliError::Protocol("the custodian's answer does not lead on in the log"));
+                    return Err(ClientError::Protocol("an answer that does not lead on in the log").into());
                 }
             } else if self.follow {
                 tokio::time::sleep(POLL).await;

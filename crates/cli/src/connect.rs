@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use sluis_client::{Client, Config};
 
 use crate::error::CliError;
@@ -18,13 +19,13 @@ pub struct ConnectArgs {
     #[arg(long, env = "SLUIS_SERVER", value_name = "URL", hide_env_values = true)]
     server: Option<String>,
     /// PEM file with the CA certificates the custodian's certificate must chain to
-    #[arg(long, env = "SLUIS_CA", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "SLUIS_CA", value_name = "FILE", hide_env_values = true, value_parser = path())]
     ca: Option<PathBuf>,
     /// PEM file with your client certificate (chain)
-    #[arg(long, env = "SLUIS_CERT", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "SLUIS_CERT", value_name = "FILE", hide_env_values = true, value_parser = path())]
     cert: Option<PathBuf>,
     /// PEM file with the private key of your client certificate
-    #[arg(long, env = "SLUIS_KEY", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "SLUIS_KEY", value_name = "FILE", hide_env_values = true, value_parser = path())]
     key: Option<PathBuf>,
     /// Name the custodian's certificate must bear, where it is not the host of the address
     #[arg(long, env = "SLUIS_SERVER_NAME", value_name = "NAME", hide_env_values = true)]
@@ -33,7 +34,7 @@ pub struct ConnectArgs {
     #[arg(long, env = "SLUIS_PROFILE", value_name = "NAME", hide_env_values = true)]
     profile: Option<String>,
     /// Configuration file with profiles [default: ~/.config/sluis/config.toml]
-    #[arg(long, env = "SLUIS_CONFIG", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "SLUIS_CONFIG", value_name = "FILE", hide_env_values = true, value_parser = path())]
     config: Option<PathBuf>,
 }
 
@@ -99,6 +100,11 @@ impl ConnectArgs {
             server_name: given(&self.server_name).map(str::to_owned).or(profile.server_name),
         })
     }
+}
+
+/// A path that may be empty, because an empty variable counts as not set.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// An empty variable counts as not set.

@@ -49,9 +49,6 @@ pub enum CliError {
     /// The person at the terminal said no, or what is stored is not what was to be approved.
     #[error("{0}")]
     NotConfirmed(String),
-    /// The custodian's answer breaks the contract.
-    #[error("{0}")]
-    Protocol(&'static str),
     /// A local file or stream; `what` says which and what was tried, such as `cannot read registry.toml`.
     #[error("{what}: {source}")]
     Io {
@@ -95,7 +92,7 @@ impl CliError {
         match self {
             Self::Client(ClientError::Transport(_)) => Exit::CannotConnect,
             Self::Client(ClientError::Config(_)) => Exit::Usage,
-            Self::Client(_) | Self::NotConfirmed(_) | Self::Protocol(_) => Exit::Refused,
+            Self::Client(_) | Self::NotConfirmed(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::Input(_) => Exit::BadInput,
             Self::Io { .. } => Exit::LocalIo,

@@ -3,6 +3,8 @@
 //! Outwards: the fixed message of the reason, `google.rpc.ErrorInfo { reason, domain: "sluis" }` and, where fields are
 //! at fault, `google.rpc.BadRequest`. The detail stays inside, for the log.
 
+use std::collections::HashMap;
+
 use sluis_domain::Reason;
 use sluis_domain::reason::Category;
 use sluis_engine::Refusal;
@@ -47,7 +49,7 @@ impl Denial {
 
     /// The answer. Use [`crate::server::Call::deny`], which also records it.
     pub(crate) fn status(&self) -> Status {
-        let mut details = ErrorDetails::with_error_info(self.reason.code(), ERROR_DOMAIN, [(); 0].map(|()| (String::new(), String::new())));
+        let mut details = ErrorDetails::with_error_info(self.reason.code(), ERROR_DOMAIN, HashMap::new());
         let violations = self.shown_violations();
         if !violations.is_empty() {
             details.set_bad_request(violations);

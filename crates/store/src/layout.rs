@@ -14,7 +14,7 @@
 //! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x01` is its version |
 //! | `meta` (10) | `format` | `0x01`, store format u32: 5 bytes |
 //! | | `store-id` | `0x01`, random (16): 17 bytes; made once, kept by backup and restore |
-//! | | any other | `0x01`, anything |
+//! | | chosen by the keyring | `0x01`, then as the keyring says |
 //!
 //! Each family is a RocksDB column family of that name; its number is in [`Family`] and frozen. RocksDB's own family
 //! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a

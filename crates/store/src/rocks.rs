@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use rocksdb::statistics::Ticker;
 use rocksdb::{ColumnFamily, DB, Direction, FlushOptions, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
-use sluis_domain::port::store::{Commit, Completion, Family, Store, StoreError};
+use sluis_domain::port::store::{Commit, Completion, Family, Row, Store, StoreError};
 use sluis_domain::{Column, ColumnBuilder};
 
 use crate::error::{from_io, from_rocks};
@@ -158,7 +158,7 @@ impl Store for RocksStore {
         Ok(column.finish())
     }
 
-    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let mode = IteratorMode::From(start, Direction::Forward);
         let rows = self.db.db.iterator_cf(self.db.family(family)?, mode).take(limit);
         rows.map(|row| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{Commit, Completion, Family, Receipt, Store, StoreError};
+use sluis_domain::port::store::{Commit, Completion, Family, Receipt, Row, Store, StoreError};
 
 /// Any store, with faults. All methods that set a fault may be called at any time, from any thread.
 pub struct FaultyStore<S> {
@@ -124,7 +124,7 @@ impl<S: Store> Store for FaultyStore<S> {
         Ok(Column::from_values(values))
     }
 
-    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         self.readable(family)?;
         let mut rows = self.inner.scan(family, start, limit)?;
         rows.iter_mut().for_each(|(_, value)| self.damage(family, value));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{Commit, Completion, Family, Receipt, Store, StoreError};
+use sluis_domain::port::store::{Commit, Completion, Expectation, Family, Receipt, Row, Store, StoreError, Write};
 use sluis_store::layout;
 
 /// A store in memory. Commits complete on the caller's thread, before `submit` returns. It has no backup.
@@ -44,7 +44,7 @@ impl Store for ModelStore {
         Ok(Column::from_values(values?.into_iter().map(Option::unwrap_or_default)))
     }
 
-    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let state = self.state();
         let from = state.rows.range((family as u8, start.to_vec())..);
         let rows = from.take_while(|((number, _), _)| *number == family as u8).take(limit);
@@ -71,43 +71,39 @@ impl Store for ModelStore {
 
 impl State {
     fn apply(&mut self, commit: Commit) -> Result<Receipt, StoreError> {
-        let mut after = State { rows: self.rows.clone(), entries: self.entries };
-        let receipt = Receipt { first_entry: self.entries };
-        for write in commit.writes {
-            after.write(write.family, write.key, write.value)?;
-        }
-        for rows in &commit.rows {
-            for (key, value) in rows.iter() {
-                after.write(rows.family(), key.to_vec(), Some(value.to_vec()))?;
-            }
-        }
-        for entry in commit.entries {
-            let key = layout::audit_key(after.entries);
-            layout::check_row(Family::Audit, &key, &entry)?;
-            after.rows.insert((Family::Audit as u8, key.to_vec()), entry);
-            after.entries += 1;
-        }
-        let holds = |family, key: &Vec<u8>, value: &Option<Vec<u8>>| {
-            self.rows.get(&(family as u8, key.clone())) == value.as_ref()
-        };
-        if !commit.expect.iter().all(|expected| holds(expected.family, &expected.key, &expected.value)) {
+        check_layout(&commit)?;
+        let holds = |e: &Expectation| self.rows.get(&(e.family as u8, e.key.clone())) == e.value.as_ref();
+        if !commit.expect.iter().all(holds) {
             return Err(StoreError::Conflict);
         }
-        *self = after;
+        let receipt = Receipt { first_entry: self.entries };
+        for Write { family, key, value } in commit.writes {
+            match value {
+                Some(value) => drop(self.rows.insert((family as u8, key), value)),
+                None => drop(self.rows.remove(&(family as u8, key))),
+            }
+        }
+        for rows in &commit.rows {
+            let family = rows.family() as u8;
+            self.rows.extend(rows.iter().map(|(key, value)| ((family, key.to_vec()), value.to_vec())));
+        }
+        for entry in commit.entries {
+            self.rows.insert((Family::Audit as u8, layout::audit_key(self.entries).to_vec()), entry);
+            self.entries += 1;
+        }
         Ok(receipt)
     }
+}
 
-    fn write(&mut self, family: Family, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<(), StoreError> {
-        if family == Family::Audit {
-            return Err(StoreError::Corrupt("audit entries can only be appended".into()));
-        }
-        match value {
-            Some(value) => {
-                layout::check_row(family, &key, &value)?;
-                self.rows.insert((family as u8, key), value);
-            }
-            None => drop(self.rows.remove(&(family as u8, key))),
-        }
-        Ok(())
+fn check_layout(commit: &Commit) -> Result<(), StoreError> {
+    let put = |write: &Write| match &write.value {
+        _ if write.family == Family::Audit => Err(StoreError::Corrupt("audit entries can only be appended".into())),
+        Some(value) => layout::check_row(write.family, &write.key, value),
+        None => Ok(()),
+    };
+    commit.writes.iter().try_for_each(put)?;
+    for rows in &commit.rows {
+        rows.iter().try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;
     }
+    commit.entries.iter().try_for_each(|entry| layout::check_row(Family::Audit, &layout::audit_key(0), entry))
 }

@@ -128,7 +128,7 @@ impl Population {
     /// The visit of person `index` to care provider `provider`.
     pub(super) fn visit(&self, index: u64, provider: u64) -> Visit {
         let random = &mut Random::seeded(&[self.seed, 2, index, provider]);
-        Visit { diagnosis: *random.pick::<&'static str>(&DIAGNOSES), visit_date: date(random, 2023, 3) }
+        Visit { diagnosis: random.pick::<&'static str>(&DIAGNOSES), visit_date: date(random, 2023, 3) }
     }
 }
 

@@ -49,23 +49,35 @@ struct Provider {
     number: u64,
 }
 
+/// What was written: how many patients are in both files, and the files with their numbers of rows.
+struct Made {
+    both: u64,
+    files: [(PathBuf, u64); 2],
+}
+
 const HOSPITAL: Provider = Provider { file: "hospital-north.csv", delimiter: b',', number: 1 };
 const GP: Provider = Provider { file: "gp-south.csv", delimiter: b';', number: 2 };
 
 impl SampleDataArgs {
     pub(crate) fn run(self) -> Result<Exit, CliError> {
+        let made = self.make()?;
+        self.report(&made)?;
+        Ok(Exit::Done)
+    }
+
+    fn make(&self) -> Result<Made, CliError> {
         fs::create_dir_all(&self.directory).map_err(CliError::writing(&self.directory))?;
         let both = self.patients * self.overlap / 100;
         // Patients 0..both are known to both, the next ones to the hospital only, the rest to the GP only.
         let hospital_end = both + (self.patients - both).div_ceil(2);
-        let in_hospital: u64 = self.write(&HOSPITAL, hospital_end, |i| i)?;
-        let gp_only = self.patients - hospital_end;
-        let in_gp = self.write(&GP, both + gp_only, |i| if i < both { i } else { hospital_end + i - both })?;
-        self.report([(&HOSPITAL, in_hospital), (&GP, in_gp)], both)
+        let gp_rows = both + self.patients - hospital_end;
+        self.write(&HOSPITAL, hospital_end, |i| i)?;
+        self.write(&GP, gp_rows, |i| if i < both { i } else { hospital_end + i - both })?;
+        Ok(Made { both, files: [(self.path(&HOSPITAL), hospital_end), (self.path(&GP), gp_rows)] })
     }
 
     /// Writes `rows` rows, in an order of the provider's own; `patient` says who is the provider's `i`-th patient.
-    fn write(&self, provider: &Provider, rows: u64, patient: impl Fn(u64) -> u64) -> Result<u64, CliError> {
+    fn write(&self, provider: &Provider, rows: u64, patient: impl Fn(u64) -> u64) -> Result<(), CliError> {
         let path = self.path(provider);
         let population = Population::new(self.seed);
         let order = Shuffle::new(rows, &mut Random::seeded(&[self.seed, 3, provider.number]));
@@ -73,25 +85,19 @@ impl SampleDataArgs {
             let index = patient(order.at(row));
             (population.patient(index), population.visit(index, provider.number))
         });
-        write_csv(&path, provider.delimiter, records).map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(source) => CliError::writing(&path)(source),
-            _ => CliError::Protocol("a synthetic record could not be written as CSV"),
-        })?;
-        Ok(rows)
+        write_csv(&path, provider.delimiter, records).map_err(|error| CliError::writing(&path)(error.into()))
     }
 
-    fn report(&self, files: [(&Provider, u64); 2], both: u64) -> Result<Exit, CliError> {
+    fn report(&self, made: &Made) -> Result<(), CliError> {
         if self.json {
-            let file = |(provider, rows): &(&Provider, u64)| json!({ "path": self.path(provider), "rows": rows });
-            let files: Vec<_> = files.iter().map(file).collect();
-            output::json(&json!({ "patients": self.patients, "known_to_both": both, "files": files }))?;
-            return Ok(Exit::Done);
+            let file = |(path, rows): &(PathBuf, u64)| json!({ "path": path, "rows": rows });
+            let files: Vec<_> = made.files.iter().map(file).collect();
+            return output::json(&json!({ "patients": self.patients, "known_to_both": made.both, "files": files }));
         }
-        for (provider, rows) in files {
-            output::line(format!("{}: {rows} rows", self.path(provider).display()))?;
+        for (path, rows) in &made.files {
+            output::line(format!("{}: {rows} rows", path.display()))?;
         }
-        output::line(format!("{} synthetic patients, {both} of them in both files", self.patients))?;
-        Ok(Exit::Done)
+        output::line(format!("{} synthetic patients, {} of them in both files", self.patients, made.both))
     }
 
     fn path(&self, provider: &Provider) -> PathBuf {
@@ -128,7 +134,7 @@ mod tests {
     fn make(patients: u64, overlap: u64, seed: u64) -> tempfile::TempDir {
         let scratch = tempfile::tempdir().expect("scratch");
         let directory = scratch.path().to_owned();
-        SampleDataArgs { directory, patients, seed, overlap, json: true }.run().expect("written");
+        SampleDataArgs { directory, patients, seed, overlap, json: false }.make().expect("written");
         scratch
     }
 

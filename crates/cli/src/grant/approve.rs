@@ -40,7 +40,7 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 impl ApproveArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let shown = super::fetch(&client, &self.named.grant).await?;
+        let shown = client.grant(&self.named.grant).await?;
         self.show(&shown)?;
         self.agree(&shown)?;
         let request = ApproveGrantRequest { grant_id: shown.grant_id, digest: shown.digest };

@@ -6,8 +6,9 @@ mod request;
 mod view;
 
 use clap::{Args, Subcommand};
-use sluis_client::v1::{DenyGrantRequest, GetGrantRequest, Grant, RevokeGrantRequest};
-use sluis_client::{Client, ClientError};
+use sluis_client::ClientError;
+use sluis_client::v1::{DenyGrantRequest, Grant, RevokeGrantRequest};
+use sluis_domain::GrantId;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -42,7 +43,7 @@ impl GrantCommand {
 #[derive(Args, Debug)]
 struct Named {
     /// The grant's id
-    grant: String,
+    grant: GrantId,
     /// Print the grant as JSON
     #[arg(long)]
     json: bool,
@@ -77,7 +78,7 @@ pub(crate) struct RevokeArgs {
 impl ShowArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let grant = fetch(&client, &self.named.grant).await?;
+        let grant = client.grant(&self.named.grant).await?;
         print(&grant, self.named.json)
     }
 }
@@ -85,7 +86,7 @@ impl ShowArgs {
 impl DenyArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let request = DenyGrantRequest { grant_id: self.named.grant };
+        let request = DenyGrantRequest { grant_id: self.named.grant.to_string() };
         let answer = client.grants().deny_grant(request).await.map_err(ClientError::from)?.into_inner();
         print(&present(answer.grant)?, self.named.json)
     }
@@ -94,20 +95,15 @@ impl DenyArgs {
 impl RevokeArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let request = RevokeGrantRequest { grant_id: self.named.grant };
+        let request = RevokeGrantRequest { grant_id: self.named.grant.to_string() };
         let answer = client.grants().revoke_grant(request).await.map_err(ClientError::from)?.into_inner();
         print(&present(answer.grant)?, self.named.json)
     }
 }
 
-async fn fetch(client: &Client, id: &str) -> Result<Grant, CliError> {
-    let request = GetGrantRequest { grant_id: id.to_owned() };
-    present(client.grants().get_grant(request).await.map_err(ClientError::from)?.into_inner().grant)
-}
-
 /// The grant of an answer, which the contract says is always set.
-fn present(grant: Option<Grant>) -> Result<Grant, CliError> {
-    grant.ok_or(CliError::Protocol("the custodian answered without a grant"))
+fn present(grant: Option<Grant>) -> Result<Grant, ClientError> {
+    grant.ok_or(ClientError::Protocol("an answer without its grant"))
 }
 
 fn print(grant: &Grant, json: bool) -> Result<Exit, CliError> {

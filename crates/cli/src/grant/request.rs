@@ -29,9 +29,11 @@ pub(crate) enum RequestCommand {
 #[command(after_help = "\
 EXAMPLES
   sluis grant request convert --from diabetes-study/bsn --to national-registry/bsn \\
-      --purpose 'yearly linkage, protocol 2026-14' --legal-basis 'GDPR art. 9(2)(j)' --max-values 200000 --until 30d
-  sluis grant request convert --from a/bsn --to b/bsn --order shuffled --purpose ... --legal-basis ... \\
-      --max-values 5000 --from-time 2027-01-01T00:00:00Z --until 2027-02-01T00:00:00Z")]
+      --purpose 'yearly linkage, protocol 2026-14' --legal-basis 'GDPR art. 9(2)(j)' \\
+      --max-values 200000 --until 30d
+  sluis grant request convert --from a/bsn --to b/bsn --order shuffled \\
+      --purpose 'counting' --legal-basis 'GDPR art. 9(2)(j)' --max-values 5000 \\
+      --from-time 2027-01-01T00:00:00Z --until 2027-02-01T00:00:00Z")]
 pub(crate) struct ConvertGrantArgs {
     /// Chain and pseudonym element to convert from
     #[arg(long, value_name = "CHAIN/ELEMENT")]
@@ -54,7 +56,8 @@ pub(crate) struct ConvertGrantArgs {
 #[command(after_help = "\
 EXAMPLES
   sluis grant request reidentify --chain diabetes-study --element bsn --element name \\
-      --purpose 'incidental finding, 3 patients' --legal-basis 'GDPR art. 9(2)(h)' --max-values 6 --until 12h")]
+      --purpose 'incidental finding, 3 patients' --legal-basis 'GDPR art. 9(2)(h)' \\
+      --max-values 6 --until 12h")]
 pub(crate) struct ReidentifyGrantArgs {
     /// The chain
     #[arg(long, value_name = "CHAIN")]

@@ -12,9 +12,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use settings::{
-    CrlExpiry, KekSource, Limits, LogFormat, Settings, StoreSettings, TelemetrySettings, TlsSettings,
-};
+pub use settings::{CrlExpiry, KekSource, Limits, LogFormat, Settings, StoreSettings, TelemetrySettings, TlsSettings};
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -100,7 +100,9 @@ fn lists_come_from_the_environment_in_two_forms() {
 fn a_kek_comes_from_exactly_one_place() {
     assert!(parse(SMALLEST, &with(&[("SLUISD_KEK__CREDENTIAL", "kek")], &[])).is_err());
     assert!(parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", ""), &Sources::default()).is_err());
-    assert!(parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", "credential = \"../kek\""), &Sources::default()).is_err());
+    assert!(
+        parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", "credential = \"../kek\""), &Sources::default()).is_err()
+    );
 }
 
 #[test]

@@ -87,7 +87,8 @@ fn parse_column(i: usize, wire: v1::Column) -> Result<(ElementName, Column), Den
 pub(crate) fn result(shape: &Shape, outcome: BatchOutcome) -> v1::BatchResult {
     let packed = shape.packed.iter().copied().chain(std::iter::repeat(true));
     let columns = outcome.columns.into_iter().zip(packed);
-    let plain = v1::PlainOutput { columns: columns.map(|((name, column), packed)| wire(&name, &column, packed)).collect() };
+    let plain =
+        v1::PlainOutput { columns: columns.map(|((name, column), packed)| wire(&name, &column, packed)).collect() };
     let rejections = outcome.rejections.into_iter().map(|rejection| v1::Rejection {
         row: rejection.row,
         element: rejection.element.as_str().to_owned(),
@@ -147,7 +148,11 @@ mod tests {
             (batch(0, vec![column("A", values(&[]))]), Reason::InvalidRequest, "batch.columns[0].element"),
             (batch(11, vec![]), Reason::BatchTooLarge, "batch.rows"),
             (batch(0, vec![column("a", values(&[])); 4_097]), Reason::BatchTooLarge, "batch.columns"),
-            (batch(0, vec![v1::Column { element: "a".to_owned(), form: None }]), Reason::InvalidRequest, "batch.columns[0].form"),
+            (
+                batch(0, vec![v1::Column { element: "a".to_owned(), form: None }]),
+                Reason::InvalidRequest,
+                "batch.columns[0].form",
+            ),
         ];
         for (request, reason, field) in cases {
             let denial = parse(request, 10).expect_err("does not fit");

@@ -15,11 +15,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::Shared;
 use super::body::CallBody;
 use super::pool::Reserved;
 use super::routes::Routes;
 use super::rpc::{self, Class, Rpc};
-use super::Shared;
 use crate::status::{Denial, code_name};
 use crate::telemetry::Operation;
 use crate::tls::Peer;
@@ -68,7 +68,7 @@ impl Call {
         }
         let status = denial.status();
         // The first denial of a call is the one that is answered.
-        drop(self.denied.set(denial));
+        self.denied.get_or_init(|| denial);
         status
     }
 
@@ -83,13 +83,13 @@ impl Call {
     /// Keeps bytes of the budget until the answer has gone.
     pub(crate) fn hold(&self, bytes: Reserved) {
         // A unary call reserves once.
-        drop(self.held.set(bytes));
+        self.held.get_or_init(|| bytes);
     }
 
     /// Records the status that the transport sends.
     pub(super) fn end(&self, code: Code) {
         // Only the first is sent.
-        drop(self.ended.set(code));
+        self.ended.get_or_init(|| code);
     }
 
     /// The code of metric and log: reason of a denial, else the name of the gRPC code; nothing sent is a caller that

@@ -127,7 +127,11 @@ impl Daemon {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(settings: Settings, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    pub async fn start(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Running, StartError> {
         let shared = tokio::task::spawn_blocking(move || open(settings, store, clock))
             .await
             .map_err(|_| StartError::Internal("opening was interrupted".to_owned()))?;
@@ -171,7 +175,8 @@ impl Running {
         self.shared.drain.cancel();
         let deadline = tokio::time::Instant::now() + self.shared.settings.limits.drain;
         let mut connections = self.listener.await.unwrap_or_default();
-        let drained = tokio::time::timeout_at(deadline, async { while connections.join_next().await.is_some() {} }).await;
+        let drained =
+            tokio::time::timeout_at(deadline, async { while connections.join_next().await.is_some() {} }).await;
         connections.shutdown().await;
         self.helpers.shutdown().await;
         // Jobs of cut connections still run to their end on the pool, and each holds the engine.

@@ -43,7 +43,8 @@ impl Pool {
     ) -> oneshot::Receiver<Result<T, Denial>> {
         let (sender, receiver) = oneshot::channel();
         self.threads.spawn_fifo(move || {
-            let outcome = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(Denial::internal("a job panicked")));
+            let outcome =
+                catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(Denial::internal("a job panicked")));
             // Nobody waits any more when the caller has gone.
             drop(sender.send(outcome));
         });

@@ -23,7 +23,9 @@ use tower::{Service, ServiceExt};
 
 use super::Shared;
 use super::rpc::Rpc;
-use crate::services::{Audit, Conversion, Custody, Governance, Identities, Pseudonymisation, Registers, Reidentification};
+use crate::services::{
+    Audit, Conversion, Custody, Governance, Identities, Pseudonymisation, Registers, Reidentification,
+};
 
 type Route = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 

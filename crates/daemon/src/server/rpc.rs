@@ -88,7 +88,8 @@ mod tests {
         let mut contract = Vec::new();
         for file in &set.files {
             for service in &file.services {
-                contract.extend(service.methods.iter().map(|m| format!("/{}.{}/{}", file.package, service.name, m.name)));
+                contract
+                    .extend(service.methods.iter().map(|m| format!("/{}.{}/{}", file.package, service.name, m.name)));
             }
         }
         let mut table: Vec<_> = RPCS.iter().map(|r| r.path.to_owned()).filter(|p| p.starts_with("/sluis.")).collect();

@@ -14,7 +14,7 @@ use sluis_domain::{Reason, RecordBatch};
 use sluis_engine::{Caller, Engine, Pending, Refusal};
 use sluis_proto::v1;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 
 use super::blocking;
@@ -66,6 +66,15 @@ enum Step<T> {
     End(Denial),
 }
 
+/// The reader ends with the stream it reads for.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// What a batch holds from reading until the transport took its answer.
 struct Held {
     _slot: OwnedSemaphorePermit,
@@ -96,7 +105,7 @@ pub(super) fn stream<D: Data>(
     let in_flight = shared.settings.limits.max_batches_in_flight;
     let (steps, receiver) = mpsc::channel(in_flight);
     let reader = Reader::<D> { shared: shared.clone(), call: call.clone(), inbound, steps };
-    let reader = AbortOnDropHandle::new(tokio::spawn(reader.run()));
+    let reader = AbortOnDrop(tokio::spawn(reader.run()));
     let answers = Answering::<D> { receiver, held: None, call, _reader: reader };
     Box::pin(stream::unfold(answers, |mut answers| async move {
         let answer = answers.next().await?;
@@ -109,7 +118,7 @@ struct Answering<D: Data> {
     receiver: mpsc::Receiver<Step<D::Response>>,
     held: Option<Held>,
     call: Arc<Call>,
-    _reader: AbortOnDropHandle<()>,
+    _reader: AbortOnDrop,
 }
 
 impl<D: Data> Answering<D> {

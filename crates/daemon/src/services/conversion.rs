@@ -73,7 +73,7 @@ impl Data for Convert {
     }
 
     fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
-        engine.convert(session, batch)
+        engine.convert(session, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

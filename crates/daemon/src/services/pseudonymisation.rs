@@ -70,7 +70,7 @@ impl Data for Pseudonymise {
     }
 
     fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
-        engine.pseudonymise(session, batch)
+        engine.pseudonymise(session, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

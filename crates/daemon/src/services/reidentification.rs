@@ -1,7 +1,7 @@
 //! `ReidentificationService`.
 
 use sluis_domain::{GrantId, RecordBatch};
-use sluis_engine::{Caller, ReidentifySession, Engine, Pending, Refusal};
+use sluis_engine::{Caller, Engine, Pending, Refusal, ReidentifySession};
 use sluis_proto::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::reidentify_request::Message as Incoming;
@@ -73,7 +73,7 @@ impl Data for Reidentify {
     }
 
     fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
-        engine.reidentify(session, batch)
+        engine.reidentify(session, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

@@ -6,6 +6,6 @@ mod log;
 mod metrics;
 mod server;
 
-pub use log::{init_log, LogError};
+pub use log::{LogError, init_log};
 pub(crate) use metrics::{Metrics, Operation, State};
 pub(crate) use server::MetricsServer;

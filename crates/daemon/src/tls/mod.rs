@@ -16,9 +16,9 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use sluis_domain::port::Clock;
 
-pub use material::TlsError;
 use material::Material;
 pub(crate) use material::Stamp;
+pub use material::TlsError;
 pub(crate) use peer::Peer;
 use revocation::Revoked;
 

@@ -17,7 +17,8 @@ pub(crate) struct Peer {
 impl Peer {
     /// From the chain that rustls verified, the client's own certificate first.
     pub(crate) fn from_chain(chain: &[CertificateDer<'_>], trust_domain: &str) -> Self {
-        let parsed: Vec<_> = chain.iter().filter_map(|der| X509Certificate::from_der(der).ok()).map(|(_, c)| c).collect();
+        let parsed: Vec<_> =
+            chain.iter().filter_map(|der| X509Certificate::from_der(der).ok()).map(|(_, c)| c).collect();
         let serials = parsed.iter().map(|c| Serial::new(c.tbs_certificate.issuer().as_raw(), c.raw_serial())).collect();
         let own = chain.first().zip(parsed.first()).filter(|_| parsed.len() == chain.len());
         let caller = own.and_then(|(der, certificate)| caller(der, certificate, trust_domain));

@@ -25,7 +25,7 @@ pub(super) type Serial = [u8; 16];
 /// The authority.
 pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    now: OffsetDateTime,
+    now: Timestamp,
 }
 
 /// A new certificate and its key, as PEM.
@@ -44,7 +44,6 @@ pub(super) struct Server<'a> {
 impl Authority {
     /// A new authority and its certificate as PEM.
     pub(super) fn create(trust_domain: &str, now: Timestamp) -> Result<(Self, String), CliError> {
-        let now = moment(now);
         let mut params = params(&format!("Sluis development CA ({trust_domain})"), now, AUTHORITY_DAYS)?.0;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -59,7 +58,7 @@ impl Authority {
         let unusable = |error| CliError::input(format!("ca.pem or ca.key cannot be used: {error}"));
         let key = KeyPair::from_pem(key).map_err(unusable)?;
         let issuer = Issuer::from_ca_cert_pem(certificate, key).map_err(unusable)?;
-        Ok(Self { issuer, now: moment(now) })
+        Ok(Self { issuer, now })
     }
 
     /// The authority's private key as PKCS#8 PEM.
@@ -85,14 +84,14 @@ impl Authority {
     pub(super) fn crl(&self, revoked: &[Serial]) -> Result<String, CliError> {
         let entry = |serial: &Serial| RevokedCertParams {
             serial_number: SerialNumber::from_slice(serial),
-            revocation_time: self.now,
+            revocation_time: moment(self.now),
             reason_code: Some(RevocationReason::Unspecified),
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: self.now - SKEW,
-            next_update: self.now + Duration::days(AUTHORITY_DAYS),
-            crl_number: SerialNumber::from(self.now.unix_timestamp().unsigned_abs()),
+            this_update: moment(self.now) - SKEW,
+            next_update: moment(self.now) + Duration::days(AUTHORITY_DAYS),
+            crl_number: SerialNumber::from(self.now.millis()),
             issuing_distribution_point: None,
             revoked_certs: revoked.iter().map(entry).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
@@ -117,14 +116,14 @@ impl Authority {
     }
 }
 
-fn params(name: &str, now: OffsetDateTime, days: i64) -> Result<(CertificateParams, Serial), CliError> {
+fn params(name: &str, now: Timestamp, days: i64) -> Result<(CertificateParams, Serial), CliError> {
     let serial = serial()?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.distinguished_name.push(DnType::OrganizationName, "for development only");
-    params.not_before = now - SKEW;
-    params.not_after = now + Duration::days(days);
+    params.not_before = moment(now) - SKEW;
+    params.not_after = moment(now) + Duration::days(days);
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     params.use_authority_key_identifier_extension = true;
     Ok((params, serial))

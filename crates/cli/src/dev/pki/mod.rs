@@ -32,10 +32,11 @@ use crate::output;
 /// Run it again on the same directory to add members or to revoke some; what exists is kept.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-FOR DEVELOPMENT ONLY: the CA's private key lies unprotected in the directory. In production use your own PKI.
+FOR DEVELOPMENT ONLY: the CA's private key lies unprotected in the directory.
 
 EXAMPLES
-  sluis dev pki pki --member hospital-north/etl --member uni-research/steward-1 --server https://localhost:7443
+  sluis dev pki pki --member hospital-north/etl --member uni-research/steward-1 \\
+      --server https://localhost:7443
   sluis dev pki pki --member uni-research/steward-2       # add one
   sluis dev pki pki --revoke hospital-north/etl           # rewrite crl.pem")]
 pub(crate) struct PkiArgs {

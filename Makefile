@@ -1,0 +1,51 @@
+# Sluis. `make demo` shows the main job, `make test` proves it. Both install what is missing.
+#
+# One profile (--release) serves lint, test and demo, and the target directory lies outside the clone, so that
+# RocksDB's C++ (10 to 20 minutes on two cores) is built once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/sluis/target
+export CARGO_TERM_COLOR ?= auto
+BIN := $(CARGO_TARGET_DIR)/release
+
+.PHONY: help setup setup-test build demo test lint vectors bench crash clean-demo
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install what building needs (Debian packages; Rust 1.95 is the one prerequisite)
+	@deploy/setup.sh build
+
+setup-test: setup ## Install what testing needs as well
+	@deploy/setup.sh test
+
+build: setup ## Build sluisd and sluis
+	cargo build --release --workspace --bins
+
+demo: build ## Run the main job: pseudonymise, convert, re-identify, audit
+	@PATH="$(BIN):$$PATH" deploy/demo/demo.sh
+
+lint: setup-test ## Formatting, lints, docs, licences, dependency rules: warnings are errors
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+	cargo deny --log-level error check bans licenses sources
+
+vectors: ## Check docs/vectors with the second implementation of the method
+	@deploy/python.sh tests/second_implementation/verify.py docs/vectors/sluis-1.json
+
+test: lint build ## Lints, then every test, the second implementation included
+	$(MAKE) --no-print-directory vectors
+	cargo nextest run --release --workspace
+
+crash: build ## Kill the daemon many times under load (SLUIS_CRASH_CYCLES, default 200)
+	SLUIS_CRASH_CYCLES=$${SLUIS_CRASH_CYCLES:-200} cargo nextest run --release --workspace -E 'test(kill)' --no-capture
+
+bench: build ## Benchmarks
+	cargo bench --profile release --workspace
+
+clean-demo: ## Remove the files of the last demo
+	rm -rf $${SLUIS_DEMO_DIR:-/tmp/sluis-demo}

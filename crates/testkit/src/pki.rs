@@ -1,0 +1,175 @@
+//! Certificates made at run time, also of the wrong kinds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
+    RevokedCertParams, SanType, SerialNumber,
+};
+use sluis_domain::port::Clock;
+use time::{Duration, OffsetDateTime};
+
+use crate::clock::TestClock;
+
+/// Trust domain of all test certificates.
+pub const TRUST_DOMAIN: &str = "sluis.test";
+
+/// A client certificate and its key.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Certificate, PEM.
+    pub cert_pem: String,
+    /// Private key, PEM; made for this test and gone with it.
+    pub key_pem: String,
+    serial: [u8; 16],
+}
+
+/// What a client certificate is to be like.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// URI SANs.
+    pub uris: Vec<String>,
+    /// DNS SANs.
+    pub dns: Vec<String>,
+    /// Whether it expired an hour ago.
+    pub expired: bool,
+}
+
+/// A certificate authority in a directory: `ca.pem`, `server.pem`, `server.key`, `crl.pem`.
+pub struct Pki {
+    directory: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+    revoked: Mutex<Vec<[u8; 16]>>,
+}
+
+impl Pki {
+    /// A new authority with a server certificate for `localhost` and `127.0.0.1`, and an empty revocation list.
+    pub fn create(directory: &Path) -> Self {
+        fs::create_dir_all(directory).expect("scratch directory");
+        let mut params = params("Sluis test CA", false);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("key");
+        let ca = params.self_signed(&key).expect("self-signed").pem();
+        let pki = Self {
+            directory: directory.to_owned(),
+            issuer: Issuer::new(params, key),
+            revoked: Mutex::new(Vec::new()),
+        };
+        let server = pki.issue(
+            vec![
+                SanType::DnsName("localhost".try_into().expect("ascii")),
+                SanType::IpAddress("127.0.0.1".parse().expect("address")),
+            ],
+            ExtendedKeyUsagePurpose::ServerAuth,
+            false,
+        );
+        pki.write("ca.pem", &ca);
+        pki.write("server.pem", &server.cert_pem);
+        pki.write("server.key", &server.key_pem);
+        pki.write_crl();
+        pki
+    }
+
+    /// Where a file of the authority is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The authority's certificate, PEM.
+    pub fn ca_pem(&self) -> String {
+        fs::read_to_string(self.path("ca.pem")).expect("written at creation")
+    }
+
+    /// Credentials of `organisation/member`.
+    pub fn member(&self, member: &str) -> Credentials {
+        let uris = vec![format!("spiffe://{TRUST_DOMAIN}/{member}")];
+        self.client(&Wanted { uris, dns: Vec::new(), expired: false })
+    }
+
+    /// Credentials of any kind.
+    pub fn client(&self, wanted: &Wanted) -> Credentials {
+        let uris = wanted.uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().expect("ascii")));
+        let dns = wanted.dns.iter().map(|name| SanType::DnsName(name.as_str().try_into().expect("ascii")));
+        self.issue(uris.chain(dns).collect(), ExtendedKeyUsagePurpose::ClientAuth, wanted.expired)
+    }
+
+    /// Writes credentials as `NAME.pem` and `NAME.key` for the command line.
+    pub fn write_credentials(&self, name: &str, credentials: &Credentials) -> (PathBuf, PathBuf) {
+        let (cert, key) = (format!("{name}.pem"), format!("{name}.key"));
+        self.write(&cert, &credentials.cert_pem);
+        self.write(&key, &credentials.key_pem);
+        (self.path(&cert), self.path(&key))
+    }
+
+    /// Puts a certificate on the revocation list.
+    pub fn revoke(&self, credentials: &Credentials) {
+        self.revoked.lock().expect("not poisoned").push(credentials.serial);
+        self.write_crl();
+    }
+
+    fn issue(&self, sans: Vec<SanType>, usage: ExtendedKeyUsagePurpose, expired: bool) -> Credentials {
+        let mut serial = sluis_crypto::random::bytes::<16>();
+        serial[0] = serial[0] & 0x3f | 0x40;
+        let mut params = params("test", expired);
+        params.serial_number = Some(SerialNumber::from_slice(&serial));
+        params.subject_alt_names = sans;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().expect("key");
+        let cert_pem = params.signed_by(&key, &self.issuer).expect("signed").pem();
+        Credentials { cert_pem, key_pem: key.serialize_pem(), serial }
+    }
+
+    fn write_crl(&self) {
+        let now = now();
+        let revoked = self.revoked.lock().expect("not poisoned");
+        let params = CertificateRevocationListParams {
+            this_update: now - Duration::hours(1),
+            next_update: now + Duration::days(365),
+            crl_number: SerialNumber::from(revoked.len() as u64 + 1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked
+                .iter()
+                .map(|serial| RevokedCertParams {
+                    serial_number: SerialNumber::from_slice(serial),
+                    revocation_time: now,
+                    reason_code: Some(RevocationReason::KeyCompromise),
+                    invalidity_date: None,
+                })
+                .collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let crl = params.signed_by(&self.issuer).expect("signed").pem().expect("PEM");
+        self.write("crl.pem", &crl);
+    }
+
+    /// Writes beside and renames, as an operator should: the daemon may be reading.
+    fn write(&self, name: &str, content: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("inside the directory")).expect("scratch directory");
+        let beside = path.with_extension("new");
+        fs::write(&beside, content).expect("scratch file");
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).expect("own file");
+        fs::rename(&beside, &path).expect("same directory");
+    }
+}
+
+fn params(name: &str, expired: bool) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = now() - Duration::days(2);
+    params.not_after = if expired { now() - Duration::hours(1) } else { now() + Duration::days(3650) };
+    params
+}
+
+fn now() -> OffsetDateTime {
+    let millis = TestClock::now().now().millis();
+    OffsetDateTime::from_unix_timestamp((millis / 1000) as i64).expect("this century")
+}

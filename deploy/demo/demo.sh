@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# The main job, from nothing to the audit log, with the two binaries only. Everything happens in one scratch
+# directory on loopback; run it again and it starts afresh.
+#
+#   SLUIS_DEMO_DIR       where (default /tmp/sluis-demo)
+#   SLUIS_DEMO_PATIENTS  how many synthetic patients (default 100000)
+set -euo pipefail
+
+dir="${SLUIS_DEMO_DIR:-/tmp/sluis-demo}"
+patients="${SLUIS_DEMO_PATIENTS:-100000}"
+here="$(cd "$(dirname "$0")" && pwd)"
+daemon=""
+
+bold=""; plain=""; dim=""
+if [ -t 1 ]; then bold=$'\e[1m'; dim=$'\e[2m'; plain=$'\e[0m'; fi
+
+step() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
+show() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
+# Runs a command that must be refused, and shows the refusal.
+refused() {
+    printf '%s$ %s%s\n' "$dim" "$*" "$plain"
+    local exit=0
+    "$@" || exit=$?
+    [ "$exit" = 1 ] || { echo "expected a refusal (exit 1), got exit $exit" >&2; exit 1; }
+}
+# As `as ORGANISATION-MEMBER command...`: the profiles were written by `sluis dev pki`.
+as() { local who="$1"; shift; SLUIS_PROFILE="$who" sluis "$@"; }
+# The value of a key in a JSON object on standard input.
+json() { sed -nE 's/.*"'"$1"'": *"?([^",}]*)"?.*/\1/p' | head -n 1; }
+# Row $2 (1 = first after the header) and column $3 of a CSV file without quoted fields.
+cell() { sed -n "$(($2 + 1))p" "$1" | tr ';' ',' | cut -d, -f "$3"; }
+
+stop() {
+    [ -n "$daemon" ] || return 0
+    kill "$daemon" 2>/dev/null || true
+    wait "$daemon" 2>/dev/null || true
+    daemon=""
+}
+trap stop EXIT
+
+rm -rf "$dir"
+mkdir -p "$dir"
+cd "$dir"
+export SLUIS_CONFIG="$dir/pki/config.toml"
+
+step "1. Certificates: every party proves who it is with a certificate of its own (development PKI, made just now)"
+members=(custodian/anna hospital-north/etl hospital-north/doctor gp-south/etl
+    uni-research/etl uni-research/steward-1 uni-research/steward-2 uni-research/privacy-officer
+    registry-office/etl registry-office/steward-a registry-office/steward-b)
+sluis dev pki pki "${members[@]/#/--member=}"
+
+step "2. The custodian: a new store, a new keyring, and a key-encryption key that is kept apart"
+cat > sluisd.toml <<TOML
+listen = "127.0.0.1:0"
+trust_domain = "sluis.test"
+data_directory = "$dir/custodian/data"
+backup_directory = "$dir/custodian/backup"
+custodians = ["custodian/anna"]
+[tls]
+cert = "$dir/pki/server.pem"
+key = "$dir/pki/server.key"
+client_ca = "$dir/pki/ca.pem"
+crl = "$dir/pki/crl.pem"
+[kek]
+file = "$dir/custodian/kek"
+TOML
+mkdir -p -m 700 custodian
+show sluisd init --config sluisd.toml
+sluisd run --config sluisd.toml 2> sluisd.log &
+daemon=$!
+address=""
+for _ in $(seq 100); do
+    address="$(grep -m1 '"serving"' sluisd.log | sed -nE 's/.*"addr":"([^"]+)".*/\1/p' || true)"
+    [ -z "$address" ] || break
+    kill -0 "$daemon" || { cat sluisd.log >&2; exit 1; }
+    sleep 0.1
+done
+[ -n "$address" ] || { echo "sluisd did not start; see $dir/sluisd.log" >&2; exit 1; }
+sluis dev pki pki --server "https://$address" "${members[@]/#/--member=}" > /dev/null
+echo "sluisd listens on $address and takes mutual TLS 1.3 only"
+
+step "3. The registry: four organisations, two namespaces, three chains; what each may do, and what becomes of each column"
+show as custodian-anna registry apply "$here/registry.toml" --yes
+show as hospital-north-etl whoami
+
+step "4. $patients synthetic patients, split over a hospital and a group of GPs that share 30 per cent of them"
+show sluis dev sample-data data --patients "$patients"
+head -n 3 data/hospital-north.csv
+od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > source.key   # the hospitals' own key; the custodian never has it
+chmod 600 source.key
+
+step "5. Both stream their records to the custodian; only columns it must see are sent"
+show as hospital-north-etl pseudonymise data/hospital-north.csv --chain diabetes-study --source-key source.key -o study-north.csv
+show as gp-south-etl pseudonymise data/gp-south.csv --chain diabetes-study --source-key source.key -o study-south.csv
+head -n 3 study-north.csv
+
+step "6. The same patient has the same pseudonym within a chain, whoever sends the record, and another one in another chain"
+show as hospital-north-etl pseudonymise data/hospital-north.csv --chain national-registry -o registry-north.csv
+# A patient of both: the first BSN of the hospital that the GPs have too.
+bsn="$(cut -d, -f1 data/hospital-north.csv | tail -n +2 | grep -m1 -F -f - <(tail -n +2 data/gp-south.csv | cut -d';' -f1))"
+row_of() { grep -n "^\"\?$bsn" "$1" | head -n 1 | cut -d: -f1; }
+north=$(($(row_of data/hospital-north.csv) - 1)); south=$(($(row_of data/gp-south.csv) - 1))
+in_study_north="$(cell study-north.csv "$north" 1)"
+in_study_south="$(cell study-south.csv "$south" 1)"
+in_registry="$(cell registry-north.csv "$north" 1)"
+printf '%-46s %s\n' "diabetes-study, from the hospital:" "$in_study_north" "diabetes-study, from the GPs:" "$in_study_south" \
+    "national-registry:" "$in_registry"
+[ "$in_study_north" = "$in_study_south" ] && [ "$in_study_north" != "$in_registry" ]
+
+step "7. A conversion from the study to the registry is asked for; before both owners said yes it is refused"
+convert="$(as registry-office-etl grant request convert --from diabetes-study/bsn --to national-registry/bsn \
+    --purpose 'yearly completeness check' --legal-basis 'GDPR art. 9(2)(j), protocol 2026-14' \
+    --max-values "$((patients * 2))" --until 30d --json | json grant_id)"
+echo "grant $convert"
+cut -d, -f1 study-north.csv > study-tokens.csv
+refused as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted.csv
+refused as registry-office-etl grant approve "$convert" --yes
+refused as custodian-anna grant approve "$convert" --yes
+
+step "8. One steward of each owner approves; then the registry office converts"
+as uni-research-steward-1 grant approve "$convert" --yes
+as registry-office-steward-a grant approve "$convert" --yes
+show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted.csv
+cmp <(tail -n +2 converted.csv) <(tail -n +2 registry-north.csv | cut -d, -f1)
+echo "converted.csv holds exactly the pseudonyms that the national registry already has: nobody saw a BSN"
+
+step "9. Three patients must be called in: the hospital asks to re-identify them; two stewards of the study must agree"
+reidentify="$(as hospital-north-doctor grant request reidentify --chain diabetes-study --element bsn --element name \
+    --purpose 'incidental finding, 3 patients' --legal-basis 'GDPR art. 9(2)(h)' --max-values 6 --until 12h --json | json grant_id)"
+head -n 4 study-north.csv | cut -d, -f1,3 > to-call.csv
+as uni-research-steward-1 grant approve "$reidentify" --yes > /dev/null
+echo "after one approval:"
+refused as hospital-north-doctor reidentify to-call.csv --grant "$reidentify" -o called.csv
+as uni-research-steward-2 grant approve "$reidentify" --yes > /dev/null
+echo "after the second:"
+show as hospital-north-doctor reidentify to-call.csv --grant "$reidentify" -o called.csv
+cat called.csv
+echo "and the grant, once used up, gives nothing more:"
+refused as hospital-north-doctor reidentify to-call.csv --grant "$reidentify" -o again.csv
+
+step "10. A release: conversions lead into it, nothing leads out"
+release="$(as uni-research-etl grant request convert --from diabetes-study/bsn --to open-release/person --order shuffled \
+    --purpose 'public release 2026' --legal-basis 'GDPR art. 89' --max-values "$patients" --until 1d --json | json grant_id)"
+as uni-research-steward-1 grant approve "$release" --yes > /dev/null
+as uni-research-steward-2 grant approve "$release" --yes > /dev/null
+show as uni-research-etl convert study-tokens.csv --grant "$release" -o released.csv
+refused as registry-office-etl grant request convert --from open-release/person --to national-registry/bsn \
+    --purpose 'way back' --legal-basis 'none' --max-values 1 --until 1d
+
+step "11. A key version is rotated: new records get new pseudonyms, and old ones still convert"
+show as custodian-anna chain rotate national-registry
+show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted-again.csv
+! cmp -s converted.csv converted-again.csv
+
+step "12. An on-line backup, and everything on record for the auditor"
+show as custodian-anna backup
+show as uni-research-privacy-officer audit read > audit.txt
+head -n 12 audit.txt
+echo "... $(($(wc -l < audit.txt) - 1)) entries in all, in audit.txt"
+
+step "13. The daemon stops cleanly"
+kill "$daemon"
+wait "$daemon"
+daemon=""
+! grep -q "$bsn" sluisd.log && ! grep -rqF "$bsn" custodian/data
+echo "stopped; no identifier of that patient is in its log or anywhere in its store"
+
+cat <<TXT
+
+${bold}Everything is in $dir${plain}
+  data/                              what the hospitals have (synthetic)
+  study-north.csv, study-south.csv   what the study sees
+  registry-north.csv, converted.csv  what the national registry sees, sent directly and converted
+  called.csv                         the three patients, re-identified
+  released.csv                       the release, in random order
+  audit.txt                          the audit log
+  custodian/                         the store, its backup, and (apart in real life) its key-encryption key
+  sluisd.log                         the daemon's log
+TXT

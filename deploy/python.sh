@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs a Python program that needs the package `cryptography`, in an environment of its own if the machine has none.
+set -euo pipefail
+if python3 -c 'import cryptography' 2>/dev/null; then
+    exec python3 "$@"
+fi
+venv="$HOME/.cache/sluis/venv"
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -c 'import cryptography' 2>/dev/null || "$venv/bin/pip" install --quiet cryptography
+exec "$venv/bin/python" "$@"
