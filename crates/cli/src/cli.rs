@@ -114,7 +114,7 @@ mod tests {
         let commands = all();
         assert!(commands.len() >= 19, "{commands:?}");
         for (words, help) in commands {
-            let examples = help.split_once("EXAMPLES").unwrap_or_else(|| panic!("{words} shows no examples")).1;
+            let examples = help.split_once("\nEXAMPLE").unwrap_or_else(|| panic!("{words} shows no examples")).1;
             assert!(examples.contains(&words), "{words}");
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn the_examples_parse() {
         for (words, help) in all() {
-            let examples = help.split_once("EXAMPLES").expect("checked above").1.replace("\\\n", " ");
+            let examples = help.split_once("\nEXAMPLE").expect("checked above").1.replace("\\\n", " ");
             for line in examples.lines().map(str::trim).filter(|line| line.starts_with("sluis")) {
                 if let Some(words) = plain_words(line) {
                     let parsed = Cli::try_parse_from(&words);

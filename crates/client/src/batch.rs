@@ -47,6 +47,12 @@ impl Batch {
         self.columns.len()
     }
 
+    /// The values of an element, as they will be sent.
+    pub fn column(&self, element: &str) -> Option<Column> {
+        let column = self.columns.iter().find(|column| column.element == element)?;
+        column_from_wire(column.clone()).ok().map(|(_, values)| values)
+    }
+
     pub(crate) fn into_wire(self, sequence: u64) -> v1::RecordBatch {
         v1::RecordBatch { sequence, batch_id: self.batch_id, rows: self.rows, columns: self.columns }
     }

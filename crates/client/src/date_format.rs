@@ -17,7 +17,9 @@ pub struct DateFormat {
 
 /// A text that is not a date format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a date format has %Y, %m and %d once each, %% for a per cent sign, and other characters as they are: %d-%m-%Y")]
+#[error(
+    "a date format has %Y, %m and %d once each, %% for a per cent sign, and other characters as they are: %d-%m-%Y"
+)]
 pub struct InvalidDateFormat;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

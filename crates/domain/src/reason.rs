@@ -135,6 +135,7 @@ reasons! {
     DateOutOfRange = "DATE_OUT_OF_RANGE", Row, "the shifted date would leave the years 0001 to 9999";
     NoSubject = "NO_SUBJECT", Row, "a date can only be shifted in a row that has a subject";
     InvalidNumber = "INVALID_NUMBER", Row, "the value is not a number that can be generalised";
+    Unencodable = "UNENCODABLE", Row, "the answer has a character that the encoding of the file does not have; use UTF-8";
     // Rows: the token
     MalformedPseudonym = "MALFORMED_PSEUDONYM", Row, "the value is not a pseudonym: its form or check sum is wrong";
     UnknownPseudonym = "UNKNOWN_PSEUDONYM", Row, "the pseudonym is not known in this chain and element";

@@ -1,7 +1,10 @@
-//! Development only: clock, stores with faults, run-time certificates, in-process daemon.
+//! Development only: clock, stores with faults, run-time certificates, a custodian in one process, the real binaries.
 
 pub mod clock;
 pub mod faulty_store;
 pub mod model_store;
 pub mod pki;
+pub mod process;
+pub mod registry;
 pub mod store_contract;
+pub mod world;

@@ -18,14 +18,10 @@ fn namespace(id: &str, identifier: &str, input: &str) -> v1::ChainNamespace {
 }
 
 fn chain() -> v1::Chain {
-    let pseudonym = |name: &str, namespace: &str| v1::Element {
-        namespace_id: namespace.into(),
-        ..element(name, "pseudonym")
-    };
-    let generalise = |name: &str, how: v1::Generalisation| v1::Element {
-        generalise: Some(how),
-        ..element(name, "generalise")
-    };
+    let pseudonym =
+        |name: &str, namespace: &str| v1::Element { namespace_id: namespace.into(), ..element(name, "pseudonym") };
+    let generalise =
+        |name: &str, how: v1::Generalisation| v1::Element { generalise: Some(how), ..element(name, "generalise") };
     let to = |to: &str| v1::Generalisation { to: to.into(), ..Default::default() };
     v1::Chain {
         chain_id: "c".into(),
@@ -160,9 +156,7 @@ fn without_a_source_key_nothing_is_hashed_and_nothing_is_sent_in_clear() {
     let mut only_born = SourceKeys::default();
     only_born.insert("born".parse().expect("an id"), SourceKey::random());
     assert!(step_with("born-hash", &only_born).is_ok());
-    let expected = PlanError::NoSourceKey {
-        element: "hash".parse().expect("an id"),
-        namespace: "hashed".parse().expect("an id"),
-    };
+    let expected =
+        PlanError::NoSourceKey { element: "hash".parse().expect("an id"), namespace: "hashed".parse().expect("an id") };
     assert_eq!(step_with("hash", &only_born).err(), Some(expected));
 }

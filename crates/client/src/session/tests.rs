@@ -13,8 +13,7 @@ type Custodian = mpsc::Sender<Result<Option<Answer>, Status>>;
 async fn session(in_flight: u32) -> (Session, mpsc::Receiver<v1::RecordBatch>, Custodian) {
     let (batches, seen) = mpsc::channel(16);
     let (custodian, answers) = mpsc::channel(16);
-    let limits =
-        v1::StreamLimits { max_batch_rows: 4, max_message_bytes: 1 << 10, max_batches_in_flight: in_flight };
+    let limits = v1::StreamLimits { max_batch_rows: 4, max_message_bytes: 1 << 10, max_batches_in_flight: in_flight };
     let opened = Opened { limits, remaining: None, registry_version: Some(1) };
     custodian.send(Ok(Some(Answer::Opened(opened)))).await.ok().expect("open");
     let session = Session::open(batches, ReceiverStream::new(answers).boxed()).await.expect("opens");

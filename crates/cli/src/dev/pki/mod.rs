@@ -78,7 +78,10 @@ impl PkiArgs {
     pub(crate) fn run(self) -> Result<Exit, CliError> {
         let made = self.make()?;
         if self.json {
-            output::json(&json!({ "directory": self.directory, "issued": made, "for_development_only": true }))?;
+            let revoked: Vec<_> = self.revoked.iter().map(ToString::to_string).collect();
+            output::json(&json!({
+                "directory": self.directory, "issued": made, "revoked": revoked, "for_development_only": true,
+            }))?;
             return Ok(Exit::Done);
         }
         output::warn("for development only: anybody who can read this directory can be anybody");

@@ -1,0 +1,120 @@
+//! Flags that all commands on record files share.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sluis_domain::ElementName;
+
+use super::dialect::{Delimiter, Encoding};
+use super::input::not_dash;
+use super::target::Target;
+use crate::error::CliError;
+
+/// Most batches that are kept in memory, whatever the custodian allows.
+pub(crate) const MAX_IN_FLIGHT: usize = 16;
+
+/// Flags that all commands on record files share.
+#[derive(Args, Debug)]
+pub(crate) struct FileArgs {
+    /// CSV file with a header line; - for standard input [default: -]
+    #[arg(value_name = "INPUT")]
+    positional: Option<PathBuf>,
+    /// The same as INPUT
+    #[arg(long = "input", short = 'i', value_name = "FILE", conflicts_with = "positional")]
+    input: Option<PathBuf>,
+    /// Where the result goes; - for standard output. Written under another name and renamed when it is complete
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// CSV file for rejected rows: line, row, element, reason (never the value). They are left out of the result
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Replace existing files
+    #[arg(long)]
+    force: bool,
+    /// Character between values, or `tab` [default: the most frequent of , ; tab | in the header line]
+    #[arg(long, value_name = "CHAR")]
+    pub(crate) delimiter: Option<Delimiter>,
+    /// Encoding of the input; the result has the same
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) encoding: Encoding,
+    /// Most rows of one batch
+    #[arg(long, value_name = "ROWS", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) batch_rows: u32,
+    /// No progress and no summary
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Summary as JSON on standard output, or on standard error when the result goes to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a command writes.
+pub(crate) struct Targets {
+    /// The result.
+    pub(crate) output: Target,
+    /// The rejected rows, if they are wanted.
+    pub(crate) rejects: Option<Target>,
+}
+
+impl FileArgs {
+    /// The input file; `None` for standard input.
+    pub(crate) fn input_path(&self) -> Option<&Path> {
+        not_dash(&self.positional).or(not_dash(&self.input))
+    }
+
+    /// Whether an input was named, be it `-`.
+    pub(crate) fn input_is_given(&self) -> bool {
+        self.positional.is_some() || self.input.is_some()
+    }
+
+    /// The output file; `None` for standard output.
+    pub(crate) fn output_path(&self) -> Option<&Path> {
+        (self.output.as_os_str() != "-").then_some(&*self.output)
+    }
+
+    /// The file for rejected rows.
+    pub(crate) fn rejects_path(&self) -> Option<&Path> {
+        self.rejects.as_deref()
+    }
+
+    /// Refuses what could not be written at the end, before anything is done.
+    pub(crate) fn check_targets(&self) -> Result<(), CliError> {
+        let (output, rejects) = (self.output_path(), self.rejects_path());
+        if rejects.is_some_and(|path| path.as_os_str() == "-") {
+            return Err(CliError::usage("--rejects needs a file"));
+        }
+        if output.is_some() && output == rejects {
+            return Err(CliError::usage("--output and --rejects name the same file"));
+        }
+        [output, rejects].into_iter().flatten().try_for_each(|path| Target::check(path, self.force))
+    }
+
+    /// Begins to write. `private`: the result is for the eyes of the caller's account only.
+    pub(crate) fn open_targets(&self, private: bool) -> Result<Targets, CliError> {
+        let output = match self.output_path() {
+            Some(path) => Target::create(path, self.force, private)?,
+            None => Target::stdout(),
+        };
+        let rejects = self.rejects_path().map(|path| Target::create(path, self.force, false)).transpose()?;
+        Ok(Targets { output, rejects })
+    }
+}
+
+/// `header=element` of `--columns`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ColumnName {
+    /// As in the header line.
+    pub(crate) header: String,
+    /// As in the chain.
+    pub(crate) element: ElementName,
+}
+
+impl std::str::FromStr for ColumnName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (header, element) = text.rsplit_once('=').ok_or("give header=element")?;
+        let element = element.parse().map_err(|error| format!("after the = comes an element; {error}"))?;
+        Ok(Self { header: header.to_owned(), element })
+    }
+}

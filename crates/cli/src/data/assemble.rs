@@ -1,0 +1,157 @@
+//! Puts the custodian's answers into the gaps of the rows, and writes rows and rejected rows.
+
+use sluis_client::{BatchResult, ClientError};
+use sluis_domain::Column;
+
+use super::args::Targets;
+use super::csv::write_value;
+use super::parse::{Block, Layout, Position, Reject};
+use super::summary::Tally;
+use crate::error::CliError;
+
+/// Writes the output and the rejected rows.
+pub(crate) struct Assembler {
+    targets: Targets,
+    layout: Layout,
+    /// Answers come in another order than the rows, missing values last.
+    shuffled: bool,
+    /// What is written at once; used again for every batch.
+    buffer: Vec<u8>,
+    tally: Tally,
+}
+
+impl Assembler {
+    /// Writes the header lines.
+    pub(crate) fn new(
+        mut targets: Targets,
+        layout: Layout,
+        shuffled: bool,
+        prefix: &[u8],
+        headers: &[&[u8]],
+    ) -> Result<Self, CliError> {
+        let mut buffer = prefix.to_vec();
+        buffer.extend_from_slice(&headers.join(&layout.delimiter));
+        if headers.len() == 1 && headers[0].is_empty() {
+            buffer.extend_from_slice(b"\"\"");
+        }
+        buffer.extend_from_slice(layout.terminator);
+        targets.output.write(&buffer)?;
+        if let Some(rejects) = &mut targets.rejects {
+            rejects.write(b"line,row,element,reason\n")?;
+        }
+        Ok(Self { targets, layout, shuffled, buffer, tally: Tally::default() })
+    }
+
+    /// Writes a batch. `result` is there exactly if the block was sent.
+    pub(crate) fn write(&mut self, block: Block, result: Option<BatchResult>) -> Result<(), CliError> {
+        let (columns, rejections) = result.map(|result| (result.columns, result.rejections)).unwrap_or_default();
+        if block.is_sent() && columns.len() != block.gaps {
+            return Err(ClientError::Protocol("a result of another shape than its batch").into());
+        }
+        let mut rejects = Vec::new();
+        {
+            for rejection in rejections {
+                let at = *block
+                    .positions
+                    .get(rejection.row as usize)
+                    .ok_or_else(|| CliError::from(ClientError::Protocol("a rejection of a row that does not exist")))?;
+                rejects.push(Reject { at, element: rejection.element, reason: rejection.reason.into() });
+            }
+        }
+        self.buffer.clear();
+        let written = if self.shuffled {
+            self.add_shuffled(&block, &columns, rejects.len())?
+        } else {
+            self.add_rows(&block, &columns, &mut rejects)
+        };
+        let rows = block.positions.len() + block.rejects.len();
+        rejects.extend(block.rejects);
+        rejects.sort_by_key(|reject| reject.at.row);
+        self.targets.output.write(&self.buffer)?;
+        self.write_rejects(&rejects)?;
+        self.tally.add(rows, written, rejects);
+        Ok(())
+    }
+
+    /// Adds the rows that are not in `rejects` (ascending); those that cannot be encoded are added to it.
+    fn add_rows(&mut self, block: &Block, columns: &[Column], rejects: &mut Vec<Reject>) -> usize {
+        let mut rejected = rejects.iter().map(|reject| reject.at).collect::<Vec<Position>>().into_iter().peekable();
+        let mut written = 0;
+        for (row, at) in block.positions.iter().enumerate() {
+            if rejected.next_if_eq(at).is_some() {
+                continue;
+            }
+            let start = self.buffer.len();
+            match self.add_row(block, columns, row) {
+                Ok(()) => written += 1,
+                Err(reason) => {
+                    self.buffer.truncate(start);
+                    rejects.push(Reject { at: *at, element: String::new(), reason: reason.code().into() });
+                }
+            }
+        }
+        written
+    }
+
+    fn add_row(&mut self, block: &Block, columns: &[Column], row: usize) -> Result<(), sluis_domain::Reason> {
+        for (i, piece) in block.pieces(row).enumerate() {
+            if i > 0 {
+                self.add_value(columns[i - 1].get(row))?;
+            }
+            self.buffer.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+
+    fn add_value(&mut self, value: &[u8]) -> Result<(), sluis_domain::Reason> {
+        if value.is_empty() && self.layout.columns == 1 {
+            // A line without any byte would not be a row.
+            self.buffer.extend_from_slice(b"\"\"");
+            return Ok(());
+        }
+        write_value(&self.layout.encoding.encode(value)?, self.layout.delimiter, &mut self.buffer);
+        Ok(())
+    }
+
+    /// Adds as many values as rows were accepted: those of rejected rows are missing, and so among the last.
+    fn add_shuffled(&mut self, block: &Block, columns: &[Column], rejected: usize) -> Result<usize, CliError> {
+        let Some(column) = columns.first() else { return Ok(0) };
+        let accepted = block.positions.len() - rejected;
+        for row in 0..accepted {
+            // Tokens are ASCII in any encoding.
+            self.add_value(column.get(row)).map_err(|_| ClientError::Protocol("a pseudonym that is no text"))?;
+            self.buffer.extend_from_slice(self.layout.terminator);
+        }
+        Ok(accepted)
+    }
+
+    fn write_rejects(&mut self, rejects: &[Reject]) -> Result<(), CliError> {
+        let Some(target) = &mut self.targets.rejects else { return Ok(()) };
+        self.buffer.clear();
+        for reject in rejects {
+            self.buffer.extend_from_slice(format!("{},{},", reject.at.line, reject.at.row).as_bytes());
+            write_value(reject.element.as_bytes(), b',', &mut self.buffer);
+            self.buffer.push(b',');
+            write_value(reject.reason.as_bytes(), b',', &mut self.buffer);
+            self.buffer.push(b'\n');
+        }
+        target.write(&self.buffer)
+    }
+
+    /// What was written so far.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Completes the files: they get their names.
+    pub(crate) fn finish(self) -> Result<Tally, CliError> {
+        if let Some(rejects) = self.targets.rejects {
+            rejects.finish()?;
+        }
+        self.targets.output.finish()?;
+        Ok(self.tally)
+    }
+}
+
+#[cfg(test)]
+mod tests;

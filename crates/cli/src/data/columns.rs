@@ -1,0 +1,135 @@
+//! Which column of a file is which element.
+
+use sluis_client::local::{Context, PlanError, SendStep, Step};
+use sluis_client::v1;
+use sluis_domain::ElementName;
+
+use super::args::ColumnName;
+use crate::error::CliError;
+
+/// What becomes of one column of a file.
+#[derive(Debug)]
+pub(crate) struct ColumnPlan {
+    /// The element the column holds; a column that only passes through may have none.
+    pub(crate) element: Option<ElementName>,
+    /// What becomes of its values.
+    pub(crate) step: Step,
+}
+
+impl ColumnPlan {
+    /// A column that passes through as it is.
+    pub(crate) fn keep() -> Self {
+        Self { element: None, step: Step::Keep }
+    }
+
+    /// A column that is left out.
+    pub(crate) fn drop() -> Self {
+        Self { element: None, step: Step::Drop }
+    }
+
+    /// A column of tokens or ciphertexts, which are sent as they are.
+    pub(crate) fn send(element: ElementName) -> Self {
+        Self { element: Some(element), step: Step::Send(SendStep::Text { longest: None }) }
+    }
+}
+
+/// The element of each header: as `--columns` says, else that of the same name; `None` where the header is no id.
+///
+/// # Errors
+/// A header of `--columns` that the file does not have, or two columns of one element.
+pub(crate) fn elements(headers: &[String], names: &[ColumnName]) -> Result<Vec<Option<ElementName>>, CliError> {
+    if let Some(stray) = names.iter().find(|name| !headers.contains(&name.header)) {
+        return Err(CliError::usage(format!("--columns names {:?}, but the file has no such header", stray.header)));
+    }
+    let element_of = |header: &String| match names.iter().find(|name| name.header == *header) {
+        Some(name) => Some(name.element.clone()),
+        None => header.parse().ok(),
+    };
+    let elements: Vec<Option<ElementName>> = headers.iter().map(element_of).collect();
+    for (i, element) in elements.iter().enumerate() {
+        if let Some(element) = element
+            && elements[..i].contains(&Some(element.clone()))
+        {
+            return Err(CliError::input(format!("two columns of the file are element {element}")));
+        }
+    }
+    Ok(elements)
+}
+
+/// The plan of every column for a chain. A column that the chain does not list is refused.
+pub(crate) fn plan(
+    headers: &[String],
+    elements: Vec<Option<ElementName>>,
+    chain: &v1::Chain,
+    context: Context<'_>,
+) -> Result<Vec<ColumnPlan>, CliError> {
+    let listed = |name: &str| chain.elements.iter().any(|element| element.name == name);
+    let is_listed = |element: &Option<ElementName>| element.as_ref().is_some_and(|e| listed(e.as_str()));
+    let unlisted: Vec<_> = headers.iter().zip(&elements).filter(|(_, e)| !is_listed(e)).map(|(h, _)| h).collect();
+    if !unlisted.is_empty() {
+        return Err(unlisted_columns(&unlisted, chain));
+    }
+    let plan_of = |element: ElementName| match Step::of(chain, &element, context) {
+        Ok(step) => Ok(ColumnPlan { element: Some(element), step }),
+        Err(error @ PlanError::NoSourceKey { .. }) => Err(CliError::usage(format!("{error}; give --source-key FILE"))),
+        Err(error) => Err(CliError::usage(error.to_string())),
+    };
+    elements.into_iter().flatten().map(plan_of).collect()
+}
+
+fn unlisted_columns(headers: &[&String], chain: &v1::Chain) -> CliError {
+    let quoted: Vec<_> = headers.iter().map(|header| format!("{header:?}")).collect();
+    let listed: Vec<_> = chain.elements.iter().map(|element| element.name.as_str()).collect();
+    CliError::input(format!(
+        "UNKNOWN_ELEMENT: chain {} does not list {}; its elements are {}. Name columns with --columns header=element, \
+         take the column out of the file, or ask the custodian to list it (as drop, for example)",
+        chain.chain_id,
+        quoted.join(", "),
+        listed.join(", "),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn names(text: &str) -> Vec<ColumnName> {
+        text.split(',').filter(|part| !part.is_empty()).map(|part| part.parse().expect("header=element")).collect()
+    }
+
+    #[test]
+    fn a_header_is_the_element_of_the_same_name_unless_it_is_told_otherwise() {
+        let found = elements(&headers(&["BSN", "sex", "a=b", "Não"]), &names("BSN=bsn,a=b=ab")).expect("fits");
+        let text: Vec<_> = found.iter().map(|e| e.as_ref().map(ElementName::as_str)).collect();
+        assert_eq!(text, [Some("bsn"), Some("sex"), Some("ab"), None]);
+    }
+
+    #[test]
+    fn names_that_do_not_fit_are_refused() {
+        assert!(matches!(elements(&headers(&["a"]), &names("b=a")), Err(CliError::Usage(_))));
+        assert!(matches!(elements(&headers(&["a", "b"]), &names("b=a")), Err(CliError::Input(_))));
+        assert!(matches!(elements(&headers(&["a", "a"]), &[]), Err(CliError::Input(_))));
+        assert!("bsn".parse::<ColumnName>().is_err());
+        assert!("bsn=BSN".parse::<ColumnName>().is_err());
+    }
+
+    #[test]
+    fn every_column_that_the_chain_does_not_list_is_named() {
+        let chain = v1::Chain {
+            chain_id: "c".into(),
+            elements: vec![v1::Element { name: "sex".into(), treatment: "keep".into(), ..Default::default() }],
+            ..Default::default()
+        };
+        let headers = headers(&["sex", "name", "Född"]);
+        let keys = Default::default();
+        let date_format = Default::default();
+        let context = Context { source_keys: &keys, date_format: &date_format };
+        let elements = elements(&headers, &[]).expect("distinct");
+        let message = plan(&headers, elements, &chain, context).expect_err("unlisted").to_string();
+        assert!(message.contains("UNKNOWN_ELEMENT") && message.contains("\"name\", \"Född\""), "{message}");
+    }
+}

@@ -1,0 +1,133 @@
+//! `sluis convert`.
+
+use std::time::Instant;
+
+use clap::Args;
+use sluis_client::v1;
+use sluis_domain::{ElementName, GrantId};
+
+use super::args::FileArgs;
+use super::columns::ColumnPlan;
+use super::input::Input;
+use super::pipeline::{self, OutputKind};
+use super::summary;
+use crate::connect::ConnectArgs;
+use crate::error::{CliError, Exit};
+use crate::output;
+
+/// Convert the pseudonyms of a column into those of another chain, under a grant
+///
+/// All other columns are passed through byte for byte. Under a grant with output order `shuffled` only the converted column
+/// is written: the custodian answers in random order, so that the other columns no longer belong to it.
+///
+/// Every value that is sent counts under the grant, also when the run is stopped; nothing is ever sent again by itself.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLE
+  sluis convert --grant g-7f3a --column patient pseudonymised.csv -o converted.csv")]
+pub struct ConvertArgs {
+    /// The grant
+    #[arg(long, value_name = "ID")]
+    grant: GrantId,
+    /// Header of the column to convert [default: the grant's from-element]
+    #[arg(long, value_name = "HEADER")]
+    column: Option<String>,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+impl ConvertArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What stops the run as a whole. Rejected rows are no error.
+    pub async fn run(self) -> Result<Exit, CliError> {
+        let started = Instant::now();
+        self.files.check_targets()?;
+        let input = Input::open(&self.files)?;
+        let client = self.connect.connect().await?;
+        let terms = terms(client.grant(&self.grant).await?)?;
+        let from: ElementName = terms.from_element.parse().map_err(|_| not_understood())?;
+        let shuffled = terms.output_order == i32::from(v1::OutputOrder::Shuffled);
+        let plans = plans(&input.headers, self.column.as_deref(), &from, shuffled)?;
+        if shuffled && !self.files.quiet {
+            output::note("The grant asks for shuffled output: only the converted column is written, in random order.");
+        }
+        let session = client.convert(&self.grant).await?;
+        let kind = OutputKind { shuffled, private: false };
+        let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
+        summary::report("convert", self.grant.as_str(), &tally, &self.files, started.elapsed().as_secs_f64())?;
+        Ok(tally.exit())
+    }
+}
+
+fn terms(grant: v1::Grant) -> Result<v1::ConvertTerms, CliError> {
+    match grant.terms.and_then(|terms| terms.kind) {
+        Some(v1::grant_terms::Kind::Convert(terms)) => Ok(terms),
+        Some(v1::grant_terms::Kind::Reidentify(_)) => {
+            Err(CliError::usage("GRANT_KIND: this is a grant to re-identify; use `sluis reidentify`"))
+        }
+        None => Err(not_understood()),
+    }
+}
+
+fn not_understood() -> CliError {
+    CliError::usage("this version does not understand the custodian's description of the grant; update sluis")
+}
+
+fn plans(
+    headers: &[String],
+    column: Option<&str>,
+    from: &ElementName,
+    shuffled: bool,
+) -> Result<Vec<ColumnPlan>, CliError> {
+    let wanted = column.unwrap_or(from.as_str());
+    match headers.iter().filter(|header| *header == wanted).count() {
+        1 => {}
+        0 => {
+            let headers = headers.join(", ");
+            return Err(CliError::usage(format!(
+                "the file has no column {wanted:?}; name the one to convert with --column (there are: {headers})"
+            )));
+        }
+        _ => return Err(CliError::input(format!("two columns of the file have the header {wanted:?}"))),
+    }
+    let plan_of = |header: &String| match header == wanted {
+        true => ColumnPlan::send(from.clone()),
+        false if shuffled => ColumnPlan::drop(),
+        false => ColumnPlan::keep(),
+    };
+    Ok(headers.iter().map(plan_of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use sluis_client::local::Step;
+
+    use super::*;
+
+    fn steps(column: Option<&str>, shuffled: bool) -> Result<String, CliError> {
+        let headers = ["patient", "sex", "twin", "twin"].map(str::to_owned);
+        let from = "bsn".parse().expect("an id");
+        let letter = |plan: ColumnPlan| match plan.step {
+            Step::Send(_) => 's',
+            Step::Keep => 'k',
+            Step::Drop => 'd',
+            Step::Generalise(_) => 'g',
+        };
+        plans(&headers, column, &from, shuffled).map(|plans| plans.into_iter().map(letter).collect())
+    }
+
+    #[test]
+    fn one_column_is_sent_and_the_others_stay_unless_the_order_is_lost() {
+        assert_eq!(steps(Some("patient"), false).expect("fits"), "skkk");
+        assert_eq!(steps(Some("patient"), true).expect("fits"), "sddd");
+    }
+
+    #[test]
+    fn the_column_must_be_there_once() {
+        assert!(matches!(steps(None, false), Err(CliError::Usage(_))));
+        assert!(matches!(steps(Some("twin"), false), Err(CliError::Input(_))));
+    }
+}

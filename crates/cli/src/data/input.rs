@@ -1,0 +1,140 @@
+//! Opening the input: file or standard input, dialect, header line.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use super::args::FileArgs;
+use super::csv::{CsvError, CsvReader};
+use super::dialect::{BOM, Delimiter, Encoding, detect};
+use crate::error::CliError;
+
+/// An input whose header line has been read.
+pub(crate) struct Input {
+    /// Gives the records after the header line.
+    pub(crate) reader: CsvReader<Box<dyn Read + Send>>,
+    /// Its name for messages.
+    pub(crate) name: String,
+    /// Its size in bytes, where it is known.
+    pub(crate) size: Option<u64>,
+    /// The headers as text, in order.
+    pub(crate) headers: Vec<String>,
+    /// The header fields as they stand in the input, quotes included.
+    pub(crate) raw_headers: Vec<Vec<u8>>,
+    /// What ends a line: that of the header line.
+    pub(crate) terminator: &'static [u8],
+    /// Between values.
+    pub(crate) delimiter: u8,
+    /// Of all text.
+    pub(crate) encoding: Encoding,
+    /// Before the header line: a byte order mark, or nothing.
+    pub(crate) prefix: &'static [u8],
+}
+
+impl Input {
+    /// Opens the input of a command. Blocks until the header line is there.
+    pub(crate) fn open(args: &FileArgs) -> Result<Self, CliError> {
+        match args.input_path() {
+            Some(path) => {
+                let file = File::open(path).map_err(CliError::reading(path))?;
+                let metadata = file.metadata().map_err(CliError::reading(path))?;
+                let size = metadata.is_file().then(|| metadata.len());
+                Self::new(Box::new(file), path.display().to_string(), size, args.delimiter, args.encoding)
+            }
+            None if !args.input_is_given() && io::stdin().is_terminal() => {
+                Err(CliError::usage("no input: name a CSV file, or - for standard input"))
+            }
+            None => Self::new(Box::new(io::stdin()), "standard input".into(), None, args.delimiter, args.encoding),
+        }
+    }
+
+    fn new(
+        input: Box<dyn Read + Send>,
+        name: String,
+        size: Option<u64>,
+        delimiter: Option<Delimiter>,
+        encoding: Encoding,
+    ) -> Result<Self, CliError> {
+        let (dialect, rest) = detect(input, delimiter).map_err(|error| malformed(&name, error.into()))?;
+        let rest: Box<dyn Read + Send> = Box::new(rest);
+        let mut reader = CsvReader::new(rest, dialect.delimiter);
+        let (headers, raw_headers, terminator) = {
+            let record = reader.next().map_err(|error| malformed(&name, error))?;
+            let record = record.ok_or_else(|| CliError::input(format!("{name} is empty: there is no header line")))?;
+            let mut scratch = Vec::new();
+            let text = |field| {
+                let value = encoding.decode(record.value(field, &mut scratch)).into_owned();
+                String::from_utf8(value).map_err(|_| {
+                    CliError::input(format!("{name}: the header line is not UTF-8; try --encoding windows-1252"))
+                })
+            };
+            let headers = (0..record.len()).map(text).collect::<Result<Vec<_>, _>>()?;
+            let raw = (0..record.len()).map(|field| record.raw(field).to_vec()).collect();
+            let terminator: &[u8] = if record.terminator == b"\r\n" { b"\r\n" } else { b"\n" };
+            (headers, raw, terminator)
+        };
+        let prefix = if dialect.bom { BOM } else { b"" };
+        let delimiter = dialect.delimiter;
+        Ok(Self { reader, name, size, headers, raw_headers, terminator, delimiter, encoding, prefix })
+    }
+
+    /// An input in memory.
+    #[cfg(test)]
+    pub(crate) fn from_bytes(bytes: &[u8], encoding: Encoding) -> Result<Self, CliError> {
+        let input = Box::new(io::Cursor::new(bytes.to_vec()));
+        Self::new(input, "test.csv".into(), Some(bytes.len() as u64), None, encoding)
+    }
+}
+
+/// The error for a malformed input, with the name of the file.
+pub(crate) fn malformed(name: &str, error: CsvError) -> CliError {
+    match error {
+        CsvError::Io(source) if source.kind() != io::ErrorKind::InvalidData => {
+            CliError::Io { what: format!("cannot read {name}"), source }
+        }
+        other => CliError::input(format!("{name}: {other}")),
+    }
+}
+
+/// Reads a source-key file.
+pub(crate) fn read_secret(path: &Path) -> Result<sluis_client::Zeroizing<Vec<u8>>, CliError> {
+    let mut file = File::open(path).map_err(CliError::reading(path))?;
+    // Room for the whole content, so that growing leaves no copies behind.
+    let mut content = sluis_client::Zeroizing::new(Vec::with_capacity(4096));
+    Read::by_ref(&mut file).take(4096).read_to_end(&mut content).map_err(CliError::reading(path))?;
+    Ok(content)
+}
+
+/// `-` is standard input or output.
+pub(crate) fn not_dash(path: &Option<PathBuf>) -> Option<&Path> {
+    path.as_deref().filter(|path| path.as_os_str() != "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_says_so() {
+        for bytes in [&b""[..], b"\n\n", BOM] {
+            let error = Input::from_bytes(bytes, Encoding::Utf8).err().expect("refused");
+            assert!(matches!(&error, CliError::Input(text) if text.contains("is empty")), "{error}");
+        }
+    }
+
+    #[test]
+    fn headers_are_text_and_stay_as_they_were_written() {
+        let input = Input::from_bytes(b"\xef\xbb\xbf\"bsn\";\"a;\"\"b\"\r\n1;2\r\n", Encoding::Utf8).expect("readable");
+        assert_eq!(input.headers, ["bsn", "a;\"b"]);
+        assert_eq!(input.raw_headers, [&b"\"bsn\""[..], b"\"a;\"\"b\""]);
+        assert_eq!((input.terminator, input.delimiter, input.prefix), (&b"\r\n"[..], b';', BOM));
+    }
+
+    #[test]
+    fn headers_in_windows_1252() {
+        let input = Input::from_bytes(b"pr\xe9nom\n", Encoding::Windows1252).expect("readable");
+        assert_eq!(input.headers, ["prénom"]);
+        let error = Input::from_bytes(b"pr\xe9nom\n", Encoding::Utf8).err().expect("refused");
+        assert!(error.to_string().contains("--encoding windows-1252"));
+    }
+}

@@ -1,0 +1,240 @@
+//! Cuts a file into batches: what is sent, and what stays here until the answer comes.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::ops::Range;
+
+use sluis_client::local::Step;
+use sluis_client::{Batch, Packer, v1};
+use sluis_domain::{ElementName, Reason};
+
+use super::columns::ColumnPlan;
+use super::csv::{CsvError, CsvReader, Record, write_value};
+use super::dialect::Encoding;
+
+/// Most bytes of one batch that stay here.
+const MAX_KEPT: usize = 2 << 20;
+/// Most bytes of one batch that are sent, where the custodian would accept more.
+const MAX_SENT: usize = 2 << 20;
+/// Bytes a value takes on the wire besides its own, at most, in the answer too (a token is 44 bytes).
+const VALUE_OVERHEAD: usize = 64;
+
+/// How the rows of the output look.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// Between values.
+    pub(crate) delimiter: u8,
+    /// At the end of a line.
+    pub(crate) terminator: &'static [u8],
+    /// Of all text.
+    pub(crate) encoding: Encoding,
+    /// Number of columns of the output.
+    pub(crate) columns: usize,
+}
+
+/// When a batch is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchLimits {
+    rows: usize,
+    sent_bytes: usize,
+    value_bytes: usize,
+}
+
+impl BatchLimits {
+    /// Within what the custodian accepts.
+    pub(crate) fn new(batch_rows: u32, limits: &v1::StreamLimits) -> Self {
+        let message = limits.max_message_bytes as usize;
+        Self {
+            rows: batch_rows.min(limits.max_batch_rows).max(1) as usize,
+            sent_bytes: (message / 2).min(MAX_SENT),
+            value_bytes: message / 4,
+        }
+    }
+}
+
+/// Where a row stands in the input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Position {
+    /// Number of the row, from 1; the header line is not a row.
+    pub(crate) row: u64,
+    /// Line at which it begins, from 1; the header line is line 1.
+    pub(crate) line: u64,
+}
+
+/// A row that is left out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reject {
+    /// Which.
+    pub(crate) at: Position,
+    /// Because of which element.
+    pub(crate) element: String,
+    /// Reason code.
+    pub(crate) reason: Cow<'static, str>,
+}
+
+/// What of a batch stays here: the text of its output rows with gaps for what the custodian answers.
+#[derive(Default)]
+pub(crate) struct Block {
+    text: Vec<u8>,
+    /// Ends of the pieces of text; each row has one more piece than gaps.
+    ends: Vec<u32>,
+    /// Gaps per row.
+    pub(crate) gaps: usize,
+    /// The rows that were sent.
+    pub(crate) positions: Vec<Position>,
+    /// The rows that were refused here.
+    pub(crate) rejects: Vec<Reject>,
+    /// Bytes of the input up to and with this batch.
+    pub(crate) consumed: u64,
+}
+
+impl Block {
+    /// The pieces of text of a row, in order.
+    pub(crate) fn pieces(&self, row: usize) -> impl Iterator<Item = &[u8]> {
+        let first = row * (self.gaps + 1);
+        (first..=first + self.gaps).map(|piece| &self.text[self.range(piece)])
+    }
+
+    /// Whether an answer of the custodian belongs to it.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.gaps > 0 && !self.positions.is_empty()
+    }
+
+    fn range(&self, piece: usize) -> Range<usize> {
+        let start = if piece == 0 { 0 } else { self.ends[piece - 1] as usize };
+        start..self.ends[piece] as usize
+    }
+
+    fn end_piece(&mut self) {
+        self.ends.push(u32::try_from(self.text.len()).expect("a block stays below 4 GiB"));
+    }
+}
+
+/// Reads rows and makes batches of them.
+pub(crate) struct Parser<R> {
+    reader: CsvReader<R>,
+    plans: Vec<ColumnPlan>,
+    layout: Layout,
+    limits: BatchLimits,
+    row: u64,
+    scratch: Scratch,
+}
+
+/// Buffers that are used again for every value.
+#[derive(Default)]
+struct Scratch {
+    unquoted: Vec<u8>,
+    coarse: Vec<u8>,
+}
+
+impl<R: Read> Parser<R> {
+    /// One plan per column of the reader.
+    pub(crate) fn new(reader: CsvReader<R>, plans: Vec<ColumnPlan>, layout: Layout, limits: BatchLimits) -> Self {
+        Self { reader, plans, layout, limits, row: 0, scratch: Scratch::default() }
+    }
+
+    /// The next batch and what stays here of it; `None` at the end of the input. A batch may be without rows, when all of
+    /// them were refused here.
+    pub(crate) fn next(&mut self) -> Result<Option<(Batch, Block)>, CsvError> {
+        let gaps = self.plans.iter().filter(|plan| matches!(plan.step, Step::Send(_))).count();
+        let mut packers: Vec<Packer> = (0..gaps).map(|_| Packer::with_capacity(self.limits.rows, 0)).collect();
+        let mut block = Block { gaps, ..Block::default() };
+        while block.positions.len() + block.rejects.len() < self.limits.rows && !self.is_full(&block, &packers) {
+            let Some(record) = self.reader.next()? else { break };
+            self.row += 1;
+            let at = Position { row: self.row, line: record.line };
+            let before = (block.text.len(), block.ends.len());
+            let step = RowStep { layout: &self.layout, limits: self.limits, scratch: &mut self.scratch };
+            match step.run(&record, &mut self.plans, &mut block, &mut packers) {
+                Ok(()) => block.positions.push(at),
+                Err((column, reason)) => {
+                    block.text.truncate(before.0);
+                    block.ends.truncate(before.1);
+                    packers.iter_mut().for_each(|packer| packer.truncate(block.positions.len()));
+                    let element = self.plans[column].element.as_ref().map(ElementName::to_string).unwrap_or_default();
+                    block.rejects.push(Reject { at, element, reason: reason.code().into() });
+                }
+            }
+        }
+        block.consumed = self.reader.consumed();
+        if block.positions.is_empty() && block.rejects.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((self.batch(&block, packers), block)))
+    }
+
+    fn is_full(&self, block: &Block, packers: &[Packer]) -> bool {
+        let sent: usize = packers.iter().map(|packer| packer.bytes() + packer.rows() * VALUE_OVERHEAD).sum();
+        // A single value may be as large as `value_bytes`, so that two of the limits together stay below a message.
+        block.text.len() >= MAX_KEPT || sent >= self.limits.sent_bytes
+    }
+
+    fn batch(&self, block: &Block, packers: Vec<Packer>) -> Batch {
+        let rows = u32::try_from(block.positions.len()).expect("a batch has at most 2^20 rows");
+        let mut batch = Batch::new(rows);
+        let sent = self.plans.iter().filter(|plan| matches!(plan.step, Step::Send(_)));
+        for (element, packer) in sent.filter_map(|plan| plan.element.as_ref()).zip(packers) {
+            batch.push(element, packer);
+        }
+        batch
+    }
+}
+
+/// What is needed to treat one row.
+struct RowStep<'a> {
+    layout: &'a Layout,
+    limits: BatchLimits,
+    scratch: &'a mut Scratch,
+}
+
+impl RowStep<'_> {
+    /// Adds a row to the block and the packers. An error names the column; then the caller takes back what was added.
+    fn run(
+        self,
+        record: &Record<'_>,
+        plans: &mut [ColumnPlan],
+        block: &mut Block,
+        packers: &mut [Packer],
+    ) -> Result<(), (usize, Reason)> {
+        let (encoding, delimiter) = (self.layout.encoding, self.layout.delimiter);
+        let Scratch { unquoted, coarse } = self.scratch;
+        let start = block.text.len();
+        let (mut written, mut gaps, mut sent_bytes) = (0, 0, 0);
+        for (column, plan) in plans.iter_mut().enumerate() {
+            if written > 0 && !matches!(plan.step, Step::Drop) {
+                block.text.push(delimiter);
+            }
+            match &mut plan.step {
+                Step::Drop => continue,
+                Step::Keep => block.text.extend_from_slice(record.raw(column)),
+                Step::Generalise(step) => {
+                    coarse.clear();
+                    let value = encoding.decode(record.value(column, unquoted));
+                    let outcome = step.apply(&value, coarse).and_then(|()| encoding.encode(coarse));
+                    write_value(&outcome.map_err(|reason| (column, reason))?, delimiter, &mut block.text);
+                }
+                Step::Send(step) => {
+                    let value = encoding.decode(record.value(column, unquoted));
+                    sent_bytes += value.len();
+                    if sent_bytes > self.limits.value_bytes {
+                        return Err((column, Reason::TooLong));
+                    }
+                    packers[gaps].push_with(|out| step.apply(&value, out)).map_err(|reason| (column, reason))?;
+                    block.end_piece();
+                    gaps += 1;
+                }
+            }
+            written += 1;
+        }
+        // A line without any byte would not be a row.
+        if self.layout.columns == 1 && gaps == 0 && block.text.len() == start {
+            block.text.extend_from_slice(b"\"\"");
+        }
+        block.text.extend_from_slice(self.layout.terminator);
+        block.end_piece();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,131 @@
+//! `sluis pseudonymise`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Instant;
+
+use clap::Args;
+use sluis_client::local::{Context, SourceKeys};
+use sluis_client::{Client, DateFormat, SourceKey, v1};
+use sluis_domain::{ChainId, ElementName, NamespaceId};
+
+use super::args::{ColumnName, FileArgs};
+use super::columns;
+use super::input::{Input, read_secret};
+use super::pipeline::{self, OutputKind};
+use super::summary;
+use crate::connect::ConnectArgs;
+use crate::error::{CliError, Exit};
+
+/// Pseudonymise the records of a CSV file for a chain
+///
+/// Every column of the file must be an element of the chain. The custodian receives only the columns it must see: keep,
+/// drop and generalise happen here, and so does hashing for namespaces with prehash input. The output has the headers, the
+/// order, the delimiter, the encoding and the line endings of the input, without the columns that are dropped; kept
+/// columns are passed through byte for byte. Lines without any character are skipped.
+///
+/// Rows with a value that cannot be treated are left out of the output (exit code 3); everything else stops the run, and
+/// then no file is written.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES
+  sluis pseudonymise --chain diabetes-study patients.csv -o pseudonymised.csv --rejects rejects.csv
+  sluis pseudonymise --chain diabetes-study --columns BSN=bsn,Geboortedatum=birth-date --date-format %d-%m-%Y in.csv
+  zcat huge.csv.gz | sluis pseudonymise --chain diabetes-study - | gzip > out.csv.gz")]
+pub struct PseudonymiseArgs {
+    /// The chain
+    #[arg(long, value_name = "ID")]
+    chain: ChainId,
+    /// Which column is which element, where the header is not the element's name (repeatable)
+    #[arg(long, value_name = "HEADER=ELEMENT", value_delimiter = ',')]
+    columns: Vec<ColumnName>,
+    /// How dates are written: %Y, %m and %d once each, other characters as they are. The output has YYYY-MM-DD
+    #[arg(long, value_name = "FORMAT", default_value = "%Y-%m-%d")]
+    date_format: DateFormat,
+    /// Source key for namespaces with prehash input: 64 hexadecimal characters or 32 bytes (repeatable per namespace)
+    #[arg(long, value_name = "[NAMESPACE=]FILE")]
+    source_key: Vec<SourceKeyFile>,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+/// A source-key file, for one namespace or for all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct SourceKeyFile {
+    namespace: Option<NamespaceId>,
+    path: PathBuf,
+}
+
+impl FromStr for SourceKeyFile {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A path may have a = of its own: what stands before it is a namespace only if it is an id.
+        let named = text.split_once('=').and_then(|(namespace, path)| Some((namespace.parse().ok()?, path)));
+        Ok(match named {
+            Some((namespace, path)) => Self { namespace: Some(namespace), path: path.into() },
+            None => Self { namespace: None, path: text.into() },
+        })
+    }
+}
+
+impl PseudonymiseArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What stops the run as a whole. Rejected rows are no error.
+    pub async fn run(self) -> Result<Exit, CliError> {
+        let started = Instant::now();
+        self.files.check_targets()?;
+        let source_keys = read_source_keys(&self.source_key)?;
+        let input = Input::open(&self.files)?;
+        let elements = columns::elements(&input.headers, &self.columns)?;
+        let client = self.connect.connect().await?;
+        let chain = chain(&client, &self.chain).await?;
+        let context = Context { source_keys: &source_keys, date_format: &self.date_format };
+        let plans = columns::plan(&input.headers, elements, &chain, context)?;
+        let elements: Vec<ElementName> = plans.iter().filter_map(|plan| plan.element.clone()).collect();
+        let session = client.pseudonymise(&self.chain, &elements).await?;
+        let tally = pipeline::run(session, input, plans, OutputKind::default(), &self.files).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        summary::report("pseudonymise", self.chain.as_str(), &tally, &self.files, seconds)?;
+        Ok(tally.exit())
+    }
+}
+
+async fn chain(client: &Client, chain: &ChainId) -> Result<v1::Chain, CliError> {
+    client.chain(chain).await?.ok_or_else(|| {
+        CliError::usage(format!(
+            "UNKNOWN_CHAIN: there is no chain {chain}, or not for you; `sluis chain list` shows those you have a part in"
+        ))
+    })
+}
+
+fn read_source_keys(files: &[SourceKeyFile]) -> Result<SourceKeys, CliError> {
+    let mut keys = SourceKeys::default();
+    for file in files {
+        let content = read_secret(&file.path)?;
+        let key = SourceKey::from_file_content(&content)
+            .map_err(|error| CliError::input(format!("{}: {error}", file.path.display())))?;
+        match &file.namespace {
+            Some(namespace) => keys.insert(namespace.clone(), key),
+            None => keys.set_default(key),
+        }
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_key_file_may_name_its_namespace() {
+        let parsed = |text: &str| text.parse::<SourceKeyFile>().expect("never fails");
+        let named = SourceKeyFile { namespace: Some("nl.bsn".parse().expect("an id")), path: "k=1.hex".into() };
+        assert_eq!(parsed("nl.bsn=k=1.hex"), named);
+        assert_eq!(parsed("/etc/key=1").path, PathBuf::from("/etc/key=1"));
+        assert_eq!(parsed("key.hex").namespace, None);
+    }
+}

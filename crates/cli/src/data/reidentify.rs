@@ -1,0 +1,117 @@
+//! `sluis reidentify`.
+
+use std::time::Instant;
+
+use clap::Args;
+use sluis_client::v1;
+use sluis_domain::{ElementName, GrantId};
+
+use super::args::{ColumnName, FileArgs};
+use super::columns::{self, ColumnPlan};
+use super::input::Input;
+use super::pipeline::{self, OutputKind};
+use super::summary;
+use crate::connect::ConnectArgs;
+use crate::error::{CliError, Exit};
+
+/// Turn pseudonyms and encrypted values back, under a grant
+///
+/// Columns that are elements of the grant are replaced by the normalised identifier or the original value; all others are
+/// passed through byte for byte. The output file can be read by your own account only: it holds personal data.
+///
+/// Every value that is sent counts under the grant, also when the run is stopped; nothing is ever sent again by itself.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLE
+  sluis reidentify --grant g-90c1 --columns patient=bsn findings.csv -o identities.csv")]
+pub struct ReidentifyArgs {
+    /// The grant
+    #[arg(long, value_name = "ID")]
+    grant: GrantId,
+    /// Which column is which element of the grant, where the header is not the element's name (repeatable)
+    #[arg(long, value_name = "HEADER=ELEMENT", value_delimiter = ',')]
+    columns: Vec<ColumnName>,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+impl ReidentifyArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What stops the run as a whole. Rejected rows are no error.
+    pub async fn run(self) -> Result<Exit, CliError> {
+        let started = Instant::now();
+        self.files.check_targets()?;
+        let input = Input::open(&self.files)?;
+        let client = self.connect.connect().await?;
+        let granted = terms(client.grant(&self.grant).await?)?.elements;
+        let plans = plans(&input.headers, &self.columns, &granted)?;
+        let session = client.reidentify(&self.grant).await?;
+        let kind = OutputKind { shuffled: false, private: true };
+        let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
+        summary::report("reidentify", self.grant.as_str(), &tally, &self.files, started.elapsed().as_secs_f64())?;
+        Ok(tally.exit())
+    }
+}
+
+fn terms(grant: v1::Grant) -> Result<v1::ReidentifyTerms, CliError> {
+    match grant.terms.and_then(|terms| terms.kind) {
+        Some(v1::grant_terms::Kind::Reidentify(terms)) => Ok(terms),
+        Some(v1::grant_terms::Kind::Convert(_)) => {
+            Err(CliError::usage("GRANT_KIND: this is a grant to convert; use `sluis convert`"))
+        }
+        None => Err(CliError::usage(
+            "this version does not understand the custodian's description of the grant; update sluis",
+        )),
+    }
+}
+
+fn plans(headers: &[String], names: &[ColumnName], granted: &[String]) -> Result<Vec<ColumnPlan>, CliError> {
+    let is_granted = |element: &ElementName| granted.iter().any(|name| name == element.as_str());
+    if let Some(name) = names.iter().find(|name| !is_granted(&name.element)) {
+        return Err(CliError::usage(format!(
+            "WRONG_ELEMENT: {} is not an element of the grant; its elements are {}",
+            name.element,
+            granted.join(", ")
+        )));
+    }
+    let plan_of = |element: Option<ElementName>| match element.filter(is_granted) {
+        Some(element) => ColumnPlan::send(element),
+        None => ColumnPlan::keep(),
+    };
+    let plans: Vec<_> = columns::elements(headers, names)?.into_iter().map(plan_of).collect();
+    if plans.iter().all(|plan| plan.element.is_none()) {
+        return Err(CliError::usage(format!(
+            "no column of the file is an element of the grant ({}); name one with --columns header=element",
+            granted.join(", ")
+        )));
+    }
+    Ok(plans)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(names: &str) -> Result<Vec<bool>, CliError> {
+        let headers = ["patient", "note", "sex"].map(str::to_owned);
+        let names: Vec<ColumnName> = names.split_terminator(',').map(|n| n.parse().expect("header=element")).collect();
+        let plans = plans(&headers, &names, &["bsn".to_owned(), "note".to_owned()])?;
+        Ok(plans.iter().map(|plan| plan.element.is_some()).collect())
+    }
+
+    #[test]
+    fn only_elements_of_the_grant_are_sent() {
+        assert_eq!(sent("").expect("fits"), [false, true, false]);
+        assert_eq!(sent("patient=bsn").expect("fits"), [true, true, false]);
+    }
+
+    #[test]
+    fn what_the_grant_does_not_name_is_refused() {
+        assert!(matches!(sent("sex=sex"), Err(CliError::Usage(text)) if text.contains("WRONG_ELEMENT")));
+        let headers = ["sex".to_owned()];
+        assert!(matches!(plans(&headers, &[], &["bsn".to_owned()]), Err(CliError::Usage(_))));
+    }
+}

@@ -1,0 +1,182 @@
+//! Where results are written: files that appear under their name only when they are complete.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::CliError;
+
+/// Something that is written to. Dropped without [`Target::finish`], a file leaves nothing behind.
+pub(crate) struct Target {
+    sink: Sink,
+    name: PathBuf,
+}
+
+enum Sink {
+    Stdout,
+    /// Something that exists and is no regular file, such as a pipe: written as it comes.
+    Device(File),
+    /// A new file beside its final name.
+    Staged {
+        file: NamedTempFile,
+        replace: bool,
+    },
+}
+
+impl Target {
+    /// Refuses an existing file that must not be replaced.
+    pub(crate) fn check(path: &Path, force: bool) -> Result<(), CliError> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Err(CliError::usage(format!("{} is a directory", path.display()))),
+            Ok(metadata) if is_device(path, &metadata) || force => Ok(()),
+            Ok(_) => Err(exists(path)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Begins a file. `private`: only the caller's account may read it; otherwise as the umask says.
+    pub(crate) fn create(path: &Path, force: bool, private: bool) -> Result<Self, CliError> {
+        Self::check(path, force)?;
+        let name = path.to_path_buf();
+        if fs::symlink_metadata(path).is_ok_and(|metadata| is_device(path, &metadata)) {
+            let file = File::options().write(true).open(path).map_err(CliError::writing(path))?;
+            return Ok(Self { sink: Sink::Device(file), name });
+        }
+        // A symbolic link stays one: what it points to is replaced.
+        let name = fs::canonicalize(&name).unwrap_or(name);
+        let directory = match name.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".sluis-").suffix(".part");
+        if !private {
+            builder.permissions(readable_as_umask_says());
+        }
+        let file = builder.tempfile_in(directory).map_err(CliError::writing(path))?;
+        Ok(Self { sink: Sink::Staged { file, replace: force }, name })
+    }
+
+    /// Standard output.
+    pub(crate) fn stdout() -> Self {
+        Self { sink: Sink::Stdout, name: "standard output".into() }
+    }
+
+    /// Writes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        let outcome = match &mut self.sink {
+            Sink::Stdout => io::stdout().write_all(bytes),
+            Sink::Device(file) => file.write_all(bytes),
+            Sink::Staged { file, .. } => file.as_file_mut().write_all(bytes),
+        };
+        outcome.map_err(CliError::writing(&self.name))
+    }
+
+    /// Completes: the file is on disk and has its name.
+    pub(crate) fn finish(self) -> Result<(), CliError> {
+        let name = &self.name;
+        match self.sink {
+            Sink::Stdout => io::stdout().flush().map_err(CliError::writing(name)),
+            Sink::Device(_) => Ok(()),
+            Sink::Staged { file, replace } => {
+                file.as_file().sync_all().map_err(CliError::writing(name))?;
+                let outcome = if replace { file.persist(name) } else { file.persist_noclobber(name) };
+                match outcome {
+                    Ok(_) => Ok(()),
+                    Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(name)),
+                    Err(error) => Err(CliError::writing(name)(error.error)),
+                }
+            }
+        }
+    }
+}
+
+fn exists(path: &Path) -> CliError {
+    CliError::usage(format!("{} exists; choose another name or replace it with --force", path.display()))
+}
+
+/// Whether a path leads to a pipe, terminal or the like.
+fn is_device(path: &Path, metadata: &fs::Metadata) -> bool {
+    let target = if metadata.is_symlink() { fs::metadata(path).ok() } else { Some(metadata.clone()) };
+    target.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+#[cfg(unix)]
+fn readable_as_umask_says() -> Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    Permissions::from_mode(0o666)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).expect("a directory");
+        entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_complete() {
+        let directory = tempfile::tempdir().expect("writable");
+        let path = directory.path().join("out.csv");
+        let mut target = Target::create(&path, false, false).expect("new");
+        target.write(b"a\n").expect("writable");
+        assert!(!path.exists());
+        target.finish().expect("complete");
+        assert_eq!(fs::read(&path).expect("there"), b"a\n");
+        assert_eq!(names(directory.path()), ["out.csv"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_finished_leaves_nothing() {
+        let directory = tempfile::tempdir().expect("writable");
+        let mut target = Target::create(&directory.path().join("out.csv"), false, true).expect("new");
+        target.write(b"half").expect("writable");
+        drop(target);
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn an_existing_file_is_only_replaced_by_force() {
+        let directory = tempfile::tempdir().expect("writable");
+        let path = directory.path().join("out.csv");
+        fs::write(&path, "old").expect("writable");
+        assert!(matches!(Target::create(&path, false, false), Err(CliError::Usage(_))));
+        let mut forced = Target::create(&path, true, false).expect("forced");
+        forced.write(b"new").expect("writable");
+        assert_eq!(fs::read(&path).expect("there"), b"old", "until it is complete");
+        forced.finish().expect("complete");
+        assert_eq!(fs::read(&path).expect("there"), b"new");
+    }
+
+    #[test]
+    fn a_file_that_appears_in_the_meantime_is_not_overwritten() {
+        let directory = tempfile::tempdir().expect("writable");
+        let path = directory.path().join("out.csv");
+        let target = Target::create(&path, false, false).expect("new");
+        fs::write(&path, "somebody else's").expect("writable");
+        assert!(target.finish().is_err());
+        assert_eq!(names(directory.path()), ["out.csv"]);
+        assert_eq!(fs::read(&path).expect("there"), b"somebody else's");
+    }
+
+    #[test]
+    fn a_private_file_is_for_its_owner() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().expect("writable");
+        let path = directory.path().join("identities.csv");
+        Target::create(&path, false, true).and_then(Target::finish).expect("complete");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn devices_and_directories() {
+        let mut null = Target::create(Path::new("/dev/null"), false, false).expect("a device");
+        null.write(b"x").expect("writable");
+        null.finish().expect("complete");
+        assert!(matches!(Target::check(Path::new("/"), true), Err(CliError::Usage(_))));
+    }
+}

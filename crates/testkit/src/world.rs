@@ -1,0 +1,259 @@
+//! A whole custodian in one process: RocksDB (with faults on demand), a daemon on a free loopback port over mutual
+//! TLS, certificates, and a registry.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sluis_client::{Client, ClientError, Config, v1};
+use sluis_daemon::config::{self, Settings, Sources};
+use sluis_daemon::{Daemon, Running, Stopped, commands};
+use sluis_store::{Options, RocksStore};
+use tempfile::TempDir;
+use tonic::Status;
+
+use crate::clock::TestClock;
+use crate::faulty_store::FaultyStore;
+use crate::pki::{Credentials, Pki, TRUST_DOMAIN};
+use crate::registry::{CUSTODIANS, registry};
+
+/// A custodian and its surroundings. Everything is gone when it is dropped.
+pub struct World {
+    directory: TempDir,
+    /// Certificates.
+    pub pki: Pki,
+    /// The daemon's clock.
+    pub clock: Arc<TestClock>,
+    /// The daemon's store.
+    pub store: Arc<FaultyStore<RocksStore>>,
+    running: Running,
+}
+
+impl World {
+    /// A running custodian with the registry of [`crate::registry::registry`] applied.
+    pub async fn start() -> Self {
+        let world = Self::start_empty("").await;
+        let request = v1::ApplyRegistryRequest { toml: registry(), dry_run: false, expected_version: None };
+        world.client(CUSTODIANS[0]).await.registry().apply_registry(request).await.expect("the registry is valid");
+        world
+    }
+
+    /// A running custodian without a registry. `extra` is added to its configuration file.
+    pub async fn start_empty(extra: &str) -> Self {
+        install_provider();
+        let directory = tempfile::tempdir().expect("scratch directory");
+        let pki = Pki::create(&directory.path().join("pki"));
+        write_config(directory.path(), extra);
+        let settings = settings(directory.path());
+        commands::init(&settings).expect("a new store");
+        let clock = Arc::new(TestClock::now());
+        let (store, running) = open(settings, clock.clone()).await;
+        Self { directory, pki, clock, store, running }
+    }
+
+    /// Stops the daemon and starts it again on the same store.
+    #[must_use]
+    pub async fn restart(self) -> Self {
+        let Self { directory, pki, clock, store, running } = self;
+        assert_eq!(running.shutdown().await, Stopped::Drained);
+        drop(store);
+        let (store, running) = open(settings(directory.path()), clock.clone()).await;
+        Self { directory, pki, clock, store, running }
+    }
+
+    /// Stops the daemon; the scratch directory stays until the returned guard is dropped.
+    pub async fn stop(self) -> (Stopped, TempDir) {
+        (self.running.shutdown().await, self.directory)
+    }
+
+    /// The daemon.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// The scratch directory: `pki/`, `sluisd.toml`, `kek`, `data/`, `backup/`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// `https://localhost:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("https://localhost:{}", self.running.addr().port())
+    }
+
+    /// A connected client of `organisation/member`.
+    pub async fn client(&self, member: &str) -> Client {
+        self.connect(&self.pki.member(member)).await.expect("connects")
+    }
+
+    /// Connects with any credentials.
+    ///
+    /// # Errors
+    /// Those of the connection. With TLS 1.3 a refused certificate often shows only at the first call.
+    pub async fn connect(&self, credentials: &Credentials) -> Result<Client, ClientError> {
+        let config = Config::new(
+            self.endpoint(),
+            self.pki.ca_pem().into_bytes(),
+            credentials.cert_pem.clone().into_bytes(),
+            sluis_client::Zeroizing::new(credentials.key_pem.clone().into_bytes()),
+        );
+        Client::connect(config).await
+    }
+
+    /// Requests a grant as `requester` and approves it as each of `approvers`; returns its id.
+    pub async fn grant(&self, requester: &str, terms: v1::GrantTerms, approvers: &[&str]) -> String {
+        let request = v1::RequestGrantRequest { terms: Some(terms) };
+        let response = self.client(requester).await.grants().request_grant(request).await.expect("requested");
+        let grant = response.into_inner().grant.expect("always set");
+        for approver in approvers {
+            let request = v1::ApproveGrantRequest { grant_id: grant.grant_id.clone(), digest: grant.digest.clone() };
+            self.client(approver).await.grants().approve_grant(request).await.expect("approved");
+        }
+        grant.grant_id
+    }
+}
+
+/// Terms to convert `from` (chain, element) to `to`, for `max_values`, ending in a day of the world's clock.
+pub fn convert_terms(world: &World, from: (&str, &str), to: (&str, &str), max_values: u64) -> v1::GrantTerms {
+    terms(
+        world,
+        v1::grant_terms::Kind::Convert(v1::ConvertTerms {
+            from_chain_id: from.0.into(),
+            from_element: from.1.into(),
+            to_chain_id: to.0.into(),
+            to_element: to.1.into(),
+            output_order: v1::OutputOrder::Ordered.into(),
+        }),
+        max_values,
+    )
+}
+
+/// Terms to re-identify elements of a chain, for `max_values`, ending in a day of the world's clock.
+pub fn reidentify_terms(world: &World, chain: &str, elements: &[&str], max_values: u64) -> v1::GrantTerms {
+    let elements = elements.iter().map(|e| (*e).to_owned()).collect();
+    let kind = v1::grant_terms::Kind::Reidentify(v1::ReidentifyTerms { chain_id: chain.into(), elements });
+    terms(world, kind, max_values)
+}
+
+fn terms(world: &World, kind: v1::grant_terms::Kind, max_values: u64) -> v1::GrantTerms {
+    use sluis_domain::port::Clock;
+    v1::GrantTerms {
+        kind: Some(kind),
+        purpose: "test".into(),
+        legal_basis: "test".into(),
+        max_values,
+        not_before: String::new(),
+        not_after: world.clock.now().plus_millis(24 * 3_600_000).to_string(),
+    }
+}
+
+/// A batch with one `values` column per (element, values).
+pub fn batch(columns: &[(&str, &[&str])]) -> v1::RecordBatch {
+    let column = |(element, values): &(&str, &[&str])| v1::Column {
+        element: (*element).to_owned(),
+        form: Some(v1::column::Form::Values(v1::Values {
+            values: values.iter().map(|v| v.as_bytes().to_vec().into()).collect(),
+        })),
+    };
+    v1::RecordBatch {
+        sequence: 0,
+        batch_id: Default::default(),
+        rows: columns.first().map_or(0, |(_, values)| values.len() as u32),
+        columns: columns.iter().map(column).collect(),
+    }
+}
+
+/// The text values of a result's column; missing ones are empty.
+pub fn values(result: &v1::BatchResult, element: &str) -> Vec<String> {
+    let Some(v1::batch_result::Output::Plain(plain)) = &result.output else { panic!("a plain output") };
+    let column = plain.columns.iter().find(|c| c.element == element).expect("the column is there");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    match column.form.as_ref().expect("always set") {
+        v1::column::Form::Values(values) => values.values.iter().map(|v| text(v)).collect(),
+        v1::column::Form::Packed(packed) => {
+            let mut rest = &packed.data[..];
+            let mut take = |length: &u32| {
+                let (head, tail) = rest.split_at(*length as usize);
+                rest = tail;
+                text(head)
+            };
+            packed.lengths.iter().map(&mut take).collect()
+        }
+    }
+}
+
+/// (row, element, reason) of each rejection.
+pub fn rejections(result: &v1::BatchResult) -> Vec<(u32, String, String)> {
+    result.rejections.iter().map(|r| (r.row, r.element.clone(), r.reason.clone())).collect()
+}
+
+/// Pseudonymises one batch.
+///
+/// # Errors
+/// Those of the call.
+pub async fn pseudonymise(client: &Client, chain: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
+    let elements = batch.columns.iter().map(|c| c.element.clone()).collect();
+    let open = v1::PseudonymiseOpen { chain_id: chain.into(), elements, deliver: 0 };
+    let request = v1::PseudonymiseBatchRequest { open: Some(open), batch: Some(batch) };
+    let response = client.pseudonymisation().pseudonymise_batch(request).await?;
+    Ok(response.into_inner().result.expect("always set"))
+}
+
+/// Converts one batch.
+///
+/// # Errors
+/// Those of the call.
+pub async fn convert(client: &Client, grant: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
+    let request = v1::ConvertBatchRequest { grant_id: grant.into(), batch: Some(batch) };
+    Ok(client.conversion().convert_batch(request).await?.into_inner().result.expect("always set"))
+}
+
+/// Re-identifies one batch.
+///
+/// # Errors
+/// Those of the call.
+pub async fn reidentify(client: &Client, grant: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
+    let request = v1::ReidentifyBatchRequest { grant_id: grant.into(), batch: Some(batch) };
+    Ok(client.reidentification().reidentify_batch(request).await?.into_inner().result.expect("always set"))
+}
+
+/// The reason code of a status, or what it says instead.
+pub fn reason(status: Status) -> String {
+    let error = ClientError::from(status);
+    error.reason().map_or_else(|| format!("{error}"), str::to_owned)
+}
+
+/// Writes `sluisd.toml` for a daemon that lives in `directory` with the PKI in `directory/pki`.
+pub fn write_config(directory: &Path, extra: &str) {
+    let at = |name: &str| directory.join(name).display().to_string();
+    let custodians = CUSTODIANS.map(|c| format!("{c:?}")).join(", ");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ntrust_domain = \"{TRUST_DOMAIN}\"\ndata_directory = {:?}\nbackup_directory = {:?}\n\
+         custodians = [{custodians}]\n[tls]\ncert = {:?}\nkey = {:?}\nclient_ca = {:?}\ncrl = {:?}\nreload_seconds = 1\n\
+         [kek]\nfile = {:?}\n{extra}\n",
+        at("data"),
+        at("backup"),
+        at("pki/server.pem"),
+        at("pki/server.key"),
+        at("pki/ca.pem"),
+        at("pki/crl.pem"),
+        at("kek"),
+    );
+    std::fs::write(directory.join("sluisd.toml"), text).expect("scratch file");
+}
+
+/// The settings of the daemon that lives in `directory`.
+pub fn settings(directory: &Path) -> Settings {
+    let sources = Sources { file: Some(directory.join("sluisd.toml")), ..Sources::default() };
+    config::load(&sources).expect("the test configuration is valid").settings
+}
+
+async fn open(settings: Settings, clock: Arc<TestClock>) -> (Arc<FaultyStore<RocksStore>>, Running) {
+    let rocks = RocksStore::open(&settings.data_directory, &Options::default()).expect("opens");
+    let store = Arc::new(FaultyStore::new(rocks));
+    let running = Daemon::start(settings, store.clone(), clock).await.expect("starts");
+    (store, running)
+}
+
+fn install_provider() {
+    drop(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default());
+}
