@@ -118,8 +118,8 @@ refused as registry-office-etl grant approve "$convert" --yes
 refused as custodian-anna grant approve "$convert" --yes
 
 step "8. One steward of each owner approves; then the registry office converts"
-as uni-research-steward-1 grant approve "$convert" --yes
-as registry-office-steward-a grant approve "$convert" --yes
+as uni-research-steward-1 grant approve "$convert" --yes | tail -n 1
+show as registry-office-steward-a grant approve "$convert" --yes
 show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted.csv
 cmp <(tail -n +2 converted.csv) <(tail -n +2 registry-north.csv | cut -d, -f1)
 echo "converted.csv holds exactly the pseudonyms that the national registry already has: nobody saw a BSN"
@@ -148,7 +148,7 @@ refused as registry-office-etl grant request convert --from open-release/person 
     --purpose 'way back' --legal-basis 'none' --max-values 1 --until 1d
 
 step "11. A key version is rotated: new records get new pseudonyms, and old ones still convert"
-show as custodian-anna chain rotate national-registry
+show as custodian-anna chain rotate national-registry --yes
 show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted-again.csv
 ! cmp -s converted.csv converted-again.csv
 

@@ -135,7 +135,9 @@ mod tests {
             for line in examples.lines().map(str::trim).filter(|line| line.starts_with("sluis")) {
                 if let Some(words) = plain_words(line) {
                     let parsed = Cli::try_parse_from(&words);
-                    assert!(parsed.is_ok(), "{words:?}: {:?}", parsed.err().map(|e| e.to_string()));
+                    let hint =
+                        "an example over 98 columns is wrapped, and then cannot be copied; break it with a backslash";
+                    assert!(parsed.is_ok(), "{words:?}: {:?} ({hint})", parsed.err().map(|e| e.to_string()));
                 }
             }
             assert!(!words.is_empty());

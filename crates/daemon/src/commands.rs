@@ -66,11 +66,17 @@ pub fn init(settings: &Settings) -> Result<String, CommandError> {
     if let Some(backup) = &settings.backup_directory {
         make_private(backup)?;
     }
-    let store = RocksStore::create(&settings.data_directory, &options(settings))?;
+    let store = create_or_finish(settings)?;
     Engine::initialise(&store, &kek, &SystemClock)?;
     say(&mut said, format_args!("The store is in {}.", settings.data_directory.display()));
     say(&mut said, format_args!("Start the daemon with: sluisd run"));
     Ok(said)
+}
+
+/// A new store, or one whose set-up was cut short before it had a keyring; the engine refuses any other.
+fn create_or_finish(settings: &Settings) -> Result<RocksStore, CommandError> {
+    let (directory, options) = (&settings.data_directory, options(settings));
+    Ok(RocksStore::create(directory, &options).or_else(|_| RocksStore::open(directory, &options))?)
 }
 
 fn init_kek(source: &KekSource, said: &mut String) -> Result<Kek, CommandError> {
@@ -105,14 +111,17 @@ fn say(said: &mut String, line: std::fmt::Arguments<'_>) {
 pub fn run(settings: Settings) -> Result<Stopped, CommandError> {
     let store = Arc::new(RocksStore::open(&settings.data_directory, &options(&settings))?);
     let runtime = tokio::runtime::Runtime::new().map_err(|e| CommandError::Process("threads", e))?;
-    runtime.block_on(async {
+    let stopped = runtime.block_on(async {
         let mut signals = Signals::new().map_err(|e| CommandError::Process("signals", e))?;
         let running = Daemon::start(settings, store, Arc::new(SystemClock)).await?;
         while signals.next().await == Wanted::Reload {
             running.reload();
         }
         Ok(running.shutdown().await)
-    })
+    });
+    // Everything has ended, or had its deadline.
+    runtime.shutdown_background();
+    stopped
 }
 
 #[derive(PartialEq, Eq)]

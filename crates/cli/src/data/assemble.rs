@@ -1,13 +1,16 @@
 //! Puts the custodian's answers into the gaps of the rows, and writes rows and rejected rows.
 
 use sluis_client::{BatchResult, ClientError};
-use sluis_domain::Column;
+use sluis_domain::{Column, Reason};
 
 use super::args::Targets;
 use super::csv::write_value;
 use super::parse::{Block, Layout, Position, Reject};
 use super::summary::Tally;
 use crate::error::CliError;
+
+/// A column of an answer, with its element.
+type Answer = (String, Column);
 
 /// Writes the output and the rejected rows.
 pub(crate) struct Assembler {
@@ -49,14 +52,12 @@ impl Assembler {
             return Err(ClientError::Protocol("a result of another shape than its batch").into());
         }
         let mut rejects = Vec::new();
-        {
-            for rejection in rejections {
-                let at = *block
-                    .positions
-                    .get(rejection.row as usize)
-                    .ok_or_else(|| CliError::from(ClientError::Protocol("a rejection of a row that does not exist")))?;
-                rejects.push(Reject { at, element: rejection.element, reason: rejection.reason.into() });
-            }
+        for rejection in rejections {
+            let at = *block
+                .positions
+                .get(rejection.row as usize)
+                .ok_or(ClientError::Protocol("a rejection of a row that does not exist"))?;
+            rejects.push(Reject { at, element: rejection.element, reason: rejection.reason.into() });
         }
         self.buffer.clear();
         let written = if self.shuffled {
@@ -74,7 +75,7 @@ impl Assembler {
     }
 
     /// Adds the rows that are not in `rejects` (ascending); those that cannot be encoded are added to it.
-    fn add_rows(&mut self, block: &Block, columns: &[Column], rejects: &mut Vec<Reject>) -> usize {
+    fn add_rows(&mut self, block: &Block, columns: &[Answer], rejects: &mut Vec<Reject>) -> usize {
         let mut rejected = rejects.iter().map(|reject| reject.at).collect::<Vec<Position>>().into_iter().peekable();
         let mut written = 0;
         for (row, at) in block.positions.iter().enumerate() {
@@ -84,26 +85,28 @@ impl Assembler {
             let start = self.buffer.len();
             match self.add_row(block, columns, row) {
                 Ok(()) => written += 1,
-                Err(reason) => {
+                Err((column, reason)) => {
                     self.buffer.truncate(start);
-                    rejects.push(Reject { at: *at, element: String::new(), reason: reason.code().into() });
+                    let element = columns[column].0.clone();
+                    rejects.push(Reject { at: *at, element, reason: reason.code().into() });
                 }
             }
         }
         written
     }
 
-    fn add_row(&mut self, block: &Block, columns: &[Column], row: usize) -> Result<(), sluis_domain::Reason> {
+    /// An error names the column of the answer that cannot be encoded.
+    fn add_row(&mut self, block: &Block, columns: &[Answer], row: usize) -> Result<(), (usize, Reason)> {
         for (i, piece) in block.pieces(row).enumerate() {
-            if i > 0 {
-                self.add_value(columns[i - 1].get(row))?;
+            if let Some(column) = i.checked_sub(1) {
+                self.add_value(columns[column].1.get(row)).map_err(|reason| (column, reason))?;
             }
             self.buffer.extend_from_slice(piece);
         }
         Ok(())
     }
 
-    fn add_value(&mut self, value: &[u8]) -> Result<(), sluis_domain::Reason> {
+    fn add_value(&mut self, value: &[u8]) -> Result<(), Reason> {
         if value.is_empty() && self.layout.columns == 1 {
             // A line without any byte would not be a row.
             self.buffer.extend_from_slice(b"\"\"");
@@ -114,8 +117,8 @@ impl Assembler {
     }
 
     /// Adds as many values as rows were accepted: those of rejected rows are missing, and so among the last.
-    fn add_shuffled(&mut self, block: &Block, columns: &[Column], rejected: usize) -> Result<usize, CliError> {
-        let Some(column) = columns.first() else { return Ok(0) };
+    fn add_shuffled(&mut self, block: &Block, columns: &[Answer], rejected: usize) -> Result<usize, CliError> {
+        let Some((_, column)) = columns.first() else { return Ok(0) };
         let accepted = block.positions.len() - rejected;
         for row in 0..accepted {
             // Tokens are ASCII in any encoding.

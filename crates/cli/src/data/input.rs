@@ -38,7 +38,7 @@ impl Input {
             Some(path) => {
                 let file = File::open(path).map_err(CliError::reading(path))?;
                 let metadata = file.metadata().map_err(CliError::reading(path))?;
-                let size = metadata.is_file().then(|| metadata.len());
+                let size = metadata.is_file().then_some(metadata.len());
                 Self::new(Box::new(file), path.display().to_string(), size, args.delimiter, args.encoding)
             }
             None if !args.input_is_given() && io::stdin().is_terminal() => {

@@ -15,7 +15,7 @@ async fn session(in_flight: u32) -> (Session, mpsc::Receiver<v1::RecordBatch>, C
     let (custodian, answers) = mpsc::channel(16);
     let limits = v1::StreamLimits { max_batch_rows: 4, max_message_bytes: 1 << 10, max_batches_in_flight: in_flight };
     let opened = Opened { limits, remaining: None, registry_version: Some(1) };
-    custodian.send(Ok(Some(Answer::Opened(opened)))).await.ok().expect("open");
+    custodian.send(Ok(Some(Answer::Opened(opened)))).await.expect("open");
     let session = Session::open(batches, ReceiverStream::new(answers).boxed()).await.expect("opens");
     (session, seen, custodian)
 }
@@ -55,7 +55,7 @@ async fn no_more_batches_are_in_flight_than_the_custodian_allows() {
     sender.send(batch(1)).await.expect("room");
     sender.send(batch(2)).await.expect("room");
     assert!(waits(sender.send(batch(3))).await);
-    custodian.send(result(0, 1)).await.ok().expect("open");
+    custodian.send(result(0, 1)).await.expect("open");
     let first = receiver.next().await.expect("ok").expect("a result");
     assert_eq!((first.sequence, first.columns[0].1.rows()), (0, 1));
     sender.send(batch(3)).await.expect("room again");
@@ -69,7 +69,7 @@ async fn a_refusal_wakes_a_sender_that_waits_for_room() {
     let (mut sender, mut receiver) = session.split();
     sender.send(batch(1)).await.expect("room");
     let sending = tokio::spawn(async move { sender.send(batch(1)).await });
-    custodian.send(Err(Status::permission_denied("blocked"))).await.ok().expect("open");
+    custodian.send(Err(Status::permission_denied("blocked"))).await.expect("open");
     assert!(matches!(receiver.next().await, Err(ClientError::Refused(_))));
     assert!(matches!(sending.await.expect("no panic"), Err(ClientError::Closed)));
 }
@@ -96,11 +96,11 @@ async fn answers_that_do_not_fit_are_a_broken_protocol() {
     for answer in [result(1, 1), result(0, 2), Ok(None)] {
         let (mut session, _seen, custodian) = session(1).await;
         session.send(batch(1)).await.expect("room");
-        custodian.send(answer).await.ok().expect("open");
+        custodian.send(answer).await.expect("open");
         assert!(matches!(session.next().await, Err(ClientError::Protocol(_))));
     }
     let (mut session, _seen, custodian) = session(1).await;
-    custodian.send(result(0, 1)).await.ok().expect("open");
+    custodian.send(result(0, 1)).await.expect("open");
     assert!(matches!(session.next().await, Err(ClientError::Protocol(_))), "nothing was sent");
 }
 
@@ -116,7 +116,7 @@ async fn an_end_before_all_is_answered_is_not_success() {
 async fn an_end_after_all_is_answered_is() {
     let (mut session, _seen, custodian) = session(1).await;
     session.send(batch(1)).await.expect("room");
-    custodian.send(result(0, 1)).await.ok().expect("open");
+    custodian.send(result(0, 1)).await.expect("open");
     drop(custodian);
     assert!(session.next().await.expect("ok").is_some());
     assert_eq!(session.next().await.expect("ok"), None);

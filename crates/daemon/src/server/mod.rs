@@ -55,6 +55,9 @@ pub enum StartError {
     Internal(String),
 }
 
+/// How long jobs may still run when their callers are gone: a disk that hangs must not keep the process alive.
+const LAST_JOBS: Duration = Duration::from_secs(10);
+
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
@@ -180,9 +183,13 @@ impl Running {
         connections.shutdown().await;
         self.helpers.shutdown().await;
         // Jobs of cut connections still run to their end on the pool, and each holds the engine.
-        self.shared.pool.idle().await;
-        released(&self.shared).await;
-        let stopped = if drained.is_ok() { Stopped::Drained } else { Stopped::DeadlinePassed };
+        let shared = &self.shared;
+        let quiet = tokio::time::timeout(LAST_JOBS, async {
+            shared.pool.idle().await;
+            released(shared).await;
+        });
+        let drained = drained.is_ok() && quiet.await.is_ok();
+        let stopped = if drained { Stopped::Drained } else { Stopped::DeadlinePassed };
         tracing::info!(?stopped, "stopped");
         stopped
     }

@@ -23,6 +23,10 @@ use crate::server::{Call, Reserved, Shared, transport_reason};
 use crate::status::Denial;
 use crate::telemetry::Operation;
 
+/// One stream may hold this part of the budget of bytes (or one larger batch), so that a stream whose caller does not
+/// read cannot stop all others.
+const STREAM_SHARE: usize = 8;
+
 /// The responses of a stream.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -78,6 +82,7 @@ impl Drop for AbortOnDrop {
 /// What a batch holds from reading until the transport took its answer.
 struct Held {
     _slot: OwnedSemaphorePermit,
+    _share: OwnedSemaphorePermit,
     _bytes: Reserved,
 }
 
@@ -170,7 +175,10 @@ impl<D: Data> Reader<D> {
         let limits = stream_limits(&self.shared);
         drop(self.steps.send(Step::Opened(D::opened(&session, limits))).await);
         let session = Arc::new(session);
-        let slots = Arc::new(Semaphore::new(self.shared.settings.limits.max_batches_in_flight));
+        let limits = &self.shared.settings.limits;
+        let slots = Arc::new(Semaphore::new(limits.max_batches_in_flight));
+        let share = limits.in_flight_bytes / STREAM_SHARE;
+        let shares = Arc::new(Semaphore::new(share));
         for sequence in 0.. {
             let slot = slots.clone().acquire_owned().await.expect("the slots are never closed");
             let batch = match self.message().await? {
@@ -182,9 +190,12 @@ impl<D: Data> Reader<D> {
                 return Err(Denial::field("batch.sequence", format!("must count from 0 by 1; {sequence} comes next")));
             }
             self.call.check_certificate()?;
-            let bytes = self.shared.pool.reserve(batch::cost(&batch)).await;
+            let cost = batch::cost(&batch);
+            let own = u32::try_from(cost.min(share)).expect("the configuration keeps the budget within 31 bits");
+            let own = shares.clone().acquire_many_owned(own).await.expect("the shares are never closed");
+            let bytes = self.shared.pool.reserve(cost).await;
             let receiver = submit::<D>(&self.shared, &session, batch);
-            let step = Step::Batch(receiver, Held { _slot: slot, _bytes: bytes });
+            let step = Step::Batch(receiver, Held { _slot: slot, _share: own, _bytes: bytes });
             if self.steps.send(step).await.is_err() {
                 break;
             }

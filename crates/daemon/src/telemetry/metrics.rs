@@ -1,5 +1,6 @@
 //! Metrics of one daemon. There is no global recorder, so that several daemons in one process keep theirs apart.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::metrics::{counter, gauge, histogram, with_local_recorder};
@@ -57,9 +58,8 @@ impl Metrics {
         with_local_recorder(&self.0, || {
             counter!("sluis_batches_total", "operation" => operation).increment(1);
             counter!("sluis_values_total", "operation" => operation).increment(values);
-            for rejection in rejections {
-                let reason = rejection.reason.code();
-                counter!("sluis_rejections_total", "operation" => operation, "reason" => reason).increment(1);
+            for (reason, rows) in by_reason(rejections) {
+                counter!("sluis_rejections_total", "operation" => operation, "reason" => reason).increment(rows);
             }
         });
     }
@@ -84,6 +84,15 @@ impl Metrics {
             gauge!("sluis_draining").set(f64::from(u8::from(state.draining)));
         });
     }
+}
+
+/// Rows per reason.
+fn by_reason(rejections: &[Rejection]) -> BTreeMap<&'static str, u64> {
+    let mut rows = BTreeMap::new();
+    for rejection in rejections {
+        *rows.entry(rejection.reason.code()).or_default() += 1;
+    }
+    rows
 }
 
 /// Gauges.

@@ -104,7 +104,9 @@ fn answers_are_quoted_where_they_must_be() {
 fn an_answer_without_a_place_in_the_encoding_rejects_its_row() {
     let directory = tempfile::tempdir().expect("writable");
     let path = directory.path().join("out.csv");
-    let targets = Targets { output: Target::create(&path, false, false).expect("new"), rejects: None };
+    let rejects = directory.path().join("rejects.csv");
+    let target = |path| Target::create(path, false, false).expect("new");
+    let targets = Targets { output: target(&path), rejects: Some(target(&rejects)) };
     let input = Input::from_bytes(b"note,sex\n1,m\n2,f\n", Encoding::Windows1252).expect("readable");
     let (mut parser, layout) = parser(input, 9, &limits());
     let mut assembler = Assembler::new(targets, layout, false, b"", &[b"note", b"sex"]).expect("writable");
@@ -113,6 +115,7 @@ fn an_answer_without_a_place_in_the_encoding_rejects_its_row() {
     assembler.write(block, Some(BatchResult { sequence: 0, columns, rejections: vec![] })).expect("fits");
     assert_eq!(assembler.finish().expect("complete").rejected, 1);
     assert_eq!(fs::read(&path).expect("there"), b"note,sex\ncaf\xe9,f\n");
+    assert_eq!(fs::read(&rejects).expect("there"), b"line,row,element,reason\n2,1,note,UNENCODABLE\n");
 }
 
 #[test]
