@@ -51,8 +51,8 @@ impl ConnectArgs {
     /// Connects over mutual TLS. Warns when the private key can be read by others.
     ///
     /// # Errors
-    /// [`CliError::Usage`] for a missing setting, [`CliError::Io`] for a file that cannot be read, [`CliError::Client`] when
-    /// the connection does not come about.
+    /// [`CliError::Usage`] for a missing setting, [`CliError::Io`] for a file that cannot be read, [`CliError::Client`]
+    /// when the connection does not come about.
     pub async fn connect(&self) -> Result<Client, CliError> {
         let settings = self.resolve()?;
         let read = |path: &Path| fs::read(path).map_err(CliError::reading(path));

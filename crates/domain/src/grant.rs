@@ -126,7 +126,7 @@ impl Grant {
         }
     }
 
-    /// The canonical bytes (format 1): everything above in the order of declaration, see `docs/method.md`.
+    /// The canonical bytes (format 1): everything above in the order of declaration, see `docs/audit-log.md`.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(GRANT_FORMAT);
         out.lp(self.id.as_str());

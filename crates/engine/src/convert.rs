@@ -11,7 +11,7 @@ use sluis_domain::{BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, Gr
 use sluis_keyring::LineVersion;
 
 use crate::engine::Engine;
-use crate::policy::{Permit, UseGrant};
+use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::tokens::{ROW_KEY_LEN, Tokens};
 use crate::{Caller, Pending, Refusal};
@@ -61,6 +61,7 @@ impl Engine {
     /// may not be used now.
     pub fn open_convert(&self, caller: &Caller, grant: &GrantId) -> Result<ConvertSession, Refusal> {
         self.on_record(caller, Act::Convert, |entry| {
+            self.authorise(caller, BeKnown)?;
             let record = self.grant_on_record(grant, entry)?;
             self.authorise(caller, UseGrant { record: &record })?;
             Route::of(&record)?;

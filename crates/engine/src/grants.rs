@@ -13,6 +13,7 @@ use sluis_domain::{GrantId, Reason};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
+use crate::meter;
 use crate::policy::{self, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
 use crate::{Caller, EngineError, Refusal};
 
@@ -204,6 +205,9 @@ impl Engine {
         }
         let sealed = seal.seal(Family::Grants, &key, generation, &next.encode());
         let mut commit = Commit::default();
+        if present.is_none() {
+            meter::start(seal, &next.grant.id, &mut commit);
+        }
         commit.expect(Family::Grants, key.clone(), stored).put(Family::Grants, key, sealed).entry(entry.encode());
         self.store.commit(commit)?;
         let record = Arc::new(next);

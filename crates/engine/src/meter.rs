@@ -2,7 +2,7 @@
 //!
 //! | key in `grants` | value (sealed) |
 //! |---|---|
-//! | `c` \|\| grant id | used values, 8 bytes; generation grows by one with every batch |
+//! | `c` \|\| grant id | used values, 8 bytes; written with the grant, generation grows by one with every batch |
 //! | `b` \|\| LP(grant id) \|\| keyed digest of the batch id, 32 | keyed digest of the content, 32; generation 1 |
 
 use std::collections::BTreeMap;
@@ -108,12 +108,18 @@ fn ensure<'a>(
 
 fn read(store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<Position, KeyringError> {
     let key = counter_key(grant);
-    let Some(stored) = store.get(Family::Grants, &key)? else {
-        return Ok(Position { used: 0, generation: 0, stored: None });
-    };
+    // Every grant has its counter from the beginning: one that is gone was taken away.
+    let stored = store.get(Family::Grants, &key)?.ok_or(KeyringError::Corrupt("grants"))?;
     let (generation, value) = seal.open(Family::Grants, &key, &stored)?;
     let used = value.try_into().map(u64::from_be_bytes).map_err(|_| KeyringError::Corrupt("grants"))?;
     Ok(Position { used, generation, stored: Some(stored) })
+}
+
+/// Starts the counter of a new grant.
+pub(crate) fn start(seal: &StateSeal, grant: &GrantId, commit: &mut Commit) {
+    let key = counter_key(grant);
+    let sealed = seal.seal(Family::Grants, &key, 1, &0u64.to_be_bytes());
+    commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed);
 }
 
 /// Whether a batch with this id and content was counted; otherwise adds the mark that it is now.

@@ -9,7 +9,7 @@ use sluis_domain::{
 };
 
 use crate::engine::Engine;
-use crate::policy::{Permit, UseGrant};
+use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::snapshot::Snapshot;
 use crate::tokens::{ROW_KEY_LEN, Tokens};
@@ -38,6 +38,7 @@ impl Engine {
     /// may not be used now.
     pub fn open_reidentify(&self, caller: &Caller, grant: &GrantId) -> Result<ReidentifySession, Refusal> {
         self.on_record(caller, Act::Reidentify, |entry| {
+            self.authorise(caller, BeKnown)?;
             let record = self.grant_on_record(grant, entry)?;
             self.authorise(caller, UseGrant { record: &record })?;
             scope(&record)?;

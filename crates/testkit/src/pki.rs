@@ -59,19 +59,22 @@ impl Pki {
             issuer: Issuer::new(params, key),
             revoked: Mutex::new(Vec::new()),
         };
-        let server = pki.issue(
-            vec![
-                SanType::DnsName("localhost".try_into().expect("ascii")),
-                SanType::IpAddress("127.0.0.1".parse().expect("address")),
-            ],
-            ExtendedKeyUsagePurpose::ServerAuth,
-            false,
-        );
         pki.write("ca.pem", &ca);
-        pki.write("server.pem", &server.cert_pem);
-        pki.write("server.key", &server.key_pem);
+        pki.renew_server();
         pki.write_crl();
         pki
+    }
+
+    /// Replaces the server's certificate and key; returns the certificate.
+    pub fn renew_server(&self) -> String {
+        let names = vec![
+            SanType::DnsName("localhost".try_into().expect("ascii")),
+            SanType::IpAddress("127.0.0.1".parse().expect("address")),
+        ];
+        let server = self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, false);
+        self.write("server.key", &server.key_pem);
+        self.write("server.pem", &server.cert_pem);
+        server.cert_pem
     }
 
     /// Where a file of the authority is.

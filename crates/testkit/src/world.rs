@@ -31,9 +31,13 @@ pub struct World {
 impl World {
     /// A running custodian with the registry of [`crate::registry::registry`] applied.
     pub async fn start() -> Self {
+        Self::start_with(&registry()).await
+    }
+
+    /// A running custodian with this registry applied.
+    pub async fn start_with(registry: &str) -> Self {
         let world = Self::start_empty("").await;
-        let request = v1::ApplyRegistryRequest { toml: registry(), dry_run: false, expected_version: None };
-        world.client(CUSTODIANS[0]).await.registry().apply_registry(request).await.expect("the registry is valid");
+        world.apply(registry).await.expect("the registry is valid");
         world
     }
 
@@ -97,6 +101,15 @@ impl World {
             sluis_client::Zeroizing::new(credentials.key_pem.clone().into_bytes()),
         );
         Client::connect(config).await
+    }
+
+    /// Applies a registry as a custodian.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn apply(&self, registry: &str) -> Result<v1::ApplyRegistryResponse, ClientError> {
+        let request = v1::ApplyRegistryRequest { toml: registry.into(), dry_run: false, expected_version: None };
+        Ok(self.client(CUSTODIANS[0]).await.registry().apply_registry(request).await?.into_inner())
     }
 
     /// Requests a grant as `requester` and approves it as each of `approvers`; returns its id.

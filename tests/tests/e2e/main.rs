@@ -9,3 +9,4 @@ mod matrix;
 mod refusals;
 mod story;
 mod tls;
+mod tour;

@@ -1,8 +1,8 @@
 //! Record files: `pseudonymise`, `convert` and `reidentify`.
 //!
 //! A file goes through four stages that run side by side, each holding a few batches, so that a file of any size
-//! takes the same memory: [`parse`] (a thread) cuts it into batches, the two halves of a session send and receive, and
-//! [`assemble`] (a thread) puts answers and kept columns together again. [`pipeline`] connects them.
+//! takes the same memory: `parse` (a thread) cuts it into batches, the two halves of a session send and receive, and
+//! `assemble` (a thread) puts answers and kept columns together again. `pipeline` connects them.
 
 mod args;
 mod assemble;

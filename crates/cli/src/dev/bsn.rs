@@ -5,8 +5,8 @@ pub(super) const COUNT: u64 = 9_000_000;
 
 /// The `index`-th test BSN, `index` below [`COUNT`].
 ///
-/// With digits d1..d9 the 11-test is `9 d1 + 8 d2 + ... + 2 d8 - d9 = 0 mod 11`. Here d1 = 9 and six digits come from the
-/// index; at most one value of d8 leaves no digit for d9, so every six digits give nine numbers.
+/// With digits d1..d9 the 11-test is `9 d1 + 8 d2 + ... + 2 d8 - d9 = 0 mod 11`. Here d1 = 9 and six digits come from
+/// the index; at most one value of d8 leaves no digit for d9, so every six digits give nine numbers.
 pub(super) fn bsn(index: u64) -> String {
     let (six, choice) = (index / 9 % 1_000_000, index % 9);
     let mut number = 9_000_000 + six;

@@ -32,7 +32,7 @@ impl Random {
     }
 }
 
-/// A shuffled order of `0..size` that needs no memory: `i -> factor * i + offset mod size`, the factor coprime to the size.
+/// A shuffled order of `0..size` that needs no memory: `i -> factor * i + offset mod size`, the factor coprime to it.
 pub(super) struct Shuffle {
     size: u64,
     factor: u64,

@@ -43,6 +43,15 @@ impl Reader {
         }
     }
 
+    /// A value with a text form, and its default in text form.
+    pub(super) fn or_default<T: FromStr<Err: Display>>(&mut self, key: &str, default: &str) -> Option<T> {
+        if self.has(key) {
+            return self.optional(key);
+        }
+        self.remember(key, Value::String(default.to_owned()));
+        default.parse().ok()
+    }
+
     /// A required path.
     pub(super) fn required_path(&mut self, key: &str) -> Option<PathBuf> {
         self.required::<NonEmpty>(key).map(|text| text.0.into())

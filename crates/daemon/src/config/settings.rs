@@ -234,11 +234,9 @@ fn store(reader: &mut Reader) -> StoreSettings {
 
 fn telemetry(reader: &mut Reader) -> Option<TelemetrySettings> {
     let log_format = reader.choice("telemetry.log_format", &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
-    let has_level = reader.has("telemetry.log_level");
-    let log_level = reader.optional::<LogFilter>("telemetry.log_level");
+    let log_level = reader.or_default::<LogFilter>("telemetry.log_level", "info");
     let metrics_listen = reader.optional("telemetry.metrics_listen");
-    let log_level = if has_level { log_level?.0 } else { "info".to_owned() };
-    Some(TelemetrySettings { log_format, log_level, metrics_listen })
+    Some(TelemetrySettings { log_format, log_level: log_level?.0, metrics_listen })
 }
 
 /// Ranges above keep every number within `usize` of a 64-bit machine.

@@ -81,6 +81,21 @@ fn wrong_terms_name_every_field() {
     assert_eq!(fields, ["purpose", "max_values", "not_after", "not_after"]);
 }
 
+/// The example of `docs/audit-log.md`.
+#[test]
+fn canonical_bytes_are_frozen() {
+    let expected: Vec<u8> = [
+        &b"\x01\0\x03g-1\x01\0\x01a\0\x03bsn\0\x01b\0\x03pid\x01"[..],
+        b"\0\x07linkage\0\x07consent\0\0\0\0\0\0\0\x0a",
+        b"\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\xc8",
+        b"\0\x01\0\x06nl.bsn",
+        b"\0\x03uni\0\x03uni\0\x03etl\0\0\0\0\0\0\0\x32\0\0\0\0\0\0\0\x03",
+        b"\0\x02\0\x07a-owner\0\x07b-owner",
+    ]
+    .concat();
+    assert_eq!(grant(&["a-owner", "b-owner"]).encode(), expected);
+}
+
 #[test]
 fn records_survive_the_store_and_cuts_do_not_panic() {
     let record = Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60)).expect("approves");

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use crate::generalise::Generalisation;
@@ -168,23 +167,6 @@ impl Chain {
     pub fn is_recipient(&self, organisation: &OrganisationId) -> bool {
         self.recipients.contains(organisation)
     }
-
-    /// Everything of the chain that a grant is approved under, as canonical text: two registries give the same text
-    /// exactly when nothing that matters to a grant differs. Lines end in `\n` and have a fixed order; ids are
-    /// sorted, so the order in the file does not matter. Sources count only where they may re-identify.
-    pub fn policy_text(&self) -> String {
-        let mut lines =
-            vec!["sluis chain policy 1".to_owned(), format!("chain {}", self.id), format!("owner {}", self.owner)];
-        lines.extend(self.recipients.iter().map(|id| format!("recipient {id}")));
-        lines.extend(self.reidentify_to.iter().map(|id| format!("reidentify_to {id}")));
-        lines.push(format!("reidentify_approvals {}", self.reidentify_approvals));
-        lines.extend(self.namespaces.values().map(|namespace| format!("namespace {} {namespace}", namespace.id)));
-        lines.extend(self.elements.sorted().map(|element| format!("element {} {}", element.name, element.treatment)));
-        lines.iter().fold(String::new(), |mut text, line| {
-            writeln!(text, "{line}").expect("writing to a String cannot fail");
-            text
-        })
-    }
 }
 
 impl ChainNamespace {
@@ -279,7 +261,6 @@ impl Treatment {
 }
 
 /// `pseudonym namespace=nl.bsn`, `date-shift subject=bsn max_days=30`, `generalise to=band width=10`, `keep`, ...
-/// Part of [`Chain::policy_text`]: a change of this form makes every grant stale.
 impl fmt::Display for Treatment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -348,9 +329,5 @@ impl Elements {
     pub(super) fn new(ordered: Vec<Element>) -> Self {
         let by_name = ordered.iter().enumerate().map(|(index, element)| (element.name.clone(), index)).collect();
         Self { ordered, by_name }
-    }
-
-    fn sorted(&self) -> impl Iterator<Item = &Element> {
-        self.by_name.values().map(|index| &self.ordered[*index])
     }
 }
