@@ -80,7 +80,7 @@ sluis dev pki pki --server "https://$address" "${members[@]/#/--member=}" > /dev
 echo "sluisd listens on $address and takes mutual TLS 1.3 only"
 
 step "3. The registry: four organisations, two namespaces, three chains; what each may do, and what becomes of each column"
-show as custodian-anna registry apply "$here/registry.toml" --yes
+show as custodian-anna registry apply "$here/registry.toml" --yes | tail -n 6
 show as hospital-north-etl whoami
 
 step "4. $patients synthetic patients, split over a hospital and a group of GPs that share 30 per cent of them"
@@ -115,7 +115,7 @@ echo "grant $convert"
 cut -d, -f1 study-north.csv > study-tokens.csv
 refused as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted.csv
 refused as registry-office-etl grant approve "$convert" --yes
-refused as custodian-anna grant approve "$convert" --yes
+refused as custodian-anna grant approve "$convert" --yes   # the custodian does not even see it
 
 step "8. One steward of each owner approves; then the registry office converts"
 as uni-research-steward-1 grant approve "$convert" --yes | tail -n 1

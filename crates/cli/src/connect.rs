@@ -15,7 +15,7 @@ use crate::profile::{ConfigFile, Profile};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection (flags, then SLUIS_*, then the profile)")]
 pub struct ConnectArgs {
-    /// Address of the custodian, such as https://sluis.example.org:7443
+    /// Address of the custodian, such as `https://sluis.example.org:7443`
     #[arg(long, env = "SLUIS_SERVER", value_name = "URL", hide_env_values = true)]
     server: Option<String>,
     /// PEM file with the CA certificates the custodian's certificate must chain to

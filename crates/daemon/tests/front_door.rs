@@ -193,20 +193,47 @@ async fn who_does_not_read_and_who_does_not_speak_hold_nobody_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_not_read_leaves_most_of_the_budget_to_the_others() {
-    let world = World::start_empty("[limits]\nin_flight_bytes = 1048576\nmax_batches_in_flight = 64").await;
-    let request = v1::ApplyRegistryRequest { toml: registry(), dry_run: false, expected_version: None };
-    world.client(CUSTODIANS[0]).await.registry().apply_registry(request).await.expect("valid");
-    let many = vec![BSN; 1_500];
-    // About 110 kB each with its answer: ten would fill the budget, were it not for the stream's share of it.
-    let stuck = Open::new(&world.client(SOURCE).await).await;
-    for sequence in 0..40 {
-        stuck.send(Outgoing::Batch(v1::RecordBatch { sequence, ..batch(&[("bsn", &many)]) })).await;
-    }
+    let world = small_budget("").await;
+    let stuck = unread_stream(&world).await;
     let other = world.client("gp-south/etl").await;
     for _ in 0..20 {
-        pseudonymise(&other, CHAIN, batch(&[("bsn", &many)])).await.expect("answered");
+        pseudonymise(&other, CHAIN, batch(&[("bsn", &MANY)])).await.expect("answered");
     }
     drop(stuck);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_reads_is_cut_off_and_the_budget_comes_back() {
+    let world = small_budget("unread_seconds = 1").await;
+    let mut stuck = Vec::new();
+    for _ in 0..10 {
+        stuck.push(unread_stream(&world).await);
+    }
+    // Ten shares of an eighth: this waits until the first of them has been cut.
+    let other = world.client("gp-south/etl").await;
+    pseudonymise(&other, CHAIN, batch(&[("bsn", &MANY)])).await.expect("answered");
+    drop(stuck);
+}
+
+/// A batch of about 110 kB with its answer.
+const MANY: [&str; 1_500] = [BSN; 1_500];
+
+/// A budget for ten batches.
+async fn small_budget(extra: &str) -> World {
+    let limits = "[limits]\nin_flight_bytes = 1048576\nmax_batches_in_flight = 64\n";
+    let world = World::start_empty(&format!("{limits}{extra}")).await;
+    let request = v1::ApplyRegistryRequest { toml: registry(), dry_run: false, expected_version: None };
+    world.client(CUSTODIANS[0]).await.registry().apply_registry(request).await.expect("valid");
+    world
+}
+
+/// A stream with more answers than its transport takes without being read.
+async fn unread_stream(world: &World) -> Open {
+    let stream = Open::new(&world.client(SOURCE).await).await;
+    for sequence in 0..40 {
+        stream.send(Outgoing::Batch(v1::RecordBatch { sequence, ..batch(&[("bsn", &MANY)]) })).await;
+    }
+    stream
 }
 
 #[tokio::test(flavor = "multi_thread")]

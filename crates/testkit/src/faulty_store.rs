@@ -136,7 +136,8 @@ impl<S: Store> Store for FaultyStore<S> {
         let refused = lock(&faults).admit();
         let done: Completion = Box::new(move |outcome| complete(&faults, done, outcome));
         match refused {
-            Err(error) => done(Err(error)),
+            // The inner store completes it, with nothing written: in order, and from a thread of its own.
+            Err(error) => self.inner.submit(Commit::default(), Box::new(move |_| done(Err(error)))),
             Ok(()) => self.inner.submit(commit, done),
         }
     }

@@ -2,9 +2,11 @@
 
 pub mod clock;
 pub mod faulty_store;
+pub mod identifiers;
 pub mod model_store;
 pub mod pki;
 pub mod process;
 pub mod registry;
+pub mod scene;
 pub mod store_contract;
 pub mod world;

@@ -2,22 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
 use sluis_domain::port::store::{Commit, Completion, Expectation, Family, Receipt, Row, Store, StoreError, Write};
 use sluis_store::layout;
 
-/// A store in memory. Commits complete on the caller's thread, before `submit` returns. It has no backup.
-#[derive(Default)]
+type Outcome = (Completion, Result<Receipt, StoreError>);
+
+/// A store in memory. Commits take effect before `submit` returns and complete on a thread of the store. It has no
+/// backup.
 pub struct ModelStore {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     rows: BTreeMap<(u8, Vec<u8>), Vec<u8>>,
     entries: u64,
+    /// To the thread that completes; it ends with the store.
+    completing: Sender<Outcome>,
+}
+
+impl Default for ModelStore {
+    fn default() -> Self {
+        let (completing, outcomes) = channel::<Outcome>();
+        std::thread::spawn(move || outcomes.into_iter().for_each(|(done, outcome)| done(outcome)));
+        Self { state: Mutex::new(State { rows: BTreeMap::new(), entries: 0, completing }) }
+    }
 }
 
 impl ModelStore {
@@ -52,8 +64,10 @@ impl Store for ModelStore {
     }
 
     fn submit(&self, commit: Commit, done: Completion) {
-        let outcome = self.state().apply(commit);
-        done(outcome);
+        let mut state = self.state();
+        let outcome = state.apply(commit);
+        // Sent while the state is held, so that completions keep the order of the commits.
+        state.completing.send((done, outcome)).expect("the thread lives as long as the store");
     }
 
     fn entries(&self) -> u64 {

@@ -88,6 +88,11 @@ impl Sluisd {
         self.child.id()
     }
 
+    /// The log up to the moment it began to serve.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("not poisoned").clone()
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().expect("still running");

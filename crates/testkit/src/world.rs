@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sluis_client::{Client, ClientError, Config, v1};
 use sluis_daemon::config::{self, Settings, Sources};
-use sluis_daemon::{Daemon, Running, Stopped, commands};
+use sluis_daemon::{Daemon, Running, StartError, Stopped, commands};
 use sluis_store::{Options, RocksStore};
 use tempfile::TempDir;
 use tonic::Status;
@@ -64,6 +64,20 @@ impl World {
         Self { directory, pki, clock, store, running }
     }
 
+    /// Stops the daemon, lets `edit` at its store, and starts the daemon again.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub async fn restart_edited(self, edit: impl FnOnce(&RocksStore)) -> Result<Self, StartError> {
+        let Self { directory, pki, clock, store, running } = self;
+        assert_eq!(running.shutdown().await, Stopped::Drained);
+        drop(store);
+        let settings = settings(directory.path());
+        edit(&RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"));
+        let (store, running) = try_open(settings, clock.clone()).await?;
+        Ok(Self { directory, pki, clock, store, running })
+    }
+
     /// Stops the daemon; the scratch directory stays until the returned guard is dropped.
     pub async fn stop(self) -> (Stopped, TempDir) {
         (self.running.shutdown().await, self.directory)
@@ -94,13 +108,7 @@ impl World {
     /// # Errors
     /// Those of the connection. With TLS 1.3 a refused certificate often shows only at the first call.
     pub async fn connect(&self, credentials: &Credentials) -> Result<Client, ClientError> {
-        let config = Config::new(
-            self.endpoint(),
-            self.pki.ca_pem().into_bytes(),
-            credentials.cert_pem.clone().into_bytes(),
-            sluis_client::Zeroizing::new(credentials.key_pem.clone().into_bytes()),
-        );
-        Client::connect(config).await
+        connect(&self.pki, self.endpoint(), credentials).await
     }
 
     /// Applies a registry as a custodian.
@@ -260,11 +268,32 @@ pub fn settings(directory: &Path) -> Settings {
     config::load(&sources).expect("the test configuration is valid").settings
 }
 
+/// Connects to a custodian whose certificate `pki` made.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn connect(pki: &Pki, endpoint: String, credentials: &Credentials) -> Result<Client, ClientError> {
+    let config = Config::new(
+        endpoint,
+        pki.ca_pem().into_bytes(),
+        credentials.cert_pem.clone().into_bytes(),
+        sluis_client::Zeroizing::new(credentials.key_pem.clone().into_bytes()),
+    );
+    Client::connect(config).await
+}
+
 async fn open(settings: Settings, clock: Arc<TestClock>) -> (Arc<FaultyStore<RocksStore>>, Running) {
+    try_open(settings, clock).await.expect("starts")
+}
+
+async fn try_open(
+    settings: Settings,
+    clock: Arc<TestClock>,
+) -> Result<(Arc<FaultyStore<RocksStore>>, Running), StartError> {
     let rocks = RocksStore::open(&settings.data_directory, &Options::default()).expect("opens");
     let store = Arc::new(FaultyStore::new(rocks));
-    let running = Daemon::start(settings, store.clone(), clock).await.expect("starts");
-    (store, running)
+    let running = Daemon::start(settings, store.clone(), clock).await?;
+    Ok((store, running))
 }
 
 fn install_provider() {

@@ -165,7 +165,7 @@ impl<R: Read> Parser<R> {
 
     fn is_full(&self, block: &Block, packers: &[Packer]) -> bool {
         let sent: usize = packers.iter().map(|packer| packer.bytes() + packer.rows() * VALUE_OVERHEAD).sum();
-        // A single value may be as large as `value_bytes`, so that two of the limits together stay below a message.
+        // The next row may add `value_bytes`; half a message and a quarter of one fit.
         block.text.len() >= MAX_KEPT || sent >= self.limits.sent_bytes
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use sluis_client::local::Step;
 use sluis_client::{Batch, BatchReceiver, BatchResult, BatchSender, ClientError, Session};
 use tokio::sync::mpsc;
 
@@ -40,8 +41,7 @@ pub(crate) async fn run(
     kind: OutputKind,
     args: &FileArgs,
 ) -> Result<Tally, CliError> {
-    let is_dropped = |plan: &ColumnPlan| matches!(plan.step, sluis_client::local::Step::Drop);
-    let headers = input.raw_headers.iter().zip(&plans).filter(|(_, plan)| !is_dropped(plan));
+    let headers = input.raw_headers.iter().zip(&plans).filter(|(_, plan)| !matches!(plan.step, Step::Drop));
     let headers: Vec<&[u8]> = headers.map(|(header, _)| header.as_slice()).collect();
     let layout = Layout {
         delimiter: input.delimiter,

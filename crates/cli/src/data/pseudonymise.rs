@@ -29,7 +29,8 @@ use crate::error::{CliError, Exit};
 #[derive(Args, Debug)]
 #[command(after_help = "EXAMPLES
   sluis pseudonymise --chain diabetes-study patients.csv -o pseudonymised.csv --rejects rejects.csv
-  sluis pseudonymise --chain diabetes-study --columns BSN=bsn,Geboortedatum=birth-date --date-format %d-%m-%Y in.csv
+  sluis pseudonymise --chain diabetes-study --columns BSN=bsn,Geboortedatum=birth-date \\
+      --date-format %d-%m-%Y in.csv
   zcat huge.csv.gz | sluis pseudonymise --chain diabetes-study - | gzip > out.csv.gz")]
 pub struct PseudonymiseArgs {
     /// The chain

@@ -15,8 +15,11 @@ const MAX_LISTED: usize = 10;
 /// Counts of rows.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub(crate) struct Tally {
+    /// Rows of the input.
     pub(crate) rows: u64,
+    /// Rows of the output.
     pub(crate) written: u64,
+    /// Rows that were left out.
     pub(crate) rejected: u64,
     /// Rejections by element and reason: how many, and the line of the first.
     kinds: BTreeMap<(String, String), (u64, u64)>,
@@ -32,6 +35,15 @@ impl Tally {
             let kind = self.kinds.entry((reject.element, reject.reason.into_owned()));
             kind.or_insert((0, reject.at.line)).0 += 1;
         }
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = Kind<'_>> {
+        self.kinds.iter().map(|((element, reason), (rows, first_line))| Kind {
+            element,
+            reason,
+            rows: *rows,
+            first_line: *first_line,
+        })
     }
 
     /// 0 or 3.
@@ -72,46 +84,48 @@ pub(crate) fn report(
     args: &FileArgs,
     seconds: f64,
 ) -> Result<(), CliError> {
-    let kinds = tally.kinds.iter().map(|((element, reason), (rows, first_line))| Kind {
-        element,
-        reason,
-        rows: *rows,
-        first_line: *first_line,
-    });
-    let (output, rejects) = (args.output_path(), args.rejects_path());
-    if args.json {
-        let document = Document {
-            command,
-            subject,
-            rows: tally.rows,
-            written: tally.written,
-            rejected: tally.rejected,
-            rejections: kinds.collect(),
-            output: output.map_or_else(|| "-".to_owned(), |path| path.display().to_string()),
-            rejects: rejects.map(|path| path.display().to_string()),
-            seconds: (seconds * 1000.0).round() / 1000.0,
-        };
-        return if output.is_some() {
-            output::json_line(&document)
-        } else {
-            let text = serde_json::to_string(&document)
-                .map_err(|source| CliError::Io { what: "cannot write the summary".into(), source: source.into() })?;
-            output::note(text);
+    match (args.json, args.quiet) {
+        (true, _) => report_json(command, subject, tally, args, seconds),
+        (false, false) => {
+            report_text(tally, args, seconds);
             Ok(())
-        };
+        }
+        (false, true) => Ok(()),
     }
-    if args.quiet {
-        return Ok(());
+}
+
+fn report_json(command: &str, subject: &str, tally: &Tally, args: &FileArgs, seconds: f64) -> Result<(), CliError> {
+    let document = Document {
+        command,
+        subject,
+        rows: tally.rows,
+        written: tally.written,
+        rejected: tally.rejected,
+        rejections: tally.kinds().collect(),
+        output: args.output_path().map_or_else(|| "-".to_owned(), |path| path.display().to_string()),
+        rejects: args.rejects_path().map(|path| path.display().to_string()),
+        seconds: (seconds * 1000.0).round() / 1000.0,
+    };
+    if args.output_path().is_some() {
+        return output::json_line(&document);
     }
-    let to = output.map_or_else(String::new, |path| format!(" to {}", path.display()));
+    let text = serde_json::to_string(&document)
+        .map_err(|source| CliError::Io { what: "cannot write the summary".into(), source: source.into() })?;
+    output::note(text);
+    Ok(())
+}
+
+fn report_text(tally: &Tally, args: &FileArgs, seconds: f64) {
+    let to = args.output_path().map_or_else(String::new, |path| format!(" to {}", path.display()));
     output::note(format!("{} rows read, {} written{to} in {seconds:.1} s", tally.rows, tally.written));
     if tally.rejected > 0 {
-        let listed =
-            rejects.map_or_else(|| "list them with --rejects FILE".to_owned(), |p| format!("see {}", p.display()));
+        let listed = match args.rejects_path() {
+            Some(path) => format!("see {}", path.display()),
+            None => "list them with --rejects FILE".to_owned(),
+        };
         output::warn(format!("{} rows rejected and left out; {listed}", tally.rejected));
-        list(kinds);
+        list(tally.kinds());
     }
-    Ok(())
 }
 
 /// The most frequent kinds.

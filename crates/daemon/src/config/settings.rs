@@ -95,6 +95,8 @@ pub struct Limits {
     pub max_batches_in_flight: usize,
     /// Most bytes of all batches between reading and answering.
     pub in_flight_bytes: usize,
+    /// How long an answer may wait for its reader before the connection is cut.
+    pub unread: Duration,
     /// Largest header block of a request.
     pub max_header_bytes: u32,
     /// How long a stop waits for work in flight.
@@ -211,6 +213,7 @@ fn limits(reader: &mut Reader) -> Limits {
         max_batch_rows: size("limits.max_batch_rows", 65_536, 1..=MAX_ROWS as u64),
         max_batches_in_flight: size("limits.max_batches_in_flight", 8, 1..=1_024),
         in_flight_bytes: size("limits.in_flight_bytes", 128 * MIB, MIB..=u64::from(u32::MAX) >> 1),
+        unread: Duration::from_secs(size("limits.unread_seconds", 60, 1..=86_400) as u64),
         max_header_bytes: size("limits.max_header_bytes", 16 << 10, 1 << 10..=MIB) as u32,
         drain: Duration::from_secs(size("limits.drain_seconds", 20, 0..=3_600) as u64),
         cpu_threads: size("limits.cpu_threads", cores as u64, 1..=1_024),

@@ -12,6 +12,7 @@ use rustls::crypto::aws_lc_rs;
 use sluis_domain::{BatchOutcome, Reason};
 use sluis_engine::Caller;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) routes: Arc<Routes>,
     pub(super) peer: Arc<Peer>,
+    /// Cancelled to close the connection at once.
+    pub(super) cut: CancellationToken,
 }
 
 /// One RPC.
@@ -40,6 +43,7 @@ pub(crate) struct Call {
     shared: Arc<Shared>,
     rpc: &'static Rpc,
     peer: Arc<Peer>,
+    cut: CancellationToken,
     request_id: String,
     started: Instant,
     denied: OnceLock<Denial>,
@@ -78,6 +82,12 @@ impl Call {
         self.values.fetch_add(values, Relaxed);
         self.rejected.fetch_add(outcome.rejections.len() as u64, Relaxed);
         self.shared.metrics.batch(operation, values, &outcome.rejections);
+    }
+
+    /// Closes the caller's connection at once.
+    pub(crate) fn cut_connection(&self) {
+        tracing::warn!(request_id = self.request_id, rpc = self.rpc.path, "answers are not read, connection cut");
+        self.cut.cancel();
     }
 
     /// Keeps bytes of the budget until the answer has gone.
@@ -151,6 +161,7 @@ pub(super) async fn handle(
         shared: shared.clone(),
         rpc: rpc::find(request.uri().path()).unwrap_or(&rpc::UNKNOWN),
         peer: connection.peer.clone(),
+        cut: connection.cut.clone(),
         request_id: request_id(&request),
         started: Instant::now(),
         denied: OnceLock::new(),

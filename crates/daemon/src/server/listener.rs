@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::call::{Connection, handle};
@@ -79,15 +80,22 @@ async fn serve(stream: TcpStream, handshake_slot: OwnedSemaphorePermit, shared: 
     let peer = Arc::new(Peer::from_chain(chain, &shared.settings.trust_domain));
     let drain = shared.drain.clone();
     let http = http2_builder(&shared.settings.limits);
-    let connection = Arc::new(Connection { shared, routes, peer });
+    let cut = CancellationToken::new();
+    let connection = Arc::new(Connection { shared, routes, peer, cut: cut.clone() });
     let service = service_fn(move |request| handle(connection.clone(), request));
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = drain.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    let serving = async {
+        tokio::select! {
+            ended = served.as_mut() => ended,
+            () = drain.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
         }
+    };
+    let ended = tokio::select! {
+        ended = serving => ended,
+        () = cut.cancelled() => return,
     };
     if let Err(e) = ended {
         tracing::debug!(error = %e, "connection broke");

@@ -7,7 +7,8 @@
 //! holds up its own stream only. An error ends the stream after the answers before it.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, Stream};
 use sluis_domain::{Reason, RecordBatch};
@@ -111,9 +112,14 @@ pub(super) fn stream<D: Data>(
     let (steps, receiver) = mpsc::channel(in_flight);
     let reader = Reader::<D> { shared: shared.clone(), call: call.clone(), inbound, steps };
     let reader = AbortOnDrop(tokio::spawn(reader.run()));
-    let answers = Answering::<D> { receiver, held: None, call, _reader: reader };
+    let unread = Arc::new(Unread::default());
+    let watch =
+        AbortOnDrop(tokio::spawn(cut_when_stalled(shared.settings.limits.unread, unread.clone(), call.clone())));
+    let answers = Answering::<D> { receiver, held: None, call, unread, _reader: reader, _watch: watch };
     Box::pin(stream::unfold(answers, |mut answers| async move {
+        answers.unread.asked();
         let answer = answers.next().await?;
+        answers.unread.answered();
         Some((answer, answers))
     }))
 }
@@ -123,7 +129,9 @@ struct Answering<D: Data> {
     receiver: mpsc::Receiver<Step<D::Response>>,
     held: Option<Held>,
     call: Arc<Call>,
+    unread: Arc<Unread>,
     _reader: AbortOnDrop,
+    _watch: AbortOnDrop,
 }
 
 impl<D: Data> Answering<D> {
@@ -145,6 +153,38 @@ impl<D: Data> Answering<D> {
             self.call.deny(denial)
         }))
     }
+}
+
+/// Since when an answer has waited for the transport to ask for the next one.
+#[derive(Default)]
+struct Unread(Mutex<Option<Instant>>);
+
+impl Unread {
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn asked(&self) {
+        self.set(None);
+    }
+
+    fn answered(&self) {
+        self.set(Some(Instant::now()));
+    }
+
+    fn is_longer_than(&self, longest: Duration) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() > longest)
+    }
+}
+
+/// Cuts the connection of a caller that does not read: what its answers hold would never come back. (The stream alone
+/// cannot be ended: the transport does not ask for its end either.)
+async fn cut_when_stalled(longest: Duration, unread: Arc<Unread>, call: Arc<Call>) {
+    while !unread.is_longer_than(longest) {
+        tokio::time::sleep(longest / 4).await;
+    }
+    call.cut_connection();
 }
 
 /// The side that reads.

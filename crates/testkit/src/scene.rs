@@ -1,0 +1,122 @@
+//! A custodian as a process, with the registry of the tests, and the command line of any member.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sluis_client::Client;
+use tempfile::TempDir;
+
+use crate::pki::Pki;
+use crate::process::{Sluis, Sluisd};
+use crate::registry::{CUSTODIANS, registry};
+use crate::world::connect;
+
+/// A running `sluisd` and a directory for record files. Everything is gone when it is dropped.
+pub struct Scene {
+    daemon: Option<Sluisd>,
+    /// Certificates.
+    pub pki: Pki,
+    directory: TempDir,
+}
+
+impl Scene {
+    /// A custodian with the registry of [`crate::registry::registry`]. `extra` is added to its configuration file.
+    pub fn start(extra: &str) -> Self {
+        let directory = tempfile::tempdir().expect("scratch directory");
+        let pki = Sluisd::prepare(directory.path(), extra);
+        fs::create_dir(directory.path().join("files")).expect("scratch directory");
+        let daemon = Some(Sluisd::start(directory.path()));
+        let scene = Self { daemon, pki, directory };
+        let text = scene.write("registry.toml", registry());
+        scene.sluis(CUSTODIANS[0]).ok(&["registry", "apply", &text, "--yes"]);
+        scene
+    }
+
+    /// The daemon.
+    ///
+    /// # Panics
+    /// After [`Self::stop`].
+    pub fn daemon(&self) -> &Sluisd {
+        self.daemon.as_ref().expect("not stopped")
+    }
+
+    /// Stops the daemon; its exit code and its log.
+    ///
+    /// # Panics
+    /// When it is stopped already.
+    pub fn stop(&mut self) -> (Option<i32>, String) {
+        self.daemon.take().expect("not stopped").terminate()
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Panics
+    /// When it is stopped already.
+    pub fn kill(&mut self) {
+        self.daemon.take().expect("not stopped").kill();
+    }
+
+    /// Starts the daemon again after [`Self::stop`] or [`Self::kill`], on another port.
+    pub fn start_again(&mut self) {
+        self.daemon = Some(Sluisd::start(self.directory.path()));
+    }
+
+    /// The command line of `organisation/member`.
+    pub fn sluis(&self, member: &str) -> Sluis {
+        Sluis::of(&self.pki, &self.daemon().endpoint(), member)
+    }
+
+    /// A connected client of `organisation/member`.
+    pub async fn client(&self, member: &str) -> Client {
+        connect(&self.pki, self.daemon().endpoint(), &self.pki.member(member)).await.expect("connects")
+    }
+
+    /// Something of the daemon: `pki/`, `sluisd.toml`, `kek`, `data/`, `backup/`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Where a record file is, as an argument.
+    pub fn file(&self, name: &str) -> String {
+        self.path("files").join(name).display().to_string()
+    }
+
+    /// Writes a record file; returns where it is.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.file(name);
+        fs::write(&path, content).expect("scratch file");
+        path
+    }
+
+    /// A record file as text.
+    pub fn read(&self, name: &str) -> String {
+        String::from_utf8(self.read_bytes(name)).expect("UTF-8")
+    }
+
+    /// A record file.
+    pub fn read_bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.file(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// The names of all record files, hidden ones too.
+    pub fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("files")).expect("scratch directory");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Asks for a grant as `requester` (`sluis grant request TERMS...`) and approves it as each of `approvers`; its id.
+    pub fn grant(&self, requester: &str, terms: &[&str], approvers: &[&str]) -> String {
+        let why = ["--purpose", "a test", "--legal-basis", "none needed", "--until", "1d", "--json"];
+        let arguments = [&["grant", "request"], terms, &why[..]].concat();
+        let said = self.sluis(requester).ok(&arguments);
+        // The text is indented JSON; testkit has no JSON parser, and ids need no escapes.
+        let id = said.split("\"grant_id\": \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a grant id");
+        for approver in approvers {
+            self.sluis(approver).ok(&["grant", "approve", id, "--yes"]);
+        }
+        id.to_owned()
+    }
+}
