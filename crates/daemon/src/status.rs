@@ -27,6 +27,8 @@ pub(crate) struct Denial {
     pub(crate) detail: String,
     /// Field and what is wrong with it.
     pub(crate) violations: Vec<(String, String)>,
+    /// Whether the engine refused, which has put it on record.
+    pub(crate) recorded: bool,
 }
 
 impl Denial {
@@ -44,7 +46,7 @@ impl Denial {
 
     /// A defect of the daemon.
     pub(crate) fn internal(detail: &str) -> Self {
-        Self { reason: Reason::Internal, detail: detail.to_owned(), violations: Vec::new() }
+        Self { detail: detail.to_owned(), ..Self::from(Reason::Internal) }
     }
 
     /// The answer. Use [`crate::server::Call::deny`], which also records it.
@@ -76,14 +78,14 @@ impl Denial {
 
 impl From<Reason> for Denial {
     fn from(reason: Reason) -> Self {
-        Self { reason, detail: String::new(), violations: Vec::new() }
+        Self { reason, detail: String::new(), violations: Vec::new(), recorded: false }
     }
 }
 
 impl From<Refusal> for Denial {
     fn from(refusal: Refusal) -> Self {
         let violations = refusal.violations().iter().map(|v| (v.field.clone(), v.description.clone())).collect();
-        Self { reason: refusal.reason(), detail: refusal.detail().to_owned(), violations }
+        Self { reason: refusal.reason(), detail: refusal.detail().to_owned(), violations, recorded: true }
     }
 }
 

@@ -216,7 +216,7 @@ async fn who_never_reads_is_cut_off_and_the_budget_comes_back() {
 }
 
 /// A batch of about 110 kB with its answer.
-const MANY: [&str; 1_500] = [BSN; 1_500];
+static MANY: [&str; 1_500] = [BSN; 1_500];
 
 /// A budget for ten batches.
 async fn small_budget(extra: &str) -> World {

@@ -73,6 +73,12 @@ impl Engine {
         body(&mut entry).map_err(|refusal| self.record_refusal(caller, entry, refusal))
     }
 
+    /// Puts on record what the caller was refused outside the engine (a revoked certificate, a limit, a malformed
+    /// message), and returns the reason to answer with: [`Reason::ReadOnly`] if it could not be recorded.
+    pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
+        self.record_refusal(caller, self.entry(caller, act), reason.into()).reason()
+    }
+
     fn record_refusal(&self, caller: &Caller, mut entry: Entry, refusal: Refusal) -> Refusal {
         if refusal.reason() == Reason::ReadOnly || !self.refusals.admits(&caller.identity, entry.at) {
             return refusal;

@@ -161,7 +161,7 @@ fn plan(snapshot: &Snapshot, chain: &Chain, batch: &RecordBatch) -> Result<Vec<S
         let element = chain.element(name).ok_or_else(|| refuse(Reason::UnknownElement, name))?;
         match element.treatment() {
             Treatment::Keep | Treatment::Drop => Err(refuse(Reason::ClientOnlyElement, name)),
-            Treatment::Generalise(how) => Ok(Step::Generalise(how.clone())),
+            Treatment::Generalise(how) => Ok(Step::Generalise(*how)),
             Treatment::Encrypt => {
                 let version = snapshot.keyring.active_elements(chain.id());
                 Ok(Step::Encrypt(version.ok_or_else(|| no_key(chain))?.clone()))

@@ -61,6 +61,17 @@ impl Scene {
         self.daemon = Some(Sluisd::start(self.directory.path()));
     }
 
+    /// From now on the daemon is the one that lives in `directory`, with the same certificates. Returns the directory
+    /// it lived in, where the certificates still are.
+    ///
+    /// # Panics
+    /// Unless it is stopped.
+    #[must_use]
+    pub fn move_to(&mut self, directory: TempDir) -> TempDir {
+        assert!(self.daemon.is_none(), "stop it first");
+        std::mem::replace(&mut self.directory, directory)
+    }
+
     /// The command line of `organisation/member`.
     pub fn sluis(&self, member: &str) -> Sluis {
         Sluis::of(&self.pki, &self.daemon().endpoint(), member)

@@ -1,1 +1,394 @@
-//! Being written.
+//! The permission matrix: every RPC, every kind of caller, over the socket.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use sluis_client::{Client, v1};
+use sluis_testkit::pki::Wanted;
+use sluis_testkit::world::{
+    World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values,
+};
+use tokio_stream::StreamExt as _;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use crate::refusals::outcome;
+
+/// `alpha` is the chain that all calls are about; `beta` belongs to somebody else.
+const REGISTRY: &str = r#"
+organisation = [
+    { id = "hospital", name = "Source", members = ["etl", "gone"], blocked = ["gone"] },
+    { id = "institute", name = "Recipient", members = ["etl"] },
+    { id = "owner", name = "Owner", members = ["etl", "steward", "steward-2"], stewards = ["steward", "steward-2"] },
+    { id = "other", name = "Owner of beta", members = ["steward", "steward-2"], stewards = ["steward", "steward-2"] },
+    { id = "grantee", name = "Grantee", members = ["etl"] },
+    { id = "oversight", name = "Auditor", members = ["auditor"], auditors = ["auditor"] },
+    { id = "outsider", name = "Outsider", members = ["etl"] },
+]
+namespace = [{ id = "nl.bsn", identifier = "nl-bsn" }]
+
+[[chain]]
+id = "alpha"
+owner = "owner"
+sources = ["hospital"]
+recipients = ["institute", "grantee"]
+reidentify_to = ["grantee"]
+namespace = [{ id = "nl.bsn", reversible = true }]
+element = [{ name = "bsn", treatment = "pseudonym", namespace = "nl.bsn" }]
+
+[[chain]]
+id = "beta"
+owner = "other"
+sources = []
+recipients = []
+reidentify_to = []
+namespace = [{ id = "nl.bsn" }]
+element = [{ name = "bsn", treatment = "pseudonym", namespace = "nl.bsn" }]
+"#;
+
+/// Every kind of caller that has standing, and its certificate.
+const CALLERS: [(&str, &str); 9] = [
+    ("custodian", "custodian/anna"),
+    ("source", "hospital/etl"),
+    ("recipient", "institute/etl"),
+    ("owner", "owner/etl"),
+    ("owner-steward", "owner/steward"),
+    ("other-steward", "other/steward"),
+    ("auditor", "oversight/auditor"),
+    ("grantee", "grantee/etl"),
+    ("outsider", "outsider/etl"),
+];
+
+/// Those that have none are refused everything, for the same reason everywhere.
+const STRANGERS: [(&str, &str, &str); 3] = [
+    ("unknown-organisation", "nobody/etl", "UNKNOWN_ORGANISATION"),
+    ("not-a-member", "hospital/ghost", "NOT_A_MEMBER"),
+    ("blocked", "hospital/gone", "BLOCKED"),
+];
+
+/// A certificate of our authority that names nobody.
+const NAMELESS: (&str, &str) = ("no-spiffe-id", "NO_SPIFFE_ID");
+
+/// An RPC, and below it what each of [`CALLERS`] is told.
+const MATRIX: &str = "
+PseudonymisationService/Pseudonymise
+    allowed            source
+    NOT_A_SOURCE       custodian recipient owner owner-steward grantee
+    UNKNOWN_CHAIN      other-steward auditor outsider
+PseudonymisationService/PseudonymiseBatch
+    allowed            source
+    NOT_A_SOURCE       custodian recipient owner owner-steward grantee
+    UNKNOWN_CHAIN      other-steward auditor outsider
+ConversionService/Convert
+    allowed            grantee
+    NOT_THE_GRANTEE    owner owner-steward other-steward
+    UNKNOWN_GRANT      custodian source recipient auditor outsider
+ConversionService/ConvertBatch
+    allowed            grantee
+    NOT_THE_GRANTEE    owner owner-steward other-steward
+    UNKNOWN_GRANT      custodian source recipient auditor outsider
+ReidentificationService/Reidentify
+    allowed            grantee
+    NOT_THE_GRANTEE    owner owner-steward
+    UNKNOWN_GRANT      custodian source recipient other-steward auditor outsider
+ReidentificationService/ReidentifyBatch
+    allowed            grantee
+    NOT_THE_GRANTEE    owner owner-steward
+    UNKNOWN_GRANT      custodian source recipient other-steward auditor outsider
+GrantService/RequestGrant
+    allowed            recipient owner owner-steward grantee
+    NOT_ELIGIBLE       source
+    UNKNOWN_CHAIN      other-steward auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
+GrantService/ApproveGrant
+    allowed            owner-steward other-steward
+    NOT_A_STEWARD      owner grantee
+    UNKNOWN_GRANT      source recipient auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
+GrantService/DenyGrant
+    allowed            owner-steward other-steward
+    NOT_A_STEWARD      owner grantee
+    UNKNOWN_GRANT      source recipient auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
+GrantService/RevokeGrant
+    allowed            owner-steward other-steward grantee
+    NOT_A_STEWARD      owner
+    UNKNOWN_GRANT      source recipient auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
+GrantService/GetGrant
+    allowed            owner owner-steward other-steward grantee
+    UNKNOWN_GRANT      custodian source recipient auditor outsider
+GrantService/ListGrants
+    allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
+RegistryService/ApplyRegistry
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+RegistryService/GetRegistry
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+RegistryService/ListChains
+    allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
+CustodyService/GetStatus
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+CustodyService/RotateChain
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+CustodyService/DisableVersion
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+CustodyService/CreateBackup
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+AuditService/ReadEntries
+    allowed            auditor
+    NOT_AN_AUDITOR     custodian source recipient owner owner-steward other-steward grantee outsider
+IdentityService/WhoAmI
+    allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
+";
+
+/// (RPC, caller) -> what it is told.
+type Cells = BTreeMap<(String, String), String>;
+
+/// The table of this file; a caller that comes twice under an RPC is a mistake in it.
+fn expected() -> Cells {
+    let mut cells = Cells::new();
+    let mut add = |rpc: &str, caller: &str, told: &str| {
+        let before = cells.insert((rpc.to_owned(), caller.to_owned()), told.to_owned());
+        assert!(before.is_none(), "{caller} comes twice under {rpc}");
+    };
+    let mut rpc = "";
+    for line in MATRIX.lines().filter(|line| !line.is_empty()) {
+        if !line.starts_with(' ') {
+            rpc = line;
+            STRANGERS.iter().for_each(|(caller, _, told)| add(rpc, caller, told));
+            add(rpc, NAMELESS.0, NAMELESS.1);
+            continue;
+        }
+        let mut words = line.split_whitespace();
+        let told = words.next().expect("a reason");
+        words.for_each(|caller| add(rpc, caller, told));
+    }
+    cells
+}
+
+/// `Service/Method` of the whole contract.
+fn rpcs() -> Vec<String> {
+    let set = prost_types::FileDescriptorSet::decode(sluis_proto::DESCRIPTOR_SET).expect("a descriptor set");
+    let ours = set.file.iter().filter(|file| file.package() == "sluis.v1");
+    let services = ours.flat_map(|file| &file.service);
+    services
+        .flat_map(|service| service.method.iter().map(|method| format!("{}/{}", service.name(), method.name())))
+        .collect()
+}
+
+/// What the calls are about.
+struct Fixture {
+    world: World,
+    clients: Vec<(&'static str, Client)>,
+    tokens: Vec<String>,
+    to_convert: String,
+    to_reidentify: String,
+    /// A version that may be disabled.
+    kid: String,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let world = World::start_with(REGISTRY).await;
+        let source = world.client("hospital/etl").await;
+        let result = pseudonymise(&source, "alpha", batch(&[("bsn", &["950000012"])])).await.expect("a source");
+        let terms = convert_terms(&world, ("alpha", "bsn"), ("beta", "bsn"), 1_000);
+        let to_convert = world.grant("grantee/etl", terms, &["owner/steward", "other/steward"]).await;
+        let terms = reidentify_terms(&world, "alpha", &["bsn"], 1_000);
+        let to_reidentify = world.grant("grantee/etl", terms, &["owner/steward", "owner/steward-2"]).await;
+        let custodian = world.client("custodian/anna").await;
+        let status = custodian.custody().get_status(v1::GetStatusRequest {}).await.expect("a custodian").into_inner();
+        let beta = status.key_versions.into_iter().find(|v| v.chain_id == "beta").expect("a key line");
+        let request = v1::RotateChainRequest { chain_id: "beta".into(), namespace_id: String::new() };
+        custodian.custody().rotate_chain(request).await.expect("a custodian");
+        let mut clients = Vec::new();
+        for (caller, member) in CALLERS.into_iter().chain(STRANGERS.map(|(caller, member, _)| (caller, member))) {
+            clients.push((caller, world.client(member).await));
+        }
+        let nobody = world.pki.client(&Wanted { uris: vec![], dns: vec!["etl.test".into()], expired: false });
+        clients.push((NAMELESS.0, world.connect(&nobody).await.expect("the authority is ours")));
+        Self { tokens: values(&result, "bsn"), world, clients, to_convert, to_reidentify, kid: beta.kid }
+    }
+
+    fn terms(&self) -> v1::GrantTerms {
+        convert_terms(&self.world, ("alpha", "bsn"), ("beta", "bsn"), 10)
+    }
+
+    /// A request of the grantee that nobody has decided.
+    async fn undecided(&self) -> v1::Grant {
+        let request = v1::RequestGrantRequest { terms: Some(self.terms()) };
+        let response = self.world.client("grantee/etl").await.grants().request_grant(request).await;
+        response.expect("eligible").into_inner().grant.expect("always set")
+    }
+
+    /// Makes the call, well-formed, and says what came of it. Streams are opened.
+    async fn call(&self, rpc: &str, client: &Client) -> String {
+        let column = || batch(&[("bsn", &[self.tokens[0].as_str()])]);
+        let grant_id = self.to_convert.clone();
+        match rpc {
+            "PseudonymisationService/Pseudonymise" => {
+                let elements = ["bsn".parse().expect("an id")];
+                outcome(client.pseudonymise(&"alpha".parse().expect("an id"), &elements).await)
+            }
+            "PseudonymisationService/PseudonymiseBatch" => {
+                outcome(pseudonymise(client, "alpha", batch(&[("bsn", &["950000012"])])).await)
+            }
+            "ConversionService/Convert" => outcome(client.convert(&grant_id.parse().expect("an id")).await),
+            "ConversionService/ConvertBatch" => outcome(convert(client, &grant_id, column()).await),
+            "ReidentificationService/Reidentify" => {
+                outcome(client.reidentify(&self.to_reidentify.parse().expect("an id")).await)
+            }
+            "ReidentificationService/ReidentifyBatch" => {
+                outcome(reidentify(client, &self.to_reidentify, column()).await)
+            }
+            "GrantService/GetGrant" => {
+                outcome(client.grants().get_grant(v1::GetGrantRequest { grant_id }).await)
+            }
+            "GrantService/ListGrants" => {
+                outcome(client.grants().list_grants(v1::ListGrantsRequest::default()).await)
+            }
+            _ => self.govern(rpc, client).await,
+        }
+    }
+
+    /// The calls that change or read the custodian itself.
+    async fn govern(&self, rpc: &str, client: &Client) -> String {
+        match rpc {
+            "GrantService/RequestGrant" => {
+                let request = v1::RequestGrantRequest { terms: Some(self.terms()) };
+                outcome(client.grants().request_grant(request).await)
+            }
+            "GrantService/ApproveGrant" => {
+                let v1::Grant { grant_id, digest, .. } = self.undecided().await;
+                outcome(client.grants().approve_grant(v1::ApproveGrantRequest { grant_id, digest }).await)
+            }
+            "GrantService/DenyGrant" => {
+                let grant_id = self.undecided().await.grant_id;
+                outcome(client.grants().deny_grant(v1::DenyGrantRequest { grant_id }).await)
+            }
+            "GrantService/RevokeGrant" => {
+                let grant_id = self.undecided().await.grant_id;
+                outcome(client.grants().revoke_grant(v1::RevokeGrantRequest { grant_id }).await)
+            }
+            "RegistryService/ApplyRegistry" => {
+                let toml = format!("{REGISTRY}# the same\n");
+                let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
+                outcome(client.registry().apply_registry(request).await)
+            }
+            "RegistryService/GetRegistry" => {
+                outcome(client.registry().get_registry(v1::GetRegistryRequest {}).await)
+            }
+            "RegistryService/ListChains" => {
+                outcome(client.registry().list_chains(v1::ListChainsRequest::default()).await)
+            }
+            "CustodyService/GetStatus" => outcome(client.custody().get_status(v1::GetStatusRequest {}).await),
+            "CustodyService/RotateChain" => {
+                let request = v1::RotateChainRequest { chain_id: "beta".into(), namespace_id: String::new() };
+                outcome(client.custody().rotate_chain(request).await)
+            }
+            "CustodyService/DisableVersion" => {
+                let request = v1::DisableVersionRequest { kid: self.kid.clone() };
+                outcome(client.custody().disable_version(request).await)
+            }
+            "CustodyService/CreateBackup" => {
+                outcome(client.custody().create_backup(v1::CreateBackupRequest {}).await)
+            }
+            "AuditService/ReadEntries" => {
+                outcome(client.audit().read_entries(v1::ReadEntriesRequest::default()).await)
+            }
+            "IdentityService/WhoAmI" => outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await),
+            _ => panic!("this test does not know how to call {rpc}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_rpc_tells_every_kind_of_caller_what_the_matrix_says() {
+    let fixture = Fixture::new().await;
+    let mut found = Cells::new();
+    for rpc in rpcs() {
+        for (caller, client) in &fixture.clients {
+            found.insert((rpc.clone(), (*caller).to_owned()), fixture.call(&rpc, client).await);
+        }
+    }
+    let expected = expected();
+    let missing: Vec<_> = found.keys().filter(|cell| !expected.contains_key(cell)).collect();
+    assert!(missing.is_empty(), "not in the matrix: {missing:#?}");
+    let left_over: Vec<_> = expected.keys().filter(|cell| !found.contains_key(cell)).collect();
+    assert!(left_over.is_empty(), "in the matrix, but there is no such call: {left_over:#?}");
+    let wrong: Vec<_> = found.iter().filter(|(cell, told)| expected.get(cell) != Some(told)).collect();
+    assert!(wrong.is_empty(), "told otherwise than the matrix says: {wrong:#?}");
+    assert_eq!(found.len(), rpcs().len() * (CALLERS.len() + STRANGERS.len() + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_show_callers_what_concerns_them_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    for (caller, chains, grants) in [
+        ("custodian", &["alpha", "beta"][..], 0),
+        ("source", &["alpha"], 0),
+        ("recipient", &["alpha"], 0),
+        ("owner", &["alpha"], 2),
+        ("owner-steward", &["alpha"], 2),
+        ("other-steward", &["beta"], 1),
+        ("auditor", &[], 0),
+        ("grantee", &["alpha"], 2),
+        ("outsider", &[], 0),
+    ] {
+        let client = &fixture.clients.iter().find(|(name, _)| *name == caller).expect("in the table").1;
+        let listed = client.registry().list_chains(v1::ListChainsRequest::default()).await.expect("known").into_inner();
+        let ids: Vec<_> = listed.chains.iter().map(|chain| chain.chain_id.as_str()).collect();
+        assert_eq!(ids, chains, "{caller}");
+        let listed = client.grants().list_grants(v1::ListGrantsRequest::default()).await.expect("known").into_inner();
+        assert_eq!(listed.grants.len(), grants, "{caller}");
+        let who = client.identity().who_am_i(v1::WhoAmIRequest {}).await.expect("known").into_inner();
+        assert_eq!(who.live_grants.len(), if caller == "grantee" { 2 } else { 0 }, "{caller}");
+        let beta = v1::ListChainsRequest { chain_id: "beta".into() };
+        let may = chains.contains(&"beta");
+        assert_eq!(outcome(client.registry().list_chains(beta).await), if may { "allowed" } else { "UNKNOWN_CHAIN" });
+    }
+}
+
+/// Health and reflection are for every certificate that names somebody, registered or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_and_reflection_are_open_to_every_certificate_with_a_spiffe_id() {
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_request::MessageRequest};
+    let world = World::start_with(REGISTRY).await;
+    let uri = |member: &str| vec![format!("spiffe://{}/{member}", sluis_testkit::pki::TRUST_DOMAIN)];
+    for (uris, expected) in [
+        (uri("hospital/etl"), "allowed"),
+        (uri("nobody/etl"), "allowed"),
+        (uri("hospital/gone"), "allowed"),
+        (vec![], "NO_SPIFFE_ID"),
+    ] {
+        let channel = channel(&world, &Wanted { uris: uris.clone(), dns: vec!["etl.test".into()], expired: false }).await;
+        let check = HealthCheckRequest { service: String::new() };
+        assert_eq!(outcome(HealthClient::new(channel.clone()).check(check).await), expected, "{uris:?}");
+        let list = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let mut client = ServerReflectionClient::new(channel);
+        let said = match client.server_reflection_info(tokio_stream::iter([list])).await {
+            Ok(answers) => outcome(answers.into_inner().next().await.expect("an answer")),
+            Err(status) => outcome(Err::<(), _>(status)),
+        };
+        assert_eq!(said, expected, "{uris:?}");
+    }
+}
+
+async fn channel(world: &World, wanted: &Wanted) -> Channel {
+    let credentials = world.pki.client(wanted);
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(world.pki.ca_pem()))
+        .identity(Identity::from_pem(&credentials.cert_pem, &credentials.key_pem));
+    let endpoint = Endpoint::from_shared(world.endpoint()).expect("a URL").tls_config(tls).expect("PEM");
+    endpoint.connect().await.expect("connects")
+}

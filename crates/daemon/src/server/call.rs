@@ -65,8 +65,14 @@ impl Call {
         if self.shared.tls.is_revoked(&self.peer) { Err(Reason::CertificateRevoked.into()) } else { Ok(()) }
     }
 
-    /// Records how the call ends, and makes the answer.
-    pub(crate) fn deny(&self, denial: Denial) -> Status {
+    /// Records how the call ends, and makes the answer. What the daemon itself refuses a caller is put into the audit
+    /// log first; the engine has done so with its own refusals.
+    pub(crate) async fn deny(&self, mut denial: Denial) -> Status {
+        if let (false, Some(caller), Some(act)) = (denial.recorded, self.peer.caller(), self.rpc.act()) {
+            let (shared, caller, reason) = (self.shared.clone(), caller.clone(), denial.reason);
+            let recorded = tokio::task::spawn_blocking(move || shared.engine.refuse(&caller, act, reason)).await;
+            denial.reason = recorded.unwrap_or(Reason::Internal);
+        }
         if denial.reason == Reason::ReadOnly {
             self.shared.health_changed.notify_one();
         }
@@ -175,9 +181,9 @@ pub(super) async fn handle(
         Ok(permit) => {
             request.extensions_mut().insert(call.clone());
             let response = connection.routes.call(call.rpc, request).await;
-            (sluis_error(response, &call), Some(permit))
+            (sluis_error(response, &call).await, Some(permit))
         }
-        Err(denial) => (call.deny(denial).into_http(), None),
+        Err(denial) => (call.deny(denial).await.into_http(), None),
     };
     if let Ok(id) = HeaderValue::from_str(&call.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -206,10 +212,10 @@ fn admit(call: &Call) -> Result<OwnedSemaphorePermit, Denial> {
 }
 
 /// tonic answers what it cannot read by itself, with a text and without a reason. Those answers get ours.
-fn sluis_error(response: Response<Body>, call: &Call) -> Response<Body> {
+async fn sluis_error(response: Response<Body>, call: &Call) -> Response<Body> {
     let status = Status::from_header_map(response.headers()).filter(|_| call.denied.get().is_none());
     match status.as_ref().map(Status::code).and_then(transport_reason) {
-        Some(reason) if call.rpc.class != Class::Infrastructure => call.deny(reason.into()).into_http(),
+        Some(reason) if call.rpc.class != Class::Infrastructure => call.deny(reason.into()).await.into_http(),
         _ => response,
     }
 }

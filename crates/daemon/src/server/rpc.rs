@@ -1,6 +1,8 @@
 //! Every RPC there is. What is not in this table does not exist: it is answered `UNIMPLEMENTED` and counted as
 //! `unknown`, so that callers cannot make labels.
 
+use sluis_domain::audit::Act;
+
 /// How an RPC is limited, logged and drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -20,6 +22,32 @@ pub(super) struct Rpc {
     /// `package.Service`.
     pub(super) service: &'static str,
     pub(super) class: Class,
+}
+
+impl Rpc {
+    /// The act a refusal of this RPC is recorded as; none for health, reflection and what does not exist.
+    pub(super) fn act(&self) -> Option<Act> {
+        let method = self.path.rsplit('/').next().filter(|_| self.class != Class::Infrastructure)?;
+        Some(match method {
+            "Pseudonymise" | "PseudonymiseBatch" => Act::Pseudonymise,
+            "Convert" | "ConvertBatch" => Act::Convert,
+            "Reidentify" | "ReidentifyBatch" => Act::Reidentify,
+            "RequestGrant" => Act::RequestGrant,
+            "ApproveGrant" => Act::ApproveGrant,
+            "DenyGrant" => Act::DenyGrant,
+            "RevokeGrant" => Act::RevokeGrant,
+            "GetGrant" | "ListGrants" => Act::ReadGrants,
+            "ApplyRegistry" => Act::ApplyRegistry,
+            "GetRegistry" | "ListChains" => Act::ReadRegistry,
+            "GetStatus" => Act::ReadStatus,
+            "RotateChain" => Act::RotateChain,
+            "DisableVersion" => Act::DisableVersion,
+            "CreateBackup" => Act::CreateBackup,
+            "ReadEntries" => Act::ReadAudit,
+            "WhoAmI" => Act::Admit,
+            _ => return None,
+        })
+    }
 }
 
 /// What stands for everything that does not exist.
@@ -55,6 +83,14 @@ pub(super) fn find(path: &str) -> Option<&'static Rpc> {
 mod tests {
     use super::*;
     use prost::Message;
+
+    #[test]
+    fn refusals_of_every_rpc_of_sluis_have_an_act() {
+        for rpc in RPCS {
+            assert_eq!(rpc.act().is_some(), rpc.class != Class::Infrastructure, "{}", rpc.path);
+        }
+        assert_eq!(UNKNOWN.act(), None);
+    }
 
     /// As much of `google.protobuf.FileDescriptorSet` as is needed.
     #[derive(Clone, PartialEq, Message)]

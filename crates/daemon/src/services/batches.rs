@@ -99,7 +99,10 @@ pub(super) async fn unary<D: Data>(
         call.hold(shared.pool.reserve(batch::cost(&batch)).await);
         finish(call, D::OPERATION, submit::<D>(shared, &Arc::new(session), batch)).await
     };
-    answer.await.map_err(|denial| call.deny(denial))
+    match answer.await {
+        Ok(answer) => Ok(answer),
+        Err(denial) => Err(call.deny(denial).await),
+    }
 }
 
 /// A stream of batches. Answers with headers at once, so that callers that wait for them can send their first message.
@@ -146,12 +149,15 @@ impl<D: Data> Answering<D> {
                 finish(&self.call, D::OPERATION, receiver).await.map(|(result, _)| D::result(result))
             }
         };
-        Some(answer.map_err(|denial| {
-            // Batches after an error are not answered.
-            self.receiver.close();
-            while self.receiver.try_recv().is_ok() {}
-            self.call.deny(denial)
-        }))
+        Some(match answer {
+            Ok(response) => Ok(response),
+            Err(denial) => {
+                // Batches after an error are not answered.
+                self.receiver.close();
+                while self.receiver.try_recv().is_ok() {}
+                Err(self.call.deny(denial).await)
+            }
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use v1::convert_request::Message as Incoming;
 use v1::convert_response::Message as Outgoing;
 
 use super::batches::{self, Answers, Data, Message};
-use super::{Conversion, call_of};
+use super::{Conversion, call_of, present};
 use crate::convert;
 use crate::status::Denial;
 use crate::telemetry::Operation;
@@ -31,7 +31,7 @@ impl v1::conversion_service_server::ConversionService for Conversion {
     ) -> Result<Response<v1::ConvertBatchResponse>, Status> {
         let call = call_of(request.extensions())?;
         let v1::ConvertBatchRequest { grant_id, batch } = request.into_inner();
-        let batch = convert::present("batch", batch).map_err(|d| call.deny(d))?;
+        let batch = present(&call, "batch", batch).await?;
         let open = Open { field: "grant_id", grant_id };
         let (result, remaining) = batches::unary::<Convert>(&self.0, &call, open, batch).await?;
         // Under a grant something always remains, if only nothing.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use sluis_engine::Caller;
 use tonic::{Extensions, Status};
 
+use crate::convert;
 use crate::server::{Call, Shared};
 use crate::status::Denial;
 
@@ -52,13 +53,24 @@ fn call_of(extensions: &Extensions) -> Result<Arc<Call>, Status> {
     call.cloned().ok_or_else(|| Denial::internal("a request came around the front door").status())
 }
 
+/// A message field that must be there.
+async fn present<T>(call: &Call, field: &'static str, value: Option<T>) -> Result<T, Status> {
+    match convert::present(field, value) {
+        Ok(value) => Ok(value),
+        Err(denial) => Err(call.deny(denial).await),
+    }
+}
+
 /// Runs `job` off the I/O threads, as the caller, and turns its refusal into the answer.
 async fn act<T: Send + 'static>(
     shared: &Arc<Shared>,
     call: &Call,
     job: impl FnOnce(&Shared, &Caller) -> Result<T, Denial> + Send + 'static,
 ) -> Result<T, Status> {
-    blocking(shared, call, job).await.map_err(|denial| call.deny(denial))
+    match blocking(shared, call, job).await {
+        Ok(answer) => Ok(answer),
+        Err(denial) => Err(call.deny(denial).await),
+    }
 }
 
 /// As [`act`], without an answer yet.

@@ -8,7 +8,7 @@ use v1::pseudonymise_request::Message as Incoming;
 use v1::pseudonymise_response::Message as Outgoing;
 
 use super::batches::{self, Answers, Data, Message};
-use super::{Pseudonymisation, call_of};
+use super::{Pseudonymisation, call_of, present};
 use crate::convert;
 use crate::status::Denial;
 use crate::telemetry::Operation;
@@ -31,8 +31,8 @@ impl v1::pseudonymisation_service_server::PseudonymisationService for Pseudonymi
     ) -> Result<Response<v1::PseudonymiseBatchResponse>, Status> {
         let call = call_of(request.extensions())?;
         let v1::PseudonymiseBatchRequest { open, batch } = request.into_inner();
-        let open = convert::present("open", open).map_err(|d| call.deny(d))?;
-        let batch = convert::present("batch", batch).map_err(|d| call.deny(d))?;
+        let open = present(&call, "open", open).await?;
+        let batch = present(&call, "batch", batch).await?;
         let (result, _) = batches::unary::<Pseudonymise>(&self.0, &call, open, batch).await?;
         Ok(Response::new(v1::PseudonymiseBatchResponse { result: Some(result) }))
     }

@@ -8,7 +8,7 @@ use v1::reidentify_request::Message as Incoming;
 use v1::reidentify_response::Message as Outgoing;
 
 use super::batches::{self, Answers, Data, Message};
-use super::{Reidentification, call_of};
+use super::{Reidentification, call_of, present};
 use crate::convert;
 use crate::status::Denial;
 use crate::telemetry::Operation;
@@ -31,7 +31,7 @@ impl v1::reidentification_service_server::ReidentificationService for Reidentifi
     ) -> Result<Response<v1::ReidentifyBatchResponse>, Status> {
         let call = call_of(request.extensions())?;
         let v1::ReidentifyBatchRequest { grant_id, batch } = request.into_inner();
-        let batch = convert::present("batch", batch).map_err(|d| call.deny(d))?;
+        let batch = present(&call, "batch", batch).await?;
         let open = Open { field: "grant_id", grant_id };
         let (result, remaining) = batches::unary::<Reidentify>(&self.0, &call, open, batch).await?;
         // Under a grant something always remains, if only nothing.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::{LinkKey, PseudonymKey, Secret};
+use sluis_domain::Kid;
 use sluis_keyring::{Kek, Keyring, LineVersion};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::scene::Scene;
@@ -96,8 +97,8 @@ fn make(case: &Value, root_namespace: &Secret, root_kid: &Secret, escrow_kid: &S
     let link = if linked { LinkKey::linked(root_namespace) } else { LinkKey::unlinked(root_kid) };
     let link_value = link.link_value(&hex(&case["x"]));
     let pseudonym = PseudonymKey::new(root_kid).pseudonym(&link_value);
-    let kid = u32::from_be_bytes(hex(&case["kid"]).try_into().expect("four bytes"));
-    let escrow = EscrowKeys::new(escrow_kid, kid.try_into().expect("not zero"));
+    let kid = Kid::from_be_bytes(hex(&case["kid"]).try_into().expect("four bytes")).expect("not zero");
+    let escrow = EscrowKeys::new(escrow_kid, kid);
     Made { link_value: *link_value.expose(), pseudonym: *pseudonym.as_bytes(), row_key: escrow.row_key(&pseudonym) }
 }
 

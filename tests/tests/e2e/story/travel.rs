@@ -2,6 +2,7 @@
 //! custodian.
 
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use prost::Message;
 use sluis_client::{Client, Config, Zeroizing};
@@ -12,6 +13,8 @@ use sluis_testkit::process::Sluis;
 use sluis_testkit::scene::Scene;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, http};
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -104,13 +107,37 @@ async fn record(scene: &Scene) -> (Recorder, String) {
     let tls = ServerTlsConfig::new().identity(identity).client_ca_root(Certificate::from_pem(ca));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("https://localhost:{}", listener.local_addr().expect("bound").port());
-    let server = Server::builder()
-        .tls_config(tls)
-        .expect("usable")
-        .add_service(PseudonymisationServiceServer::new(recorder.clone()))
-        .add_service(RegistryServiceServer::new(recorder.clone()));
-    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let front = Front {
+        data: PseudonymisationServiceServer::new(recorder.clone()),
+        registry: RegistryServiceServer::new(recorder.clone()),
+    };
+    let mut server = Server::builder().tls_config(tls).expect("usable");
+    tokio::spawn(async move { server.serve_with_incoming(front, TcpListenerStream::new(listener)).await });
     (recorder, endpoint)
+}
+
+/// Both services of the recorder.
+#[derive(Clone)]
+struct Front {
+    data: PseudonymisationServiceServer<Recorder>,
+    registry: RegistryServiceServer<Recorder>,
+}
+
+impl Service<http::Request<Body>> for Front {
+    type Response = http::Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        match request.uri().path().starts_with("/sluis.v1.RegistryService/") {
+            true => self.registry.call(request),
+            false => self.data.call(request),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,111 @@
+//! An engine over any store, with the registry of the tests, without sockets.
+
+use std::sync::Arc;
+
+use sluis_domain::grant::{Kind, OutputOrder, Terms};
+use sluis_domain::port::{Clock, Store};
+use sluis_domain::{BatchId, BatchOutcome, Column, GrantId, Reason, RecordBatch, Timestamp};
+use sluis_engine::{Caller, Engine, Refusal, Settings};
+use sluis_keyring::Kek;
+use sluis_testkit::clock::TestClock;
+use sluis_testkit::registry::{CUSTODIANS, registry};
+use tokio::runtime::Builder;
+
+pub(crate) const STUDY: &str = "diabetes-study";
+pub(crate) const REGISTER: &str = "national-registry";
+
+/// An engine and what it was opened with.
+pub(crate) struct Office<S> {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Arc<S>,
+    clock: Arc<TestClock>,
+    kek: Kek,
+}
+
+pub(crate) fn caller(identity: &str) -> Caller {
+    Caller { identity: identity.parse().unwrap(), fingerprint: [7; 32], not_after: Timestamp::MAX }
+}
+
+pub(crate) fn custodian() -> Caller {
+    caller(CUSTODIANS[0])
+}
+
+impl<S: Store + 'static> Office<S> {
+    /// An engine over an empty store.
+    pub(crate) fn open(store: S) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let kek = Kek::generate_file(&directory.path().join("kek")).unwrap();
+        let (store, clock) = (Arc::new(store), Arc::new(TestClock::now()));
+        Engine::initialise(&*store, &kek, &*clock).unwrap();
+        let engine = start(&store, &kek, &clock);
+        engine.apply_registry(&custodian(), &registry(), false, None).unwrap();
+        Self { engine, store, clock, kek }
+    }
+
+    /// A new engine over the same store, as after a restart.
+    pub(crate) fn reopen(&mut self) {
+        self.engine = start(&self.store, &self.kek, &self.clock);
+    }
+
+    /// An approved grant of the registry office to convert tokens of `from` into tokens of `to`.
+    pub(crate) fn grant(&self, from: &str, to: &str, max_values: u64) -> GrantId {
+        let bsn = |chain: &str| (chain.parse().unwrap(), "bsn".parse().unwrap());
+        let terms = Terms {
+            kind: Kind::Convert { from: bsn(from), to: bsn(to), order: OutputOrder::Ordered },
+            purpose: "test".into(),
+            legal_basis: "test".into(),
+            max_values,
+            not_before: None,
+            not_after: self.clock.now().plus_millis(3_600_000),
+        };
+        let view = self.engine.request_grant(&caller("registry-office/etl"), terms).unwrap();
+        for steward in ["uni-research/steward-1", "registry-office/steward-a"] {
+            self.engine.approve_grant(&caller(steward), &view.record.grant.id, &view.digest).unwrap();
+        }
+        view.record.grant.id.clone()
+    }
+
+    /// Values used under a grant.
+    pub(crate) fn used(&self, grant: &GrantId) -> u64 {
+        self.engine.get_grant(&caller("registry-office/etl"), grant).unwrap().used
+    }
+
+    /// Tokens of identifiers in a chain.
+    pub(crate) fn pseudonymise(&self, chain: &str, identifiers: &[String]) -> Vec<String> {
+        let (source, chain) = (caller("hospital-north/etl"), chain.parse().unwrap());
+        let session = self.engine.open_pseudonymise(&source, &chain, &["bsn".parse().unwrap()], false).unwrap();
+        let pending = self.engine.pseudonymise(&session, &batch(None, identifiers)).unwrap();
+        texts(&wait(pending).unwrap())
+    }
+
+    /// Converts under a grant as its grantee.
+    pub(crate) fn convert(&self, grant: &GrantId, batch: &RecordBatch) -> Result<BatchOutcome, Refusal> {
+        let session = self.engine.open_convert(&caller("registry-office/etl"), grant)?;
+        wait(self.engine.convert(&session, batch)?)
+    }
+
+    /// As [`Self::convert`]: the tokens, or why not.
+    pub(crate) fn converted(&self, grant: &GrantId, tokens: &[String]) -> Result<Vec<String>, Reason> {
+        self.convert(grant, &batch(None, tokens)).map(|outcome| texts(&outcome)).map_err(|refusal| refusal.reason())
+    }
+}
+
+fn start<S: Store + 'static>(store: &Arc<S>, kek: &Kek, clock: &Arc<TestClock>) -> Arc<Engine> {
+    let settings = Settings { custodians: CUSTODIANS.map(|text| text.parse().unwrap()).to_vec() };
+    Arc::new(Engine::open(store.clone(), kek, clock.clone(), settings).unwrap())
+}
+
+/// One column of `bsn`.
+pub(crate) fn batch(id: Option<&[u8]>, values: &[String]) -> RecordBatch {
+    let id = id.map(|id| BatchId::new(id).unwrap());
+    RecordBatch::new(id, values.len(), vec![("bsn".parse().unwrap(), Column::from_values(values))]).unwrap()
+}
+
+/// The values of the only column of an outcome.
+pub(crate) fn texts(outcome: &BatchOutcome) -> Vec<String> {
+    outcome.columns[0].1.iter().map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+}
+
+fn wait<F: Future>(future: F) -> F::Output {
+    Builder::new_current_thread().build().unwrap().block_on(future)
+}
