@@ -13,6 +13,7 @@
 //! | `sluis/1 opt-out` | [`OPT_OUT`]: opt-out key, from a namespace's root |
 //! | `sluis/1 prehash` | [`PREHASH`]: first part of the message hashed at the source |
 //! | `sluis/1 key-check` | [`KEY_CHECK`]: key-check value of any key |
+//! | `sluis/1 state-fingerprint` | [`STATE_FINGERPRINT`]: key of fingerprints of what must not be stored, from the state key |
 
 /// Linked key of a namespace.
 pub const LINK: &[u8] = b"sluis/1 link";
@@ -36,6 +37,8 @@ pub const OPT_OUT: &[u8] = b"sluis/1 opt-out";
 pub const PREHASH: &[u8] = b"sluis/1 prehash";
 /// Key-check value.
 pub const KEY_CHECK: &[u8] = b"sluis/1 key-check";
+/// Key of the fingerprints by which counted batches are recognised; the custodian's own business, not part of the method.
+pub const STATE_FINGERPRINT: &[u8] = b"sluis/1 state-fingerprint";
 
 #[cfg(test)]
 mod tests;

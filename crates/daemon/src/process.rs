@@ -22,3 +22,17 @@ pub fn log_panics_by_place() {
         None => tracing::error!("panic"),
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{dumpable_behavior, getrlimit};
+
+    use super::*;
+
+    #[test]
+    fn a_hardened_process_leaves_no_core_and_cannot_be_traced() {
+        harden().expect("the kernel allows it");
+        assert_eq!(dumpable_behavior().expect("known"), DumpableBehavior::NotDumpable);
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+    }
+}

@@ -1,5 +1,6 @@
 //! Record batches: the unit of work.
 
+use crate::registry::MAX_ELEMENTS_PER_CHAIN;
 use crate::{Column, ElementName, Reason};
 
 /// Most rows of one batch.
@@ -43,12 +44,15 @@ impl RecordBatch {
     /// Checks the shape of a batch.
     ///
     /// # Errors
-    /// [`Reason::InvalidBatch`] if a column does not have `rows` values, an element comes twice, or there are
-    /// more than [`MAX_ROWS`] rows.
+    /// [`Reason::InvalidBatch`] if a column does not have `rows` values, an element comes twice, or there are more than
+    /// [`MAX_ROWS`] rows or more columns than a chain can have elements.
     pub fn new(batch_id: Option<BatchId>, rows: usize, columns: Vec<(ElementName, Column)>) -> Result<Self, Reason> {
+        if rows > MAX_ROWS || columns.len() > MAX_ELEMENTS_PER_CHAIN {
+            return Err(Reason::InvalidBatch);
+        }
         let lengths_agree = columns.iter().all(|(_, column)| column.rows() == rows);
         let names_differ = columns.iter().enumerate().all(|(i, (name, _))| columns[..i].iter().all(|(n, _)| n != name));
-        if lengths_agree && names_differ && rows <= MAX_ROWS {
+        if lengths_agree && names_differ {
             Ok(Self { batch_id, rows, columns })
         } else {
             Err(Reason::InvalidBatch)

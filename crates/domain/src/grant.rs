@@ -206,6 +206,8 @@ pub struct Approval {
     pub steward: Identity,
     /// When.
     pub at: Timestamp,
+    /// Under which registry version.
+    pub registry_version: u64,
 }
 
 /// How a grant was ended by somebody.
@@ -304,7 +306,7 @@ impl Record {
     /// # Errors
     /// [`Reason::OwnRequest`], [`Reason::AlreadyApproved`], [`Reason::GrantDecided`] if no approval of the
     /// steward's organisation is missing or the grant is decided, [`Reason::GrantExpired`].
-    pub fn approve(&self, steward: &Identity, now: Timestamp) -> Result<Self, Reason> {
+    pub fn approve(&self, steward: &Identity, now: Timestamp, registry_version: u64) -> Result<Self, Reason> {
         if *steward == self.grant.requester {
             return Err(Reason::OwnRequest);
         }
@@ -320,7 +322,7 @@ impl Record {
             return Err(Reason::GrantDecided);
         }
         let mut next = self.clone();
-        next.approvals.push(Approval { steward: steward.clone(), at: now });
+        next.approvals.push(Approval { steward: steward.clone(), at: now, registry_version });
         Ok(next)
     }
 
@@ -338,12 +340,13 @@ impl Record {
     /// Ends an approved grant (or withdraws a request).
     ///
     /// # Errors
-    /// [`Reason::GrantDecided`] if it has ended already.
+    /// [`Reason::GrantDecided`] if it has ended already, [`Reason::GrantExpired`] if its end has passed.
     pub fn revoke(&self, by: &Identity, now: Timestamp) -> Result<Self, Reason> {
-        if self.ended.is_some() {
-            return Err(Reason::GrantDecided);
+        match self.state(now, 0) {
+            State::Requested | State::Approved => Ok(self.end(false, by, now)),
+            State::Expired => Err(Reason::GrantExpired),
+            _ => Err(Reason::GrantDecided),
         }
-        Ok(self.end(false, by, now))
     }
 
     fn end(&self, denied: bool, by: &Identity, at: Timestamp) -> Self {
@@ -355,7 +358,7 @@ impl Record {
         let mut out = Writer::new(RECORD_FORMAT);
         out.lp(self.grant.encode()).u16(self.approvals.len() as u16);
         for approval in &self.approvals {
-            out.lp(approval.steward.to_string()).u64(approval.at.millis());
+            out.lp(approval.steward.to_string()).u64(approval.at.millis()).u64(approval.registry_version);
         }
         match &self.ended {
             None => out.u8(0),
@@ -371,7 +374,9 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, RECORD_FORMAT)?;
         let grant = Grant::decode(input.lp()?)?;
-        let approvals = list(&mut input, |i| Ok(Approval { steward: i.parse()?, at: timestamp(i)? }))?;
+        let approvals = list(&mut input, |i| {
+            Ok(Approval { steward: i.parse()?, at: timestamp(i)?, registry_version: i.u64()? })
+        })?;
         let ended = match input.u8()? {
             0 => None,
             kind @ 1..=2 => Some(Ended { denied: kind == 1, by: input.parse()?, at: timestamp(&mut input)? }),

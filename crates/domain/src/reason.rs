@@ -80,7 +80,7 @@ reasons! {
     NotASteward = "NOT_A_STEWARD", PermissionDenied, "only a steward of the organisation that owns the chain may do this";
     NotACustodian = "NOT_A_CUSTODIAN", PermissionDenied, "only custodians may do this";
     NotAnAuditor = "NOT_AN_AUDITOR", PermissionDenied, "only auditors may do this";
-    CustodianMayNot = "CUSTODIAN_MAY_NOT", PermissionDenied, "a custodian can neither request nor decide grants";
+    CustodianMayNot = "CUSTODIAN_MAY_NOT", PermissionDenied, "a custodian keeps the keys: it can neither submit records nor request, see, decide or use grants";
     OwnRequest = "OWN_REQUEST", PermissionDenied, "a requester cannot approve their own request; another steward must";
     AlreadyApproved = "ALREADY_APPROVED", FailedPrecondition, "this steward has already approved this grant; a different steward must give the next approval";
     NotEligible = "NOT_ELIGIBLE", PermissionDenied, "the caller's organisation may not hold this grant: conversion is for the owner or a recipient of the chain converted from, re-identification for those the chain lists in reidentify_to";
@@ -102,6 +102,7 @@ reasons! {
     InvalidPageToken = "INVALID_PAGE_TOKEN", InvalidArgument, "the page token is not one this custodian gave out";
     BackupFailed = "BACKUP_FAILED", Internal, "the backup could not be written; the custodian's log says why";
     // Grants
+    TooManyGrants = "TOO_MANY_REQUESTED_GRANTS", ResourceExhausted, "too many of the organisation's grants wait for a decision; have some decided or revoke them";
     UnknownGrant = "UNKNOWN_GRANT", NotFound, "the grant does not exist, or not for this caller";
     GrantKind = "GRANT_KIND", FailedPrecondition, "the grant is of the other kind";
     GrantNotApproved = "GRANT_NOT_APPROVED", FailedPrecondition, "the grant is not approved yet";

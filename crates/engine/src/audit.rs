@@ -84,6 +84,12 @@ impl Engine {
             return refusal;
         }
         entry.outcome = Outcome::Refused(refusal.reason());
+        // Nothing was done, so there is nothing to count.
+        (entry.rows, entry.values, entry.rejected) = (0, 0, 0);
+        entry.keys.clear();
+        // A name that is no chain's is whatever the caller put there.
+        let snapshot = self.snapshot();
+        entry.chain = entry.chain.filter(|chain| snapshot.registry.registry.chain(chain).is_some());
         let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
         match self.store.commit(commit) {
             Ok(_) => refusal,

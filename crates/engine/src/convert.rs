@@ -1,7 +1,6 @@
 //! Convert: pseudonyms of one chain become those of another, under a grant.
 
-use std::sync::Arc;
-
+use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, token};
 use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::grant::{Kind, OutputOrder, Record};
@@ -11,13 +10,11 @@ use sluis_domain::{BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, Gr
 use sluis_keyring::LineVersion;
 
 use crate::engine::Engine;
+use crate::grants::Known;
 use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
-use crate::tokens::{ROW_KEY_LEN, Tokens};
+use crate::tokens::{LINK_ROW_LEN, Tokens};
 use crate::{Caller, Pending, Refusal};
-
-/// Characters of a token's text.
-const TOKEN_LEN: usize = 44;
 
 /// An open conversion. Grant, standing, registry and keys are looked at anew for every batch.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ impl Engine {
     pub fn open_convert(&self, caller: &Caller, grant: &GrantId) -> Result<ConvertSession, Refusal> {
         self.on_record(caller, Act::Convert, |entry| {
             self.authorise(caller, BeKnown)?;
-            let record = self.grant_on_record(grant, entry)?;
+            let record = self.grant_on_record(grant, entry)?.record;
             self.authorise(caller, UseGrant { record: &record })?;
             Route::of(&record)?;
             let remaining = self.remaining(&record)?;
@@ -76,11 +73,12 @@ impl Engine {
     /// As [`Self::open_convert`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::BatchIdReused`], and
     /// those of the store. Nothing of the batch was done or counted then.
     pub fn convert(&self, session: &ConvertSession, batch: &RecordBatch) -> Result<Pending, Refusal> {
+        let _steady = self.steady();
         self.on_record(&session.caller, Act::Convert, |entry| {
-            let record = self.grant_on_record(&session.grant, entry)?;
-            let permit = self.authorise(&session.caller, UseGrant { record: &record })?;
+            let grant = self.grant_on_record(&session.grant, entry)?;
+            let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
             let (outcome, commit) = self.convert_batch(&permit, batch, entry)?;
-            self.charge(&record, batch, outcome, commit)
+            self.charge(&permit, &grant, batch, outcome, commit)
         })
     }
 
@@ -130,14 +128,18 @@ impl Engine {
     /// Counts a batch under its grant and submits it.
     pub(crate) fn charge(
         &self,
-        record: &Arc<Record>,
+        permit: &Permit<UseGrant<'_>>,
+        grant: &Known,
         batch: &RecordBatch,
         outcome: BatchOutcome,
-        commit: Commit,
+        mut commit: Commit,
     ) -> Result<Pending, Refusal> {
-        let snapshot = self.snapshot();
+        let snapshot = permit.snapshot();
+        self.expect_unchanged(snapshot, Some(grant), &mut commit);
+        // The store would sort them too, but while the grant's counter is locked.
+        commit.rows.iter_mut().for_each(PackedRows::sort);
         let mut answer = None;
-        self.meters.charge(&*self.store, snapshot.keyring.state(), record, batch, commit, |remaining| {
+        self.meters.charge(&*self.store, snapshot.keyring.state(), &grant.record, batch, commit, |remaining| {
             let (pending, done) = Pending::new(outcome, Some(remaining));
             answer = Some(pending);
             done
@@ -154,8 +156,8 @@ impl Engine {
 /// Pseudonyms of the target line, and its link rows where it escrows.
 fn rekey(target: &LineVersion, subjects: &[Option<LinkValue>], escrows: bool, commit: &mut Commit) -> Column {
     let kid = target.info().kid;
-    let mut output = ColumnBuilder::with_capacity(subjects.len(), subjects.len() * TOKEN_LEN);
-    let mut rows = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, subjects.len(), subjects.len() * 37);
+    let mut output = ColumnBuilder::with_capacity(subjects.len(), subjects.len() * token::TEXT_LEN);
+    let mut rows = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, subjects.len(), subjects.len() * LINK_ROW_LEN);
     for subject in subjects {
         let Some(link) = subject else {
             output.push_missing();

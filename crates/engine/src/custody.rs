@@ -106,10 +106,7 @@ impl Engine {
     }
 
     fn commit_keys(&self, change: Change, entry: &mut Entry, versions: &[VersionInfo]) -> Result<(), Refusal> {
-        entry.keys = versions
-            .iter()
-            .map(|info| KeyUse { namespace: info.namespace.clone(), kid: info.kid, values: 0 })
-            .collect();
+        entry.keys = key_uses(versions);
         let (keyring, writes) = change.finish();
         let mut commit = Commit { writes, ..Commit::default() };
         commit.entry(entry.encode());
@@ -135,4 +132,9 @@ impl Engine {
             Ok(BackupDone { bytes, entries })
         })
     }
+}
+
+/// New or changed versions, as an audit entry names them.
+pub(crate) fn key_uses(versions: &[VersionInfo]) -> Vec<KeyUse> {
+    versions.iter().map(|info| KeyUse { namespace: info.namespace.clone(), kid: info.kid, values: 0 }).collect()
 }

@@ -1,17 +1,17 @@
 //! The engine: what is in force, and the ports.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use sluis_domain::audit::{Act, Entry};
-use sluis_domain::grant::Record;
 use sluis_domain::port::{Clock, Commit, Family, Store};
 use sluis_domain::registry::Registry;
 use sluis_domain::{GrantId, Identity, Timestamp};
 use sluis_keyring::{Kek, Keyring, KeyringError};
 
 use crate::audit::RefusalLimit;
+use crate::grants::Known;
 use crate::meter::Meters;
 use crate::policy::{self, Action, BeKnown, Permit};
 use crate::snapshot::{RegistryState, Snapshot};
@@ -29,11 +29,12 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     snapshot: ArcSwap<Snapshot>,
-    pub(crate) grants: Mutex<BTreeMap<GrantId, Arc<Record>>>,
+    pub(crate) grants: Mutex<BTreeMap<GrantId, Known>>,
     pub(crate) meters: Meters,
     pub(crate) refusals: RefusalLimit,
-    /// Held during every change of registry, keys or grants.
-    governing: Mutex<()>,
+    /// Written during every change of registry, keys or grants; read from the authorisation of a batch until it is in
+    /// the store's queue, so that no batch overtakes the change that ends its permission.
+    governing: RwLock<()>,
     started: Timestamp,
 }
 
@@ -82,7 +83,7 @@ impl Engine {
             grants: Mutex::new(grants),
             meters: Meters::default(),
             refusals: RefusalLimit::default(),
-            governing: Mutex::new(()),
+            governing: RwLock::new(()),
         })
     }
 
@@ -122,8 +123,13 @@ impl Engine {
     }
 
     /// One change at a time.
-    pub(crate) fn govern(&self) -> MutexGuard<'_, ()> {
-        self.governing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn govern(&self) -> RwLockWriteGuard<'_, ()> {
+        self.governing.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No change meanwhile.
+    pub(crate) fn steady(&self) -> RwLockReadGuard<'_, ()> {
+        self.governing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a durable change into force. Only while [`Self::govern`] is held.
@@ -137,16 +143,29 @@ impl Engine {
     }
 }
 
+/// The registry version that the last audit entry names: a registry before it was in force once, and is not now.
+fn last_version_on_record(store: &dyn Store) -> Result<u64, EngineError> {
+    let Some(last) = store.entries().checked_sub(1) else { return Ok(0) };
+    let page = store.scan(Family::Audit, &last.to_be_bytes(), 1)?;
+    let entry = page.first().and_then(|(_, bytes)| Entry::decode(bytes).ok());
+    entry.map(|entry| entry.registry_version).ok_or(EngineError::Corrupt("audit entry"))
+}
+
 /// The last registry version: key = version (8 bytes), sealed with generation = version.
 fn load_registry(store: &dyn Store, keyring: &Keyring, custodians: &[Identity]) -> Result<RegistryState, EngineError> {
     let mut latest = RegistryState { version: 0, registry: Registry::empty(), toml: String::new() };
     let mut newest = None;
     loop {
-        let page = store.scan(Family::Registry, &(latest.version + 1).to_be_bytes(), 256)?;
-        let Some(last) = page.into_iter().last() else { break };
-        let key: [u8; 8] = last.0.as_slice().try_into().map_err(|_| EngineError::Corrupt("registry"))?;
-        latest.version = u64::from_be_bytes(key);
+        let page = store.scan(Family::Registry, &(latest.version + 1).to_be_bytes(), 1)?;
+        let Some(last) = page.into_iter().next() else { break };
+        latest.version += 1;
+        if last.0 != latest.version.to_be_bytes() {
+            return Err(EngineError::Corrupt("registry"));
+        }
         newest = Some(last);
+    }
+    if last_version_on_record(store)? > latest.version {
+        return Err(EngineError::Corrupt("registry"));
     }
     if let Some((key, stored)) = newest {
         let (generation, toml) = keyring.state().open(Family::Registry, &key, &stored)?;

@@ -3,19 +3,24 @@
 //! Stored in `grants` under `g` || grant id, sealed; the generation grows with every step.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
 use sluis_crypto::{digest::sha256, random};
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::grant::{Grant, Record, State, Terms};
 use sluis_domain::port::{Commit, Family, Store};
-use sluis_domain::{GrantId, Reason};
+use sluis_domain::{GrantId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
 use crate::meter;
-use crate::policy::{self, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
+use crate::policy::{self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
+use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal};
+
+/// Most grants of one organisation that may wait for a decision at a time.
+const MAX_REQUESTED: usize = 100;
 
 /// A grant as it stands.
 #[derive(Clone, Debug)]
@@ -30,8 +35,15 @@ pub struct GrantView {
     pub used: u64,
 }
 
+/// A grant in memory, with its sealed bytes in the store: what a commit under it expects to be unchanged.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) record: Arc<Record>,
+    stored: Arc<[u8]>,
+}
+
 /// All grants of a store.
-pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<GrantId, Arc<Record>>, EngineError> {
+pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<GrantId, Known>, EngineError> {
     let mut grants = BTreeMap::new();
     let mut start = b"g".to_vec();
     loop {
@@ -47,7 +59,7 @@ pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<Gran
             if key != storage_key(&record.grant.id) {
                 return Err(EngineError::Corrupt("grant"));
             }
-            grants.insert(record.grant.id.clone(), Arc::new(record));
+            grants.insert(record.grant.id.clone(), Known { record: Arc::new(record), stored: stored.into() });
         }
     }
 }
@@ -57,7 +69,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Reason::InvalidRequest`] with a violation per field, [`Reason::NotEligible`], [`Reason::UnknownChain`],
-    /// [`Reason::UnknownElement`], [`Reason::NotLinked`], [`Reason::NotReversible`], [`Reason::CustodianMayNot`].
+    /// [`Reason::UnknownElement`], [`Reason::NotLinked`], [`Reason::NotReversible`], [`Reason::CustodianMayNot`],
+    /// [`Reason::TooManyGrants`].
     pub fn request_grant(&self, caller: &Caller, mut terms: Terms) -> Result<GrantView, Refusal> {
         self.on_record(caller, Act::RequestGrant, |entry| {
             let _governing = self.govern();
@@ -69,6 +82,7 @@ impl Engine {
                 })
             })?;
             let requirements = policy::requirements(&registry.registry, &terms.kind)?;
+            self.check_requested(caller, now)?;
             terms.not_before.get_or_insert(now);
             let grant = Grant {
                 id: new_id(),
@@ -87,15 +101,16 @@ impl Engine {
     /// A steward's yes to exactly the grant with this digest.
     ///
     /// # Errors
-    /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::DigestMismatch`], and
-    /// those of [`Record::approve`].
+    /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::DigestMismatch`],
+    /// [`Reason::GrantStale`] if the registry allows it no more or an earlier approver has lost their standing, and those
+    /// of [`Record::approve`].
     pub fn approve_grant(&self, caller: &Caller, id: &GrantId, digest: &[u8]) -> Result<GrantView, Refusal> {
         self.step(caller, Act::ApproveGrant, id, |record| {
-            let permit = self.authorise(caller, DecideGrant { record })?;
+            let permit = self.authorise(caller, ApproveGrant { record })?;
             if digest != sha256(&record.grant.encode()) {
                 return Err(Reason::DigestMismatch.into());
             }
-            Ok(record.approve(&permit.caller().identity, permit.now())?)
+            Ok(record.approve(&permit.caller().identity, permit.now(), permit.snapshot().registry.version)?)
         })
     }
 
@@ -128,7 +143,7 @@ impl Engine {
     pub fn get_grant(&self, caller: &Caller, id: &GrantId) -> Result<GrantView, Refusal> {
         self.on_record(caller, Act::ReadGrants, |entry| {
             self.authorise(caller, BeKnown)?;
-            let record = self.grant_on_record(id, entry)?;
+            let record = self.grant_on_record(id, entry)?.record;
             self.authorise(caller, SeeGrant { record: &record })?;
             self.view(record)
         })
@@ -146,31 +161,56 @@ impl Engine {
         state: Option<State>,
     ) -> Result<Vec<GrantView>, Refusal> {
         self.on_record(caller, Act::ReadGrants, |_| {
-            let mut views = self.visible_grants(caller)?;
-            views.retain(|view| {
-                after.is_none_or(|id| view.record.grant.id > *id) && state.is_none_or(|state| view.state == state)
-            });
-            views.truncate(limit);
+            let mut views = Vec::new();
+            for record in self.visible_grants(caller, after)? {
+                let view = self.view(record)?;
+                if state.is_none_or(|state| view.state == state) {
+                    views.push(view);
+                }
+                if views.len() >= limit {
+                    break;
+                }
+            }
             Ok(views)
         })
     }
 
-    /// All grants that concern the caller's organisation.
-    pub(crate) fn visible_grants(&self, caller: &Caller) -> Result<Vec<GrantView>, Refusal> {
-        self.authorise(caller, BeKnown)?;
-        let records: Vec<_> = self.lock_grants().values().cloned().collect();
-        records
-            .into_iter()
-            .filter(|record| self.authorise(caller, SeeGrant { record }).is_ok())
-            .map(|record| self.view(record))
-            .collect()
+    /// The grants that concern the caller's organisation, in the order of their ids, after `after`.
+    pub(crate) fn visible_grants(
+        &self,
+        caller: &Caller,
+        after: Option<&GrantId>,
+    ) -> Result<Vec<Arc<Record>>, Refusal> {
+        let permit = self.authorise(caller, BeKnown)?;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let grants = self.lock_grants();
+        let records = grants.range::<GrantId, _>((start, Bound::Unbounded)).map(|(_, known)| &known.record);
+        Ok(records.filter(|record| permit.also(&SeeGrant { record })).cloned().collect())
     }
 
     /// The grant, noted in the entry.
-    pub(crate) fn grant_on_record(&self, id: &GrantId, entry: &mut Entry) -> Result<Arc<Record>, Refusal> {
-        let record = self.lock_grants().get(id).cloned().ok_or(Reason::UnknownGrant)?;
-        note(&record, entry);
-        Ok(record)
+    pub(crate) fn grant_on_record(&self, id: &GrantId, entry: &mut Entry) -> Result<Known, Refusal> {
+        let known = self.lock_grants().get(id).cloned().ok_or(Reason::UnknownGrant)?;
+        note(&known.record, entry);
+        Ok(known)
+    }
+
+    /// A commit under a grant holds only while the grant is what it was when the commit was permitted, and the
+    /// registry as well: another daemon on the same store may have changed them.
+    pub(crate) fn expect_unchanged(&self, snapshot: &Snapshot, grant: Option<&Known>, commit: &mut Commit) {
+        let next = snapshot.registry.version + 1;
+        commit.expect(Family::Registry, next.to_be_bytes(), None);
+        if let Some(known) = grant {
+            commit.expect(Family::Grants, storage_key(&known.record.grant.id), Some(known.stored.to_vec()));
+        }
+    }
+
+    /// Bounds what one organisation can make the custodian remember without anybody's consent.
+    fn check_requested(&self, caller: &Caller, now: Timestamp) -> Result<(), Reason> {
+        let grants = self.lock_grants();
+        let own = grants.values().filter(|known| known.record.grant.grantee == caller.identity.organisation);
+        let waiting = own.filter(|known| known.record.state(now, 0) == State::Requested).count();
+        if waiting < MAX_REQUESTED { Ok(()) } else { Err(Reason::TooManyGrants) }
     }
 
     /// One step of a grant: on record, alone, and durable before it is in force.
@@ -185,43 +225,46 @@ impl Engine {
             let _governing = self.govern();
             self.authorise(caller, BeKnown)?;
             let present = self.grant_on_record(id, entry)?;
-            let next = next(&present)?;
+            let next = next(&present.record)?;
             self.store_grant(next, Some(&present), entry)
         })
     }
 
-    fn store_grant(&self, next: Record, present: Option<&Record>, entry: &mut Entry) -> Result<GrantView, Refusal> {
+    fn store_grant(&self, next: Record, present: Option<&Known>, entry: &mut Entry) -> Result<GrantView, Refusal> {
         note(&next, entry);
-        let key = storage_key(&next.grant.id);
-        let stored = self.store.get(Family::Grants, &key)?;
+        let (id, key) = (next.grant.id.clone(), storage_key(&next.grant.id));
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
-        let generation = match &stored {
-            None => 1,
-            Some(bytes) => seal.open(Family::Grants, &key, bytes)?.0 + 1,
-        };
-        if stored.is_some() != present.is_some() {
-            return Err(Reason::Conflict.into());
-        }
-        let sealed = seal.seal(Family::Grants, &key, generation, &next.encode());
         let mut commit = Commit::default();
-        if present.is_none() {
-            meter::start(seal, &next.grant.id, &mut commit);
-        }
-        commit.expect(Family::Grants, key.clone(), stored).put(Family::Grants, key, sealed).entry(entry.encode());
+        let (generation, used) = match present {
+            None => {
+                meter::start(seal, &id, &mut commit);
+                (1, 0)
+            }
+            Some(known) => {
+                (seal.open(Family::Grants, &key, &known.stored)?.0 + 1, self.meters.used(&*self.store, seal, &id)?)
+            }
+        };
+        let stored = seal.seal(Family::Grants, &key, generation, &next.encode());
+        commit.expect(Family::Grants, key.clone(), present.map(|known| known.stored.to_vec()));
+        commit.put(Family::Grants, key, stored.clone()).entry(entry.encode());
         self.store.commit(commit)?;
         let record = Arc::new(next);
-        self.lock_grants().insert(record.grant.id.clone(), record.clone());
-        self.view(record)
+        self.lock_grants().insert(id, Known { record: record.clone(), stored: stored.into() });
+        Ok(self.view_of(record, used))
     }
 
     fn view(&self, record: Arc<Record>) -> Result<GrantView, Refusal> {
         let used = self.meters.used(&*self.store, self.snapshot().keyring.state(), &record.grant.id)?;
-        let state = record.state(self.now(), used);
-        Ok(GrantView { digest: sha256(&record.grant.encode()), state, used, record })
+        Ok(self.view_of(record, used))
     }
 
-    fn lock_grants(&self) -> std::sync::MutexGuard<'_, BTreeMap<GrantId, Arc<Record>>> {
+    fn view_of(&self, record: Arc<Record>, used: u64) -> GrantView {
+        let state = record.state(self.now(), used);
+        GrantView { digest: sha256(&record.grant.encode()), state, used, record }
+    }
+
+    fn lock_grants(&self) -> std::sync::MutexGuard<'_, BTreeMap<GrantId, Known>> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

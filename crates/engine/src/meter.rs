@@ -5,13 +5,14 @@
 //! | `c` \|\| grant id | used values, 8 bytes; written with the grant, generation grows by one with every batch |
 //! | `b` \|\| LP(grant id) \|\| keyed digest of the batch id, 32 | keyed digest of the content, 32; generation 1 |
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::codec::Writer;
 use sluis_domain::grant::Record;
 use sluis_domain::port::{Commit, Completion, Family, Store};
-use sluis_domain::{GrantId, Reason, RecordBatch};
+use sluis_domain::{BatchId, GrantId, Reason, RecordBatch};
 use sluis_keyring::{KeyringError, StateSeal};
 
 use crate::Refusal;
@@ -23,9 +24,31 @@ struct Position {
     stored: Option<Vec<u8>>,
 }
 
-/// One grant's counter; `None` until read from the store, and again after a failed commit.
+/// One grant's counter.
 #[derive(Default)]
-struct Meter(Mutex<Option<Position>>);
+struct Meter {
+    /// `None` until read from the store. Held while a commit is put into the store's queue.
+    position: Mutex<Option<Position>>,
+    /// Set when a commit failed: the position must be read again. Completions touch nothing that is held while
+    /// somebody waits for the queue.
+    stale: AtomicBool,
+    /// Batches with an id between their submission and their completion.
+    in_flight: Mutex<BTreeSet<[u8; 32]>>,
+}
+
+impl Meter {
+    fn lock(&self) -> MutexGuard<'_, Option<Position>> {
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.stale.swap(false, Ordering::AcqRel) {
+            *position = None;
+        }
+        position
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, BTreeSet<[u8; 32]>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The counters of all grants in use.
 #[derive(Default)]
@@ -40,14 +63,14 @@ impl Meters {
     /// Values used so far.
     pub(crate) fn used(&self, store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<u64, Refusal> {
         let meter = self.of(grant);
-        let mut position = meter.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut position = meter.lock();
         Ok(ensure(&mut position, store, seal, grant)?.used)
     }
 
     /// Counts the batch's values, submits the commit with the counter in it, and returns what remains.
     ///
     /// The counter's lock is held until the commit is in the store's queue, so that commits are queued in the order
-    /// of their counters. A commit that fails forgets the position, so that the next batch reads it again.
+    /// of their counters.
     pub(crate) fn charge(
         &self,
         store: &dyn Store,
@@ -58,16 +81,23 @@ impl Meters {
         done: impl FnOnce(u64) -> Completion,
     ) -> Result<u64, Refusal> {
         let (grant, max) = (&record.grant.id, record.grant.terms.max_values);
-        let meter = self.of(grant);
-        let mut guard = meter.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = ensure(&mut guard, store, seal, grant)?;
-        if counted_before(store, seal, grant, batch, &mut commit)? {
-            let remaining = max.saturating_sub(position.used);
-            drop(guard);
-            store.submit(commit, done(remaining));
-            return Ok(remaining);
-        }
         let values: u64 = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
+        let mark = batch.batch_id().map(|id| Mark::of(seal, grant, id, batch));
+        let meter = self.of(grant);
+        let mut guard = meter.lock();
+        let position = ensure(&mut guard, store, seal, grant)?;
+        if let Some(mark) = &mark {
+            if meter.in_flight().contains(&mark.name) {
+                return Err(Refusal::new(Reason::Conflict, "a batch with this id is being worked on"));
+            }
+            if mark.counted(store, seal)? {
+                let remaining = max.saturating_sub(position.used);
+                drop(guard);
+                store.submit(commit, done(remaining));
+                return Ok(remaining);
+            }
+            mark.add_to(seal, &mut commit);
+        }
         let used = position.used.checked_add(values).filter(|used| *used <= max).ok_or_else(|| {
             let remaining = max.saturating_sub(position.used);
             Refusal::field(Reason::GrantExhausted, "batch", format!("{remaining} values remain, the batch has {values}"))
@@ -77,14 +107,18 @@ impl Meters {
         let sealed = seal.seal(Family::Grants, &key, generation, &used.to_be_bytes());
         commit.expect(Family::Grants, key.clone(), position.stored.take()).put(Family::Grants, key, sealed.clone());
         *position = Position { used, generation, stored: Some(sealed) };
-        let remaining = max - used;
+        let name = mark.map(|mark| mark.name);
+        meter.in_flight().extend(name);
+        let (remaining, of_batch) = (max - used, meter.clone());
         let done = done(remaining);
-        let forgetful = meter.clone();
         store.submit(
             commit,
             Box::new(move |result| {
                 if result.is_err() {
-                    *forgetful.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    of_batch.stale.store(true, Ordering::Release);
+                }
+                if let Some(name) = name {
+                    of_batch.in_flight().remove(&name);
                 }
                 done(result);
             }),
@@ -122,28 +156,32 @@ pub(crate) fn start(seal: &StateSeal, grant: &GrantId, commit: &mut Commit) {
     commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed);
 }
 
-/// Whether a batch with this id and content was counted; otherwise adds the mark that it is now.
-fn counted_before(
-    store: &dyn Store,
-    seal: &StateSeal,
-    grant: &GrantId,
-    batch: &RecordBatch,
-    commit: &mut Commit,
-) -> Result<bool, Refusal> {
-    let Some(id) = batch.batch_id() else { return Ok(false) };
-    let name = seal.fingerprint(&[b"batch-id", grant.as_str().as_bytes(), id.as_bytes()]);
-    let key = Writer::default().u8(b'b').lp(grant.as_str()).fixed(&name).finish();
-    let content = content_digest(seal, batch);
-    match store.get(Family::Grants, &key)? {
-        Some(stored) => match seal.open(Family::Grants, &key, &stored)? {
-            (_, value) if value == content => Ok(true),
-            _ => Err(Reason::BatchIdReused.into()),
-        },
-        None => {
-            let sealed = seal.seal(Family::Grants, &key, 1, &content);
-            commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed);
-            Ok(false)
-        }
+/// The mark that a batch with an id leaves when it is counted.
+struct Mark {
+    /// Keyed digest of grant and batch id.
+    name: [u8; 32],
+    key: Vec<u8>,
+    /// Keyed digest of what the batch holds.
+    content: [u8; 32],
+}
+
+impl Mark {
+    fn of(seal: &StateSeal, grant: &GrantId, id: &BatchId, batch: &RecordBatch) -> Self {
+        let name = seal.fingerprint(&[b"batch-id", grant.as_str().as_bytes(), id.as_bytes()]);
+        let key = Writer::default().u8(b'b').lp(grant.as_str()).fixed(&name).finish();
+        Self { name, key, content: content_digest(seal, batch) }
+    }
+
+    /// Whether it is there already; another content under the same id is refused.
+    fn counted(&self, store: &dyn Store, seal: &StateSeal) -> Result<bool, Refusal> {
+        let Some(stored) = store.get(Family::Grants, &self.key)? else { return Ok(false) };
+        let (_, value) = seal.open(Family::Grants, &self.key, &stored)?;
+        if value == self.content { Ok(true) } else { Err(Reason::BatchIdReused.into()) }
+    }
+
+    fn add_to(&self, seal: &StateSeal, commit: &mut Commit) {
+        let sealed = seal.seal(Family::Grants, &self.key, 1, &self.content);
+        commit.expect(Family::Grants, self.key.clone(), None).put(Family::Grants, self.key.clone(), sealed);
     }
 }
 

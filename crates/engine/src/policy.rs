@@ -30,6 +30,11 @@ impl<A> Permit<A> {
     pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
+
+    /// Whether the caller, at this moment, may do something else as well.
+    pub(crate) fn also(&self, action: &impl Action) -> bool {
+        action.check(&view(&self.snapshot, &self.caller, self.now)).is_ok()
+    }
 }
 
 /// The view a rule decides on.
@@ -75,18 +80,22 @@ pub(crate) fn authorise<A: Action>(
     now: Timestamp,
     action: A,
 ) -> Result<Permit<A>, Reason> {
-    let view = View {
-        registry: &snapshot.registry.registry,
-        identity: &caller.identity,
-        is_custodian: snapshot.custodians.contains(&caller.identity),
-        now,
-    };
+    let view = view(snapshot, caller, now);
     if now >= caller.not_after {
         return Err(Reason::CertificateExpired);
     }
     admit(&view)?;
     action.check(&view)?;
     Ok(Permit { caller: caller.clone(), action, snapshot: snapshot.clone(), now })
+}
+
+fn view<'a>(snapshot: &'a Snapshot, caller: &'a Caller, now: Timestamp) -> View<'a> {
+    View {
+        registry: &snapshot.registry.registry,
+        identity: &caller.identity,
+        is_custodian: snapshot.custodians.contains(&caller.identity),
+        now,
+    }
 }
 
 fn admit(view: &View<'_>) -> Result<(), Reason> {
@@ -119,11 +128,12 @@ pub struct Submit {
 
 impl Action for Submit {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        view.not_custodian()?;
         let chain = view.chain(&self.chain)?;
         let organisation = &view.identity.organisation;
         if chain.is_source(organisation) {
             Ok(())
-        } else if concerns(chain, organisation) || view.is_custodian {
+        } else if concerns(chain, organisation) {
             Err(Reason::NotASource)
         } else {
             Err(Reason::UnknownChain)
@@ -145,7 +155,7 @@ impl Action for RequestGrant<'_> {
     }
 }
 
-/// To approve or deny a grant.
+/// To decide about a grant: deny it, or, with [`ApproveGrant`], approve it.
 #[derive(Debug)]
 pub struct DecideGrant<'a> {
     /// The grant.
@@ -154,10 +164,39 @@ pub struct DecideGrant<'a> {
 
 impl Action for DecideGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        view.not_custodian()?;
         SeeGrant { record: self.record }.check(view)?;
         let may = self.record.grant.required.iter().any(|owner| view.is_steward_of(owner));
         if may { Ok(()) } else { Err(Reason::NotASteward) }
+    }
+}
+
+impl DecideGrant<'_> {
+    /// What an approval needs beyond the right to decide: the grant must still be what the registry allows, and nobody
+    /// who approved it may have lost their standing since.
+    fn still_stands(&self, view: &View<'_>) -> Result<(), Reason> {
+        let grant = &self.record.grant;
+        let standing = |steward: &Identity| {
+            let organisation = view.registry.organisation(&steward.organisation);
+            organisation.is_some_and(|o| o.is_steward(&steward.member) && !o.is_blocked(&steward.member))
+        };
+        let requirements = requirements(view.registry, &grant.terms.kind).map_err(|_| Reason::GrantStale)?;
+        let same = requirements.required == grant.required && requirements.namespaces == grant.namespaces;
+        if same && self.record.approvals.iter().all(|a| standing(&a.steward)) { Ok(()) } else { Err(Reason::GrantStale) }
+    }
+}
+
+/// To approve a grant.
+#[derive(Debug)]
+pub struct ApproveGrant<'a> {
+    /// The grant.
+    pub record: &'a Record,
+}
+
+impl Action for ApproveGrant<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        let decide = DecideGrant { record: self.record };
+        decide.check(view)?;
+        decide.still_stands(view)
     }
 }
 
@@ -170,7 +209,8 @@ pub struct RevokeGrant<'a> {
 
 impl Action for RevokeGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        if self.record.grant.grantee == view.identity.organisation && !view.is_custodian {
+        SeeGrant { record: self.record }.check(view)?;
+        if self.record.grant.grantee == view.identity.organisation {
             return Ok(());
         }
         DecideGrant { record: self.record }.check(view)
@@ -186,6 +226,7 @@ pub struct SeeGrant<'a> {
 
 impl Action for SeeGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        view.not_custodian()?;
         let organisation = &view.identity.organisation;
         let grant = &self.record.grant;
         if grant.grantee == *organisation || grant.required.contains(organisation) {
@@ -206,11 +247,9 @@ pub struct UseGrant<'a> {
 impl Action for UseGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
         let grant = &self.record.grant;
+        SeeGrant { record: self.record }.check(view)?;
         if grant.grantee != view.identity.organisation {
-            return match (SeeGrant { record: self.record }).check(view) {
-                Ok(()) => Err(Reason::NotTheGrantee),
-                Err(reason) => Err(reason),
-            };
+            return Err(Reason::NotTheGrantee);
         }
         self.record.usable(view.now)?;
         eligible(view.registry, &grant.grantee, &grant.terms.kind)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sluis_crypto::date_shift::DateShiftKey;
+use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, Pseudonym, token};
 use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::date::Date;
@@ -16,15 +17,12 @@ use sluis_keyring::{ElementVersion, LineVersion};
 use crate::engine::Engine;
 use crate::policy::{Permit, Submit};
 use crate::rows::Refused;
+use crate::tokens::LINK_ROW_LEN;
 use crate::snapshot::Snapshot;
 use crate::{Caller, Pending, Refusal};
 
-/// Longest prehash value in bytes; exactly that long.
+/// Bytes of a prehash value.
 const PREHASH_LEN: usize = 32;
-/// Characters of a token's text.
-const TOKEN_LEN: usize = 44;
-/// Bytes of a link or identity row's key.
-const ROW_KEY_LEN: usize = 20;
 
 /// An open stream of a source into a chain. Standing, registry and keys are looked at anew for every batch.
 #[derive(Debug)]
@@ -74,7 +72,8 @@ struct Subjects {
 enum Worked {
     Subjects(Subjects),
     Done(Column),
-    Encrypt,
+    /// Nothing yet: encryption waits for the refused rows, date shifts for the subjects.
+    Later,
 }
 
 impl Engine {
@@ -114,10 +113,12 @@ impl Engine {
     /// As [`Self::open_pseudonymise`]; [`Reason::ClientOnlyElement`] for a keep or drop column,
     /// [`Reason::MissingSubject`], and those of the store. Nothing of the batch was done then.
     pub fn pseudonymise(&self, session: &PseudonymiseSession, batch: &RecordBatch) -> Result<Pending, Refusal> {
+        let _steady = self.steady();
         self.on_record(&session.caller, Act::Pseudonymise, |entry| {
             entry.chain = Some(session.chain.clone());
             let permit = self.authorise(&session.caller, Submit { chain: session.chain.clone() })?;
-            let (outcome, commit) = work(&permit, batch, entry)?;
+            let (outcome, mut commit) = work(&permit, batch, entry)?;
+            self.expect_unchanged(permit.snapshot(), None, &mut commit);
             let (pending, done) = Pending::new(outcome, None);
             self.store.submit(commit, done);
             Ok(pending)
@@ -205,7 +206,7 @@ fn first_pass(steps: &[Step], batch: &RecordBatch, refused: &mut Refused) -> Vec
         .map(|(index, (step, (_, input)))| match step {
             Step::Pseudonym(line) => Worked::Subjects(subjects(line, index, input, refused)),
             Step::Generalise(how) => Worked::Done(generalise(how, index, input, refused)),
-            Step::Encrypt(_) | Step::DateShift { .. } => Worked::Encrypt,
+            Step::Encrypt(_) | Step::DateShift { .. } => Worked::Later,
         })
         .collect();
     for (index, step) in steps.iter().enumerate() {
@@ -298,7 +299,7 @@ fn shift_dates(
 fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Column {
     let kid = line.version.info().kid;
     let rows = subjects.of_rows.len();
-    let mut output = ColumnBuilder::with_capacity(rows, rows * TOKEN_LEN);
+    let mut output = ColumnBuilder::with_capacity(rows, rows * token::TEXT_LEN);
     for (row, subject) in subjects.of_rows.iter().enumerate() {
         match subject {
             Some(subject) if !refused.is_refused(row) => {
@@ -317,7 +318,7 @@ fn write_rows(line: &Line, subjects: &Subjects, refused: &Refused, commit: &mut 
     }
     let escrow = &line.version.escrow;
     let rows = subjects.of_rows.len();
-    let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * 37);
+    let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * LINK_ROW_LEN);
     let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);
     let mut sealer = line.reversible.then(|| escrow.identity_sealer());
     for (row, subject) in subjects.of_rows.iter().enumerate() {

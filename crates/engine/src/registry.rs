@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Act;
-use sluis_domain::grant::State;
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::registry::{self, Change, Problem, Registry, Treatment};
 use sluis_domain::{ChainId, GrantId, Identity, Reason};
-use sluis_keyring::Keyring;
+use sluis_keyring::{Keyring, VersionInfo};
 
+use crate::custody::key_uses;
 use crate::engine::Engine;
 use crate::policy::{self, BeKnown, Custody, Permit};
 use crate::snapshot::RegistryState;
@@ -66,7 +66,9 @@ impl Engine {
                 return Err(Reason::RegistryChanged.into());
             }
             let next = self.validate(&permit, toml)?;
-            let (keyring, mut commit, new_key_lines) = new_keys(&permit, &next);
+            let (keyring, mut commit, versions) = new_keys(&permit, &next);
+            let new_key_lines = versions.iter().map(line_name).collect();
+            entry.keys = key_uses(&versions);
             let changes = registry::diff(&present.registry, &next);
             if dry_run || (changes.is_empty() && present.version > 0) {
                 return Ok(Applied { version: present.version, changes, new_key_lines });
@@ -152,13 +154,14 @@ impl Engine {
                 live_grants: Vec::new(),
                 awaiting_approval: Vec::new(),
             };
-            for view in self.visible_grants(caller)? {
-                let record = &view.record;
-                if view.state == State::Approved && record.grant.grantee == identity.organisation {
-                    whoami.live_grants.push(record.grant.id.clone());
+            for record in self.visible_grants(caller, None)? {
+                let id = &record.grant.id;
+                let own = record.grant.grantee == identity.organisation;
+                if own && record.usable(permit.now()).is_ok() && self.remaining(&record)? > 0 {
+                    whoami.live_grants.push(id.clone());
                 }
-                if steward && record.approve(identity, permit.now()).is_ok() {
-                    whoami.awaiting_approval.push(record.grant.id.clone());
+                if steward && record.approve(identity, permit.now(), snapshot.registry.version).is_ok() {
+                    whoami.awaiting_approval.push(id.clone());
                 }
             }
             Ok(whoami)
@@ -188,10 +191,10 @@ fn refuse(problems: Vec<Problem>) -> Refusal {
 
 /// Keys that a registry needs and the keyring does not have yet: roots of namespaces and chains, a first version of
 /// every line, and a new version where link mode or reversibility changed.
-fn new_keys(permit: &Permit<Custody>, next: &Registry) -> (Keyring, Commit, Vec<String>) {
+fn new_keys(permit: &Permit<Custody>, next: &Registry) -> (Keyring, Commit, Vec<VersionInfo>) {
     let snapshot = permit.snapshot();
     let mut change = snapshot.keyring.change();
-    let mut lines = Vec::new();
+    let mut versions = Vec::new();
     for chain in next.chains() {
         change.ensure_chain(chain.id());
         let before = snapshot.registry.registry.chain(chain.id());
@@ -201,16 +204,19 @@ fn new_keys(permit: &Permit<Custody>, next: &Registry) -> (Keyring, Commit, Vec<
                 (old.link(), old.reversible()) == (namespace.link(), namespace.reversible())
             });
             if !same || snapshot.keyring.active_line(chain.id(), namespace.id()).is_none() {
-                change.new_line_version(chain.id(), namespace.id());
-                lines.push(format!("{}/{}", chain.id(), namespace.id()));
+                versions.push(change.new_line_version(chain.id(), namespace.id()));
             }
         }
         let encrypts = chain.elements().iter().any(|element| matches!(element.treatment(), Treatment::Encrypt));
         if encrypts && snapshot.keyring.active_elements(chain.id()).is_none() {
-            change.new_element_version(chain.id());
-            lines.push(chain.id().to_string());
+            versions.push(change.new_element_version(chain.id()));
         }
     }
     let (keyring, writes) = change.finish();
-    (keyring, Commit { writes, ..Commit::default() }, lines)
+    (keyring, Commit { writes, ..Commit::default() }, versions)
+}
+
+/// `chain`, or `chain/namespace`.
+fn line_name(info: &VersionInfo) -> String {
+    info.namespace.as_ref().map_or_else(|| info.chain.to_string(), |namespace| format!("{}/{namespace}", info.chain))
 }

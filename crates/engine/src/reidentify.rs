@@ -1,6 +1,7 @@
 //! Re-identify: tokens become identifiers and encrypted elements become values, under a grant.
 
 use sluis_crypto::element::{self, ElementOpener};
+use sluis_crypto::escrow::{IdentityOpener, ROW_KEY_LEN};
 use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::grant::{Kind, Record};
 use sluis_domain::port::{Commit, Family};
@@ -12,7 +13,7 @@ use crate::engine::Engine;
 use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::snapshot::Snapshot;
-use crate::tokens::{ROW_KEY_LEN, Tokens};
+use crate::tokens::Tokens;
 use crate::{Caller, Pending, Refusal};
 
 /// An open re-identification. Grant, standing, registry and keys are looked at anew for every batch.
@@ -39,7 +40,7 @@ impl Engine {
     pub fn open_reidentify(&self, caller: &Caller, grant: &GrantId) -> Result<ReidentifySession, Refusal> {
         self.on_record(caller, Act::Reidentify, |entry| {
             self.authorise(caller, BeKnown)?;
-            let record = self.grant_on_record(grant, entry)?;
+            let record = self.grant_on_record(grant, entry)?.record;
             self.authorise(caller, UseGrant { record: &record })?;
             scope(&record)?;
             let remaining = self.remaining(&record)?;
@@ -53,12 +54,13 @@ impl Engine {
     /// As [`Self::open_reidentify`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::BatchIdReused`],
     /// and those of the store. Nothing of the batch was done or counted then.
     pub fn reidentify(&self, session: &ReidentifySession, batch: &RecordBatch) -> Result<Pending, Refusal> {
+        let _steady = self.steady();
         self.on_record(&session.caller, Act::Reidentify, |entry| {
-            let record = self.grant_on_record(&session.grant, entry)?;
-            let permit = self.authorise(&session.caller, UseGrant { record: &record })?;
+            let grant = self.grant_on_record(&session.grant, entry)?;
+            let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
             let outcome = self.reidentify_batch(&permit, batch, entry)?;
             let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
-            self.charge(&record, batch, outcome, commit)
+            self.charge(&permit, &grant, batch, outcome, commit)
         })
     }
 
@@ -109,6 +111,7 @@ impl Engine {
         let missing = rows.iter().any(<[u8]>::is_empty);
         let links = if missing { tokens.links(&*self.store)? } else { Vec::new() };
         let mut output = ColumnBuilder::with_capacity(column.1.rows(), rows.data().len());
+        let mut openers: Vec<(Kid, IdentityOpener)> = Vec::new();
         for (at, found) in tokens.found.iter().enumerate() {
             while output.rows() < found.row {
                 output.push_missing();
@@ -120,8 +123,8 @@ impl Engine {
                     return Err(links[at].as_ref().map_or_else(|reason| *reason, |_| Reason::NoStoredIdentity));
                 }
                 let start = out.len();
-                let opener = found.version.escrow.open_identity(line.1, &tokens.key(at), stored, out);
-                opener.map_err(|_| Reason::CorruptLinkRow)?;
+                let opener = cached(&mut openers, found.version.info().kid, || Ok(found.version.escrow.identity_opener()))?;
+                opener.open(line.1, &tokens.key(at), stored, out).map_err(|_| Reason::CorruptLinkRow)?;
                 // Never the wrong person: the identifier must give the pseudonym it is returned for.
                 let link = found.version.linked.link_value(&out[start..]);
                 let same = found.version.pseudonym.pseudonym(&link).as_bytes() == found.pseudonym.as_bytes();
@@ -164,14 +167,7 @@ fn decrypted(
         let opened = output.try_push_with(|out| {
             let ciphertext = element::parse_text(text).map_err(|_| Reason::MalformedCiphertext)?;
             let kid = ciphertext.kid();
-            let opener = match openers.iter().position(|(known, _)| *known == kid) {
-                Some(at) => &mut openers[at].1,
-                None => {
-                    let at = openers.len();
-                    openers.push((kid, opener(snapshot, element, kid)?));
-                    &mut openers[at].1
-                }
-            };
+            let opener = cached(&mut openers, kid, || opener(snapshot, element, kid))?;
             opener.open(&ciphertext, out).map_err(|_| Reason::UnknownCiphertext)?;
             note(entry, None, kid);
             Ok(())
@@ -181,6 +177,18 @@ fn decrypted(
         }
     }
     output.finish()
+}
+
+/// The opener of a key version, made once per batch: batches have few versions.
+fn cached<T>(openers: &mut Vec<(Kid, T)>, kid: Kid, make: impl FnOnce() -> Result<T, Reason>) -> Result<&mut T, Reason> {
+    let at = match openers.iter().position(|(known, _)| *known == kid) {
+        Some(at) => at,
+        None => {
+            openers.push((kid, make()?));
+            openers.len() - 1
+        }
+    };
+    Ok(&mut openers[at].1)
 }
 
 fn opener(snapshot: &Snapshot, element: (&ChainId, &ElementName), kid: Kid) -> Result<ElementOpener, Reason> {

@@ -2,7 +2,7 @@
 
 use sluis_domain::{Column, ColumnBuilder, RecordBatch, Reason, Rejection};
 
-/// The refused rows of a batch: at most one reason per row, that of the first element refused.
+/// The refused rows of a batch: at most one reason per row, the first one found (date shifts are looked at last).
 pub(crate) struct Refused {
     rows: Vec<Option<(u16, Reason)>>,
     count: usize,

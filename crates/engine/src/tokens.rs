@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use sluis_crypto::escrow::{LINK_VALUE_LEN, ROW_KEY_LEN};
 use sluis_crypto::{LinkValue, Pseudonym, SealError, token};
 use sluis_domain::port::{Family, Store};
-use sluis_domain::{ChainId, Column, NamespaceId, Reason};
+use sluis_domain::{ChainId, Column, Kid, NamespaceId, Reason};
 use sluis_keyring::{Keyring, LineVersion};
 
 use crate::Refusal;
 use crate::rows::Refused;
 
-/// Bytes of a link or identity row's key.
-pub(crate) const ROW_KEY_LEN: usize = 20;
+/// Bytes of a link row, key and value.
+pub(crate) const LINK_ROW_LEN: usize = ROW_KEY_LEN + LINK_VALUE_LEN;
 
 /// A well-formed token of the right line: where its rows are, if there are any.
 pub(crate) struct Found {
@@ -38,8 +39,9 @@ impl Tokens {
         let (index, column) = column;
         let mut tokens =
             Self { found: Vec::with_capacity(column.rows()), keys: Vec::with_capacity(column.rows() * ROW_KEY_LEN) };
+        let mut line = Line { keyring, chain, namespace, last: None };
         for (row, text) in column.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
-            match parse_one(keyring, chain, namespace, text) {
+            match line.parse(text) {
                 Ok((version, pseudonym)) => {
                     tokens.keys.extend_from_slice(&version.escrow.row_key(&pseudonym));
                     tokens.found.push(Found { row, version: version.clone(), pseudonym });
@@ -63,19 +65,33 @@ impl Tokens {
     }
 }
 
-fn parse_one<'a>(
+/// The line that tokens must belong to, with the verdict on the kid seen last: batches have few kids.
+struct Line<'a> {
     keyring: &'a Keyring,
-    chain: &ChainId,
-    namespace: &NamespaceId,
-    text: &[u8],
-) -> Result<(&'a Arc<LineVersion>, Pseudonym), Reason> {
-    let (kid, pseudonym) = token::parse_text(text).map_err(|_| Reason::MalformedPseudonym)?;
-    let version = keyring.line(kid).ok_or(Reason::UnknownPseudonym)?;
-    let info = version.info();
-    if info.chain != *chain || info.namespace.as_ref() != Some(namespace) {
-        return Err(Reason::UnknownPseudonym);
+    chain: &'a ChainId,
+    namespace: &'a NamespaceId,
+    last: Option<(Kid, Result<&'a Arc<LineVersion>, Reason>)>,
+}
+
+impl<'a> Line<'a> {
+    fn parse(&mut self, text: &[u8]) -> Result<(&'a Arc<LineVersion>, Pseudonym), Reason> {
+        let (kid, pseudonym) = token::parse_text(text).map_err(|_| Reason::MalformedPseudonym)?;
+        let verdict = match self.last {
+            Some((last, verdict)) if last == kid => verdict,
+            _ => self.judge(kid),
+        };
+        self.last = Some((kid, verdict));
+        verdict.map(|version| (version, pseudonym))
     }
-    if info.state.leads_out() { Ok((version, pseudonym)) } else { Err(Reason::VersionDisabled) }
+
+    fn judge(&self, kid: Kid) -> Result<&'a Arc<LineVersion>, Reason> {
+        let version = self.keyring.line(kid).ok_or(Reason::UnknownPseudonym)?;
+        let info = version.info();
+        if info.chain != *self.chain || info.namespace.as_ref() != Some(self.namespace) {
+            return Err(Reason::UnknownPseudonym);
+        }
+        if info.state.leads_out() { Ok(version) } else { Err(Reason::VersionDisabled) }
+    }
 }
 
 fn open_link(found: &Found, row: &[u8]) -> Result<LinkValue, Reason> {

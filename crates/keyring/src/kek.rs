@@ -71,6 +71,9 @@ impl Kek {
         }
         text.push('\n');
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+        // The name must survive a power cut as well: a store without its KEK is lost.
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io)?;
         Ok(Self(key))
     }
 

@@ -36,7 +36,12 @@ pub struct Keyring {
     namespaces: BTreeMap<NamespaceId, Arc<LinkKey>>,
     chains: BTreeMap<ChainId, Arc<DateShiftKey>>,
     versions: BTreeMap<Kid, Version>,
+    /// The active version of each line.
+    active: BTreeMap<LineId, Kid>,
 }
+
+/// A key line: chain, and namespace or `None` for encrypted elements.
+type LineId = (ChainId, Option<NamespaceId>);
 
 impl Keyring {
     /// A new keyring and the writes that make it durable.
@@ -50,10 +55,11 @@ impl Keyring {
         ];
         let keyring = Self {
             master: Arc::new(master),
-            state: Arc::new(StateSeal(state)),
+            state: Arc::new(StateSeal::new(state)),
             namespaces: BTreeMap::new(),
             chains: BTreeMap::new(),
             versions: BTreeMap::new(),
+            active: BTreeMap::new(),
         };
         (keyring, writes)
     }
@@ -73,10 +79,11 @@ impl Keyring {
         let state = open_single(store, Role::State, &master)?;
         let mut keyring = Self {
             master,
-            state: Arc::new(StateSeal(state)),
+            state: Arc::new(StateSeal::new(state)),
             namespaces: BTreeMap::new(),
             chains: BTreeMap::new(),
             versions: BTreeMap::new(),
+            active: BTreeMap::new(),
         };
         keyring.load_roots(store)?;
         Ok(keyring)
@@ -98,12 +105,28 @@ impl Keyring {
         }
         for (info, root) in lines {
             let incomplete = KeyringError::Corrupt("a line without its escrow or namespace root");
-            let escrow = escrows.remove(&info.kid).ok_or(incomplete.clone())?;
+            let (of, escrow) = escrows.remove(&info.kid).ok_or(incomplete.clone())?;
+            if of != info {
+                return Err(KeyringError::Corrupt("an escrow root of another line or state"));
+            }
             let linked = info.namespace.as_ref().and_then(|n| self.namespaces.get(n)).ok_or(incomplete)?.clone();
             let version = Arc::new(LineVersion::new(info, root, escrow, linked));
-            self.versions.insert(version.info.kid, Version::Line(version));
+            self.admit(Version::Line(version))?;
         }
-        Ok(())
+        if escrows.is_empty() { Ok(()) } else { Err(KeyringError::Corrupt("an escrow root without its line")) }
+    }
+
+    /// Takes a loaded version in. A line has one active version.
+    fn admit(&mut self, version: Version) -> Result<(), KeyringError> {
+        let info = version.info().clone();
+        let line = (info.chain.clone(), info.namespace.clone());
+        if info.state == KeyState::Active && self.active.insert(line, info.kid).is_some() {
+            return Err(KeyringError::Corrupt("a line with two active versions"));
+        }
+        match self.versions.insert(info.kid, version) {
+            None => Ok(()),
+            Some(_) => Err(KeyringError::Corrupt("two versions with one kid")),
+        }
     }
 
     fn take(
@@ -111,7 +134,7 @@ impl Keyring {
         header: Header,
         root: Secret,
         lines: &mut Vec<(VersionInfo, Secret)>,
-        escrows: &mut BTreeMap<Kid, Secret>,
+        escrows: &mut BTreeMap<Kid, (VersionInfo, Secret)>,
     ) -> Result<(), KeyringError> {
         let Header { role, namespace, chain, kid, state, generation } = header;
         let info = |kid, chain, namespace| VersionInfo { kid, chain, namespace, state, generation };
@@ -125,12 +148,12 @@ impl Keyring {
             (Role::Line, Some(namespace), Some(chain), Some(kid)) => {
                 lines.push((info(kid, chain, Some(namespace)), root));
             }
-            (Role::Escrow, Some(_), Some(_), Some(kid)) => {
-                escrows.insert(kid, root);
+            (Role::Escrow, Some(namespace), Some(chain), Some(kid)) => {
+                escrows.insert(kid, (info(kid, chain, Some(namespace)), root));
             }
             (Role::Element, None, Some(chain), Some(kid)) => {
                 let version = ElementVersion { info: info(kid, chain, None), root };
-                self.versions.insert(kid, Version::Element(Arc::new(version)));
+                self.admit(Version::Element(Arc::new(version)))?;
             }
             _ => return Err(KeyringError::Corrupt("an entry with the wrong fields for its role")),
         }
@@ -144,28 +167,12 @@ impl Keyring {
 
     /// The active version of a (chain, namespace) line.
     pub fn active_line(&self, chain: &ChainId, namespace: &NamespaceId) -> Option<&Arc<LineVersion>> {
-        self.versions.values().find_map(|version| match version {
-            Version::Line(line)
-                if line.info.state == KeyState::Active
-                    && line.info.chain == *chain
-                    && line.info.namespace.as_ref() == Some(namespace) =>
-            {
-                Some(line)
-            }
-            _ => None,
-        })
+        self.line(*self.active.get(&(chain.clone(), Some(namespace.clone())))?)
     }
 
     /// The active version of a chain's line of encrypted elements.
     pub fn active_elements(&self, chain: &ChainId) -> Option<&Arc<ElementVersion>> {
-        self.versions.values().find_map(|version| match version {
-            Version::Element(elements)
-                if elements.info.state == KeyState::Active && elements.info.chain == *chain =>
-            {
-                Some(elements)
-            }
-            _ => None,
-        })
+        self.elements(*self.active.get(&(chain.clone(), None))?)
     }
 
     /// The version of a (chain, namespace) line with this kid, whatever its state.
@@ -293,24 +300,22 @@ impl Change {
 
     /// What the next version of a line will be; retires the present one.
     fn next_info(&mut self, chain: &ChainId, namespace: Option<&NamespaceId>) -> VersionInfo {
-        let of_line: Vec<VersionInfo> = self
-            .keyring
-            .versions
-            .values()
-            .map(Version::info)
-            .filter(|info| info.chain == *chain && info.namespace.as_ref() == namespace)
-            .cloned()
-            .collect();
-        for info in of_line.iter().filter(|info| info.state == KeyState::Active) {
-            self.set_state(info.kid, KeyState::ConvertOnly);
-        }
+        let present = self.keyring.active.get(&(chain.clone(), namespace.cloned())).copied();
+        let retired = present.and_then(|kid| self.set_state(kid, KeyState::ConvertOnly));
         VersionInfo {
             kid: self.keyring.new_kid(),
             chain: chain.clone(),
             namespace: namespace.cloned(),
             state: KeyState::Active,
-            generation: of_line.iter().map(|info| info.generation).max().unwrap_or(0) + 1,
+            generation: retired.map_or_else(|| self.last_generation(chain, namespace), |info| info.generation) + 1,
         }
+    }
+
+    /// The highest generation of a line without an active version; 0 for a new line.
+    fn last_generation(&self, chain: &ChainId, namespace: Option<&NamespaceId>) -> u32 {
+        let infos = self.keyring.versions.values().map(Version::info);
+        let of_line = infos.filter(|info| info.chain == *chain && info.namespace.as_ref() == namespace);
+        of_line.map(|info| info.generation).max().unwrap_or(0)
     }
 
     fn put(&mut self, version: Version) {
@@ -330,6 +335,12 @@ impl Change {
                 self.writes.push(header(Role::Escrow).write(master, &line.escrow_root));
             }
             Version::Element(elements) => self.writes.push(header(Role::Element).write(master, &elements.root)),
+        }
+        let line = (info.chain, info.namespace);
+        if info.state == KeyState::Active {
+            self.keyring.active.insert(line, info.kid);
+        } else if self.keyring.active.get(&line) == Some(&info.kid) {
+            self.keyring.active.remove(&line);
         }
         self.keyring.versions.insert(info.kid, version);
     }

@@ -1,7 +1,7 @@
 //! Sealing of governance values (registry, grants, counters), so that editing the store by hand kills a value
 //! instead of changing it.
 
-use sluis_crypto::{Secret, digest, wrap};
+use sluis_crypto::{Secret, digest, labels, wrap};
 use sluis_domain::codec::{Reader, Writer};
 use sluis_domain::port::Family;
 
@@ -14,12 +14,19 @@ const FORMAT: u8 = 1;
 /// Stored: `0x01 || generation(8) || nonce(24) || XAES-256-GCM(state key, aad, value)` with
 /// `aad = LP(column family) || LP(key) || LP(generation)`.
 #[derive(Debug)]
-pub struct StateSeal(pub(crate) Secret);
+pub struct StateSeal {
+    key: Secret,
+    fingerprint: Secret,
+}
 
 impl StateSeal {
+    pub(crate) fn new(key: Secret) -> Self {
+        Self { fingerprint: sluis_crypto::kdf(&key, labels::STATE_FINGERPRINT), key }
+    }
+
     /// The stored form of a value.
     pub fn seal(&self, family: Family, key: &[u8], generation: u64, value: &[u8]) -> Vec<u8> {
-        let sealed = wrap::seal(&self.0, &aad(family, key, generation), value);
+        let sealed = wrap::seal(&self.key, &aad(family, key, generation), value);
         Writer::new(FORMAT).u64(generation).fixed(&sealed).finish()
     }
 
@@ -31,13 +38,13 @@ impl StateSeal {
         let corrupt = KeyringError::Corrupt(family.name());
         let mut input = Reader::new(stored, FORMAT).map_err(|_| corrupt.clone())?;
         let generation = input.u64().map_err(|_| corrupt.clone())?;
-        let value = wrap::open(&self.0, &aad(family, key, generation), &stored[9..]).map_err(|_| corrupt)?;
+        let value = wrap::open(&self.key, &aad(family, key, generation), &stored[9..]).map_err(|_| corrupt)?;
         Ok((generation, value.to_vec()))
     }
 
     /// A keyed digest, for recognising content that must not be stored (such as that of a counted batch).
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
-        digest::keyed(&self.0, parts)
+        digest::keyed(&self.fingerprint, parts)
     }
 }
 
@@ -52,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_value_opens_only_where_it_was_put_and_as_it_was() {
-        let seal = StateSeal(Secret::random());
+        let seal = StateSeal::new(Secret::random());
         let stored = seal.seal(Family::Grants, b"g1", 4, b"value");
         assert_eq!(seal.open(Family::Grants, b"g1", &stored), Ok((4, b"value".to_vec())));
         let corrupt = Err(KeyringError::Corrupt("grants"));

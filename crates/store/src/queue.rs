@@ -39,6 +39,9 @@ struct State {
     jobs: VecDeque<Job>,
     bytes: usize,
     closed: bool,
+    /// Waiters are let in by ticket, so that a large job is not overtaken for ever by small ones.
+    next_ticket: u64,
+    admitted: u64,
 }
 
 impl Queue {
@@ -48,17 +51,23 @@ impl Queue {
         Self { state, work: Condvar::new(), room: Condvar::new(), limits: options.clone() }
     }
 
-    /// Appends a job; blocks while the queue is full.
+    /// Appends a job, in the order of the calls; blocks while the queue is full.
     pub(crate) fn push(&self, job: Job) {
-        let full = |state: &mut State| {
+        let mut state = self.lock();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let full = |state: &State| {
             !state.jobs.is_empty()
                 && (state.jobs.len() >= self.limits.queue_commits || state.bytes + job.bytes > self.limits.queue_bytes)
         };
-        let mut state = self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        let waits = |state: &mut State| state.admitted != ticket || full(state);
+        let mut state = self.room.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        state.admitted += 1;
         state.bytes += job.bytes;
         state.jobs.push_back(job);
         drop(state);
         self.work.notify_one();
+        self.room.notify_all();
     }
 
     /// The next group, waiting for one; empty once the queue is closed and drained.

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rocksdb::statistics::Ticker;
 use rocksdb::{ColumnFamily, DB, Direction, FlushOptions, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
@@ -41,6 +41,8 @@ pub(crate) struct Database {
     pub(crate) db: DB,
     /// Holds the statistics.
     options: rocksdb::Options,
+    /// Why nothing is written any more: damage stops service, it is never skipped.
+    failure: Arc<OnceLock<String>>,
 }
 
 impl RocksStore {
@@ -88,7 +90,7 @@ impl RocksStore {
         };
         layout::check_format(&format)?;
         let store_id = layout::store_id(&db.get_unchecked(Family::Meta, META_STORE_ID)?.unwrap_or_default())?;
-        let writer = Writer::start(Arc::clone(&db), db.next_entry()?, options)?;
+        let writer = Writer::start(Arc::clone(&db), db.next_entry()?, options, Arc::clone(&db.failure))?;
         Ok(Self { writer, db, backup: Mutex::new(()), store_id, _lock: lock })
     }
 
@@ -147,7 +149,7 @@ impl Store for RocksStore {
             let cf = self.db.family(family)?;
             let answers = self.db.db.batched_multi_get_cf(cf, chunk.iter().map(|&row| key(row)), true);
             for (&row, answer) in chunk.iter().zip(answers) {
-                let Some(value) = answer.map_err(|error| from_rocks(&error))? else { continue };
+                let Some(value) = answer.map_err(|error| self.db.failed_read(&error))? else { continue };
                 layout::check_row(family, key(row), &value)?;
                 found[row as usize] = values.len()..values.len() + value.len();
                 values.extend_from_slice(&value);
@@ -162,7 +164,7 @@ impl Store for RocksStore {
         let mode = IteratorMode::From(start, Direction::Forward);
         let rows = self.db.db.iterator_cf(self.db.family(family)?, mode).take(limit);
         rows.map(|row| {
-            let (key, value) = row.map_err(|error| from_rocks(&error))?;
+            let (key, value) = row.map_err(|error| self.db.failed_read(&error))?;
             layout::check_row(family, &key, &value)?;
             Ok((key.into_vec(), value.into_vec()))
         })
@@ -191,7 +193,17 @@ impl Store for RocksStore {
 impl Database {
     fn open(dir: &Path, db_options: rocksdb::Options, options: &Options) -> Result<Self, StoreError> {
         let db = DB::open_cf_descriptors(&db_options, dir, options::families(options));
-        Ok(Self { db: db.map_err(|error| from_rocks(&error))?, options: db_options })
+        let failure = Arc::new(OnceLock::new());
+        Ok(Self { db: db.map_err(|error| from_rocks(&error))?, options: db_options, failure })
+    }
+
+    /// The port's error for what a read met. Corruption found by RocksDB ends all writing.
+    fn failed_read(&self, error: &rocksdb::Error) -> StoreError {
+        let error = from_rocks(error);
+        if let StoreError::Corrupt(_) = error {
+            self.failure.get_or_init(|| error.to_string());
+        }
+        error
     }
 
     fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
@@ -208,7 +220,7 @@ impl Database {
     }
 
     fn get_unchecked(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db.get_cf(self.family(family)?, key).map_err(|error| from_rocks(&error))
+        self.db.get_cf(self.family(family)?, key).map_err(|error| self.failed_read(&error))
     }
 
     fn next_entry(&self) -> Result<u64, StoreError> {

@@ -31,8 +31,8 @@ pub(crate) struct Shared {
     queue: Queue,
     /// Next audit sequence number; all before it are durable.
     next_entry: AtomicU64,
-    /// Why nothing is written any more.
-    failure: OnceLock<String>,
+    /// Why nothing is written any more; set by a failed write or by corruption that a read met.
+    failure: Arc<OnceLock<String>>,
 }
 
 /// Handle of the thread. Dropping it writes what was submitted and ends the thread.
@@ -42,12 +42,17 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub(crate) fn start(backend: impl Backend, next_entry: u64, options: &crate::Options) -> Result<Self, StoreError> {
+    /// Starts the thread. Once `failure` is set, by anybody, nothing is written any more.
+    pub(crate) fn start(
+        backend: impl Backend,
+        next_entry: u64,
+        options: &crate::Options,
+        failure: Arc<OnceLock<String>>,
+    ) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             queue: Queue::new(options),
             next_entry: AtomicU64::new(next_entry),
-            failure: OnceLock::new(),
+            failure,
         });
         let seen_by_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -120,7 +125,8 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Vec<O
     if placed.is_empty() {
         return outcomes;
     }
-    match backend.write(&placed) {
+    let written = catch_unwind(AssertUnwindSafe(|| backend.write(&placed)));
+    match written.unwrap_or_else(|_| Err(StoreError::Io("the write panicked".into()))) {
         Ok(()) => {
             shared.next_entry.store(next, Ordering::Release);
             outcomes

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
-    RevokedCertParams, SanType, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams,
+    SanType, SerialNumber,
 };
 use sluis_domain::port::Clock;
 use time::{Duration, OffsetDateTime};
@@ -54,11 +54,8 @@ impl Pki {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("key");
         let ca = params.self_signed(&key).expect("self-signed").pem();
-        let pki = Self {
-            directory: directory.to_owned(),
-            issuer: Issuer::new(params, key),
-            revoked: Mutex::new(Vec::new()),
-        };
+        let pki =
+            Self { directory: directory.to_owned(), issuer: Issuer::new(params, key), revoked: Mutex::new(Vec::new()) };
         pki.write("ca.pem", &ca);
         pki.renew_server();
         pki.write_crl();
@@ -67,14 +64,19 @@ impl Pki {
 
     /// Replaces the server's certificate and key; returns the certificate.
     pub fn renew_server(&self) -> String {
+        let server = self.server();
+        self.write("server.key", &server.key_pem);
+        self.write("server.pem", &server.cert_pem);
+        server.cert_pem
+    }
+
+    /// Credentials of a server, for `localhost` and `127.0.0.1`.
+    pub fn server(&self) -> Credentials {
         let names = vec![
             SanType::DnsName("localhost".try_into().expect("ascii")),
             SanType::IpAddress("127.0.0.1".parse().expect("address")),
         ];
-        let server = self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, false);
-        self.write("server.key", &server.key_pem);
-        self.write("server.pem", &server.cert_pem);
-        server.cert_pem
+        self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, false)
     }
 
     /// Where a file of the authority is.

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sluis_client::{Client, ClientError, Config, v1};
+use sluis_client::{Batch, Client, ClientError, Config, v1};
 use sluis_daemon::config::{self, Settings, Sources};
 use sluis_daemon::{Daemon, Running, StartError, Stopped, commands};
+use sluis_domain::{Column, RecordBatch};
 use sluis_store::{Options, RocksStore};
 use tempfile::TempDir;
 use tonic::Status;
@@ -181,6 +182,12 @@ pub fn batch(columns: &[(&str, &[&str])]) -> v1::RecordBatch {
         rows: columns.first().map_or(0, |(_, values)| values.len() as u32),
         columns: columns.iter().map(column).collect(),
     }
+}
+
+/// A batch of one column, for a stream.
+pub fn column(element: &str, values: &[impl AsRef<[u8]>]) -> Batch {
+    let column = (element.parse().expect("an id"), Column::from_values(values));
+    RecordBatch::new(None, values.len(), vec![column]).expect("one column within the limits").into()
 }
 
 /// The text values of a result's column; missing ones are empty.

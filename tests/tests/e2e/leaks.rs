@@ -32,7 +32,10 @@ async fn promise_2_no_plaintext_is_written_anywhere() {
         ("the daemon's refusals".to_owned(), refusals.into_bytes()),
         ("the metrics".to_owned(), metrics(&scene)),
         ("the environment".to_owned(), fs::read(format!("/proc/{pid}/environ")).expect("our own process")),
-        ("the command line of the daemon".to_owned(), fs::read(format!("/proc/{pid}/cmdline")).expect("our own process")),
+        (
+            "the command line of the daemon".to_owned(),
+            fs::read(format!("/proc/{pid}/cmdline")).expect("our own process"),
+        ),
     ];
     files_below(&scene.path("data"), &mut places);
     let (exit, log) = scene.stop();
@@ -51,6 +54,8 @@ async fn promise_2_no_plaintext_is_written_anywhere() {
     sluis_store::restore(&scene.path("backup"), &restored).expect("restores");
     rows(&restored, &mut places);
 
+    let records = ["in.csv", "study.csv"].map(|name| (name.to_owned(), scene.read_bytes(name)));
+    assert!(scanner.search(&records).len() > 600, "where they belong, they are found");
     let found = scanner.search(&places);
     assert!(found.is_empty(), "{} places\n{}", found.len(), found.join("\n"));
     assert!(scanner.marks() > 100, "{}", scanner.marks());
@@ -104,9 +109,10 @@ fn rows(directory: &Path, places: &mut Vec<(String, Vec<u8>)>) {
             let page = store.scan(family, &start, 1_000).expect("readable");
             let Some((last, _)) = page.last() else { break };
             start = [&last[..], &[0]].concat();
-            places.extend(page.into_iter().map(|(key, value)| {
-                (format!("family {}", family.name()), [key, vec![0xff; 4], value].concat())
-            }));
+            places.extend(
+                page.into_iter()
+                    .map(|(key, value)| (format!("family {}", family.name()), [key, vec![0xff; 4], value].concat())),
+            );
         }
     }
 }
@@ -128,7 +134,7 @@ fn a_planted_value_is_found_in_every_form_and_place() {
     for before in ["", "x", "xy", "xyz"] {
         let inside = [before.as_bytes(), marked, b"tail"].concat();
         let place = scanner::base64(&inside, scanner::STANDARD).into_bytes();
-        assert_eq!(scanner.search(&[("base64".to_owned(), place)]).is_empty(), false, "{before}");
+        assert!(!scanner.search(&[("base64".to_owned(), place)]).is_empty(), "{before}");
     }
     assert!(scanner.search(&[("elsewhere".to_owned(), b"Planted-9f31".to_vec())]).is_empty());
 
@@ -151,11 +157,15 @@ fn a_planted_value_is_found_in_every_form_and_place() {
     assert_eq!(scanner.search(&places).len(), 1, "in a row of a store");
 }
 
+/// Whether it is dumpable shows from outside only to others than root; a test of the daemon asks from inside.
 #[test]
-fn the_daemon_leaves_no_core_and_cannot_be_traced() {
+fn promise_2_the_daemon_leaves_no_core_dump() {
+    use std::os::unix::fs::MetadataExt;
     let scene = Scene::start("");
     let pid = scene.daemon().pid();
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("our own process");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a line");
     assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+    // The kernel gives the files of a process that is not dumpable to root.
+    assert_eq!(fs::metadata(format!("/proc/{pid}/mem")).expect("it runs").uid(), 0);
 }

@@ -1,1 +1,123 @@
-//! Being written.
+//! Bounds: memory, streams, slow readers, and the end of a daemon under load.
+
+mod drain;
+mod million;
+
+use std::time::Duration;
+
+use sluis_client::{BatchReceiver, Client, ClientError, Session, v1};
+use sluis_domain::port::store::Store;
+use sluis_testkit::identifiers::bsns;
+use sluis_testkit::registry::registry;
+use sluis_testkit::world::{World, batch, column, pseudonymise};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const STUDY: &str = "diabetes-study";
+/// Far more than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
+/// So long that what can happen has happened.
+const A_MOMENT: Duration = Duration::from_millis(200);
+
+async fn world(limits: &str) -> World {
+    let world = World::start_empty(&format!("[limits]\n{limits}")).await;
+    world.apply(&registry()).await.expect("valid");
+    world
+}
+
+async fn open(client: &Client) -> Result<Session, ClientError> {
+    client.pseudonymise(&STUDY.parse().expect("an id"), &["bsn".parse().expect("an id")]).await
+}
+
+/// A caller that sends as much as it can and never reads; stops when the task is dropped.
+fn greedy(session: Session, rows: usize) -> (BatchReceiver, JoinHandle<()>) {
+    let (mut sender, unread) = session.split();
+    let values: Vec<_> = bsns().take(rows).collect();
+    let sending = tokio::spawn(async move { while sender.send(column("bsn", &values)).await.is_ok() {} });
+    (unread, sending)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_never_read_hold_up_nobody_else() {
+    const ROWS: usize = 20_000;
+    let world = world("in_flight_bytes = 16777216").await;
+    let (slow, fair) = (world.client("hospital-north/etl").await, world.client("gp-south/etl").await);
+    let before = world.store.commits();
+    let mut stalled = Vec::new();
+    for _ in 0..4 {
+        stalled.push(greedy(open(&slow).await.expect("opens"), ROWS));
+    }
+    let busy = async {
+        while world.store.commits() < before + 8 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(LONG, busy).await.expect("they are being served");
+    let mut session = open(&fair).await.expect("opens");
+    for bsn in bsns().take(50) {
+        session.send(column("bsn", &[bsn])).await.expect("sent");
+        let answer = timeout(LONG, session.next()).await.expect("not held up").expect("not refused");
+        assert!(answer.is_some());
+    }
+    // Each may have eight batches in flight; their answers are far more than the windows of a connection.
+    let served = world.store.commits() - before - 50;
+    assert!(served < 4 * 8, "{served} batches of callers that do not read were worked on");
+    for (unread, sending) in stalled {
+        drop(unread);
+        sending.await.expect("no panic");
+    }
+    let freed = timeout(LONG, pseudonymise(&slow, STUDY, batch(&[("bsn", &["950000012"])]))).await;
+    freed.expect("room again").expect("pseudonymised");
+    assert!(world.store.writable().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_has_so_many_streams_and_further_ones_wait() {
+    let world = world("max_streams_per_connection = 3").await;
+    let client = world.client("hospital-north/etl").await;
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        sessions.push(open(&client).await.expect("opens"));
+    }
+    let mut further = Box::pin(open(&client));
+    assert!(timeout(A_MOMENT, &mut further).await.is_err(), "a fourth stream was opened");
+    open(&world.client("hospital-north/etl").await).await.expect("another connection has its own");
+    drop(sessions.pop());
+    timeout(LONG, further).await.expect("its turn").expect("opens");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_has_so_many_data_calls_and_refuses_further_ones() {
+    let world = world("max_data_calls = 2").await;
+    let client = world.client("hospital-north/etl").await;
+    let first = open(&client).await.expect("opens");
+    let _second = open(&world.client("gp-south/etl").await).await.expect("opens");
+    let third = open(&client).await.err().expect("refused");
+    assert_eq!(third.reason(), Some("TOO_MANY_REQUESTS"));
+    client.identity().who_am_i(v1::WhoAmIRequest {}).await.expect("other services have slots of their own");
+    drop(first);
+    let freed = async { while open(&client).await.is_err() {} };
+    timeout(LONG, freed).await.expect("the slot comes back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_has_so_many_connections() {
+    let world = world("max_connections = 2").await;
+    let connected = async |member: &str| {
+        let client = world.connect(&world.pki.member(member)).await?;
+        client.identity().who_am_i(v1::WhoAmIRequest {}).await.map_err(ClientError::from)?;
+        Ok::<_, ClientError>(client)
+    };
+    // The connection that applied the registry may not have gone yet.
+    let two = async {
+        loop {
+            match (connected("hospital-north/etl").await, connected("gp-south/etl").await) {
+                (Ok(one), Ok(other)) => return (one, other),
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let (one, _other) = timeout(LONG, two).await.expect("two are welcome");
+    assert!(connected("uni-research/etl").await.is_err(), "a third is not");
+    one.identity().who_am_i(v1::WhoAmIRequest {}).await.expect("and the first goes on");
+}

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use sluis_client::{Client, v1};
 use sluis_testkit::pki::Wanted;
-use sluis_testkit::world::{
-    World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values,
-};
+use sluis_testkit::world::{World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values};
 use tokio_stream::StreamExt as _;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
@@ -24,7 +22,7 @@ organisation = [
     { id = "oversight", name = "Auditor", members = ["auditor"], auditors = ["auditor"] },
     { id = "outsider", name = "Outsider", members = ["etl"] },
 ]
-namespace = [{ id = "nl.bsn", identifier = "nl-bsn" }]
+namespace = [{ id = "nl.bsn", identifier = "nl-bsn", input = "plain" }]
 
 [[chain]]
 id = "alpha"
@@ -38,7 +36,7 @@ element = [{ name = "bsn", treatment = "pseudonym", namespace = "nl.bsn" }]
 [[chain]]
 id = "beta"
 owner = "other"
-sources = []
+sources = ["other"]
 recipients = []
 reidentify_to = []
 namespace = [{ id = "nl.bsn" }]
@@ -246,12 +244,8 @@ impl Fixture {
             "ReidentificationService/ReidentifyBatch" => {
                 outcome(reidentify(client, &self.to_reidentify, column()).await)
             }
-            "GrantService/GetGrant" => {
-                outcome(client.grants().get_grant(v1::GetGrantRequest { grant_id }).await)
-            }
-            "GrantService/ListGrants" => {
-                outcome(client.grants().list_grants(v1::ListGrantsRequest::default()).await)
-            }
+            "GrantService/GetGrant" => outcome(client.grants().get_grant(v1::GetGrantRequest { grant_id }).await),
+            "GrantService/ListGrants" => outcome(client.grants().list_grants(v1::ListGrantsRequest::default()).await),
             _ => self.govern(rpc, client).await,
         }
     }
@@ -280,9 +274,7 @@ impl Fixture {
                 let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
                 outcome(client.registry().apply_registry(request).await)
             }
-            "RegistryService/GetRegistry" => {
-                outcome(client.registry().get_registry(v1::GetRegistryRequest {}).await)
-            }
+            "RegistryService/GetRegistry" => outcome(client.registry().get_registry(v1::GetRegistryRequest {}).await),
             "RegistryService/ListChains" => {
                 outcome(client.registry().list_chains(v1::ListChainsRequest::default()).await)
             }
@@ -295,12 +287,8 @@ impl Fixture {
                 let request = v1::DisableVersionRequest { kid: self.kid.clone() };
                 outcome(client.custody().disable_version(request).await)
             }
-            "CustodyService/CreateBackup" => {
-                outcome(client.custody().create_backup(v1::CreateBackupRequest {}).await)
-            }
-            "AuditService/ReadEntries" => {
-                outcome(client.audit().read_entries(v1::ReadEntriesRequest::default()).await)
-            }
+            "CustodyService/CreateBackup" => outcome(client.custody().create_backup(v1::CreateBackupRequest {}).await),
+            "AuditService/ReadEntries" => outcome(client.audit().read_entries(v1::ReadEntriesRequest::default()).await),
             "IdentityService/WhoAmI" => outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await),
             _ => panic!("this test does not know how to call {rpc}"),
         }
@@ -368,7 +356,8 @@ async fn health_and_reflection_are_open_to_every_certificate_with_a_spiffe_id() 
         (uri("hospital/gone"), "allowed"),
         (vec![], "NO_SPIFFE_ID"),
     ] {
-        let channel = channel(&world, &Wanted { uris: uris.clone(), dns: vec!["etl.test".into()], expired: false }).await;
+        let channel =
+            channel(&world, &Wanted { uris: uris.clone(), dns: vec!["etl.test".into()], expired: false }).await;
         let check = HealthCheckRequest { service: String::new() };
         assert_eq!(outcome(HealthClient::new(channel.clone()).check(check).await), expected, "{uris:?}");
         let list = ServerReflectionRequest {

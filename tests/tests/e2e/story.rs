@@ -65,6 +65,10 @@ fn the_bsns_of_these_tests_are_valid() {
         let mut normalised = Vec::new();
         let kind = sluis_domain::identifier::IdentifierKind::NlBsn;
         let strict = sluis_domain::identifier::Checksum::Strict;
-        assert_eq!(sluis_domain::identifier::normalise(kind, strict, bsn.as_bytes(), &mut normalised), Ok(true), "{known:?}");
+        assert_eq!(
+            sluis_domain::identifier::normalise(kind, strict, bsn.as_bytes(), &mut normalised),
+            Ok(true),
+            "{known:?}"
+        );
     }
 }

@@ -46,11 +46,14 @@ pub(crate) fn elements(headers: &[String], names: &[ColumnName]) -> Result<Vec<O
         None => header.parse().ok(),
     };
     let elements: Vec<Option<ElementName>> = headers.iter().map(element_of).collect();
-    for (i, element) in elements.iter().enumerate() {
-        if let Some(element) = element
-            && elements[..i].contains(&Some(element.clone()))
-        {
-            return Err(CliError::input(format!("two columns of the file are element {element}")));
+    for (i, element) in elements.iter().enumerate().filter(|(_, element)| element.is_some()) {
+        if let Some(earlier) = elements[..i].iter().position(|other| other == element) {
+            // By number: without a header line these are values.
+            return Err(CliError::input(format!(
+                "two columns of the file, {} and {}, are the same element",
+                earlier + 1,
+                i + 1
+            )));
         }
     }
     Ok(elements)
@@ -63,9 +66,12 @@ pub(crate) fn plan(
     chain: &v1::Chain,
     context: Context<'_>,
 ) -> Result<Vec<ColumnPlan>, CliError> {
-    let listed = |name: &str| chain.elements.iter().any(|element| element.name == name);
-    let is_listed = |element: &Option<ElementName>| element.as_ref().is_some_and(|e| listed(e.as_str()));
+    let listed = listed(chain);
+    let is_listed = |element: &Option<ElementName>| element.as_ref().is_some_and(|e| listed.contains(&e.as_str()));
     let unlisted: Vec<_> = headers.iter().zip(&elements).filter(|(_, e)| !is_listed(e)).map(|(h, _)| h).collect();
+    if unlisted.len() == headers.len() {
+        return Err(no_listed_column(headers.len(), chain));
+    }
     if !unlisted.is_empty() {
         return Err(unlisted_columns(&unlisted, chain));
     }
@@ -77,15 +83,28 @@ pub(crate) fn plan(
     elements.into_iter().flatten().map(plan_of).collect()
 }
 
+/// Names no column: a file without a header line has a person's record there.
+fn no_listed_column(columns: usize, chain: &v1::Chain) -> CliError {
+    CliError::input(format!(
+        "UNKNOWN_ELEMENT: none of the {columns} columns of the file is an element of chain {}; its elements are {}. Is the \
+         header line missing? Otherwise name columns with --columns header=element",
+        chain.chain_id,
+        listed(chain).join(", "),
+    ))
+}
+
+fn listed(chain: &v1::Chain) -> Vec<&str> {
+    chain.elements.iter().map(|element| element.name.as_str()).collect()
+}
+
 fn unlisted_columns(headers: &[&String], chain: &v1::Chain) -> CliError {
     let quoted: Vec<_> = headers.iter().map(|header| format!("{header:?}")).collect();
-    let listed: Vec<_> = chain.elements.iter().map(|element| element.name.as_str()).collect();
     CliError::input(format!(
         "UNKNOWN_ELEMENT: chain {} does not list {}; its elements are {}. Name columns with --columns header=element, \
          take the column out of the file, or ask the custodian to list it (as drop, for example)",
         chain.chain_id,
         quoted.join(", "),
-        listed.join(", "),
+        listed(chain).join(", "),
     ))
 }
 

@@ -85,10 +85,10 @@ fn plans(
     let wanted = column.unwrap_or(from.as_str());
     match headers.iter().filter(|header| *header == wanted).count() {
         1 => {}
+        // The headers are not listed: without a header line they are pseudonyms.
         0 => {
-            let headers = headers.join(", ");
             return Err(CliError::usage(format!(
-                "the file has no column {wanted:?}; name the one to convert with --column (there are: {headers})"
+                "the file has no column {wanted:?}; name the one to convert with --column, or is the header line missing?"
             )));
         }
         _ => return Err(CliError::input(format!("two columns of the file have the header {wanted:?}"))),

@@ -121,7 +121,11 @@ fn terms(grant: &Grant) -> Value {
 }
 
 fn approval(approval: &Approval) -> Value {
-    json!({ "steward": approval.steward, "approved_at": approval.approved_at })
+    json!({
+        "steward": approval.steward,
+        "approved_at": approval.approved_at,
+        "registry_version": approval.registry_version,
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use super::*;
 use crate::{Secret, kdf};
 
-const VECTORS: [(&[u8], &str); 11] = [
+const VECTORS: [(&[u8], &str); 12] = [
     (LINK, "7f873669a6632d52ecec40aa1d2374adc7980a6ef2112a37624b014401381d87"),
     (UNLINKED, "fa3668344e4b51a3687210ce3736345f482cbfc10c5f6f0436398b5926fab855"),
     (PSEUDONYM, "08896747f5569dee83e2b9ee7e0177126c2b6ca87e78b7a7620d445b74424c09"),
@@ -17,6 +17,7 @@ const VECTORS: [(&[u8], &str); 11] = [
     (OPT_OUT, "8a14bf24ae30622c37c497c8163da338156ee784b7a78a2d4a1a4700b0646739"),
     (PREHASH, "f3e3f19caba71bb9ce1b27b83cae5051f807071b93da27dacfb183b6b6b881ce"),
     (KEY_CHECK, "93336de10c931e8648c31fd81e189649a246e4b0d8b34e7b05cf55a0eedb8d73"),
+    (STATE_FINGERPRINT, "17bfc2926404485a5ad690131e201e0541264049a6c0723ac0a9f23e3b70dc2a"),
 ];
 
 #[test]

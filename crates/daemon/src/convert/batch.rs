@@ -9,8 +9,9 @@ use v1::column::Form;
 use super::missing;
 use crate::status::Denial;
 
-/// What an output value costs at most while it waits: a token, its length and its end.
-const BYTES_PER_VALUE: usize = 64;
+/// What a value costs at most beside its own bytes while its batch is worked on: subject, token, link row, the copy that
+/// sorts it, and the store's write batch.
+const BYTES_PER_VALUE: usize = 256;
 
 /// What must be remembered of a batch to answer it in the caller's form.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -69,6 +69,7 @@ pub(crate) fn grant(view: &GrantView) -> v1::Grant {
     let approval = |approval: &sluis_domain::grant::Approval| v1::Approval {
         steward: approval.steward.to_string(),
         approved_at: approval.at.to_string(),
+        registry_version: approval.registry_version,
     };
     v1::Grant {
         grant_id: grant.id.as_str().to_owned(),

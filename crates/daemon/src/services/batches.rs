@@ -26,7 +26,7 @@ use crate::telemetry::Operation;
 
 /// One stream may hold this part of the budget of bytes (or one larger batch), so that a stream whose caller does not
 /// read cannot stop all others.
-const STREAM_SHARE: usize = 8;
+const STREAM_SHARE: usize = 4;
 
 /// The responses of a stream.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -288,7 +288,8 @@ async fn finish(
     let submitted = receiver.await.unwrap_or_else(|_| Err(Denial::internal("the pool dropped a job")));
     let Submitted { shape, pending } = submitted?;
     let remaining = pending.remaining();
-    let outcome = pending.await?;
+    // What fails in the store fails after the engine has let go of it, so it is not on record yet.
+    let outcome = pending.await.map_err(|refusal| Denial { recorded: false, ..refusal.into() })?;
     call.count(operation, shape.values, &outcome);
     Ok((batch::result(&shape, outcome), remaining))
 }

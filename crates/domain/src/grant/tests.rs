@@ -37,11 +37,11 @@ fn grant(required: &[&str]) -> Grant {
 fn comes_alive_only_with_every_approval() {
     let fresh = Record::new(grant(&["a-owner", "b-owner"]));
     assert_eq!(fresh.usable(at(150)), Err(Reason::GrantNotApproved));
-    let half = fresh.approve(&who("a-owner/s1"), at(60)).expect("first");
+    let half = fresh.approve(&who("a-owner/s1"), at(60), 3).expect("first");
     assert_eq!(half.usable(at(150)), Err(Reason::GrantNotApproved));
-    assert_eq!(half.approve(&who("a-owner/s1"), at(61)), Err(Reason::AlreadyApproved));
-    assert_eq!(half.approve(&who("a-owner/s2"), at(61)), Err(Reason::GrantDecided), "the other owner must");
-    let whole = half.approve(&who("b-owner/s1"), at(62)).expect("second");
+    assert_eq!(half.approve(&who("a-owner/s1"), at(61), 3), Err(Reason::AlreadyApproved));
+    assert_eq!(half.approve(&who("a-owner/s2"), at(61), 3), Err(Reason::GrantDecided), "the other owner must");
+    let whole = half.approve(&who("b-owner/s1"), at(62), 3).expect("second");
     assert_eq!(whole.usable(at(99)), Err(Reason::GrantNotStarted));
     assert_eq!(whole.usable(at(100)), Ok(()));
     assert_eq!(whole.usable(at(200)), Err(Reason::GrantExpired));
@@ -51,20 +51,20 @@ fn comes_alive_only_with_every_approval() {
 #[test]
 fn one_owner_needs_two_different_stewards_and_never_the_requester() {
     let fresh = Record::new(grant(&["uni", "uni"]));
-    assert_eq!(fresh.approve(&who("uni/etl"), at(60)), Err(Reason::OwnRequest));
-    let half = fresh.approve(&who("uni/s1"), at(60)).expect("first");
+    assert_eq!(fresh.approve(&who("uni/etl"), at(60), 3), Err(Reason::OwnRequest));
+    let half = fresh.approve(&who("uni/s1"), at(60), 3).expect("first");
     assert_eq!(half.awaiting().len(), 1);
-    assert!(half.approve(&who("uni/s2"), at(60)).expect("second").awaiting().is_empty());
+    assert!(half.approve(&who("uni/s2"), at(60), 3).expect("second").awaiting().is_empty());
 }
 
 #[test]
 fn denied_and_revoked_are_final() {
     let fresh = Record::new(grant(&["a-owner"]));
     let denied = fresh.deny(&who("a-owner/s1"), at(60)).expect("denies");
-    assert_eq!(denied.approve(&who("a-owner/s2"), at(61)), Err(Reason::GrantDecided));
+    assert_eq!(denied.approve(&who("a-owner/s2"), at(61), 3), Err(Reason::GrantDecided));
     assert_eq!(denied.usable(at(150)), Err(Reason::GrantDenied));
     assert_eq!(denied.revoke(&who("uni/etl"), at(61)), Err(Reason::GrantDecided));
-    let alive = fresh.approve(&who("a-owner/s1"), at(60)).expect("approves");
+    let alive = fresh.approve(&who("a-owner/s1"), at(60), 3).expect("approves");
     assert_eq!(alive.deny(&who("a-owner/s1"), at(61)), Err(Reason::GrantDecided));
     let revoked = alive.revoke(&who("a-owner/s1"), at(61)).expect("revokes");
     assert_eq!(revoked.usable(at(150)), Err(Reason::GrantRevoked));
@@ -98,7 +98,7 @@ fn canonical_bytes_are_frozen() {
 
 #[test]
 fn records_survive_the_store_and_cuts_do_not_panic() {
-    let record = Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60)).expect("approves");
+    let record = Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60), 3).expect("approves");
     let record = record.revoke(&who("uni/etl"), at(70)).expect("withdraws");
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes), Ok(record));
@@ -116,7 +116,7 @@ proptest! {
         for (event, person, time) in events {
             let person = who(people[person as usize]);
             let next = match event {
-                0 | 1 => record.approve(&person, at(time)),
+                0 | 1 => record.approve(&person, at(time), 3),
                 2 => record.deny(&person, at(time)),
                 _ => record.revoke(&person, at(time)),
             };

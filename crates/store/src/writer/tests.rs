@@ -65,7 +65,7 @@ impl Backend for Arc<Fake> {
 fn held() -> (Arc<Fake>, Writer, Outcomes) {
     let fake = Arc::new(Fake::default());
     fake.hold();
-    let writer = Writer::start(Arc::clone(&fake), 0, &Options::default()).unwrap();
+    let writer = Writer::start(Arc::clone(&fake), 0, &Options::default(), Arc::default()).unwrap();
     let (sender, receiver) = channel();
     let outcomes = Outcomes { sender, receiver };
     outcomes.submit(&writer, 0, Commit::default());

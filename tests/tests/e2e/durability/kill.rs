@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sluis_client::{Batch, BatchResult, Client, Packer, v1};
+use sluis_client::{BatchResult, Client, v1};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::scene::Scene;
+use sluis_testkit::world::column;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -48,20 +49,6 @@ impl Acknowledged {
     }
 }
 
-fn batch(values: &[String]) -> Batch {
-    let mut packer = Packer::default();
-    for value in values {
-        let pushed: Result<(), ()> = packer.push_with(|out| {
-            out.extend_from_slice(value.as_bytes());
-            Ok(())
-        });
-        pushed.expect("nothing to refuse");
-    }
-    let mut batch = Batch::new(values.len() as u32);
-    batch.push(&"bsn".parse().expect("an id"), packer);
-    batch
-}
-
 /// Sends batches of `subjects` until the stream breaks; notes what was answered.
 async fn pseudonymise(client: Client, seen: Arc<Acknowledged>, chain: usize, subjects: Vec<String>) {
     let elements = ["bsn".parse().expect("an id")];
@@ -72,7 +59,7 @@ async fn pseudonymise(client: Client, seen: Arc<Acknowledged>, chain: usize, sub
         let batches = batches.clone();
         tokio::spawn(async move {
             for values in &batches {
-                if sender.send(batch(values)).await.is_err() {
+                if sender.send(column("bsn", values)).await.is_err() {
                     return;
                 }
             }
@@ -96,7 +83,7 @@ async fn convert(client: Client, seen: Arc<Acknowledged>, from: usize, grant: St
         // Without a token yet: an empty batch, which tells when the stream breaks.
         let batches = if tokens.is_empty() { vec![&[][..]] } else { tokens.chunks(ROWS).take(20).collect() };
         for values in batches {
-            if session.send(batch(values)).await.is_err() {
+            if session.send(column("bsn", values)).await.is_err() {
                 return;
             }
             let Ok(Some(result)) = session.next().await else { return };
@@ -145,7 +132,7 @@ async fn check(scene: &Scene, seen: &Acknowledged, grants: &[String; 2]) {
         assert!(counted >= acknowledged, "{acknowledged} values were answered and only {counted} are counted");
         let mut session = office.convert(&grant.parse().expect("an id")).await.expect("the grant lives");
         for values in seen.tokens(from).chunks(CHECK_ROWS) {
-            session.send(batch(values)).await.expect("sent");
+            session.send(column("bsn", values)).await.expect("sent");
             let result = session.next().await.expect("not refused").expect("an answer");
             seen.note(&seen.converted[from], values, &result);
             seen.used[from].fetch_add(values.len() as u64, Ordering::SeqCst);

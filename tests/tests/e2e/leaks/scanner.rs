@@ -68,7 +68,8 @@ fn start(bytes: &[u8]) -> [u8; 4] {
 
 /// The forms in which a value is looked for, with their names.
 pub(super) fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let hex: String = value.iter().flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]).map(char::from).collect();
+    let hex: String =
+        value.iter().flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]).map(char::from).collect();
     let numbers = value.iter().map(u8::to_string).collect::<Vec<_>>();
     let mut forms = vec![
         ("raw", value.to_vec()),

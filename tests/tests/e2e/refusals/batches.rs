@@ -171,8 +171,9 @@ async fn promise_7_a_refused_value_takes_its_whole_row_along_and_no_other() {
     )
     .await
     .expect("the batch is good");
-    let expected = [(1, "birth_date", "INVALID_DATE"), (2, "visit_date", "NO_SUBJECT"), (3, "visit_date", "INVALID_DATE")]
-        .map(|(row, element, reason)| (row, element.to_owned(), reason.to_owned()));
+    let expected =
+        [(1, "birth_date", "INVALID_DATE"), (2, "visit_date", "NO_SUBJECT"), (3, "visit_date", "INVALID_DATE")]
+            .map(|(row, element, reason)| (row, element.to_owned(), reason.to_owned()));
     assert_eq!(rejections(&result), expected);
     for element in ["bsn", "name", "birth_date", "visit_date"] {
         let present: Vec<bool> = values(&result, element).iter().map(|v| !v.is_empty()).collect();

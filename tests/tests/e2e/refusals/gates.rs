@@ -74,7 +74,8 @@ async fn promise_4_no_grant_comes_alive_on_one_persons_word() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_4_the_requester_never_approves_their_own_request() {
     let world = World::start().await;
-    let grant = request(&world, STEWARDS[0], convert_terms(&world, (STUDY, "bsn"), ("open-release", "person"), 10)).await;
+    let grant =
+        request(&world, STEWARDS[0], convert_terms(&world, (STUDY, "bsn"), ("open-release", "person"), 10)).await;
     assert_eq!(approve(&world, STEWARDS[0], &grant).await, "OWN_REQUEST");
     assert_eq!(approve(&world, STEWARDS[1], &grant).await, "allowed");
     assert_eq!(approve(&world, STEWARDS[0], &grant).await, "OWN_REQUEST", "also not as the second");
@@ -146,9 +147,15 @@ async fn unknown_grants_and_page_tokens_are_refused() {
     let nameless = v1::Grant::default();
     assert_eq!(approve(&world, STEWARDS[0], &nameless).await, "INVALID_REQUEST");
     let client = world.client(OWNER).await;
-    let list = |request| { let client = client.clone(); async move { outcome(client.grants().list_grants(request).await) } };
+    let list = |request| {
+        let client = client.clone();
+        async move { outcome(client.grants().list_grants(request).await) }
+    };
     let page = v1::ListGrantsRequest::default();
-    assert_eq!(list(v1::ListGrantsRequest { page_token: "No Token".into(), ..page.clone() }).await, "INVALID_PAGE_TOKEN");
+    assert_eq!(
+        list(v1::ListGrantsRequest { page_token: "No Token".into(), ..page.clone() }).await,
+        "INVALID_PAGE_TOKEN"
+    );
     assert_eq!(list(v1::ListGrantsRequest { page_size: 1001, ..page.clone() }).await, "INVALID_REQUEST");
     assert_eq!(list(v1::ListGrantsRequest { state: 99, ..page }).await, "INVALID_REQUEST");
 }

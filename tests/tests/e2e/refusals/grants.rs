@@ -188,8 +188,18 @@ async fn standing_is_looked_at_again_at_each_use() {
     let [to_convert, to_reidentify] = both(&world, &id, &reid).await;
     assert_eq!((to_convert.as_str(), to_reidentify.as_str()), ("allowed", "allowed"));
     let cases = [
-        ("recipients = [\"uni-research\", \"registry-office\"]", "recipients = [\"uni-research\"]", "UNKNOWN_CHAIN", "allowed"),
-        ("reidentify_to = [\"hospital-north\", \"gp-south\"]", "reidentify_to = [\"gp-south\"]", "allowed", "NOT_ELIGIBLE"),
+        (
+            "recipients = [\"uni-research\", \"registry-office\"]",
+            "recipients = [\"uni-research\"]",
+            "UNKNOWN_CHAIN",
+            "allowed",
+        ),
+        (
+            "reidentify_to = [\"hospital-north\", \"gp-south\"]",
+            "reidentify_to = [\"gp-south\"]",
+            "allowed",
+            "NOT_ELIGIBLE",
+        ),
         ("link = \"escrow\"\nreversible = true", "link = \"escrow\"", "allowed", "NOT_REVERSIBLE"),
         ("link = \"escrow\"\nreversible = true", "link = \"inbound\"", "NOT_LINKED", "NOT_REVERSIBLE"),
         ("reidentify_approvals = 2", "reidentify_approvals = 2 # as before", "allowed", "allowed"),
@@ -212,12 +222,23 @@ async fn standing_is_looked_at_again_at_each_use() {
 async fn a_grant_whose_approvals_would_no_longer_do_is_stale() {
     let world = World::start().await;
     let grant = live_reidentify(&world, 10).await;
+    let column = || batch(&[("bsn", &[])]);
+    let client = world.client(SOURCE).await;
     let more = registry()
         .replace("stewards = [\"steward-1\", \"steward-2\"]", "stewards = [\"steward-1\", \"steward-2\", \"etl\"]")
         .replace("reidentify_approvals = 2", "reidentify_approvals = 3");
     world.apply(&more).await.expect("valid");
-    let column = batch(&[("bsn", &[])]);
-    assert_eq!(outcome(reidentify(&world.client(SOURCE).await, &grant, column).await), "GRANT_STALE");
+    assert_eq!(outcome(reidentify(&client, &grant, column()).await), "GRANT_STALE");
+    world.apply(&registry()).await.expect("valid");
+    assert_eq!(outcome(reidentify(&client, &grant, column()).await), "allowed");
+    // Whoever becomes the owner of the chain has approved nothing.
+    let given = registry().replace(
+        "owner = \"uni-research\"\nsources = [\"hospital-north\", \"gp-south\"]",
+        "owner = \"registry-office\"\nsources = [\"hospital-north\", \"gp-south\"]",
+    );
+    assert_ne!(given, registry());
+    world.apply(&given).await.expect("valid");
+    assert_eq!(outcome(reidentify(&client, &grant, column()).await), "GRANT_STALE");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -269,9 +290,12 @@ async fn promise_3_nothing_leads_out_of_a_line_without_escrow_or_into_one_withou
         let said = world.client(OWNER).await.grants().request_grant(request).await;
         assert_eq!(outcome(said), expected, "{from:?} to {to:?}");
     }
-    for (element, expected) in
-        [("email", "NOT_REVERSIBLE"), ("diagnosis", "NOT_REVERSIBLE"), ("income", "UNKNOWN_ELEMENT"), ("name", "allowed")]
-    {
+    for (element, expected) in [
+        ("email", "NOT_REVERSIBLE"),
+        ("diagnosis", "NOT_REVERSIBLE"),
+        ("income", "UNKNOWN_ELEMENT"),
+        ("name", "allowed"),
+    ] {
         let request = v1::RequestGrantRequest { terms: Some(reidentify_terms(&world, STUDY, &[element], 10)) };
         let said = world.client(SOURCE).await.grants().request_grant(request).await;
         assert_eq!(outcome(said), expected, "{element}");

@@ -3,7 +3,9 @@
 use sluis_client::v1;
 use sluis_testkit::world::{World, batch, pseudonymise};
 
-use super::{BSNS, CUSTODIAN, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, live_convert, outcome, texts, tokens};
+use super::{
+    BSNS, CUSTODIAN, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, live_convert, outcome, texts, tokens,
+};
 
 async fn refused(world: &World) -> Vec<v1::AuditEntry> {
     audit(world).await.into_iter().filter(|entry| entry.outcome == "refused").collect()
@@ -29,11 +31,8 @@ async fn promise_5_refusals_are_on_record_with_who_what_where_and_why() {
     drop(world.apply("colour = 1").await);
     drop(world.client(STEWARDS[0]).await.custody().create_backup(v1::CreateBackupRequest {}).await);
     drop(world.client(SOURCE).await.audit().read_entries(v1::ReadEntriesRequest::default()).await);
-    let found: Vec<_> = refused(&world)
-        .await
-        .into_iter()
-        .map(|e| (e.actor, e.act, e.chain_id, e.grant_id, e.reason))
-        .collect();
+    let found: Vec<_> =
+        refused(&world).await.into_iter().map(|e| (e.actor, e.act, e.chain_id, e.grant_id, e.reason)).collect();
     let expected = [
         (SOURCE, "pseudonymise", STUDY, "", "UNKNOWN_ELEMENT"),
         (SOURCE, "pseudonymise", "no-such-chain", "", "UNKNOWN_CHAIN"),

@@ -77,7 +77,11 @@ async fn every_error_of_a_registry_is_told_at_once_with_its_place() {
     let edits = [
         ("retention = \"10y\"", "retentoin = \"10y\"", "chain[diabetes-study].retentoin"),
         ("identifier = \"nl-bsn\"", "identifier = \"nl-ssn\"", "namespace[nl.bsn].identifier"),
-        ("sources = [\"hospital-north\", \"gp-south\"]", "sources = [\"hospital-nroth\"]", "chain[diabetes-study].sources"),
+        (
+            "sources = [\"hospital-north\", \"gp-south\"]",
+            "sources = [\"hospital-nroth\"]",
+            "chain[diabetes-study].sources",
+        ),
         ("max_days = 30", "max_days = 0", "chain[diabetes-study].element[visit_date].max_days"),
         ("link = \"none\"", "link = \"maybe\"", "chain[diabetes-study].namespace[study.email].link"),
     ];
@@ -95,7 +99,7 @@ async fn every_error_of_a_registry_is_told_at_once_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_chain_cannot_be_removed_or_given_away() {
+async fn a_chain_cannot_be_removed() {
     let world = World::start().await;
     let text = registry();
     let start = text.find("# A release for others").expect("the last chain of the demo");
@@ -104,9 +108,6 @@ async fn a_chain_cannot_be_removed_or_given_away() {
     let found = problems(&world, &without).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].0.contains("open-release"), "{found:?}");
-    let given = text.replace("id = \"open-release\"\nowner = \"uni-research\"", "id = \"open-release\"\nowner = \"registry-office\"");
-    assert_ne!(given, text);
-    assert!(problems(&world, &given).await.iter().all(|(field, _)| field.contains("open-release")));
     assert_eq!(version(&world).await, (1, registry()));
 }
 
@@ -153,7 +154,12 @@ async fn key_versions_that_are_active_or_unknown_cannot_be_disabled() {
         async move { outcome(client.custody().disable_version(request).await) }
     };
     assert_eq!(disable(&kid).await, "KEY_VERSION_STATE");
-    for (wrong, expected) in [("00000001", "UNKNOWN_KEY_VERSION"), ("00000000", "INVALID_REQUEST"), ("", "INVALID_REQUEST"), ("xyz", "INVALID_REQUEST")] {
+    for (wrong, expected) in [
+        ("00000001", "UNKNOWN_KEY_VERSION"),
+        ("00000000", "INVALID_REQUEST"),
+        ("", "INVALID_REQUEST"),
+        ("xyz", "INVALID_REQUEST"),
+    ] {
         assert_eq!(disable(wrong).await, expected, "{wrong}");
     }
     let rotate = |chain: &str, namespace: &str| {

@@ -4,9 +4,13 @@ use sluis_client::{Client, v1};
 use sluis_crypto::{Pseudonym, token};
 use sluis_domain::Kid;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, rejections, values};
+use sluis_testkit::world::{
+    World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, rejections, values,
+};
 
-use super::{BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, live_convert, live_reidentify};
+use super::{
+    BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, live_convert, live_reidentify,
+};
 use super::{texts, tokens};
 
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -42,7 +46,8 @@ impl Ways {
     /// Every one of these tokens, and nothing else, is refused for `reason`, both ways.
     async fn all_refused(&self, tokens: &[String], reason: &str) {
         for result in self.both(&texts(tokens)).await {
-            let expected: Vec<_> = (0..tokens.len() as u32).map(|row| (row, "bsn".to_owned(), reason.to_owned())).collect();
+            let expected: Vec<_> =
+                (0..tokens.len() as u32).map(|row| (row, "bsn".to_owned(), reason.to_owned())).collect();
             assert_eq!(rejections(&result), expected);
             assert!(values(&result, "bsn").iter().all(String::is_empty), "nothing came back");
         }
@@ -154,7 +159,8 @@ async fn promise_7_ciphertexts_changed_or_of_another_element_or_chain_are_refuse
         let (source, grant) = (source.clone(), grant.clone());
         async move { reidentify(&source, &grant, batch(&[("name", &texts(&column))])).await.expect("a live grant") }
     };
-    let reasons = |result: &v1::BatchResult| rejections(result).into_iter().map(|(_, _, reason)| reason).collect::<Vec<_>>();
+    let reasons =
+        |result: &v1::BatchResult| rejections(result).into_iter().map(|(_, _, reason)| reason).collect::<Vec<_>>();
     assert_eq!(reasons(&read(foreign.to_vec()).await), ["UNKNOWN_CIPHERTEXT"; 2]);
     assert_eq!(reasons(&read(malformed.to_vec()).await), ["MALFORMED_CIPHERTEXT"; 6]);
     let count = changed.len();

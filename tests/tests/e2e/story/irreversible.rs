@@ -55,7 +55,8 @@ fn assert_unrelated(a: &[u128], b: &[u128]) {
 #[test]
 #[should_panic(expected = "bit 0")]
 fn related_pseudonyms_are_noticed() {
-    let a: Vec<u128> = (0..1_000_u128).map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) & !1).collect();
+    let a: Vec<u128> =
+        (0..1_000_u128).map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) & !1).collect();
     let b: Vec<u128> = a.iter().map(|a| a.wrapping_mul(0xd130_2a85_3f8d_5b1b_0f5b_6e6f_1c8f_6a31)).collect();
     assert_unrelated(&a, &b);
 }

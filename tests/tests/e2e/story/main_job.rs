@@ -21,7 +21,10 @@ fn the_main_job_from_records_to_the_audit_log() {
     let release = a_release_is_shuffled(&scene);
     rotation_makes_other_pseudonyms_and_old_ones_lead_to_them(&scene);
     let backup = json(&scene.sluis("custodian/anna").ok(&["backup", "--json"]));
-    assert!(std::path::Path::new(backup["directory"].as_str().expect("text")).is_dir() && backup["bytes"].as_u64() > Some(0));
+    assert!(
+        std::path::Path::new(backup["directory"].as_str().expect("text")).is_dir()
+            && backup["bytes"].as_u64() > Some(0)
+    );
     members_and_custodians_see_their_part(&scene);
     everything_is_on_record(&scene, &convert, &reidentify, &release);
     let (exit, log) = scene.stop();
@@ -106,7 +109,11 @@ fn conversion_needs_both_owners(scene: &Scene) -> String {
     scene.sluis("registry-office/steward-a").ok(&["grant", "approve", &grant, "--yes"]);
     office.ok(&convert);
     let direct = column(&scene.read("registry-north.csv"), ',', "bsn");
-    assert_eq!(column(&scene.read("converted.csv"), ',', "bsn"), direct, "conversion gives what direct submission gives");
+    assert_eq!(
+        column(&scene.read("converted.csv"), ',', "bsn"),
+        direct,
+        "conversion gives what direct submission gives"
+    );
     grant
 }
 
@@ -115,7 +122,8 @@ fn three_are_called_in_after_two_stewards_agreed(scene: &Scene) -> String {
     let terms = ["reidentify", "--chain", STUDY, "--element", "bsn", "--element", "name", "--max-values", "6"];
     let grant = scene.grant("hospital-north/doctor", &terms, &["uni-research/steward-1"]);
     let study = scene.read("study-north.csv");
-    let three: Vec<_> = study.lines().take(4).map(|line| line.split(',').take(3).collect::<Vec<_>>().join(",")).collect();
+    let three: Vec<_> =
+        study.lines().take(4).map(|line| line.split(',').take(3).collect::<Vec<_>>().join(",")).collect();
     let input = scene.write("to-call.csv", three.join("\n"));
     let output = scene.file("called.csv");
     let reidentify = ["reidentify", &input, "--grant", &grant, "-o", &output];
@@ -144,8 +152,7 @@ fn a_release_is_shuffled(scene: &Scene) -> String {
     let persons = column(&scene.read("hospital-north.csv"), ',', "bsn").join("\n");
     scene.write("persons.csv", format!("person\n{persons}\n"));
     pseudonymise(scene, "uni-research/etl", "open-release", "persons.csv", "direct.csv");
-    let (mut released, mut direct) =
-        (column(&released, ',', "bsn"), column(&scene.read("direct.csv"), ',', "person"));
+    let (mut released, mut direct) = (column(&released, ',', "bsn"), column(&scene.read("direct.csv"), ',', "person"));
     assert_ne!(released, direct, "130 values in the same order by chance: once in 130! times");
     released.sort();
     direct.sort();
@@ -207,10 +214,9 @@ fn everything_is_on_record(scene: &Scene, convert: &str, reidentify: &str, relea
     assert_eq!(converted[0]["grant_digest"].as_str().map(str::len), Some(64));
     batch(&find("reidentify", reidentify, "done")[0], "hospital-north/doctor", STUDY, "", [3, 6, 0]);
     batch(&find("convert", release, "done")[0], "uni-research/etl", STUDY, "open-release", [130, 130, 0]);
-    for (act, grant, times, reason) in [
-        ("convert", convert, 2, "GRANT_NOT_APPROVED"),
-        ("reidentify", reidentify, 2, "GRANT_NOT_APPROVED"),
-    ] {
+    for (act, grant, times, reason) in
+        [("convert", convert, 2, "GRANT_NOT_APPROVED"), ("reidentify", reidentify, 2, "GRANT_NOT_APPROVED")]
+    {
         let refused = find(act, grant, "refused");
         assert_eq!((refused.len(), refused[0]["reason"].as_str()), (times, Some(reason)), "{refused:?}");
     }
@@ -225,7 +231,10 @@ fn everything_is_on_record(scene: &Scene, convert: &str, reidentify: &str, relea
 fn promise_9_the_same_identifier_has_the_same_token_after_a_restart() {
     let mut scene = Scene::start("");
     let ids: Vec<_> = bsns().take(100).collect();
-    scene.write("in.csv", format!("bsn,email\n{}\n", ids.iter().map(|i| format!("{i},p{i}@x.org")).collect::<Vec<_>>().join("\n")));
+    scene.write(
+        "in.csv",
+        format!("bsn,email\n{}\n", ids.iter().map(|i| format!("{i},p{i}@x.org")).collect::<Vec<_>>().join("\n")),
+    );
     pseudonymise(&scene, "hospital-north/etl", STUDY, "in.csv", "before.csv");
     assert_eq!(scene.stop().0, Some(0));
     scene.start_again();

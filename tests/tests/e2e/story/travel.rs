@@ -99,7 +99,8 @@ async fn record(scene: &Scene) -> (Recorder, String) {
     let credentials = scene.pki.member(SOURCE);
     let key = Zeroizing::new(credentials.key_pem.into_bytes());
     let ca = scene.pki.ca_pem();
-    let config = Config::new(scene.daemon().endpoint(), ca.clone().into_bytes(), credentials.cert_pem.into_bytes(), key);
+    let config =
+        Config::new(scene.daemon().endpoint(), ca.clone().into_bytes(), credentials.cert_pem.into_bytes(), key);
     let custodian = Client::connect(config).await.expect("connects");
     let recorder = Recorder { custodian, seen: Arc::default(), batches: Arc::default() };
     let read = |name: &str| std::fs::read(scene.pki.path(name)).expect("written by the authority");
@@ -111,7 +112,7 @@ async fn record(scene: &Scene) -> (Recorder, String) {
         data: PseudonymisationServiceServer::new(recorder.clone()),
         registry: RegistryServiceServer::new(recorder.clone()),
     };
-    let mut server = Server::builder().tls_config(tls).expect("usable");
+    let server = Server::builder().tls_config(tls).expect("usable");
     tokio::spawn(async move { server.serve_with_incoming(front, TcpListenerStream::new(listener)).await });
     (recorder, endpoint)
 }
@@ -147,13 +148,22 @@ async fn promise_10_only_what_is_needed_travels() {
     let (recorder, endpoint) = record(&scene).await;
     let key = scene.write("source.key", SOURCE_KEY);
     let row = |(i, bsn): (usize, String)| {
-        format!("{bsn},marked{i}@mail.example,Marked Name {i},1961-07-{:02},98{i:02} QX,diagnosis-{i},2025-03-01,city-{i}\n", i % 28 + 1)
+        format!(
+            "{bsn},marked{i}@mail.example,Marked Name {i},1961-07-{:02},98{i:02} QX,diagnosis-{i},2025-03-01,city-{i}\n",
+            i % 28 + 1
+        )
     };
     let rows: String = bsns().take(ROWS).enumerate().map(row).collect();
     let header = "bsn,email,name,birth_date,postcode,diagnosis,visit_date,city\n";
-    let input = scene.write("in.csv", format!("{header}{rows}not-a-bsn-7731,marked@mail.example,N,1961-07-01,9877 QX,diagnosis-x,2025-03-01,city-x\n"));
+    let input = scene.write(
+        "in.csv",
+        format!(
+            "{header}{rows}not-a-bsn-7731,marked@mail.example,N,1961-07-01,9877 QX,diagnosis-x,2025-03-01,city-x\n"
+        ),
+    );
     let output = scene.file("out.csv");
-    let arguments = ["pseudonymise", &input, "--chain", "diabetes-study", "--source-key", &key, "-o", &output, "--json"];
+    let arguments =
+        ["pseudonymise", &input, "--chain", "diabetes-study", "--source-key", &key, "-o", &output, "--json"];
     let sluis = Sluis::of(&scene.pki, &endpoint, SOURCE);
     let answer = tokio::task::block_in_place(|| sluis.run(&arguments));
     exits(&answer, 3);
@@ -161,7 +171,8 @@ async fn promise_10_only_what_is_needed_travels() {
 
     let seen = recorder.seen.lock().expect("not poisoned").clone();
     let travelled = |text: &str| seen.windows(text.len()).any(|window| window == text.as_bytes());
-    let source_key: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&SOURCE_KEY[2 * i..2 * i + 2], 16).expect("hex")).collect();
+    let source_key: Vec<u8> =
+        (0..32).map(|i| u8::from_str_radix(&SOURCE_KEY[2 * i..2 * i + 2], 16).expect("hex")).collect();
     for (i, bsn) in bsns().take(ROWS).enumerate() {
         assert!(travelled(&bsn) && travelled(&format!("Marked Name {i}")), "what must travel is in the recording");
     }

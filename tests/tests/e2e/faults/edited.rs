@@ -1,0 +1,167 @@
+//! Somebody edits registry, grants, counters or keys in the store by hand, while the daemon is stopped.
+//!
+//! | edit | what happens |
+//! |---|---|
+//! | a changed byte, or a value under another key: keyring, registry, grant | the daemon does not start |
+//! | the same, or a removal: counter | every use of the grant is refused |
+//! | a removed grant | the grant is unknown |
+//! | a whole value put back as it once was under the same key (counter, grant); the newest registry removed | **not noticed at the start**: what was in force then is in force again. The audit log still says what was done since |
+//!
+//! The last row needs an anchor outside the store; see the threat model.
+
+use sluis_client::v1;
+use sluis_domain::port::store::{Commit, Family, Row, Store};
+use sluis_store::RocksStore;
+
+use super::{Act, Stage, code};
+
+fn rows(store: &impl Store, family: Family, first: Option<u8>) -> Vec<Row> {
+    let rows = store.scan(family, &[], usize::MAX).expect("readable");
+    rows.into_iter().filter(|(key, _)| first.is_none_or(|first| key[0] == first)).collect()
+}
+
+fn put(store: &RocksStore, family: Family, key: &[u8], value: &[u8]) {
+    let mut commit = Commit::default();
+    commit.put(family, key, value);
+    store.commit(commit).expect("the store cannot tell");
+}
+
+fn remove(store: &RocksStore, family: Family, key: &[u8]) {
+    let mut commit = Commit::default();
+    commit.put(family, key, []).writes[0].value = None;
+    store.commit(commit).expect("the store cannot tell");
+}
+
+fn flip(store: &RocksStore, family: Family, (key, value): &Row, at: usize) {
+    let mut value = value.clone();
+    value[at] ^= 1;
+    put(store, family, key, &value);
+}
+
+/// Why the daemon does not start after the edit.
+async fn refusal(stage: Stage, edit: impl FnOnce(&RocksStore)) -> String {
+    match stage.edited(edit).await {
+        Ok(_) => panic!("the daemon started on an edited store"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_byte_of_keys_registry_or_grants_stops_the_start() {
+    for (family, first) in [(Family::Keyring, None), (Family::Registry, None), (Family::Grants, Some(b'g'))] {
+        // In the generation, the nonce, the ciphertext, the tag; in the header, the check value, the wrap.
+        for part in [1, 10, 60, usize::MAX] {
+            let said = refusal(Stage::set().await, |store| {
+                let row = rows(store, family, first).pop().expect("a row");
+                flip(store, family, &row, part.min(row.1.len() - 1));
+            });
+            let said = said.await;
+            assert!(said.contains("corrupt"), "{family:?} {part}: {said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_under_the_keys_of_others_stop_the_start() {
+    for (family, first) in [(Family::Keyring, Some(5)), (Family::Grants, Some(b'g'))] {
+        let said = refusal(Stage::set().await, |store| {
+            let all = rows(store, family, first);
+            put(store, family, &all[0].0, &all[1].1);
+            put(store, family, &all[1].0, &all[0].1);
+        });
+        let said = said.await;
+        assert!(said.contains("corrupt"), "{family:?}: {said}");
+    }
+    let stage = Stage::set().await;
+    stage.act(Act::Apply).await.expect("version 2");
+    let said = refusal(stage, |store| {
+        let versions = rows(store, Family::Registry, None);
+        put(store, Family::Registry, &versions[1].0, &versions[0].1);
+    });
+    assert!(said.await.contains("corrupt"), "an old registry as the newest");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_swapped_or_removed_counters_stop_the_use_of_their_grants() {
+    type Edit = fn(&RocksStore, &[Row]);
+    let edits: [(&str, Edit); 3] = [
+        ("changed", |store, all| all.iter().for_each(|row| flip(store, Family::Grants, row, 20))),
+        ("moved", |store, all| {
+            for ((key, _), (_, value)) in all.iter().zip(all.iter().skip(1).chain(all.first())) {
+                put(store, Family::Grants, key, value);
+            }
+        }),
+        ("removed", |store, all| all.iter().for_each(|(key, _)| remove(store, Family::Grants, key))),
+    ];
+    for (what, edit) in edits {
+        let stage = Stage::set().await;
+        stage.reidentify().await.expect("re-identified");
+        let stage = stage.edited(|store| edit(store, &rows(store, Family::Grants, Some(b'c'))));
+        let stage = stage.await.expect("counters are read when they are needed");
+        assert_eq!(code(stage.convert().await), "CORRUPT_STORE", "{what}");
+        assert_eq!(code(stage.reidentify().await), "CORRUPT_STORE", "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_grant_is_unknown() {
+    let stage = Stage::set().await;
+    let key = [b"g", stage.convert.as_bytes()].concat();
+    let stage = stage.edited(|store| remove(store, Family::Grants, &key)).await.expect("starts");
+    assert_eq!(code(stage.convert().await), "UNKNOWN_GRANT");
+    stage.reidentify().await.expect("others live on");
+}
+
+/// Values of the grant that the audit log knows of.
+async fn on_record(stage: &Stage, grant: &str) -> u64 {
+    let auditor = stage.world.client("uni-research/privacy-officer").await;
+    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000 };
+    let entries = auditor.audit().read_entries(request).await.expect("readable").into_inner().entries;
+    entries.iter().filter(|e| e.grant_id == grant && e.outcome == "done").map(|e| e.values).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn known_limit_a_counter_put_back_as_it_was_is_only_seen_in_the_log() {
+    let stage = Stage::set().await;
+    let key = [b"c", stage.convert.as_bytes()].concat();
+    let earlier = stage.world.store.get(Family::Grants, &key).expect("readable").expect("three values are counted");
+    stage.convert().await.expect("converted");
+    let grant = stage.convert.clone();
+    assert_eq!(stage.grant(&grant).await.expect("answered").used_values, 6);
+    let stage = stage.edited(|store| put(store, Family::Grants, &key, &earlier)).await.expect("starts");
+    let used = stage.grant(&grant).await.expect("answered").used_values;
+    assert_eq!((used, on_record(&stage, &grant).await), (3, 6), "the log does not agree with the counter");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn known_limit_a_grant_put_back_as_it_was_is_only_seen_in_the_log() {
+    let stage = Stage::set().await;
+    let key = [b"g", stage.convert.as_bytes()].concat();
+    let earlier = stage.world.store.get(Family::Grants, &key).expect("readable").expect("approved");
+    stage.act(Act::Revoke).await.expect("revoked");
+    assert_eq!(code(stage.convert().await), "GRANT_REVOKED");
+    let stage = stage.edited(|store| put(store, Family::Grants, &key, &earlier)).await.expect("starts");
+    stage.convert().await.expect("the revocation is forgotten");
+    let auditor = stage.world.client("uni-research/privacy-officer").await;
+    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000 };
+    let entries = auditor.audit().read_entries(request).await.expect("readable").into_inner().entries;
+    let revoked = entries.iter().position(|e| e.act == "grant-revoke" && e.grant_id == stage.convert);
+    let used = entries.iter().rposition(|e| e.act == "convert" && e.outcome == "done");
+    assert!(revoked.expect("on record") < used.expect("on record"), "the log shows a use after the revocation");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn known_limit_a_removed_newest_registry_is_only_seen_in_the_log() {
+    let stage = Stage::set().await;
+    stage.act(Act::Apply).await.expect("version 2");
+    let stage = stage.edited(|store| {
+        let (key, _) = rows(store, Family::Registry, None).pop().expect("version 2");
+        remove(store, Family::Registry, &key);
+    });
+    let stage = stage.await.expect("starts");
+    assert_eq!(stage.seen().await.registry_version, 1);
+    let auditor = stage.world.client("uni-research/privacy-officer").await;
+    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000 };
+    let entries = auditor.audit().read_entries(request).await.expect("readable").into_inner().entries;
+    assert_eq!(entries.iter().map(|e| e.registry_version).max(), Some(2));
+}
