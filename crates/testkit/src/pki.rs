@@ -48,8 +48,13 @@ pub struct Pki {
 impl Pki {
     /// A new authority with a server certificate for `localhost` and `127.0.0.1`, and an empty revocation list.
     pub fn create(directory: &Path) -> Self {
+        Self::named(directory, "Sluis test CA")
+    }
+
+    /// As [`Self::create`], with a name of its own.
+    pub fn named(directory: &Path, name: &str) -> Self {
         fs::create_dir_all(directory).expect("scratch directory");
-        let mut params = params("Sluis test CA", false);
+        let mut params = params(name, false);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("key");

@@ -40,7 +40,7 @@ fn greedy(session: Session, rows: usize) -> (BatchReceiver, JoinHandle<()>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_that_never_read_hold_up_nobody_else() {
     const ROWS: usize = 20_000;
-    let world = world("in_flight_bytes = 16777216").await;
+    let world = world("").await;
     let (slow, fair) = (world.client("hospital-north/etl").await, world.client("gp-south/etl").await);
     let before = world.store.commits();
     let mut stalled = Vec::new();
@@ -69,6 +69,26 @@ async fn callers_that_never_read_hold_up_nobody_else() {
     let freed = timeout(LONG, pseudonymise(&slow, STUDY, batch(&[("bsn", &["950000012"])]))).await;
     freed.expect("room again").expect("pseudonymised");
     assert!(world.store.writable().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_never_read_are_cut_and_what_they_held_comes_back() {
+    // Each batch is larger than a stream's share, so that these callers can take the whole budget.
+    let world = world("in_flight_bytes = 16777216\nunread_seconds = 1").await;
+    let (slow, fair) = (world.client("hospital-north/etl").await, world.client("gp-south/etl").await);
+    let mut stalled = Vec::new();
+    for _ in 0..4 {
+        stalled.push(greedy(open(&slow).await.expect("opens"), 20_000));
+    }
+    let mut session = open(&fair).await.expect("opens");
+    for (mut unread, sending) in stalled {
+        timeout(LONG, sending).await.expect("the connection is cut").expect("no panic");
+        let ending = async { while let Ok(Some(_)) = unread.next().await {} };
+        timeout(LONG, ending).await.expect("what came before the cut can still be read");
+    }
+    session.send(column("bsn", &["950000012"])).await.expect("sent");
+    let answer = timeout(LONG, session.next()).await.expect("room again").expect("a caller that reads is not cut");
+    assert!(answer.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,28 +70,34 @@ const NAMELESS: (&str, &str) = ("no-spiffe-id", "NO_SPIFFE_ID");
 const MATRIX: &str = "
 PseudonymisationService/Pseudonymise
     allowed            source
-    NOT_A_SOURCE       custodian recipient owner owner-steward grantee
+    NOT_A_SOURCE       recipient owner owner-steward grantee
     UNKNOWN_CHAIN      other-steward auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
 PseudonymisationService/PseudonymiseBatch
     allowed            source
-    NOT_A_SOURCE       custodian recipient owner owner-steward grantee
+    NOT_A_SOURCE       recipient owner owner-steward grantee
     UNKNOWN_CHAIN      other-steward auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
 ConversionService/Convert
     allowed            grantee
     NOT_THE_GRANTEE    owner owner-steward other-steward
-    UNKNOWN_GRANT      custodian source recipient auditor outsider
+    UNKNOWN_GRANT      source recipient auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
 ConversionService/ConvertBatch
     allowed            grantee
     NOT_THE_GRANTEE    owner owner-steward other-steward
-    UNKNOWN_GRANT      custodian source recipient auditor outsider
+    UNKNOWN_GRANT      source recipient auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
 ReidentificationService/Reidentify
     allowed            grantee
     NOT_THE_GRANTEE    owner owner-steward
-    UNKNOWN_GRANT      custodian source recipient other-steward auditor outsider
+    UNKNOWN_GRANT      source recipient other-steward auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
 ReidentificationService/ReidentifyBatch
     allowed            grantee
     NOT_THE_GRANTEE    owner owner-steward
-    UNKNOWN_GRANT      custodian source recipient other-steward auditor outsider
+    UNKNOWN_GRANT      source recipient other-steward auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
 GrantService/RequestGrant
     allowed            recipient owner owner-steward grantee
     NOT_ELIGIBLE       source
@@ -114,7 +120,8 @@ GrantService/RevokeGrant
     CUSTODIAN_MAY_NOT  custodian
 GrantService/GetGrant
     allowed            owner owner-steward other-steward grantee
-    UNKNOWN_GRANT      custodian source recipient auditor outsider
+    UNKNOWN_GRANT      source recipient auditor outsider
+    CUSTODIAN_MAY_NOT  custodian
 GrantService/ListGrants
     allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
 RegistryService/ApplyRegistry

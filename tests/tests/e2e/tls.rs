@@ -11,7 +11,7 @@ use sluis_testkit::world::{World, batch, pseudonymise};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::AlertDescription::{
-    self, CertificateExpired, CertificateRequired, CertificateRevoked, ProtocolVersion, UnknownCA,
+    self, CertificateExpired, CertificateRequired, CertificateRevoked, DecryptError, ProtocolVersion, UnknownCA,
 };
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
@@ -35,12 +35,15 @@ async fn promise_8_without_a_good_certificate_there_is_no_connection() {
     let revoked = world.pki.member(SOURCE);
     world.pki.revoke(&revoked);
     let world = world.restart().await;
-    let elsewhere = Pki::create(&world.path("elsewhere"));
+    let elsewhere = Pki::named(&world.path("elsewhere"), "Some other CA");
+    let impostor = Pki::create(&world.path("impostor"));
     let expired = world.pki.client(&Wanted { expired: true, ..wanted(&[uri(SOURCE)]) });
-    let cases: [(&str, _, Option<AlertDescription>); 6] = [
+    let cases: [(&str, _, Option<AlertDescription>); 7] = [
         ("good", Some(world.pki.member(SOURCE)), None),
         ("none", None, Some(CertificateRequired)),
         ("of another authority", Some(elsewhere.member(SOURCE)), Some(UnknownCA)),
+        // Its name is that of ours; its signatures are not.
+        ("of an impostor", Some(impostor.member(SOURCE)), Some(DecryptError)),
         ("expired", Some(expired), Some(CertificateExpired)),
         ("revoked", Some(revoked), Some(CertificateRevoked)),
         ("still good", Some(world.pki.member(SOURCE)), None),

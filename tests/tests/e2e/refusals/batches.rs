@@ -105,7 +105,7 @@ async fn only_sources_may_submit_and_others_do_not_even_learn_that_a_chain_exist
         (OWNER, STUDY, "NOT_A_SOURCE"),
         (RECIPIENT, STUDY, "NOT_A_SOURCE"),
         (RECIPIENT, NATIONAL, "NOT_A_SOURCE"),
-        (super::CUSTODIAN, STUDY, "NOT_A_SOURCE"),
+        (super::CUSTODIAN, STUDY, "CUSTODIAN_MAY_NOT"),
     ] {
         let answer = pseudonymise(&world.client(member).await, chain, batch(&[("bsn", &BSNS)])).await;
         assert_eq!(outcome(answer), expected, "{member} in {chain}");

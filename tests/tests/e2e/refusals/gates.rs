@@ -103,6 +103,21 @@ async fn promise_4_only_stewards_of_the_chains_owners_decide() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_4_the_word_of_a_steward_who_has_lost_their_standing_does_not_count() {
+    use sluis_testkit::registry::registry;
+    let world = World::start().await;
+    let grant = request(&world, SOURCE, reidentify_terms(&world, STUDY, &["bsn"], 10)).await;
+    assert_eq!(approve(&world, STEWARDS[0], &grant).await, "allowed");
+    let stewards = "stewards = [\"steward-1\", \"steward-2\"]";
+    for without in ["stewards = [\"steward-2\", \"etl\"]", &format!("{stewards}\nblocked = [\"steward-1\"]")] {
+        world.apply(&registry().replacen(stewards, without, 1)).await.expect("valid");
+        assert_eq!(approve(&world, STEWARDS[1], &grant).await, "GRANT_STALE");
+    }
+    world.apply(&registry()).await.expect("valid");
+    assert_eq!(approve(&world, STEWARDS[1], &grant).await, "allowed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approval_must_name_the_exact_grant() {
     let world = World::start().await;
     let grant = request(&world, RECIPIENT, terms(&world)).await;
@@ -158,4 +173,24 @@ async fn unknown_grants_and_page_tokens_are_refused() {
     );
     assert_eq!(list(v1::ListGrantsRequest { page_size: 1001, ..page.clone() }).await, "INVALID_REQUEST");
     assert_eq!(list(v1::ListGrantsRequest { state: 99, ..page }).await, "INVALID_REQUEST");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organisation_cannot_flood_the_stewards_with_requests() {
+    let world = World::start().await;
+    let client = world.client(RECIPIENT).await;
+    let ask = || {
+        let request = v1::RequestGrantRequest { terms: Some(terms(&world)) };
+        let client = client.clone();
+        async move { client.grants().request_grant(request).await }
+    };
+    let first = ask().await.expect("eligible").into_inner().grant.expect("always set");
+    for _ in 1..100 {
+        ask().await.expect("eligible");
+    }
+    assert_eq!(outcome(ask().await), "TOO_MANY_REQUESTED_GRANTS");
+    request(&world, OWNER, terms(&world)).await;
+    assert_eq!(deny(&world, STEWARDS[0], &first).await, "allowed");
+    assert_eq!(outcome(ask().await), "allowed", "one was decided");
+    assert_eq!(outcome(ask().await), "TOO_MANY_REQUESTED_GRANTS");
 }

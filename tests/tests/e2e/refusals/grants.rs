@@ -106,7 +106,7 @@ async fn somebody_elses_grant_is_refused_and_a_source_cannot_convert() {
         (SOURCE, "UNKNOWN_GRANT"),
         ("gp-south/etl", "UNKNOWN_GRANT"),
         ("outsider/etl", "UNKNOWN_GRANT"),
-        (CUSTODIAN, "UNKNOWN_GRANT"),
+        (CUSTODIAN, "CUSTODIAN_MAY_NOT"),
         (OWNER, "NOT_THE_GRANTEE"),
         (STEWARDS[0], "NOT_THE_GRANTEE"),
         ("nobody/etl", "UNKNOWN_ORGANISATION"),

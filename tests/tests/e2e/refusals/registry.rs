@@ -34,7 +34,8 @@ fn edited(from: &str, to: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_4_a_registry_that_makes_a_custodian_a_steward_is_refused() {
     let world = World::start().await;
-    let organisation = "\n[[organisation]]\nid = \"custodian\"\nname = \"C\"\nmembers = [\"anna\", \"eva\"]\nstewards = [\"anna\", \"eva\"] # here\n";
+    let organisation = "\n[[organisation]]\nid = \"custodian\"\n\
+        name = \"C\"\nmembers = [\"anna\", \"eva\"]\nstewards = [\"anna\", \"eva\"] # here\n";
     let text = registry() + organisation;
     let found = problems(&world, &text).await;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -177,7 +178,7 @@ async fn key_versions_that_are_active_or_unknown_cannot_be_disabled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_quotes_no_certificate_and_no_value() {
+async fn a_refused_registry_is_answered_with_the_fixed_message() {
     let world = World::start().await;
     let error: ClientError = world.apply("x = \"950000012\"").await.expect_err("an unknown key");
     assert!(error.to_string().ends_with(sluis_domain::Reason::InvalidRegistry.message()), "{error}");
