@@ -257,8 +257,7 @@ mod tests {
         entry.grant = "g".parse().ok();
         entry.grant_digest = Some([0xbb; 32]);
         entry.purpose = "why".into();
-        entry.keys =
-            vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(9).expect("not zero"), values: 2 }];
+        entry.keys = vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(9).expect("not zero"), values: 2 }];
         entry
     }
 

@@ -52,11 +52,7 @@ impl RecordBatch {
         }
         let lengths_agree = columns.iter().all(|(_, column)| column.rows() == rows);
         let names_differ = columns.iter().enumerate().all(|(i, (name, _))| columns[..i].iter().all(|(n, _)| n != name));
-        if lengths_agree && names_differ {
-            Ok(Self { batch_id, rows, columns })
-        } else {
-            Err(Reason::InvalidBatch)
-        }
+        if lengths_agree && names_differ { Ok(Self { batch_id, rows, columns }) } else { Err(Reason::InvalidBatch) }
     }
 
     /// The caller's name for the batch.

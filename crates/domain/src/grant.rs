@@ -374,9 +374,8 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, RECORD_FORMAT)?;
         let grant = Grant::decode(input.lp()?)?;
-        let approvals = list(&mut input, |i| {
-            Ok(Approval { steward: i.parse()?, at: timestamp(i)?, registry_version: i.u64()? })
-        })?;
+        let approvals =
+            list(&mut input, |i| Ok(Approval { steward: i.parse()?, at: timestamp(i)?, registry_version: i.u64()? }))?;
         let ended = match input.u8()? {
             0 => None,
             kind @ 1..=2 => Some(Ended { denied: kind == 1, by: input.parse()?, at: timestamp(&mut input)? }),

@@ -6,7 +6,9 @@ use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::grant::{Kind, OutputOrder, Record};
 use sluis_domain::port::{Commit, Family, PackedRows};
 use sluis_domain::registry::LinkMode;
-use sluis_domain::{BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason, RecordBatch};
+use sluis_domain::{
+    BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason, RecordBatch,
+};
 use sluis_keyring::LineVersion;
 
 use crate::engine::Engine;

@@ -125,10 +125,8 @@ impl Engine {
             let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
             self.store.commit(commit)?;
             let entries = self.store.entries();
-            let bytes = self
-                .store
-                .backup(directory)
-                .map_err(|error| Refusal::new(Reason::BackupFailed, error.to_string()))?;
+            let bytes =
+                self.store.backup(directory).map_err(|error| Refusal::new(Reason::BackupFailed, error.to_string()))?;
             Ok(BackupDone { bytes, entries })
         })
     }

@@ -176,11 +176,7 @@ impl Engine {
     }
 
     /// The grants that concern the caller's organisation, in the order of their ids, after `after`.
-    pub(crate) fn visible_grants(
-        &self,
-        caller: &Caller,
-        after: Option<&GrantId>,
-    ) -> Result<Vec<Arc<Record>>, Refusal> {
+    pub(crate) fn visible_grants(&self, caller: &Caller, after: Option<&GrantId>) -> Result<Vec<Arc<Record>>, Refusal> {
         let permit = self.authorise(caller, BeKnown)?;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let grants = self.lock_grants();

@@ -100,7 +100,11 @@ impl Meters {
         }
         let used = position.used.checked_add(values).filter(|used| *used <= max).ok_or_else(|| {
             let remaining = max.saturating_sub(position.used);
-            Refusal::field(Reason::GrantExhausted, "batch", format!("{remaining} values remain, the batch has {values}"))
+            Refusal::field(
+                Reason::GrantExhausted,
+                "batch",
+                format!("{remaining} values remain, the batch has {values}"),
+            )
         })?;
         let key = counter_key(grant);
         let generation = position.generation + 1;
@@ -200,4 +204,3 @@ fn content_digest(seal: &StateSeal, batch: &RecordBatch) -> [u8; 32] {
 fn counter_key(grant: &GrantId) -> Vec<u8> {
     [b"c", grant.as_str().as_bytes()].concat()
 }
-

@@ -181,7 +181,11 @@ impl DecideGrant<'_> {
         };
         let requirements = requirements(view.registry, &grant.terms.kind).map_err(|_| Reason::GrantStale)?;
         let same = requirements.required == grant.required && requirements.namespaces == grant.namespaces;
-        if same && self.record.approvals.iter().all(|a| standing(&a.steward)) { Ok(()) } else { Err(Reason::GrantStale) }
+        if same && self.record.approvals.iter().all(|a| standing(&a.steward)) {
+            Ok(())
+        } else {
+            Err(Reason::GrantStale)
+        }
     }
 }
 
@@ -364,4 +368,3 @@ fn reversible(chain: &Chain, element: &ElementName) -> Result<Option<NamespaceId
         None => Err(Reason::UnknownElement),
     }
 }
-

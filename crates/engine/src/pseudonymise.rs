@@ -17,8 +17,8 @@ use sluis_keyring::{ElementVersion, LineVersion};
 use crate::engine::Engine;
 use crate::policy::{Permit, Submit};
 use crate::rows::Refused;
-use crate::tokens::LINK_ROW_LEN;
 use crate::snapshot::Snapshot;
+use crate::tokens::LINK_ROW_LEN;
 use crate::{Caller, Pending, Refusal};
 
 /// Bytes of a prehash value.
@@ -342,12 +342,7 @@ fn write_rows(line: &Line, subjects: &Subjects, refused: &Refused, commit: &mut 
     Ok(())
 }
 
-fn encrypt(
-    version: &ElementVersion,
-    name: &ElementName,
-    input: &Column,
-    refused: &Refused,
-) -> Result<Column, Refusal> {
+fn encrypt(version: &ElementVersion, name: &ElementName, input: &Column, refused: &Refused) -> Result<Column, Refusal> {
     let mut sealer = version.key(name).sealer();
     let mut output = ColumnBuilder::with_capacity(input.rows(), input.data().len() * 4 / 3 + input.rows() * 68);
     for (row, value) in input.iter().enumerate() {

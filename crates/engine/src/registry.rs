@@ -200,9 +200,9 @@ fn new_keys(permit: &Permit<Custody>, next: &Registry) -> (Keyring, Commit, Vec<
         let before = snapshot.registry.registry.chain(chain.id());
         for namespace in chain.namespaces() {
             change.ensure_namespace(namespace.id());
-            let same = before.and_then(|chain| chain.namespace(namespace.id())).is_none_or(|old| {
-                (old.link(), old.reversible()) == (namespace.link(), namespace.reversible())
-            });
+            let same = before
+                .and_then(|chain| chain.namespace(namespace.id()))
+                .is_none_or(|old| (old.link(), old.reversible()) == (namespace.link(), namespace.reversible()));
             if !same || snapshot.keyring.active_line(chain.id(), namespace.id()).is_none() {
                 versions.push(change.new_line_version(chain.id(), namespace.id()));
             }

@@ -76,9 +76,9 @@ impl Engine {
         let mut columns = Vec::with_capacity(batch.columns().len());
         for (index, (name, input)) in batch.columns().iter().enumerate() {
             let position = elements.iter().position(|element| element == name);
-            let namespace = position.and_then(|at| namespaces.get(at)).ok_or_else(|| {
-                Refusal::field(Reason::WrongElement, "batch.columns.element", name.to_string())
-            })?;
+            let namespace = position
+                .and_then(|at| namespaces.get(at))
+                .ok_or_else(|| Refusal::field(Reason::WrongElement, "batch.columns.element", name.to_string()))?;
             let column = match namespace {
                 Some(namespace) => {
                     self.identities(permit.snapshot(), (chain, namespace), (index, input), &mut refused, entry)?
@@ -123,7 +123,8 @@ impl Engine {
                     return Err(links[at].as_ref().map_or_else(|reason| *reason, |_| Reason::NoStoredIdentity));
                 }
                 let start = out.len();
-                let opener = cached(&mut openers, found.version.info().kid, || Ok(found.version.escrow.identity_opener()))?;
+                let opener =
+                    cached(&mut openers, found.version.info().kid, || Ok(found.version.escrow.identity_opener()))?;
                 opener.open(line.1, &tokens.key(at), stored, out).map_err(|_| Reason::CorruptLinkRow)?;
                 // Never the wrong person: the identifier must give the pseudonym it is returned for.
                 let link = found.version.linked.link_value(&out[start..]);
@@ -180,7 +181,11 @@ fn decrypted(
 }
 
 /// The opener of a key version, made once per batch: batches have few versions.
-fn cached<T>(openers: &mut Vec<(Kid, T)>, kid: Kid, make: impl FnOnce() -> Result<T, Reason>) -> Result<&mut T, Reason> {
+fn cached<T>(
+    openers: &mut Vec<(Kid, T)>,
+    kid: Kid,
+    make: impl FnOnce() -> Result<T, Reason>,
+) -> Result<&mut T, Reason> {
     let at = match openers.iter().position(|(known, _)| *known == kid) {
         Some(at) => at,
         None => {
@@ -206,4 +211,3 @@ fn note(entry: &mut Entry, namespace: Option<&NamespaceId>, kid: Kid) {
         None => entry.keys.push(KeyUse { namespace: namespace.cloned(), kid, values: 1 }),
     }
 }
-

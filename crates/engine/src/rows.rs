@@ -1,6 +1,6 @@
 //! Which rows of a batch are refused, and why.
 
-use sluis_domain::{Column, ColumnBuilder, RecordBatch, Reason, Rejection};
+use sluis_domain::{Column, ColumnBuilder, Reason, RecordBatch, Rejection};
 
 /// The refused rows of a batch: at most one reason per row, the first one found (date shifts are looked at last).
 pub(crate) struct Refused {

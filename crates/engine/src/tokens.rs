@@ -98,7 +98,6 @@ fn open_link(found: &Found, row: &[u8]) -> Result<LinkValue, Reason> {
     if row.is_empty() {
         return Err(Reason::UnknownPseudonym);
     }
-    let opened: Result<_, SealError> =
-        found.version.escrow.open_link(&found.version.pseudonym, &found.pseudonym, row);
+    let opened: Result<_, SealError> = found.version.escrow.open_link(&found.version.pseudonym, &found.pseudonym, row);
     opened.map_err(|_| Reason::CorruptLinkRow)
 }

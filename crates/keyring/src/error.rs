@@ -28,7 +28,9 @@ pub enum KekError {
         mode: u32,
     },
     /// systemd gave no credentials directory.
-    #[error("CREDENTIALS_DIRECTORY is not set: start sluisd from systemd with LoadCredential= or LoadCredentialEncrypted=")]
+    #[error(
+        "CREDENTIALS_DIRECTORY is not set: start sluisd from systemd with LoadCredential= or LoadCredentialEncrypted="
+    )]
     NoCredentials,
 }
 

@@ -58,10 +58,11 @@ impl Kek {
     /// [`KekError::Exists`] if there is such a file, [`KekError::Io`].
     pub fn generate_file(path: &Path) -> Result<Self, KekError> {
         let io = |source| KekError::Io { path: path.display().to_string(), source };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| match e.kind() {
-            ErrorKind::AlreadyExists => KekError::Exists(path.display().to_string()),
-            _ => io(e),
-        })?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| match e.kind() {
+                ErrorKind::AlreadyExists => KekError::Exists(path.display().to_string()),
+                _ => io(e),
+            })?;
         let key = Secret::random();
         let mut text = Zeroizing::new(String::with_capacity(65));
         for byte in key.expose() {

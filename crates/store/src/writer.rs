@@ -49,11 +49,7 @@ impl Writer {
         options: &crate::Options,
         failure: Arc<OnceLock<String>>,
     ) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared {
-            queue: Queue::new(options),
-            next_entry: AtomicU64::new(next_entry),
-            failure,
-        });
+        let shared = Arc::new(Shared { queue: Queue::new(options), next_entry: AtomicU64::new(next_entry), failure });
         let seen_by_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())

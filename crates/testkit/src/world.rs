@@ -218,7 +218,11 @@ pub fn rejections(result: &v1::BatchResult) -> Vec<(u32, String, String)> {
 ///
 /// # Errors
 /// Those of the call.
-pub async fn pseudonymise(client: &Client, chain: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
+pub async fn pseudonymise(
+    client: &Client,
+    chain: &str,
+    batch: v1::RecordBatch,
+) -> Result<v1::BatchResult, ClientError> {
     let elements = batch.columns.iter().map(|c| c.element.clone()).collect();
     let open = v1::PseudonymiseOpen { chain_id: chain.into(), elements, deliver: 0 };
     let request = v1::PseudonymiseBatchRequest { open: Some(open), batch: Some(batch) };

@@ -25,7 +25,8 @@ async fn promise_6_the_log_is_synced_before_every_answer() {
     let doctor = world.client("hospital-north/doctor").await;
     let before = syncs();
     let terms = world::convert_terms(&world, (STUDY, "bsn"), ("national-registry", "bsn"), 1_000);
-    let grant = world.grant("registry-office/etl", terms, &["uni-research/steward-1", "registry-office/steward-a"]).await;
+    let grant =
+        world.grant("registry-office/etl", terms, &["uni-research/steward-1", "registry-office/steward-a"]).await;
     assert!(syncs() >= before + 3, "request and two approvals, one after another");
     let terms = world::reidentify_terms(&world, STUDY, &["bsn"], 1_000);
     let stewards = ["uni-research/steward-1", "uni-research/steward-2"];
@@ -64,7 +65,11 @@ fn grants(scene: &Scene) -> Grants {
     let owners = ["uni-research/steward-1", "registry-office/steward-a"];
     Grants {
         convert: scene.grant("registry-office/etl", &convert, &owners),
-        reidentify: scene.grant("hospital-north/doctor", &reidentify, &["uni-research/steward-1", "uni-research/steward-2"]),
+        reidentify: scene.grant(
+            "hospital-north/doctor",
+            &reidentify,
+            &["uni-research/steward-1", "uni-research/steward-2"],
+        ),
     }
 }
 

@@ -108,9 +108,7 @@ impl Stage {
     async fn act(&self, act: Act) -> Result<(), ClientError> {
         let id = self.requested.grant_id.clone();
         match act {
-            Act::Pseudonymise => {
-                pseudonymise(&self.source, STUDY, batch(&[("bsn", &["111222333"])])).await.map(drop)
-            }
+            Act::Pseudonymise => pseudonymise(&self.source, STUDY, batch(&[("bsn", &["111222333"])])).await.map(drop),
             Act::Convert => self.convert().await.map(drop),
             Act::Reidentify => self.reidentify().await.map(drop),
             Act::Request => request(&self.office, conversion(&self.world)).await.map(drop),
@@ -118,9 +116,7 @@ impl Stage {
                 let request = v1::ApproveGrantRequest { grant_id: id, digest: self.requested.digest.clone() };
                 Ok(self.steward.grants().approve_grant(request).await.map(drop)?)
             }
-            Act::Deny => {
-                Ok(self.steward.grants().deny_grant(v1::DenyGrantRequest { grant_id: id }).await.map(drop)?)
-            }
+            Act::Deny => Ok(self.steward.grants().deny_grant(v1::DenyGrantRequest { grant_id: id }).await.map(drop)?),
             Act::Revoke => {
                 let request = v1::RevokeGrantRequest { grant_id: self.convert.clone() };
                 Ok(self.steward.grants().revoke_grant(request).await.map(drop)?)
@@ -134,9 +130,7 @@ impl Stage {
                 let request = v1::RotateChainRequest { chain_id: STUDY.into(), namespace_id: String::new() };
                 Ok(self.custodian.custody().rotate_chain(request).await.map(drop)?)
             }
-            Act::Backup => {
-                Ok(self.custodian.custody().create_backup(v1::CreateBackupRequest {}).await.map(drop)?)
-            }
+            Act::Backup => Ok(self.custodian.custody().create_backup(v1::CreateBackupRequest {}).await.map(drop)?),
         }
     }
 

@@ -140,7 +140,9 @@ fn rotated_versions_lead_out_until_they_are_disabled() {
     let old = office.pseudonymise(STUDY, &bsns);
     let expected = office.converted(&grant, &old).unwrap();
     let versions = office.engine.status(&custodian()).unwrap().versions;
-    let is_line = |info: &&sluis_engine::VersionInfo| info.chain.as_str() == STUDY && info.namespace.as_ref().is_some_and(|n| n.as_str() == "nl.bsn");
+    let is_line = |info: &&sluis_engine::VersionInfo| {
+        info.chain.as_str() == STUDY && info.namespace.as_ref().is_some_and(|n| n.as_str() == "nl.bsn")
+    };
     let old_kid = versions.iter().find(is_line).unwrap().kid;
     let refused = |kid| office.engine.disable(&custodian(), kid).map(drop).map_err(|refusal| refusal.reason());
     assert_eq!(refused(old_kid), Err(Reason::VersionState), "an active version cannot be disabled");

@@ -28,9 +28,8 @@ async fn health(stage: &Stage) -> HealthClient<Channel> {
 async fn wait_for_health(client: &mut HealthClient<Channel>, expected: ServingStatus) {
     let request = HealthCheckRequest { service: String::new() };
     let mut statuses = client.watch(request).await.expect("a stream").into_inner();
-    let seen = async {
-        while statuses.message().await.expect("a message").expect("no end").status != expected as i32 {}
-    };
+    let seen =
+        async { while statuses.message().await.expect("a message").expect("no end").status != expected as i32 {} };
     tokio::time::timeout(Duration::from_secs(30), seen).await.expect("the health changes");
 }
 
@@ -89,7 +88,10 @@ async fn promise_5_a_refusal_is_on_record_before_it_is_told() {
         asking.source.pseudonymise(&chain, &["person".parse().expect("an id")]).await.map(drop)
     });
     until("the refusal reaches the store", || store.held() == 1).await;
-    assert!(tokio::time::timeout(Duration::from_millis(100), &mut answer).await.is_err(), "told before it is on record");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), &mut answer).await.is_err(),
+        "told before it is on record"
+    );
     store.release_completions();
     assert_eq!(code(answer.await.expect("no panic")), "UNKNOWN_CHAIN");
     assert_eq!(store.entries(), entries + 1);

@@ -75,7 +75,8 @@ async fn calls(client: Client, seen: Arc<Answered>) -> ClientError {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_6_a_drained_daemon_loses_nothing_that_it_answered() {
     let mut scene = Scene::start("");
-    let terms = ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "100000000"];
+    let terms =
+        ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "100000000"];
     let grant = scene.grant("registry-office/etl", &terms, &["uni-research/steward-1", "registry-office/steward-a"]);
     for round in 1..=3 {
         let seen = Arc::new(Answered::default());
