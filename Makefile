@@ -34,7 +34,7 @@ lint: setup-test ## Formatting, lints, docs, licences, dependency rules: warning
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 	cargo deny --log-level error check bans licenses sources
 
-vectors: ## Check docs/vectors with the second implementation of the method
+vectors: setup-test ## Check docs/vectors with the second implementation of the method
 	@deploy/python.sh tests/second_implementation/verify.py docs/vectors/sluis-1.json
 
 test: lint build ## Lints, then every test, the second implementation included
@@ -48,4 +48,4 @@ bench: build ## Benchmarks
 	cargo bench --profile release --workspace
 
 clean-demo: ## Remove the files of the last demo
-	rm -rf $${SLUIS_DEMO_DIR:-/tmp/sluis-demo}
+	@dir="$${SLUIS_DEMO_DIR:-/tmp/sluis-demo}"; if [ -e "$$dir/.sluis-demo" ]; then rm -rf "$$dir"; fi

@@ -4,7 +4,10 @@ set -euo pipefail
 if python3 -c 'import cryptography' 2>/dev/null; then
     exec python3 "$@"
 fi
-venv="$HOME/.cache/sluis/venv"
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -c 'import cryptography' 2>/dev/null || "$venv/bin/pip" install --quiet cryptography
+venv="${HOME:-/tmp}/.cache/sluis/venv"
+if ! "$venv/bin/python" -c 'import cryptography' 2>/dev/null; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet 'cryptography>=42,<60'
+fi
 exec "$venv/bin/python" "$@"

@@ -2,7 +2,16 @@
 # Installs what is missing on a Debian machine. Usage: setup.sh build|test
 set -euo pipefail
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "root is needed to run: $*  (there is no sudo here)" >&2
+        exit 1
+    fi
+}
 
 command -v cargo >/dev/null || { echo "Rust 1.95 is needed first: see https://rustup.rs" >&2; exit 1; }
 
@@ -13,7 +22,8 @@ command -v c++ >/dev/null || packages+=(g++)
 command -v python3 >/dev/null || packages+=(python3)
 command -v make >/dev/null || packages+=(make)
 if [ "${1:-build}" = test ]; then
-    python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
+    python3 -c 'import cryptography' 2>/dev/null || python3 -c 'import venv, ensurepip' 2>/dev/null ||
+        packages+=(python3-venv)
 fi
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "installing Debian packages: ${packages[*]}"
@@ -23,12 +33,18 @@ fi
 
 [ "${1:-build}" = test ] || exit 0
 
-tools_dir="${CARGO_TARGET_DIR:-$HOME/.cache/sluis/target}/tools"
-tool() { # name, command that shows it is there
-    if ! $2 >/dev/null 2>&1; then
-        echo "installing $1 (once, some minutes)"
-        cargo install --locked --quiet --target-dir "$tools_dir" "$1"
+# Versions that are known to build with Rust 1.95.
+tools_dir="${CARGO_TARGET_DIR:-${HOME:-/tmp}/.cache/sluis/target}/tools"
+tool() { # name, version, command that shows it is there
+    if ! $3 >/dev/null 2>&1; then
+        echo "installing $1 $2 (once, some minutes)"
+        cargo install --locked --quiet --target-dir "$tools_dir" --version "$2" "$1"
     fi
 }
-tool cargo-nextest "cargo nextest --version"
-tool cargo-deny "cargo deny --version"
+component() { # name, command that shows it is there
+    $2 >/dev/null 2>&1 || rustup component add "$1"
+}
+component rustfmt "cargo fmt --version"
+component clippy "cargo clippy --version"
+tool cargo-nextest 0.9.143 "cargo nextest --version"
+tool cargo-deny 0.20.2 "cargo deny --version"

@@ -10,15 +10,19 @@ dir="${SLUIS_DEMO_DIR:-/tmp/sluis-demo}"
 patients="${SLUIS_DEMO_PATIENTS:-100000}"
 here="$(cd "$(dirname "$0")" && pwd)"
 daemon=""
+exec 3>&1   # the echo of commands goes to the screen, wherever their output goes
 
 bold=""; plain=""; dim=""
 if [ -t 1 ]; then bold=$'\e[1m'; dim=$'\e[2m'; plain=$'\e[0m'; fi
 
 step() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
-show() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
+show() { printf '%s$ %s%s\n' "$dim" "$*" "$plain" >&3; "$@"; }
+# What the demo claims must be so.
+must() { "$@" || { echo "NOT TRUE: $*" >&2; exit 1; }; }
+must_not() { if "$@"; then echo "NOT TRUE: not $*" >&2; exit 1; fi; }
 # Runs a command that must be refused, and shows the refusal.
 refused() {
-    printf '%s$ %s%s\n' "$dim" "$*" "$plain"
+    printf '%s$ %s%s\n' "$dim" "$*" "$plain" >&3
     local exit=0
     "$@" || exit=$?
     [ "$exit" = 1 ] || { echo "expected a refusal (exit 1), got exit $exit" >&2; exit 1; }
@@ -38,8 +42,14 @@ stop() {
 }
 trap stop EXIT
 
+# Starts afresh, but only in a directory that an earlier demo made.
+if [ -e "$dir" ] && [ ! -e "$dir/.sluis-demo" ] && [ -n "$(ls -A "$dir")" ]; then
+    echo "$dir is not empty and not from an earlier demo; choose another SLUIS_DEMO_DIR" >&2
+    exit 1
+fi
 rm -rf "$dir"
 mkdir -p "$dir"
+touch "$dir/.sluis-demo"
 cd "$dir"
 export SLUIS_CONFIG="$dir/pki/config.toml"
 
@@ -105,7 +115,8 @@ in_study_south="$(cell study-south.csv "$south" 1)"
 in_registry="$(cell registry-north.csv "$north" 1)"
 printf '%-46s %s\n' "diabetes-study, from the hospital:" "$in_study_north" "diabetes-study, from the GPs:" "$in_study_south" \
     "national-registry:" "$in_registry"
-[ "$in_study_north" = "$in_study_south" ] && [ "$in_study_north" != "$in_registry" ]
+must test "$in_study_north" = "$in_study_south"
+must test "$in_study_north" != "$in_registry"
 
 step "7. A conversion from the study to the registry is asked for; before both owners said yes it is refused"
 convert="$(as registry-office-etl grant request convert --from diabetes-study/bsn --to national-registry/bsn \
@@ -121,7 +132,7 @@ step "8. One steward of each owner approves; then the registry office converts"
 as uni-research-steward-1 grant approve "$convert" --yes | tail -n 1
 show as registry-office-steward-a grant approve "$convert" --yes
 show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted.csv
-cmp <(tail -n +2 converted.csv) <(tail -n +2 registry-north.csv | cut -d, -f1)
+must cmp <(tail -n +2 converted.csv) <(tail -n +2 registry-north.csv | cut -d, -f1)
 echo "converted.csv holds exactly the pseudonyms that the national registry already has: nobody saw a BSN"
 
 step "9. Three patients must be called in: the hospital asks to re-identify them; two stewards of the study must agree"
@@ -150,20 +161,21 @@ refused as registry-office-etl grant request convert --from open-release/person 
 step "11. A key version is rotated: new records get new pseudonyms, and old ones still convert"
 show as custodian-anna chain rotate national-registry --yes
 show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted-again.csv
-! cmp -s converted.csv converted-again.csv
+must_not cmp -s converted.csv converted-again.csv
 
 step "12. An on-line backup, and everything on record for the auditor"
 show as custodian-anna backup
 show as uni-research-privacy-officer audit read > audit.txt
 head -n 12 audit.txt
-echo "... $(($(wc -l < audit.txt) - 1)) entries in all, in audit.txt"
+echo "... and so on: $(as uni-research-privacy-officer audit read --json | wc -l) entries in all, in audit.txt"
 
 step "13. The daemon stops cleanly"
 kill "$daemon"
 wait "$daemon"
 daemon=""
-! grep -q "$bsn" sluisd.log && ! grep -rqF "$bsn" custodian/data
-echo "stopped; no identifier of that patient is in its log or anywhere in its store"
+must_not grep -q "$bsn" sluisd.log
+must_not grep -rqF "$bsn" custodian/data custodian/backup
+echo "stopped; that patient's BSN stands neither in its log nor in plain in any file of its store or backup"
 
 cat <<TXT
 

@@ -10,6 +10,8 @@ use sluis_domain::port::store::Store;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::registry::registry;
 use sluis_testkit::world::{World, batch, column, pseudonymise};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -71,24 +73,52 @@ async fn callers_that_never_read_hold_up_nobody_else() {
     assert!(world.store.writable().is_ok());
 }
 
+/// Open connections, as the daemon's metrics say.
+async fn connections(world: &World) -> u64 {
+    let mut stream = TcpStream::connect(world.running().metrics_addr().expect("configured")).await.expect("connects");
+    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("text");
+    let line = text.lines().find_map(|line| line.strip_prefix("sluis_connections ")).expect("the gauge is there");
+    line.parse().expect("a number")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_that_never_read_are_cut_and_what_they_held_comes_back() {
     // Each batch is larger than a stream's share, so that these callers can take the whole budget.
-    let world = world("in_flight_bytes = 16777216\nunread_seconds = 1").await;
-    let (slow, fair) = (world.client("hospital-north/etl").await, world.client("gp-south/etl").await);
+    let telemetry = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";
+    let world = world(&format!("in_flight_bytes = 16777216\nunread_seconds = 1\n{telemetry}")).await;
+    let slow = world.client("hospital-north/etl").await;
+    let before = world.store.commits();
     let mut stalled = Vec::new();
     for _ in 0..4 {
         stalled.push(greedy(open(&slow).await.expect("opens"), 20_000));
     }
+    // One connection, until it is cut.
+    let cut = async {
+        while connections(&world).await > 0 || world.store.commits() == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LONG, cut).await.expect("the connection is cut");
+    let fair = world.client("gp-south/etl").await;
     let mut session = open(&fair).await.expect("opens");
-    for (mut unread, sending) in stalled {
-        timeout(LONG, sending).await.expect("the connection is cut").expect("no panic");
-        let ending = async { while let Ok(Some(_)) = unread.next().await {} };
-        timeout(LONG, ending).await.expect("what came before the cut can still be read");
-    }
     session.send(column("bsn", &["950000012"])).await.expect("sent");
     let answer = timeout(LONG, session.next()).await.expect("room again").expect("a caller that reads is not cut");
     assert!(answer.is_some());
+    for (mut unread, sending) in stalled {
+        let ending = async {
+            loop {
+                if let Err(error) = unread.next().await {
+                    return error;
+                }
+            }
+        };
+        let error = timeout(LONG, ending).await.expect("what came before the cut can still be read");
+        assert!(error.is_connection(), "{error}");
+        sending.await.expect("no panic");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

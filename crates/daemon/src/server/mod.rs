@@ -188,7 +188,9 @@ impl Running {
             shared.pool.idle().await;
             released(shared).await;
         });
-        let drained = drained.is_ok() && quiet.await.is_ok();
+        // Waited for after a cut as well.
+        let quiet = quiet.await.is_ok();
+        let drained = drained.is_ok() && quiet;
         let stopped = if drained { Stopped::Drained } else { Stopped::DeadlinePassed };
         tracing::info!(?stopped, "stopped");
         stopped
