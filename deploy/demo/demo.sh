@@ -126,7 +126,7 @@ echo "grant $convert"
 cut -d, -f1 study-north.csv > study-tokens.csv
 refused as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted.csv
 refused as registry-office-etl grant approve "$convert" --yes
-refused as custodian-anna grant approve "$convert" --yes   # the custodian does not even see it
+refused as custodian-anna grant approve "$convert" --yes
 
 step "8. One steward of each owner approves; then the registry office converts"
 as uni-research-steward-1 grant approve "$convert" --yes | tail -n 1
