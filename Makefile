@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/sluis/target
 export CARGO_TERM_COLOR ?= auto
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup setup-test build demo test lint vectors bench crash clean-demo
+.PHONY: help setup setup-test build demo test lint vectors million bench crash clean-demo
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ test: lint build ## Lints, then every test, the second implementation included
 
 crash: build ## Kill the daemon many times under load (SLUIS_CRASH_CYCLES, default 200)
 	SLUIS_CRASH_CYCLES=$${SLUIS_CRASH_CYCLES:-200} cargo nextest run --release --workspace -E 'test(kill)' --no-capture
+
+million: build ## One million rows: wall time and peak memory
+	@benches/million.sh
 
 bench: build ## Benchmarks
 	cargo bench --profile release --workspace

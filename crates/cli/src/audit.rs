@@ -61,11 +61,12 @@ impl ReadArgs {
         let client = self.connect.connect().await?;
         let mut next = self.from;
         let mut left = self.limit.unwrap_or(usize::MAX);
+        let mut headed = false;
         while left > 0 {
             let mut page = read_page(&client, next).await?;
             page.entries.truncate(left);
             left -= page.entries.len();
-            self.print(&page.entries)?;
+            self.print(&page.entries, &mut headed)?;
             if page.next_sequence < page.log_size {
                 if page.next_sequence <= next {
                     return Err(ClientError::Protocol("an answer that does not lead on in the log").into());
@@ -80,15 +81,18 @@ impl ReadArgs {
         Ok(Exit::Done)
     }
 
-    fn print(&self, entries: &[AuditEntry]) -> Result<(), CliError> {
+    fn print(&self, entries: &[AuditEntry], headed: &mut bool) -> Result<(), CliError> {
         if self.json {
             return entries.iter().try_for_each(|entry| output::json_line(&view(entry)));
         }
-        if entries.is_empty() {
-            return Ok(());
-        }
-        table(entries).print()
+        page(entries, headed).print()
     }
+}
+
+/// A page of the log. Only the first that has entries has the headings.
+fn page(entries: &[AuditEntry], headed: &mut bool) -> Table {
+    let table = table(entries);
+    if entries.is_empty() || std::mem::replace(headed, true) { table.continued() } else { table }
 }
 
 async fn read_page(client: &Client, from_sequence: u64) -> Result<ReadEntriesResponse, CliError> {
@@ -166,6 +170,14 @@ fn key_use(key: &KeyUse) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_headings_are_shown_once() {
+        let mut headed = false;
+        let pages = [0, 2, 0, 1].map(|entries| page(&vec![AuditEntry::default(); entries], &mut headed).lines());
+        assert_eq!(pages.each_ref().map(Vec::len), [0, 3, 0, 1]);
+        assert!(pages[1][0].starts_with("seq") && pages[3][0].starts_with('0'), "{pages:?}");
+    }
 
     #[test]
     fn a_refusal_and_a_conversion_read_well() {

@@ -25,6 +25,7 @@ EXIT CODES
   4  an input file is not what it should be
   5  the custodian cannot be reached, or the TLS handshake failed
   6  a local file could not be read or written
+  130  interrupted by Ctrl-C, SIGTERM, SIGHUP or SIGQUIT
 
 EXAMPLES
   sluis dev pki pki --member uni-research/etl --server https://localhost:7443
@@ -173,6 +174,7 @@ mod tests {
             Exit::BadInput,
             Exit::CannotConnect,
             Exit::LocalIo,
+            Exit::Interrupted,
         ];
         assert_eq!(listed, codes.map(|exit| (exit as u8).to_string()));
     }

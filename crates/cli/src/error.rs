@@ -26,6 +26,8 @@ pub enum Exit {
     CannotConnect = 5,
     /// Reading or writing a local file failed.
     LocalIo = 6,
+    /// A signal asked to stop: 128 + 2, as shells have it for Ctrl-C.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -57,6 +59,9 @@ pub enum CliError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The user or the system asked to stop; says what became of the output.
+    #[error("{0}")]
+    Interrupted(String),
 }
 
 impl CliError {
@@ -96,6 +101,7 @@ impl CliError {
             Self::Usage(_) => Exit::Usage,
             Self::Input(_) => Exit::BadInput,
             Self::Io { .. } => Exit::LocalIo,
+            Self::Interrupted(_) => Exit::Interrupted,
         }
     }
 }

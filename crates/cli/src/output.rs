@@ -53,9 +53,17 @@ pub fn error(error: &CliError) {
     for violation in client.refusal().iter().flat_map(|refusal| &refusal.violations) {
         note(format!("  {}: {}", paint.bold(&safe(&violation.field)), safe(&violation.description)));
     }
+    if let Some(hint) = client.reason().and_then(hint) {
+        note(format!("  {hint}"));
+    }
     if let Some(id) = client.request_id() {
         note(format!("  (request {} in the custodian's log)", safe(id)));
     }
+}
+
+/// What helps after a refusal with this reason code.
+fn hint(reason: &str) -> Option<&'static str> {
+    (reason == "UNKNOWN_CHAIN").then_some("`sluis chain list` shows the chains you have a part in")
 }
 
 /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is no.
@@ -137,12 +145,18 @@ fn colours_wanted() -> bool {
 #[derive(Clone, Debug)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    continued: bool,
 }
 
 impl Table {
     /// A table with these headings.
     pub fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { rows: vec![headings.into_iter().map(str::to_owned).collect()] }
+        Self { rows: vec![headings.into_iter().map(str::to_owned).collect()], continued: false }
+    }
+
+    /// The headings are not shown: they stand above an earlier table.
+    pub fn continued(self) -> Self {
+        Self { continued: true, ..self }
     }
 
     /// Adds a row; cells are made [`safe`].
@@ -157,7 +171,8 @@ impl Table {
         let widths: Vec<usize> = (0..columns).map(|i| width(i).unwrap_or(0)).collect();
         let pad = |(cell, width): (&String, &usize)| format!("{cell:<width$}");
         let join = |row: &Vec<String>| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ");
-        self.rows.iter().map(|row| join(row).trim_end().to_owned()).collect()
+        let shown = self.rows.iter().skip(usize::from(self.continued));
+        shown.map(|row| join(row).trim_end().to_owned()).collect()
     }
 
     /// Prints it, headings bold.
@@ -167,7 +182,7 @@ impl Table {
     pub fn print(&self) -> Result<(), CliError> {
         let paint = Paint::stdout();
         for (i, text) in self.lines().iter().enumerate() {
-            line(if i == 0 { paint.bold(text) } else { text.clone() })?;
+            line(if i == 0 && !self.continued { paint.bold(text) } else { text.clone() })?;
         }
         Ok(())
     }

@@ -49,6 +49,14 @@ pub enum CommandError {
         /// Why.
         reason: io::Error,
     },
+    /// A restored store was not accepted.
+    #[error("{}: the backup was copied here but is not usable: {reason}; empty the directory before another try", path.display())]
+    Restored {
+        /// Where it is.
+        path: PathBuf,
+        /// Why it was not accepted.
+        reason: Box<Self>,
+    },
     /// The process could not be set up.
     #[error("{0}: {1}")]
     Process(&'static str, io::Error),
@@ -76,7 +84,12 @@ pub fn init(settings: &Settings) -> Result<String, CommandError> {
 /// A new store, or one whose set-up was cut short before it had a keyring; the engine refuses any other.
 fn create_or_finish(settings: &Settings) -> Result<RocksStore, CommandError> {
     let (directory, options) = (&settings.data_directory, options(settings));
-    Ok(RocksStore::create(directory, &options).or_else(|_| RocksStore::open(directory, &options))?)
+    match RocksStore::create(directory, &options) {
+        Err(StoreError::Io(said)) if said.ends_with("already holds a store") => {
+            Ok(RocksStore::open(directory, &options)?)
+        }
+        created => Ok(created?),
+    }
 }
 
 fn init_kek(source: &KekSource, said: &mut String) -> Result<Kek, CommandError> {
@@ -179,10 +192,17 @@ pub fn check_config(loaded: &Loaded) -> Result<String, CommandError> {
 pub fn restore(settings: &Settings, from: &Path) -> Result<String, CommandError> {
     let kek = load_kek(&settings.kek)?;
     sluis_store::restore(from, &settings.data_directory)?;
+    accept_restored(settings, &kek).map_err(|reason| {
+        let path = settings.data_directory.clone();
+        CommandError::Restored { path, reason: Box::new(reason) }
+    })
+}
+
+fn accept_restored(settings: &Settings, kek: &Kek) -> Result<String, CommandError> {
     let store = Arc::new(RocksStore::open(&settings.data_directory, &options(settings))?);
     store.verify()?;
     let engine_settings = sluis_engine::Settings { custodians: settings.custodians.clone() };
-    let engine = Engine::open(store.clone(), &kek, Arc::new(SystemClock), engine_settings)?;
+    let engine = Engine::open(store.clone(), kek, Arc::new(SystemClock), engine_settings)?;
     let mut said = String::new();
     let (entries, directory) = (engine.entries(), settings.data_directory.display());
     say(

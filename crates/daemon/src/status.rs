@@ -101,6 +101,7 @@ pub(crate) fn code(reason: Reason) -> Code {
         Category::ResourceExhausted => Code::ResourceExhausted,
         Category::Aborted => Code::Aborted,
         Category::Unavailable => Code::Unavailable,
+        Category::DeadlineExceeded => Code::DeadlineExceeded,
         // A row reason as an answer to a request is a defect.
         Category::Internal | Category::Row => Code::Internal,
     }

@@ -206,21 +206,22 @@ async fn a_stream_that_is_not_read_leaves_most_of_the_budget_to_the_others() {
 async fn who_never_reads_is_cut_off_and_the_budget_comes_back() {
     let world = small_budget("unread_seconds = 1").await;
     let mut stuck = Vec::new();
-    for _ in 0..10 {
+    // Four shares are the budget.
+    for _ in 0..5 {
         stuck.push(unread_stream(&world).await);
     }
-    // Ten shares of an eighth: this waits until the first of them has been cut.
+    // This waits until the first of them has been cut.
     let other = world.client("gp-south/etl").await;
     pseudonymise(&other, CHAIN, batch(&[("bsn", &MANY)])).await.expect("answered");
     drop(stuck);
 }
 
-/// A batch of about 110 kB with its answer.
-static MANY: [&str; 1_500] = [BSN; 1_500];
+/// A batch that counts as 5.3 MB, of which a share has room for two.
+static MANY: [&str; 20_000] = [BSN; 20_000];
 
 /// A budget for ten batches.
 async fn small_budget(extra: &str) -> World {
-    let limits = "[limits]\nin_flight_bytes = 1048576\nmax_batches_in_flight = 64\n";
+    let limits = "[limits]\nin_flight_bytes = 54525952\nmax_batches_in_flight = 64\n";
     let world = World::start_empty(&format!("{limits}{extra}")).await;
     let request = v1::ApplyRegistryRequest { toml: registry(), dry_run: false, expected_version: None };
     world.client(CUSTODIANS[0]).await.registry().apply_registry(request).await.expect("valid");
@@ -230,7 +231,7 @@ async fn small_budget(extra: &str) -> World {
 /// A stream with more answers than its transport takes without being read.
 async fn unread_stream(world: &World) -> Open {
     let stream = Open::new(&world.client(SOURCE).await).await;
-    for sequence in 0..40 {
+    for sequence in 0..8 {
         stream.send(Outgoing::Batch(v1::RecordBatch { sequence, ..batch(&[("bsn", &MANY)]) })).await;
     }
     stream

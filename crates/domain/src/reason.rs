@@ -26,6 +26,8 @@ pub enum Category {
     Aborted,
     /// Not at this moment.
     Unavailable,
+    /// The caller took too long.
+    DeadlineExceeded,
     /// A defect or damage.
     Internal,
     /// Only as a row rejection, never as an answer to a request.
@@ -120,6 +122,8 @@ reasons! {
     NotReversible = "NOT_REVERSIBLE", FailedPrecondition, "the element is not reversible in this chain";
     // The daemon
     TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted, "the custodian is at its limit of concurrent work; try again later";
+    RequestTimeout = "REQUEST_TIMEOUT", DeadlineExceeded, "the request did not arrive within the time this custodian waits for one; send it again";
+    IdleStream = "IDLE_STREAM", DeadlineExceeded, "no whole batch came on the stream for longer than this custodian waits; open a new stream";
     ReadOnly = "STORE_READ_ONLY", Unavailable, "the custodian cannot write at the moment and refuses all acts; its operator has been told";
     Draining = "DRAINING", Unavailable, "the custodian is stopping; try again later";
     CorruptStore = "CORRUPT_STORE", Internal, "stored data is damaged; the custodian refuses rather than guess";

@@ -1,5 +1,7 @@
 //! The keyring as stored: it opens with its own key and unchanged only.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::path::Path;
 
 use sluis_domain::port::store::{Commit, Completion, Family, Row, Store, StoreError, Write};

@@ -7,7 +7,7 @@ use sluis_domain::ElementName;
 
 use super::dialect::{Delimiter, Encoding};
 use super::input::not_dash;
-use super::target::Target;
+use super::target::{Target, place};
 use crate::error::CliError;
 
 /// Most batches that are kept in memory, whatever the custodian allows.
@@ -56,6 +56,22 @@ pub(crate) struct Targets {
     pub(crate) rejects: Option<Target>,
 }
 
+impl Targets {
+    /// What to say when the run is interrupted.
+    pub(crate) fn interrupted(&self) -> String {
+        match self.output.unfinished() {
+            None => "interrupted; no file was written".to_owned(),
+            Some(name) => format!("interrupted; what was written to {} is not complete", name.display()),
+        }
+    }
+
+    /// What a process that ends without destructors must remove.
+    pub(crate) fn hidden_names(&self) -> Vec<PathBuf> {
+        let targets = [Some(&self.output), self.rejects.as_ref()].into_iter().flatten();
+        targets.filter_map(Target::hidden_name).map(Path::to_path_buf).collect()
+    }
+}
+
 impl FileArgs {
     /// The input file; `None` for standard input.
     pub(crate) fn input_path(&self) -> Option<&Path> {
@@ -83,7 +99,7 @@ impl FileArgs {
         if rejects.is_some_and(|path| path.as_os_str() == "-") {
             return Err(CliError::usage("--rejects needs a file"));
         }
-        if output.is_some() && output == rejects {
+        if output.is_some() && output.map(place) == rejects.map(place) {
             return Err(CliError::usage("--output and --rejects name the same file"));
         }
         [output, rejects].into_iter().flatten().try_for_each(|path| Target::check(path, self.force))

@@ -55,7 +55,7 @@ impl ConvertArgs {
             output::note("The grant asks for shuffled output: only the converted column is written, in random order.");
         }
         let session = client.convert(&self.grant).await?;
-        let kind = OutputKind { shuffled, private: false };
+        let kind = OutputKind { shuffled, private: false, grant: Some(self.grant.clone()) };
         let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
         summary::report("convert", self.grant.as_str(), &tally, &self.files, started.elapsed().as_secs_f64())?;
         Ok(tally.exit())

@@ -4,6 +4,7 @@
 //! takes the same memory: `parse` (a thread) cuts it into batches, the two halves of a session send and receive, and
 //! `assemble` (a thread) puts answers and kept columns together again. `pipeline` connects them.
 
+mod answered;
 mod args;
 mod assemble;
 mod columns;
@@ -16,6 +17,8 @@ mod pipeline;
 mod progress;
 mod pseudonymise;
 mod reidentify;
+mod staged;
+mod stop;
 mod summary;
 mod target;
 

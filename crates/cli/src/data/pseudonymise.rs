@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use sluis_client::local::{Context, SourceKeys};
-use sluis_client::{Client, DateFormat, SourceKey, v1};
+use sluis_client::{Client, ClientError, DateFormat, SourceKey, v1};
 use sluis_domain::{ChainId, ElementName, NamespaceId};
 
 use super::args::{ColumnName, FileArgs};
@@ -96,11 +96,8 @@ impl PseudonymiseArgs {
 }
 
 async fn chain(client: &Client, chain: &ChainId) -> Result<v1::Chain, CliError> {
-    client.chain(chain).await?.ok_or_else(|| {
-        CliError::usage(format!(
-            "UNKNOWN_CHAIN: there is no chain {chain}, or not for you; `sluis chain list` shows those you have a part in"
-        ))
-    })
+    let found = client.chain(chain).await?;
+    Ok(found.ok_or(ClientError::Protocol("an answer without the chain that was asked for"))?)
 }
 
 fn read_source_keys(files: &[SourceKeyFile]) -> Result<SourceKeys, CliError> {

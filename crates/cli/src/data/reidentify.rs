@@ -49,7 +49,7 @@ impl ReidentifyArgs {
         let granted = terms(client.grant(&self.grant).await?)?.elements;
         let plans = plans(&input.headers, &self.columns, &granted)?;
         let session = client.reidentify(&self.grant).await?;
-        let kind = OutputKind { shuffled: false, private: true };
+        let kind = OutputKind { shuffled: false, private: true, grant: Some(self.grant.clone()) };
         let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
         summary::report("reidentify", self.grant.as_str(), &tally, &self.files, started.elapsed().as_secs_f64())?;
         Ok(tally.exit())

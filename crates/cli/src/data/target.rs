@@ -1,11 +1,11 @@
 //! Where results are written: files that appear under their name only when they are complete.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
+use super::staged::Staged;
 use crate::error::CliError;
 
 /// Something that is written to. Dropped without [`Target::finish`], a file leaves nothing behind.
@@ -18,9 +18,9 @@ enum Sink {
     Stdout,
     /// Something that exists and is no regular file, such as a pipe: written as it comes.
     Device(File),
-    /// A new file beside its final name.
+    /// A new file that gets its name at the end.
     Staged {
-        file: NamedTempFile,
+        file: Staged,
         replace: bool,
     },
 }
@@ -36,7 +36,8 @@ impl Target {
         }
     }
 
-    /// Begins a file. `private`: only the caller's account may read it; otherwise as the umask says.
+    /// Begins a file. `private`: only the caller's account may read it; otherwise as the umask says. A file that takes
+    /// the place of another one gives nobody more than that one did.
     pub(crate) fn create(path: &Path, force: bool, private: bool) -> Result<Self, CliError> {
         Self::check(path, force)?;
         let name = path.to_path_buf();
@@ -50,12 +51,9 @@ impl Target {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".sluis-").suffix(".part");
-        if !private {
-            builder.permissions(readable_as_umask_says());
-        }
-        let file = builder.tempfile_in(directory).map_err(CliError::writing(path))?;
+        let mode = if private { 0o600 } else { 0o666 };
+        let replaced = fs::metadata(&name).map_or(0o777, |metadata| metadata.permissions().mode());
+        let file = Staged::create(directory, mode & replaced).map_err(CliError::writing(path))?;
         Ok(Self { sink: Sink::Staged { file, replace: force }, name })
     }
 
@@ -69,9 +67,22 @@ impl Target {
         let outcome = match &mut self.sink {
             Sink::Stdout => io::stdout().write_all(bytes),
             Sink::Device(file) => file.write_all(bytes),
-            Sink::Staged { file, .. } => file.as_file_mut().write_all(bytes),
+            Sink::Staged { file, .. } => file.file().write_all(bytes),
         };
         outcome.map_err(CliError::writing(&self.name))
+    }
+
+    /// What is there to see of it when it is not finished: `None` for nothing at all.
+    pub(crate) fn unfinished(&self) -> Option<&Path> {
+        (!matches!(self.sink, Sink::Staged { .. })).then_some(&*self.name)
+    }
+
+    /// What a process that ends without destructors must remove.
+    pub(crate) fn hidden_name(&self) -> Option<&Path> {
+        match &self.sink {
+            Sink::Staged { file, .. } => file.hidden_name(),
+            Sink::Stdout | Sink::Device(_) => None,
+        }
     }
 
     /// Completes: the file is on disk and has its name.
@@ -81,13 +92,11 @@ impl Target {
             Sink::Stdout => io::stdout().flush().map_err(CliError::writing(name)),
             Sink::Device(_) => Ok(()),
             Sink::Staged { file, replace } => {
-                file.as_file().sync_all().map_err(CliError::writing(name))?;
-                let outcome = if replace { file.persist(name) } else { file.persist_noclobber(name) };
-                match outcome {
-                    Ok(_) => Ok(()),
-                    Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(name)),
-                    Err(error) => Err(CliError::writing(name)(error.error)),
-                }
+                file.file().sync_all().map_err(CliError::writing(name))?;
+                file.persist(name, replace).map_err(|error| match error.kind() {
+                    io::ErrorKind::AlreadyExists => exists(name),
+                    _ => CliError::writing(name)(error),
+                })
             }
         }
     }
@@ -103,10 +112,20 @@ fn is_device(path: &Path, metadata: &fs::Metadata) -> bool {
     target.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-#[cfg(unix)]
-fn readable_as_umask_says() -> Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    Permissions::from_mode(0o666)
+/// Where a path leads, be there a file or not: two paths with the same place are the same file.
+pub(crate) fn place(path: &Path) -> PathBuf {
+    if let Ok(place) = fs::canonicalize(path) {
+        return place;
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match (fs::canonicalize(parent), path.file_name()) {
+        (Ok(parent), Some(name)) => parent.join(name),
+        // There is no such directory: opening it will say so.
+        _ => path.to_path_buf(),
+    }
 }
 
 #[cfg(test)]
@@ -164,8 +183,36 @@ mod tests {
     }
 
     #[test]
+    fn a_replacement_gives_nobody_more_than_what_it_replaces() {
+        let directory = tempfile::tempdir().expect("writable");
+        let path = directory.path().join("out.csv");
+        let mode = || fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+        Target::create(&path, false, false).and_then(Target::finish).expect("complete");
+        let usual = mode();
+        for (old, private, new) in
+            [(0o600, false, 0o600), (0o640, false, 0o640 & usual), (0o777, false, usual), (0o666, true, 0o600)]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(old)).expect("ours");
+            Target::create(&path, true, private).and_then(Target::finish).expect("complete");
+            assert_eq!(mode(), new, "{old:o}, private: {private}");
+        }
+    }
+
+    #[test]
+    fn a_place_has_many_names() {
+        let directory = tempfile::tempdir().expect("writable");
+        let path = |name: &str| directory.path().join(name);
+        assert_eq!(place(&path("./out.csv")), place(&path("out.csv")));
+        assert_ne!(place(&path("other.csv")), place(&path("out.csv")));
+        assert_eq!(place(Path::new("Cargo.toml")), place(&std::env::current_dir().expect("one").join("Cargo.toml")));
+        assert_eq!(place(Path::new("new")), place(Path::new("./new")));
+        fs::write(path("out.csv"), "").expect("writable");
+        std::os::unix::fs::symlink("out.csv", path("link.csv")).expect("writable");
+        assert_eq!(place(&path("link.csv")), place(&path("out.csv")));
+    }
+
+    #[test]
     fn a_private_file_is_for_its_owner() {
-        use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().expect("writable");
         let path = directory.path().join("identities.csv");
         Target::create(&path, false, true).and_then(Target::finish).expect("complete");

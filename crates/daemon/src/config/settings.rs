@@ -12,6 +12,13 @@ use super::reader::Reader;
 
 const MIB: u64 = 1 << 20;
 
+/// One stream may hold this part of the budget of bytes, so that a stream whose caller does not read cannot stop all
+/// others.
+const STREAM_SHARE: usize = 4;
+/// Least room in a share beside the bytes of a message: a batch of 8,192 rows and four columns, at 256 bytes a value, and
+/// some for the columns themselves.
+const LEAST_SHARE: usize = 9 << 20;
+
 /// What the daemon is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -97,12 +104,29 @@ pub struct Limits {
     pub in_flight_bytes: usize,
     /// How long an answer may wait for its reader before the connection is cut.
     pub unread: Duration,
+    /// How long a whole request, or the first message of a stream, may take to arrive.
+    pub request: Duration,
+    /// How long the next batch of a stream may take to arrive.
+    pub idle: Duration,
     /// Largest header block of a request.
     pub max_header_bytes: u32,
     /// How long a stop waits for work in flight.
     pub drain: Duration,
     /// Threads for the work on batches.
     pub cpu_threads: usize,
+}
+
+impl Limits {
+    /// Most bytes of the budget that one stream, and so one batch, may hold.
+    pub(crate) fn share(&self) -> usize {
+        self.in_flight_bytes / STREAM_SHARE
+    }
+
+    /// What is in force when nothing is configured.
+    #[cfg(test)]
+    pub(crate) fn default_for_tests() -> Self {
+        limits(&mut Reader::new(toml::Table::new(), Vec::new()))
+    }
 }
 
 /// Memory of the store.
@@ -202,22 +226,30 @@ fn kek(reader: &mut Reader) -> Option<KekSource> {
 fn limits(reader: &mut Reader) -> Limits {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut size = |key: &str, default, range| as_usize(reader.number(key, default, range));
-    Limits {
-        max_connections: size("limits.max_connections", 1_000, 1..=1_000_000),
+    let limits = Limits {
+        max_connections: size("limits.max_connections", 256, 1..=1_000_000),
         max_pending_handshakes: size("limits.max_pending_handshakes", 1_024, 1..=1_000_000),
         handshake_timeout: Duration::from_secs(size("limits.handshake_timeout_seconds", 3, 1..=60) as u64),
         max_streams_per_connection: size("limits.max_streams_per_connection", 64, 1..=10_000) as u32,
-        max_data_calls: size("limits.max_data_calls", 64, 1..=100_000),
-        max_other_calls: size("limits.max_other_calls", 64, 1..=100_000),
+        max_data_calls: size("limits.max_data_calls", 32, 1..=100_000),
+        max_other_calls: size("limits.max_other_calls", 32, 1..=100_000),
         max_message_bytes: size("limits.max_message_bytes", 4 * MIB, 64 << 10..=64 * MIB),
         max_batch_rows: size("limits.max_batch_rows", 65_536, 1..=MAX_ROWS as u64),
         max_batches_in_flight: size("limits.max_batches_in_flight", 8, 1..=1_024),
         in_flight_bytes: size("limits.in_flight_bytes", 128 * MIB, MIB..=u64::from(u32::MAX) >> 1),
         unread: Duration::from_secs(size("limits.unread_seconds", 60, 1..=86_400) as u64),
+        request: Duration::from_secs(size("limits.request_seconds", 30, 1..=3_600) as u64),
+        idle: Duration::from_secs(size("limits.idle_seconds", 300, 1..=86_400) as u64),
         max_header_bytes: size("limits.max_header_bytes", 16 << 10, 1 << 10..=MIB) as u32,
         drain: Duration::from_secs(size("limits.drain_seconds", 20, 0..=3_600) as u64),
         cpu_threads: size("limits.cpu_threads", cores as u64, 1..=1_024),
+    };
+    let least = STREAM_SHARE * (limits.max_message_bytes + LEAST_SHARE);
+    if limits.in_flight_bytes < least {
+        let what = format!("must be at least {least}: four batches of 8192 rows and four columns in the largest message");
+        reader.problem("limits.in_flight_bytes", what);
     }
+    limits
 }
 
 fn store(reader: &mut Reader) -> StoreSettings {

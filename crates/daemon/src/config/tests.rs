@@ -40,6 +40,24 @@ fn the_effective_configuration_means_the_same() {
 }
 
 #[test]
+fn a_budget_that_is_too_small_for_a_common_batch_is_refused() {
+    for (budget, message, good) in [
+        ("54525952", "4194304", true),
+        ("54525951", "4194304", false),
+        ("134217728", "33554432", false),
+        ("304087040", "67108864", true),
+    ] {
+        let sources = with(
+            &[("SLUISD_LIMITS__IN_FLIGHT_BYTES", budget), ("SLUISD_LIMITS__MAX_MESSAGE_BYTES", message)],
+            &[],
+        );
+        assert_eq!(parse(SMALLEST, &sources).is_ok(), good, "{budget} with messages of {message}");
+    }
+    let smallest = parse(SMALLEST, &with(&[("SLUISD_LIMITS__IN_FLIGHT_BYTES", "54525952")], &[])).expect("valid");
+    assert!(crate::convert::batch::most_rows(&smallest.settings.limits, 4) >= 8_192);
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     let text = r#"
 listen = "nowhere"

@@ -7,6 +7,7 @@ use sluis_proto::v1;
 use v1::column::Form;
 
 use super::missing;
+use crate::config::Limits;
 use crate::status::Denial;
 
 /// What a value costs at most beside its own bytes while its batch is worked on: subject, token, link row, the copy that
@@ -23,27 +24,54 @@ pub(crate) struct Shape {
     pub(crate) values: u64,
 }
 
-/// Bytes that a batch will hold from reading to answering, about.
-pub(crate) fn cost(batch: &v1::RecordBatch) -> usize {
-    let column = |column: &v1::Column| match &column.form {
-        Some(Form::Packed(packed)) => packed.data.len() + packed.lengths.len() * BYTES_PER_VALUE,
-        Some(Form::Values(values)) => values.values.iter().map(|value| value.len() + BYTES_PER_VALUE).sum(),
-        None => 0,
-    };
-    batch.columns.iter().map(column).fold(BYTES_PER_VALUE, usize::saturating_add)
-}
+/// What a column costs beside its name and values.
+const BYTES_PER_COLUMN: usize = size_of::<v1::Column>() + 64;
 
-/// Parses a batch of at most `max_rows` rows.
-pub(crate) fn parse(batch: v1::RecordBatch, max_rows: usize) -> Result<(Shape, RecordBatch), Denial> {
-    let rows = batch.rows as usize;
-    if rows > max_rows {
-        return Err(Denial::from(Reason::BatchTooLarge).with("batch.rows", format!("at most {max_rows}")));
+/// Bytes that a batch will hold from reading to answering, about; refuses a batch with more columns, values or bytes
+/// than `limits` allow. To be asked before anything is done with a batch.
+pub(crate) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, Denial> {
+    let too_large = |field: &str, most: usize, what: &str| {
+        Err(Denial::from(Reason::BatchTooLarge).with(field, format!("at most {most}{what}")))
+    };
+    let most_rows = limits.max_batch_rows;
+    if batch.rows as usize > most_rows {
+        return too_large("batch.rows", most_rows, "");
     }
     // Also bounds the comparison of every name with every other.
     if batch.columns.len() > MAX_ELEMENTS_PER_CHAIN {
-        let most = format!("at most {MAX_ELEMENTS_PER_CHAIN}");
-        return Err(Denial::from(Reason::BatchTooLarge).with("batch.columns", most));
+        return too_large("batch.columns", MAX_ELEMENTS_PER_CHAIN, "");
     }
+    let mut cost = BYTES_PER_VALUE;
+    for (i, column) in batch.columns.iter().enumerate() {
+        let (values, bytes) = match &column.form {
+            Some(Form::Packed(packed)) => (packed.lengths.len(), packed.data.len()),
+            Some(Form::Values(values)) => (values.values.len(), values.values.iter().map(Bytes::len).sum()),
+            None => (0, 0),
+        };
+        if values > most_rows {
+            return too_large(&format!("batch.columns[{i}]"), most_rows, " values");
+        }
+        // A message is at most 64 MiB, and so is what it holds.
+        cost += BYTES_PER_COLUMN + column.element.len() + bytes + values * BYTES_PER_VALUE;
+    }
+    if cost > limits.share() {
+        let what = " bytes of memory for one batch (each value counts 256); send fewer rows";
+        return too_large("batch", limits.share(), what);
+    }
+    Ok(cost)
+}
+
+/// Most rows of a batch with `columns` columns, so that every message of the largest size is within its share.
+pub(crate) fn most_rows(limits: &Limits, columns: usize) -> usize {
+    let columns = columns.clamp(1, MAX_ELEMENTS_PER_CHAIN);
+    // A name is at most 64 bytes, and part of the message.
+    let room = limits.share().saturating_sub(limits.max_message_bytes + columns * BYTES_PER_COLUMN + BYTES_PER_VALUE);
+    (room / (columns * BYTES_PER_VALUE)).clamp(1, limits.max_batch_rows)
+}
+
+/// Parses a batch of which [`cost`] was asked.
+pub(crate) fn parse(batch: v1::RecordBatch) -> Result<(Shape, RecordBatch), Denial> {
+    let rows = batch.rows as usize;
     let batch_id = batch_id(&batch.batch_id)?;
     let mut packed = Vec::with_capacity(batch.columns.len());
     let mut columns = Vec::with_capacity(batch.columns.len());
@@ -132,7 +160,7 @@ mod tests {
     #[test]
     fn an_answer_has_the_form_of_the_request() {
         let request = batch(3, vec![column("a", values(&["x", "", "yz"])), column("b", packed("pqr", &[1, 2, 0]))]);
-        let (shape, parsed) = parse(request.clone(), 10).expect("valid");
+        let (shape, parsed) = parse(request.clone()).expect("valid");
         assert_eq!(shape.values, 4);
         let echo = BatchOutcome { columns: parsed.columns().to_vec(), rejections: Vec::new() };
         let answer = result(&shape, echo);
@@ -143,11 +171,14 @@ mod tests {
 
     #[test]
     fn shapes_that_do_not_fit_are_refused_with_their_field() {
+        let limits = Limits { max_batch_rows: 10, ..Limits::default_for_tests() };
         let cases = [
             (batch(2, vec![column("a", values(&["x"]))]), Reason::InvalidBatch, "batch.columns[0]"),
             (batch(1, vec![column("a", packed("xy", &[1]))]), Reason::InvalidBatch, "batch.columns[0].packed"),
             (batch(0, vec![column("A", values(&[]))]), Reason::InvalidRequest, "batch.columns[0].element"),
             (batch(11, vec![]), Reason::BatchTooLarge, "batch.rows"),
+            (batch(1, vec![column("a", values(&["x"; 11]))]), Reason::BatchTooLarge, "batch.columns[0]"),
+            (batch(1, vec![column("a", packed("", &[0; 11]))]), Reason::BatchTooLarge, "batch.columns[0]"),
             (batch(0, vec![column("a", values(&[])); 4_097]), Reason::BatchTooLarge, "batch.columns"),
             (
                 batch(0, vec![v1::Column { element: "a".to_owned(), form: None }]),
@@ -156,13 +187,35 @@ mod tests {
             ),
         ];
         for (request, reason, field) in cases {
-            let denial = parse(request, 10).expect_err("does not fit");
+            let denial = cost(&request, &limits).and_then(|_| parse(request)).expect_err("does not fit");
             assert_eq!((denial.reason, denial.violations[0].0.as_str()), (reason, field));
         }
         let twice = batch(0, vec![column("a", values(&[])), column("a", values(&[]))]);
-        assert_eq!(parse(twice, 10).map_err(|d| d.reason), Err(Reason::InvalidBatch));
+        assert_eq!(parse(twice).map_err(|d| d.reason), Err(Reason::InvalidBatch));
         let mut named = batch(0, vec![]);
         named.batch_id = Bytes::from(vec![1; 65]);
-        assert_eq!(parse(named, 10).map_err(|d| d.violations[0].0.clone()), Err("batch.batch_id".to_owned()));
+        assert_eq!(parse(named).map_err(|d| d.violations[0].0.clone()), Err("batch.batch_id".to_owned()));
+    }
+
+    #[test]
+    fn a_batch_as_large_as_a_caller_is_told_is_never_refused_and_a_larger_one_is() {
+        let limits = Limits::default_for_tests();
+        for columns in [1, 2, 4, 40, 400, MAX_ELEMENTS_PER_CHAIN] {
+            let rows = most_rows(&limits, columns);
+            let of = |rows: usize, bytes: usize| {
+                let form = |i| {
+                    let data = Bytes::from(vec![b'x'; if i == 0 { bytes } else { 0 }]);
+                    Form::Packed(v1::Packed { data, lengths: vec![0; rows] })
+                };
+                let columns = (0..columns).map(|i| column("a", form(i))).collect();
+                batch(u32::try_from(rows).expect("few"), columns)
+            };
+            // As many values and as many bytes as there can be.
+            assert!(cost(&of(rows, limits.max_message_bytes - columns), &limits).is_ok(), "{columns}");
+            let many = of(rows * 3 / 2 + 1, 0);
+            assert_eq!(cost(&many, &limits).map_err(|d| d.reason), Err(Reason::BatchTooLarge), "{columns}");
+        }
+        assert_eq!(most_rows(&limits, 1), limits.max_batch_rows);
+        assert!(most_rows(&limits, 4) >= 8_192);
     }
 }

@@ -1,6 +1,7 @@
 //! Grants.
 
 use sluis_domain::grant::{Kind, OutputOrder, State, Terms};
+use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_domain::{ChainId, ElementName};
 use sluis_engine::GrantView;
 use sluis_proto::v1;
@@ -45,6 +46,7 @@ fn parse_convert(wire: &v1::ConvertTerms) -> Result<Kind, Denial> {
 fn parse_reidentify(wire: &v1::ReidentifyTerms) -> Result<Kind, Denial> {
     let chain = required("terms.reidentify.chain_id", &wire.chain_id)?;
     let name = |(i, text): (usize, &String)| required(&format!("terms.reidentify.elements[{i}]"), text);
+    super::at_most("terms.reidentify.elements", wire.elements.len(), MAX_ELEMENTS_PER_CHAIN)?;
     let elements = wire.elements.iter().enumerate().map(name).collect::<Result<_, _>>()?;
     Ok(Kind::Reidentify { chain, elements })
 }

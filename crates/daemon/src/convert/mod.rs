@@ -49,6 +49,11 @@ pub(crate) fn number_or(field: &str, number: u32, default: usize, most: usize) -
     }
 }
 
+/// Bounds a list.
+pub(crate) fn at_most(field: &str, length: usize, most: usize) -> Result<(), Denial> {
+    if length > most { Err(Denial::field(field, format!("at most {most}"))) } else { Ok(()) }
+}
+
 pub(crate) fn missing(field: &str) -> Denial {
     Denial::field(field, "is required")
 }

@@ -11,16 +11,16 @@ use hyper::body::Incoming;
 use rustls::crypto::aws_lc_rs;
 use sluis_domain::{BatchOutcome, Reason};
 use sluis_engine::Caller;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::Shared;
-use super::body::CallBody;
+use super::body::{CallBody, RequestBody};
 use super::pool::Reserved;
 use super::routes::Routes;
 use super::rpc::{self, Class, Rpc};
+use super::slots::Slot;
 use crate::status::{Denial, code_name};
 use crate::telemetry::Operation;
 use crate::tls::Peer;
@@ -36,6 +36,8 @@ pub(super) struct Connection {
     pub(super) peer: Arc<Peer>,
     /// Cancelled to close the connection at once.
     pub(super) cut: CancellationToken,
+    /// Cancelled to close the connection when its calls have been answered.
+    pub(super) close: CancellationToken,
 }
 
 /// One RPC.
@@ -160,7 +162,7 @@ impl Drop for Call {
 /// Answers one RPC.
 pub(super) async fn handle(
     connection: Arc<Connection>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response<CallBody>, Infallible> {
     let shared = &connection.shared;
     let call = Arc::new(Call {
@@ -177,11 +179,18 @@ pub(super) async fn handle(
         rejected: AtomicU64::new(0),
         held: OnceLock::new(),
     });
-    let (mut response, permit) = match admit(&call) {
-        Ok(permit) => {
+    let (mut response, slot) = match admit(&call).await {
+        Ok(slot) => {
+            let limits = &shared.settings.limits;
+            let longest = match (call.rpc.class, call.rpc.streams()) {
+                (Class::Data, true) => None,
+                (_, true) => Some(limits.idle),
+                (_, false) => Some(limits.request),
+            };
+            let mut request = request.map(|body| RequestBody::new(body, longest));
             request.extensions_mut().insert(call.clone());
             let response = connection.routes.call(call.rpc, request).await;
-            (sluis_error(response, &call).await, Some(permit))
+            (sluis_error(response, &call).await, Some(slot))
         }
         Err(denial) => (call.deny(denial).await.into_http(), None),
     };
@@ -191,24 +200,38 @@ pub(super) async fn handle(
     if let Some(status) = Status::from_header_map(response.headers()) {
         call.end(status.code());
     }
+    if call.peer.caller().is_none() {
+        connection.close.cancel();
+    }
     let drain = (call.rpc.class == Class::Infrastructure).then(|| shared.drain.clone());
-    Ok(response.map(|body| CallBody::new(body, call, permit, drain)))
+    let longest_unread = shared.settings.limits.unread;
+    Ok(response.map(|body| CallBody::new(body, call, slot, longest_unread, drain)))
 }
 
 /// What every RPC needs before anything of it is read.
-fn admit(call: &Call) -> Result<OwnedSemaphorePermit, Denial> {
-    call.caller()?;
+async fn admit(call: &Call) -> Result<Slot, Denial> {
+    let caller = call.caller()?;
     call.check_certificate()?;
     let shared = &call.shared;
     if shared.drain.is_cancelled() && call.rpc.class != Class::Infrastructure {
         return Err(Reason::Draining.into());
+    }
+    if call.rpc.act().is_some() {
+        known(shared, caller).await?;
     }
     let slots = match call.rpc.class {
         Class::Data => &shared.data_calls,
         Class::Other => &shared.other_calls,
         Class::Infrastructure => &shared.infrastructure_calls,
     };
-    slots.clone().try_acquire_owned().map_err(|_| Reason::TooManyRequests.into())
+    slots.take(Some(&caller.identity)).ok_or_else(|| Reason::TooManyRequests.into())
+}
+
+/// Whether the caller is a member and not blocked; a refusal is put on record, which may take a while.
+async fn known(shared: &Arc<Shared>, caller: &Caller) -> Result<(), Denial> {
+    let (engine, caller) = (shared.engine.clone(), caller.clone());
+    let known = tokio::task::spawn_blocking(move || engine.admit(&caller)).await;
+    Ok(known.map_err(|_| Denial::internal("a job panicked"))??)
 }
 
 /// tonic answers what it cannot read by itself, with a text and without a reason. Those answers get ours.
@@ -225,6 +248,7 @@ pub(crate) fn transport_reason(code: Code) -> Option<Reason> {
     match code {
         Code::OutOfRange | Code::ResourceExhausted => Some(Reason::BatchTooLarge),
         Code::Internal | Code::InvalidArgument => Some(Reason::InvalidRequest),
+        Code::DeadlineExceeded => Some(Reason::RequestTimeout),
         _ => None,
     }
 }

@@ -23,7 +23,7 @@ use crate::tls::Peer;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Flow-control windows: what a caller may send before it is read.
 const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 2 << 20;
 /// Largest HTTP/2 frame we accept; larger frames, fewer system calls.
 const FRAME: u32 = 64 << 10;
 /// What h2 buffers of an answer per stream, beyond what flow control lets through.
@@ -31,6 +31,8 @@ const SEND_BUFFER: usize = 1 << 20;
 /// A peer that does not answer a ping within the timeout has gone.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection that is closed may take to do so.
+const CLOSING: Duration = Duration::from_secs(3);
 /// Streams that a peer opened and reset before we looked at them (CVE-2023-44487), and those that we reset
 /// (CVE-2025-8671).
 const MAX_RESETS: usize = 64;
@@ -71,17 +73,17 @@ async fn next(
 async fn serve(stream: TcpStream, handshake_slot: OwnedSemaphorePermit, shared: Arc<Shared>, routes: Arc<Routes>) {
     let Some(stream) = handshake(stream, &shared).await else { return };
     drop(handshake_slot);
-    let Ok(_slot) = shared.connections.clone().try_acquire_owned() else {
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let peer = Arc::new(Peer::from_chain(chain, &shared.settings.trust_domain));
+    let Some(_slot) = shared.connections.take(peer.caller().map(|caller| &caller.identity)) else {
         shared.metrics.handshake("too-many-connections");
         return;
     };
     shared.metrics.handshake("ok");
-    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let peer = Arc::new(Peer::from_chain(chain, &shared.settings.trust_domain));
     let drain = shared.drain.clone();
     let http = http2_builder(&shared.settings.limits);
-    let cut = CancellationToken::new();
-    let connection = Arc::new(Connection { shared, routes, peer, cut: cut.clone() });
+    let (cut, close) = (CancellationToken::new(), CancellationToken::new());
+    let connection = Arc::new(Connection { shared, routes, peer, cut: cut.clone(), close: close.clone() });
     let service = service_fn(move |request| handle(connection.clone(), request));
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let serving = async {
@@ -90,6 +92,11 @@ async fn serve(stream: TcpStream, handshake_slot: OwnedSemaphorePermit, shared: 
             () = drain.cancelled() => {
                 served.as_mut().graceful_shutdown();
                 served.await
+            }
+            () = close.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                // Whoever has nothing to say need not be waited for.
+                tokio::time::timeout(CLOSING, served).await.unwrap_or(Ok(()))
             }
         }
     };

@@ -7,6 +7,7 @@ mod listener;
 mod pool;
 mod routes;
 mod rpc;
+mod slots;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use sluis_domain::port::{Clock, Store};
 use sluis_engine::{Engine, EngineError};
 use sluis_keyring::{Kek, KekError};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::{Call, transport_reason};
 pub(crate) use pool::{Pool, Reserved};
+use slots::Slots;
 
 use crate::config::{KekSource, Settings};
 use crate::telemetry::{Metrics, MetricsServer, State};
@@ -72,10 +74,10 @@ pub(crate) struct Shared {
     /// Said when the health may have changed.
     health_changed: Notify,
     reload_wanted: Notify,
-    connections: Arc<Semaphore>,
-    data_calls: Arc<Semaphore>,
-    other_calls: Arc<Semaphore>,
-    infrastructure_calls: Arc<Semaphore>,
+    connections: Arc<Slots>,
+    data_calls: Arc<Slots>,
+    other_calls: Arc<Slots>,
+    infrastructure_calls: Arc<Slots>,
 }
 
 impl Shared {
@@ -87,7 +89,7 @@ impl Shared {
     fn state(&self) -> State {
         State {
             in_flight_bytes: self.pool.in_flight_bytes(),
-            connections: self.settings.limits.max_connections - self.connections.available_permits(),
+            connections: self.connections.taken(),
             writable: self.engine.writable(),
             audit_entries: self.store.entries(),
             draining: self.drain.is_cancelled(),
@@ -229,10 +231,10 @@ fn open(
         drain: CancellationToken::new(),
         health_changed: Notify::new(),
         reload_wanted: Notify::new(),
-        connections: Arc::new(Semaphore::new(limits.max_connections)),
-        data_calls: Arc::new(Semaphore::new(limits.max_data_calls)),
-        other_calls: Arc::new(Semaphore::new(limits.max_other_calls)),
-        infrastructure_calls: Arc::new(Semaphore::new(limits.max_connections)),
+        connections: Slots::new(limits.max_connections),
+        data_calls: Slots::new(limits.max_data_calls),
+        other_calls: Slots::new(limits.max_other_calls),
+        infrastructure_calls: Slots::new(limits.max_connections),
         settings,
     };
     Ok((Arc::new(shared), stamp))

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use sluis_proto::v1::audit_service_server::AuditServiceServer;
 use sluis_proto::v1::conversion_service_server::ConversionServiceServer;
 use sluis_proto::v1::custody_service_server::CustodyServiceServer;
@@ -22,12 +21,16 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use super::Shared;
+use super::body::RequestBody;
 use super::rpc::Rpc;
 use crate::services::{
     Audit, Conversion, Custody, Governance, Identities, Pseudonymisation, Registers, Reidentification,
 };
 
-type Route = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+/// Largest request in bytes of services that take neither batches nor registries.
+const SMALL: usize = 512 << 10;
+
+type Route = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
 
 /// All services.
 pub(super) struct Routes(HashMap<&'static str, Route>);
@@ -46,6 +49,8 @@ impl Routes {
         health: HealthServer<impl Health>,
     ) -> Result<Self, tonic_reflection::server::Error> {
         let limit = shared.settings.limits.max_message_bytes;
+        // Nothing of these is long; small messages bound what they are decoded into.
+        let small = limit.min(SMALL);
         // The registry has its own limit in the contract.
         let registry_limit = limit.max(5 << 20);
         let reflection = tonic_reflection::server::Builder::configure()
@@ -56,11 +61,11 @@ impl Routes {
         routes.add(server!(PseudonymisationServiceServer, Pseudonymisation(shared.clone()), limit));
         routes.add(server!(ConversionServiceServer, Conversion(shared.clone()), limit));
         routes.add(server!(ReidentificationServiceServer, Reidentification(shared.clone()), limit));
-        routes.add(server!(GrantServiceServer, Governance(shared.clone()), limit));
+        routes.add(server!(GrantServiceServer, Governance(shared.clone()), small));
         routes.add(server!(RegistryServiceServer, Registers(shared.clone()), registry_limit));
-        routes.add(server!(CustodyServiceServer, Custody(shared.clone()), limit));
-        routes.add(server!(AuditServiceServer, Audit(shared.clone()), limit));
-        routes.add(server!(IdentityServiceServer, Identities(shared.clone()), limit));
+        routes.add(server!(CustodyServiceServer, Custody(shared.clone()), small));
+        routes.add(server!(AuditServiceServer, Audit(shared.clone()), small));
+        routes.add(server!(IdentityServiceServer, Identities(shared.clone()), small));
         routes.add(health);
         routes.add(reflection);
         Ok(routes)
@@ -69,7 +74,7 @@ impl Routes {
     fn add<S>(&mut self, service: S)
     where
         S: NamedService
-            + Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+            + Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
             + Clone
             + Send
             + Sync
@@ -79,7 +84,7 @@ impl Routes {
     }
 
     /// Passes a request on.
-    pub(super) async fn call(&self, rpc: &Rpc, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn call(&self, rpc: &Rpc, request: Request<RequestBody>) -> Response<Body> {
         match self.0.get(rpc.service) {
             Some(service) => {
                 let Ok(response) = service.clone().oneshot(request).await;

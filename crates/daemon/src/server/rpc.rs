@@ -25,6 +25,11 @@ pub(super) struct Rpc {
 }
 
 impl Rpc {
+    /// Whether the caller may send many messages.
+    pub(super) fn streams(&self) -> bool {
+        self.path.rsplit('/').next().is_some_and(|method| STREAMS.contains(&method))
+    }
+
     /// The act a refusal of this RPC is recorded as; none for health, reflection and what does not exist.
     pub(super) fn act(&self) -> Option<Act> {
         let method = self.path.rsplit('/').next().filter(|_| self.class != Class::Infrastructure)?;
@@ -49,6 +54,9 @@ impl Rpc {
         })
     }
 }
+
+/// Methods to which callers send streams.
+const STREAMS: [&str; 4] = ["Pseudonymise", "Convert", "Reidentify", "ServerReflectionInfo"];
 
 /// What stands for everything that does not exist.
 pub(super) static UNKNOWN: Rpc = Rpc { path: "unknown", service: "", class: Class::Other };
@@ -116,6 +124,19 @@ mod tests {
     struct Method {
         #[prost(string, tag = "1")]
         name: String,
+        #[prost(bool, tag = "5")]
+        client_streaming: bool,
+    }
+
+    #[test]
+    fn streams_are_those_of_the_contract() {
+        let set = FileSet::decode(sluis_proto::DESCRIPTOR_SET).expect("a descriptor set");
+        for service in set.files.iter().flat_map(|file| &file.services) {
+            for method in &service.methods {
+                let path = format!("/sluis.v1.{}/{}", service.name, method.name);
+                assert_eq!(find(&path).expect("in the table").streams(), method.client_streaming, "{path}");
+            }
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! holds up its own stream only. An error ends the stream after the answers before it.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use sluis_domain::{Reason, RecordBatch};
@@ -19,14 +19,11 @@ use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 
 use super::blocking;
+use crate::config::Limits;
 use crate::convert::batch::{self, Shape};
 use crate::server::{Call, Reserved, Shared, transport_reason};
 use crate::status::Denial;
 use crate::telemetry::Operation;
-
-/// One stream may hold this part of the budget of bytes (or one larger batch), so that a stream whose caller does not
-/// read cannot stop all others.
-const STREAM_SHARE: usize = 4;
 
 /// The responses of a stream.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -52,7 +49,8 @@ pub(super) trait Data: 'static {
     type Session: Send + Sync + 'static;
 
     fn message(request: Self::Request) -> Option<Message<Self::Open>>;
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial>;
+    /// The session, and how many columns its batches may have.
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial>;
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response;
     fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal>;
     fn result(result: v1::BatchResult) -> Self::Response;
@@ -95,8 +93,10 @@ pub(super) async fn unary<D: Data>(
     batch: v1::RecordBatch,
 ) -> Result<(v1::BatchResult, Option<u64>), Status> {
     let answer = async {
-        let session = blocking(shared, call, move |shared, caller| D::open(&shared.engine, caller, open)).await?;
-        call.hold(shared.pool.reserve(batch::cost(&batch)).await);
+        let cost = batch::cost(&batch, &shared.settings.limits)?;
+        let opening = blocking(shared, call, move |shared, caller| D::open(&shared.engine, caller, open));
+        let (session, _) = opening.await?;
+        call.hold(shared.pool.reserve(cost).await);
         finish(call, D::OPERATION, submit::<D>(shared, &Arc::new(session), batch)).await
     };
     match answer.await {
@@ -115,14 +115,9 @@ pub(super) fn stream<D: Data>(
     let (steps, receiver) = mpsc::channel(in_flight);
     let reader = Reader::<D> { shared: shared.clone(), call: call.clone(), inbound, steps };
     let reader = AbortOnDrop(tokio::spawn(reader.run()));
-    let unread = Arc::new(Unread::default());
-    let watch =
-        AbortOnDrop(tokio::spawn(cut_when_stalled(shared.settings.limits.unread, unread.clone(), call.clone())));
-    let answers = Answering::<D> { receiver, held: None, call, unread, _reader: reader, _watch: watch };
+    let answers = Answering::<D> { receiver, held: None, call, _reader: reader };
     Box::pin(stream::unfold(answers, |mut answers| async move {
-        answers.unread.asked();
         let answer = answers.next().await?;
-        answers.unread.answered();
         Some((answer, answers))
     }))
 }
@@ -132,9 +127,7 @@ struct Answering<D: Data> {
     receiver: mpsc::Receiver<Step<D::Response>>,
     held: Option<Held>,
     call: Arc<Call>,
-    unread: Arc<Unread>,
     _reader: AbortOnDrop,
-    _watch: AbortOnDrop,
 }
 
 impl<D: Data> Answering<D> {
@@ -161,38 +154,6 @@ impl<D: Data> Answering<D> {
     }
 }
 
-/// Since when an answer has waited for the transport to ask for the next one.
-#[derive(Default)]
-struct Unread(Mutex<Option<Instant>>);
-
-impl Unread {
-    fn set(&self, since: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
-    }
-
-    fn asked(&self) {
-        self.set(None);
-    }
-
-    fn answered(&self) {
-        self.set(Some(Instant::now()));
-    }
-
-    fn is_longer_than(&self, longest: Duration) -> bool {
-        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| since.elapsed() > longest)
-    }
-}
-
-/// Cuts the connection of a caller that does not read: what its answers hold would never come back. (The stream alone
-/// cannot be ended: the transport does not ask for its end either.)
-async fn cut_when_stalled(longest: Duration, unread: Arc<Unread>, call: Arc<Call>) {
-    while !unread.is_longer_than(longest) {
-        tokio::time::sleep(longest / 4).await;
-    }
-    call.cut_connection();
-}
-
 /// The side that reads.
 struct Reader<D: Data> {
     shared: Arc<Shared>,
@@ -211,23 +172,25 @@ impl<D: Data> Reader<D> {
     }
 
     async fn read(&mut self) -> Result<(), Denial> {
-        let session = match self.message().await? {
+        let limits = &self.shared.settings.limits;
+        let (request, idle) = (limits.request, limits.idle);
+        let (session, columns) = match self.message(request, Reason::RequestTimeout).await? {
             None => return Ok(()),
             Some(Message::Batch(_)) => return Err(Reason::InvalidStream.into()),
             Some(Message::Open(open)) => {
                 blocking(&self.shared, &self.call, move |shared, caller| D::open(&shared.engine, caller, open)).await?
             }
         };
-        let limits = stream_limits(&self.shared);
+        let limits = stream_limits(&self.shared.settings.limits, columns);
         drop(self.steps.send(Step::Opened(D::opened(&session, limits))).await);
         let session = Arc::new(session);
-        let limits = &self.shared.settings.limits;
+        let shared = self.shared.clone();
+        let limits = &shared.settings.limits;
         let slots = Arc::new(Semaphore::new(limits.max_batches_in_flight));
-        let share = limits.in_flight_bytes / STREAM_SHARE;
-        let shares = Arc::new(Semaphore::new(share));
+        let shares = Arc::new(Semaphore::new(limits.share()));
         for sequence in 0.. {
             let slot = slots.clone().acquire_owned().await.expect("the slots are never closed");
-            let batch = match self.message().await? {
+            let batch = match self.message(idle, Reason::IdleStream).await? {
                 None => break,
                 Some(Message::Open(_)) => return Err(Reason::InvalidStream.into()),
                 Some(Message::Batch(batch)) => batch,
@@ -236,8 +199,8 @@ impl<D: Data> Reader<D> {
                 return Err(Denial::field("batch.sequence", format!("must count from 0 by 1; {sequence} comes next")));
             }
             self.call.check_certificate()?;
-            let cost = batch::cost(&batch);
-            let own = u32::try_from(cost.min(share)).expect("the configuration keeps the budget within 31 bits");
+            let cost = batch::cost(&batch, limits)?;
+            let own = u32::try_from(cost).expect("the configuration keeps the budget within 31 bits");
             let own = shares.clone().acquire_many_owned(own).await.expect("the shares are never closed");
             let bytes = self.shared.pool.reserve(cost).await;
             let receiver = submit::<D>(&self.shared, &session, batch);
@@ -249,13 +212,14 @@ impl<D: Data> Reader<D> {
         Ok(())
     }
 
-    /// The next message; `None` at their end. Refuses to read on when the daemon drains.
-    async fn message(&mut self) -> Result<Option<Message<D::Open>>, Denial> {
+    /// The next message; `None` at their end. Refuses to read on when the daemon drains, and with `late` when not all of
+    /// the message comes within `longest`.
+    async fn message(&mut self, longest: Duration, late: Reason) -> Result<Option<Message<D::Open>>, Denial> {
         let next = tokio::select! {
             biased;
             () = self.shared.drain.cancelled() => return Err(Reason::Draining.into()),
             () = self.steps.closed() => return Ok(None),
-            next = self.inbound.message() => next,
+            next = tokio::time::timeout(longest, self.inbound.message()) => next.map_err(|_| Denial::from(late))?,
         };
         match next {
             Ok(None) => Ok(None),
@@ -273,7 +237,7 @@ fn submit<D: Data>(
 ) -> oneshot::Receiver<Result<Submitted, Denial>> {
     let (at, session) = (shared.clone(), session.clone());
     shared.pool.run(move || {
-        let (shape, batch) = batch::parse(batch, at.settings.limits.max_batch_rows)?;
+        let (shape, batch) = batch::parse(batch)?;
         let pending = D::submit(&at.engine, &session, batch)?;
         Ok(Submitted { shape, pending })
     })
@@ -294,11 +258,11 @@ async fn finish(
     Ok((batch::result(&shape, outcome), remaining))
 }
 
-fn stream_limits(shared: &Shared) -> v1::StreamLimits {
-    let limits = &shared.settings.limits;
+/// What a caller must keep to with batches of `columns` columns.
+fn stream_limits(limits: &Limits, columns: usize) -> v1::StreamLimits {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     v1::StreamLimits {
-        max_batch_rows: number(limits.max_batch_rows),
+        max_batch_rows: number(batch::most_rows(limits, columns)),
         max_message_bytes: number(limits.max_message_bytes),
         max_batches_in_flight: number(limits.max_batches_in_flight),
     }

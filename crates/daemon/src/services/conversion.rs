@@ -62,9 +62,10 @@ impl Data for Convert {
         })
     }
 
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial> {
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial> {
         let grant: GrantId = convert::required(open.field, &open.grant_id)?;
-        Ok(engine.open_convert(caller, &grant)?)
+        // A grant is for one element.
+        Ok((engine.open_convert(caller, &grant)?, 1))
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {

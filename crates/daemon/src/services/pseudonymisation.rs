@@ -1,5 +1,6 @@
 //! `PseudonymisationService`.
 
+use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_domain::{ElementName, RecordBatch};
 use sluis_engine::{Caller, Engine, Pending, PseudonymiseSession, Refusal};
 use sluis_proto::v1;
@@ -54,14 +55,16 @@ impl Data for Pseudonymise {
         })
     }
 
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial> {
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial> {
         let chain = convert::required("open.chain_id", &open.chain_id)?;
         let delivery = v1::Delivery::try_from(open.deliver)
             .map_err(|_| Denial::field("open.deliver", "is not a delivery this version knows"))?;
+        convert::at_most("open.elements", open.elements.len(), MAX_ELEMENTS_PER_CHAIN)?;
+        let columns = open.elements.len();
         let name = |(i, text): (usize, &String)| convert::required(&format!("open.elements[{i}]"), text);
         let elements: Vec<ElementName> = open.elements.iter().enumerate().map(name).collect::<Result<_, _>>()?;
         let to_recipient = delivery == v1::Delivery::Recipient;
-        Ok(engine.open_pseudonymise(caller, &chain, &elements, to_recipient)?)
+        Ok((engine.open_pseudonymise(caller, &chain, &elements, to_recipient)?, columns))
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {

@@ -1,5 +1,6 @@
 //! `ReidentificationService`.
 
+use sluis_domain::grant::Kind;
 use sluis_domain::{GrantId, RecordBatch};
 use sluis_engine::{Caller, Engine, Pending, Refusal, ReidentifySession};
 use sluis_proto::v1;
@@ -62,9 +63,14 @@ impl Data for Reidentify {
         })
     }
 
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<Self::Session, Denial> {
+    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial> {
         let grant: GrantId = convert::required(open.field, &open.grant_id)?;
-        Ok(engine.open_reidentify(caller, &grant)?)
+        let session = engine.open_reidentify(caller, &grant)?;
+        let columns = match &engine.get_grant(caller, &grant)?.record.grant.terms.kind {
+            Kind::Reidentify { elements, .. } => elements.len(),
+            Kind::Convert { .. } => 1,
+        };
+        Ok((session, columns))
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {

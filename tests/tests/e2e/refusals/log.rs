@@ -37,8 +37,9 @@ async fn promise_5_refusals_are_on_record_with_who_what_where_and_why() {
         (SOURCE, "pseudonymise", STUDY, "", "UNKNOWN_ELEMENT"),
         // A name that is no chain's is whatever the caller put there, so it is not on record.
         (SOURCE, "pseudonymise", "", "", "UNKNOWN_CHAIN"),
-        ("nobody/etl", "pseudonymise", STUDY, "", "UNKNOWN_ORGANISATION"),
-        ("hospital-north/ghost", "pseudonymise", STUDY, "", "NOT_A_MEMBER"),
+        // Refused before anything of the request is read.
+        ("nobody/etl", "admit", "", "", "UNKNOWN_ORGANISATION"),
+        ("hospital-north/ghost", "admit", "", "", "NOT_A_MEMBER"),
         (RECIPIENT, "convert", STUDY, &grant, "GRANT_EXHAUSTED"),
         ("outsider/etl", "convert", STUDY, &grant, "UNKNOWN_GRANT"),
         (CUSTODIAN, "grant-approve", STUDY, &grant, "CUSTODIAN_MAY_NOT"),

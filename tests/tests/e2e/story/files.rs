@@ -18,7 +18,8 @@ fn exit_codes_say_how_it_went() {
     let ragged = scene.write("ragged.csv", format!("bsn,diagnosis\n{GOOD}\n"));
     let run = |input: &str, chain: &str| north.run(&["pseudonymise", input, "--chain", chain, "-q"]);
     exits(&run(&good, REGISTRY), 0);
-    assert!(exits(&run(&good, "open-release"), 1).contains("UNKNOWN_CHAIN"));
+    let unknown = exits(&run(&good, "open-release"), 1);
+    assert!(unknown.contains("UNKNOWN_CHAIN") && unknown.contains("sluis chain list"), "{unknown}");
     let not_a_source = scene.sluis("registry-office/etl").run(&["pseudonymise", &good, "--chain", REGISTRY]);
     assert!(exits(&not_a_source, 1).contains("NOT_A_SOURCE"));
     exits(&north.run(&["convert", &good, "--grant", "g-none", "--column", "bsn"]), 1);
@@ -147,6 +148,22 @@ fn standard_input_and_output_are_files_too() {
     assert_eq!((&summary["rows"], &summary["output"]), (&1.into(), &"-".into()));
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(text.starts_with("bsn\tdiagnosis\npsn1") && text.ends_with("\tA\n"), "nothing but the records: {text}");
+}
+
+#[test]
+fn one_file_under_two_names_is_refused_before_anything_is_sent() {
+    let scene = Scene::start("");
+    let input = scene.write("in.csv", format!("bsn\n{GOOD}\n"));
+    scene.write("old.csv", "precious");
+    std::os::unix::fs::symlink("old.csv", scene.file("link.csv")).expect("scratch directory");
+    let files = scene.files();
+    for (output, rejects) in [("out.csv", "../files/out.csv"), ("link.csv", "old.csv")] {
+        let (output, rejects) = (scene.file(output), scene.file(rejects));
+        let flags = ["pseudonymise", &input, "--chain", REGISTRY, "-o", &output, "--rejects", &rejects, "--force"];
+        let said = exits(&Sluis::of(&scene.pki, "https://localhost:1", "hospital-north/etl").run(&flags), 2);
+        assert!(said.contains("the same file"), "{said}");
+    }
+    assert_eq!((scene.files(), scene.read("old.csv")), (files, "precious".into()));
 }
 
 #[test]
