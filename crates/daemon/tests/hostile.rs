@@ -139,8 +139,7 @@ type Open = (mpsc::Sender<v1::PseudonymiseRequest>, tonic::Streaming<v1::Pseudon
 
 async fn open(client: &Client) -> Result<Open, Status> {
     let (requests, receiver) = mpsc::channel(4);
-    let message =
-        v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], deliver: 0 };
+    let message = v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], deliver: 0 };
     let message = Some(v1::pseudonymise_request::Message::Open(message));
     requests.send(v1::PseudonymiseRequest { message }).await.expect("there is room");
     let mut answers = client.pseudonymisation().pseudonymise(ReceiverStream::new(receiver)).await?.into_inner();
@@ -164,7 +163,7 @@ async fn one_member_gets_a_quarter_of_the_slots_and_the_others_the_rest() {
     for _ in 0..5 {
         held.push(open(&greedy).await.expect("a quarter"));
     }
-    let refused = open(&world.client(SOURCE).await).await.err().expect("on any connection");
+    let refused = open(&world.client(SOURCE).await).await.expect_err("on any connection");
     assert_eq!((refused.code(), reason(refused).as_str()), (Code::ResourceExhausted, "TOO_MANY_REQUESTS"));
     open(&world.client(OTHER).await).await.expect("the others");
     // Connections likewise; which of them are already there does not matter.
@@ -189,7 +188,7 @@ async fn who_is_not_registered_is_refused_before_anything_is_read() {
     // Nothing of the messages ever comes.
     for path in [UNARY, STREAM, "/sluis.v1.RegistryService/ApplyRegistry", "/sluis.v1.IdentityService/WhoAmI"] {
         let refused = timeout(LONG, call(&stranger, path, Bytes::from_static(&[0]), false)).await.expect("at once");
-        assert_eq!(reason(refused.err().expect("nobody")), "UNKNOWN_ORGANISATION", "{path}");
+        assert_eq!(reason(refused.expect_err("nobody")), "UNKNOWN_ORGANISATION", "{path}");
     }
 }
 
@@ -236,5 +235,6 @@ async fn a_batch_beyond_its_share_is_refused_and_callers_are_told_how_many_rows_
     pseudonymise(&client, CHAIN, batch(&[("bsn", &vec![BSN; told])])).await.expect("fits");
     let refused = pseudonymise(&client, CHAIN, batch(&[("bsn", &vec![BSN; 60_000])])).await.expect_err("too large");
     assert_eq!(refused.reason(), Some("BATCH_TOO_LARGE"));
-    assert!(refused.to_string().contains("fewer rows"), "{refused}");
+    let violations = &refused.refusal().expect("an answer").violations;
+    assert!(violations.iter().any(|v| v.description.contains("fewer rows")), "{violations:?}");
 }

@@ -86,14 +86,14 @@ async fn connections(world: &World) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_that_never_read_are_cut_and_what_they_held_comes_back() {
-    // Each batch is larger than a stream's share, so that these callers can take the whole budget.
+    // One batch fills more than half of a stream's share, a quarter of the budget, so that these callers hold most of it.
     let telemetry = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";
-    let world = world(&format!("in_flight_bytes = 16777216\nunread_seconds = 1\n{telemetry}")).await;
+    let world = world(&format!("in_flight_bytes = 54525952\nunread_seconds = 1\n{telemetry}")).await;
     let slow = world.client("hospital-north/etl").await;
     let before = world.store.commits();
     let mut stalled = Vec::new();
     for _ in 0..4 {
-        stalled.push(greedy(open(&slow).await.expect("opens"), 20_000));
+        stalled.push(greedy(open(&slow).await.expect("opens"), 30_000));
     }
     // One connection, until it is cut.
     let cut = async {

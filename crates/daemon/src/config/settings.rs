@@ -246,7 +246,8 @@ fn limits(reader: &mut Reader) -> Limits {
     };
     let least = STREAM_SHARE * (limits.max_message_bytes + LEAST_SHARE);
     if limits.in_flight_bytes < least {
-        let what = format!("must be at least {least}: four batches of 8192 rows and four columns in the largest message");
+        let what =
+            format!("must be at least {least}: four batches of 8192 rows and four columns in the largest message");
         reader.problem("limits.in_flight_bytes", what);
     }
     limits

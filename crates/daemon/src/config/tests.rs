@@ -45,12 +45,10 @@ fn a_budget_that_is_too_small_for_a_common_batch_is_refused() {
         ("54525952", "4194304", true),
         ("54525951", "4194304", false),
         ("134217728", "33554432", false),
-        ("304087040", "67108864", true),
+        ("306184192", "67108864", true),
     ] {
-        let sources = with(
-            &[("SLUISD_LIMITS__IN_FLIGHT_BYTES", budget), ("SLUISD_LIMITS__MAX_MESSAGE_BYTES", message)],
-            &[],
-        );
+        let sources =
+            with(&[("SLUISD_LIMITS__IN_FLIGHT_BYTES", budget), ("SLUISD_LIMITS__MAX_MESSAGE_BYTES", message)], &[]);
         assert_eq!(parse(SMALLEST, &sources).is_ok(), good, "{budget} with messages of {message}");
     }
     let smallest = parse(SMALLEST, &with(&[("SLUISD_LIMITS__IN_FLIGHT_BYTES", "54525952")], &[])).expect("valid");

@@ -117,6 +117,7 @@ fn a_second_request_ends_a_run_that_cannot_end_in_good_order() {
 
 /// Asks every few milliseconds; gives up after a time that no machine needs.
 #[track_caller]
+#[expect(clippy::disallowed_methods, reason = "another process is asked, which tells nobody when it changes")]
 fn until(child: &mut Child, mut done: impl FnMut(&mut Child) -> bool) {
     for _ in 0..3_000 {
         if done(child) {
