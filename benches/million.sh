@@ -28,7 +28,8 @@ crl = "$dir/pki/crl.pem"
 file = "$dir/custodian/kek"
 TOML
 sluisd init --config sluisd.toml >/dev/null
-sluisd run --config sluisd.toml 2> sluisd.log &
+: > sluisd.log
+sluisd run --config sluisd.toml 2>> sluisd.log &
 daemon=$!
 until grep -q '"serving"' sluisd.log; do kill -0 "$daemon"; sleep 0.1; done
 address="$(grep -m1 '"serving"' sluisd.log | sed -nE 's/.*"addr":"([^"]+)".*/\1/p')"
