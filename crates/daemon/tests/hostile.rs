@@ -11,7 +11,7 @@ use prost::Message;
 use sluis_client::{Client, v1};
 use sluis_testkit::pki::{Credentials, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, pseudonymise, reason};
+use sluis_testkit::world::{World, batch, connections, pseudonymise, reason};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -207,19 +207,6 @@ async fn a_connection_of_nobody_is_closed_after_its_first_answer() {
     };
     timeout(LONG, closed).await.expect("closed by the daemon; the client is still there");
     drop(nobody);
-}
-
-/// Open connections, as the daemon's metrics say.
-async fn connections(world: &World) -> u64 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let address = world.running().metrics_addr().expect("configured");
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connects");
-    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    stream.write_all(request).await.expect("sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix("sluis_connections ")).expect("the gauge is there");
-    line.parse().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -248,6 +248,19 @@ pub async fn reidentify(client: &Client, grant: &str, batch: v1::RecordBatch) ->
     Ok(client.reidentification().reidentify_batch(request).await?.into_inner().result.expect("always set"))
 }
 
+/// Open connections, as the daemon's metrics say; needs `metrics_listen` in the configuration.
+pub async fn connections(world: &World) -> u64 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = world.running().metrics_addr().expect("configured");
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connects");
+    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("text");
+    let line = text.lines().find_map(|line| line.strip_prefix("sluis_connections ")).expect("the gauge is there");
+    line.parse().expect("a number")
+}
+
 /// The reason code of a status, or what it says instead.
 pub fn reason(status: Status) -> String {
     let error = ClientError::from(status);

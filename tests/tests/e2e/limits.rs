@@ -9,9 +9,7 @@ use sluis_client::{BatchReceiver, Client, ClientError, Session, v1};
 use sluis_domain::port::store::Store;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, column, pseudonymise};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use sluis_testkit::world::{World, batch, column, connections, pseudonymise};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -71,17 +69,6 @@ async fn callers_that_never_read_hold_up_nobody_else() {
     let freed = timeout(LONG, pseudonymise(&slow, STUDY, batch(&[("bsn", &["950000012"])]))).await;
     freed.expect("room again").expect("pseudonymised");
     assert!(world.store.writable().is_ok());
-}
-
-/// Open connections, as the daemon's metrics say.
-async fn connections(world: &World) -> u64 {
-    let mut stream = TcpStream::connect(world.running().metrics_addr().expect("configured")).await.expect("connects");
-    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    stream.write_all(request).await.expect("sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix("sluis_connections ")).expect("the gauge is there");
-    line.parse().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
