@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::grants::Known;
 use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
+use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};
 use crate::{Caller, Pending, Refusal};
 
@@ -204,20 +205,12 @@ fn note(
     note(target, output.present() as u64);
 }
 
-/// The present values in random order (Fisher, Yates), missing ones last, so that row i says nothing about row i.
+/// The present values in random order, missing ones last, so that row i says nothing about row i.
 fn shuffled(column: &Column) -> Result<Column, Refusal> {
-    let mut order: Vec<usize> = (0..column.rows()).filter(|row| !column.get(*row).is_empty()).collect();
-    let mut random = vec![0u8; order.len() * 16];
-    getrandom::fill(&mut random).map_err(|_| Refusal::new(Reason::Internal, "no random bytes"))?;
-    let (draws, _) = random.as_chunks::<16>();
-    for (upper, draw) in (1..order.len()).rev().zip(draws) {
-        // 128 random bits modulo at most 2^20: the bias is below 2^-108.
-        let pick = u128::from_be_bytes(*draw) % (upper as u128 + 1);
-        order.swap(upper, pick as usize);
-    }
+    let present: Vec<&[u8]> = column.iter().filter(|value| !value.is_empty()).collect();
     let mut output = ColumnBuilder::with_capacity(column.rows(), column.data().len());
-    for row in &order {
-        output.push(column.get(*row));
+    for place in random_order(present.len())? {
+        output.push(present[place]);
     }
     while output.rows() < column.rows() {
         output.push_missing();

@@ -20,6 +20,7 @@ mod pseudonymise;
 mod registry;
 mod reidentify;
 mod rows;
+mod shuffle;
 mod snapshot;
 mod tokens;
 

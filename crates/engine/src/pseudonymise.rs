@@ -17,6 +17,7 @@ use sluis_keyring::{ElementVersion, LineVersion};
 use crate::engine::Engine;
 use crate::policy::{Permit, Submit};
 use crate::rows::Refused;
+use crate::shuffle::random_order;
 use crate::snapshot::Snapshot;
 use crate::tokens::LINK_ROW_LEN;
 use crate::{Caller, Pending, Refusal};
@@ -321,8 +322,10 @@ fn write_rows(line: &Line, subjects: &Subjects, refused: &Refused, commit: &mut 
     let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * LINK_ROW_LEN);
     let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);
     let mut sealer = line.reversible.then(|| escrow.identity_sealer());
-    for (row, subject) in subjects.of_rows.iter().enumerate() {
-        let Some(subject) = subject.as_ref().filter(|_| !refused.is_refused(row)) else { continue };
+    // Nonces count upwards within a batch: sealed in random order, they do not tell who stood next to whom.
+    let order = if line.reversible { random_order(rows)? } else { (0..rows).collect() };
+    for row in order {
+        let Some(subject) = subjects.of_rows[row].as_ref().filter(|_| !refused.is_refused(row)) else { continue };
         let key = escrow.row_key(&subject.pseudonym);
         links.push_with(|out| {
             out.extend_from_slice(&key);
@@ -344,16 +347,21 @@ fn write_rows(line: &Line, subjects: &Subjects, refused: &Refused, commit: &mut 
 
 fn encrypt(version: &ElementVersion, name: &ElementName, input: &Column, refused: &Refused) -> Result<Column, Refusal> {
     let mut sealer = version.key(name).sealer();
-    let mut output = ColumnBuilder::with_capacity(input.rows(), input.data().len() * 4 / 3 + input.rows() * 68);
-    for (row, value) in input.iter().enumerate() {
+    let mut sealed = Vec::with_capacity(input.data().len() * 4 / 3 + input.rows() * 68);
+    let mut places = vec![0..0; input.rows()];
+    // Nonces count upwards within a batch: sealed in random order, they do not tell the order of the rows.
+    for row in random_order(input.rows())? {
+        let value = input.get(row);
         if value.is_empty() || refused.is_refused(row) {
-            output.push_missing();
             continue;
         }
-        output
-            .try_push_with(|out| sealer.write_text(value, out))
-            .map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        let start = sealed.len();
+        let written = sealer.write_text(value, &mut sealed);
+        written.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        places[row] = start..sealed.len();
     }
+    let mut output = ColumnBuilder::with_capacity(input.rows(), sealed.len());
+    places.into_iter().for_each(|place| output.push(&sealed[place]));
     Ok(output.finish())
 }
 

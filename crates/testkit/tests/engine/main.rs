@@ -4,6 +4,7 @@
 
 mod model;
 mod office;
+mod order;
 
 use std::sync::Barrier;
 

@@ -106,6 +106,6 @@ pub(crate) fn texts(outcome: &BatchOutcome) -> Vec<String> {
     outcome.columns[0].1.iter().map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
 }
 
-fn wait<F: Future>(future: F) -> F::Output {
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     Builder::new_current_thread().build().unwrap().block_on(future)
 }
