@@ -132,6 +132,15 @@ pub(crate) fn cases() -> Vec<CaseInput> {
         // Zero-width space and information separators are no white space; a ligature folds; jamo compose.
         plain("study-042.name", Text, "\u{fb01}\u{200b} x\u{1f}y \u{1112}\u{1161}\u{11ab}", "escrow", 0x6000_0000),
         plain("study-042.name", Text, "Nguye\u{302}\u{303}n \u{1f9d1}", "escrow", 0x6000_0000),
+        // Normalisation before folding matters, and after it; nothing is a compatibility form; U+001F is not trimmed.
+        plain("study-042.name", Text, "\u{3b1}\u{345}\u{301}", "escrow", 0x6000_0000),
+        plain("study-042.name", Text, "\u{1f0}", "escrow", 0x6000_0000),
+        plain("study-042.name", Text, "\u{bd} \u{ff21}\u{ff11}", "escrow", 0x6000_0000),
+        plain("study-042.name", Text, "\u{1f}x", "escrow", 0x6000_0000),
+        // E-mail is trimmed of all white space and of nothing else, and keeps what is inside.
+        plain("email", Email, "\u{a0}a@b.example\u{3000}", "escrow", 0x4000_0000),
+        plain("email", Email, "\u{1f}a@b.example", "escrow", 0x4000_0000),
+        plain("email", Email, "a b@c.example", "escrow", 0x4000_0000),
         plain("study-042.name-at-source", Text, "Zo\u{eb}  de Vries", "inbound", 0x6000_0003).prehash(),
         plain("record", Opaque, " Case Kept ", "escrow", 0x7000_0000).reversible(),
         plain("record", Opaque, "", "escrow", 0x7000_0000).bytes(b"\x00\xff\xfe\x00").reversible(),
@@ -160,8 +169,8 @@ pub(crate) fn elements() -> Vec<ElementInput> {
         input(0x0100_0000, "diabetes-study", "postcode", b"1012 AB"),
         input(0x0100_0001, "diabetes-study", "diagnosis", b"E11.9"),
         input(0x0100_0002, "a", "0", b"\x00"),
-        input(0x0100_0002, "registry.nl", "name", "Zo\u{eb} de Vries".as_bytes()),
-        input(0xffff_ffff, "registry.nl", "note", &long),
+        input(0x0100_0003, "registry.nl", "name", "Zo\u{eb} de Vries".as_bytes()),
+        input(0xffff_fffe, "registry.nl", "note", &long),
     ]
 }
 
