@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 
 use sluis_crypto::prehash::{NamespacePrehash, SourceKey};
+use sluis_crypto::{element, token};
 use sluis_domain::date::Date;
 use sluis_domain::generalise::Generalisation;
 use sluis_domain::identifier::{Checksum, IdentifierKind, InputMode, MAX_RAW, normalise};
@@ -125,14 +126,16 @@ pub enum SendStep {
     Date(DateFormat),
     /// An identifier that is hashed.
     Prehash(Box<PrehashStep>),
+    /// A token or ciphertext that a custodian issued. Anything else, such as the identifier itself, stays here.
+    Issued,
 }
 
 impl SendStep {
     /// Appends what is sent for a value; nothing for a missing value. On an error `out` may have been added to.
     ///
     /// # Errors
-    /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::TooLong`], and with a prehash those of
-    /// [`normalise`].
+    /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::TooLong`], [`Reason::MalformedPseudonym`],
+    /// [`Reason::MalformedCiphertext`], and with a prehash those of [`normalise`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         match self {
             Self::Text { longest: Some(longest) } if value.len() > *longest => return Err(Reason::TooLong),
@@ -141,6 +144,11 @@ impl SendStep {
             Self::Text { .. } | Self::Opaque => out.extend_from_slice(value),
             Self::Date(format) => format.write_iso(value, out)?,
             Self::Prehash(step) => step.apply(value, out)?,
+            Self::Issued if token::parse_text(value).is_ok() || element::parse_text(value).is_ok() => {
+                out.extend_from_slice(value);
+            }
+            Self::Issued if value.starts_with(element::TEXT_PREFIX) => return Err(Reason::MalformedCiphertext),
+            Self::Issued => return Err(Reason::MalformedPseudonym),
         }
         Ok(())
     }

@@ -310,13 +310,13 @@ impl Record {
         if *steward == self.grant.requester {
             return Err(Reason::OwnRequest);
         }
-        if self.approvals.iter().any(|a| a.steward == *steward) {
-            return Err(Reason::AlreadyApproved);
-        }
         match self.state(now, 0) {
             State::Requested => {}
             State::Expired => return Err(Reason::GrantExpired),
             _ => return Err(Reason::GrantDecided),
+        }
+        if self.approvals.iter().any(|a| a.steward == *steward) {
+            return Err(Reason::AlreadyApproved);
         }
         if !self.awaiting().contains(&&steward.organisation) {
             return Err(Reason::GrantDecided);

@@ -97,8 +97,11 @@ async fn promise_8_only_exactly_one_spiffe_id_of_our_trust_domain_is_somebody() 
         ("of an unknown organisation", wanted(&[uri("nobody/etl")]), "UNKNOWN_ORGANISATION"),
         ("not of a member", wanted(&[uri("hospital-north/ghost")]), "NOT_A_MEMBER"),
     ] {
-        let client = world.connect(&world.pki.client(&wanted)).await.expect("the authority is ours");
+        let credentials = world.pki.client(&wanted);
+        let client = world.connect(&credentials).await.expect("the authority is ours");
         assert_eq!(outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await), expected, "{what}");
+        // A connection that gives no identity is closed after its first answer.
+        let client = world.connect(&credentials).await.expect("the authority is ours");
         let answer = pseudonymise(&client, STUDY, batch(&[("bsn", &BSNS)])).await;
         assert_eq!(outcome(answer), expected, "{what}");
     }

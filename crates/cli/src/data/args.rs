@@ -102,6 +102,15 @@ impl FileArgs {
         if output.is_some() && output.map(place) == rejects.map(place) {
             return Err(CliError::usage("--output and --rejects name the same file"));
         }
+        // A pipe or device may well be both; a regular file would be lost.
+        let input = self.input_path().filter(|path| path.is_file());
+        for (flag, target) in [("--output", output), ("--rejects", rejects)] {
+            if target.is_some() && input.map(place) == target.map(place) {
+                return Err(CliError::usage(format!(
+                    "{flag} is the input file, which would be lost; choose another name"
+                )));
+            }
+        }
         [output, rejects].into_iter().flatten().try_for_each(|path| Target::check(path, self.force))
     }
 

@@ -27,9 +27,9 @@ impl ColumnPlan {
         Self { element: None, step: Step::Drop }
     }
 
-    /// A column of tokens or ciphertexts, which are sent as they are.
+    /// A column of tokens or ciphertexts. What is neither, such as an identifier, is rejected here and never sent.
     pub(crate) fn send(element: ElementName) -> Self {
-        Self { element: Some(element), step: Step::Send(SendStep::Text { longest: None }) }
+        Self { element: Some(element), step: Step::Send(SendStep::Issued) }
     }
 }
 

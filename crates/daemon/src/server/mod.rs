@@ -150,6 +150,9 @@ impl Daemon {
         let routes = routes::Routes::new(&shared, health_server)
             .map_err(|e| StartError::Internal(format!("reflection: {e}")))?;
         let listener = tokio::spawn(listener::accept(listener, shared.clone(), Arc::new(routes)));
+        if shared.settings.tls.crl.is_none() {
+            tracing::warn!("tls.crl is not set: revoked certificates are accepted");
+        }
         tracing::info!(%addr, "serving");
         Ok(Running { addr, metrics_addr, shared, health, listener, helpers })
     }
