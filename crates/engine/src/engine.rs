@@ -35,7 +35,6 @@ pub struct Engine {
     /// Written during every change of registry, keys or grants; read from the authorisation of a batch until it is in
     /// the store's queue, so that no batch overtakes the change that ends its permission.
     governing: RwLock<()>,
-    started: Timestamp,
 }
 
 impl Engine {
@@ -76,7 +75,6 @@ impl Engine {
             custodians: Arc::new(BTreeSet::from_iter(settings.custodians)),
         };
         Ok(Self {
-            started: clock.now(),
             store,
             clock,
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -103,11 +101,6 @@ impl Engine {
     /// Number of audit entries.
     pub fn entries(&self) -> u64 {
         self.store.entries()
-    }
-
-    /// When the engine was opened.
-    pub fn started(&self) -> Timestamp {
-        self.started
     }
 
     pub(crate) fn now(&self) -> Timestamp {

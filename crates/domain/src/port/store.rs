@@ -118,11 +118,6 @@ impl PackedRows {
         self.family
     }
 
-    /// Bytes of each key.
-    pub fn key_len(&self) -> usize {
-        self.key_len
-    }
-
     /// Orders the rows by key; rows of one key keep their order, so that the last one still wins. A store takes
     /// ordered rows faster than random ones.
     pub fn sort(&mut self) {
