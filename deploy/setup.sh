@@ -24,6 +24,8 @@ command -v make >/dev/null || packages+=(make)
 if [ "${1:-build}" = test ]; then
     python3 -c 'import cryptography' 2>/dev/null || python3 -c 'import venv, ensurepip' 2>/dev/null ||
         packages+=(python3-venv)
+    # The tests make their own tokens in it.
+    [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v softhsm2-util >/dev/null || packages+=(softhsm2)
 fi
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "installing Debian packages: ${packages[*]}"

@@ -11,10 +11,11 @@
 use std::fmt;
 
 use aes::Aes256;
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use sluis_domain::{Kid, NamespaceId};
 use subtle::ConstantTimeEq;
 
+use crate::import::ImportKeys;
 use crate::lp::lp;
 use crate::xaes::{NONCE_LEN, Opener, Stream, TAG_LEN};
 use crate::{LinkValue, Pseudonym, PseudonymKey, SealError, Secret, kdf, labels};
@@ -34,6 +35,7 @@ pub struct EscrowKeys {
     index: Aes256,
     link_seal: Aes256,
     identity_seal: Secret,
+    import: ImportKeys,
 }
 
 impl EscrowKeys {
@@ -44,12 +46,18 @@ impl EscrowKeys {
             index: Aes256::new(kdf(escrow_kid, labels::INDEX).expose().into()),
             link_seal: Aes256::new(kdf(escrow_kid, labels::LINK_SEAL).expose().into()),
             identity_seal: kdf(escrow_kid, labels::IDENTITY_SEAL),
+            import: ImportKeys::new(escrow_kid, kid),
         }
     }
 
     /// The version these keys belong to.
     pub fn kid(&self) -> Kid {
         self.kid
+    }
+
+    /// The import keys of this version.
+    pub fn import(&self) -> &ImportKeys {
+        &self.import
     }
 
     /// The key of a pseudonym's rows.
@@ -94,6 +102,29 @@ impl EscrowKeys {
         } else {
             Err(SealError::NotAuthentic)
         }
+    }
+
+    /// The pseudonym and the link value of a stored link row, once they are seen to belong together: from the row to its
+    /// subject, for who walks the rows of a version.
+    ///
+    /// # Errors
+    /// Those of [`Self::open_link`]; a row of another version is [`SealError::NotAuthentic`].
+    pub fn open_row(
+        &self,
+        pseudonym_key: &PseudonymKey,
+        row_key: &[u8; ROW_KEY_LEN],
+        value: &[u8],
+    ) -> Result<(Pseudonym, LinkValue), SealError> {
+        let (kid, index) = row_key.split_at(4);
+        if kid != self.kid.to_be_bytes() {
+            return Err(SealError::NotAuthentic);
+        }
+        let mut block = [0; 16];
+        block.copy_from_slice(index);
+        self.index.decrypt_block((&mut block).into());
+        let pseudonym = Pseudonym::from_bytes(block);
+        let link_value = self.open_link(pseudonym_key, &pseudonym, value)?;
+        Ok((pseudonym, link_value))
     }
 
     /// Starts sealing identity rows: one per batch or connection.
@@ -202,7 +233,8 @@ fn block(aes: &Aes256, pseudonym: &Pseudonym) -> [u8; 16] {
     out
 }
 
-fn write_aad(aad: &mut Vec<u8>, namespace: &NamespaceId, row_key: &[u8; ROW_KEY_LEN]) {
+/// Writes the associated data of the row at `row_key`: format, key, namespace.
+pub(crate) fn write_aad(aad: &mut Vec<u8>, namespace: &NamespaceId, row_key: &[u8; ROW_KEY_LEN]) {
     aad.clear();
     aad.push(ROW_FORMAT);
     aad.extend_from_slice(row_key);

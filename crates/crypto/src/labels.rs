@@ -8,11 +8,14 @@
 //! | `sluis/1 index` | [`INDEX`]: escrow row index key, from the escrow root of a version |
 //! | `sluis/1 link-seal` | [`LINK_SEAL`]: seal of link rows, from the escrow root |
 //! | `sluis/1 identity-seal` | [`IDENTITY_SEAL`]: seal of identity rows, from the escrow root |
+//! | `sluis/1 import` | [`IMPORT`]: index of import rows, from the escrow root |
+//! | `sluis/1 import-seal` | [`IMPORT_SEAL`]: seal of import rows, from the escrow root |
 //! | `sluis/1 element` | [`ELEMENT`]: element key (followed by LP(element)), and first part of its associated data |
 //! | `sluis/1 date-shift` | [`DATE_SHIFT`]: date-shift key, from a chain's root |
 //! | `sluis/1 opt-out` | [`OPT_OUT`]: opt-out key, from a namespace's root |
 //! | `sluis/1 prehash` | [`PREHASH`]: first part of the message hashed at the source |
 //! | `sluis/1 key-check` | [`KEY_CHECK`]: key-check value of any key |
+//! | `sluis/1 share-check` | [`SHARE_CHECK`]: check value of one share of a key-encryption key |
 //! | `sluis/1 state-fingerprint` | [`STATE_FINGERPRINT`]: key of fingerprints of what must not be stored, from the state key |
 
 /// Linked key of a namespace.
@@ -27,6 +30,10 @@ pub const INDEX: &[u8] = b"sluis/1 index";
 pub const LINK_SEAL: &[u8] = b"sluis/1 link-seal";
 /// Identity seal key of one version's escrow.
 pub const IDENTITY_SEAL: &[u8] = b"sluis/1 identity-seal";
+/// Import key of one version's escrow.
+pub const IMPORT: &[u8] = b"sluis/1 import";
+/// Import seal key of one version's escrow.
+pub const IMPORT_SEAL: &[u8] = b"sluis/1 import-seal";
 /// Element key, followed by LP(element); also the first part of an encrypted element's associated data.
 pub const ELEMENT: &[u8] = b"sluis/1 element";
 /// Date-shift key of a chain.
@@ -37,6 +44,8 @@ pub const OPT_OUT: &[u8] = b"sluis/1 opt-out";
 pub const PREHASH: &[u8] = b"sluis/1 prehash";
 /// Key-check value.
 pub const KEY_CHECK: &[u8] = b"sluis/1 key-check";
+/// Check value of one share of a split key-encryption key; the custodian's own business, not part of the method.
+pub const SHARE_CHECK: &[u8] = b"sluis/1 share-check";
 /// Key of the fingerprints by which counted batches are recognised; the custodian's own business, not part of the method.
 pub const STATE_FINGERPRINT: &[u8] = b"sluis/1 state-fingerprint";
 

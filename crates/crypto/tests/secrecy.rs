@@ -7,7 +7,7 @@ use sluis_crypto::element::{self, ElementKey};
 use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::prehash::SourceKey;
 use sluis_crypto::xaes::{Opener, Stream};
-use sluis_crypto::{LinkKey, LinkValue, Pseudonym, PseudonymKey, Secret};
+use sluis_crypto::{LinkKey, LinkValue, OptOutKey, Pseudonym, PseudonymKey, Secret};
 use sluis_domain::{Kid, NamespaceId};
 use zeroize::ZeroizeOnDrop;
 
@@ -31,7 +31,7 @@ fn debug_shows_no_content_of_any_type() {
     let source_key = SourceKey::from_file_content(&[MARK; 32]).expect("32 bytes");
     let mut text = Vec::new();
     key.sealer().write_text(&[MARK; 9], &mut text).expect("not exhausted");
-    let types: [&dyn Debug; 18] = [
+    let types: [&dyn Debug; 22] = [
         &secret,
         &LinkValue::from_bytes([MARK; 16]),
         &Pseudonym::from_bytes([MARK; 16]),
@@ -42,6 +42,10 @@ fn debug_shows_no_content_of_any_type() {
         &escrow,
         &escrow.identity_sealer(),
         &escrow.identity_opener(),
+        escrow.import(),
+        &escrow.import().sealer(),
+        &escrow.import().opener(),
+        &OptOutKey::new(&secret),
         &key,
         &key.sealer(),
         &key.opener(),

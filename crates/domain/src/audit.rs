@@ -3,13 +3,13 @@
 //! An entry says who did what, when, for which purpose, with which keys, how much of it, and how it ended. It
 //! holds no personal data: no identifier, value, pseudonym or key.
 //!
-//! # Canonical bytes, format 1
+//! # Canonical bytes, format 2
 //!
 //! Integers are big-endian; `LP(x)` is a 2-byte length and then x; an absent text is empty.
 //!
 //! | field | bytes |
 //! |---|---|
-//! | format | 1: `0x01` |
+//! | format | 1: `0x02` (`0x01` was used before the log was signed; retired) |
 //! | at | 8: milliseconds since 1970-01-01T00:00:00Z |
 //! | act | 1: see [`Act`] |
 //! | outcome | 1: `0` done, `1` refused |
@@ -24,13 +24,22 @@
 //! | reason | LP: reason code of a refusal |
 //! | number of key uses | 2 |
 //! | each key use | LP namespace (empty: encrypted elements), kid 4, values 8 |
+//! | counter | 8: values used under the grant after this act; 0 where no grant is charged |
+//! | detail | LP: canonical bytes of what the act is about, see [`Act`]; empty where that says nothing |
+//! | number of signatures | 1 |
+//! | each signature | LP organisation, LP member, LP signature, LP certificate (DER), see [`crate::statement`] |
+//!
+//! An entry has at most [`MAX_ENTRY`] bytes.
 //!
 //! These bytes are frozen: they are the leaves of the log. A change is a new format number.
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::{ChainId, GrantId, Identity, Kid, NamespaceId, Reason, Timestamp};
+use crate::{ChainId, GrantId, Identity, Kid, NamespaceId, Reason, Signed, Timestamp};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+
+/// Longest entry in bytes: entries are bundled with 2-byte lengths.
+pub const MAX_ENTRY: usize = 65_535;
 
 macro_rules! acts {
     ($($(#[$doc:meta])+ $name:ident = $number:literal, $text:literal;)+) => {
@@ -88,6 +97,42 @@ acts! {
     Admit = 16, "admit";
     /// The custodian was set up.
     Initialise = 17, "initialise";
+    /// The configuration names these custodians from now on. Detail: [`crate::custodian::encode`].
+    Custodians = 18, "custodians";
+    /// Something was proposed that needs signatures. Detail: [`crate::proposal::Proposal::encode`].
+    Propose = 19, "proposal";
+    /// A proposal was signed. Detail: LP of the proposal's id; signed.
+    SignProposal = 20, "proposal-sign";
+    /// A proposal was rejected or withdrawn. Detail: LP of the proposal's id; signed.
+    RejectProposal = 21, "proposal-reject";
+    /// Proposals were looked at.
+    ReadProposals = 22, "proposal-read";
+    /// A share was presented, or the keyring was opened.
+    Unseal = 23, "unseal";
+    /// The keyring was closed.
+    Seal = 24, "seal";
+    /// The key-encryption key was replaced.
+    RotateKek = 25, "kek-rotate";
+    /// The log's signing key was replaced. Detail: the new verifier key as text.
+    RotateAuditKey = 26, "audit-key-rotate";
+    /// A restored store was accepted. Detail: [`crate::restore::Restore::encode`]; signed by two custodians.
+    AcceptRestore = 27, "restore";
+    /// A key version was destroyed. Detail: LP of the proposal's id, if there was one.
+    DestroyVersion = 28, "version-destroy";
+    /// The escrow of a key version was cut. Detail: LP of the proposal's id.
+    CutEscrow = 29, "escrow-cut";
+    /// A chain is past its retention and will be destroyed.
+    WarnRetention = 30, "retention-warning";
+    /// A chain past its retention was destroyed.
+    ExpireChain = 31, "chain-expire";
+    /// The erasure of a subject came into force: it is refused from now on. Detail: LP of the proposal's id.
+    OptOut = 32, "opt-out";
+    /// Rows of opted-out subjects were removed from a chain.
+    EraseSubjects = 33, "subjects-erase";
+    /// A batch of an existing mapping was imported.
+    Import = 34, "import";
+    /// The head of the log, or a proof, was asked for.
+    ReadHead = 35, "head-read";
 }
 
 /// How it ended.
@@ -145,6 +190,12 @@ pub struct Entry {
     pub purpose: String,
     /// Key versions used.
     pub keys: Vec<KeyUse>,
+    /// Values used under the grant after this act; 0 where no grant is charged.
+    pub counter: u64,
+    /// Canonical bytes of what the act is about.
+    pub detail: Vec<u8>,
+    /// Who signed, and the signatures.
+    pub signatures: Vec<(Identity, Signed)>,
 }
 
 impl Entry {
@@ -167,6 +218,9 @@ impl Entry {
             object_digest: None,
             purpose: String::new(),
             keys: Vec::new(),
+            counter: 0,
+            detail: Vec::new(),
+            signatures: Vec::new(),
         }
     }
 
@@ -193,6 +247,12 @@ impl Entry {
         for key in &self.keys {
             out.lp(text(key.namespace.as_ref().map(NamespaceId::as_str)));
             out.fixed(&key.kid.to_be_bytes()).u64(key.values);
+        }
+        out.u64(self.counter).lp(&self.detail);
+        out.u8(u8::try_from(self.signatures.len()).expect("an act has at most two signatures"));
+        for (signer, signed) in &self.signatures {
+            out.lp(signer.organisation.as_str()).lp(signer.member.as_str());
+            signed.write(&mut out);
         }
         out.finish()
     }
@@ -233,6 +293,12 @@ impl Entry {
                 values: input.u64()?,
             });
         }
+        entry.counter = input.u64()?;
+        entry.detail = input.lp()?.to_vec();
+        for _ in 0..input.u8()? {
+            let signer = Identity { organisation: input.parse()?, member: input.parse()? };
+            entry.signatures.push((signer, Signed::read(&mut input)?));
+        }
         input.end()?;
         Ok(entry)
     }
@@ -258,12 +324,16 @@ mod tests {
         entry.grant_digest = Some([0xbb; 32]);
         entry.purpose = "why".into();
         entry.keys = vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(9).expect("not zero"), values: 2 }];
+        entry.counter = 5;
+        entry.detail = b"d".to_vec();
+        let signed = Signed { signature: vec![0xcc; 2], certificate: vec![0xdd; 3] };
+        entry.signatures = vec![("uni/boss".parse().expect("an identity"), signed)];
         entry
     }
 
     #[test]
     fn canonical_bytes_are_frozen() {
-        let mut expected = vec![1, 0, 0, 0, 0, 1, 2, 3, 4, 2, 0];
+        let mut expected = vec![2, 0, 0, 0, 0, 1, 2, 3, 4, 2, 0];
         for number in [7u64, 3, 2, 1] {
             expected.extend_from_slice(&number.to_be_bytes());
         }
@@ -272,6 +342,7 @@ mod tests {
         expected.extend_from_slice(b"\0\x01a\0\x01b\0\x01g\0\x20");
         expected.extend_from_slice(&[0xbb; 32]);
         expected.extend_from_slice(b"\0\0\0\x03why\0\0\0\x01\0\x01n\0\0\0\x09\0\0\0\0\0\0\0\x02");
+        expected.extend_from_slice(b"\0\0\0\0\0\0\0\x05\0\x01d\x01\0\x03uni\0\x04boss\0\x02\xcc\xcc\0\x03\xdd\xdd\xdd");
         assert_eq!(sample().encode(), expected);
         assert_eq!(Entry::decode(&expected), Ok(sample()));
     }

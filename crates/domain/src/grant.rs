@@ -4,17 +4,18 @@
 //! grant says never changes; approvals and its end are added to it.
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::{ChainId, ElementName, GrantId, Identity, NamespaceId, OrganisationId, Reason, Timestamp};
+use crate::{ChainId, ElementName, GrantId, Identity, NamespaceId, OrganisationId, Reason, Signed, Timestamp};
 
-const GRANT_FORMAT: u8 = 1;
-const RECORD_FORMAT: u8 = 1;
+// Format 1 of both was used before approvals were signed; retired.
+const GRANT_FORMAT: u8 = 2;
+const RECORD_FORMAT: u8 = 2;
 
 /// Longest purpose and legal basis, in bytes.
 pub const MAX_TEXT: usize = 1000;
 /// Longest life of a grant: ten years, in milliseconds.
 pub const MAX_LIFE_MILLIS: u64 = 10 * 366 * 24 * 3600 * 1000;
 /// Most elements of one grant.
-pub const MAX_ELEMENTS: usize = 256;
+pub const MAX_ELEMENTS: usize = 64;
 
 /// Order of converted values within a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +58,8 @@ pub struct Terms {
     pub legal_basis: String,
     /// Most values.
     pub max_values: u64,
+    /// Most values of one UTC day; `None`: no limit but `max_values`.
+    pub max_values_per_day: Option<u64>,
     /// From when; `None`: from the request.
     pub not_before: Option<Timestamp>,
     /// Until when (exclusive).
@@ -82,6 +85,11 @@ impl Terms {
             (text_ok(&self.purpose), "purpose", "must be 1 to 1,000 bytes of text"),
             (text_ok(&self.legal_basis), "legal_basis", "must be 1 to 1,000 bytes of text"),
             (self.max_values > 0, "max_values", "must be at least 1"),
+            (
+                self.max_values_per_day.is_none_or(|daily| (1..=self.max_values).contains(&daily)),
+                "max_values_per_day",
+                "must be at least 1 and at most max_values",
+            ),
             (self.not_after > start, "not_after", "must be later than not_before"),
             (self.not_after > now, "not_after", "must lie in the future"),
             (
@@ -89,7 +97,7 @@ impl Terms {
                 "not_after",
                 "must be at most ten years after not_before",
             ),
-            (elements_ok, "elements", "must name 1 to 256 different elements"),
+            (elements_ok, "elements", "must name 1 to 64 different elements"),
         ];
         let wrong: Vec<_> = rules.iter().filter(|(ok, ..)| !ok).map(|(_, field, what)| (*field, *what)).collect();
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
@@ -126,7 +134,7 @@ impl Grant {
         }
     }
 
-    /// The canonical bytes (format 1): everything above in the order of declaration, see `docs/audit-log.md`.
+    /// The canonical bytes (format 2): everything above in the order of declaration, see `docs/audit-log.md`.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(GRANT_FORMAT);
         out.lp(self.id.as_str());
@@ -146,6 +154,7 @@ impl Grant {
             }
         }
         out.lp(&self.terms.purpose).lp(&self.terms.legal_basis).u64(self.terms.max_values);
+        out.u64(self.terms.max_values_per_day.unwrap_or(0));
         out.u64(self.terms.not_before.unwrap_or(self.requested_at).millis()).u64(self.terms.not_after.millis());
         out.u16(self.namespaces.len() as u16);
         for namespace in &self.namespaces {
@@ -160,7 +169,11 @@ impl Grant {
         out.finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads canonical bytes back.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, GRANT_FORMAT)?;
         let id = input.parse()?;
         let kind = match input.u8()? {
@@ -181,6 +194,7 @@ impl Grant {
             purpose: input.text()?.to_owned(),
             legal_basis: input.text()?.to_owned(),
             max_values: input.u64()?,
+            max_values_per_day: Some(input.u64()?).filter(|daily| *daily > 0),
             not_before: Some(timestamp(&mut input)?),
             not_after: timestamp(&mut input)?,
         };
@@ -208,17 +222,34 @@ pub struct Approval {
     pub at: Timestamp,
     /// Under which registry version.
     pub registry_version: u64,
+    /// Their signature over `grant-approve` and the grant's canonical bytes.
+    pub signed: Signed,
+}
+
+/// How a grant can be ended. Numbers are frozen; 0 says that it was not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum End {
+    /// Denied before it came alive.
+    Denied = 1,
+    /// Revoked.
+    Revoked = 2,
+    /// By the restore of an older store, which may have forgotten what was used.
+    Restored = 3,
 }
 
 /// How a grant was ended by somebody.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
-    /// Denied (before it came alive), or revoked.
-    pub denied: bool,
+    /// How.
+    pub how: End,
     /// By whom.
     pub by: Identity,
     /// When.
     pub at: Timestamp,
+    /// Their signature over `grant-deny` or `grant-revoke` and the grant's canonical bytes; the custodians of a restore
+    /// signed the restore.
+    pub signed: Option<Signed>,
 }
 
 /// Where a grant stands.
@@ -274,7 +305,7 @@ impl Record {
     /// Where it stands at `now` after `used` values.
     pub fn state(&self, now: Timestamp, used: u64) -> State {
         match &self.ended {
-            Some(Ended { denied: true, .. }) => State::Denied,
+            Some(Ended { how: End::Denied, .. }) => State::Denied,
             Some(_) => State::Revoked,
             None if now >= self.grant.terms.not_after => State::Expired,
             None if !self.awaiting().is_empty() => State::Requested,
@@ -301,12 +332,30 @@ impl Record {
         }
     }
 
-    /// Adds a steward's yes. That the caller is a steward is for the policy to say.
+    /// Adds a steward's yes. That the caller is a steward is for the policy to say, and that the signature fits for
+    /// whoever calls.
     ///
     /// # Errors
     /// [`Reason::OwnRequest`], [`Reason::AlreadyApproved`], [`Reason::GrantDecided`] if no approval of the
     /// steward's organisation is missing or the grant is decided, [`Reason::GrantExpired`].
-    pub fn approve(&self, steward: &Identity, now: Timestamp, registry_version: u64) -> Result<Self, Reason> {
+    pub fn approve(
+        &self,
+        steward: &Identity,
+        now: Timestamp,
+        registry_version: u64,
+        signed: Signed,
+    ) -> Result<Self, Reason> {
+        self.may_approve(steward, now)?;
+        let mut next = self.clone();
+        next.approvals.push(Approval { steward: steward.clone(), at: now, registry_version, signed });
+        Ok(next)
+    }
+
+    /// Whether [`Self::approve`] would add this steward's yes.
+    ///
+    /// # Errors
+    /// As [`Self::approve`].
+    pub fn may_approve(&self, steward: &Identity, now: Timestamp) -> Result<(), Reason> {
         if *steward == self.grant.requester {
             return Err(Reason::OwnRequest);
         }
@@ -321,36 +370,44 @@ impl Record {
         if !self.awaiting().contains(&&steward.organisation) {
             return Err(Reason::GrantDecided);
         }
-        let mut next = self.clone();
-        next.approvals.push(Approval { steward: steward.clone(), at: now, registry_version });
-        Ok(next)
+        Ok(())
     }
 
     /// Says no.
     ///
     /// # Errors
     /// [`Reason::GrantDecided`] unless it still waits for approvals.
-    pub fn deny(&self, by: &Identity, now: Timestamp) -> Result<Self, Reason> {
+    pub fn deny(&self, by: &Identity, now: Timestamp, signed: Signed) -> Result<Self, Reason> {
         if self.state(now, 0) != State::Requested {
             return Err(Reason::GrantDecided);
         }
-        Ok(self.end(true, by, now))
+        Ok(self.end(End::Denied, by, now, Some(signed)))
     }
 
     /// Ends an approved grant (or withdraws a request).
     ///
     /// # Errors
     /// [`Reason::GrantDecided`] if it has ended already, [`Reason::GrantExpired`] if its end has passed.
-    pub fn revoke(&self, by: &Identity, now: Timestamp) -> Result<Self, Reason> {
+    pub fn revoke(&self, by: &Identity, now: Timestamp, signed: Signed) -> Result<Self, Reason> {
         match self.state(now, 0) {
-            State::Requested | State::Approved => Ok(self.end(false, by, now)),
+            State::Requested | State::Approved => Ok(self.end(End::Revoked, by, now, Some(signed))),
             State::Expired => Err(Reason::GrantExpired),
             _ => Err(Reason::GrantDecided),
         }
     }
 
-    fn end(&self, denied: bool, by: &Identity, at: Timestamp) -> Self {
-        Self { ended: Some(Ended { denied, by: by.clone(), at }), ..self.clone() }
+    /// Ends it because an older store was restored; `None` if it has ended already.
+    pub fn end_by_restore(&self, by: &Identity, now: Timestamp) -> Option<Self> {
+        self.ended.is_none().then(|| self.end(End::Restored, by, now, None))
+    }
+
+    /// How many steps made it what it is: the request, each approval, the end.
+    pub fn steps(&self) -> u64 {
+        1 + self.approvals.len() as u64 + u64::from(self.ended.is_some())
+    }
+
+    fn end(&self, how: End, by: &Identity, at: Timestamp, signed: Option<Signed>) -> Self {
+        Self { ended: Some(Ended { how, by: by.clone(), at, signed }), ..self.clone() }
     }
 
     /// Bytes for the store (to be sealed): format, LP(grant), approvals, end.
@@ -359,11 +416,16 @@ impl Record {
         out.lp(self.grant.encode()).u16(self.approvals.len() as u16);
         for approval in &self.approvals {
             out.lp(approval.steward.to_string()).u64(approval.at.millis()).u64(approval.registry_version);
+            approval.signed.write(&mut out);
         }
         match &self.ended {
-            None => out.u8(0),
-            Some(ended) => out.u8(if ended.denied { 1 } else { 2 }).lp(ended.by.to_string()).u64(ended.at.millis()),
-        };
+            None => drop(out.u8(0)),
+            Some(ended) => {
+                out.u8(ended.how as u8).lp(ended.by.to_string()).u64(ended.at.millis());
+                out.u8(ended.signed.is_some().into());
+                ended.signed.iter().for_each(|signed| signed.write(&mut out));
+            }
+        }
         out.finish()
     }
 
@@ -374,13 +436,32 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, RECORD_FORMAT)?;
         let grant = Grant::decode(input.lp()?)?;
-        let approvals =
-            list(&mut input, |i| Ok(Approval { steward: i.parse()?, at: timestamp(i)?, registry_version: i.u64()? }))?;
-        let ended = match input.u8()? {
+        let approvals = list(&mut input, |i| {
+            Ok(Approval {
+                steward: i.parse()?,
+                at: timestamp(i)?,
+                registry_version: i.u64()?,
+                signed: Signed::read(i)?,
+            })
+        })?;
+        let how = match input.u8()? {
             0 => None,
-            kind @ 1..=2 => Some(Ended { denied: kind == 1, by: input.parse()?, at: timestamp(&mut input)? }),
+            1 => Some(End::Denied),
+            2 => Some(End::Revoked),
+            3 => Some(End::Restored),
             _ => return Err(DecodeError),
         };
+        let ended = how
+            .map(|how| {
+                let (by, at) = (input.parse()?, timestamp(&mut input)?);
+                let signed = match input.u8()? {
+                    0 => None,
+                    1 => Some(Signed::read(&mut input)?),
+                    _ => return Err(DecodeError),
+                };
+                Ok(Ended { how, by, at, signed })
+            })
+            .transpose()?;
         input.end()?;
         Ok(Self { grant, approvals, ended })
     }

@@ -75,6 +75,8 @@ id! {
     ElementName,
     /// A grant.
     GrantId,
+    /// A proposal.
+    ProposalId,
 }
 
 /// Key id: one version of one key line. Never zero; unique for ever.

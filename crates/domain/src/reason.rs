@@ -86,6 +86,10 @@ reasons! {
     OwnRequest = "OWN_REQUEST", PermissionDenied, "a requester cannot approve their own request; another steward must";
     AlreadyApproved = "ALREADY_APPROVED", FailedPrecondition, "this steward has already approved this grant; a different steward must give the next approval";
     NotEligible = "NOT_ELIGIBLE", PermissionDenied, "the caller's organisation may not hold this grant: conversion is for the owner or a recipient of the chain converted from, re-identification for those the chain lists in reidentify_to";
+    KeyNotPinned = "KEY_NOT_PINNED", PermissionDenied, "the key of the client certificate is not the one pinned for this person in the registry (stewards) or in the custodian's configuration (custodians)";
+    BadSignature = "BAD_SIGNATURE", PermissionDenied, "the signature does not fit what it is said to sign, or was not made with the key of the client certificate";
+    NotASigner = "NOT_A_SIGNER", PermissionDenied, "the caller is not one of those whose signature is missing";
+    AlreadySigned = "ALREADY_SIGNED", FailedPrecondition, "this person has signed already; somebody else must give the next signature";
     // What do you ask for?
     InvalidRequest = "INVALID_REQUEST", InvalidArgument, "a field of the request is missing or malformed; the violation names it";
     InvalidBatch = "INVALID_BATCH", InvalidArgument, "every column of a batch must have exactly as many values as the batch has rows, and no element may come twice";
@@ -120,7 +124,30 @@ reasons! {
     BatchIdReused = "BATCH_ID_REUSED", AlreadyExists, "this batch id was used before with other content";
     NotLinked = "NOT_LINKED", FailedPrecondition, "the chain keeps no escrow for this namespace: nothing leads out of it";
     NotReversible = "NOT_REVERSIBLE", FailedPrecondition, "the element is not reversible in this chain";
+    GrantDailyLimit = "GRANT_DAILY_LIMIT", ResourceExhausted, "the batch would pass the grant's maximum number of values of one day; nothing of it was done";
+    // Proposals
+    UnknownProposal = "UNKNOWN_PROPOSAL", NotFound, "the proposal does not exist, or not for this caller";
+    ProposalDecided = "PROPOSAL_DECIDED", FailedPrecondition, "the proposal has already been decided";
+    ProposalStale = "PROPOSAL_STALE", FailedPrecondition, "what the proposal is about has changed since; propose again";
+    ProposalExpired = "PROPOSAL_EXPIRED", FailedPrecondition, "the proposal was not signed in time; propose again";
+    TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many proposals wait for signatures; have some signed or reject them";
+    // Quotas
+    QuotaSubjects = "QUOTA_SUBJECTS", ResourceExhausted, "the source would pass its number of distinct subjects of one day in this chain; nothing of the batch was done";
+    QuotaRejected = "QUOTA_REJECTED", ResourceExhausted, "too large a part of what the source sent to this chain today were no identifiers; nothing of the batch was done";
+    QuotaRequests = "QUOTA_REQUESTS", ResourceExhausted, "the source sends more batches a minute to this chain than it may; send them slower";
+    // The keyring
+    Sealed = "SEALED", Unavailable, "the custodian is sealed: its keys are not in memory; share holders must unseal it";
+    NotSealed = "NOT_SEALED", FailedPrecondition, "the custodian is not sealed";
+    NoShares = "NO_SHARES", FailedPrecondition, "this custodian's key-encryption key is not kept in shares";
+    MalformedShare = "MALFORMED_SHARE", InvalidArgument, "the text is not a share: its form or check sum is wrong";
+    ForeignShare = "FOREIGN_SHARE", InvalidArgument, "the share is of another custodian or of an earlier set of shares";
+    WrongShare = "WRONG_SHARE", InvalidArgument, "the share is not what it says it is";
+    RepeatedShare = "REPEATED_SHARE", FailedPrecondition, "this share was presented already; another one is needed";
+    SameHolder = "SAME_HOLDER", FailedPrecondition, "this person has presented a share already; another person must present the next one";
+    HsmUnavailable = "HSM_UNAVAILABLE", Unavailable, "the custodian's hardware security module cannot be reached; the custodian is sealed until it is back";
     // The daemon
+    HeadUnavailable = "AUDIT_HEAD_UNAVAILABLE", Unavailable, "the custodian cannot write the signed head of its audit log and refuses all acts until it can; its operator has been told";
+    UnknownHead = "UNKNOWN_LOG_SIZE", InvalidArgument, "the audit log has no signed head of that size yet, or the sizes are in the wrong order";
     TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted, "the custodian is at its limit of concurrent work; try again later";
     RequestTimeout = "REQUEST_TIMEOUT", DeadlineExceeded, "the request did not arrive within the time this custodian waits for one; send it again";
     IdleStream = "IDLE_STREAM", DeadlineExceeded, "no whole batch came on the stream for longer than this custodian waits; open a new stream";
@@ -141,6 +168,9 @@ reasons! {
     NoSubject = "NO_SUBJECT", Row, "a date can only be shifted in a row that has a subject";
     InvalidNumber = "INVALID_NUMBER", Row, "the value is not a number that can be generalised";
     Unencodable = "UNENCODABLE", Row, "the answer has a character that the encoding of the file does not have; use UTF-8";
+    OptedOut = "OPTED_OUT", Row, "the subject has opted out; leave the record out";
+    MissingImport = "MISSING_IMPORT", Row, "the old pseudonym of the row is missing";
+    ImportConflict = "IMPORT_CONFLICT", Row, "the old pseudonym was imported before for another subject";
     // Rows: the token
     MalformedPseudonym = "MALFORMED_PSEUDONYM", Row, "the value is not a pseudonym: its form or check sum is wrong";
     UnknownPseudonym = "UNKNOWN_PSEUDONYM", Row, "the pseudonym is not known in this chain and element";

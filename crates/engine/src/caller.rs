@@ -1,9 +1,10 @@
 //! Who calls, and how a call is refused.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sluis_domain::port::StoreError;
-use sluis_domain::{Identity, Reason, Timestamp};
+use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 use sluis_keyring::KeyringError;
 
 /// An authenticated caller: what its certificate says.
@@ -15,6 +16,10 @@ pub struct Caller {
     pub fingerprint: [u8; 32],
     /// When the certificate expires.
     pub not_after: Timestamp,
+    /// The certificate (DER).
+    pub certificate: Arc<[u8]>,
+    /// Its public key, if it is of a kind that signs statements.
+    pub key: Option<PublicKey>,
 }
 
 /// What is wrong with one field of a request.

@@ -159,6 +159,7 @@ impl Engine {
 /// Pseudonyms of the target line, and its link rows where it escrows.
 fn rekey(target: &LineVersion, subjects: &[Option<LinkValue>], escrows: bool, commit: &mut Commit) -> Column {
     let kid = target.info().kid;
+    let escrow = target.escrow.as_ref().filter(|_| escrows);
     let mut output = ColumnBuilder::with_capacity(subjects.len(), subjects.len() * token::TEXT_LEN);
     let mut rows = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, subjects.len(), subjects.len() * LINK_ROW_LEN);
     for subject in subjects {
@@ -168,10 +169,10 @@ fn rekey(target: &LineVersion, subjects: &[Option<LinkValue>], escrows: bool, co
         };
         let pseudonym = target.pseudonym.pseudonym(link);
         output.push_with(|out| token::write_text(kid, &pseudonym, out));
-        if escrows {
+        if let Some(escrow) = escrow {
             rows.push_with(|out| {
-                out.extend_from_slice(&target.escrow.row_key(&pseudonym));
-                out.extend_from_slice(&target.escrow.seal_link(&pseudonym, link));
+                out.extend_from_slice(&escrow.row_key(&pseudonym));
+                out.extend_from_slice(&escrow.seal_link(&pseudonym, link));
             });
         }
     }

@@ -70,7 +70,7 @@ impl Engine {
             if namespace.is_some_and(|id| lines.namespace(id).is_none()) {
                 return Err(Refusal::field(Reason::InvalidRequest, "namespace_id", "the chain does not have it"));
             }
-            let mut change = snapshot.keyring.change();
+            let mut change = snapshot.keyring.change(permit.now());
             let mut versions = Vec::new();
             for line in lines.namespaces().filter(|line| namespace.is_none_or(|id| line.id() == id)) {
                 versions.push(change.new_line_version(chain, line.id()));
@@ -98,8 +98,8 @@ impl Engine {
             if present.state != KeyState::ConvertOnly {
                 return Err(Reason::VersionState.into());
             }
-            let mut change = permit.snapshot().keyring.change();
-            let info = change.set_state(kid, KeyState::Disabled).ok_or(Reason::UnknownVersion)?;
+            let mut change = permit.snapshot().keyring.change(permit.now());
+            let info = change.disable(kid).map_err(|_| Reason::VersionState)?;
             self.commit_keys(change, entry, std::slice::from_ref(&info))?;
             Ok(info)
         })

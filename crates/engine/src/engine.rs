@@ -1,27 +1,32 @@
 //! The engine: what is in force, and the ports.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use sluis_domain::audit::{Act, Entry};
-use sluis_domain::port::{Clock, Commit, Family, Store};
+use sluis_domain::codec::Writer;
+use sluis_domain::port::{Clock, Commit, Family, Store, Write};
 use sluis_domain::registry::Registry;
-use sluis_domain::{GrantId, Identity, Timestamp};
+use sluis_domain::{Custodian, GrantId, Identity, ProposalId, Timestamp};
 use sluis_keyring::{Kek, Keyring, KeyringError};
 
 use crate::audit::RefusalLimit;
 use crate::grants::Known;
 use crate::meter::Meters;
+use crate::origin;
 use crate::policy::{self, Action, BeKnown, Permit};
+use crate::proposals::KnownProposal;
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, EngineError, Refusal};
 
 /// What the operator decides.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The custodians. None of them may be a steward.
-    pub custodians: Vec<Identity>,
+    /// The custodians, with their keys. None of them may be a steward.
+    pub custodians: Vec<Custodian>,
+    /// Trust domain of the members' SPIFFE ids; the first part of the log's origin.
+    pub trust_domain: String,
 }
 
 /// The custodian's logic. Shared by all callers; every method may be called from many threads.
@@ -29,7 +34,10 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     snapshot: ArcSwap<Snapshot>,
+    /// Origin of the audit log, part of every signed statement.
+    pub(crate) origin: String,
     pub(crate) grants: Mutex<BTreeMap<GrantId, Known>>,
+    pub(crate) proposals: Mutex<BTreeMap<ProposalId, KnownProposal>>,
     pub(crate) meters: Meters,
     pub(crate) refusals: RefusalLimit,
     /// Written during every change of registry, keys or grants; read from the authorisation of a batch until it is in
@@ -38,20 +46,32 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Sets up an empty store: keyring and first audit entry.
+    /// Sets up an empty store: keyring and first audit entries. `beside` is what the provider of the key-encryption key
+    /// keeps in the store.
     ///
     /// # Errors
     /// [`KeyringError::Exists`] if it is not empty, and those of the store.
-    pub fn initialise(store: &dyn Store, kek: &Kek, clock: &dyn Clock) -> Result<(), EngineError> {
+    pub fn initialise(
+        store: &dyn Store,
+        kek: &Kek,
+        beside: Vec<Write>,
+        clock: &dyn Clock,
+        settings: &Settings,
+    ) -> Result<(), EngineError> {
         if store.entries() > 0 || !store.scan(Family::Keyring, &[], 1)?.is_empty() {
             return Err(KeyringError::Exists.into());
         }
-        let (_, writes) = Keyring::create(kek);
+        let now = clock.now();
+        let (keyring, writes) = Keyring::create(kek, now);
         let mut commit = Commit { writes, ..Commit::default() };
+        commit.writes.extend(beside);
         for write in commit.writes.clone() {
             commit.expect(write.family, write.key, None);
         }
-        commit.entry(Entry::new(clock.now(), Act::Initialise, 0).encode());
+        let origin = origin::make(&settings.trust_domain, &mut commit);
+        let mut first = Entry::new(now, Act::Initialise, 0);
+        first.detail = Writer::default().lp(&origin).lp(crate::log::verifier_key(&origin, &keyring)).finish();
+        commit.entry(first.encode()).entry(custodians_entry(now, 0, &settings.custodians).encode());
         store.commit(commit)?;
         Ok(())
     }
@@ -67,22 +87,36 @@ impl Engine {
         settings: Settings,
     ) -> Result<Self, EngineError> {
         let keyring = Keyring::load(&*store, kek)?;
-        let registry = load_registry(&*store, &keyring, &settings.custodians)?;
-        let grants = crate::grants::load(&*store, &keyring)?;
+        let origin = origin::read(&*store)?;
+        let names: Vec<_> = settings.custodians.iter().map(|custodian| custodian.identity.clone()).collect();
+        let registry = load_registry(&*store, &keyring, &names)?;
+        let mut versions = BTreeMap::new();
+        let grants = crate::grants::load(&*store, &keyring, &origin, |version| {
+            history(&*store, &keyring, &mut versions, version)
+        })?;
+        let proposals = crate::proposals::load(&*store, &keyring)?;
+        let custodians = settings.custodians.into_iter().map(|custodian| (custodian.identity, custodian.key));
         let snapshot = Snapshot {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
-            custodians: Arc::new(BTreeSet::from_iter(settings.custodians)),
+            custodians: Arc::new(custodians.collect()),
         };
         Ok(Self {
             store,
             clock,
             snapshot: ArcSwap::from_pointee(snapshot),
+            origin,
             grants: Mutex::new(grants),
+            proposals: Mutex::new(proposals),
             meters: Meters::default(),
             refusals: RefusalLimit::default(),
             governing: RwLock::new(()),
         })
+    }
+
+    /// Origin of the audit log: `<trust domain>/<32 hexadecimal digits>`. Part of every signed statement.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Whether the caller is known and welcome.
@@ -136,6 +170,39 @@ impl Engine {
     }
 }
 
+/// The entry that says who the custodians are.
+fn custodians_entry(now: Timestamp, registry_version: u64, custodians: &[Custodian]) -> Entry {
+    let mut entry = Entry::new(now, Act::Custodians, registry_version);
+    entry.detail = sluis_domain::custodian::encode(custodians);
+    entry
+}
+
+/// The registry of an earlier version, kept in `known`.
+fn history(
+    store: &dyn Store,
+    keyring: &Keyring,
+    known: &mut BTreeMap<u64, Arc<Registry>>,
+    version: u64,
+) -> Result<Arc<Registry>, EngineError> {
+    if let Some(registry) = known.get(&version) {
+        return Ok(registry.clone());
+    }
+    let text = registry_text(store, keyring, version)?.ok_or(EngineError::Corrupt("registry"))?;
+    // Who the custodians were then is not asked: the text was accepted.
+    let registry = Arc::new(Registry::parse(&text, &[]).map_err(EngineError::Registry)?);
+    known.insert(version, registry.clone());
+    Ok(registry)
+}
+
+/// Text of a registry version; `None` if there is no such version.
+pub(crate) fn registry_text(store: &dyn Store, keyring: &Keyring, version: u64) -> Result<Option<String>, EngineError> {
+    let key = version.to_be_bytes();
+    let Some(stored) = store.get(Family::Registry, &key)? else { return Ok(None) };
+    let (generation, toml) = keyring.state().open(Family::Registry, &key, &stored)?;
+    let text = String::from_utf8(toml).ok().filter(|_| generation == version);
+    text.map(Some).ok_or(EngineError::Corrupt("registry"))
+}
+
 /// The registry version that the last audit entry names: a registry before it was in force once, and is not now.
 fn last_version_on_record(store: &dyn Store) -> Result<u64, EngineError> {
     let Some(last) = store.entries().checked_sub(1) else { return Ok(0) };
@@ -147,25 +214,19 @@ fn last_version_on_record(store: &dyn Store) -> Result<u64, EngineError> {
 /// The last registry version: key = version (8 bytes), sealed with generation = version.
 fn load_registry(store: &dyn Store, keyring: &Keyring, custodians: &[Identity]) -> Result<RegistryState, EngineError> {
     let mut latest = RegistryState { version: 0, registry: Registry::empty(), toml: String::new() };
-    let mut newest = None;
     loop {
         let page = store.scan(Family::Registry, &(latest.version + 1).to_be_bytes(), 1)?;
-        let Some(last) = page.into_iter().next() else { break };
+        let Some((key, _)) = page.into_iter().next() else { break };
         latest.version += 1;
-        if last.0 != latest.version.to_be_bytes() {
+        if key != latest.version.to_be_bytes() {
             return Err(EngineError::Corrupt("registry"));
         }
-        newest = Some(last);
     }
     if last_version_on_record(store)? > latest.version {
         return Err(EngineError::Corrupt("registry"));
     }
-    if let Some((key, stored)) = newest {
-        let (generation, toml) = keyring.state().open(Family::Registry, &key, &stored)?;
-        if generation != latest.version {
-            return Err(EngineError::Corrupt("registry"));
-        }
-        latest.toml = String::from_utf8(toml).map_err(|_| EngineError::Corrupt("registry"))?;
+    if let Some(text) = registry_text(store, keyring, latest.version)? {
+        latest.toml = text;
         latest.registry = Registry::parse(&latest.toml, custodians).map_err(EngineError::Registry)?;
     }
     Ok(latest)

@@ -10,11 +10,14 @@ use sluis_crypto::{digest::sha256, random};
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::grant::{Grant, Record, State, Terms};
 use sluis_domain::port::{Commit, Family, Store};
+use sluis_domain::registry::Registry;
+use sluis_domain::statement::Deed;
 use sluis_domain::{GrantId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
 use crate::meter;
+use crate::signing::{self, Said};
 use crate::policy::{self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal};
@@ -42,8 +45,14 @@ pub(crate) struct Known {
     stored: Arc<[u8]>,
 }
 
-/// All grants of a store.
-pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<GrantId, Known>, EngineError> {
+/// All grants of a store. Every approval is verified again, with the key that was pinned when it was given: `registry`
+/// gives the registry of a version.
+pub(crate) fn load(
+    store: &dyn Store,
+    keyring: &Keyring,
+    origin: &str,
+    mut registry: impl FnMut(u64) -> Result<Arc<Registry>, EngineError>,
+) -> Result<BTreeMap<GrantId, Known>, EngineError> {
     let mut grants = BTreeMap::new();
     let mut start = b"g".to_vec();
     loop {
@@ -59,9 +68,27 @@ pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<Gran
             if key != storage_key(&record.grant.id) {
                 return Err(EngineError::Corrupt("grant"));
             }
+            verify_approvals(&record, origin, &mut registry)?;
             grants.insert(record.grant.id.clone(), Known { record: Arc::new(record), stored: stored.into() });
         }
     }
+}
+
+fn verify_approvals(
+    record: &Record,
+    origin: &str,
+    registry: &mut impl FnMut(u64) -> Result<Arc<Registry>, EngineError>,
+) -> Result<(), EngineError> {
+    let object = record.grant.encode();
+    for approval in &record.approvals {
+        let said = Said { deed: Deed::ApproveGrant, object: &object, signature: &approval.signed.signature };
+        let registry = registry(approval.registry_version)?;
+        let fits = registry.key(&approval.steward).is_some_and(|key| signing::fits(origin, key, &said));
+        if !fits {
+            return Err(EngineError::Corrupt("approval of a grant"));
+        }
+    }
+    Ok(())
 }
 
 impl Engine {
@@ -94,6 +121,7 @@ impl Engine {
                 registry_version: registry.version,
                 required: requirements.required,
             };
+            entry.detail = grant.encode();
             self.store_grant(Record::new(grant), None, entry)
         })
     }
@@ -102,37 +130,65 @@ impl Engine {
     ///
     /// # Errors
     /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::DigestMismatch`],
-    /// [`Reason::GrantStale`] if the registry allows it no more or an earlier approver has lost their standing, and those
-    /// of [`Record::approve`].
-    pub fn approve_grant(&self, caller: &Caller, id: &GrantId, digest: &[u8]) -> Result<GrantView, Refusal> {
-        self.step(caller, Act::ApproveGrant, id, |record| {
+    /// [`Reason::GrantStale`] if the registry allows it no more or an earlier approver has lost their standing,
+    /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`], and those of [`Record::approve`].
+    pub fn approve_grant(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<GrantView, Refusal> {
+        self.step(caller, Act::ApproveGrant, id, |record, entry| {
             let permit = self.authorise(caller, ApproveGrant { record })?;
-            if digest != sha256(&record.grant.encode()) {
+            let object = record.grant.encode();
+            if digest != sha256(&object) {
                 return Err(Reason::DigestMismatch.into());
             }
-            Ok(record.approve(&permit.caller().identity, permit.now(), permit.snapshot().registry.version)?)
+            let (now, version) = (permit.now(), permit.snapshot().registry.version);
+            record.may_approve(&caller.identity, now)?;
+            let pinned = permit.snapshot().registry.registry.key(&caller.identity);
+            let said = Said { deed: Deed::ApproveGrant, object: &object, signature };
+            let signed = self.check_signature(caller, pinned, &said)?;
+            entry.signatures = vec![(caller.identity.clone(), signed.clone())];
+            Ok(record.approve(&caller.identity, now, version, signed)?)
         })
     }
 
     /// A steward's no.
     ///
     /// # Errors
-    /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::GrantDecided`].
-    pub fn deny_grant(&self, caller: &Caller, id: &GrantId) -> Result<GrantView, Refusal> {
-        self.step(caller, Act::DenyGrant, id, |record| {
+    /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::GrantDecided`],
+    /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`].
+    pub fn deny_grant(&self, caller: &Caller, id: &GrantId, signature: &[u8]) -> Result<GrantView, Refusal> {
+        self.step(caller, Act::DenyGrant, id, |record, entry| {
             let permit = self.authorise(caller, DecideGrant { record })?;
-            Ok(record.deny(&permit.caller().identity, permit.now())?)
+            let pinned = permit.snapshot().registry.registry.key(&caller.identity);
+            let object = record.grant.encode();
+            let said = Said { deed: Deed::DenyGrant, object: &object, signature };
+            let signed = self.check_signature(caller, pinned, &said)?;
+            entry.signatures = vec![(caller.identity.clone(), signed.clone())];
+            Ok(record.deny(&caller.identity, permit.now(), signed)?)
         })
     }
 
     /// Ends a grant; the next batch under it is refused.
     ///
     /// # Errors
-    /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::GrantDecided`].
-    pub fn revoke_grant(&self, caller: &Caller, id: &GrantId) -> Result<GrantView, Refusal> {
-        self.step(caller, Act::RevokeGrant, id, |record| {
+    /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::GrantDecided`],
+    /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`].
+    pub fn revoke_grant(&self, caller: &Caller, id: &GrantId, signature: &[u8]) -> Result<GrantView, Refusal> {
+        self.step(caller, Act::RevokeGrant, id, |record, entry| {
             let permit = self.authorise(caller, RevokeGrant { record })?;
-            Ok(record.revoke(&permit.caller().identity, permit.now())?)
+            // Members of the grantee have no pinned key; giving up one's own grant needs none.
+            let pinned = permit.snapshot().registry.registry.key(&caller.identity);
+            let own = record.grant.grantee == caller.identity.organisation;
+            let key = pinned.or_else(|| caller.key.as_ref().filter(|_| own));
+            let object = record.grant.encode();
+            let said = Said { deed: Deed::RevokeGrant, object: &object, signature };
+            let signed = self.check_signature(caller, key, &said)?;
+            entry.signatures = vec![(caller.identity.clone(), signed.clone())];
+            Ok(record.revoke(&caller.identity, permit.now(), signed)?)
         })
     }
 
@@ -215,13 +271,13 @@ impl Engine {
         caller: &Caller,
         act: Act,
         id: &GrantId,
-        next: impl FnOnce(&Record) -> Result<Record, Refusal>,
+        next: impl FnOnce(&Record, &mut Entry) -> Result<Record, Refusal>,
     ) -> Result<GrantView, Refusal> {
         self.on_record(caller, act, |entry| {
             let _governing = self.govern();
             self.authorise(caller, BeKnown)?;
             let present = self.grant_on_record(id, entry)?;
-            let next = next(&present.record)?;
+            let next = next(&present.record, entry)?;
             self.store_grant(next, Some(&present), entry)
         })
     }

@@ -3,7 +3,8 @@
 //! An operation takes its permit as an argument, so code that forgot to ask does not compile.
 
 use sluis_domain::grant::{Kind, Record};
-use sluis_domain::registry::{Chain, LinkMode, Organisation, Registry, Treatment};
+use sluis_domain::proposal;
+use sluis_domain::registry::{Chain, LinkMode, Organisation, Registry, Signers, Treatment};
 use sluis_domain::{ChainId, ElementName, Identity, NamespaceId, OrganisationId, Reason, Timestamp};
 
 use crate::Caller;
@@ -56,6 +57,12 @@ impl View<'_> {
         self.identity.organisation == *organisation
             && self.organisation().is_some_and(|o| o.is_steward(&self.identity.member))
     }
+    fn is_one_of(&self, signers: &Signers) -> bool {
+        match signers {
+            Signers::Custodians => self.is_custodian,
+            Signers::StewardsOf(_) => self.registry.may_sign(signers, self.identity),
+        }
+    }
     fn not_custodian(&self) -> Result<(), Reason> {
         if self.is_custodian { Err(Reason::CustodianMayNot) } else { Ok(()) }
     }
@@ -93,7 +100,7 @@ fn view<'a>(snapshot: &'a Snapshot, caller: &'a Caller, now: Timestamp) -> View<
     View {
         registry: &snapshot.registry.registry,
         identity: &caller.identity,
-        is_custodian: snapshot.custodians.contains(&caller.identity),
+        is_custodian: snapshot.custodians.contains_key(&caller.identity),
         now,
     }
 }
@@ -263,6 +270,93 @@ impl Action for UseGrant<'_> {
         } else {
             Err(Reason::GrantStale)
         }
+    }
+}
+
+/// To look at a proposal.
+#[derive(Debug)]
+pub struct SeeProposal<'a> {
+    /// The proposal.
+    pub record: &'a proposal::Record,
+}
+
+impl Action for SeeProposal<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        let proposal = &self.record.proposal;
+        let concerned = view.is_custodian
+            || proposal.proposer == *view.identity
+            || proposal.required.iter().any(|(signers, _)| view.is_one_of(signers));
+        if concerned { Ok(()) } else { Err(Reason::UnknownProposal) }
+    }
+}
+
+/// To sign a proposal.
+#[derive(Debug)]
+pub struct SignProposal<'a> {
+    /// The proposal.
+    pub record: &'a proposal::Record,
+}
+
+impl Action for SignProposal<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        SeeProposal { record: self.record }.check(view)?;
+        let needed = self.record.proposal.required.iter().any(|(signers, _)| view.is_one_of(signers));
+        if needed { Ok(()) } else { Err(Reason::NotASigner) }
+    }
+}
+
+/// To reject or withdraw a proposal.
+#[derive(Debug)]
+pub struct RejectProposal<'a> {
+    /// The proposal.
+    pub record: &'a proposal::Record,
+}
+
+impl Action for RejectProposal<'_> {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        if self.record.proposal.proposer == *view.identity {
+            return Ok(());
+        }
+        SignProposal { record: self.record }.check(view)
+    }
+}
+
+/// To ask for the erasure of a subject.
+#[derive(Debug)]
+pub struct RequestErasure {
+    /// By which kind of identifier it is presented.
+    pub namespace: NamespaceId,
+}
+
+impl Action for RequestErasure {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        view.not_custodian()?;
+        let organisation = &view.identity.organisation;
+        let of_namespace = |chain: &&Chain| chain.namespace(&self.namespace).is_some();
+        let mut chains = view.registry.chains().filter(of_namespace);
+        if chains.any(|chain| chain.is_source(organisation)) { Ok(()) } else { Err(Reason::NotASource) }
+    }
+}
+
+/// To read what concerns the caller's own organisation in the audit log.
+#[derive(Debug)]
+pub struct ReadOwnAudit;
+
+impl Action for ReadOwnAudit {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        let member = &view.identity.member;
+        let may = view.organisation().is_some_and(|o| o.is_auditor(member) || o.is_steward(member));
+        if may { Ok(()) } else { Err(Reason::NotAnAuditor) }
+    }
+}
+
+/// To read registry texts.
+#[derive(Debug)]
+pub struct ReadRegistry;
+
+impl Action for ReadRegistry {
+    fn check(&self, view: &View<'_>) -> Result<(), Reason> {
+        Custody.check(view).or_else(|reason| ReadAudit.check(view).map_err(|_| reason))
     }
 }
 

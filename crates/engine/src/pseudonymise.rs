@@ -314,10 +314,9 @@ fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Column {
 
 /// Link rows, and identity rows of a reversible line.
 fn write_rows(line: &Line, subjects: &Subjects, refused: &Refused, commit: &mut Commit) -> Result<(), Refusal> {
-    if line.link != LinkMode::Escrow {
+    let Some(escrow) = line.version.escrow.as_ref().filter(|_| line.link == LinkMode::Escrow) else {
         return Ok(());
-    }
-    let escrow = &line.version.escrow;
+    };
     let rows = subjects.of_rows.len();
     let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * LINK_ROW_LEN);
     let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);

@@ -4,26 +4,32 @@ use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Act;
-use sluis_domain::port::{Commit, Family};
-use sluis_domain::registry::{self, Change, Problem, Registry, Treatment};
-use sluis_domain::{ChainId, GrantId, Identity, Reason};
+use sluis_domain::port::{Commit, Family, Write};
+use sluis_domain::proposal::{Matter, Proposal};
+use sluis_domain::registry::{self, Change, Problem, Registry, Requirement, Signers, Treatment};
+use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Keyring, VersionInfo};
 
 use crate::custody::key_uses;
-use crate::engine::Engine;
-use crate::policy::{self, BeKnown, Custody, Permit};
-use crate::snapshot::RegistryState;
+use crate::engine::{Engine, registry_text};
+use crate::policy::{self, BeKnown, Custody, Permit, ReadRegistry, SignProposal};
+use crate::proposals::{Effect, ProposalView, effect_entry, pinned, put_text};
+use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, Refusal};
 
-/// The differences a registry makes (or would make).
+/// What a registry would change, and what became of it.
 #[derive(Debug)]
-pub struct Applied {
+pub struct Proposed {
     /// Version in force.
     pub version: u64,
     /// What differs.
     pub changes: Vec<Change>,
     /// Key lines with a new version, as `chain` or `chain/namespace`.
     pub new_key_lines: Vec<String>,
+    /// Whose signatures it needs.
+    pub needs: Vec<Requirement>,
+    /// The proposal; `None` on a dry run and if nothing differs.
+    pub proposal: Option<ProposalView>,
 }
 
 /// A role of an organisation in a chain.
@@ -42,22 +48,26 @@ pub struct WhoAmI {
     pub live_grants: Vec<GrantId>,
     /// Grants that wait for this caller.
     pub awaiting_approval: Vec<GrantId>,
+    /// Proposals that wait for this caller.
+    pub awaiting_signature: Vec<ProposalId>,
+    /// Whether the key of the caller's certificate is the one that is pinned for the caller.
+    pub key_pinned: bool,
 }
 
 impl Engine {
-    /// Validates a whole registry, shows what it changes, and puts it into force unless `dry_run`.
+    /// Validates a whole registry, shows what it changes and who must sign it, and proposes it unless `dry_run`.
     ///
     /// # Errors
     /// [`Reason::InvalidRegistry`] with a violation per problem, [`Reason::RegistryChanged`] if `expected` is not the
-    /// version in force, [`Reason::NotACustodian`], and those of the store.
-    pub fn apply_registry(
+    /// version in force, [`Reason::NotACustodian`], [`Reason::TooManyProposals`], and those of the store.
+    pub fn propose_registry(
         &self,
         caller: &Caller,
         toml: &str,
         dry_run: bool,
         expected: Option<u64>,
-    ) -> Result<Applied, Refusal> {
-        self.on_record(caller, Act::ApplyRegistry, |entry| {
+    ) -> Result<Proposed, Refusal> {
+        self.on_record(caller, Act::Propose, |entry| {
             let _governing = self.govern();
             entry.object_digest = Some(sha256(toml.as_bytes()));
             let permit = self.authorise(caller, Custody)?;
@@ -65,41 +75,89 @@ impl Engine {
             if expected.is_some_and(|version| version != present.version) {
                 return Err(Reason::RegistryChanged.into());
             }
-            let next = self.validate(&permit, toml)?;
-            let (keyring, mut commit, versions) = new_keys(&permit, &next);
-            let new_key_lines = versions.iter().map(line_name).collect();
-            entry.keys = key_uses(&versions);
-            let changes = registry::diff(&present.registry, &next);
-            if dry_run || (changes.is_empty() && present.version > 0) {
-                return Ok(Applied { version: present.version, changes, new_key_lines });
+            let next = self.validate(permit.snapshot(), toml)?;
+            let (_, _, versions) = new_keys(permit.snapshot(), &next, permit.now());
+            let mut proposed = Proposed {
+                version: present.version,
+                changes: registry::diff(&present.registry, &next),
+                new_key_lines: versions.iter().map(line_name).collect(),
+                needs: registry::required_signers(&present.registry, &next),
+                proposal: None,
+            };
+            if proposed.needs.is_empty() && present.version == 0 {
+                // An empty first registry changes nothing, and still somebody must have said so.
+                proposed.needs = vec![Requirement { signers: Signers::Custodians, count: 2, because: Vec::new() }];
             }
-            let version = present.version + 1;
-            let key = version.to_be_bytes();
-            let sealed = keyring.state().seal(Family::Registry, &key, version, toml.as_bytes());
-            entry.registry_version = version;
-            commit.expect(Family::Registry, key, None).put(Family::Registry, key, sealed).entry(entry.encode());
-            self.store.commit(commit)?;
-            self.replace(Some(RegistryState { version, registry: next, toml: toml.to_owned() }), keyring);
-            Ok(Applied { version, changes, new_key_lines })
+            if !dry_run && !proposed.needs.is_empty() {
+                let matter = Matter::Registry {
+                    base_version: present.version,
+                    base_digest: sha256(present.toml.as_bytes()),
+                    digest: sha256(toml.as_bytes()),
+                };
+                let required = proposed.needs.iter().map(|need| (need.signers.clone(), need.count)).collect();
+                let beside = |id: &ProposalId, commit: &mut Commit| put_text(permit.snapshot(), id, toml, commit);
+                proposed.proposal = Some(self.propose(caller, matter, required, beside)?);
+            }
+            Ok(proposed)
         })
     }
 
-    fn validate(&self, permit: &Permit<Custody>, toml: &str) -> Result<Registry, Refusal> {
-        let custodians: Vec<_> = permit.snapshot().custodians.iter().cloned().collect();
+    /// Puts a signed registry into force.
+    pub(crate) fn registry_effect(
+        &self,
+        permit: &Permit<SignProposal<'_>>,
+        proposal: &Proposal,
+        commit: &mut Commit,
+    ) -> Result<Effect, Refusal> {
+        let snapshot = permit.snapshot();
+        let toml = self.proposed_text(&proposal.id)?;
+        let digest = sha256(toml.as_bytes());
+        if !matches!(&proposal.matter, Matter::Registry { digest: signed, .. } if *signed == digest) {
+            return Err(Refusal::new(Reason::CorruptStore, "the text of a proposal is not the one that was signed"));
+        }
+        let next = self.validate(snapshot, &toml)?;
+        let (keyring, writes, versions) = new_keys(snapshot, &next, permit.now());
+        let version = snapshot.registry.version + 1;
+        let key = version.to_be_bytes();
+        let sealed = keyring.state().seal(Family::Registry, &key, version, toml.as_bytes());
+        let mut entry = effect_entry(self, permit.caller(), Act::ApplyRegistry, proposal);
+        entry.object_digest = Some(digest);
+        entry.registry_version = version;
+        entry.keys = key_uses(&versions);
+        commit.writes.extend(writes);
+        commit.expect(Family::Registry, key, None).put(Family::Registry, key, sealed).entry(entry.encode());
+        let registry = Some(RegistryState { version, registry: next, toml });
+        Ok(Effect { keyring: Some(keyring), registry, after: None })
+    }
+
+    fn validate(&self, snapshot: &Snapshot, toml: &str) -> Result<Registry, Refusal> {
+        let custodians: Vec<_> = snapshot.custodians.keys().cloned().collect();
         let next = Registry::parse(toml, &custodians).map_err(refuse)?;
-        let problems = permit.snapshot().registry.registry.check_change(&next);
+        if let Some((steward, _)) = next.keys().find(|(_, key)| snapshot.custodians.values().any(|c| c == *key)) {
+            let text = "is a custodian's key: one person must not sign on both sides";
+            return Err(Refusal::field(Reason::InvalidRegistry, format!("key[{steward}]"), text));
+        }
+        let problems = snapshot.registry.registry.check_change(&next);
         if problems.is_empty() { Ok(next) } else { Err(refuse(problems)) }
     }
 
-    /// Version and text of the registry in force.
+    /// Number and text of a registry version; that in force without a number.
     ///
     /// # Errors
-    /// [`Reason::NotACustodian`].
-    pub fn registry_text(&self, caller: &Caller) -> Result<(u64, String), Refusal> {
+    /// [`Reason::NotACustodian`] for others than custodians and auditors, [`Reason::InvalidRequest`] for a version that
+    /// there never was.
+    pub fn registry_text(&self, caller: &Caller, version: Option<u64>) -> Result<(u64, String), Refusal> {
         self.on_record(caller, Act::ReadRegistry, |_| {
-            let permit = self.authorise(caller, Custody)?;
-            let registry = &permit.snapshot().registry;
-            Ok((registry.version, registry.toml.clone()))
+            let permit = self.authorise(caller, ReadRegistry)?;
+            let snapshot = permit.snapshot();
+            let present = &snapshot.registry;
+            let Some(version) = version.filter(|version| *version != present.version) else {
+                return Ok((present.version, present.toml.clone()));
+            };
+            let text = registry_text(&*self.store, &snapshot.keyring, version)
+                .map_err(|error| Refusal::new(Reason::CorruptStore, error.to_string()))?;
+            let unknown = || Refusal::field(Reason::InvalidRequest, "version", "there is no such registry version");
+            Ok((version, text.ok_or_else(unknown)?))
         })
     }
 
@@ -116,7 +174,7 @@ impl Engine {
             entry.chain = only.cloned();
             let permit = self.authorise(caller, BeKnown)?;
             let snapshot = permit.snapshot();
-            let custodian = snapshot.custodians.contains(&caller.identity);
+            let custodian = snapshot.custodians.contains_key(&caller.identity);
             let chains: Vec<_> = snapshot
                 .registry
                 .registry
@@ -142,7 +200,7 @@ impl Engine {
             let (snapshot, identity) = (permit.snapshot(), &caller.identity);
             let registry = &snapshot.registry.registry;
             let organisation = registry.organisation(&identity.organisation);
-            let custodian = snapshot.custodians.contains(identity);
+            let custodian = snapshot.custodians.contains_key(identity);
             let steward = organisation.is_some_and(|o| o.is_steward(&identity.member));
             let auditor = organisation.is_some_and(|o| o.is_auditor(&identity.member));
             let roles = [(custodian, "custodian"), (steward, "steward"), (auditor, "auditor")];
@@ -153,6 +211,8 @@ impl Engine {
                 chains: chains.map(|chain| (chain.id().clone(), chain_roles(chain, identity))).collect(),
                 live_grants: Vec::new(),
                 awaiting_approval: Vec::new(),
+                awaiting_signature: Vec::new(),
+                key_pinned: caller.key.is_some() && pinned(snapshot, identity) == caller.key.as_ref(),
             };
             for record in self.visible_grants(caller, None)? {
                 let id = &record.grant.id;
@@ -160,10 +220,12 @@ impl Engine {
                 if own && record.usable(permit.now()).is_ok() && self.remaining(&record)? > 0 {
                     whoami.live_grants.push(id.clone());
                 }
-                if steward && record.approve(identity, permit.now(), snapshot.registry.version).is_ok() {
+                if steward && record.may_approve(identity, permit.now()).is_ok() {
                     whoami.awaiting_approval.push(id.clone());
                 }
             }
+            let proposals = self.visible_proposals(caller)?.into_iter().filter(|view| self.awaits(&permit, &view.record));
+            whoami.awaiting_signature = proposals.map(|view| view.record.proposal.id.clone()).collect();
             Ok(whoami)
         })
     }
@@ -191,9 +253,8 @@ fn refuse(problems: Vec<Problem>) -> Refusal {
 
 /// Keys that a registry needs and the keyring does not have yet: roots of namespaces and chains, a first version of
 /// every line, and a new version where link mode or reversibility changed.
-fn new_keys(permit: &Permit<Custody>, next: &Registry) -> (Keyring, Commit, Vec<VersionInfo>) {
-    let snapshot = permit.snapshot();
-    let mut change = snapshot.keyring.change();
+fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, Vec<Write>, Vec<VersionInfo>) {
+    let mut change = snapshot.keyring.change(now);
     let mut versions = Vec::new();
     for chain in next.chains() {
         change.ensure_chain(chain.id());
@@ -213,7 +274,7 @@ fn new_keys(permit: &Permit<Custody>, next: &Registry) -> (Keyring, Commit, Vec<
         }
     }
     let (keyring, writes) = change.finish();
-    (keyring, Commit { writes, ..Commit::default() }, versions)
+    (keyring, writes, versions)
 }
 
 /// `chain`, or `chain/namespace`.

@@ -123,8 +123,8 @@ impl Engine {
                     return Err(links[at].as_ref().map_or_else(|reason| *reason, |_| Reason::NoStoredIdentity));
                 }
                 let start = out.len();
-                let opener =
-                    cached(&mut openers, found.version.info().kid, || Ok(found.version.escrow.identity_opener()))?;
+                let escrow = found.version.escrow.as_ref().ok_or(Reason::UnknownPseudonym)?;
+                let opener = cached(&mut openers, found.version.info().kid, || Ok(escrow.identity_opener()))?;
                 opener.open(line.1, &tokens.key(at), stored, out).map_err(|_| Reason::CorruptLinkRow)?;
                 // Never the wrong person: the identifier must give the pseudonym it is returned for.
                 let link = found.version.linked.link_value(&out[start..]);

@@ -1,10 +1,10 @@
 //! What is in force: registry and keys together, replaced together.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluis_domain::Identity;
 use sluis_domain::registry::Registry;
+use sluis_domain::{Identity, PublicKey};
 use sluis_keyring::Keyring;
 
 /// A registry version.
@@ -23,5 +23,6 @@ pub struct RegistryState {
 pub(crate) struct Snapshot {
     pub(crate) registry: Arc<RegistryState>,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) custodians: Arc<BTreeSet<Identity>>,
+    /// Who they are, with their pinned keys.
+    pub(crate) custodians: Arc<BTreeMap<Identity, PublicKey>>,
 }

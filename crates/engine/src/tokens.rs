@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sluis_crypto::escrow::{LINK_VALUE_LEN, ROW_KEY_LEN};
-use sluis_crypto::{LinkValue, Pseudonym, SealError, token};
+use sluis_crypto::escrow::{EscrowKeys, LINK_VALUE_LEN, ROW_KEY_LEN};
+use sluis_crypto::{LinkValue, Pseudonym, token};
 use sluis_domain::port::{Family, Store};
 use sluis_domain::{ChainId, Column, Kid, NamespaceId, Reason};
 use sluis_keyring::{Keyring, LineVersion};
@@ -28,7 +28,8 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Parses a column. Malformed tokens, and those of other chains, elements or disabled versions, are refused.
+    /// Parses a column. Malformed tokens, and those of other chains, elements or versions that lead nowhere (disabled,
+    /// destroyed, or with their escrow cut), are refused.
     pub(crate) fn parse(
         keyring: &Keyring,
         chain: &ChainId,
@@ -42,8 +43,8 @@ impl Tokens {
         let mut line = Line { keyring, chain, namespace, last: None };
         for (row, text) in column.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
             match line.parse(text) {
-                Ok((version, pseudonym)) => {
-                    tokens.keys.extend_from_slice(&version.escrow.row_key(&pseudonym));
+                Ok(((version, escrow), pseudonym)) => {
+                    tokens.keys.extend_from_slice(&escrow.row_key(&pseudonym));
                     tokens.found.push(Found { row, version: version.clone(), pseudonym });
                 }
                 Err(reason) => refused.refuse(row, index, reason),
@@ -70,27 +71,33 @@ struct Line<'a> {
     keyring: &'a Keyring,
     chain: &'a ChainId,
     namespace: &'a NamespaceId,
-    last: Option<(Kid, Result<&'a Arc<LineVersion>, Reason>)>,
+    last: Option<(Kid, Result<Open<'a>, Reason>)>,
 }
 
+/// A version whose tokens lead out, and its escrow keys.
+type Open<'a> = (&'a Arc<LineVersion>, &'a EscrowKeys);
+
 impl<'a> Line<'a> {
-    fn parse(&mut self, text: &[u8]) -> Result<(&'a Arc<LineVersion>, Pseudonym), Reason> {
+    fn parse(&mut self, text: &[u8]) -> Result<(Open<'a>, Pseudonym), Reason> {
         let (kid, pseudonym) = token::parse_text(text).map_err(|_| Reason::MalformedPseudonym)?;
         let verdict = match self.last {
             Some((last, verdict)) if last == kid => verdict,
             _ => self.judge(kid),
         };
         self.last = Some((kid, verdict));
-        verdict.map(|version| (version, pseudonym))
+        verdict.map(|open| (open, pseudonym))
     }
 
-    fn judge(&self, kid: Kid) -> Result<&'a Arc<LineVersion>, Reason> {
+    fn judge(&self, kid: Kid) -> Result<Open<'a>, Reason> {
         let version = self.keyring.line(kid).ok_or(Reason::UnknownPseudonym)?;
         let info = version.info();
         if info.chain != *self.chain || info.namespace.as_ref() != Some(self.namespace) {
             return Err(Reason::UnknownPseudonym);
         }
-        if info.state.leads_out() { Ok(version) } else { Err(Reason::VersionDisabled) }
+        if !info.state.leads_out() {
+            return Err(Reason::VersionDisabled);
+        }
+        version.escrow.as_ref().map(|escrow| (version, escrow)).ok_or(Reason::UnknownPseudonym)
     }
 }
 
@@ -98,6 +105,6 @@ fn open_link(found: &Found, row: &[u8]) -> Result<LinkValue, Reason> {
     if row.is_empty() {
         return Err(Reason::UnknownPseudonym);
     }
-    let opened: Result<_, SealError> = found.version.escrow.open_link(&found.version.pseudonym, &found.pseudonym, row);
-    opened.map_err(|_| Reason::CorruptLinkRow)
+    let escrow = found.version.escrow.as_ref().ok_or(Reason::UnknownPseudonym)?;
+    escrow.open_link(&found.version.pseudonym, &found.pseudonym, row).map_err(|_| Reason::CorruptLinkRow)
 }

@@ -2,6 +2,7 @@
 //! instead of changing it.
 
 use sluis_crypto::{Secret, digest, labels, wrap};
+use sluis_domain::Timestamp;
 use sluis_domain::codec::{Reader, Writer};
 use sluis_domain::port::Family;
 
@@ -15,13 +16,14 @@ const FORMAT: u8 = 1;
 /// `aad = LP(column family) || LP(key) || LP(generation)`.
 #[derive(Debug)]
 pub struct StateSeal {
-    key: Secret,
+    pub(crate) key: Secret,
+    pub(crate) created_at: Timestamp,
     fingerprint: Secret,
 }
 
 impl StateSeal {
-    pub(crate) fn new(key: Secret) -> Self {
-        Self { fingerprint: sluis_crypto::kdf(&key, labels::STATE_FINGERPRINT), key }
+    pub(crate) fn new(key: Secret, created_at: Timestamp) -> Self {
+        Self { fingerprint: sluis_crypto::kdf(&key, labels::STATE_FINGERPRINT), key, created_at }
     }
 
     /// The stored form of a value.
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_value_opens_only_where_it_was_put_and_as_it_was() {
-        let seal = StateSeal::new(Secret::random());
+        let seal = StateSeal::new(Secret::random(), Timestamp::MAX);
         let stored = seal.seal(Family::Grants, b"g1", 4, b"value");
         assert_eq!(seal.open(Family::Grants, b"g1", &stored), Ok((4, b"value".to_vec())));
         let corrupt = Err(KeyringError::Corrupt("grants"));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sluis_crypto::element::ElementKey;
 use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::{LinkKey, PseudonymKey, Secret};
-use sluis_domain::{ChainId, ElementName, Kid, NamespaceId};
+use sluis_domain::{ChainId, ElementName, Kid, NamespaceId, Timestamp};
+
+use crate::entry::{Header, Role};
 
 /// What a key version may still do. Numbers are frozen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +19,7 @@ pub enum KeyState {
     ConvertOnly = 2,
     /// Nothing.
     Disabled = 3,
-    /// Reserved: its roots are gone.
+    /// Nothing, ever: its roots are gone, only what is public about it is kept.
     Destroyed = 4,
 }
 
@@ -45,6 +47,25 @@ pub struct VersionInfo {
     pub state: KeyState,
     /// Version of the line, from 1.
     pub generation: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether something leads from its pseudonyms back and across: a (chain, namespace) line whose escrow was not cut.
+    pub escrow: bool,
+}
+
+impl VersionInfo {
+    /// The header of its entry of this role.
+    pub(crate) fn header(&self, role: Role) -> Header {
+        Header {
+            role,
+            namespace: self.namespace.clone(),
+            chain: Some(self.chain.clone()),
+            kid: Some(self.kid),
+            state: self.state,
+            generation: self.generation,
+            created_at: self.created_at,
+        }
+    }
 }
 
 /// One version of a (chain, namespace) line.
@@ -52,25 +73,25 @@ pub struct VersionInfo {
 pub struct LineVersion {
     pub(crate) info: VersionInfo,
     pub(crate) root: Secret,
-    pub(crate) escrow_root: Secret,
+    pub(crate) escrow_root: Option<Secret>,
     /// The namespace's key, shared by all linked lines of it.
     pub linked: Arc<LinkKey>,
     /// This version's own key, for link = "none".
     pub unlinked: LinkKey,
     /// Makes pseudonyms of link values.
     pub pseudonym: PseudonymKey,
-    /// Seals and opens link and identity rows.
-    pub escrow: EscrowKeys,
+    /// Seals and opens link and identity rows; `None` once it was cut.
+    pub escrow: Option<EscrowKeys>,
 }
 
 impl LineVersion {
-    pub(crate) fn new(info: VersionInfo, root: Secret, escrow_root: Secret, linked: Arc<LinkKey>) -> Self {
+    pub(crate) fn new(info: VersionInfo, root: Secret, escrow_root: Option<Secret>, linked: Arc<LinkKey>) -> Self {
         Self {
             linked,
             unlinked: LinkKey::unlinked(&root),
             pseudonym: PseudonymKey::new(&root),
-            escrow: EscrowKeys::new(&escrow_root, info.kid),
-            info,
+            escrow: escrow_root.as_ref().map(|root| EscrowKeys::new(root, info.kid)),
+            info: VersionInfo { escrow: escrow_root.is_some(), ..info },
             root,
             escrow_root,
         }
@@ -98,5 +119,43 @@ impl ElementVersion {
     /// What is public about it.
     pub fn info(&self) -> &VersionInfo {
         &self.info
+    }
+}
+
+/// A version as the keyring holds it.
+#[derive(Clone, Debug)]
+pub(crate) enum Version {
+    Line(Arc<LineVersion>),
+    Element(Arc<ElementVersion>),
+    Destroyed(VersionInfo),
+}
+
+impl Version {
+    pub(crate) fn info(&self) -> &VersionInfo {
+        match self {
+            Self::Line(version) => &version.info,
+            Self::Element(version) => &version.info,
+            Self::Destroyed(info) => info,
+        }
+    }
+
+    /// Its entries under a master; `None` where there must be none.
+    pub(crate) fn stored(&self, master: &Secret) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let some = |(key, value)| (key, Some(value));
+        let header = |role| self.info().header(role);
+        match self {
+            Self::Line(line) => {
+                let escrow = match &line.escrow_root {
+                    Some(root) => header(Role::Escrow).wrap(master, root),
+                    None => header(Role::Escrow).bury(master),
+                };
+                vec![some(header(Role::Line).wrap(master, &line.root)), some(escrow)]
+            }
+            Self::Element(elements) => vec![some(header(Role::Element).wrap(master, &elements.root))],
+            Self::Destroyed(info) if info.namespace.is_some() => {
+                vec![some(header(Role::Line).bury(master)), (header(Role::Escrow).key(), None)]
+            }
+            Self::Destroyed(_) => vec![some(header(Role::Element).bury(master))],
+        }
     }
 }

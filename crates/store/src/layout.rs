@@ -1,7 +1,7 @@
 //! The bytes in the store. A contract: what is declared here is on disks for years.
 //!
 //! Integers are big-endian. The first byte of every value is its format; this version knows format `0x01` in every
-//! family. A row of an unknown format, or of the wrong size, is corrupt: it is refused, never skipped or guessed.
+//! family but `audit`, whose entries have format `0x02`. A row of an unknown format, or of the wrong size, is corrupt: it is refused, never skipped or guessed.
 //!
 //! | family | key | value |
 //! |---|---|---|
@@ -10,11 +10,15 @@
 //! | `grants` (3) | chosen by the engine | `0x01`, then sealed by the engine |
 //! | `link` (4) | kid (4), index I (16): 20 bytes | `0x01`, masked link value (16): 17 bytes |
 //! | `identity` (5) | as `link` | `0x01`, nonce (24), ciphertext (1 or more), tag (16) |
-//! | `optout` (6), `alias` (7), `import` (8) | reserved | reserved: rows are refused |
-//! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x01` is its version |
+//! | `optout` (6) | chosen by the engine | `0x01`, then sealed by the engine |
+//! | `alias` (7) | reserved | reserved: rows are refused |
+//! | `import` (8) | kid (4), index of the old pseudonym (16): 20 bytes | `0x01`, nonce (24), sealed link value (16), tag (16): 57 bytes |
+//! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x02` is its version |
 //! | `meta` (10) | `format` | `0x01`, store format u32: 5 bytes |
 //! | | `store-id` | `0x01`, random (16): 17 bytes; made once, kept by backup and restore |
-//! | | chosen by the keyring | `0x01`, then as the keyring says |
+//! | | chosen by keyring and engine | `0x01`, then as they say |
+//! | `tree` (11) | level (1), index u64 (8): 9 bytes | `0x01`, 256 hashes of 32 bytes: 8,193 bytes |
+//! | `quota` (12) | chosen by the engine | `0x01`, then sealed by the engine |
 //!
 //! Each family is a RocksDB column family of that name; its number is in [`Family`] and frozen. RocksDB's own family
 //! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a
@@ -22,10 +26,18 @@
 
 use sluis_domain::port::store::{Family, StoreError};
 
-/// The store format this version writes and knows.
-pub const STORE_FORMAT: u32 = 1;
-/// First byte of every value.
+/// The store format this version writes and knows. Format 1 was used before the audit log was signed.
+pub const STORE_FORMAT: u32 = 2;
+/// First byte of every value but an audit entry.
 pub const VALUE_FORMAT: u8 = 0x01;
+/// First byte of an audit entry.
+pub const ENTRY_FORMAT: u8 = 0x02;
+/// Bytes of a value of `import`.
+pub const IMPORT_VALUE_BYTES: usize = 57;
+/// Bytes of a key of `tree`.
+pub const TREE_KEY_BYTES: usize = 9;
+/// Bytes of a value of `tree`.
+pub const TREE_VALUE_BYTES: usize = 8_193;
 /// Bytes of a kid.
 pub const KID_BYTES: usize = 4;
 /// Bytes of the index I of a pseudonym.
@@ -51,6 +63,8 @@ const _: () = {
     assert!(IDENTITY_OVERHEAD_BYTES == 1 + 24 + 16);
     assert!(AUDIT_KEY_BYTES == size_of::<u64>());
     assert!(STORE_ID_BYTES == 16);
+    assert!(IMPORT_VALUE_BYTES == 1 + 24 + 16 + 16);
+    assert!(TREE_VALUE_BYTES == 1 + 256 * 32);
 };
 
 /// The key of an audit entry.
@@ -113,10 +127,15 @@ pub fn check_row(family: Family, key: &[u8], value: &[u8]) -> Result<(), StoreEr
         Family::Link => key.len() == LINK_KEY_BYTES && value.len() == LINK_VALUE_BYTES,
         Family::Identity => key.len() == LINK_KEY_BYTES && value.len() > IDENTITY_OVERHEAD_BYTES,
         Family::Audit => key.len() == AUDIT_KEY_BYTES,
-        Family::Optout | Family::Alias | Family::Import => false,
-        Family::Keyring | Family::Registry | Family::Grants | Family::Meta => !key.is_empty(),
+        Family::Import => key.len() == LINK_KEY_BYTES && value.len() == IMPORT_VALUE_BYTES,
+        Family::Tree => key.len() == TREE_KEY_BYTES && value.len() == TREE_VALUE_BYTES,
+        Family::Alias => false,
+        Family::Keyring | Family::Registry | Family::Grants | Family::Optout | Family::Meta | Family::Quota => {
+            !key.is_empty()
+        }
     };
-    if sizes_fit && value.first() == Some(&VALUE_FORMAT) { Ok(()) } else { Err(misfit(family)) }
+    let format = if family == Family::Audit { ENTRY_FORMAT } else { VALUE_FORMAT };
+    if sizes_fit && value.first() == Some(&format) { Ok(()) } else { Err(misfit(family)) }
 }
 
 fn misfit(family: Family) -> StoreError {
@@ -129,7 +148,7 @@ mod tests {
 
     #[test]
     fn meta_values_are_frozen() {
-        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 1]);
+        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 2]);
         assert_eq!(store_id(&store_id_value(&[7; 16])), Ok([7; 16]));
         assert_eq!(audit_key(258), [0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(audit_sequence(&audit_key(u64::MAX)), Ok(u64::MAX));
@@ -137,9 +156,9 @@ mod tests {
 
     #[test]
     fn an_unknown_store_format_is_refused_with_both_numbers() {
-        let refused = check_format(&format_value(2)).unwrap_err().to_string();
-        assert!(refused.contains("format 2") && refused.contains("format 1"), "{refused}");
-        for value in [&[][..], &[1], &[2, 0, 0, 0, 1], &[1, 0, 0, 1], &[1, 0, 0, 0, 0, 1]] {
+        let refused = check_format(&format_value(1)).unwrap_err().to_string();
+        assert!(refused.contains("format 1") && refused.contains("format 2"), "{refused}");
+        for value in [&[][..], &[1], &[2, 0, 0, 0, 2], &[1, 0, 0, 2], &[1, 0, 0, 0, 0, 2]] {
             assert!(matches!(check_format(value), Err(StoreError::Corrupt(_))), "{value:?}");
         }
     }
@@ -147,16 +166,18 @@ mod tests {
     #[test]
     fn rows_of_another_size_or_format_are_refused() {
         let (key, link, identity) = ([9; 20], [1; 17], [1; 42]);
-        let audit = audit_key(0);
+        let (audit, entry, tile) = (audit_key(0), [2; 100], [1; TREE_VALUE_BYTES]);
         for (family, key, value) in [
             (Family::Link, &key[..], &link[..]),
             (Family::Identity, &key, &identity),
-            (Family::Audit, &audit, &link),
+            (Family::Audit, &audit, &entry),
             (Family::Grants, &[1], &[1]),
+            (Family::Import, &key, &[1; 57]),
+            (Family::Tree, &key[..9], &tile),
         ] {
             assert_eq!(check_row(family, key, value), Ok(()));
             let shorter_key = &key[1..];
-            let other_format = [&[2], &value[1..]].concat();
+            let other_format = [&[3], &value[1..]].concat();
             for (key, value) in [(shorter_key, value), (key, &other_format), (key, &[])] {
                 assert!(matches!(check_row(family, key, value), Err(StoreError::Corrupt(_))), "{family:?}");
             }
@@ -164,5 +185,7 @@ mod tests {
         assert!(check_row(Family::Link, &key, &[1; 18]).is_err());
         assert!(check_row(Family::Identity, &key, &[1; 41]).is_err());
         assert!(check_row(Family::Import, &key, &link).is_err());
+        assert!(check_row(Family::Alias, &key, &link).is_err());
+        assert!(check_row(Family::Tree, &key[..9], &tile[1..]).is_err());
     }
 }

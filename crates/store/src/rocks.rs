@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rocksdb::statistics::Ticker;
-use rocksdb::{ColumnFamily, DB, Direction, FlushOptions, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
-use sluis_domain::port::store::{Commit, Completion, Family, Row, Store, StoreError};
+use rocksdb::{BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, Direction, FlushOptions, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
+use sluis_domain::port::store::{Commit, Completion, Family, Range, Row, Store, StoreError};
 use sluis_domain::{Column, ColumnBuilder};
 
 use crate::error::{from_io, from_rocks};
@@ -177,6 +177,16 @@ impl Store for RocksStore {
         self.writer.submit(commit, done);
     }
 
+    fn compact(&self, range: &Range) -> Result<(), StoreError> {
+        let family = self.db.family(range.family)?;
+        // What is still in memory, and in the write-ahead log, is written out first: compaction works on files.
+        self.db.db.flush_cf(family).map_err(|error| from_rocks(&error))?;
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        self.db.db.compact_range_cf_opt(family, Some(&range.from), Some(&range.to), &options);
+        Ok(())
+    }
+
     fn entries(&self) -> u64 {
         self.writer.next_entry()
     }
@@ -252,6 +262,9 @@ impl Database {
     }
 
     fn append(&self, batch: &mut WriteBatch, placed: &Placed) -> Result<(), StoreError> {
+        for range in &placed.commit.removals {
+            batch.delete_range_cf(self.family(range.family)?, &range.from, &range.to);
+        }
         for write in &placed.commit.writes {
             let family = self.family(write.family)?;
             match &write.value {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use sluis_domain::port::store::{Commit, Completion, Expectation, Family, Receipt, StoreError};
+use sluis_domain::port::store::{Commit, Completion, Expectation, Family, Range, Receipt, StoreError};
 
 use crate::layout;
 use crate::queue::{Job, Queue};
@@ -160,7 +160,8 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
         }
     }
     let audit_rows = commit.rows.iter().any(|rows| rows.family() == Family::Audit);
-    if audit_rows || commit.writes.iter().any(|write| write.family == Family::Audit) {
+    let removed = commit.removals.iter().any(|range| range.family == Family::Audit);
+    if audit_rows || removed || commit.writes.iter().any(|write| write.family == Family::Audit) {
         return Err(StoreError::Corrupt("audit entries can only be appended".into()));
     }
     for rows in &commit.rows {
@@ -183,7 +184,9 @@ fn pending<'a>(earlier: &'a [Placed], family: Family, key: &[u8]) -> Option<Opti
         let row = found.next().map(|(_, value)| Some(value));
         let mut writes = placed.commit.writes.iter().rev();
         let write = || writes.find(|w| w.family == family && w.key == key).map(|w| w.value.as_deref());
-        row.or_else(write)
+        let covers = |r: &Range| r.family == family && (r.from.as_slice()..r.to.as_slice()).contains(&key);
+        let removed = || placed.commit.removals.iter().any(covers).then_some(None);
+        row.or_else(write).or_else(removed)
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{Commit, Completion, Family, Receipt, Row, Store, StoreError};
+use sluis_domain::port::store::{Commit, Completion, Family, Range, Receipt, Row, Store, StoreError};
 
 /// Any store, with faults. All methods that set a fault may be called at any time, from any thread.
 pub struct FaultyStore<S> {
@@ -140,6 +140,10 @@ impl<S: Store> Store for FaultyStore<S> {
             Err(error) => self.inner.submit(Commit::default(), Box::new(move |_| done(Err(error)))),
             Ok(()) => self.inner.submit(commit, done),
         }
+    }
+
+    fn compact(&self, range: &Range) -> Result<(), StoreError> {
+        self.inner.compact(range)
     }
 
     fn entries(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{Commit, Completion, Expectation, Family, Receipt, Row, Store, StoreError, Write};
+use sluis_domain::port::store::{Commit, Completion, Expectation, Family, Range, Receipt, Row, Store, StoreError, Write};
 use sluis_store::layout;
 
 type Outcome = (Completion, Result<Receipt, StoreError>);
@@ -70,6 +70,10 @@ impl Store for ModelStore {
         state.completing.send((done, outcome)).expect("the thread lives as long as the store");
     }
 
+    fn compact(&self, _range: &Range) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn entries(&self) -> u64 {
         self.state().entries
     }
@@ -91,6 +95,9 @@ impl State {
             return Err(StoreError::Conflict);
         }
         let receipt = Receipt { first_entry: self.entries };
+        for Range { family, from, to } in commit.removals {
+            self.rows.retain(|(number, key), _| *number != family as u8 || *key < from || *key >= to);
+        }
         for Write { family, key, value } in commit.writes {
             match value {
                 Some(value) => drop(self.rows.insert((family as u8, key), value)),
@@ -115,6 +122,9 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
         Some(value) => layout::check_row(write.family, &write.key, value),
         None => Ok(()),
     };
+    if commit.removals.iter().any(|range| range.family == Family::Audit) {
+        return Err(StoreError::Corrupt("audit entries can only be appended".into()));
+    }
     commit.writes.iter().try_for_each(put)?;
     for rows in &commit.rows {
         rows.iter().try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;

@@ -61,6 +61,23 @@ fn a_link_row_moved_to_another_subject_or_version_is_refused() {
 }
 
 #[test]
+fn a_stored_row_leads_back_to_its_subject() {
+    let (line, other) = (Line::new(1), Line::new(3));
+    let (p, q) = (line.pseudonym_key.pseudonym(&link_value(9)), line.pseudonym_key.pseudonym(&link_value(8)));
+    let (key, value) = (line.escrow.row_key(&p), line.escrow.seal_link(&p, &link_value(9)));
+    assert_eq!(line.escrow.open_row(&line.pseudonym_key, &key, &value), Ok((p, link_value(9))));
+    let refused = Err(SealError::NotAuthentic);
+    assert_eq!(line.escrow.open_row(&line.pseudonym_key, &line.escrow.row_key(&q), &value), refused);
+    assert_eq!(other.escrow.open_row(&other.pseudonym_key, &key, &value), refused);
+    for bit in 0..8 * ROW_KEY_LEN {
+        let mut moved = key;
+        moved[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(line.escrow.open_row(&line.pseudonym_key, &moved, &value), refused);
+    }
+    assert_eq!(line.escrow.open_row(&line.pseudonym_key, &key, &value[..16]), Err(SealError::WrongLength));
+}
+
+#[test]
 fn a_forged_pseudonym_and_row_are_refused() {
     let line = Line::new(1);
     let forged = Pseudonym::from_bytes([0x77; 16]);

@@ -202,10 +202,10 @@ fn token_text(kid: Kid, pseudonym: &Pseudonym) -> String {
     String::from_utf8(text).expect("base32")
 }
 
-fn secret(bytes: &[u8; 32]) -> Secret {
+pub(crate) fn secret(bytes: &[u8; 32]) -> Secret {
     Secret::from_slice(bytes).expect("32 bytes")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }

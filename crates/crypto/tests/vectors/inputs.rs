@@ -48,7 +48,7 @@ pub(crate) struct DateShiftInput {
     pub(crate) max_days: u32,
 }
 
-fn named(name: &str) -> [u8; 32] {
+pub(crate) fn named(name: &str) -> [u8; 32] {
     sha256(format!("sluis/1 vectors, {name}").as_bytes())
 }
 

@@ -5,6 +5,7 @@
 //! The checksum of a namespace is not part of a vector: it decides what is refused, never what comes out.
 
 mod compute;
+mod extra;
 mod inputs;
 
 use std::fmt::Write;
@@ -18,6 +19,8 @@ struct File {
     cases: Vec<compute::Case>,
     elements: Vec<compute::Element>,
     date_shifts: Vec<compute::DateShift>,
+    imports: Vec<extra::Import>,
+    opt_outs: Vec<extra::OptOut>,
 }
 
 fn compute_file() -> File {
@@ -26,6 +29,8 @@ fn compute_file() -> File {
         cases: inputs::cases().into_iter().map(compute::case).collect(),
         elements: inputs::elements().into_iter().map(compute::element).collect(),
         date_shifts: inputs::date_shifts().into_iter().map(compute::date_shift).collect(),
+        imports: extra::imports(),
+        opt_outs: extra::opt_outs(),
     }
 }
 

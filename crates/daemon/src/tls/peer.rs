@@ -1,7 +1,7 @@
 //! Who is at the other end: the identity in the client certificate.
 
 use rustls::pki_types::CertificateDer;
-use sluis_domain::{Identity, Timestamp};
+use sluis_domain::{Identity, PublicKey, Timestamp};
 use sluis_engine::Caller;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
@@ -48,5 +48,7 @@ fn caller(der: &CertificateDer<'_>, certificate: &X509Certificate<'_>, trust_dom
         identity: Identity::from_spiffe(uri, trust_domain).ok()?,
         fingerprint: sluis_engine::fingerprint(der),
         not_after: Timestamp::from_millis(not_after).unwrap_or(Timestamp::MAX),
+        certificate: der.as_ref().into(),
+        key: PublicKey::from_spki(certificate.public_key().raw),
     })
 }

@@ -9,6 +9,10 @@ fn who(text: &str) -> Identity {
     text.parse().expect("organisation/member")
 }
 
+fn signed() -> Signed {
+    Signed { signature: vec![5; 70], certificate: vec![6; 300] }
+}
+
 fn grant(required: &[&str]) -> Grant {
     Grant {
         id: "g-1".parse().expect("id"),
@@ -21,6 +25,7 @@ fn grant(required: &[&str]) -> Grant {
             purpose: "linkage".into(),
             legal_basis: "consent".into(),
             max_values: 10,
+            max_values_per_day: Some(4),
             not_before: Some(at(100)),
             not_after: at(200),
         },
@@ -37,11 +42,11 @@ fn grant(required: &[&str]) -> Grant {
 fn comes_alive_only_with_every_approval() {
     let fresh = Record::new(grant(&["a-owner", "b-owner"]));
     assert_eq!(fresh.usable(at(150)), Err(Reason::GrantNotApproved));
-    let half = fresh.approve(&who("a-owner/s1"), at(60), 3).expect("first");
+    let half = fresh.approve(&who("a-owner/s1"), at(60), 3, signed()).expect("first");
     assert_eq!(half.usable(at(150)), Err(Reason::GrantNotApproved));
-    assert_eq!(half.approve(&who("a-owner/s1"), at(61), 3), Err(Reason::AlreadyApproved));
-    assert_eq!(half.approve(&who("a-owner/s2"), at(61), 3), Err(Reason::GrantDecided), "the other owner must");
-    let whole = half.approve(&who("b-owner/s1"), at(62), 3).expect("second");
+    assert_eq!(half.approve(&who("a-owner/s1"), at(61), 3, signed()), Err(Reason::AlreadyApproved));
+    assert_eq!(half.approve(&who("a-owner/s2"), at(61), 3, signed()), Err(Reason::GrantDecided), "the other owner must");
+    let whole = half.approve(&who("b-owner/s1"), at(62), 3, signed()).expect("second");
     assert_eq!(whole.usable(at(99)), Err(Reason::GrantNotStarted));
     assert_eq!(whole.usable(at(100)), Ok(()));
     assert_eq!(whole.usable(at(200)), Err(Reason::GrantExpired));
@@ -51,22 +56,22 @@ fn comes_alive_only_with_every_approval() {
 #[test]
 fn one_owner_needs_two_different_stewards_and_never_the_requester() {
     let fresh = Record::new(grant(&["uni", "uni"]));
-    assert_eq!(fresh.approve(&who("uni/etl"), at(60), 3), Err(Reason::OwnRequest));
-    let half = fresh.approve(&who("uni/s1"), at(60), 3).expect("first");
+    assert_eq!(fresh.approve(&who("uni/etl"), at(60), 3, signed()), Err(Reason::OwnRequest));
+    let half = fresh.approve(&who("uni/s1"), at(60), 3, signed()).expect("first");
     assert_eq!(half.awaiting().len(), 1);
-    assert!(half.approve(&who("uni/s2"), at(60), 3).expect("second").awaiting().is_empty());
+    assert!(half.approve(&who("uni/s2"), at(60), 3, signed()).expect("second").awaiting().is_empty());
 }
 
 #[test]
 fn denied_and_revoked_are_final() {
     let fresh = Record::new(grant(&["a-owner"]));
-    let denied = fresh.deny(&who("a-owner/s1"), at(60)).expect("denies");
-    assert_eq!(denied.approve(&who("a-owner/s2"), at(61), 3), Err(Reason::GrantDecided));
+    let denied = fresh.deny(&who("a-owner/s1"), at(60), signed()).expect("denies");
+    assert_eq!(denied.approve(&who("a-owner/s2"), at(61), 3, signed()), Err(Reason::GrantDecided));
     assert_eq!(denied.usable(at(150)), Err(Reason::GrantDenied));
-    assert_eq!(denied.revoke(&who("uni/etl"), at(61)), Err(Reason::GrantDecided));
-    let alive = fresh.approve(&who("a-owner/s1"), at(60), 3).expect("approves");
-    assert_eq!(alive.deny(&who("a-owner/s1"), at(61)), Err(Reason::GrantDecided));
-    let revoked = alive.revoke(&who("a-owner/s1"), at(61)).expect("revokes");
+    assert_eq!(denied.revoke(&who("uni/etl"), at(61), signed()), Err(Reason::GrantDecided));
+    let alive = fresh.approve(&who("a-owner/s1"), at(60), 3, signed()).expect("approves");
+    assert_eq!(alive.deny(&who("a-owner/s1"), at(61), signed()), Err(Reason::GrantDecided));
+    let revoked = alive.revoke(&who("a-owner/s1"), at(61), signed()).expect("revokes");
     assert_eq!(revoked.usable(at(150)), Err(Reason::GrantRevoked));
 }
 
@@ -76,6 +81,7 @@ fn wrong_terms_name_every_field() {
     assert_eq!(terms.check(at(50)), Ok(()));
     terms.purpose = "  ".into();
     terms.max_values = 0;
+    terms.max_values_per_day = None;
     terms.not_after = at(10);
     let fields: Vec<_> = terms.check(at(50)).expect_err("wrong").into_iter().map(|(field, _)| field).collect();
     assert_eq!(fields, ["purpose", "max_values", "not_after", "not_after"]);
@@ -85,8 +91,8 @@ fn wrong_terms_name_every_field() {
 #[test]
 fn canonical_bytes_are_frozen() {
     let expected: Vec<u8> = [
-        &b"\x01\0\x03g-1\x01\0\x01a\0\x03bsn\0\x01b\0\x03pid\x01"[..],
-        b"\0\x07linkage\0\x07consent\0\0\0\0\0\0\0\x0a",
+        &b"\x02\0\x03g-1\x01\0\x01a\0\x03bsn\0\x01b\0\x03pid\x01"[..],
+        b"\0\x07linkage\0\x07consent\0\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\x04",
         b"\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\xc8",
         b"\0\x01\0\x06nl.bsn",
         b"\0\x03uni\0\x03uni\0\x03etl\0\0\0\0\0\0\0\x32\0\0\0\0\0\0\0\x03",
@@ -98,8 +104,8 @@ fn canonical_bytes_are_frozen() {
 
 #[test]
 fn records_survive_the_store_and_cuts_do_not_panic() {
-    let record = Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60), 3).expect("approves");
-    let record = record.revoke(&who("uni/etl"), at(70)).expect("withdraws");
+    let record = Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60), 3, signed()).expect("approves");
+    let record = record.revoke(&who("uni/etl"), at(70), signed()).expect("withdraws");
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes), Ok(record));
     for end in 0..bytes.len() {
@@ -116,9 +122,9 @@ proptest! {
         for (event, person, time) in events {
             let person = who(people[person as usize]);
             let next = match event {
-                0 | 1 => record.approve(&person, at(time), 3),
-                2 => record.deny(&person, at(time)),
-                _ => record.revoke(&person, at(time)),
+                0 | 1 => record.approve(&person, at(time), 3, signed()),
+                2 => record.deny(&person, at(time), signed()),
+                _ => record.revoke(&person, at(time), signed()),
             };
             record = next.unwrap_or(record);
             if record.usable(at(150)).is_ok() {

@@ -22,21 +22,25 @@ pub enum Family {
     Link = 4,
     /// Identity rows.
     Identity = 5,
-    /// Opt-out marks (reserved).
+    /// Sealed opt-outs and erasures that wait.
     Optout = 6,
     /// Corrected identifiers (reserved).
     Alias = 7,
-    /// Imported mappings (reserved).
+    /// Imported mappings.
     Import = 8,
     /// Audit entries: key = sequence as u64 big-endian. Written through [`Commit::entries`] only.
     Audit = 9,
     /// Store format and identity.
     Meta = 10,
+    /// Full tiles of the audit log's tree: key = level (1) || index as u64 big-endian.
+    Tree = 11,
+    /// Sealed counters of sources.
+    Quota = 12,
 }
 
 impl Family {
     /// All families, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Keyring,
         Self::Registry,
         Self::Grants,
@@ -47,6 +51,8 @@ impl Family {
         Self::Import,
         Self::Audit,
         Self::Meta,
+        Self::Tree,
+        Self::Quota,
     ];
 
     /// Its name in the store.
@@ -62,6 +68,8 @@ impl Family {
             Self::Import => "import",
             Self::Audit => "audit",
             Self::Meta => "meta",
+            Self::Tree => "tree",
+            Self::Quota => "quota",
         }
     }
 }
@@ -86,6 +94,17 @@ pub struct Expectation {
     pub key: Vec<u8>,
     /// The exact present value; `None`: absent.
     pub value: Option<Vec<u8>>,
+}
+
+/// All rows of a family with `from` <= key < `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Where.
+    pub family: Family,
+    /// First key.
+    pub from: Vec<u8>,
+    /// First key that stays.
+    pub to: Vec<u8>,
 }
 
 /// Many rows of one family with keys of one length, in one buffer: no allocation per row.
@@ -165,12 +184,14 @@ impl std::fmt::Debug for PackedRows {
     }
 }
 
-/// What is written together, or not at all: `writes` in order, then `rows` in order, then `entries`. A later
-/// write of a key wins.
+/// What is written together, or not at all: `removals`, then `writes` in order, then `rows` in order, then `entries`. A
+/// later write of a key wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
     /// Conditions on the state before the commit.
     pub expect: Vec<Expectation>,
+    /// Ranges that are emptied. Never of `audit`.
+    pub removals: Vec<Range>,
     /// Single writes, in order.
     pub writes: Vec<Write>,
     /// Bulk rows.
@@ -183,6 +204,18 @@ impl Commit {
     /// Adds a put.
     pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
         self.writes.push(Write { family, key: key.into(), value: Some(value.into()) });
+        self
+    }
+
+    /// Removes one key.
+    pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) -> &mut Self {
+        self.writes.push(Write { family, key: key.into(), value: None });
+        self
+    }
+
+    /// Adds a removal.
+    pub fn remove(&mut self, family: Family, from: impl Into<Vec<u8>>, to: impl Into<Vec<u8>>) -> &mut Self {
+        self.removals.push(Range { family, from: from.into(), to: to.into() });
         self
     }
 
@@ -268,6 +301,12 @@ pub trait Store: Send + Sync {
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Io("the store stopped".into())))
     }
 
+    /// Rewrites the files that hold (or held) rows of this range, so that what was removed leaves the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn compact(&self, range: &Range) -> Result<(), StoreError>;
+
     /// Number of audit entries; also the next sequence number.
     fn entries(&self) -> u64;
 
@@ -324,7 +363,9 @@ mod tests {
                 (7, "alias"),
                 (8, "import"),
                 (9, "audit"),
-                (10, "meta")
+                (10, "meta"),
+                (11, "tree"),
+                (12, "quota")
             ]
         );
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use super::quota::{Quota, Quotas};
 use crate::generalise::Generalisation;
 use crate::id::{ChainId, ElementName, NamespaceId, OrganisationId};
 
@@ -17,6 +18,7 @@ pub struct Chain {
     pub(super) reidentify_to: BTreeSet<OrganisationId>,
     pub(super) reidentify_approvals: u8,
     pub(super) retention: Option<Retention>,
+    pub(super) quotas: Quotas,
     pub(super) namespaces: BTreeMap<NamespaceId, ChainNamespace>,
     pub(super) elements: Elements,
 }
@@ -72,7 +74,10 @@ pub enum Treatment {
     Drop,
 }
 
-/// How long a chain's escrow is kept: `"10y"`, `"18m"`, `"90d"`.
+/// How long a chain's escrow is kept: `"10y"`, `"18m"`, `"6w"`, `"90d"`.
+///
+/// A duration, not a date on a calendar: a month is 31 days and a year 366, so that it never ends before the same day
+/// of a later month or year would come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Retention {
     count: u16,
@@ -82,17 +87,23 @@ pub struct Retention {
 /// The unit of a [`Retention`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RetentionUnit {
-    /// `d`
+    /// `d`: 24 hours.
     Days,
-    /// `m`
+    /// `w`: 7 days.
+    Weeks,
+    /// `m`: 31 days.
     Months,
-    /// `y`
+    /// `y`: 366 days.
     Years,
 }
 
+const MILLIS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
+
 /// A text that is not a retention.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a retention is a whole number from 1 to 9999 and a unit: \"90d\" (days), \"18m\" (months), \"10y\" (years)")]
+#[error(
+    "a retention is a whole number from 1 to 9999 and a unit: \"90d\" (days), \"6w\" (weeks), \"18m\" (months), \"10y\" (years)"
+)]
 pub struct InvalidRetention;
 
 /// Elements in the order of the registry, found by name.
@@ -136,6 +147,12 @@ impl Chain {
     /// How long the escrow is kept; `None` for without limit.
     pub fn retention(&self) -> Option<Retention> {
         self.retention
+    }
+
+    /// What limits this source: its own quota, or else the one that the chain has for every source; without limits if
+    /// there is none. The answer for an organisation that is no source means nothing.
+    pub fn quota(&self, source: &OrganisationId) -> Quota {
+        self.quotas.of(source)
     }
 
     /// How the chain uses this namespace.
@@ -294,6 +311,17 @@ impl Retention {
     pub fn unit(self) -> RetentionUnit {
         self.unit
     }
+
+    /// Its length in milliseconds.
+    pub fn millis(self) -> u64 {
+        let days = match self.unit {
+            RetentionUnit::Days => 1,
+            RetentionUnit::Weeks => 7,
+            RetentionUnit::Months => 31,
+            RetentionUnit::Years => 366,
+        };
+        u64::from(self.count) * days * MILLIS_PER_DAY
+    }
 }
 
 impl FromStr for Retention {
@@ -302,6 +330,7 @@ impl FromStr for Retention {
     fn from_str(text: &str) -> Result<Self, InvalidRetention> {
         let unit = match text.bytes().last() {
             Some(b'd') => RetentionUnit::Days,
+            Some(b'w') => RetentionUnit::Weeks,
             Some(b'm') => RetentionUnit::Months,
             Some(b'y') => RetentionUnit::Years,
             _ => return Err(InvalidRetention),
@@ -317,6 +346,7 @@ impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = match self.unit {
             RetentionUnit::Days => 'd',
+            RetentionUnit::Weeks => 'w',
             RetentionUnit::Months => 'm',
             RetentionUnit::Years => 'y',
         };

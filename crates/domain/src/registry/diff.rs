@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
+use super::place::{ChainPart, NamespacePart, OrganisationPart, Place};
 use super::{Chain, Members, Namespace, Organisation, Problem, Registry};
 use crate::identifier::{Checksum, InputMode};
 
@@ -30,24 +31,31 @@ pub enum ChangeKind {
     Changed,
 }
 
-/// All differences, in a fixed order: organisations, namespaces, chains, each by id and key. Whatever is added or
+/// All differences, in a fixed order: organisations, keys, namespaces, chains, each by id and key. Whatever is added or
 /// removed as a whole is shown key by key. The order of elements in a chain carries no meaning and is not compared.
 pub fn diff(old: &Registry, new: &Registry) -> Vec<Change> {
+    changes(old, new).into_values().collect()
+}
+
+/// All differences by place.
+pub(super) fn changes(old: &Registry, new: &Registry) -> BTreeMap<Place, Change> {
     let (mut old, new) = (facts(old), facts(new));
-    let mut changes: BTreeMap<Place, Change> = BTreeMap::new();
-    for (place, (path, after)) in new {
-        let before = old.remove(&place).map(|(_, before)| before);
+    let mut changes = BTreeMap::new();
+    for (place, after) in new {
+        let before = old.remove(&place);
         let kind = match &before {
             Some(before) if *before == after => continue,
             Some(_) => ChangeKind::Changed,
             None => ChangeKind::Added,
         };
+        let path = place.to_string();
         changes.insert(place, Change { kind, path, before, after: Some(after) });
     }
-    for (place, (path, before)) in old {
+    for (place, before) in old {
+        let path = place.to_string();
         changes.insert(place, Change { kind: ChangeKind::Removed, path, before: Some(before), after: None });
     }
-    changes.into_values().collect()
+    changes
 }
 
 /// `+ path: after`, `- path: before`, `~ path: before -> after`.
@@ -104,86 +112,62 @@ fn forbidden(path: String, message: impl Into<String>) -> Problem {
     Problem { line: 0, column: 0, path, message: message.into() }
 }
 
-/// Where a fact stands in the order: part, id, rank of the key, name of the element or namespace.
-type Place = (u8, String, u8, String);
-/// Path and value.
-type Fact = (String, String);
-
 /// The registry as single facts. What is empty is no fact.
-fn facts(registry: &Registry) -> BTreeMap<Place, Fact> {
-    let mut facts = Facts::default();
-    registry.organisations().for_each(|organisation| facts.organisation(organisation));
-    registry.namespaces().for_each(|namespace| facts.namespace(namespace));
-    registry.chains().for_each(|chain| facts.chain(chain));
-    facts.found
+fn facts(registry: &Registry) -> BTreeMap<Place, String> {
+    let organisations = registry.organisations().flat_map(organisation_facts);
+    let keys = registry.keys().map(|(member, key)| (Place::Key(member.clone()), key.to_string()));
+    let namespaces = registry.namespaces().flat_map(namespace_facts);
+    let chains = registry.chains().flat_map(chain_facts);
+    organisations.chain(keys).chain(namespaces).chain(chains).filter(|(_, value)| !value.is_empty()).collect()
 }
 
-#[derive(Default)]
-struct Facts {
-    found: BTreeMap<Place, Fact>,
+type Fact = (Place, String);
+
+fn organisation_facts(organisation: &Organisation) -> impl Iterator<Item = Fact> {
+    let members = match organisation.members() {
+        Members::All => "*".to_owned(),
+        Members::Listed(names) => list_or_nobody(names),
+    };
+    let parts = [
+        (OrganisationPart::Name, organisation.name().to_owned()),
+        (OrganisationPart::Members, members),
+        (OrganisationPart::Stewards, list(organisation.stewards())),
+        (OrganisationPart::Auditors, list(organisation.auditors())),
+        (OrganisationPart::Blocked, list(organisation.blocked())),
+    ];
+    parts.into_iter().map(|(part, value)| (Place::Organisation(organisation.id().clone(), part), value))
 }
 
-impl Facts {
-    fn organisation(&mut self, organisation: &Organisation) {
-        let id = organisation.id();
-        let members = match organisation.members() {
-            Members::All => "*".to_owned(),
-            Members::Listed(names) if names.is_empty() => "(nobody)".to_owned(),
-            Members::Listed(names) => list(names),
-        };
-        let keys = [
-            ("name", organisation.name().to_owned()),
-            ("members", members),
-            ("stewards", list(organisation.stewards())),
-            ("auditors", list(organisation.auditors())),
-            ("blocked", list(organisation.blocked())),
-        ];
-        self.keys(0, &format!("organisation[{id}]"), keys);
-    }
+fn namespace_facts(namespace: &Namespace) -> impl Iterator<Item = Fact> {
+    let parts = [
+        (NamespacePart::Identifier, namespace.identifier().to_string()),
+        (NamespacePart::Input, input_text(namespace.input()).to_owned()),
+        (NamespacePart::Checksum, checksum_text(namespace.checksum()).to_owned()),
+    ];
+    parts.into_iter().map(|(part, value)| (Place::Namespace(namespace.id().clone(), part), value))
+}
 
-    fn namespace(&mut self, namespace: &Namespace) {
-        let keys = [
-            ("identifier", namespace.identifier().to_string()),
-            ("input", input_text(namespace.input()).to_owned()),
-            ("checksum", checksum_text(namespace.checksum()).to_owned()),
-        ];
-        self.keys(1, &format!("namespace[{}]", namespace.id()), keys);
-    }
+fn chain_facts(chain: &Chain) -> impl Iterator<Item = Fact> {
+    let parts = [
+        (ChainPart::Owner, chain.owner().to_string()),
+        (ChainPart::Sources, list(chain.sources())),
+        (ChainPart::Recipients, list(chain.recipients())),
+        (ChainPart::ReidentifyTo, list_or_nobody(chain.reidentify_to())),
+        (ChainPart::ReidentifyApprovals, chain.reidentify_approvals().to_string()),
+        (ChainPart::Retention, chain.retention().map(|retention| retention.to_string()).unwrap_or_default()),
+        (ChainPart::Quota(None), chain.quotas.others.to_string()),
+    ];
+    let quotas = chain.quotas.by_source.iter();
+    let quotas = quotas.map(|(source, quota)| (ChainPart::Quota(Some(source.clone())), quota.to_string()));
+    let namespaces = chain.namespaces().map(|line| (ChainPart::Namespace(line.id().clone()), line.to_string()));
+    let elements = chain.elements().iter();
+    let elements = elements.map(|it| (ChainPart::Element(it.name().clone()), it.treatment().to_string()));
+    let parts = parts.into_iter().chain(quotas).chain(namespaces).chain(elements);
+    parts.map(|(part, value)| (Place::Chain(chain.id().clone(), part), value))
+}
 
-    fn chain(&mut self, chain: &Chain) {
-        let path = format!("chain[{}]", chain.id());
-        let reidentify_to = list(chain.reidentify_to());
-        let keys = [
-            ("owner", chain.owner().to_string()),
-            ("sources", list(chain.sources())),
-            ("recipients", list(chain.recipients())),
-            ("reidentify_to", if reidentify_to.is_empty() { "(nobody)".to_owned() } else { reidentify_to }),
-            ("reidentify_approvals", chain.reidentify_approvals().to_string()),
-            ("retention", chain.retention().map(|retention| retention.to_string()).unwrap_or_default()),
-        ];
-        let ranks = keys.len() as u8;
-        self.keys(2, &path, keys);
-        for namespace in chain.namespaces() {
-            let at = format!("{path}.namespace[{}]", namespace.id());
-            self.add((2, path.clone(), ranks, namespace.id().to_string()), at, namespace.to_string());
-        }
-        for element in chain.elements() {
-            let at = format!("{path}.element[{}]", element.name());
-            self.add((2, path.clone(), ranks + 1, element.name().to_string()), at, element.treatment().to_string());
-        }
-    }
-
-    fn keys<const N: usize>(&mut self, part: u8, path: &str, keys: [(&str, String); N]) {
-        for (rank, (key, value)) in (0u8..).zip(keys) {
-            self.add((part, path.to_owned(), rank, String::new()), format!("{path}.{key}"), value);
-        }
-    }
-
-    fn add(&mut self, place: Place, path: String, value: String) {
-        if !value.is_empty() {
-            self.found.insert(place, (path, value));
-        }
-    }
+fn list_or_nobody<T: Display>(ids: &BTreeSet<T>) -> String {
+    if ids.is_empty() { "(nobody)".to_owned() } else { list(ids) }
 }
 
 fn list<T: Display>(ids: &BTreeSet<T>) -> String {

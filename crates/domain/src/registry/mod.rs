@@ -3,14 +3,18 @@
 //!
 //! It is declarative. The operator writes the whole as TOML (`docs/samples/registry.toml` shows every key),
 //! [`Registry::parse`] takes all of it or nothing and names every error at once, and [`diff`] shows what would
-//! change. A [`Registry`] is valid by construction: every reference resolves, every owner has its stewards, every
-//! treatment has exactly its parameters. It holds no personal data, so all of it may be shown and logged.
+//! change, [`required_signers`] who must sign that. A [`Registry`] is valid by construction: every reference resolves,
+//! every owner has its stewards, every steward has one key that nobody else has, every treatment has exactly its
+//! parameters. It holds no personal data, so all of it may be shown and logged.
 
 mod chain;
 mod diff;
 mod organisation;
+mod place;
 mod problem;
+mod quota;
 mod raw;
+mod signers;
 mod validate;
 
 #[cfg(test)]
@@ -22,9 +26,12 @@ pub use chain::{Chain, ChainNamespace, Element, LinkMode, Retention, RetentionUn
 pub use diff::{Change, ChangeKind, diff};
 pub use organisation::{Members, Organisation};
 pub use problem::Problem;
+pub use quota::Quota;
+pub use signers::{REQUIRED_SIGNATURES, Requirement, Signers, required_signers};
 
 use crate::id::{ChainId, Identity, NamespaceId, OrganisationId};
 use crate::identifier::{Checksum, IdentifierKind, InputMode};
+use crate::public_key::PublicKey;
 
 /// Most chains in a registry.
 pub const MAX_CHAINS: usize = 1_000;
@@ -32,10 +39,13 @@ pub const MAX_CHAINS: usize = 1_000;
 pub const MAX_NAMESPACES_PER_CHAIN: usize = 64;
 /// Most elements in a chain.
 pub const MAX_ELEMENTS_PER_CHAIN: usize = 4_096;
-/// Fewest approvals of a re-identification, and fewest stewards of an organisation that owns a chain: two gates.
+/// Fewest approvals of a re-identification, and fewest stewards of an organisation that owns a chain: two gates, and
+/// two signatures ([`REQUIRED_SIGNATURES`]) under a change of the chain.
 pub const MIN_APPROVALS: u8 = 2;
 /// Longest date shift, in days either way (about a century).
 pub const MAX_SHIFT_DAYS: u32 = 36_500;
+/// From this many rows of a UTC day on, [`Quota::rejected_percent`] is looked at: a share of few rows says little.
+pub const MIN_ROWS_FOR_REJECTED_PERCENT: u64 = 1_000;
 /// Longest name of an organisation, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
 
@@ -43,6 +53,7 @@ pub const MAX_NAME_CHARS: usize = 200;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Registry {
     organisations: BTreeMap<OrganisationId, Organisation>,
+    keys: BTreeMap<Identity, PublicKey>,
     namespaces: BTreeMap<NamespaceId, Namespace>,
     chains: BTreeMap<ChainId, Chain>,
 }
@@ -57,9 +68,14 @@ pub struct Namespace {
 }
 
 impl Registry {
-    /// A registry without organisations, namespaces and chains: what a new custodian starts with.
+    /// A registry without organisations, keys, namespaces and chains: what a new custodian starts with.
     pub fn empty() -> Self {
-        Self { organisations: BTreeMap::new(), namespaces: BTreeMap::new(), chains: BTreeMap::new() }
+        Self {
+            organisations: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            chains: BTreeMap::new(),
+        }
     }
 
     /// Parses and validates a registry in TOML. `custodians` are those of the daemon's own configuration; none of
@@ -85,6 +101,16 @@ impl Registry {
     /// The organisation with this id.
     pub fn organisation(&self, id: &OrganisationId) -> Option<&Organisation> {
         self.organisations.get(id)
+    }
+
+    /// The pinned key that this steward's signatures are verified with; `None` for whoever is no steward.
+    pub fn key(&self, steward: &Identity) -> Option<&PublicKey> {
+        self.keys.get(steward)
+    }
+
+    /// All pinned keys in the order of their holders: one of each steward, each different.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = (&Identity, &PublicKey)> {
+        self.keys.iter()
     }
 
     /// The namespace with this id.

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problems, quoted};
-use crate::id::ChainId;
+use crate::id::{ChainId, Identity};
 
 /// A value and the byte of the text where it begins.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub(super) type Texts = At<Vec<At<String>>>;
 #[derive(Debug)]
 pub(super) struct RawRegistry {
     pub(super) organisations: Vec<RawOrganisation>,
+    pub(super) keys: Vec<RawKey>,
     pub(super) namespaces: Vec<RawNamespace>,
     pub(super) chains: Vec<RawChain>,
 }
@@ -59,6 +60,13 @@ pub(super) struct RawOrganisation {
 }
 
 #[derive(Debug)]
+pub(super) struct RawKey {
+    pub(super) entry: Entry,
+    pub(super) member: Option<At<String>>,
+    pub(super) public_key: Option<At<String>>,
+}
+
+#[derive(Debug)]
 pub(super) struct RawNamespace {
     pub(super) entry: Entry,
     pub(super) id: Option<At<String>>,
@@ -78,8 +86,18 @@ pub(super) struct RawChain {
     pub(super) reidentify_approvals: Option<At<u64>>,
     pub(super) retention: Option<At<String>>,
     pub(super) deliver: Option<At<String>>,
+    pub(super) quotas: Vec<RawQuota>,
     pub(super) namespaces: Vec<RawChainNamespace>,
     pub(super) elements: Vec<RawElement>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawQuota {
+    pub(super) entry: Entry,
+    pub(super) source: Option<At<String>>,
+    pub(super) subjects_per_day: Option<At<u64>>,
+    pub(super) rejected_percent: Option<At<u64>>,
+    pub(super) requests_per_minute: Option<At<u64>>,
 }
 
 #[derive(Debug)]
@@ -126,6 +144,7 @@ pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<RawRegistr
             .into_iter()
             .map(|f| organisation(f, problems))
             .collect(),
+        keys: fields.entries("key", "member", problems).into_iter().map(|f| key(f, problems)).collect(),
         namespaces: fields.entries("namespace", "id", problems).into_iter().map(|f| namespace(f, problems)).collect(),
         chains: fields.entries("chain", "id", problems).into_iter().map(|f| chain(f, problems)).collect(),
     };
@@ -141,6 +160,16 @@ fn organisation(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawOrgan
         stewards: fields.texts("stewards", problems),
         auditors: fields.texts("auditors", problems),
         blocked: fields.texts("blocked", problems),
+        entry: fields.entry.clone(),
+    };
+    fields.finish(problems);
+    raw
+}
+
+fn key(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawKey {
+    let raw = RawKey {
+        member: fields.required_text("member", problems),
+        public_key: fields.required_text("public_key", problems),
         entry: fields.entry.clone(),
     };
     fields.finish(problems);
@@ -177,12 +206,25 @@ fn chain(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawChain {
         reidentify_approvals: fields.number("reidentify_approvals", problems),
         retention: fields.text("retention", problems),
         deliver: fields.text("deliver", problems),
+        quotas: fields.entries("quota", "source", problems).into_iter().map(|f| quota(f, problems)).collect(),
         namespaces: fields
             .entries("namespace", "id", problems)
             .into_iter()
             .map(|f| chain_namespace(f, problems))
             .collect(),
         elements: fields.entries("element", "name", problems).into_iter().map(|f| element(f, problems)).collect(),
+        entry: fields.entry.clone(),
+    };
+    fields.finish(problems);
+    raw
+}
+
+fn quota(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawQuota {
+    let raw = RawQuota {
+        source: fields.text("source", problems),
+        subjects_per_day: fields.number("subjects_per_day", problems),
+        rejected_percent: fields.number("rejected_percent", problems),
+        requests_per_minute: fields.number("requests_per_minute", problems),
         entry: fields.entry.clone(),
     };
     fields.finish(problems);
@@ -330,8 +372,9 @@ impl<'d> Fields<'d> {
 
 fn entry_name(table: &DeTable<'_>, name_key: &str, index: usize) -> String {
     let name = table.get(name_key).and_then(|value| value.get_ref().as_str());
-    // All ids have one syntax.
-    name.filter(|name| name.parse::<ChainId>().is_ok()).map_or_else(|| format!("#{}", index + 1), str::to_owned)
+    // All ids have one syntax; keys are named by an organisation and a member.
+    let usable = |name: &str| name.parse::<ChainId>().is_ok() || name.parse::<Identity>().is_ok();
+    name.filter(|name| usable(name)).map_or_else(|| format!("#{}", index + 1), str::to_owned)
 }
 
 fn is_plain(key: &str) -> bool {

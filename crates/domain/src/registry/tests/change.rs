@@ -36,12 +36,14 @@ fn changes_are_shown_in_a_fixed_order_with_before_and_after() {
         .replace("reidentify_to = [\"hospital-north\", \"gp-south\"]", "reidentify_to = []")
         .replace("link = \"escrow\"", "link = \"inbound\"")
         .replace("max_days = 30", "max_days = 60")
-        .replace("name = \"remark\"", "name = \"note\"");
+        .replace("name = \"remark\"", "name = \"note\"")
+        + &key("uni-research/etl", 3);
     assert_eq!(
         shown(SMALL, &new),
         [
             "~ organisation[uni-research].stewards: steward-1, steward-2 -> etl, steward-1, steward-2",
             "+ organisation[uni-research].blocked: privacy-officer",
+            "+ key[uni-research/etl]: MCowBQYDK2VwAyEAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=",
             "~ namespace[nl.bsn].checksum: strict -> off",
             "~ chain[diabetes-study].reidentify_to: gp-south, hospital-north -> (nobody)",
             "- chain[diabetes-study].retention: 10y",

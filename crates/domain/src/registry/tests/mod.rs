@@ -1,12 +1,16 @@
 //! Tests of the registry. Each refusal has its own: the sample with one thing wrong, and the one problem that follows.
 
 mod change;
+mod keys;
 mod model;
+mod quota;
 mod rules;
+mod signers;
 mod text;
 
 use super::{Problem, Registry};
 use crate::id::Identity;
+use crate::public_key::PublicKey;
 
 /// The documented sample.
 const SAMPLE: &str = include_str!("../../../../../docs/samples/registry.toml");
@@ -30,6 +34,14 @@ members = ["etl", "steward-1", "steward-2", "privacy-officer"]
 stewards = ["steward-1", "steward-2"]
 auditors = ["privacy-officer"]
 blocked = []
+
+[[key]]
+member = "uni-research/steward-1"
+public_key = "MCowBQYDK2VwAyEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+
+[[key]]
+member = "uni-research/steward-2"
+public_key = "MCowBQYDK2VwAyEAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
 
 [[namespace]]
 id = "nl.bsn"
@@ -87,6 +99,11 @@ fn parse(text: &str) -> Result<Registry, Vec<Problem>> {
 fn edited(from: &str, to: &str) -> String {
     assert_eq!(SMALL.matches(from).count(), 1, "{from:?} must be in the small registry exactly once");
     SMALL.replace(from, to)
+}
+
+/// A key for `member`, which may be appended to any registry; `number` makes it differ from others (1 and 2 are used).
+fn key(member: &str, number: u8) -> String {
+    format!("\n[[key]]\nmember = \"{member}\"\npublic_key = \"{}\"\n", PublicKey::ed25519(&[number; 32]))
 }
 
 /// The problems of a text, without the message.

@@ -143,10 +143,21 @@ fn only_keep_and_drop_stay_with_the_client() {
 
 #[test]
 fn a_retention_is_written_as_it_was_read() {
-    for text in ["10y", "18m", "90d", "1d", "9999y"] {
+    for text in ["10y", "18m", "6w", "90d", "1d", "9999y"] {
         assert_eq!(
             text.parse::<crate::registry::Retention>().map(|retention| retention.to_string()),
             Ok(text.to_owned())
         );
+    }
+}
+
+#[test]
+fn a_retention_is_a_fixed_time() {
+    const DAY: u64 = 86_400_000;
+    for (text, days) in
+        [("1d", 1), ("90d", 90), ("2w", 14), ("1m", 31), ("18m", 558), ("1y", 366), ("9999y", 3_659_634)]
+    {
+        let retention: crate::registry::Retention = text.parse().expect("a retention");
+        assert_eq!(retention.millis(), days * DAY, "{text}");
     }
 }

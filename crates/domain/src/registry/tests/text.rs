@@ -216,10 +216,26 @@ proptest! {
 fn check(text: &str) {
     match parse(text) {
         Ok(registry) => {
+            let keys: std::collections::BTreeSet<_> = registry.keys().map(|(_, key)| key).collect();
+            let stewards: usize = registry.organisations().map(|organisation| organisation.stewards().len()).sum();
+            assert_eq!(
+                (keys.len(), registry.keys().len()),
+                (stewards, stewards),
+                "each steward has one, each different"
+            );
+            for (holder, _) in registry.keys() {
+                let of = registry.organisation(&holder.organisation).expect("a holder is of an organisation");
+                assert!(of.is_steward(&holder.member));
+            }
             for chain in registry.chains() {
                 let stewards = registry.owner(chain).expect("an owner is registered").stewards().len();
                 assert!(stewards >= usize::from(chain.reidentify_approvals()) && chain.reidentify_approvals() >= 2);
                 assert!(!chain.sources().is_empty() && !chain.elements().is_empty());
+                let quotas = chain.sources().iter().map(|source| chain.quota(source));
+                for quota in quotas {
+                    assert!(quota.subjects_per_day != Some(0) && quota.requests_per_minute != Some(0));
+                    assert!(quota.rejected_percent.is_none_or(|percent| (1..=100).contains(&percent)));
+                }
                 for element in chain.elements() {
                     assert_eq!(chain.element(element.name()), Some(element));
                     assert!(element.treatment().namespace().is_none_or(|id| chain.namespace(id).is_some()));

@@ -7,7 +7,7 @@ use super::super::chain::{Chain, ChainNamespace, Element, Elements, LinkMode, Re
 use super::super::problem::{Problems, quoted};
 use super::super::raw::{At, Entry, RawChain, RawChainNamespace, Texts};
 use super::super::{MAX_ELEMENTS_PER_CHAIN, MAX_NAMESPACES_PER_CHAIN, MIN_APPROVALS};
-use super::{Known, Parties, Register, choice, ids, parsed, treatment};
+use super::{Known, Parties, Register, choice, ids, parsed, quota, treatment};
 use crate::id::{ChainId, ElementName, NamespaceId, OrganisationId};
 use crate::identifier::InputMode;
 
@@ -16,10 +16,14 @@ pub(super) fn chain(id: &ChainId, raw: &RawChain, parties: &Parties, problems: &
     let entry = &raw.entry;
     let approvals = approvals(raw, problems);
     let owner = owner(raw, approvals.unwrap_or(MIN_APPROVALS), parties, problems);
+    let before = problems.count();
     let sources = organisations(raw.sources.as_ref(), entry, "sources", parties, problems);
     if let Some(texts) = raw.sources.as_ref().filter(|texts| texts.value.is_empty()) {
         problems.report(texts.at, entry.key("sources"), "a chain needs at least one source; name who submits records");
     }
+    // Against a list of sources that is itself broken, no quota is held.
+    let sound = raw.sources.is_some() && problems.count() == before;
+    let quotas = quota::quotas(raw, Some(&sources).filter(|_| sound), problems);
     let recipients = organisations(raw.recipients.as_ref(), entry, "recipients", parties, problems);
     let reidentify_to = match &raw.reidentify_to {
         Some(texts) => organisations(Some(texts), entry, "reidentify_to", parties, problems),
@@ -40,6 +44,7 @@ pub(super) fn chain(id: &ChainId, raw: &RawChain, parties: &Parties, problems: &
             Some(retention) => Some(retention?),
             None => None,
         },
+        quotas: quotas?,
         namespaces: super::all_sound(namespaces)?,
         elements: Elements::new(elements?),
     })
@@ -72,8 +77,9 @@ fn owner(raw: &RawChain, approvals: u8, parties: &Parties, problems: &mut Proble
     let stewards = organisation.as_ref()?.stewards().len();
     if stewards < usize::from(approvals) {
         let message = format!(
-            "\"{id}\" has {stewards} of the {approvals} stewards that approve grants on this chain; name more in its \
-             `stewards`"
+            "\"{id}\" has {stewards} of the {approvals} stewards that an owner of this chain needs, because grants on it \
+             need the approval, and changes of it the signatures, of different stewards; name more in its `stewards`, \
+             each with a [[key]]"
         );
         problems.report(text.at, raw.entry.key("owner"), message);
         return None;

@@ -4,6 +4,8 @@
 //! otherwise broken stays known under its id (as `None`), so that a reference to it is not a second error.
 
 mod chain;
+mod keys;
+mod quota;
 mod treatment;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +40,7 @@ pub(super) fn registry(raw: &RawRegistry, custodians: &[Identity], problems: &mu
         let typed = |id: &NamespaceId, problems: &mut Problems<'_>| namespace(id, entry, problems);
         namespaces.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
     }
+    let keys = keys::keys(raw, &organisations.known, problems);
     let parties = Parties { organisations: organisations.known, namespaces: namespaces.known };
 
     if let Some(surplus) = raw.chains.get(MAX_CHAINS) {
@@ -50,6 +53,7 @@ pub(super) fn registry(raw: &RawRegistry, custodians: &[Identity], problems: &mu
     }
     Some(Registry {
         organisations: all_sound(parties.organisations)?,
+        keys: all_sound(keys)?,
         namespaces: all_sound(parties.namespaces)?,
         chains: all_sound::<_, Chain>(chains.known)?,
     })
@@ -181,7 +185,7 @@ impl<I: Ord + Clone + FromStr<Err: Display> + Display, T> Register<I, T> {
             Some((at, id)) => (at, id),
             None => {
                 // Any id will do: what comes of it is thrown away.
-                let Ok(stand_in) = "0".parse() else { return };
+                let Some(stand_in) = ["0", "0/0"].iter().find_map(|text| text.parse().ok()) else { return };
                 typed(&stand_in, problems);
                 return;
             }
@@ -258,4 +262,21 @@ fn choice<T: Copy>(
         problems.report(text.at, entry.key(key), message);
     }
     chosen
+}
+
+/// A number from 1 to `most`.
+fn number<T: TryFrom<u64> + Copy + Into<u64>>(
+    entry: &Entry,
+    key: &str,
+    number: Option<&At<u64>>,
+    most: T,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    let number = number?;
+    let most = most.into();
+    if (1..=most).contains(&number.value) {
+        return T::try_from(number.value).ok();
+    }
+    problems.report(number.at, entry.key(key), format!("must be 1 to {most}"));
+    None
 }

@@ -4,7 +4,7 @@ use super::super::MAX_SHIFT_DAYS;
 use super::super::chain::{ChainNamespace, Element, Treatment};
 use super::super::problem::{Problems, quoted};
 use super::super::raw::{At, RawElement};
-use super::{Known, choice, parsed};
+use super::{Known, choice, number, parsed};
 use crate::date::Date;
 use crate::generalise::Generalisation;
 use crate::id::{ElementName, NamespaceId};
@@ -133,7 +133,7 @@ fn pseudonym(
 
 fn date_shift(raw: &RawElement, problems: &mut Problems<'_>) -> Option<Treatment> {
     let subject = raw.subject.as_ref().and_then(|text| parsed(text, &raw.entry, "subject", problems));
-    let max_days = number(raw, "max_days", raw.max_days.as_ref(), MAX_SHIFT_DAYS, problems);
+    let max_days = number(&raw.entry, "max_days", raw.max_days.as_ref(), MAX_SHIFT_DAYS, problems);
     Some(Treatment::DateShift { subject: subject?, max_days: max_days? })
 }
 
@@ -143,32 +143,17 @@ fn generalisation(raw: &RawElement, to: To, problems: &mut Problems<'_>) -> Opti
         To::Month => Generalisation::Month,
         To::Decade => Generalisation::Decade,
         To::AgeBand => {
-            let width = number(raw, "width", raw.width.as_ref(), u16::MAX, problems);
+            let width = number(&raw.entry, "width", raw.width.as_ref(), u16::MAX, problems);
             let reference = raw.reference.as_ref().and_then(|text| date(raw, text, problems));
             Generalisation::AgeBand { width: width?, reference: reference? }
         }
         To::Prefix => {
-            Generalisation::Prefix { length: number(raw, "length", raw.length.as_ref(), u16::MAX, problems)? }
+            Generalisation::Prefix { length: number(&raw.entry, "length", raw.length.as_ref(), u16::MAX, problems)? }
         }
-        To::Band => Generalisation::Band { width: number(raw, "width", raw.width.as_ref(), u32::MAX, problems)? },
+        To::Band => {
+            Generalisation::Band { width: number(&raw.entry, "width", raw.width.as_ref(), u32::MAX, problems)? }
+        }
     })
-}
-
-/// A number from 1 to `most`.
-fn number<T: TryFrom<u64> + Copy + Into<u64>>(
-    raw: &RawElement,
-    key: &str,
-    number: Option<&At<u64>>,
-    most: T,
-    problems: &mut Problems<'_>,
-) -> Option<T> {
-    let number = number?;
-    let most = most.into();
-    if (1..=most).contains(&number.value) {
-        return T::try_from(number.value).ok();
-    }
-    problems.report(number.at, raw.entry.key(key), format!("must be 1 to {most}"));
-    None
 }
 
 fn date(raw: &RawElement, text: &At<String>, problems: &mut Problems<'_>) -> Option<Date> {

@@ -1,41 +1,49 @@
-//! The key-encryption key and where it comes from.
+//! The key-encryption key and where it comes from: a file or a systemd credential here, people and tokens beside.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sluis_crypto::Secret;
 use zeroize::Zeroizing;
 
-use crate::KekError;
+use crate::{KekError, Protection};
 
-/// The key-encryption key: wraps the keyring master and nothing else.
-#[derive(Debug)]
-pub struct Kek(Secret);
+pub(crate) mod collecting;
+pub(crate) mod record;
+pub(crate) mod share;
+pub(crate) mod token;
+
+/// Longest file with a secret that is read, in bytes; a key file has at most 66, a PIN file at most 127.
+const MAX_FILE: usize = 128;
+
+/// The key-encryption key: wraps the keyring master and nothing else. It knows how it comes back, so that a keyring
+/// made or re-wrapped with it says so in the store. Cloning shares the key; the last clone wipes it.
+#[derive(Clone)]
+pub struct Kek {
+    secret: Arc<Secret>,
+    protection: Arc<Protection>,
+}
 
 impl Kek {
+    pub(crate) fn new(secret: Secret, protection: Protection) -> Self {
+        Self { secret: Arc::new(secret), protection: Arc::new(protection) }
+    }
+
+    /// How it comes back.
+    pub fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
     /// Reads a KEK file: 64 hexadecimal characters, or 32 raw bytes. Only its owner may have access to it.
     ///
     /// # Errors
     /// [`KekError`].
     pub fn from_file(path: &Path) -> Result<Self, KekError> {
-        let io = |source| KekError::Io { path: path.display().to_string(), source };
-        let mut file = fs::File::open(path).map_err(io)?;
-        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KekError::Permissions { path: path.display().to_string(), mode });
-        }
-        // One buffer that never grows, so that no copy of the key stays behind; a key file is at most 66 bytes long.
-        let mut content = Zeroizing::new([0u8; 128]);
-        let mut length = 0;
-        loop {
-            match file.read(&mut content[length..]).map_err(io)? {
-                0 => break,
-                n => length += n,
-            }
-        }
-        parse(&content[..length]).ok_or_else(|| KekError::Malformed(path.display().to_string())).map(Self)
+        Self::parse(path, &read_private(path)?)
     }
 
     /// Reads the systemd credential `name` from `$CREDENTIALS_DIRECTORY`. systemd hands credentials out as 0440 or 0400
@@ -49,7 +57,12 @@ impl Kek {
         let content = fs::read(&path)
             .map(Zeroizing::new)
             .map_err(|source| KekError::Io { path: path.display().to_string(), source })?;
-        parse(&content).ok_or_else(|| KekError::Malformed(path.display().to_string())).map(Self)
+        Self::parse(&path, &content)
+    }
+
+    fn parse(path: &Path, content: &[u8]) -> Result<Self, KekError> {
+        let secret = parse(content).ok_or_else(|| KekError::Malformed(path.display().to_string()))?;
+        Ok(Self::new(secret, Protection::Key))
     }
 
     /// Writes a new random KEK to a new file that only its owner can read, and syncs it.
@@ -75,12 +88,39 @@ impl Kek {
         // The name must survive a power cut as well: a store without its KEK is lost.
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io)?;
-        Ok(Self(key))
+        Ok(Self::new(key, Protection::Key))
     }
 
     pub(crate) fn secret(&self) -> &Secret {
-        &self.0
+        &self.secret
     }
+}
+
+impl fmt::Debug for Kek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kek(from {})", self.protection.name())
+    }
+}
+
+/// The content of a file with a secret that only its owner has access to; what is beyond [`MAX_FILE`] is not read.
+fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KekError> {
+    let io = |source| KekError::Io { path: path.display().to_string(), source };
+    let mut file = fs::File::open(path).map_err(io)?;
+    let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KekError::Permissions { path: path.display().to_string(), mode });
+    }
+    // One buffer that never grows, so that no copy of the secret stays behind.
+    let mut content = Zeroizing::new(vec![0u8; MAX_FILE]);
+    let mut length = 0;
+    loop {
+        match file.read(&mut content[length..]).map_err(io)? {
+            0 => break,
+            n => length += n,
+        }
+    }
+    content.truncate(length);
+    Ok(content)
 }
 
 fn parse(content: &[u8]) -> Option<Secret> {
@@ -108,7 +148,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("scratch");
         let path = dir.path().join("kek");
         let made = Kek::generate_file(&path).expect("writes");
-        assert_eq!(made.0, Kek::from_file(&path).expect("reads").0);
+        assert_eq!(made.secret, Kek::from_file(&path).expect("reads").secret);
         assert!(matches!(Kek::generate_file(&path), Err(KekError::Exists(_))));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
         assert!(matches!(Kek::from_file(&path), Err(KekError::Permissions { mode: 0o640, .. })));

@@ -1,0 +1,397 @@
+//! Proposals: what needs several signatures, from the first word to the effect.
+//!
+//! | key in `grants` | value (sealed) |
+//! |---|---|
+//! | `p` \|\| proposal id | the proposal and its signatures; generation grows with every step |
+//! | `t` \|\| proposal id | text of a proposed registry, generation 1; removed when the proposal ends |
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use sluis_crypto::{digest::sha256, random};
+use sluis_domain::audit::{Act, Entry};
+use sluis_domain::codec::Writer;
+use sluis_domain::port::{Commit, Family, Store};
+use sluis_domain::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
+use sluis_domain::registry::Signers;
+use sluis_domain::statement::Deed;
+use sluis_domain::{Identity, ProposalId, PublicKey, Reason};
+use sluis_keyring::Keyring;
+
+use crate::engine::Engine;
+use crate::policy::{BeKnown, Permit, RejectProposal, SeeProposal, SignProposal};
+use crate::signing::Said;
+use crate::snapshot::{RegistryState, Snapshot};
+use crate::{Caller, EngineError, Refusal};
+
+/// Most proposals that may wait at a time.
+const MAX_OPEN: usize = 100;
+/// Most proposals that a list shows.
+const MAX_LISTED: usize = 1000;
+
+/// A proposal as it stands.
+#[derive(Clone, Debug)]
+pub struct ProposalView {
+    /// What was proposed, and what happened to it.
+    pub record: Arc<Record>,
+    /// Where it stands now.
+    pub state: State,
+}
+
+/// A proposed registry and the one it replaces.
+#[derive(Clone, Debug)]
+pub struct RegistryTexts {
+    /// What is proposed.
+    pub proposed: String,
+    /// What it replaces.
+    pub base: String,
+}
+
+/// A proposal in memory, with its sealed bytes in the store.
+#[derive(Clone)]
+pub(crate) struct KnownProposal {
+    pub(crate) record: Arc<Record>,
+    stored: Arc<[u8]>,
+}
+
+/// What a proposal does when it becomes effective: writes go into the commit it is given, the rest comes into force
+/// when that commit is durable.
+#[derive(Default)]
+pub(crate) struct Effect {
+    /// Keys after it.
+    pub(crate) keyring: Option<Keyring>,
+    /// Registry after it.
+    pub(crate) registry: Option<RegistryState>,
+    /// Anything else, done after the commit while [`Engine::govern`] is held.
+    pub(crate) after: Option<Box<dyn FnOnce(&Engine)>>,
+}
+
+/// All proposals of a store.
+pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<ProposalId, KnownProposal>, EngineError> {
+    let mut proposals = BTreeMap::new();
+    let mut start = b"p".to_vec();
+    loop {
+        let page = store.scan(Family::Grants, &start, 1000)?;
+        let Some((last, _)) = page.last() else { return Ok(proposals) };
+        start = [last, &[0][..]].concat();
+        for (key, stored) in page {
+            if key.first() != Some(&b'p') {
+                return Ok(proposals);
+            }
+            let (_, value) = keyring.state().open(Family::Grants, &key, &stored)?;
+            let record = Record::decode(&value).map_err(|_| EngineError::Corrupt("proposal"))?;
+            if key != storage_key(b"p", &record.proposal.id) {
+                return Err(EngineError::Corrupt("proposal"));
+            }
+            let known = KnownProposal { record: Arc::new(record), stored: stored.into() };
+            proposals.insert(known.record.proposal.id.clone(), known);
+        }
+    }
+}
+
+impl Engine {
+    /// Puts a proposal on record, with what `beside` adds to the commit under its id. Only while [`Self::govern`] is held.
+    pub(crate) fn propose(
+        &self,
+        caller: &Caller,
+        matter: Matter,
+        required: Vec<(Signers, u8)>,
+        beside: impl FnOnce(&ProposalId, &mut Commit),
+    ) -> Result<ProposalView, Refusal> {
+        let (now, snapshot) = (self.now(), self.snapshot());
+        let open = self.lock_proposals().values().filter(|known| known.record.state(now) == State::Open).count();
+        if open >= MAX_OPEN {
+            return Err(Reason::TooManyProposals.into());
+        }
+        let proposal = Proposal {
+            id: new_id(),
+            matter,
+            proposer: caller.identity.clone(),
+            at: now,
+            not_after: now.plus_millis(LIFE_MILLIS),
+            registry_version: snapshot.registry.version,
+            required,
+        };
+        let mut entry = self.entry(caller, Act::Propose);
+        note(&proposal, &mut entry);
+        entry.detail = proposal.encode();
+        let mut commit = Commit::default();
+        beside(&proposal.id, &mut commit);
+        commit.entry(entry.encode());
+        self.store_proposal(Record::new(proposal), None, commit)
+    }
+
+    /// A yes. With the last one the proposal becomes effective before this returns.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownProposal`], [`Reason::NotASigner`], [`Reason::KeyNotPinned`], [`Reason::BadSignature`],
+    /// [`Reason::ProposalStale`] if what it is about has changed, those of [`Record::sign`], and those of the effect.
+    pub fn sign_proposal(&self, caller: &Caller, id: &ProposalId, signature: &[u8]) -> Result<ProposalView, Refusal> {
+        self.on_record(caller, Act::SignProposal, |entry| {
+            let _governing = self.govern();
+            self.authorise(caller, BeKnown)?;
+            let known = self.proposal_on_record(id, entry)?;
+            let permit = self.authorise(caller, SignProposal { record: &known.record })?;
+            let (now, snapshot) = (permit.now(), permit.snapshot());
+            let among = among(snapshot, &caller.identity);
+            let object = known.record.proposal.encode();
+            let said = Said { deed: Deed::SignProposal, object: &object, signature };
+            let signed = self.check_signature(caller, pinned(snapshot, &caller.identity), &said)?;
+            let signature = Signature { signer: caller.identity.clone(), among, at: now, signed: signed.clone() };
+            let next = known.record.sign(signature, now)?;
+            if !self.still_stands(snapshot, &next) {
+                self.end_proposal(&known, End::Stale, caller)?;
+                return Err(Reason::ProposalStale.into());
+            }
+            entry.detail = Writer::default().lp(id.as_str()).finish();
+            entry.signatures = vec![(caller.identity.clone(), signed)];
+            let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+            if next.missing().is_empty() {
+                self.make_effective(&permit, next, &known, commit)
+            } else {
+                self.store_proposal(next, Some(&known), commit)
+            }
+        })
+    }
+
+    /// A no, or the withdrawal by the proposer.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownProposal`], [`Reason::NotASigner`], [`Reason::KeyNotPinned`], [`Reason::BadSignature`], and those
+    /// of a proposal that is not open.
+    pub fn reject_proposal(&self, caller: &Caller, id: &ProposalId, signature: &[u8]) -> Result<ProposalView, Refusal> {
+        self.on_record(caller, Act::RejectProposal, |entry| {
+            let _governing = self.govern();
+            self.authorise(caller, BeKnown)?;
+            let known = self.proposal_on_record(id, entry)?;
+            let permit = self.authorise(caller, RejectProposal { record: &known.record })?;
+            let object = known.record.proposal.encode();
+            let said = Said { deed: Deed::RejectProposal, object: &object, signature };
+            // A proposer without a pinned key withdraws with the key of their certificate.
+            let key = match pinned(permit.snapshot(), &caller.identity) {
+                None if known.record.proposal.proposer == caller.identity => caller.key.as_ref(),
+                pinned => pinned,
+            };
+            let signed = self.check_signature(caller, key, &said)?;
+            let next = known.record.end(End::Rejected, &caller.identity, permit.now())?;
+            entry.detail = Writer::default().lp(id.as_str()).finish();
+            entry.signatures = vec![(caller.identity.clone(), signed)];
+            let mut commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+            forget_beside(id, &mut commit);
+            self.store_proposal(next, Some(&known), commit)
+        })
+    }
+
+    /// One proposal; for a registry its texts too.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownProposal`] if it does not exist or does not concern the caller.
+    pub fn get_proposal(
+        &self,
+        caller: &Caller,
+        id: &ProposalId,
+    ) -> Result<(ProposalView, Option<RegistryTexts>), Refusal> {
+        self.on_record(caller, Act::ReadProposals, |entry| {
+            self.authorise(caller, BeKnown)?;
+            let known = self.proposal_on_record(id, entry)?;
+            let permit = self.authorise(caller, SeeProposal { record: &known.record })?;
+            let view = self.proposal_view(known.record.clone());
+            let open = view.state == State::Open;
+            let texts = match view.record.proposal.matter {
+                Matter::Registry { .. } if open => Some(RegistryTexts {
+                    proposed: self.proposed_text(id)?,
+                    base: permit.snapshot().registry.toml.clone(),
+                }),
+                _ => None,
+            };
+            Ok((view, texts))
+        })
+    }
+
+    /// The proposals that concern the caller, in the order of their ids; the ended ones too if `all`.
+    ///
+    /// # Errors
+    /// Those of [`Self::admit`].
+    pub fn list_proposals(&self, caller: &Caller, all: bool) -> Result<Vec<ProposalView>, Refusal> {
+        self.on_record(caller, Act::ReadProposals, |_| {
+            let views = self.visible_proposals(caller)?.into_iter().filter(|view| all || view.state == State::Open);
+            Ok(views.take(MAX_LISTED).collect())
+        })
+    }
+
+    /// All proposals that concern the caller.
+    pub(crate) fn visible_proposals(&self, caller: &Caller) -> Result<Vec<ProposalView>, Refusal> {
+        let permit = self.authorise(caller, BeKnown)?;
+        let records: Vec<_> = self.lock_proposals().values().map(|known| known.record.clone()).collect();
+        let seen = records.into_iter().filter(|record| permit.also(&SeeProposal { record }));
+        Ok(seen.map(|record| self.proposal_view(record)).collect())
+    }
+
+    /// Whether the caller's signature is one that the proposal waits for.
+    pub(crate) fn awaits(&self, permit: &Permit<BeKnown>, record: &Record) -> bool {
+        permit.also(&SignProposal { record })
+            && !record.signatures.iter().any(|s| s.signer == permit.caller().identity)
+            && record.state(permit.now()) == State::Open
+            && (record.proposal.proposer_may_sign() || record.proposal.proposer != permit.caller().identity)
+    }
+
+    /// Text of a proposed registry.
+    pub(crate) fn proposed_text(&self, id: &ProposalId) -> Result<String, Refusal> {
+        let key = storage_key(b"t", id);
+        let lost = || Refusal::new(Reason::CorruptStore, "the text of a proposal is missing or damaged");
+        let stored = self.store.get(Family::Grants, &key)?.ok_or_else(lost)?;
+        let (_, text) = self.snapshot().keyring.state().open(Family::Grants, &key, &stored)?;
+        String::from_utf8(text).map_err(|_| lost())
+    }
+
+    /// Every signature once more, against the keys and roles of this moment: nobody who lost their standing counts.
+    fn still_stands(&self, snapshot: &Snapshot, record: &Record) -> bool {
+        let object = record.proposal.encode();
+        let base = match record.proposal.matter {
+            Matter::Registry { base_version, .. } => base_version == snapshot.registry.version,
+            _ => true,
+        };
+        base && record.signatures.iter().all(|signature| {
+            let said = Said { deed: Deed::SignProposal, object: &object, signature: &signature.signed.signature };
+            in_standing(snapshot, &signature.signer, &signature.among)
+                && pinned(snapshot, &signature.signer).is_some_and(|key| self.fits(key, &said))
+        })
+    }
+
+    /// The last signature is there: does it, in the same commit.
+    fn make_effective(
+        &self,
+        permit: &Permit<SignProposal<'_>>,
+        record: Record,
+        known: &KnownProposal,
+        mut commit: Commit,
+    ) -> Result<ProposalView, Refusal> {
+        let caller = permit.caller();
+        let proposal = &record.proposal;
+        let effect = match &proposal.matter {
+            Matter::Registry { .. } => self.registry_effect(permit, proposal, &mut commit)?,
+            Matter::DestroyVersion { kid, .. } => self.destroy_effect(permit, proposal, *kid, &mut commit)?,
+            Matter::CutEscrow { kid, .. } => self.cut_effect(permit, proposal, *kid, &mut commit)?,
+            Matter::Erase { namespace } => self.erase_effect(permit, proposal, namespace, &mut commit)?,
+        };
+        forget_beside(&proposal.id, &mut commit);
+        let next = record.end(End::Effective, &caller.identity, permit.now())?;
+        let view = self.store_proposal(next, Some(known), commit)?;
+        if effect.keyring.is_some() || effect.registry.is_some() {
+            let keyring = effect.keyring.unwrap_or_else(|| Keyring::clone(&permit.snapshot().keyring));
+            self.replace(effect.registry, keyring);
+        }
+        if let Some(after) = effect.after {
+            after(self);
+        }
+        Ok(view)
+    }
+
+    fn end_proposal(&self, known: &KnownProposal, end: End, caller: &Caller) -> Result<(), Refusal> {
+        let next = known.record.end(end, &caller.identity, self.now())?;
+        let mut commit = Commit::default();
+        forget_beside(&next.proposal.id, &mut commit);
+        self.store_proposal(next, Some(known), commit).map(drop)
+    }
+
+    fn store_proposal(
+        &self,
+        next: Record,
+        present: Option<&KnownProposal>,
+        mut commit: Commit,
+    ) -> Result<ProposalView, Refusal> {
+        let (id, key) = (next.proposal.id.clone(), storage_key(b"p", &next.proposal.id));
+        let snapshot = self.snapshot();
+        let seal = snapshot.keyring.state();
+        let generation = match present {
+            None => 1,
+            Some(known) => seal.open(Family::Grants, &key, &known.stored)?.0 + 1,
+        };
+        let stored = seal.seal(Family::Grants, &key, generation, &next.encode());
+        commit.expect(Family::Grants, key.clone(), present.map(|known| known.stored.to_vec()));
+        commit.put(Family::Grants, key, stored.clone());
+        self.store.commit(commit)?;
+        let record = Arc::new(next);
+        self.lock_proposals().insert(id, KnownProposal { record: record.clone(), stored: stored.into() });
+        Ok(self.proposal_view(record))
+    }
+
+    /// The proposal, noted in the entry.
+    fn proposal_on_record(&self, id: &ProposalId, entry: &mut Entry) -> Result<KnownProposal, Refusal> {
+        let known = self.lock_proposals().get(id).cloned().ok_or(Reason::UnknownProposal)?;
+        note(&known.record.proposal, entry);
+        Ok(known)
+    }
+
+    pub(crate) fn proposal_view(&self, record: Arc<Record>) -> ProposalView {
+        ProposalView { state: record.state(self.now()), record }
+    }
+
+    fn lock_proposals(&self) -> MutexGuard<'_, BTreeMap<ProposalId, KnownProposal>> {
+        self.proposals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entry of a proposal's effect, by whoever gave the last signature.
+pub(crate) fn effect_entry(engine: &Engine, caller: &Caller, act: Act, proposal: &Proposal) -> Entry {
+    let mut entry = engine.entry(caller, act);
+    note(proposal, &mut entry);
+    entry.object_digest = Some(sha256(&proposal.encode()));
+    entry.detail = Writer::default().lp(proposal.id.as_str()).finish();
+    entry
+}
+
+/// Adds the text of a proposed registry.
+pub(crate) fn put_text(snapshot: &Snapshot, id: &ProposalId, toml: &str, commit: &mut Commit) {
+    let key = storage_key(b"t", id);
+    let sealed = snapshot.keyring.state().seal(Family::Grants, &key, 1, toml.as_bytes());
+    commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed);
+}
+
+/// Removes what was kept beside a proposal.
+fn forget_beside(id: &ProposalId, commit: &mut Commit) {
+    commit.delete(Family::Grants, storage_key(b"t", id));
+    crate::erasure::forget(id, commit);
+}
+
+/// As one of whom somebody signs.
+fn among(snapshot: &Snapshot, identity: &Identity) -> Signers {
+    if snapshot.custodians.contains_key(identity) {
+        Signers::Custodians
+    } else {
+        Signers::StewardsOf(identity.organisation.clone())
+    }
+}
+
+/// Whether somebody is (still) one of these.
+pub(crate) fn in_standing(snapshot: &Snapshot, identity: &Identity, signers: &Signers) -> bool {
+    let registry = &snapshot.registry.registry;
+    let blocked = registry.organisation(&identity.organisation).is_some_and(|o| o.is_blocked(&identity.member));
+    match signers {
+        Signers::Custodians => snapshot.custodians.contains_key(identity) && !blocked,
+        Signers::StewardsOf(_) => registry.may_sign(signers, identity),
+    }
+}
+
+/// The key pinned for somebody: custodians in the configuration, stewards in the registry.
+pub(crate) fn pinned<'a>(snapshot: &'a Snapshot, identity: &Identity) -> Option<&'a PublicKey> {
+    snapshot.custodians.get(identity).or_else(|| snapshot.registry.registry.key(identity))
+}
+
+fn note(proposal: &Proposal, entry: &mut Entry) {
+    entry.object_digest = Some(sha256(&proposal.encode()));
+    entry.chain = match &proposal.matter {
+        Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => Some(chain.clone()),
+        Matter::Registry { .. } | Matter::Erase { .. } => None,
+    };
+}
+
+pub(crate) fn storage_key(kind: &[u8; 1], id: &ProposalId) -> Vec<u8> {
+    [kind, id.as_str().as_bytes()].concat()
+}
+
+/// 80 random bits: nobody guesses a proposal's id, and nobody needs to.
+fn new_id() -> ProposalId {
+    let text = random::bytes::<10>().iter().fold(String::from("p-"), |text, byte| format!("{text}{byte:02x}"));
+    text.parse().expect("lower-case hexadecimal digits are an id")
+}
