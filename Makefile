@@ -39,7 +39,7 @@ vectors: setup-test ## Check docs/vectors with the second implementation of the 
 
 test: lint build ## Lints, then every test, the second implementation included
 	$(MAKE) --no-print-directory vectors
-	cargo nextest run --release --workspace
+	SLUIS_PYTHON="$(CURDIR)/deploy/python.sh" cargo nextest run --release --workspace
 
 crash: build ## Kill the daemon many times under load (SLUIS_CRASH_CYCLES, default 200)
 	SLUIS_CRASH_CYCLES=$${SLUIS_CRASH_CYCLES:-200} cargo nextest run --release --workspace -E 'test(kill)' --no-capture

@@ -7,27 +7,23 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_executor::block_on;
 use sluis_domain::port::{Clock, Store};
-use sluis_domain::{Column, RecordBatch, Timestamp};
-use sluis_engine::{Caller, Engine, Settings};
+use sluis_domain::{Column, RecordBatch};
+use sluis_engine::Engine;
 use sluis_keyring::Kek;
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::model_store::ModelStore;
-use sluis_testkit::registry::{CUSTODIANS, registry};
+use sluis_testkit::people::{self, caller};
+use sluis_testkit::registry::registry;
 
 const ROWS: usize = 8192;
-
-fn caller(who: &str) -> Caller {
-    Caller { identity: who.parse().expect("identity"), fingerprint: [0; 32], not_after: Timestamp::MAX }
-}
 
 fn engine(store: Arc<dyn Store>, directory: &std::path::Path) -> Engine {
     let kek = Kek::generate_file(&directory.join("kek")).expect("new file");
     let clock: Arc<dyn Clock> = Arc::new(TestClock::now());
-    Engine::initialise(&*store, &kek, &*clock).expect("empty store");
-    let custodians = CUSTODIANS.iter().map(|c| c.parse().expect("identity")).collect();
-    let engine = Engine::open(store, &kek, clock, Settings { custodians }).expect("opens");
-    engine.apply_registry(&caller(CUSTODIANS[0]), &registry(), false, None).expect("valid");
+    Engine::initialise(&*store, &kek, Vec::new(), &*clock, &people::settings()).expect("empty store");
+    let engine = people::open(store, &kek, clock);
+    people::apply(&engine, &registry()).expect("valid");
     engine
 }
 

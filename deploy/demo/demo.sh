@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job, from nothing to the audit log, with the two binaries only. Everything happens in one scratch
+# The main job and its proof, from a sealed custodian to a verified log, with the two binaries only. Everything happens in one scratch
 # directory on loopback; run it again and it starts afresh.
 #
 #   SLUIS_DEMO_DIR       where (default /tmp/sluis-demo)
@@ -53,44 +53,86 @@ touch "$dir/.sluis-demo"
 cd "$dir"
 export SLUIS_CONFIG="$dir/pki/config.toml"
 
+# The state of the daemon as its log tells it: the address it listens on.
+address_in_log() { grep -m1 '"serving"' sluisd.log | sed -nE 's/.*"addr":"([^"]+)".*/\1/p' || true; }
+start() {
+    sluisd run --config sluisd.toml 2> sluisd.log &
+    daemon=$!
+    address=""
+    for _ in $(seq 100); do
+        address="$(address_in_log)"
+        [ -z "$address" ] || break
+        kill -0 "$daemon" || { cat sluisd.log >&2; exit 1; }
+        sleep 0.1
+    done
+    [ -n "$address" ] || { echo "sluisd did not start; see $dir/sluisd.log" >&2; exit 1; }
+}
+# Repeats a command until it is true, for half a minute.
+until_true() {
+    for _ in $(seq 150); do
+        if "$@"; then return 0; fi
+        sleep 0.2
+    done
+    echo "NOT TRUE after 30 s: $*" >&2
+    exit 1
+}
+
 step "1. Certificates: every party proves who it is with a certificate of its own (development PKI, made just now)"
-members=(custodian/anna hospital-north/etl hospital-north/doctor gp-south/etl
+members=(custodian/{anna,ben,carla,dirk,eva} hospital-north/etl hospital-north/doctor gp-south/etl
     uni-research/etl uni-research/steward-1 uni-research/steward-2 uni-research/privacy-officer
     registry-office/etl registry-office/steward-a registry-office/steward-b)
 sluis dev pki pki "${members[@]/#/--member=}"
 
-step "2. The custodian: a new store, a new keyring, and a key-encryption key that is kept apart"
+step "2. The custodian: a new store, and its key-encryption key in five shares, any three of which open it"
+custodians="$(for name in anna ben carla dirk eva; do printf '"%s", ' "$(as "custodian-$name" key show --line)"; done)"
 cat > sluisd.toml <<TOML
 listen = "127.0.0.1:0"
 trust_domain = "sluis.test"
 data_directory = "$dir/custodian/data"
 backup_directory = "$dir/custodian/backup"
-custodians = ["custodian/anna"]
+custodians = [${custodians%, }]
 [tls]
 cert = "$dir/pki/server.pem"
 key = "$dir/pki/server.key"
 client_ca = "$dir/pki/ca.pem"
 crl = "$dir/pki/crl.pem"
 [kek]
-file = "$dir/custodian/kek"
+shares = true
+[audit]
+head_file = "$dir/custodian/head/head"     # on another disk, in real life
+head_seconds = 1
+[erasure]
+window_seconds = 2                         # 24 hours by default
+[housekeeping]
+every_seconds = 1
+[memory]
+lock = "if-allowed"                        # "require" in real life
 TOML
-mkdir -p -m 700 custodian
-show sluisd init --config sluisd.toml
-sluisd run --config sluisd.toml 2> sluisd.log &
-daemon=$!
-address=""
-for _ in $(seq 100); do
-    address="$(grep -m1 '"serving"' sluisd.log | sed -nE 's/.*"addr":"([^"]+)".*/\1/p' || true)"
-    [ -z "$address" ] || break
-    kill -0 "$daemon" || { cat sluisd.log >&2; exit 1; }
-    sleep 0.1
-done
-[ -n "$address" ] || { echo "sluisd did not start; see $dir/sluisd.log" >&2; exit 1; }
+mkdir -p -m 700 custodian shares
+sluisd init --config sluisd.toml --shares 5 --threshold 3 > init.txt
+sed -E 's/(sluisshare1.{6})[a-z0-9]+/\1.../' init.txt
+grep -o 'sluisshare1[a-z0-9]*' init.txt > shares/all
+for number in 1 2 3 4 5; do sed -n "${number}p" shares/all > "shares/$number"; done
+rm init.txt shares/all    # each share goes to one custodian, and is shown only once
+start
 sluis dev pki pki --server "https://$address" "${members[@]/#/--member=}" > /dev/null
-echo "sluisd listens on $address and takes mutual TLS 1.3 only"
+echo "sluisd listens on $address and takes mutual TLS 1.3 only; it is sealed, so nobody can do anything:"
+refused as hospital-north-etl whoami
+as custodian-anna unseal < shares/1
+echo "one person cannot open it, not even with two shares:"
+refused as custodian-anna unseal < shares/2
+as custodian-ben unseal < shares/2
+show as custodian-eva unseal < shares/5
 
-step "3. The registry: four organisations, two namespaces, three chains; what each may do, and what becomes of each column"
-show as custodian-anna registry apply "$here/registry.toml" --yes | tail -n 6
+step "3. The registry: four organisations, two namespaces, three chains; it is in force when two custodians have signed it"
+for steward in uni-research-steward-{1,2} registry-office-steward-{a,b}; do
+    as "$steward" key show --registry
+done | cat "$here/registry.toml" - > registry.toml
+show as custodian-anna registry apply registry.toml --yes | tail -n 8
+echo "anna alone has changed nothing:"
+refused as hospital-north-etl whoami
+proposal="$(as custodian-ben proposal list --json | json proposal_id)"
+show as custodian-ben registry sign "$proposal" --yes | tail -n 2
 show as hospital-north-etl whoami
 
 step "4. $patients synthetic patients, split over a hospital and a group of GPs that share 30 per cent of them"
@@ -128,7 +170,7 @@ refused as registry-office-etl convert study-tokens.csv --grant "$convert" -o co
 refused as registry-office-etl grant approve "$convert" --yes
 refused as custodian-anna grant approve "$convert" --yes
 
-step "8. One steward of each owner approves; then the registry office converts"
+step "8. One steward of each owner signs, with a key that the registry pins; then the registry office converts"
 as uni-research-steward-1 grant approve "$convert" --yes | tail -n 1
 show as registry-office-steward-a grant approve "$convert" --yes
 show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted.csv
@@ -163,19 +205,57 @@ show as custodian-anna chain rotate national-registry --yes
 show as registry-office-etl convert study-tokens.csv --grant "$convert" -o converted-again.csv
 must_not cmp -s converted.csv converted-again.csv
 
-step "12. An on-line backup, and everything on record for the auditor"
-show as custodian-anna backup
-show as uni-research-privacy-officer audit read > audit.txt
-head -n 12 audit.txt
-echo "... and so on: $(as uni-research-privacy-officer audit read --json | wc -l) entries in all, in audit.txt"
+step "12. The owner lowers what the GPs may submit a day: custodians cannot decide that, two stewards of the owner must"
+subjects="$(tail -n +2 data/gp-south.csv | cut -d';' -f1 | sort -u | wc -l)"
+sed "s/^subjects_per_day = .*/subjects_per_day = $((subjects + subjects / 20 + 100))/" registry.toml > tighter.toml
+show as custodian-anna registry apply tighter.toml --yes | tail -n 8
+proposal="$(as uni-research-steward-1 proposal list --json | json proposal_id)"
+refused as custodian-ben registry sign "$proposal" --yes
+refused as registry-office-steward-a registry sign "$proposal" --yes
+as uni-research-steward-1 registry sign "$proposal" --yes | tail -n 1
+show as uni-research-steward-2 registry sign "$proposal" --yes | tail -n 1
 
-step "13. The daemon stops cleanly"
+step "13. Somebody at the GPs tries out BSNs, to make a table of everybody's pseudonyms: the quota stops it"
+sluis dev sample-data everybody --patients "$((patients * 2))" --seed 7 --overlap 100 > /dev/null
+refused as gp-south-etl pseudonymise everybody/gp-south.csv --chain diabetes-study --source-key source.key -o table.csv
+
+step "14. A patient objects: the hospital asks, one steward of each owner signs, and nothing leads back any more"
+head -n 2 study-north.csv | cut -d, -f1 > objects.csv
+objector="$(cell data/hospital-north.csv 1 1)"
+proposal="$(printf '%s\n' "$objector" | as hospital-north-etl subject erase --namespace nl.bsn --identifier-file - --json | json proposal_id)"
+as uni-research-steward-1 proposal sign "$proposal" --yes | tail -n 1
+show as registry-office-steward-b proposal sign "$proposal" --yes | tail -n 1
+gone() { as registry-office-etl convert objects.csv --grant "$convert" -o gone.csv --force 2>&1 | grep -q UNKNOWN_PSEUDONYM; }
+until_true gone
+echo "the patient's pseudonym is as unknown as one that never was; and new records of the patient are refused:"
+head -n 3 data/hospital-north.csv > two.csv
+as hospital-north-etl pseudonymise two.csv --chain national-registry -o two-out.csv --force || true
+must test -z "$(cell two-out.csv 1 1)"
+must test "$(cell two-out.csv 2 1)" = "$(cell registry-north.csv 2 1)"
+
+step "15. An on-line backup; and the auditor takes a copy of the log and verifies it without the custodian"
+show as custodian-anna backup
+sleep 2   # the next signed head
+show as uni-research-privacy-officer audit export audit
+show sluis audit verify audit --key audit/verifier-key
+show as uni-research-privacy-officer report --export audit --html report.html | head -n 30
+echo "one byte of the copy is changed, and found:"
+cp -r audit tampered
+bundle="$(find tampered/tile/entries -type f | sort | head -n 1)"
+printf '\x01' | dd of="$bundle" bs=1 seek=700 conv=notrunc status=none
+if cmp -s "$bundle" "audit${bundle#tampered}"; then printf '\x02' | dd of="$bundle" bs=1 seek=700 conv=notrunc status=none; fi
+refused sluis audit verify tampered --key audit/verifier-key
+
+step "16. A custodian seals it: the keys leave the memory. Then it stops, and what it left on disk says nothing"
+show as custodian-dirk seal --yes
+refused as hospital-north-etl whoami
 kill "$daemon"
 wait "$daemon"
 daemon=""
 must_not grep -q "$bsn" sluisd.log
-must_not grep -rqF "$bsn" custodian/data custodian/backup
-echo "stopped; that patient's BSN stands neither in its log nor in plain in any file of its store or backup"
+must_not grep -rqF "$bsn" custodian/data custodian/backup custodian/head audit
+must_not grep -rqF "$(cat shares/1)" custodian sluisd.log audit
+echo "stopped; that patient's BSN stands neither in its log nor in plain in any file of its store, backup or audit log"
 
 cat <<TXT
 
@@ -185,7 +265,9 @@ ${bold}Everything is in $dir${plain}
   registry-north.csv, converted.csv  what the national registry sees, sent directly and converted
   called.csv                         the three patients, re-identified
   released.csv                       the release, in random order
-  audit.txt                          the audit log
-  custodian/                         the store, its backup, and (apart in real life) its key-encryption key
+  audit/                             the audit log, to be verified by anybody: sluis audit verify audit --key audit/verifier-key
+  report.html                        the same as a report, to be read in a browser
+  shares/                            the shares, one for each custodian (in real life never in one place)
+  custodian/                         the store, its backup, and (apart in real life) its signed head
   sluisd.log                         the daemon's log
 TXT

@@ -190,6 +190,7 @@ def unhex(entry: dict, *names: str) -> list[bytes]:
     return [bytes.fromhex(entry[name]) for name in names]
 
 
+LISTS = ["cases", "elements", "date_shifts", "imports", "opt_outs"]
 CASE_INPUTS = set(
     "namespace identifier_kind identifier identifier_hex input link source_key root_namespace root_kid escrow_kid kid "
     "identity_nonce".split()
@@ -267,11 +268,39 @@ def compute_date_shift(entry: dict) -> dict:
     return {"days": number % (2 * entry["max_days"] + 1) - entry["max_days"]}
 
 
+def compute_import(entry: dict) -> dict:
+    escrow_kid, kid, old, link_value, nonce = unhex(entry, "escrow_kid", "kid", "old_pseudonym_hex", "link_value", "nonce")
+    import_key, seal_key = kdf(escrow_kid, b"sluis/1 import"), kdf(escrow_kid, b"sluis/1 import-seal")
+    row_key = kid + hmac_sha256(import_key, lp(old))[:16]
+    aad = b"\x01" + row_key + lp(entry["namespace"].encode("ascii"))
+    return {
+        "import_key": import_key,
+        "import_seal_key": seal_key,
+        "row_key": row_key,
+        "row_value": b"\x01" + nonce + xaes(seal_key, nonce, aad, link_value),
+    }
+
+
+def import_read_back(entry: dict) -> bool:
+    """From the old pseudonym to L."""
+    escrow_kid, row_key, value = unhex(entry, "escrow_kid", "row_key", "row_value")
+    aad = b"\x01" + row_key + lp(entry["namespace"].encode("ascii"))
+    opened = xaes_open(kdf(escrow_kid, b"sluis/1 import-seal"), value[1:25], aad, value[25:])
+    return len(value) == 57 and value[:1] == b"\x01" and opened.hex() == entry["link_value"]
+
+
+def compute_opt_out(entry: dict) -> dict:
+    root_namespace, x = unhex(entry, "root_namespace", "x")
+    link_value = hmac_sha256(kdf(root_namespace, b"sluis/1 link"), x)[:16]
+    opt_out_key = kdf(root_namespace, b"sluis/1 opt-out")
+    return {"link_value": link_value, "opt_out_key": opt_out_key, "mark": hmac_sha256(opt_out_key, link_value)[:16]}
+
+
 def verify(vectors: dict, tally: Tally) -> None:
     tally.check("file", "method", vectors.get("method") == "sluis/1")
-    tally.check("file", "its lists", vectors.keys() == {"method", "cases", "elements", "date_shifts"})
-    tally.check("file", "at least 20 cases, and elements and date shifts",
-                len(vectors["cases"]) >= 20 and bool(vectors["elements"]) and bool(vectors["date_shifts"]))
+    tally.check("file", "its lists", vectors.keys() == {"method", *LISTS})
+    tally.check("file", "at least 20 cases, and something in each list",
+                len(vectors["cases"]) >= 20 and all(vectors[name] for name in LISTS))
     for number, case in enumerate(vectors["cases"]):
         where = f"case {number}"
         tally.compare(where, case, CASE_INPUTS, compute_case(case))
@@ -282,6 +311,12 @@ def verify(vectors: dict, tally: Tally) -> None:
         tally.compare(f"element {number}", entry, inputs, compute_element(entry))
     for number, entry in enumerate(vectors["date_shifts"]):
         tally.compare(f"date shift {number}", entry, {"root_chain", "link_value", "max_days"}, compute_date_shift(entry))
+    for number, entry in enumerate(vectors["imports"]):
+        inputs = {"namespace", "escrow_kid", "kid", "old_pseudonym_hex", "link_value", "nonce"}
+        tally.compare(f"import {number}", entry, inputs, compute_import(entry))
+        tally.check(f"import {number}", "row read back", import_read_back(entry))
+    for number, entry in enumerate(vectors["opt_outs"]):
+        tally.compare(f"opt-out {number}", entry, {"namespace", "root_namespace", "x"}, compute_opt_out(entry))
 
 
 def main() -> int:

@@ -12,6 +12,11 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     ("sluis-crypto", &["tokio", "tonic", "prost", "rocksdb", "tracing", "log", "sluis-store", "sluis-keyring"]),
     ("sluis-keyring", &["tokio", "tonic", "prost", "rocksdb", "aes-gcm", "sluis-store"]),
+    ("sluis-tlog", &["tokio", "tonic", "prost", "rocksdb", "sluis-store", "sluis-keyring", "sluis-engine", "sluis-proto"]),
+    (
+        "sluis-verify",
+        &["tokio", "tonic", "prost", "rocksdb", "clap", "sluis-store", "sluis-keyring", "sluis-engine", "sluis-proto"],
+    ),
     ("sluis-store", &["sluis-crypto", "sluis-keyring", "sluis-proto", "aes-gcm", "tokio", "tonic"]),
     ("sluis-engine", &["tonic", "prost", "rocksdb", "clap", "tokio", "aes-gcm", "sluis-store", "sluis-proto"]),
     ("sluis-client", &["rocksdb", "sluis-keyring", "sluis-store", "sluis-engine"]),

@@ -1,15 +1,19 @@
-//! `sluis chain`: list, rotate, disable.
+//! `sluis chain`: list, rotate, disable, destroy, cut the escrow.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sluis_client::ClientError;
-use sluis_client::v1::{Chain, DisableVersionRequest, Element, ListChainsRequest, RotateChainRequest};
+use sluis_client::v1::{
+    Chain, CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, Element, ListChainsRequest, Quota,
+    RotateChainRequest,
+};
 use sluis_domain::{ChainId, NamespaceId};
 
 use crate::connect::ConnectArgs;
 use crate::custody::{key_table, key_version};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Table, safe};
+use crate::proposed;
 
 /// Information chains and their key versions
 #[derive(Subcommand, Debug)]
@@ -17,6 +21,8 @@ pub(crate) enum ChainCommand {
     List(ListArgs),
     Rotate(RotateArgs),
     Disable(DisableArgs),
+    Destroy(DestroyArgs),
+    CutEscrow(CutEscrowArgs),
 }
 
 /// List your organisation's chains, or show one with its elements and treatments
@@ -62,12 +68,40 @@ pub(crate) struct DisableArgs {
     change: ChangeArgs,
 }
 
+/// Propose to destroy a disabled key version, for ever (custodians)
+///
+/// When two stewards of the chain's owner have signed, its keys and all rows of it are gone: what its pseudonyms or
+/// ciphertexts meant, nobody can find out any more. Backups made before hold both still.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis chain disable 0a1b2c3d\n  sluis chain destroy 0a1b2c3d")]
+pub(crate) struct DestroyArgs {
+    /// Key id, eight hexadecimal digits
+    #[arg(value_parser = parse_kid)]
+    kid: String,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Propose to cut the escrow of a key version, for ever (custodians)
+///
+/// When two stewards of the chain's owner have signed, its pseudonyms go on being made as they are, and nothing leads from
+/// them back or across any more: no conversion, no re-identification.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis chain cut-escrow 0a1b2c3d\n  sluis chain cut-escrow 0a1b2c3d --yes --json")]
+pub(crate) struct CutEscrowArgs {
+    /// Key id, eight hexadecimal digits
+    #[arg(value_parser = parse_kid)]
+    kid: String,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
 #[derive(Args, Debug)]
 struct ChangeArgs {
     /// Do it without asking
     #[arg(long)]
     yes: bool,
-    /// Print the key versions as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -85,6 +119,8 @@ impl ChainCommand {
             Self::List(args) => args.run().await,
             Self::Rotate(args) => args.run().await,
             Self::Disable(args) => args.run().await,
+            Self::Destroy(args) => args.run().await,
+            Self::CutEscrow(args) => args.run().await,
         }
     }
 }
@@ -126,6 +162,26 @@ impl DisableArgs {
         let request = DisableVersionRequest { kid: self.kid };
         let answer = client.custody().disable_version(request).await.map_err(ClientError::from)?.into_inner();
         self.change.print(answer.key_version.as_slice())
+    }
+}
+
+impl DestroyArgs {
+    async fn run(self) -> Result<Exit, CliError> {
+        self.change.confirm(&format!("Propose to destroy {}, its keys and its rows, for ever?", self.kid))?;
+        let client = self.change.connect.connect().await?;
+        let request = DestroyVersionRequest { kid: self.kid };
+        let answer = client.custody().destroy_version(request).await.map_err(ClientError::from)?.into_inner();
+        proposed::print(answer.proposal, self.change.json)
+    }
+}
+
+impl CutEscrowArgs {
+    async fn run(self) -> Result<Exit, CliError> {
+        self.change.confirm(&format!("Propose that nothing leads back from {} any more, for ever?", self.kid))?;
+        let client = self.change.connect.connect().await?;
+        let request = CutEscrowRequest { kid: self.kid };
+        let answer = client.custody().cut_escrow(request).await.map_err(ClientError::from)?.into_inner();
+        proposed::print(answer.proposal, self.change.json)
     }
 }
 
@@ -171,7 +227,8 @@ fn print_in_full(chain: &Chain) -> Result<(), CliError> {
         ("sources", chain.sources.join(", ")),
         ("recipients", chain.recipients.join(", ")),
         ("re-identify", approvals),
-        ("retention", or(&chain.retention, "no limit")),
+        ("retention", retention(chain)),
+        ("your quota", quota(chain).unwrap_or_else(|| "no limit".to_owned())),
     ];
     for (name, fact) in facts {
         output::line(format!("{name:<13}{}", safe(&fact)))?;
@@ -190,6 +247,27 @@ fn print_in_full(chain: &Chain) -> Result<(), CliError> {
         elements.row([element.name.clone(), element.treatment.clone(), parameters(element)]);
     }
     elements.print()
+}
+
+/// How long the chain lives, and until when.
+fn retention(chain: &Chain) -> String {
+    match (chain.retention.as_str(), chain.retained_until.as_str()) {
+        ("", _) => "no limit".to_owned(),
+        (length, "") => length.to_owned(),
+        (length, until) => format!("{length}, until {until}"),
+    }
+}
+
+/// What limits the caller's organisation as a source.
+fn quota(chain: &Chain) -> Option<String> {
+    let quota = chain.quota.as_ref()?;
+    let limits = [
+        (quota.subjects_per_day, "subjects a day"),
+        (quota.rejected_percent.into(), "percent rejected"),
+        (quota.requests_per_minute.into(), "batches a minute"),
+    ];
+    let limits = limits.iter().filter(|(limit, _)| *limit > 0).map(|(limit, of)| format!("{limit} {of}"));
+    Some(limits.collect::<Vec<_>>().join(", "))
 }
 
 fn parameters(element: &Element) -> String {
@@ -230,8 +308,18 @@ fn view(chain: &Chain) -> Value {
         "reidentify_to": chain.reidentify_to,
         "reidentify_approvals": chain.reidentify_approvals,
         "retention": chain.retention,
+        "retained_until": chain.retained_until,
+        "quota": chain.quota.as_ref().map(quota_view),
         "namespaces": chain.namespaces.iter().map(namespace).collect::<Vec<_>>(),
         "elements": chain.elements.iter().map(element).collect::<Vec<_>>(),
+    })
+}
+
+fn quota_view(quota: &Quota) -> Value {
+    json!({
+        "subjects_per_day": quota.subjects_per_day,
+        "rejected_percent": quota.rejected_percent,
+        "requests_per_minute": quota.requests_per_minute,
     })
 }
 
@@ -260,6 +348,15 @@ mod tests {
         for bad in ["", "0a1b2c3", "0a1b2c3d4", "0a1b2c3g"] {
             assert!(parse_kid(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_limits_that_are_set_are_shown() {
+        let limited = Quota { subjects_per_day: 100, requests_per_minute: 6, ..Default::default() };
+        let chain = Chain { quota: Some(limited), ..Default::default() };
+        assert_eq!(quota(&chain).as_deref(), Some("100 subjects a day, 6 batches a minute"));
+        assert_eq!(view(&chain)["quota"]["rejected_percent"], 0);
+        assert_eq!(quota(&Chain::default()), None);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::data::{ConvertArgs, PseudonymiseArgs, ReidentifyArgs};
+use crate::data::{ConvertArgs, ImportArgs, PseudonymiseArgs, ReidentifyArgs};
 use crate::error::{CliError, Exit};
-use crate::{audit, chain, custody, dev, grant, output, registry, whoami};
+use crate::{
+    audit, chain, custody, dev, grant, key, output, proposal, registry, report, restore, seal, subject, whoami,
+};
 
 /// Talk to a Sluis custodian: pseudonymise, convert and re-identify records, and govern who may
 #[derive(Parser, Debug)]
@@ -19,12 +21,13 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 EXIT CODES
   0  everything was done
-  1  the custodian refused or failed, or you did not confirm
+  1  the custodian refused or failed, you did not confirm, or what was verified is wrong
   2  wrong flags, environment or configuration file
   3  done, but some rows were rejected
   4  an input file is not what it should be
   5  the custodian cannot be reached, or the TLS handshake failed
   6  a local file could not be read or written
+  7  the audit log is not what the witness saw before
   130  interrupted by Ctrl-C, SIGTERM, SIGHUP or SIGQUIT
 
 EXAMPLES
@@ -36,6 +39,7 @@ EXAMPLES
 enum Command {
     #[command(visible_alias = "pseudonymize")]
     Pseudonymise(PseudonymiseArgs),
+    Import(ImportArgs),
     Convert(ConvertArgs),
     Reidentify(ReidentifyArgs),
     #[command(subcommand)]
@@ -43,11 +47,25 @@ enum Command {
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
     #[command(subcommand)]
+    Proposal(proposal::ProposalCommand),
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    #[command(subcommand)]
     Chain(chain::ChainCommand),
     #[command(subcommand)]
+    Subject(subject::SubjectCommand),
+    #[command(subcommand)]
     Audit(audit::AuditCommand),
+    Report(report::ReportArgs),
+    #[command(subcommand)]
+    Custody(custody::CustodyCommand),
     Backup(custody::BackupArgs),
     Status(custody::StatusArgs),
+    #[command(subcommand)]
+    Restore(restore::RestoreCommand),
+    Unseal(seal::UnsealArgs),
+    Seal(seal::SealArgs),
+    SealStatus(seal::SealStatusArgs),
     Whoami(whoami::WhoamiArgs),
     #[command(subcommand)]
     Dev(dev::DevCommand),
@@ -68,14 +86,24 @@ impl Command {
     async fn run(self) -> Result<Exit, CliError> {
         match self {
             Self::Pseudonymise(args) => args.run().await,
+            Self::Import(args) => args.run().await,
             Self::Convert(args) => args.run().await,
             Self::Reidentify(args) => args.run().await,
             Self::Grant(command) => command.run().await,
             Self::Registry(command) => command.run().await,
+            Self::Proposal(command) => command.run().await,
+            Self::Key(command) => command.run(),
             Self::Chain(command) => command.run().await,
+            Self::Subject(command) => command.run().await,
             Self::Audit(command) => command.run().await,
+            Self::Report(args) => args.run().await,
+            Self::Custody(command) => command.run().await,
             Self::Backup(args) => args.run().await,
             Self::Status(args) => args.run().await,
+            Self::Restore(command) => command.run(),
+            Self::Unseal(args) => args.run().await,
+            Self::Seal(args) => args.run().await,
+            Self::SealStatus(args) => args.run().await,
             Self::Whoami(args) => args.run().await,
             Self::Dev(command) => command.run(),
         }
@@ -174,6 +202,7 @@ mod tests {
             Exit::BadInput,
             Exit::CannotConnect,
             Exit::LocalIo,
+            Exit::Alarm,
             Exit::Interrupted,
         ];
         assert_eq!(listed, codes.map(|exit| (exit as u8).to_string()));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use sluis_client::{Client, Config};
+use sluis_client::{Client, Config, Zeroizing};
 
 use crate::error::CliError;
 use crate::output;
@@ -68,8 +68,36 @@ impl ConnectArgs {
         Ok(Client::connect(config).await?)
     }
 
+    /// PEM of the own certificate (chain) and of its private key, for what is signed without a connection. Warns when the
+    /// private key can be read by others.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] for a missing setting, [`CliError::Io`] for a file that cannot be read.
+    pub fn credentials(&self) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), CliError> {
+        let profile = self.profile()?;
+        let cert = path_over(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?;
+        let key = path_over(&self.key, profile.key).ok_or_else(|| missing("key"))?;
+        warn_if_others_can_read(&key);
+        let private = fs::read(&key).map_err(CliError::reading(&key))?.into();
+        Ok((fs::read(&cert).map_err(CliError::reading(&cert))?, private))
+    }
+
+    /// Where the client certificate is.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] if neither flags nor environment nor a profile say.
+    pub fn certificate(&self) -> Result<PathBuf, CliError> {
+        // A certificate that is given needs no profile, and so no configuration file.
+        let given = path_over(&self.cert, None).map(Ok);
+        given.unwrap_or_else(|| self.profile()?.cert.ok_or_else(|| missing("cert")))
+    }
+
     /// Flags and environment (clap has merged them), completed from the profile.
     fn resolve(&self) -> Result<Settings, CliError> {
+        self.over(self.profile()?)
+    }
+
+    fn profile(&self) -> Result<Profile, CliError> {
         let explicit = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
         let file = match explicit {
             Some(path) => Some(ConfigFile::read(path)?),
@@ -77,26 +105,22 @@ impl ConnectArgs {
                 ConfigFile::default_path().filter(|path| path.exists()).map(|p| ConfigFile::read(&p)).transpose()?
             }
         };
-        let profile = match (file, given(&self.profile)) {
-            (Some(file), name) => file.profile(name)?,
-            (None, None) => Profile::default(),
-            (None, Some(name)) => {
-                return Err(CliError::usage(format!(
-                    "profile {name} is asked for, but there is no configuration file; name one with --config"
-                )));
-            }
-        };
-        self.over(profile)
+        match (file, given(&self.profile)) {
+            (Some(file), name) => file.profile(name),
+            (None, None) => Ok(Profile::default()),
+            (None, Some(name)) => Err(CliError::usage(format!(
+                "profile {name} is asked for, but there is no configuration file; name one with --config"
+            ))),
+        }
     }
 
     /// These settings, and where one is missing that of the profile.
     fn over(&self, profile: Profile) -> Result<Settings, CliError> {
-        let path = |mine: &Option<PathBuf>, theirs| mine.clone().filter(|p| !p.as_os_str().is_empty()).or(theirs);
         Ok(Settings {
             server: given(&self.server).map(str::to_owned).or(profile.server).ok_or_else(|| missing("server"))?,
-            ca: path(&self.ca, profile.ca).ok_or_else(|| missing("ca"))?,
-            cert: path(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?,
-            key: path(&self.key, profile.key).ok_or_else(|| missing("key"))?,
+            ca: path_over(&self.ca, profile.ca).ok_or_else(|| missing("ca"))?,
+            cert: path_over(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?,
+            key: path_over(&self.key, profile.key).ok_or_else(|| missing("key"))?,
             server_name: given(&self.server_name).map(str::to_owned).or(profile.server_name),
         })
     }
@@ -105,6 +129,11 @@ impl ConnectArgs {
 /// A path that may be empty, because an empty variable counts as not set.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// A path that is given, or else that of the profile.
+fn path_over(mine: &Option<PathBuf>, theirs: Option<PathBuf>) -> Option<PathBuf> {
+    mine.clone().filter(|path| !path.as_os_str().is_empty()).or(theirs)
 }
 
 /// An empty variable counts as not set.

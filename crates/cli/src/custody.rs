@@ -1,9 +1,9 @@
-//! `sluis status` and `sluis backup`.
+//! `sluis status`, `sluis backup` and `sluis custody`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sluis_client::ClientError;
-use sluis_client::v1::{CreateBackupRequest, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion};
+use sluis_client::v1::{RotateAuditKeyRequest, CreateBackupRequest, ExpiringChain, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -32,6 +32,48 @@ pub(crate) struct BackupArgs {
     json: bool,
     #[command(flatten)]
     connect: ConnectArgs,
+}
+
+/// Care for the custodian's own keys (custodians)
+#[derive(Subcommand, Debug)]
+pub(crate) enum CustodyCommand {
+    RotateAuditKey(RotateAuditKeyArgs),
+}
+
+/// Sign the audit log with a new key from now on (custodians)
+///
+/// The old key signs the hand-over, so that whoever trusts it can go on to the new one; old proofs stay valid.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis custody rotate-audit-key\n  \
+                        sluis custody rotate-audit-key --json | jq -r .verifier_key")]
+pub(crate) struct RotateAuditKeyArgs {
+    /// Print the new key as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+impl CustodyCommand {
+    pub(crate) async fn run(self) -> Result<Exit, CliError> {
+        match self {
+            Self::RotateAuditKey(args) => args.run().await,
+        }
+    }
+}
+
+impl RotateAuditKeyArgs {
+    async fn run(self) -> Result<Exit, CliError> {
+        let client = self.connect.connect().await?;
+        let answer = client.custody().rotate_audit_key(RotateAuditKeyRequest {}).await.map_err(ClientError::from)?;
+        let key = answer.into_inner().verifier_key;
+        if self.json {
+            output::json(&json!({ "verifier_key": key }))?;
+        } else {
+            output::line(format!("the log's new verifier key: {}", safe(&key)))?;
+        }
+        Ok(Exit::Done)
+    }
 }
 
 impl StatusArgs {
@@ -66,7 +108,7 @@ impl BackupArgs {
 
 /// Key versions as a table.
 pub(crate) fn key_table(versions: &[KeyVersion]) -> Table {
-    let mut table = Table::new(["chain", "line", "version", "kid", "state"]);
+    let mut table = Table::new(["chain", "line", "version", "kid", "state", "escrow", "made"]);
     for version in versions {
         let line = if version.namespace_id.is_empty() { "encrypted elements" } else { &version.namespace_id };
         table.row([
@@ -75,6 +117,8 @@ pub(crate) fn key_table(versions: &[KeyVersion]) -> Table {
             version.generation.to_string(),
             version.kid.clone(),
             state(version).to_owned(),
+            if version.escrow { "yes" } else { "no" }.to_owned(),
+            version.created_at.clone(),
         ]);
     }
     table
@@ -88,6 +132,8 @@ pub(crate) fn key_version(version: &KeyVersion) -> Value {
         "namespace_id": version.namespace_id,
         "state": state(version),
         "generation": version.generation,
+        "created_at": version.created_at,
+        "escrow": version.escrow,
     })
 }
 
@@ -114,6 +160,11 @@ fn print(status: &GetStatusResponse) -> Result<(), CliError> {
     for (name, fact) in facts {
         output::line(format!("{name:<10}{}", safe(&fact)))?;
     }
+    for chain in &status.expiring_chains {
+        let (id, until, destroyed) = (&chain.chain_id, &chain.retained_until, &chain.destroyed_at);
+        let text = format!("the retention of {id} ended at {until}: it will be destroyed at {destroyed}");
+        output::line(format!("{:<10}{}", "retention", safe(&text)))?;
+    }
     if !status.key_versions.is_empty() {
         output::line("")?;
         key_table(&status.key_versions).print()?;
@@ -130,5 +181,14 @@ fn view(status: &GetStatusResponse) -> Value {
         "registry_version": status.registry_version,
         "audit_entries": status.audit_entries,
         "key_versions": status.key_versions.iter().map(key_version).collect::<Vec<_>>(),
+        "expiring_chains": status.expiring_chains.iter().map(expiring).collect::<Vec<_>>(),
+    })
+}
+
+fn expiring(chain: &ExpiringChain) -> Value {
+    json!({
+        "chain_id": chain.chain_id,
+        "retained_until": chain.retained_until,
+        "destroyed_at": chain.destroyed_at,
     })
 }

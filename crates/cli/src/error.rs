@@ -14,7 +14,7 @@ use sluis_client::ClientError;
 pub enum Exit {
     /// Everything asked for was done.
     Done = 0,
-    /// The custodian refused or failed, or a confirmation was not given.
+    /// The custodian refused or failed, a confirmation was not given, or what was verified is wrong.
     Refused = 1,
     /// The command line, the environment or the configuration file is wrong.
     Usage = 2,
@@ -26,6 +26,8 @@ pub enum Exit {
     CannotConnect = 5,
     /// Reading or writing a local file failed.
     LocalIo = 6,
+    /// The audit log is not what a witness saw before.
+    Alarm = 7,
     /// A signal asked to stop: 128 + 2, as shells have it for Ctrl-C.
     Interrupted = 130,
 }
@@ -51,6 +53,12 @@ pub enum CliError {
     /// The person at the terminal said no, or what is stored is not what was to be approved.
     #[error("{0}")]
     NotConfirmed(String),
+    /// What was to be verified is wrong; says what.
+    #[error("{0}")]
+    Wrong(String),
+    /// A witness saw something that must not be; says what.
+    #[error("ALARM: {0}")]
+    Alarm(String),
     /// A local file or stream; `what` says which and what was tried, such as `cannot read registry.toml`.
     #[error("{what}: {source}")]
     Io {
@@ -96,8 +104,9 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Client(ClientError::Transport(_)) => Exit::CannotConnect,
-            Self::Client(ClientError::Config(_)) => Exit::Usage,
-            Self::Client(_) | Self::NotConfirmed(_) => Exit::Refused,
+            Self::Client(ClientError::Config(_) | ClientError::Signing(_)) => Exit::Usage,
+            Self::Client(_) | Self::NotConfirmed(_) | Self::Wrong(_) => Exit::Refused,
+            Self::Alarm(_) => Exit::Alarm,
             Self::Usage(_) => Exit::Usage,
             Self::Input(_) => Exit::BadInput,
             Self::Io { .. } => Exit::LocalIo,

@@ -15,9 +15,17 @@ mod clock;
 mod custody;
 mod dev;
 mod grant;
+mod key;
 mod moment;
 mod profile;
+mod proposed;
+mod proposal;
 mod registry;
+mod report;
+mod restore;
+mod seal;
+mod secret;
+mod subject;
 mod whoami;
 
 pub use cli::Cli;

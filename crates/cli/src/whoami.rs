@@ -46,7 +46,10 @@ fn facts(me: &WhoAmIResponse) -> Vec<(&'static str, String)> {
     ];
     facts.extend(me.chains.iter().map(|c| ("chain", format!("{}: {}", c.chain_id, c.roles.join(", ")))));
     facts.push(("live grants", list(&me.live_grants)));
-    facts.push(("waiting for you", list(&me.awaiting_approval)));
+    facts.push(("to approve", list(&me.awaiting_approval)));
+    facts.push(("to sign", list(&me.awaiting_signature)));
+    facts.push(("signing key", if me.key_pinned { "pinned for you" } else { "not pinned for you" }.to_owned()));
+    facts.push(("log origin", me.origin.clone()));
     facts
 }
 
@@ -61,5 +64,8 @@ fn view(me: &WhoAmIResponse) -> Value {
         "chains": me.chains.iter().map(chain).collect::<Vec<_>>(),
         "live_grants": me.live_grants,
         "awaiting_approval": me.awaiting_approval,
+        "awaiting_signature": me.awaiting_signature,
+        "key_pinned": me.key_pinned,
+        "origin": me.origin,
     })
 }

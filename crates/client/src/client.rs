@@ -1,6 +1,7 @@
 //! The channel to a custodian.
 
 use futures_util::StreamExt;
+use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, ElementName, GrantId};
 use sluis_proto::v1;
 use sluis_proto::v1::audit_service_client::AuditServiceClient;
@@ -8,13 +9,16 @@ use sluis_proto::v1::conversion_service_client::ConversionServiceClient;
 use sluis_proto::v1::custody_service_client::CustodyServiceClient;
 use sluis_proto::v1::grant_service_client::GrantServiceClient;
 use sluis_proto::v1::identity_service_client::IdentityServiceClient;
+use sluis_proto::v1::proposal_service_client::ProposalServiceClient;
 use sluis_proto::v1::pseudonymisation_service_client::PseudonymisationServiceClient;
 use sluis_proto::v1::registry_service_client::RegistryServiceClient;
 use sluis_proto::v1::reidentification_service_client::ReidentificationServiceClient;
+use sluis_proto::v1::seal_service_client::SealServiceClient;
+use sluis_proto::v1::subject_service_client::SubjectServiceClient;
 use tonic::transport::Channel;
 
 use crate::session::{Answer, Opened, Session, requests};
-use crate::{ClientError, Config};
+use crate::{ClientError, Config, Signer, SigningError};
 
 /// Largest message in bytes that is read or written: more than any custodian accepts, so that its limits decide.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -23,6 +27,8 @@ const MAX_MESSAGE: usize = 256 << 20;
 #[derive(Clone, Debug)]
 pub struct Client {
     channel: Channel,
+    /// Callers that never sign may have keys of any kind.
+    signer: Result<Signer, SigningError>,
 }
 
 macro_rules! services {
@@ -46,10 +52,11 @@ impl Client {
         // Two providers may be compiled in; without a default rustls would panic. An earlier default stays.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let endpoint = config.endpoint()?;
+        let signer = Signer::from_pem(&config.key_pem);
         let channel = tokio::time::timeout(config.connect_timeout, endpoint.connect())
             .await
             .map_err(|_| ClientError::Transport("it did not come about in time".into()))??;
-        Ok(Self { channel })
+        Ok(Self { channel, signer })
     }
 
     services! {
@@ -63,12 +70,34 @@ impl Client {
         grants -> GrantServiceClient;
         /// Who am I here?
         identity -> IdentityServiceClient;
+        /// Proposals.
+        proposals -> ProposalServiceClient;
         /// Pseudonymisation. [`Self::pseudonymise`] is the comfortable way.
         pseudonymisation -> PseudonymisationServiceClient;
         /// The registry.
         registry -> RegistryServiceClient;
         /// Re-identification. [`Self::reidentify`] is the comfortable way.
         reidentification -> ReidentificationServiceClient;
+        /// Rights of subjects.
+        subjects -> SubjectServiceClient;
+        /// Sealing and unsealing.
+        seal -> SealServiceClient;
+    }
+
+    /// The key that statements are signed with: that of the client certificate.
+    ///
+    /// # Errors
+    /// [`ClientError::Signing`] if it is of a kind that signs no statements.
+    pub fn signer(&self) -> Result<&Signer, ClientError> {
+        self.signer.as_ref().map_err(|error| (*error).into())
+    }
+
+    /// Signs a statement with the key of the client certificate. See [`Signer::sign`].
+    ///
+    /// # Errors
+    /// [`ClientError::Signing`].
+    pub fn sign(&self, deed: Deed, origin: &str, object: &[u8]) -> Result<Vec<u8>, ClientError> {
+        Ok(self.signer()?.sign(deed, origin, object)?)
     }
 
     /// What the caller may know of a chain.
@@ -97,12 +126,41 @@ impl Client {
     /// # Errors
     /// Those of the call.
     pub async fn pseudonymise(&self, chain: &ChainId, elements: &[ElementName]) -> Result<Session, ClientError> {
+        self.submit(chain, elements, None).await
+    }
+
+    /// Opens a stream that imports an existing mapping while it pseudonymises: batches have, beside the chain's elements, a
+    /// column named `column` (no element of the chain) with the old pseudonym of each row's subject in `element`. Results
+    /// have no such column.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn import(
+        &self,
+        chain: &ChainId,
+        elements: &[ElementName],
+        element: &ElementName,
+        column: &ElementName,
+    ) -> Result<Session, ClientError> {
+        let import = v1::Import { element: element.to_string(), column: column.to_string() };
+        self.submit(chain, elements, Some(import)).await
+    }
+
+    async fn submit(
+        &self,
+        chain: &ChainId,
+        elements: &[ElementName],
+        import: Option<v1::Import>,
+    ) -> Result<Session, ClientError> {
         use v1::pseudonymise_request::Message;
         use v1::pseudonymise_response::Message as Response;
+        // The column of old pseudonyms is not answered.
+        let unanswered = usize::from(import.is_some());
         let open = v1::PseudonymiseOpen {
             chain_id: chain.to_string(),
             elements: elements.iter().map(ToString::to_string).collect(),
             deliver: v1::Delivery::Caller.into(),
+            import,
         };
         let (batches, requests) = requests(v1::PseudonymiseRequest { message: Some(Message::Open(open)) }, |batch| {
             v1::PseudonymiseRequest { message: Some(Message::Batch(batch)) }
@@ -116,7 +174,7 @@ impl Client {
                 Response::Result(result) => Answer::Result(result),
             }))
         });
-        Session::open(batches, answers.boxed()).await
+        Session::open_with(batches, answers.boxed(), unanswered).await
     }
 
     /// Opens a stream that converts under a grant: batches with one column, that of the grant's from-element.
@@ -124,9 +182,21 @@ impl Client {
     /// # Errors
     /// Those of the call.
     pub async fn convert(&self, grant: &GrantId) -> Result<Session, ClientError> {
+        self.open_convert(grant, false).await
+    }
+
+    /// As [`Self::convert`], but the values are old pseudonyms that were imported into the chain converted from.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn convert_imported(&self, grant: &GrantId) -> Result<Session, ClientError> {
+        self.open_convert(grant, true).await
+    }
+
+    async fn open_convert(&self, grant: &GrantId, from_imported: bool) -> Result<Session, ClientError> {
         use v1::convert_request::Message;
         use v1::convert_response::Message as Response;
-        let open = Message::Open(v1::ConvertOpen { grant_id: grant.to_string() });
+        let open = Message::Open(v1::ConvertOpen { grant_id: grant.to_string(), from_imported });
         let (batches, requests) = requests(v1::ConvertRequest { message: Some(open) }, |batch| v1::ConvertRequest {
             message: Some(Message::Batch(batch)),
         });

@@ -16,6 +16,9 @@ pub enum ClientError {
     /// The caller's own configuration cannot be used.
     #[error("{0}")]
     Config(&'static str),
+    /// Nothing could be signed with the caller's key.
+    #[error(transparent)]
+    Signing(#[from] crate::SigningError),
     /// No connection, or it broke. The text is for people; it holds no personal data.
     #[error("no connection to the custodian: {0}")]
     Transport(String),

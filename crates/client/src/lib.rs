@@ -5,19 +5,24 @@
 //! custodian only sees what it must.
 
 mod batch;
+mod certificate;
+pub mod checked;
 mod client;
 mod config;
 mod date_format;
 mod error;
 pub mod local;
 mod session;
+mod signing;
 
 pub use batch::{Batch, BatchResult, Packer, Rejection};
+pub use certificate::Holder;
 pub use client::Client;
 pub use config::Config;
 pub use date_format::{DateFormat, InvalidDateFormat};
 pub use error::{ClientError, Refusal, Violation};
 pub use session::{BatchReceiver, BatchSender, Opened, Session};
+pub use signing::{Signer, SigningError};
 pub use sluis_crypto::prehash::SourceKey;
 pub use sluis_proto::v1;
 pub use tonic::Code;

@@ -29,6 +29,8 @@ use crate::DateFormat;
 pub enum Step {
     /// Prepared by [`SendStep::apply`], sent to the custodian, and replaced by what comes back.
     Send(SendStep),
+    /// Prepared and sent likewise, and left out: nothing comes back for it. The old pseudonyms of an import.
+    SendOnly(SendStep),
     /// Replaced by what [`GeneraliseStep::apply`] makes of it.
     Generalise(GeneraliseStep),
     /// Unchanged.
@@ -89,6 +91,16 @@ pub struct Context<'a> {
 }
 
 impl Step {
+    /// Whether the column is in the output.
+    pub fn is_written(&self) -> bool {
+        !matches!(self, Self::SendOnly(_) | Self::Drop)
+    }
+
+    /// Whether the column is sent.
+    pub fn is_sent(&self) -> bool {
+        matches!(self, Self::Send(_) | Self::SendOnly(_))
+    }
+
     /// The step of an element of a chain, as the custodian describes it.
     ///
     /// # Errors

@@ -52,6 +52,8 @@ pub struct BatchSender {
     shared: Arc<Shared>,
     next_sequence: u64,
     limits: v1::StreamLimits,
+    /// Columns of every batch that its result does not have.
+    unanswered: usize,
 }
 
 /// The receiving half. Dropping it ends the stream.
@@ -65,7 +67,7 @@ pub struct BatchReceiver {
 struct Shared {
     /// One permit per further batch that may be in flight. Closed when the stream has ended.
     room: Semaphore,
-    /// Rows and columns of the batches in flight, oldest first.
+    /// Rows and columns of the results to come, oldest first.
     shapes: Mutex<VecDeque<(u32, usize)>>,
 }
 
@@ -80,9 +82,15 @@ pub(crate) fn requests<R: Send + 'static>(
 
 impl Session {
     /// Waits for the opening answer.
-    pub(crate) async fn open(
+    pub(crate) async fn open(batches: mpsc::Sender<v1::RecordBatch>, answers: Answers) -> Result<Self, ClientError> {
+        Self::open_with(batches, answers, 0).await
+    }
+
+    /// Waits for the opening answer of a stream whose results have `unanswered` columns fewer than their batches.
+    pub(crate) async fn open_with(
         batches: mpsc::Sender<v1::RecordBatch>,
         mut answers: Answers,
+        unanswered: usize,
     ) -> Result<Self, ClientError> {
         let opened = match answers.next().await.transpose()?.flatten() {
             Some(Answer::Opened(opened)) => opened,
@@ -91,7 +99,13 @@ impl Session {
         let in_flight = opened.limits.max_batches_in_flight.clamp(1, 1024) as usize;
         let shared = Arc::new(Shared { room: Semaphore::new(in_flight), shapes: Mutex::default() });
         Ok(Self {
-            sender: BatchSender { batches, shared: shared.clone(), next_sequence: 0, limits: opened.limits },
+            sender: BatchSender {
+                batches,
+                shared: shared.clone(),
+                next_sequence: 0,
+                limits: opened.limits,
+                unanswered,
+            },
             receiver: BatchReceiver { answers, shared, next_sequence: 0 },
             opened,
         })
@@ -136,7 +150,7 @@ impl BatchSender {
     /// [`ClientError::BatchTooLarge`] before anything was sent; [`ClientError::Closed`] when the stream has ended, for a
     /// reason that [`BatchReceiver::next`] tells.
     pub async fn send(&mut self, batch: Batch) -> Result<(), ClientError> {
-        let shape = (batch.rows(), batch.columns());
+        let shape = (batch.rows(), batch.columns().saturating_sub(self.unanswered));
         let wire = batch.into_wire(self.next_sequence);
         // The message around the batch adds a tag and a length.
         let size = wire.encoded_len() + 8;

@@ -7,15 +7,24 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sluis_domain::port::StoreError;
-use sluis_engine::{Engine, EngineError};
-use sluis_keyring::{Kek, KekError};
+use sluis_domain::port::{Store, StoreError};
+use sluis_engine::{Engine, EngineError, Refusal, RestoreError};
+use sluis_keyring::{KeyringError, ShareError};
 use sluis_store::{Options, RocksStore};
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 use crate::config::{ConfigError, KekSource, Loaded, Settings};
+use crate::process::NotLocked;
 use crate::telemetry::LogError;
-use crate::{Daemon, StartError, Stopped, SystemClock, TlsError, load_kek};
+use crate::{Daemon, HeadFault, KekFault, StartError, Stopped, SystemClock, TlsError};
+use kek::NewKek;
+
+mod kek;
+mod restore;
+
+pub use kek::{Split, new_file, rotate_kek};
+pub use restore::{LostHead, accept_restore, restore};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +37,22 @@ pub enum CommandError {
     Log(#[from] LogError),
     /// The key-encryption key.
     #[error(transparent)]
-    Kek(#[from] KekError),
+    Kek(#[from] KekFault),
+    /// A share, or how many of them.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// The new key-encryption key does not come back.
+    #[error("the old key-encryption key stays in force, because the new one does not come back: {0}")]
+    NotRotated(Box<Self>),
+    /// The engine refused.
+    #[error("{} ({})", .0.reason().message(), .0.detail())]
+    Refused(Box<Refusal>),
+    /// Flags that do not fit the configuration.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// Memory cannot be locked.
+    #[error(transparent)]
+    Memory(#[from] NotLocked),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,25 +81,52 @@ pub enum CommandError {
         /// Why it was not accepted.
         reason: Box<Self>,
     },
+    /// The head of the audit log.
+    #[error(transparent)]
+    Head(#[from] HeadFault),
+    /// A restored store is not accepted.
+    #[error("the restored store is not accepted: {0}")]
+    Restore(#[from] RestoreError),
+    /// A file is not what it should be.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        what: &'static str,
+    },
     /// The process could not be set up.
     #[error("{0}: {1}")]
     Process(&'static str, io::Error),
 }
 
-/// Sets up a custodian: data directory, store, keyring, and, if a file is configured for it and absent, the
-/// key-encryption key. Returns what was done, for the operator.
+impl CommandError {
+    fn refused(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// Sets up a custodian: data directory, store, keyring, and the key-encryption key, unless there is a file with one.
+/// Returns what was done, for the operator; shares of the key are in it and nowhere else.
 ///
 /// # Errors
 /// [`CommandError`]; a key-encryption key that was made stays.
-pub fn init(settings: &Settings) -> Result<String, CommandError> {
-    let mut said = String::new();
-    let kek = init_kek(&settings.kek, &mut said)?;
+pub fn init(settings: &Settings, split: Option<Split>) -> Result<Zeroizing<String>, CommandError> {
+    let mut said = kek::nothing_said();
+    let new = NewKek::make(&settings.kek, split, &mut said)?;
     make_private(&settings.data_directory)?;
     if let Some(backup) = &settings.backup_directory {
         make_private(backup)?;
     }
-    let store = create_or_finish(settings)?;
-    Engine::initialise(&store, &kek, &SystemClock)?;
+    let store = Arc::new(create_or_finish(settings)?);
+    let made = Engine::initialise(&*store, &new.kek, Vec::new(), &SystemClock, &settings.engine());
+    // An earlier attempt may have been cut short before the first head was written, and nothing was done since.
+    let cut_short = store.entries() <= 2 && !settings.audit.head_file.exists();
+    let exists = |error: &EngineError| *error == EngineError::Keyring(KeyringError::Exists);
+    made.or_else(|error| if cut_short && exists(&error) { Ok(()) } else { Err(error) })?;
+    let engine = Engine::open(store, &new.kek, Arc::new(SystemClock), settings.engine())?;
+    restore::first_head(settings, &engine)?;
+    new.show_shares(&mut said);
     say(&mut said, format_args!("The store is in {}.", settings.data_directory.display()));
     say(&mut said, format_args!("Start the daemon with: sluisd run"));
     Ok(said)
@@ -90,27 +141,6 @@ fn create_or_finish(settings: &Settings) -> Result<RocksStore, CommandError> {
         }
         created => Ok(created?),
     }
-}
-
-fn init_kek(source: &KekSource, said: &mut String) -> Result<Kek, CommandError> {
-    let KekSource::File(path) = source else { return Ok(load_kek(source)?) };
-    if path.exists() {
-        return Ok(Kek::from_file(path)?);
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_private(parent)?;
-    }
-    let kek = Kek::generate_file(path)?;
-    let path = path.display();
-    say(said, format_args!("A NEW KEY-ENCRYPTION KEY was written to {path}."));
-    say(said, format_args!("  Copy it to a safe place away from this machine and away from the backups, NOW."));
-    say(
-        said,
-        format_args!(
-            "  Without it the store and every backup of it are lost; with it and a backup, everything is open."
-        ),
-    );
-    Ok(kek)
 }
 
 fn say(said: &mut String, line: std::fmt::Arguments<'_>) {
@@ -178,38 +208,10 @@ pub fn check_config(loaded: &Loaded) -> Result<String, CommandError> {
     }
     // A key file that is not there yet is made by init.
     let absent = matches!(&loaded.settings.kek, KekSource::File(path) if !path.exists());
-    if let Some(e) = load_kek(&loaded.settings.kek).err().filter(|_| !absent) {
+    if let Some(e) = loaded.settings.kek.check().err().filter(|_| !absent) {
         problems.push(format!("kek: {e}"));
     }
     if problems.is_empty() { Ok(loaded.effective.clone()) } else { Err(ConfigError(problems).into()) }
-}
-
-/// Restores the latest backup of `from` into the configured data directory, which must be absent or empty, and opens
-/// it with the key-encryption key before it says that it is done.
-///
-/// # Errors
-/// [`CommandError`]; what was copied stays, but without the engine having accepted it.
-pub fn restore(settings: &Settings, from: &Path) -> Result<String, CommandError> {
-    let kek = load_kek(&settings.kek)?;
-    sluis_store::restore(from, &settings.data_directory)?;
-    accept_restored(settings, &kek).map_err(|reason| {
-        let path = settings.data_directory.clone();
-        CommandError::Restored { path, reason: Box::new(reason) }
-    })
-}
-
-fn accept_restored(settings: &Settings, kek: &Kek) -> Result<String, CommandError> {
-    let store = Arc::new(RocksStore::open(&settings.data_directory, &options(settings))?);
-    store.verify()?;
-    let engine_settings = sluis_engine::Settings { custodians: settings.custodians.clone() };
-    let engine = Engine::open(store.clone(), kek, Arc::new(SystemClock), engine_settings)?;
-    let mut said = String::new();
-    let (entries, directory) = (engine.entries(), settings.data_directory.display());
-    say(
-        &mut said,
-        format_args!("Restored into {directory}: every row was read, the key fits, {entries} audit entries."),
-    );
-    Ok(said)
 }
 
 fn options(settings: &Settings) -> Options {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use sluis_client::{Client, v1};
 use sluis_daemon::Stopped;
 use sluis_testkit::pki::{TRUST_DOMAIN, Wanted};
-use sluis_testkit::registry::{CUSTODIANS, registry};
+use sluis_testkit::registry::registry;
 use sluis_testkit::world::{World, batch, pseudonymise, reason, values};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -29,7 +29,8 @@ impl Open {
         let (requests, receiver) = mpsc::channel(64);
         let answers = client.pseudonymisation().pseudonymise(ReceiverStream::new(receiver)).await;
         let open = Self { requests, answers: answers.expect("headers come at once").into_inner() };
-        let first = v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], deliver: 0 };
+        let first =
+            v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], ..Default::default() };
         open.send(Outgoing::Open(first)).await;
         open
     }
@@ -223,8 +224,7 @@ static MANY: [&str; 20_000] = [BSN; 20_000];
 async fn small_budget(extra: &str) -> World {
     let limits = "[limits]\nin_flight_bytes = 54525952\nmax_batches_in_flight = 64\n";
     let world = World::start_empty(&format!("{limits}{extra}")).await;
-    let request = v1::ApplyRegistryRequest { toml: registry(), dry_run: false, expected_version: None };
-    world.client(CUSTODIANS[0]).await.registry().apply_registry(request).await.expect("valid");
+    world.apply(&registry()).await.expect("valid");
     world
 }
 

@@ -88,7 +88,8 @@ fn framed(message: &impl Message) -> Bytes {
 }
 
 fn unary_request(values: &[&str]) -> v1::PseudonymiseBatchRequest {
-    let open = v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], deliver: 0 };
+    let open =
+        v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], ..Default::default() };
     v1::PseudonymiseBatchRequest { open: Some(open), batch: Some(batch(&[("bsn", values)])) }
 }
 
@@ -139,7 +140,8 @@ type Open = (mpsc::Sender<v1::PseudonymiseRequest>, tonic::Streaming<v1::Pseudon
 
 async fn open(client: &Client) -> Result<Open, Status> {
     let (requests, receiver) = mpsc::channel(4);
-    let message = v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], deliver: 0 };
+    let message =
+        v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], ..Default::default() };
     let message = Some(v1::pseudonymise_request::Message::Open(message));
     requests.send(v1::PseudonymiseRequest { message }).await.expect("there is room");
     let mut answers = client.pseudonymisation().pseudonymise(ReceiverStream::new(receiver)).await?.into_inner();

@@ -107,7 +107,8 @@ acts! {
     RejectProposal = 21, "proposal-reject";
     /// Proposals were looked at.
     ReadProposals = 22, "proposal-read";
-    /// A share was presented, or the keyring was opened.
+    /// A share was presented, or the key was fetched; the keyring was opened when no share is missing any more. Detail: how
+    /// many shares have been presented, and how many are needed, one byte each; 0 and 0 where the key is not in shares.
     Unseal = 23, "unseal";
     /// The keyring was closed.
     Seal = 24, "seal";

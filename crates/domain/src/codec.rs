@@ -56,6 +56,10 @@ impl Writer {
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// Over bytes that have no format byte.
+    pub fn plain(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
     /// Checks and takes off the format byte.
     ///
     /// # Errors

@@ -96,6 +96,7 @@ reasons! {
     InvalidStream = "INVALID_STREAM", InvalidArgument, "the first message of a stream opens it and the others are batches";
     BatchTooLarge = "BATCH_TOO_LARGE", ResourceExhausted, "the batch is larger than this custodian accepts; send smaller batches";
     UnknownChain = "UNKNOWN_CHAIN", NotFound, "the chain does not exist, or not for this caller";
+    ChainDestroyed = "CHAIN_DESTROYED", FailedPrecondition, "the chain was destroyed when its retention ended: nothing can be done in it any more";
     UnknownElement = "UNKNOWN_ELEMENT", InvalidArgument, "a column is not listed as an element of the chain; leave it out, drop it or have it registered";
     ClientOnlyElement = "CLIENT_ONLY_ELEMENT", InvalidArgument, "a column with treatment keep or drop was sent; such columns must stay with the client";
     MissingSubject = "MISSING_SUBJECT", InvalidArgument, "a date-shift column needs the column of its subject element in the same batch";
@@ -165,7 +166,7 @@ reasons! {
     InvalidPrehash = "INVALID_PREHASH", Row, "a prehash value is exactly 32 bytes";
     InvalidDate = "INVALID_DATE", Row, "the value is not a date of the form YYYY-MM-DD";
     DateOutOfRange = "DATE_OUT_OF_RANGE", Row, "the shifted date would leave the years 0001 to 9999";
-    NoSubject = "NO_SUBJECT", Row, "a date can only be shifted in a row that has a subject";
+    NoSubject = "NO_SUBJECT", Row, "a date can only be shifted, and an old pseudonym imported, in a row that has a subject";
     InvalidNumber = "INVALID_NUMBER", Row, "the value is not a number that can be generalised";
     Unencodable = "UNENCODABLE", Row, "the answer has a character that the encoding of the file does not have; use UTF-8";
     OptedOut = "OPTED_OUT", Row, "the subject has opted out; leave the record out";

@@ -3,6 +3,10 @@
 use crate::Timestamp;
 use crate::codec::{DecodeError, Reader, Writer};
 
+mod text;
+
+pub use text::{Request, Signature};
+
 const FORMAT: u8 = 1;
 
 /// What is given up and what is gone back to. Sizes are numbers of audit entries, roots those of the log's tree.

@@ -7,6 +7,8 @@ use sluis_domain::port::StoreError;
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 use sluis_keyring::KeyringError;
 
+use crate::EngineError;
+
 /// An authenticated caller: what its certificate says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
@@ -88,6 +90,15 @@ impl From<StoreError> for Refusal {
             StoreError::Locked(_) | StoreError::Io(_) => Reason::Internal,
         };
         Self::new(reason, error.to_string())
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(store) => store.into(),
+            _ => Self::new(Reason::CorruptStore, error.to_string()),
+        }
     }
 }
 

@@ -4,26 +4,30 @@ use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, token};
 use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::grant::{Kind, OutputOrder, Record};
-use sluis_domain::port::{Commit, Family, PackedRows};
+use sluis_domain::port::{Commit, Family, PackedRows, Store};
 use sluis_domain::registry::LinkMode;
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason, RecordBatch,
 };
-use sluis_keyring::LineVersion;
+use sluis_keyring::{Keyring, LineVersion};
 
 use crate::engine::Engine;
+use crate::erasure::Marks;
 use crate::grants::Known;
+use crate::import::{self, Read};
+use crate::meter::Charge;
 use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};
-use crate::{Caller, Pending, Refusal};
+use crate::{Caller, Pending, Refusal, life};
 
 /// An open conversion. Grant, standing, registry and keys are looked at anew for every batch.
 #[derive(Debug)]
 pub struct ConvertSession {
     caller: Caller,
     grant: GrantId,
+    from_imported: bool,
     remaining: u64,
 }
 
@@ -54,40 +58,47 @@ impl<'a> Route<'a> {
 }
 
 impl Engine {
-    /// Opens a conversion under a grant.
+    /// Opens a conversion under a grant. `from_imported`: the values are old pseudonyms that were imported into the chain
+    /// converted from, no tokens.
     ///
     /// # Errors
     /// [`Reason::UnknownGrant`], [`Reason::NotTheGrantee`], [`Reason::GrantKind`], and every reason for which a grant
     /// may not be used now.
-    pub fn open_convert(&self, caller: &Caller, grant: &GrantId) -> Result<ConvertSession, Refusal> {
+    pub fn open_convert(
+        &self,
+        caller: &Caller,
+        grant: &GrantId,
+        from_imported: bool,
+    ) -> Result<ConvertSession, Refusal> {
         self.on_record(caller, Act::Convert, |entry| {
             self.authorise(caller, BeKnown)?;
             let record = self.grant_on_record(grant, entry)?.record;
             self.authorise(caller, UseGrant { record: &record })?;
             Route::of(&record)?;
             let remaining = self.remaining(&record)?;
-            Ok(ConvertSession { caller: caller.clone(), grant: grant.clone(), remaining })
+            Ok(ConvertSession { caller: caller.clone(), grant: grant.clone(), from_imported, remaining })
         })
     }
 
     /// Converts a batch of exactly one column, that of the grant's from-element.
     ///
     /// # Errors
-    /// As [`Self::open_convert`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::BatchIdReused`], and
-    /// those of the store. Nothing of the batch was done or counted then.
+    /// As [`Self::open_convert`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::GrantDailyLimit`],
+    /// [`Reason::BatchIdReused`], and those of the store. Nothing of the batch was done or counted then.
     pub fn convert(&self, session: &ConvertSession, batch: &RecordBatch) -> Result<Pending, Refusal> {
         let _steady = self.steady();
         self.on_record(&session.caller, Act::Convert, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
             let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
-            let (outcome, commit) = self.convert_batch(&permit, batch, entry)?;
-            self.charge(&permit, &grant, batch, outcome, commit)
+            let (outcome, commit) = self.convert_batch(&permit, session.from_imported, batch, entry)?;
+            self.charge(&permit, &grant, batch, entry, outcome, commit)
         })
     }
 
     fn convert_batch(
         &self,
         permit: &Permit<UseGrant<'_>>,
+        from_imported: bool,
         batch: &RecordBatch,
         entry: &mut Entry,
     ) -> Result<(BatchOutcome, Commit), Refusal> {
@@ -98,17 +109,13 @@ impl Engine {
         };
         let snapshot = permit.snapshot();
         let mut refused = Refused::none(batch.rows());
-        let tokens = Tokens::parse(&snapshot.keyring, &route.from.0, route.namespace, (0, input), &mut refused);
-        let links = tokens.links(&*self.store)?;
-        let target = snapshot.keyring.active_line(&route.to.0, route.namespace).ok_or(Reason::NotLinked)?;
-        let mut subjects: Vec<Option<LinkValue>> = Vec::new();
-        subjects.resize_with(batch.rows(), || None);
-        for (found, link) in tokens.found.iter().zip(links) {
-            match link {
-                Ok(link) => subjects[found.row] = Some(link),
-                Err(reason) => refused.refuse(found.row, 0, reason),
-            }
-        }
+        let (store, keyring, line) = (&*self.store, &snapshot.keyring, (&route.from.0, route.namespace));
+        let read = match from_imported {
+            true => import::read(store, keyring, line, (0, input), &mut refused)?,
+            false => read_tokens(store, keyring, line, input, &mut refused)?,
+        };
+        let target = keyring.active_line(&route.to.0, route.namespace).ok_or_else(|| no_line(keyring, &route.to.0))?;
+        let opt_outs = snapshot.opt_outs.of(keyring, route.namespace);
         let escrows = snapshot
             .registry
             .registry
@@ -116,9 +123,8 @@ impl Engine {
             .and_then(|chain| chain.namespace(route.namespace))
             .is_some_and(|line| line.link() == LinkMode::Escrow);
         let mut commit = Commit::default();
-        let output = rekey(target, &subjects, escrows, &mut commit);
-        note(entry, batch, &output, &refused, &tokens, target);
-        commit.entry(entry.encode());
+        let output = rekey(target, &read.subjects, (escrows, opt_outs.as_ref()), &mut commit);
+        note(entry, batch, &output, &refused, &read, target);
         let output = match route.order {
             OutputOrder::Ordered => output,
             OutputOrder::Shuffled => shuffled(&output)?,
@@ -128,12 +134,13 @@ impl Engine {
         Ok((outcome, commit))
     }
 
-    /// Counts a batch under its grant and submits it.
+    /// Counts a batch under its grant and submits it, with its entry.
     pub(crate) fn charge(
         &self,
         permit: &Permit<UseGrant<'_>>,
         grant: &Known,
         batch: &RecordBatch,
+        entry: &mut Entry,
         outcome: BatchOutcome,
         mut commit: Commit,
     ) -> Result<Pending, Refusal> {
@@ -142,7 +149,8 @@ impl Engine {
         // The store would sort them too, but while the grant's counter is locked.
         commit.rows.iter_mut().for_each(PackedRows::sort);
         let mut answer = None;
-        self.meters.charge(&*self.store, snapshot.keyring.state(), &grant.record, batch, commit, |remaining| {
+        let charge = Charge { record: &grant.record, batch, entry, commit };
+        self.meters.charge(&*self.store, snapshot.keyring.state(), charge, |remaining| {
             let (pending, done) = Pending::new(outcome, Some(remaining));
             answer = Some(pending);
             done
@@ -156,8 +164,39 @@ impl Engine {
     }
 }
 
-/// Pseudonyms of the target line, and its link rows where it escrows.
-fn rekey(target: &LineVersion, subjects: &[Option<LinkValue>], escrows: bool, commit: &mut Commit) -> Column {
+/// Why nothing leads into a chain.
+fn no_line(keyring: &Keyring, chain: &ChainId) -> Reason {
+    if life::is_destroyed(keyring, chain) { Reason::ChainDestroyed } else { Reason::NotLinked }
+}
+
+/// The subjects of a column of tokens.
+fn read_tokens(
+    store: &dyn Store,
+    keyring: &Keyring,
+    line: (&ChainId, &NamespaceId),
+    input: &Column,
+    refused: &mut Refused,
+) -> Result<Read, Refusal> {
+    let tokens = Tokens::parse(keyring, line.0, line.1, (0, input), refused);
+    let mut read = Read::nothing(input.rows());
+    for (found, link) in tokens.found.iter().zip(tokens.links(store)?) {
+        match link {
+            Ok(link) => read.subjects[found.row] = Some(link),
+            Err(reason) => refused.refuse(found.row, 0, reason),
+        }
+    }
+    read.used = tokens.found.into_iter().map(|found| found.version).collect();
+    Ok(read)
+}
+
+/// Pseudonyms of the target line, and its link rows where it escrows: none for who opted out, so that an erasure that is
+/// done in one chain is not undone from another.
+fn rekey(
+    target: &LineVersion,
+    subjects: &[Option<LinkValue>],
+    (escrows, opt_outs): (bool, Option<&Marks>),
+    commit: &mut Commit,
+) -> Column {
     let kid = target.info().kid;
     let escrow = target.escrow.as_ref().filter(|_| escrows);
     let mut output = ColumnBuilder::with_capacity(subjects.len(), subjects.len() * token::TEXT_LEN);
@@ -169,7 +208,8 @@ fn rekey(target: &LineVersion, subjects: &[Option<LinkValue>], escrows: bool, co
         };
         let pseudonym = target.pseudonym.pseudonym(link);
         output.push_with(|out| token::write_text(kid, &pseudonym, out));
-        if let Some(escrow) = escrow {
+        let opted_out = opt_outs.is_some_and(|marks| marks.has(link));
+        if let Some(escrow) = escrow.filter(|_| !opted_out) {
             rows.push_with(|out| {
                 out.extend_from_slice(&escrow.row_key(&pseudonym));
                 out.extend_from_slice(&escrow.seal_link(&pseudonym, link));
@@ -182,14 +222,7 @@ fn rekey(target: &LineVersion, subjects: &[Option<LinkValue>], escrows: bool, co
     output.finish()
 }
 
-fn note(
-    entry: &mut Entry,
-    batch: &RecordBatch,
-    output: &Column,
-    refused: &Refused,
-    tokens: &Tokens,
-    target: &LineVersion,
-) {
+fn note(entry: &mut Entry, batch: &RecordBatch, output: &Column, refused: &Refused, read: &Read, target: &LineVersion) {
     entry.rows = batch.rows() as u64;
     entry.values = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
     entry.rejected = refused.count() as u64;
@@ -200,8 +233,8 @@ fn note(
             None => entry.keys.push(KeyUse { namespace: info.namespace.clone(), kid: info.kid, values }),
         }
     };
-    for found in &tokens.found {
-        note(&found.version, 1);
+    for version in &read.used {
+        note(version, 1);
     }
     note(target, output.present() as u64);
 }

@@ -8,6 +8,7 @@ use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
 use sluis_keyring::{Change, KeyState, VersionInfo};
 
 use crate::engine::Engine;
+use crate::life::{self, Expiring};
 use crate::policy::Custody;
 use crate::{Caller, Refusal};
 
@@ -22,6 +23,8 @@ pub struct Status {
     pub audit_entries: u64,
     /// All key versions.
     pub versions: Vec<VersionInfo>,
+    /// Chains past their retention, which will be destroyed.
+    pub expiring: Vec<Expiring>,
 }
 
 /// A backup was made.
@@ -42,10 +45,11 @@ impl Engine {
         self.on_record(caller, Act::ReadStatus, |_| {
             let permit = self.authorise(caller, Custody)?;
             Ok(Status {
-                writable: self.writable(),
+                writable: self.accepts(),
                 registry_version: permit.snapshot().registry.version,
                 audit_entries: self.store.entries(),
                 versions: permit.snapshot().keyring.versions(),
+                expiring: self.expiring()?,
             })
         })
     }
@@ -67,6 +71,9 @@ impl Engine {
             let permit = self.authorise(caller, Custody)?;
             let snapshot = permit.snapshot();
             let lines = snapshot.registry.registry.chain(chain).ok_or(Reason::UnknownChain)?;
+            if life::is_destroyed(&snapshot.keyring, chain) {
+                return Err(Reason::ChainDestroyed.into());
+            }
             if namespace.is_some_and(|id| lines.namespace(id).is_none()) {
                 return Err(Refusal::field(Reason::InvalidRequest, "namespace_id", "the chain does not have it"));
             }

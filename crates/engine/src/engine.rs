@@ -8,15 +8,20 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_domain::codec::Writer;
 use sluis_domain::port::{Clock, Commit, Family, Store, Write};
 use sluis_domain::registry::Registry;
-use sluis_domain::{Custodian, GrantId, Identity, ProposalId, Timestamp};
+use sluis_domain::{Custodian, GrantId, Identity, ProposalId, Reason, Timestamp, custodian};
 use sluis_keyring::{Kek, Keyring, KeyringError};
 
 use crate::audit::RefusalLimit;
+use crate::erasure::{self, OptOuts};
 use crate::grants::Known;
+use crate::import::Imports;
+use crate::life::LifeSettings;
+use crate::log::{Compared, Log};
 use crate::meter::Meters;
 use crate::origin;
 use crate::policy::{self, Action, BeKnown, Permit};
 use crate::proposals::KnownProposal;
+use crate::quota::Quotas;
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, EngineError, Refusal};
 
@@ -27,6 +32,8 @@ pub struct Settings {
     pub custodians: Vec<Custodian>,
     /// Trust domain of the members' SPIFFE ids; the first part of the log's origin.
     pub trust_domain: String,
+    /// The life of chains and subjects.
+    pub life: LifeSettings,
 }
 
 /// The custodian's logic. Shared by all callers; every method may be called from many threads.
@@ -39,7 +46,13 @@ pub struct Engine {
     pub(crate) grants: Mutex<BTreeMap<GrantId, Known>>,
     pub(crate) proposals: Mutex<BTreeMap<ProposalId, KnownProposal>>,
     pub(crate) meters: Meters,
+    pub(crate) imports: Imports,
+    pub(crate) quotas: Quotas,
     pub(crate) refusals: RefusalLimit,
+    pub(crate) log: Log,
+    pub(crate) life: LifeSettings,
+    /// One round at a time.
+    pub(crate) housekeeping: Mutex<()>,
     /// Written during every change of registry, keys or grants; read from the authorisation of a batch until it is in
     /// the store's queue, so that no batch overtakes the change that ends its permission.
     governing: RwLock<()>,
@@ -71,12 +84,16 @@ impl Engine {
         let origin = origin::make(&settings.trust_domain, &mut commit);
         let mut first = Entry::new(now, Act::Initialise, 0);
         first.detail = Writer::default().lp(&origin).lp(crate::log::verifier_key(&origin, &keyring)).finish();
-        commit.entry(first.encode()).entry(custodians_entry(now, 0, &settings.custodians).encode());
+        let mut named = Entry::new(now, Act::Custodians, 0);
+        named.detail = custodian::encode(&settings.custodians);
+        commit.entry(first.encode()).entry(named.encode());
         store.commit(commit)?;
         Ok(())
     }
 
-    /// Opens an initialised store.
+    /// Opens an initialised store: every entry of the audit log is read, and what it says is compared with the sealed
+    /// state. The engine refuses all acts with [`Reason::HeadUnavailable`] until its log was compared with the last signed
+    /// head ([`Self::check_head`]).
     ///
     /// # Errors
     /// [`EngineError`].
@@ -95,11 +112,29 @@ impl Engine {
             history(&*store, &keyring, &mut versions, version)
         })?;
         let proposals = crate::proposals::load(&*store, &keyring)?;
+        let (log, recount) = Log::open(&*store)?;
+        let meters = Meters::default();
+        let mut counted = Vec::with_capacity(grants.len());
+        for known in grants.values() {
+            let used = meters.used(&*store, keyring.state(), &known.record.grant.id);
+            let used = used.map_err(|_| EngineError::Corrupt("counter of a grant"))?;
+            counted.push((&*known.record, used));
+        }
+        recount.compare(&Compared {
+            registry: &registry,
+            versions: &keyring.versions(),
+            verifier_key: &crate::log::verifier_key(&origin, &keyring),
+            grants: counted,
+            proposals: proposals.values().map(|known| &*known.record).collect(),
+        })?;
+        let opt_outs = OptOuts::load(&*store, &keyring)?;
+        settings.life.journal.as_ref().map_or(Ok(()), |journal| erasure::complete(&*store, &**journal))?;
         let custodians = settings.custodians.into_iter().map(|custodian| (custodian.identity, custodian.key));
         let snapshot = Snapshot {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
             custodians: Arc::new(custodians.collect()),
+            opt_outs: Arc::new(opt_outs),
         };
         Ok(Self {
             store,
@@ -108,8 +143,13 @@ impl Engine {
             origin,
             grants: Mutex::new(grants),
             proposals: Mutex::new(proposals),
-            meters: Meters::default(),
+            meters,
+            imports: Imports::default(),
+            quotas: Quotas::default(),
             refusals: RefusalLimit::default(),
+            log,
+            life: settings.life,
+            housekeeping: Mutex::default(),
             governing: RwLock::new(()),
         })
     }
@@ -146,6 +186,9 @@ impl Engine {
     }
 
     pub(crate) fn authorise<A: Action>(&self, caller: &Caller, action: A) -> Result<Permit<A>, Refusal> {
+        if !self.log.in_order() {
+            return Err(Reason::HeadUnavailable.into());
+        }
         Ok(policy::authorise(&self.snapshot(), caller, self.now(), action)?)
     }
 
@@ -166,15 +209,15 @@ impl Engine {
             registry: registry.map_or_else(|| present.registry.clone(), Arc::new),
             keyring: Arc::new(keyring),
             custodians: present.custodians.clone(),
+            opt_outs: present.opt_outs.clone(),
         }));
     }
-}
 
-/// The entry that says who the custodians are.
-fn custodians_entry(now: Timestamp, registry_version: u64, custodians: &[Custodian]) -> Entry {
-    let mut entry = Entry::new(now, Act::Custodians, registry_version);
-    entry.detail = sluis_domain::custodian::encode(custodians);
-    entry
+    /// Puts durable opt-outs into force. Only while [`Self::govern`] is held.
+    pub(crate) fn replace_opt_outs(&self, opt_outs: OptOuts) {
+        let present = Snapshot::clone(&self.snapshot());
+        self.snapshot.store(Arc::new(Snapshot { opt_outs: Arc::new(opt_outs), ..present }));
+    }
 }
 
 /// The registry of an earlier version, kept in `known`.
@@ -203,14 +246,6 @@ pub(crate) fn registry_text(store: &dyn Store, keyring: &Keyring, version: u64) 
     text.map(Some).ok_or(EngineError::Corrupt("registry"))
 }
 
-/// The registry version that the last audit entry names: a registry before it was in force once, and is not now.
-fn last_version_on_record(store: &dyn Store) -> Result<u64, EngineError> {
-    let Some(last) = store.entries().checked_sub(1) else { return Ok(0) };
-    let page = store.scan(Family::Audit, &last.to_be_bytes(), 1)?;
-    let entry = page.first().and_then(|(_, bytes)| Entry::decode(bytes).ok());
-    entry.map(|entry| entry.registry_version).ok_or(EngineError::Corrupt("audit entry"))
-}
-
 /// The last registry version: key = version (8 bytes), sealed with generation = version.
 fn load_registry(store: &dyn Store, keyring: &Keyring, custodians: &[Identity]) -> Result<RegistryState, EngineError> {
     let mut latest = RegistryState { version: 0, registry: Registry::empty(), toml: String::new() };
@@ -221,9 +256,6 @@ fn load_registry(store: &dyn Store, keyring: &Keyring, custodians: &[Identity]) 
         if key != latest.version.to_be_bytes() {
             return Err(EngineError::Corrupt("registry"));
         }
-    }
-    if last_version_on_record(store)? > latest.version {
-        return Err(EngineError::Corrupt("registry"));
     }
     if let Some(text) = registry_text(store, keyring, latest.version)? {
         latest.toml = text;

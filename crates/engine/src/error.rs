@@ -4,6 +4,8 @@ use sluis_domain::port::StoreError;
 use sluis_domain::registry::Problem;
 use sluis_keyring::KeyringError;
 
+use crate::log::head::HeadError;
+
 /// Why the engine cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -16,6 +18,21 @@ pub enum EngineError {
     /// A governance value is damaged.
     #[error("stored {0} cannot be read: damaged, or edited by hand")]
     Corrupt(&'static str),
+    /// The log has a hole.
+    #[error("audit entry {0} is missing: the log was cut or damaged")]
+    EntryMissing(u64),
+    /// An entry of the log cannot be read or does not fit those before it.
+    #[error("audit entry {0} is damaged or was edited")]
+    Entry(u64),
+    /// The sealed state is not what the audit log says.
+    #[error(
+        "the store's sealed state is not what its audit log says ({0}): a part of it was put back as it once was, or the \
+         log was edited. Put the whole store back, or restore a backup"
+    )]
+    Differs(String),
+    /// The log and its last signed head do not fit.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The stored registry does not fit the configuration, for example because a custodian is a steward.
     #[error("the stored registry does not fit this configuration:{}", list(.0))]
     Registry(Vec<Problem>),

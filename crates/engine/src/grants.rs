@@ -12,7 +12,7 @@ use sluis_domain::grant::{Grant, Record, State, Terms};
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::registry::Registry;
 use sluis_domain::statement::Deed;
-use sluis_domain::{GrantId, Reason, Timestamp};
+use sluis_domain::{GrantId, Identity, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
@@ -280,6 +280,34 @@ impl Engine {
             let next = next(&present.record, entry)?;
             self.store_grant(next, Some(&present), entry)
         })
+    }
+
+    /// Adds the end of every grant that has not ended to a commit; [`Self::put_grants`] when that is durable. Only while
+    /// [`Self::govern`] is held.
+    pub(crate) fn end_grants(
+        &self,
+        by: &Identity,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<Vec<Known>, Refusal> {
+        let snapshot = self.snapshot();
+        let seal = snapshot.keyring.state();
+        let mut ended = Vec::new();
+        for known in self.lock_grants().values() {
+            let Some(record) = known.record.end_by_restore(by, now) else { continue };
+            let key = storage_key(&record.grant.id);
+            let generation = seal.open(Family::Grants, &key, &known.stored)?.0 + 1;
+            let stored = seal.seal(Family::Grants, &key, generation, &record.encode());
+            commit.expect(Family::Grants, key.clone(), Some(known.stored.to_vec()));
+            commit.put(Family::Grants, key, stored.clone());
+            ended.push(Known { record: Arc::new(record), stored: stored.into() });
+        }
+        Ok(ended)
+    }
+
+    /// Puts grants into force that are durable.
+    pub(crate) fn put_grants(&self, grants: Vec<Known>) {
+        self.lock_grants().extend(grants.into_iter().map(|known| (known.record.grant.id.clone(), known)));
     }
 
     fn store_grant(&self, next: Record, present: Option<&Known>, entry: &mut Entry) -> Result<GrantView, Refusal> {

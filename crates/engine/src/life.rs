@@ -1,32 +1,205 @@
-//! The end of keys.
+//! The end of keys: versions that two stewards of the chain's owner destroy or cut off, and chains past their retention.
+//!
+//! What ends here ends in one commit: the keyring is wrapped anew without what was destroyed, the rows are removed, and
+//! the entry says so. What was removed leaves the disk a little later, see [`compaction`].
 
-use sluis_domain::port::Commit;
-use sluis_domain::proposal::Proposal;
-use sluis_domain::{Kid, Reason};
+pub(crate) mod compaction;
+mod housekeeping;
+mod retention;
 
-use crate::Refusal;
+use std::fmt;
+use std::sync::Arc;
+
+use sluis_domain::audit::Act;
+use sluis_domain::port::{Commit, Family, Range};
+use sluis_domain::proposal::{Matter, Proposal};
+use sluis_domain::registry::{Registry, Signers};
+use sluis_domain::{ChainId, Kid, OrganisationId, Reason};
+use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
+
+pub use housekeeping::Housekeeping;
+pub use retention::Expiring;
+
+use crate::custody::key_uses;
 use crate::engine::Engine;
-use crate::policy::{Permit, SignProposal};
-use crate::proposals::Effect;
+use crate::erasure::Journal;
+use crate::policy::{Custody, Permit, SignProposal};
+use crate::proposals::{Effect, ProposalView, effect_entry};
+use crate::snapshot::Snapshot;
+use crate::{Caller, Refusal};
+
+const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+
+/// What the operator decides about the life of chains and subjects.
+#[derive(Clone)]
+pub struct LifeSettings {
+    /// How long a chain past its retention is still there after the warning, in milliseconds.
+    pub warning_millis: u64,
+    /// Within how many milliseconds of its approval an erasure reaches every chain, each at its own random moment.
+    pub erasure_window_millis: u64,
+    /// Where opt-outs are kept apart from the store; without one, those after a backup are lost with the store.
+    pub journal: Option<Arc<dyn Journal>>,
+}
+
+impl Default for LifeSettings {
+    /// 30 days, 24 hours, no journal.
+    fn default() -> Self {
+        Self { warning_millis: 30 * DAY_MILLIS, erasure_window_millis: DAY_MILLIS, journal: None }
+    }
+}
+
+impl fmt::Debug for LifeSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { warning_millis, erasure_window_millis, journal } = self;
+        write!(f, "LifeSettings({warning_millis}, {erasure_window_millis}, journal: {})", journal.is_some())
+    }
+}
 
 impl Engine {
-    pub(crate) fn destroy_effect(
-        &self,
-        _permit: &Permit<SignProposal<'_>>,
-        _proposal: &Proposal,
-        _kid: Kid,
-        _commit: &mut Commit,
-    ) -> Result<Effect, Refusal> {
-        Err(Reason::Unimplemented.into())
+    /// Proposes to destroy a disabled version.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownVersion`], [`Reason::VersionState`] unless it is disabled, [`Reason::NotACustodian`],
+    /// [`Reason::TooManyProposals`], and those of the store.
+    pub fn propose_destroy(&self, caller: &Caller, kid: Kid) -> Result<ProposalView, Refusal> {
+        self.propose_end(caller, kid, |info| {
+            let matter = Matter::DestroyVersion { kid, chain: info.chain, namespace: info.namespace };
+            if info.state == KeyState::Disabled { Ok(matter) } else { Err(Reason::VersionState) }
+        })
     }
 
+    /// Proposes to cut the escrow of a version.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownVersion`], [`Reason::VersionState`] if it is destroyed, [`Reason::NotLinked`] if it has no escrow,
+    /// [`Reason::NotACustodian`], [`Reason::TooManyProposals`], and those of the store.
+    pub fn propose_cut(&self, caller: &Caller, kid: Kid) -> Result<ProposalView, Refusal> {
+        self.propose_end(caller, kid, |info| match info.namespace {
+            _ if info.state == KeyState::Destroyed => Err(Reason::VersionState),
+            Some(namespace) if info.escrow => Ok(Matter::CutEscrow { kid, chain: info.chain, namespace }),
+            _ => Err(Reason::NotLinked),
+        })
+    }
+
+    fn propose_end(
+        &self,
+        caller: &Caller,
+        kid: Kid,
+        matter: impl FnOnce(VersionInfo) -> Result<Matter, Reason>,
+    ) -> Result<ProposalView, Refusal> {
+        self.on_record(caller, Act::Propose, |entry| {
+            let _governing = self.govern();
+            let permit = self.authorise(caller, Custody)?;
+            let info = version(&permit.snapshot().keyring, kid).ok_or(Reason::UnknownVersion)?;
+            entry.chain = Some(info.chain.clone());
+            let required = owner_signs(&permit.snapshot().registry.registry, &info.chain);
+            self.propose(caller, matter(info)?, required, |_, _| {})
+        })
+    }
+
+    /// Destroys a version, in the commit of the last signature.
+    pub(crate) fn destroy_effect(
+        &self,
+        permit: &Permit<SignProposal<'_>>,
+        proposal: &Proposal,
+        kid: Kid,
+        commit: &mut Commit,
+    ) -> Result<Effect, Refusal> {
+        let mut change = permit.snapshot().keyring.change(permit.now());
+        let info = change.destroy(kid).map_err(refused)?;
+        self.end_effect(permit, proposal, Act::DestroyVersion, (change, info), commit)
+    }
+
+    /// Cuts the escrow of a version, in the commit of the last signature.
     pub(crate) fn cut_effect(
         &self,
-        _permit: &Permit<SignProposal<'_>>,
-        _proposal: &Proposal,
-        _kid: Kid,
-        _commit: &mut Commit,
+        permit: &Permit<SignProposal<'_>>,
+        proposal: &Proposal,
+        kid: Kid,
+        commit: &mut Commit,
     ) -> Result<Effect, Refusal> {
-        Err(Reason::Unimplemented.into())
+        let mut change = permit.snapshot().keyring.change(permit.now());
+        let info = change.cut_escrow(kid).map_err(refused)?;
+        self.end_effect(permit, proposal, Act::CutEscrow, (change, info), commit)
+    }
+
+    fn end_effect(
+        &self,
+        permit: &Permit<SignProposal<'_>>,
+        proposal: &Proposal,
+        act: Act,
+        (change, info): (Change, VersionInfo),
+        commit: &mut Commit,
+    ) -> Result<Effect, Refusal> {
+        let mut entry = effect_entry(self, permit.caller(), act, proposal);
+        entry.keys = key_uses(std::slice::from_ref(&info));
+        commit.entry(entry.encode());
+        let keyring = self.end_keys(change, &[info], commit)?;
+        Ok(Effect { keyring: Some(keyring), ..Effect::default() })
+    }
+
+    /// Adds the end of versions to a commit: keys, rows, and what must leave the disk. The keyring after it. Only while
+    /// [`Self::govern`] is held.
+    fn end_keys(&self, change: Change, ended: &[VersionInfo], commit: &mut Commit) -> Result<Keyring, Refusal> {
+        let (keyring, writes) = change.finish();
+        commit.writes.extend(writes);
+        let seal = keyring.state();
+        for range in ended.iter().filter(|info| info.namespace.is_some()).flat_map(|info| rows_of(info.kid)) {
+            compaction::note(&*self.store, seal, &range, self.now(), commit)?;
+            commit.removals.push(range);
+        }
+        compaction::note(&*self.store, seal, &compaction::whole(Family::Keyring), self.now(), commit)?;
+        Ok(keyring)
+    }
+}
+
+/// Whether what a proposal about a version says still holds.
+pub(crate) fn stands(snapshot: &Snapshot, proposal: &Proposal) -> bool {
+    let (kid, fits): (_, fn(&VersionInfo) -> bool) = match &proposal.matter {
+        Matter::DestroyVersion { kid, .. } => (*kid, |info| info.state == KeyState::Disabled),
+        Matter::CutEscrow { kid, .. } => (*kid, |info| info.escrow),
+        Matter::Registry { .. } | Matter::Erase { .. } => return false,
+    };
+    version(&snapshot.keyring, kid)
+        .is_some_and(|info| fits(&info) && owner_signs(&snapshot.registry.registry, &info.chain) == proposal.required)
+}
+
+/// Whether a chain had keys once and they were destroyed with it: it never gets new ones.
+pub(crate) fn is_destroyed(keyring: &Keyring, chain: &ChainId) -> bool {
+    keyring.chain_created(chain).is_none() && keyring.versions().iter().any(|info| info.chain == *chain)
+}
+
+/// Who signs for an organisation when `count` of its stewards must: themselves, or two custodians while it has not as many.
+pub(crate) fn signers(registry: &Registry, organisation: &OrganisationId, count: u8) -> (Signers, u8) {
+    let stewards = registry.organisation(organisation).map_or(0, |of| of.stewards().len());
+    if stewards >= usize::from(count) {
+        (Signers::StewardsOf(organisation.clone()), count)
+    } else {
+        (Signers::Custodians, 2)
+    }
+}
+
+/// Every row of a version, import rows too.
+pub(crate) fn rows_of(kid: Kid) -> [Range; 3] {
+    let from = kid.to_be_bytes().to_vec();
+    let to = kid.get().checked_add(1).map_or_else(|| vec![0xff; 21], |next| next.to_be_bytes().to_vec());
+    [Family::Link, Family::Identity, Family::Import].map(|family| Range { family, from: from.clone(), to: to.clone() })
+}
+
+/// Two stewards of the chain's owner; of a chain that is no longer registered, two custodians.
+fn owner_signs(registry: &Registry, chain: &ChainId) -> Vec<(Signers, u8)> {
+    let owner = registry.chain(chain).map(|chain| signers(registry, chain.owner(), 2));
+    vec![owner.unwrap_or((Signers::Custodians, 2))]
+}
+
+fn version(keyring: &Keyring, kid: Kid) -> Option<VersionInfo> {
+    keyring.versions().into_iter().find(|info| info.kid == kid)
+}
+
+fn refused(error: ChangeError) -> Reason {
+    match error {
+        ChangeError::UnknownVersion => Reason::UnknownVersion,
+        ChangeError::State => Reason::VersionState,
+        ChangeError::NoEscrow => Reason::NotLinked,
     }
 }

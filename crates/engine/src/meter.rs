@@ -2,26 +2,48 @@
 //!
 //! | key in `grants` | value (sealed) |
 //! |---|---|
-//! | `c` \|\| grant id | used values, 8 bytes; written with the grant, generation grows by one with every batch |
+//! | `c` \|\| grant id | used values (8), number of a UTC day (4), values used on that day (8); written with the grant, generation grows by one with every batch |
 //! | `b` \|\| LP(grant id) \|\| keyed digest of the batch id, 32 | keyed digest of the content, 32; generation 1 |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sluis_domain::audit::Entry;
 use sluis_domain::codec::Writer;
-use sluis_domain::grant::Record;
+use sluis_domain::grant::{Record, Terms};
 use sluis_domain::port::{Commit, Completion, Family, Store};
 use sluis_domain::{BatchId, GrantId, Reason, RecordBatch};
 use sluis_keyring::{KeyringError, StateSeal};
 
 use crate::Refusal;
+use crate::quota::day;
 
 /// Where a counter stands, as last submitted.
 struct Position {
-    used: u64,
+    count: Count,
     generation: u64,
-    stored: Option<Vec<u8>>,
+    stored: Vec<u8>,
+}
+
+/// What a counter says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Count {
+    used: u64,
+    /// UTC days since 1970-01-01.
+    day: u32,
+    /// Of `used`, on that day.
+    of_day: u64,
+}
+
+/// A batch that is charged to a grant.
+pub(crate) struct Charge<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) batch: &'a RecordBatch,
+    /// Goes on record with the counter in it. Its time says which day is charged.
+    pub(crate) entry: &'a mut Entry,
+    /// What the batch writes.
+    pub(crate) commit: Commit,
 }
 
 /// One grant's counter.
@@ -64,72 +86,103 @@ impl Meters {
     pub(crate) fn used(&self, store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<u64, Refusal> {
         let meter = self.of(grant);
         let mut position = meter.lock();
-        Ok(ensure(&mut position, store, seal, grant)?.used)
+        Ok(ensure(&mut position, store, seal, grant)?.count.used)
     }
 
-    /// Counts the batch's values, submits the commit with the counter in it, and returns what remains.
+    /// Counts the batch's values, submits the commit with counter and audit entry in it, and returns what remains.
     ///
-    /// The counter's lock is held until the commit is in the store's queue, so that commits are queued in the order
-    /// of their counters.
+    /// The counter's lock is held until the commit is in the store's queue, so that commits are queued, and entries
+    /// numbered, in the order of their counters.
     pub(crate) fn charge(
         &self,
         store: &dyn Store,
         seal: &StateSeal,
-        record: &Record,
-        batch: &RecordBatch,
-        mut commit: Commit,
+        charge: Charge<'_>,
         done: impl FnOnce(u64) -> Completion,
     ) -> Result<u64, Refusal> {
-        let (grant, max) = (&record.grant.id, record.grant.terms.max_values);
+        let Charge { record, batch, entry, mut commit } = charge;
+        let (grant, terms) = (&record.grant.id, &record.grant.terms);
         let values: u64 = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
         let mark = batch.batch_id().map(|id| Mark::of(seal, grant, id, batch));
         let meter = self.of(grant);
         let mut guard = meter.lock();
         let position = ensure(&mut guard, store, seal, grant)?;
+        let key = counter_key(grant);
+        commit.expect(Family::Grants, key.clone(), Some(position.stored.clone()));
         if let Some(mark) = &mark {
             if meter.in_flight().contains(&mark.name) {
                 return Err(Refusal::new(Reason::Conflict, "a batch with this id is being worked on"));
             }
             if mark.counted(store, seal)? {
-                let remaining = max.saturating_sub(position.used);
-                drop(guard);
-                store.submit(commit, done(remaining));
+                let remaining = terms.max_values.saturating_sub(position.count.used);
+                entry.counter = position.count.used;
+                commit.entry(entry.encode());
+                store.submit(commit, finished(&meter, None, done(remaining)));
                 return Ok(remaining);
             }
             mark.add_to(seal, &mut commit);
         }
-        let used = position.used.checked_add(values).filter(|used| *used <= max).ok_or_else(|| {
-            let remaining = max.saturating_sub(position.used);
-            Refusal::field(
-                Reason::GrantExhausted,
-                "batch",
-                format!("{remaining} values remain, the batch has {values}"),
-            )
-        })?;
-        let key = counter_key(grant);
+        let count = position.count.add(values, day::number(entry.at), terms)?;
         let generation = position.generation + 1;
-        let sealed = seal.seal(Family::Grants, &key, generation, &used.to_be_bytes());
-        commit.expect(Family::Grants, key.clone(), position.stored.take()).put(Family::Grants, key, sealed.clone());
-        *position = Position { used, generation, stored: Some(sealed) };
+        let stored = seal.seal(Family::Grants, &key, generation, &count.encode());
+        entry.counter = count.used;
+        commit.put(Family::Grants, key, stored.clone()).entry(entry.encode());
+        *position = Position { count, generation, stored };
         let name = mark.map(|mark| mark.name);
         meter.in_flight().extend(name);
-        let (remaining, of_batch) = (max - used, meter.clone());
-        let done = done(remaining);
-        store.submit(
-            commit,
-            Box::new(move |result| {
-                if result.is_err() {
-                    of_batch.stale.store(true, Ordering::Release);
-                }
-                if let Some(name) = name {
-                    of_batch.in_flight().remove(&name);
-                }
-                done(result);
-            }),
-        );
+        let remaining = terms.max_values - count.used;
+        store.submit(commit, finished(&meter, name, done(remaining)));
         drop(guard);
         Ok(remaining)
     }
+}
+
+impl Count {
+    /// With a batch of `values` on day `today`.
+    fn add(self, values: u64, today: u32, terms: &Terms) -> Result<Self, Refusal> {
+        let refuse =
+            |reason, remain: String| Refusal::field(reason, "batch", format!("{remain}, the batch has {values}"));
+        let used = self.used.checked_add(values).filter(|used| *used <= terms.max_values).ok_or_else(|| {
+            let remaining = terms.max_values.saturating_sub(self.used);
+            refuse(Reason::GrantExhausted, format!("{remaining} values remain"))
+        })?;
+        let (day, before) = if day::counts_on(self.day, today) { (self.day, self.of_day) } else { (today, 0) };
+        // No more than `used`.
+        let of_day = before + values;
+        match terms.max_values_per_day {
+            Some(daily) if of_day > daily => {
+                let remaining = daily.saturating_sub(before);
+                Err(refuse(Reason::GrantDailyLimit, format!("{remaining} values remain today")))
+            }
+            _ => Ok(Self { used, day, of_day }),
+        }
+    }
+
+    fn encode(self) -> Vec<u8> {
+        Writer::default().u64(self.used).u32(self.day).u64(self.of_day).finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (used, rest) = bytes.split_first_chunk()?;
+        let (day, rest) = rest.split_first_chunk()?;
+        let (used, day) = (u64::from_be_bytes(*used), u32::from_be_bytes(*day));
+        let count = Self { used, day, of_day: u64::from_be_bytes(rest.try_into().ok()?) };
+        (count.of_day <= count.used).then_some(count)
+    }
+}
+
+/// Lets go of the batch when it is durable or has failed.
+fn finished(meter: &Arc<Meter>, name: Option<[u8; 32]>, done: Completion) -> Completion {
+    let meter = meter.clone();
+    Box::new(move |result| {
+        if result.is_err() {
+            meter.stale.store(true, Ordering::Release);
+        }
+        if let Some(name) = name {
+            meter.in_flight().remove(&name);
+        }
+        done(result);
+    })
 }
 
 fn ensure<'a>(
@@ -149,14 +202,14 @@ fn read(store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<Position
     // Every grant has its counter from the beginning: one that is gone was taken away.
     let stored = store.get(Family::Grants, &key)?.ok_or(KeyringError::Corrupt("grants"))?;
     let (generation, value) = seal.open(Family::Grants, &key, &stored)?;
-    let used = value.try_into().map(u64::from_be_bytes).map_err(|_| KeyringError::Corrupt("grants"))?;
-    Ok(Position { used, generation, stored: Some(stored) })
+    let count = Count::decode(&value).ok_or(KeyringError::Corrupt("grants"))?;
+    Ok(Position { count, generation, stored })
 }
 
 /// Starts the counter of a new grant.
 pub(crate) fn start(seal: &StateSeal, grant: &GrantId, commit: &mut Commit) {
     let key = counter_key(grant);
-    let sealed = seal.seal(Family::Grants, &key, 1, &0u64.to_be_bytes());
+    let sealed = seal.seal(Family::Grants, &key, 1, &Count::default().encode());
     commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed);
 }
 
@@ -203,4 +256,67 @@ fn content_digest(seal: &StateSeal, batch: &RecordBatch) -> [u8; 32] {
 
 fn counter_key(grant: &GrantId) -> Vec<u8> {
     [b"c", grant.as_str().as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sluis_domain::Timestamp;
+    use sluis_domain::grant::Kind;
+
+    use super::*;
+
+    fn terms(max_values: u64, max_values_per_day: Option<u64>) -> Terms {
+        Terms {
+            kind: Kind::Reidentify { chain: "a".parse().expect("an id"), elements: Vec::new() },
+            purpose: String::new(),
+            legal_basis: String::new(),
+            max_values,
+            max_values_per_day,
+            not_before: None,
+            not_after: Timestamp::MAX,
+        }
+    }
+
+    fn told(refused: Result<Count, Refusal>) -> (Reason, String) {
+        let refusal = refused.expect_err("refused");
+        (refusal.reason(), refusal.violations()[0].description.clone())
+    }
+
+    #[test]
+    fn a_day_has_its_own_limit_and_the_next_day_begins_anew() {
+        let terms = terms(10, Some(4));
+        let first = Count::default().add(3, 7, &terms).expect("three of four");
+        assert_eq!(first, Count { used: 3, day: 7, of_day: 3 });
+        assert_eq!(
+            told(first.add(2, 7, &terms)),
+            (Reason::GrantDailyLimit, "1 values remain today, the batch has 2".into())
+        );
+        let next = first.add(4, 8, &terms).expect("a new day");
+        assert_eq!(next, Count { used: 7, day: 8, of_day: 4 });
+        assert!(next.add(1, 7, &terms).is_err(), "a late batch of yesterday counts today");
+        assert_eq!(told(next.add(4, 9, &terms)), (Reason::GrantExhausted, "3 values remain, the batch has 4".into()));
+        assert!(next.add(3, 9, &terms).is_ok());
+    }
+
+    #[test]
+    fn no_number_of_values_overflows() {
+        let full = Count { used: u64::MAX, day: 1, of_day: u64::MAX };
+        assert_eq!(told(full.add(1, 1, &terms(u64::MAX, None))).0, Reason::GrantExhausted);
+        assert_eq!(full.add(0, 1, &terms(u64::MAX, None)).expect("nothing of nothing"), full);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_decodes_encodes_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
+            if let Some(count) = Count::decode(&bytes) { prop_assert_eq!(count.encode(), bytes); }
+        }
+
+        #[test]
+        fn counts_are_read_back(used in any::<u64>(), day in any::<u32>()) {
+            let count = Count { used, day, of_day: used / 2 };
+            prop_assert_eq!(Count::decode(&count.encode()), Some(count));
+            prop_assert_eq!(count.encode().len(), 20);
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::policy::{BeKnown, Permit, RejectProposal, SeeProposal, SignProposal};
 use crate::signing::Said;
 use crate::snapshot::{RegistryState, Snapshot};
-use crate::{Caller, EngineError, Refusal};
+use crate::{Caller, EngineError, Refusal, erasure, life};
 
 /// Most proposals that may wait at a time.
 const MAX_OPEN: usize = 100;
@@ -227,6 +227,12 @@ impl Engine {
         Ok(seen.map(|record| self.proposal_view(record)).collect())
     }
 
+    /// All proposals.
+    pub(crate) fn all_proposals(&self) -> Vec<ProposalView> {
+        let records: Vec<_> = self.lock_proposals().values().map(|known| known.record.clone()).collect();
+        records.into_iter().map(|record| self.proposal_view(record)).collect()
+    }
+
     /// Whether the caller's signature is one that the proposal waits for.
     pub(crate) fn awaits(&self, permit: &Permit<BeKnown>, record: &Record) -> bool {
         permit.also(&SignProposal { record })
@@ -247,9 +253,10 @@ impl Engine {
     /// Every signature once more, against the keys and roles of this moment: nobody who lost their standing counts.
     fn still_stands(&self, snapshot: &Snapshot, record: &Record) -> bool {
         let object = record.proposal.encode();
-        let base = match record.proposal.matter {
-            Matter::Registry { base_version, .. } => base_version == snapshot.registry.version,
-            _ => true,
+        let base = match &record.proposal.matter {
+            Matter::Registry { base_version, .. } => *base_version == snapshot.registry.version,
+            Matter::DestroyVersion { .. } | Matter::CutEscrow { .. } => life::stands(snapshot, &record.proposal),
+            Matter::Erase { namespace } => erasure::stands(snapshot, &record.proposal, namespace),
         };
         base && record.signatures.iter().all(|signature| {
             let said = Said { deed: Deed::SignProposal, object: &object, signature: &signature.signed.signature };
@@ -285,6 +292,35 @@ impl Engine {
             after(self);
         }
         Ok(view)
+    }
+
+    /// Adds the end of every open proposal to a commit; [`Self::put_proposals`] when that is durable. Only while
+    /// [`Self::govern`] is held.
+    pub(crate) fn end_proposals(
+        &self,
+        by: &Identity,
+        now: sluis_domain::Timestamp,
+        commit: &mut Commit,
+    ) -> Result<Vec<KnownProposal>, Refusal> {
+        let snapshot = self.snapshot();
+        let seal = snapshot.keyring.state();
+        let mut ended = Vec::new();
+        for known in self.lock_proposals().values() {
+            let Ok(record) = known.record.end(End::Stale, by, now) else { continue };
+            let key = storage_key(b"p", &record.proposal.id);
+            let generation = seal.open(Family::Grants, &key, &known.stored)?.0 + 1;
+            let stored = seal.seal(Family::Grants, &key, generation, &record.encode());
+            commit.expect(Family::Grants, key.clone(), Some(known.stored.to_vec()));
+            commit.put(Family::Grants, key, stored.clone());
+            forget_beside(&record.proposal.id, commit);
+            ended.push(KnownProposal { record: Arc::new(record), stored: stored.into() });
+        }
+        Ok(ended)
+    }
+
+    /// Puts proposals into force that are durable.
+    pub(crate) fn put_proposals(&self, proposals: Vec<KnownProposal>) {
+        self.lock_proposals().extend(proposals.into_iter().map(|known| (known.record.proposal.id.clone(), known)));
     }
 
     fn end_proposal(&self, known: &KnownProposal, end: End, caller: &Caller) -> Result<(), Refusal> {
@@ -349,7 +385,7 @@ pub(crate) fn put_text(snapshot: &Snapshot, id: &ProposalId, toml: &str, commit:
 }
 
 /// Removes what was kept beside a proposal.
-fn forget_beside(id: &ProposalId, commit: &mut Commit) {
+pub(crate) fn forget_beside(id: &ProposalId, commit: &mut Commit) {
     commit.delete(Family::Grants, storage_key(b"t", id));
     crate::erasure::forget(id, commit);
 }

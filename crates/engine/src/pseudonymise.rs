@@ -12,15 +12,18 @@ use sluis_domain::identifier::{InputMode, normalise};
 use sluis_domain::port::{Commit, Family, PackedRows};
 use sluis_domain::registry::{Chain, LinkMode, Namespace, Treatment};
 use sluis_domain::{BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, Reason, RecordBatch};
-use sluis_keyring::{ElementVersion, LineVersion};
+use sluis_keyring::{ElementVersion, Keyring, LineVersion};
 
 use crate::engine::Engine;
+use crate::erasure::Marks;
+use crate::import::{Claimed, Import, Mapping, field};
 use crate::policy::{Permit, Submit};
+use crate::quota::{Counted, Seen};
 use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::snapshot::Snapshot;
 use crate::tokens::LINK_ROW_LEN;
-use crate::{Caller, Pending, Refusal};
+use crate::{Caller, Pending, Refusal, life};
 
 /// Bytes of a prehash value.
 const PREHASH_LEN: usize = 32;
@@ -30,6 +33,7 @@ const PREHASH_LEN: usize = 32;
 pub struct PseudonymiseSession {
     caller: Caller,
     chain: ChainId,
+    import: Option<Import>,
     registry_version: u64,
 }
 
@@ -44,8 +48,14 @@ impl PseudonymiseSession {
 enum Step {
     Pseudonym(Line),
     Encrypt(Arc<ElementVersion>),
-    DateShift { subject: usize, max_days: u32, key: Arc<DateShiftKey> },
+    DateShift {
+        subject: usize,
+        max_days: u32,
+        key: Arc<DateShiftKey>,
+    },
     Generalise(Generalisation),
+    /// The old pseudonyms of an import.
+    Import,
 }
 
 struct Line {
@@ -53,6 +63,8 @@ struct Line {
     namespace: Namespace,
     link: LinkMode,
     reversible: bool,
+    /// Tells who opted out; `None` if nobody did.
+    opt_outs: Option<Marks>,
 }
 
 /// One subject of a row.
@@ -73,7 +85,7 @@ struct Subjects {
 enum Worked {
     Subjects(Subjects),
     Done(Column),
-    /// Nothing yet: encryption waits for the refused rows, date shifts for the subjects.
+    /// Nothing yet: encryption waits for the refused rows, date shifts and imports for the subjects.
     Later,
 }
 
@@ -90,7 +102,35 @@ impl Engine {
         elements: &[ElementName],
         to_recipient: bool,
     ) -> Result<PseudonymiseSession, Refusal> {
-        self.on_record(caller, Act::Pseudonymise, |entry| {
+        self.open_submission(caller, chain, elements, to_recipient, None)
+    }
+
+    /// Opens a stream whose batches have, beside the chain's elements, a column of old pseudonyms, which are kept with
+    /// their subjects. The output has no such column.
+    ///
+    /// # Errors
+    /// As [`Self::open_pseudonymise`]; [`Reason::NotLinked`] if nothing leads out of the element's line,
+    /// [`Reason::InvalidRequest`] if the element holds no pseudonyms or the column is an element of the chain.
+    pub fn open_import(
+        &self,
+        caller: &Caller,
+        chain: &ChainId,
+        elements: &[ElementName],
+        to_recipient: bool,
+        import: Import,
+    ) -> Result<PseudonymiseSession, Refusal> {
+        self.open_submission(caller, chain, elements, to_recipient, Some(import))
+    }
+
+    fn open_submission(
+        &self,
+        caller: &Caller,
+        chain: &ChainId,
+        elements: &[ElementName],
+        to_recipient: bool,
+        import: Option<Import>,
+    ) -> Result<PseudonymiseSession, Refusal> {
+        self.on_record(caller, act(import.as_ref()), |entry| {
             entry.chain = Some(chain.clone());
             let permit = self.authorise(caller, Submit { chain: chain.clone() })?;
             if to_recipient {
@@ -103,8 +143,9 @@ impl Engine {
                     refusal.with("elements", format!("{name} is not an element of {chain}"))
                 }));
             }
+            import.as_ref().map_or(Ok(()), |import| import.check(registered))?;
             let registry_version = permit.snapshot().registry.version;
-            Ok(PseudonymiseSession { caller: caller.clone(), chain: chain.clone(), registry_version })
+            Ok(PseudonymiseSession { caller: caller.clone(), chain: chain.clone(), import, registry_version })
         })
     }
 
@@ -112,61 +153,132 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::open_pseudonymise`]; [`Reason::ClientOnlyElement`] for a keep or drop column,
-    /// [`Reason::MissingSubject`], and those of the store. Nothing of the batch was done then.
+    /// [`Reason::MissingSubject`], [`Reason::QuotaRequests`], [`Reason::QuotaRejected`], [`Reason::QuotaSubjects`], and
+    /// those of the store. Nothing of the batch was done then.
     pub fn pseudonymise(&self, session: &PseudonymiseSession, batch: &RecordBatch) -> Result<Pending, Refusal> {
         let _steady = self.steady();
-        self.on_record(&session.caller, Act::Pseudonymise, |entry| {
+        let import = session.import.as_ref();
+        self.on_record(&session.caller, act(import), |entry| {
             entry.chain = Some(session.chain.clone());
             let permit = self.authorise(&session.caller, Submit { chain: session.chain.clone() })?;
-            let (outcome, mut commit) = work(&permit, batch, entry)?;
+            let (seal, source) = (permit.snapshot().keyring.state(), &session.caller.identity.organisation);
+            let counted = self.quotas.admit(chain_of(&permit)?, source, seal, permit.now())?;
+            let Treated { outcome, mut commit, seen, claimed } =
+                self.treat(&permit, import, batch, entry, counted.as_ref())?;
             self.expect_unchanged(permit.snapshot(), None, &mut commit);
             let (pending, done) = Pending::new(outcome, None);
-            self.store.submit(commit, done);
+            let done = match claimed {
+                Some(claimed) => claimed.until(done),
+                None => done,
+            };
+            match counted.zip(seen) {
+                None => self.store.submit(commit, done),
+                Some((counted, seen)) => {
+                    // The store would sort them too, but while the counter is locked.
+                    commit.rows.iter_mut().for_each(PackedRows::sort);
+                    counted.charge(&*self.store, seal, permit.now(), &seen, commit, done)?;
+                }
+            }
             Ok(pending)
         })
     }
+
+    /// The whole way of a batch: plan, first pass (validate and derive), second pass (write outputs and rows).
+    fn treat(
+        &self,
+        permit: &Permit<Submit>,
+        import: Option<&Import>,
+        batch: &RecordBatch,
+        entry: &mut Entry,
+        counted: Option<&Counted>,
+    ) -> Result<Treated, Refusal> {
+        let steps = plan(permit.snapshot(), chain_of(permit)?, import, batch)?;
+        let mut refused = Refused::none(batch.rows());
+        let worked = first_pass(&steps, batch, &mut refused);
+        let mut commit = Commit::default();
+        // Refuses rows for the last time.
+        let claimed = match import {
+            Some(import) => {
+                let mapping = mapping(permit.snapshot(), import, batch, &steps, &worked)?;
+                Some(self.imports.add(&*self.store, &mapping, &mut refused, &mut commit)?)
+            }
+            None => None,
+        };
+        let seen = counted.map(|counted| seen(counted, &steps, &worked, &refused, batch.rows()));
+        let mut columns = Vec::with_capacity(steps.len());
+        for (index, ((name, input), worked)) in batch.columns().iter().zip(worked).enumerate() {
+            let output = match (&steps[index], worked) {
+                (Step::Pseudonym(line), Worked::Subjects(subjects)) => {
+                    write_rows(line, &subjects, &refused, &mut commit)?;
+                    tokens(line, &subjects, &refused)
+                }
+                (Step::Encrypt(version), _) => encrypt(version, name, input, &refused)?,
+                (Step::Import, _) => continue,
+                (_, Worked::Done(column)) => refused.blank(column),
+                _ => return Err(Refusal::new(Reason::Internal, "a step and its work do not match")),
+            };
+            note_use(&steps[index], &output, entry);
+            columns.push((name.clone(), output));
+        }
+        entry.rows = batch.rows() as u64;
+        entry.rejected = refused.count() as u64;
+        commit.entry(entry.encode());
+        let outcome = BatchOutcome { columns, rejections: refused.rejections(batch) };
+        Ok(Treated { outcome, commit, seen, claimed })
+    }
+}
+
+/// What became of a batch.
+struct Treated {
+    outcome: BatchOutcome,
+    commit: Commit,
+    /// For the source's quota.
+    seen: Option<Seen>,
+    /// The old pseudonyms of an import, until they are durable.
+    claimed: Option<Claimed>,
+}
+
+fn act(import: Option<&Import>) -> Act {
+    import.map_or(Act::Pseudonymise, |_| Act::Import)
 }
 
 fn chain_of(permit: &Permit<Submit>) -> Result<&Chain, Reason> {
     permit.snapshot().registry.registry.chain(&permit.action().chain).ok_or(Reason::UnknownChain)
 }
 
-/// The whole way of a batch: plan, first pass (validate and derive), second pass (write outputs and rows).
-fn work(permit: &Permit<Submit>, batch: &RecordBatch, entry: &mut Entry) -> Result<(BatchOutcome, Commit), Refusal> {
-    let steps = plan(permit.snapshot(), chain_of(permit)?, batch)?;
-    let mut refused = Refused::none(batch.rows());
-    let worked = first_pass(&steps, batch, &mut refused);
-    let mut commit = Commit::default();
-    let mut columns = Vec::with_capacity(steps.len());
-    for (index, ((name, input), worked)) in batch.columns().iter().zip(worked).enumerate() {
-        let output = match (&steps[index], worked) {
-            (Step::Pseudonym(line), Worked::Subjects(subjects)) => {
-                write_rows(line, &subjects, &refused, &mut commit)?;
-                tokens(line, &subjects, &refused)
-            }
-            (Step::Encrypt(version), _) => encrypt(version, name, input, &refused)?,
-            (_, Worked::Done(column)) => refused.blank(column),
-            _ => return Err(Refusal::new(Reason::Internal, "a step and its work do not match")),
-        };
-        note_use(&steps[index], &output, entry);
-        columns.push((name.clone(), output));
-    }
-    entry.rows = batch.rows() as u64;
-    entry.rejected = refused.count() as u64;
-    commit.entry(entry.encode());
-    Ok((BatchOutcome { columns, rejections: refused.rejections(batch) }, commit))
+/// What counts towards the source's quota. A batch without identifiers is none of a quota's business.
+fn seen(counted: &Counted, steps: &[Step], worked: &[Worked], refused: &Refused, rows: usize) -> Seen {
+    let identifies = |step: &Step| matches!(step, Step::Pseudonym(_));
+    let rows = if steps.iter().any(identifies) { rows } else { 0 };
+    let no_identifier = |column: usize, reason| identifies(&steps[column]) && reason != Reason::OptedOut;
+    let links = worked.iter().flat_map(|worked| match worked {
+        Worked::Subjects(subjects) => subjects.of_rows.as_slice(),
+        Worked::Done(_) | Worked::Later => &[],
+    });
+    let links = links.flatten().map(|subject| &subject.link);
+    counted.seen(rows, refused.count_where(no_identifier), links)
 }
 
-fn plan(snapshot: &Snapshot, chain: &Chain, batch: &RecordBatch) -> Result<Vec<Step>, Refusal> {
+fn plan(
+    snapshot: &Snapshot,
+    chain: &Chain,
+    import: Option<&Import>,
+    batch: &RecordBatch,
+) -> Result<Vec<Step>, Refusal> {
+    // The chain may have changed since the stream was opened.
+    import.map_or(Ok(()), |import| import.check(chain))?;
     let refuse = |reason, name: &ElementName| Refusal::field(reason, "batch.columns.element", name.to_string());
     let step = |name: &ElementName| {
+        if import.is_some_and(|import| import.column == *name) {
+            return Ok(Step::Import);
+        }
         let element = chain.element(name).ok_or_else(|| refuse(Reason::UnknownElement, name))?;
         match element.treatment() {
             Treatment::Keep | Treatment::Drop => Err(refuse(Reason::ClientOnlyElement, name)),
             Treatment::Generalise(how) => Ok(Step::Generalise(*how)),
             Treatment::Encrypt => {
                 let version = snapshot.keyring.active_elements(chain.id());
-                Ok(Step::Encrypt(version.ok_or_else(|| no_key(chain))?.clone()))
+                Ok(Step::Encrypt(version.ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone()))
             }
             Treatment::Pseudonym { namespace } => Ok(Step::Pseudonym(line(snapshot, chain, namespace)?)),
             Treatment::DateShift { subject, max_days } => Ok(Step::DateShift {
@@ -176,7 +288,7 @@ fn plan(snapshot: &Snapshot, chain: &Chain, batch: &RecordBatch) -> Result<Vec<S
                     .position(|(other, _)| other == subject)
                     .ok_or_else(|| refuse(Reason::MissingSubject, name))?,
                 max_days: *max_days,
-                key: snapshot.keyring.date_shift(chain.id()).ok_or_else(|| no_key(chain))?.clone(),
+                key: snapshot.keyring.date_shift(chain.id()).ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone(),
             }),
         }
     };
@@ -184,18 +296,41 @@ fn plan(snapshot: &Snapshot, chain: &Chain, batch: &RecordBatch) -> Result<Vec<S
 }
 
 fn line(snapshot: &Snapshot, chain: &Chain, namespace: &sluis_domain::NamespaceId) -> Result<Line, Refusal> {
-    let version = snapshot.keyring.active_line(chain.id(), namespace).ok_or_else(|| no_key(chain))?;
-    let used = chain.namespace(namespace).ok_or_else(|| no_key(chain))?;
+    let version = snapshot.keyring.active_line(chain.id(), namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
+    let used = chain.namespace(namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
     Ok(Line {
         version: version.clone(),
-        namespace: snapshot.registry.registry.namespace(namespace).ok_or_else(|| no_key(chain))?.clone(),
+        namespace: snapshot.registry.registry.namespace(namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone(),
         link: used.link(),
         reversible: used.reversible(),
+        opt_outs: snapshot.opt_outs.of(&snapshot.keyring, namespace),
     })
 }
 
-fn no_key(chain: &Chain) -> Refusal {
+fn no_key(keyring: &Keyring, chain: &Chain) -> Refusal {
+    if life::is_destroyed(keyring, chain.id()) {
+        return Reason::ChainDestroyed.into();
+    }
     Refusal::new(Reason::Internal, format!("chain {} has a registered line without a key", chain.id()))
+}
+
+/// The subjects of a batch with their old pseudonyms.
+fn mapping<'a>(
+    snapshot: &'a Snapshot,
+    import: &Import,
+    batch: &'a RecordBatch,
+    steps: &'a [Step],
+    worked: &'a [Worked],
+) -> Result<Mapping<'a>, Refusal> {
+    let place = |name: &ElementName| batch.columns().iter().position(|(other, _)| other == name);
+    let missing = |name| field("batch.columns", &format!("an imported batch needs the column {name}"));
+    let element = place(&import.element).ok_or_else(|| missing(&import.element))?;
+    let column = place(&import.column).ok_or_else(|| missing(&import.column))?;
+    let (Step::Pseudonym(line), Worked::Subjects(subjects)) = (&steps[element], &worked[element]) else {
+        return Err(Refusal::new(Reason::Internal, "an import of what is no pseudonym element"));
+    };
+    let links = subjects.of_rows.iter().map(|subject| subject.as_ref().map(|subject| &subject.link)).collect();
+    Ok(Mapping { keyring: &snapshot.keyring, version: &line.version, links, old: (column, &batch.columns()[column].1) })
 }
 
 /// Subjects come first, because date shifts need them.
@@ -207,7 +342,7 @@ fn first_pass(steps: &[Step], batch: &RecordBatch, refused: &mut Refused) -> Vec
         .map(|(index, (step, (_, input)))| match step {
             Step::Pseudonym(line) => Worked::Subjects(subjects(line, index, input, refused)),
             Step::Generalise(how) => Worked::Done(generalise(how, index, input, refused)),
-            Step::Encrypt(_) | Step::DateShift { .. } => Worked::Later,
+            Step::Encrypt(_) | Step::DateShift { .. } | Step::Import => Worked::Later,
         })
         .collect();
     for (index, step) in steps.iter().enumerate() {
@@ -235,8 +370,13 @@ fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) ->
             Ok(false) => None,
             Ok(true) => {
                 let link = link_key.link_value(&identifiers[start..]);
-                let pseudonym = line.version.pseudonym.pseudonym(&link);
-                Some(Subject { link, pseudonym, identifier: start..identifiers.len() })
+                if opted_out(line, &link, &identifiers[start..]) {
+                    refused.refuse(row, index, Reason::OptedOut);
+                    None
+                } else {
+                    let pseudonym = line.version.pseudonym.pseudonym(&link);
+                    Some(Subject { link, pseudonym, identifier: start..identifiers.len() })
+                }
             }
             Err(reason) => {
                 refused.refuse(row, index, reason);
@@ -248,8 +388,13 @@ fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) ->
     Subjects { of_rows, identifiers }
 }
 
+/// Whether a subject is refused: the mark is over the linked link value, whatever the line's own is.
+fn opted_out(line: &Line, link: &LinkValue, x: &[u8]) -> bool {
+    line.opt_outs.as_ref().is_some_and(|marks| if line.link.is_linked() { marks.has(link) } else { marks.has_input(x) })
+}
+
 /// Appends the method's input x for a value; `false` if it is missing.
-fn method_input(namespace: &Namespace, value: &[u8], out: &mut Vec<u8>) -> Result<bool, Reason> {
+pub(crate) fn method_input(namespace: &Namespace, value: &[u8], out: &mut Vec<u8>) -> Result<bool, Reason> {
     match namespace.input() {
         InputMode::Plain => normalise(namespace.identifier(), namespace.checksum(), value, out),
         InputMode::Prehash if value.is_empty() => Ok(false),
@@ -370,7 +515,7 @@ fn note_use(step: &Step, output: &Column, entry: &mut Entry) {
     let (namespace, kid) = match step {
         Step::Pseudonym(line) => (Some(line.namespace.id().clone()), line.version.info().kid),
         Step::Encrypt(version) => (None, version.info().kid),
-        Step::DateShift { .. } | Step::Generalise(_) => return,
+        Step::DateShift { .. } | Step::Generalise(_) | Step::Import => return,
     };
     match entry.keys.iter_mut().find(|key| key.kid == kid) {
         Some(key) => key.values += values,

@@ -6,7 +6,7 @@ use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Act;
 use sluis_domain::port::{Commit, Family, Write};
 use sluis_domain::proposal::{Matter, Proposal};
-use sluis_domain::registry::{self, Change, Problem, Registry, Requirement, Signers, Treatment};
+use sluis_domain::registry::{self, Chain, Change, Problem, Registry, Requirement, Signers, Treatment};
 use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Keyring, VersionInfo};
 
@@ -15,7 +15,7 @@ use crate::engine::{Engine, registry_text};
 use crate::policy::{self, BeKnown, Custody, Permit, ReadRegistry, SignProposal};
 use crate::proposals::{Effect, ProposalView, effect_entry, pinned, put_text};
 use crate::snapshot::{RegistryState, Snapshot};
-use crate::{Caller, Refusal};
+use crate::{Caller, Refusal, life};
 
 /// What a registry would change, and what became of it.
 #[derive(Debug)]
@@ -137,7 +137,17 @@ impl Engine {
             let text = "is a custodian's key: one person must not sign on both sides";
             return Err(Refusal::field(Reason::InvalidRegistry, format!("key[{steward}]"), text));
         }
-        let problems = snapshot.registry.registry.check_change(&next);
+        let registered = |id: &ChainId| snapshot.registry.registry.chain(id).is_some();
+        let destroyed = |id: &ChainId| life::is_destroyed(&snapshot.keyring, id);
+        if let Some(chain) = next.chains().map(Chain::id).find(|id| !registered(id) && destroyed(id)) {
+            let text = "was destroyed and stays so: take another id";
+            return Err(Refusal::field(Reason::InvalidRegistry, format!("chain[{chain}]"), text));
+        }
+        let mut problems = snapshot.registry.registry.check_change(&next);
+        // A chain stays because of its keys and rows; one whose keys were destroyed may go.
+        let removed = snapshot.registry.registry.chains().map(Chain::id).filter(|id| next.chain(id).is_none());
+        let may_go: Vec<_> = removed.filter(|id| destroyed(id)).map(|id| format!("chain[{id}]")).collect();
+        problems.retain(|problem| !may_go.contains(&problem.path));
         if problems.is_empty() { Ok(next) } else { Err(refuse(problems)) }
     }
 
@@ -256,7 +266,7 @@ fn refuse(problems: Vec<Problem>) -> Refusal {
 fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, Vec<Write>, Vec<VersionInfo>) {
     let mut change = snapshot.keyring.change(now);
     let mut versions = Vec::new();
-    for chain in next.chains() {
+    for chain in next.chains().filter(|chain| !life::is_destroyed(&snapshot.keyring, chain.id())) {
         change.ensure_chain(chain.id());
         let before = snapshot.registry.registry.chain(chain.id());
         for namespace in chain.namespaces() {

@@ -51,16 +51,15 @@ impl Engine {
     /// Re-identifies a batch with columns of the grant's elements.
     ///
     /// # Errors
-    /// As [`Self::open_reidentify`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::BatchIdReused`],
-    /// and those of the store. Nothing of the batch was done or counted then.
+    /// As [`Self::open_reidentify`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::GrantDailyLimit`],
+    /// [`Reason::BatchIdReused`], and those of the store. Nothing of the batch was done or counted then.
     pub fn reidentify(&self, session: &ReidentifySession, batch: &RecordBatch) -> Result<Pending, Refusal> {
         let _steady = self.steady();
         self.on_record(&session.caller, Act::Reidentify, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
             let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
             let outcome = self.reidentify_batch(&permit, batch, entry)?;
-            let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
-            self.charge(&permit, &grant, batch, outcome, commit)
+            self.charge(&permit, &grant, batch, entry, outcome, Commit::default())
         })
     }
 

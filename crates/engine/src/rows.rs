@@ -31,6 +31,11 @@ impl Refused {
         self.count
     }
 
+    /// Rows refused for a value of such a column, for such a reason.
+    pub(crate) fn count_where(&self, is: impl Fn(usize, Reason) -> bool) -> usize {
+        self.rows.iter().flatten().filter(|(column, reason)| is(usize::from(*column), *reason)).count()
+    }
+
     /// The rejections, in row order, with the names of the batch's columns.
     pub(crate) fn rejections(&self, batch: &RecordBatch) -> Vec<Rejection> {
         let rows = self.rows.iter().enumerate();

@@ -7,6 +7,8 @@ use sluis_domain::registry::Registry;
 use sluis_domain::{Identity, PublicKey};
 use sluis_keyring::Keyring;
 
+use crate::erasure::OptOuts;
+
 /// A registry version.
 #[derive(Debug)]
 pub struct RegistryState {
@@ -18,11 +20,13 @@ pub struct RegistryState {
     pub toml: String,
 }
 
-/// Registry, keys and custodians at one moment.
+/// Registry, keys, custodians and opt-outs at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) registry: Arc<RegistryState>,
     pub(crate) keyring: Arc<Keyring>,
     /// Who they are, with their pinned keys.
     pub(crate) custodians: Arc<BTreeMap<Identity, PublicKey>>,
+    /// Who opted out.
+    pub(crate) opt_outs: Arc<OptOuts>,
 }

@@ -6,8 +6,10 @@ use sluis_domain::port::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum KekError {
     /// The file cannot be read or written.
-    #[error("cannot access the file {path}: {source}")]
+    #[error("cannot access the {what} file {path}: {source}")]
     Io {
+        /// What it holds: `KEK` or `PIN`.
+        what: &'static str,
         /// The file.
         path: String,
         /// Why.
@@ -23,8 +25,10 @@ pub enum KekError {
     #[error("the PIN file {0} must hold one line of 1 to 126 printable characters")]
     MalformedPin(String),
     /// Others than the owner may read it.
-    #[error("the file {path} is accessible to others (mode {mode:o}); run: chmod 600 {path}")]
+    #[error("the {what} file {path} is accessible to others (mode {mode:o}); run: chmod 600 {path}")]
     Permissions {
+        /// What it holds: `KEK` or `PIN`.
+        what: &'static str,
         /// The file.
         path: String,
         /// Its permission bits.

@@ -1,13 +1,12 @@
 //! Keys that have no versions of a line: of namespaces, of chains, of the audit log.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sluis_crypto::date_shift::DateShiftKey;
 use sluis_crypto::signature::LogKey;
-use sluis_crypto::{LinkKey, Secret};
+use sluis_crypto::{LinkKey, OptOutKey, Secret};
 use sluis_domain::Timestamp;
-
-use std::sync::Arc;
 
 /// The keys of a namespace, shared by all linked lines of it.
 #[derive(Debug)]
@@ -16,11 +15,13 @@ pub struct NamespaceKeys {
     pub(crate) created_at: Timestamp,
     /// Makes link values.
     pub linked: Arc<LinkKey>,
+    /// Makes opt-out marks.
+    pub opt_out: OptOutKey,
 }
 
 impl NamespaceKeys {
     pub(crate) fn new(root: Secret, created_at: Timestamp) -> Self {
-        Self { linked: Arc::new(LinkKey::linked(&root)), root, created_at }
+        Self { linked: Arc::new(LinkKey::linked(&root)), opt_out: OptOutKey::new(&root), root, created_at }
     }
 }
 

@@ -29,3 +29,6 @@ pub use keyring::Keyring;
 pub use keys::{AuditKey, ChainKeys, NamespaceKeys};
 pub use state_seal::StateSeal;
 pub use version::{ElementVersion, KeyState, LineVersion, VersionInfo};
+
+#[cfg(test)]
+mod tests;

@@ -179,8 +179,12 @@ impl Store for RocksStore {
 
     fn compact(&self, range: &Range) -> Result<(), StoreError> {
         let family = self.db.family(range.family)?;
-        // What is still in memory, and in the write-ahead log, is written out first: compaction works on files.
-        self.db.db.flush_cf(family).map_err(|error| from_rocks(&error))?;
+        // What is still in memory is written out first: compaction works on files. Of all families, because a file of the
+        // write-ahead log, which holds the removed rows too, stays until none of them needs it.
+        let families: Vec<_> = Family::ALL.iter().filter_map(|family| self.db.db.cf_handle(family.name())).collect();
+        let mut flush = FlushOptions::default();
+        flush.set_wait(true);
+        self.db.db.flush_cfs_opt(&families, &flush).map_err(|error| from_rocks(&error))?;
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         self.db.db.compact_range_cf_opt(family, Some(&range.from), Some(&range.to), &options);

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod faulty_store;
 pub mod identifiers;
 pub mod model_store;
+pub mod people;
 pub mod pki;
 pub mod process;
 pub mod registry;

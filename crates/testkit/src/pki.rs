@@ -13,6 +13,7 @@ use sluis_domain::port::Clock;
 use time::{Duration, OffsetDateTime};
 
 use crate::clock::TestClock;
+use crate::people;
 
 /// Trust domain of all test certificates.
 pub const TRUST_DOMAIN: &str = "sluis.test";
@@ -59,8 +60,11 @@ impl Pki {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("key");
         let ca = params.self_signed(&key).expect("self-signed").pem();
-        let pki =
-            Self { directory: directory.to_owned(), issuer: Issuer::new(params, key), revoked: Mutex::new(Vec::new()) };
+        let pki = Self {
+            directory: directory.to_owned(),
+            issuer: Issuer::new(params, key),
+            revoked: Mutex::default(),
+        };
         pki.write("ca.pem", &ca);
         pki.renew_server();
         pki.write_crl();
@@ -81,7 +85,7 @@ impl Pki {
             SanType::DnsName("localhost".try_into().expect("ascii")),
             SanType::IpAddress("127.0.0.1".parse().expect("address")),
         ];
-        self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, false)
+        self.issue(&KeyPair::generate().expect("key"), names, ExtendedKeyUsagePurpose::ServerAuth, false)
     }
 
     /// Where a file of the authority is.
@@ -94,17 +98,26 @@ impl Pki {
         fs::read_to_string(self.path("ca.pem")).expect("written at creation")
     }
 
-    /// Credentials of `organisation/member`.
+    /// Credentials of `organisation/member`, with the key that [`crate::people`] has for them.
     pub fn member(&self, member: &str) -> Credentials {
-        let uris = vec![format!("spiffe://{TRUST_DOMAIN}/{member}")];
-        self.client(&Wanted { uris, dns: Vec::new(), expired: false })
+        let key = KeyPair::from_pem(&people::key_pem(member)).expect("made here");
+        self.client_with(&of_member(member), &key)
+    }
+
+    /// Credentials of `organisation/member` with a key of their own.
+    pub fn other_key_of(&self, member: &str) -> Credentials {
+        self.client(&of_member(member))
     }
 
     /// Credentials of any kind.
     pub fn client(&self, wanted: &Wanted) -> Credentials {
+        self.client_with(wanted, &KeyPair::generate().expect("key"))
+    }
+
+    fn client_with(&self, wanted: &Wanted, key: &KeyPair) -> Credentials {
         let uris = wanted.uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().expect("ascii")));
         let dns = wanted.dns.iter().map(|name| SanType::DnsName(name.as_str().try_into().expect("ascii")));
-        self.issue(uris.chain(dns).collect(), ExtendedKeyUsagePurpose::ClientAuth, wanted.expired)
+        self.issue(key, uris.chain(dns).collect(), ExtendedKeyUsagePurpose::ClientAuth, wanted.expired)
     }
 
     /// Writes credentials as `NAME.pem` and `NAME.key` for the command line.
@@ -121,7 +134,7 @@ impl Pki {
         self.write_crl();
     }
 
-    fn issue(&self, sans: Vec<SanType>, usage: ExtendedKeyUsagePurpose, expired: bool) -> Credentials {
+    fn issue(&self, key: &KeyPair, sans: Vec<SanType>, usage: ExtendedKeyUsagePurpose, expired: bool) -> Credentials {
         let mut serial = sluis_crypto::random::bytes::<16>();
         serial[0] = serial[0] & 0x3f | 0x40;
         let mut params = params("test", expired);
@@ -130,8 +143,7 @@ impl Pki {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().expect("key");
-        let cert_pem = params.signed_by(&key, &self.issuer).expect("signed").pem();
+        let cert_pem = params.signed_by(key, &self.issuer).expect("signed").pem();
         Credentials { cert_pem, key_pem: key.serialize_pem(), serial }
     }
 
@@ -168,6 +180,11 @@ impl Pki {
         fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).expect("own file");
         fs::rename(&beside, &path).expect("same directory");
     }
+}
+
+/// A good certificate of `organisation/member`.
+pub fn of_member(member: &str) -> Wanted {
+    Wanted { uris: vec![format!("spiffe://{TRUST_DOMAIN}/{member}")], dns: Vec::new(), expired: false }
 }
 
 fn params(name: &str, expired: bool) -> CertificateParams {

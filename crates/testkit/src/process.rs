@@ -50,7 +50,15 @@ impl Sluisd {
     /// # Panics
     /// With its log, if it does not.
     pub fn start(directory: &Path) -> Self {
-        let mut child = Self::command(directory, "run")
+        Self::start_command(Self::command(directory, "run"))
+    }
+
+    /// As [`Self::start`], with a command that runs the daemon.
+    ///
+    /// # Panics
+    /// With its log, if it does not serve.
+    pub fn start_command(mut command: Command) -> Self {
+        let mut child = command
             .env("SLUISD_TELEMETRY__LOG_FORMAT", "json")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())

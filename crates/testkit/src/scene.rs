@@ -27,9 +27,20 @@ impl Scene {
         fs::create_dir(directory.path().join("files")).expect("scratch directory");
         let daemon = Some(Sluisd::start(directory.path()));
         let scene = Self { daemon, pki, directory };
-        let text = scene.write("registry.toml", registry());
-        scene.sluis(CUSTODIANS[0]).ok(&["registry", "apply", &text, "--yes"]);
+        scene.apply(registry(), &CUSTODIANS);
         scene
+    }
+
+    /// Proposes a registry as a custodian (`sluis registry apply`) and signs it as each of `signers`; the id of the
+    /// proposal.
+    pub fn apply(&self, text: impl AsRef<[u8]>, signers: &[&str]) -> String {
+        let file = self.write("registry.toml", text);
+        let said = self.sluis(CUSTODIANS[0]).ok(&["registry", "apply", &file, "--yes", "--no-sign", "--json"]);
+        let id = field(&said, "proposal_id");
+        for signer in signers {
+            self.sluis(signer).ok(&["registry", "sign", &id, "--yes"]);
+        }
+        id
     }
 
     /// The daemon.
@@ -123,11 +134,16 @@ impl Scene {
         let why = ["--purpose", "a test", "--legal-basis", "none needed", "--until", "1d", "--json"];
         let arguments = [&["grant", "request"], terms, &why[..]].concat();
         let said = self.sluis(requester).ok(&arguments);
-        // The text is indented JSON; testkit has no JSON parser, and ids need no escapes.
-        let id = said.split("\"grant_id\": \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a grant id");
+        let id = field(&said, "grant_id");
         for approver in approvers {
-            self.sluis(approver).ok(&["grant", "approve", id, "--yes"]);
+            self.sluis(approver).ok(&["grant", "approve", &id, "--yes"]);
         }
-        id.to_owned()
+        id
     }
+}
+
+/// A text in indented JSON; testkit has no JSON parser, and ids need no escapes.
+fn field(json: &str, name: &str) -> String {
+    let rest = json.split(&format!("\"{name}\": \"")).nth(1);
+    rest.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {name} in {json}")).to_owned()
 }

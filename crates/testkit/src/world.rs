@@ -7,13 +7,16 @@ use std::sync::Arc;
 use sluis_client::{Batch, Client, ClientError, Config, v1};
 use sluis_daemon::config::{self, Settings, Sources};
 use sluis_daemon::{Daemon, Running, StartError, Stopped, commands};
-use sluis_domain::{Column, RecordBatch};
+use sluis_domain::registry::Registry;
+use sluis_domain::statement::Deed;
+use sluis_domain::{Column, OrganisationId, RecordBatch};
 use sluis_store::{Options, RocksStore};
 use tempfile::TempDir;
 use tonic::Status;
 
 use crate::clock::TestClock;
 use crate::faulty_store::FaultyStore;
+use crate::people;
 use crate::pki::{Credentials, Pki, TRUST_DOMAIN};
 use crate::registry::{CUSTODIANS, registry};
 
@@ -49,7 +52,7 @@ impl World {
         let pki = Pki::create(&directory.path().join("pki"));
         write_config(directory.path(), extra);
         let settings = settings(directory.path());
-        commands::init(&settings).expect("a new store");
+        commands::init(&settings, None).expect("a new store");
         let clock = Arc::new(TestClock::now());
         let (store, running) = open(settings, clock.clone()).await;
         Self { directory, pki, clock, store, running }
@@ -89,7 +92,7 @@ impl World {
         &self.running
     }
 
-    /// The scratch directory: `pki/`, `sluisd.toml`, `kek`, `data/`, `backup/`.
+    /// The scratch directory: `pki/`, `sluisd.toml`, `kek`, `data/`, `backup/`, `head/head`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -112,13 +115,45 @@ impl World {
         connect(&self.pki, self.endpoint(), credentials).await
     }
 
-    /// Applies a registry as a custodian.
+    /// Proposes a registry as a custodian, and has it signed by everybody who must; the version in the answer is the
+    /// one that is in force then.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn apply(&self, registry: &str) -> Result<v1::ApplyRegistryResponse, ClientError> {
+        let mut response = self.propose(registry).await?;
+        if let Some(proposal) = response.proposal.take() {
+            response.proposal = Some(self.sign_all(&proposal.proposal_id).await?);
+            response.version += 1;
+        }
+        Ok(response)
+    }
+
+    /// Proposes a registry as a custodian; nobody signs.
     ///
     /// # Errors
     /// Those of the call.
-    pub async fn apply(&self, registry: &str) -> Result<v1::ApplyRegistryResponse, ClientError> {
+    pub async fn propose(&self, registry: &str) -> Result<v1::ApplyRegistryResponse, ClientError> {
         let request = v1::ApplyRegistryRequest { toml: registry.into(), dry_run: false, expected_version: None };
         Ok(self.client(CUSTODIANS[0]).await.registry().apply_registry(request).await?.into_inner())
+    }
+
+    /// Signs a proposal as everybody whose signature is missing: custodians, and the first stewards of each
+    /// organisation as they stand in the registry before it.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn sign_all(&self, proposal_id: &str) -> Result<v1::Proposal, ClientError> {
+        let custodian = self.client(CUSTODIANS[0]).await;
+        let mut proposal = proposal(&custodian, proposal_id).await?;
+        let base = custodian.registry().get_registry(v1::GetRegistryRequest::default()).await?.into_inner();
+        let registry = Registry::parse(&base.toml, &[]).expect("the one in force is valid");
+        for needed in proposal.missing.clone() {
+            for signer in signers(&registry, &needed.stewards_of).take(needed.count as usize) {
+                proposal = sign(&self.client(&signer).await, &proposal).await?;
+            }
+        }
+        Ok(proposal)
     }
 
     /// Requests a grant as `requester` and approves it as each of `approvers`; returns its id.
@@ -127,11 +162,83 @@ impl World {
         let response = self.client(requester).await.grants().request_grant(request).await.expect("requested");
         let grant = response.into_inner().grant.expect("always set");
         for approver in approvers {
-            let request = v1::ApproveGrantRequest { grant_id: grant.grant_id.clone(), digest: grant.digest.clone() };
-            self.client(approver).await.grants().approve_grant(request).await.expect("approved");
+            approve(&self.client(approver).await, &grant).await.expect("approved");
         }
         grant.grant_id
     }
+}
+
+/// Those who sign as stewards of an organisation (empty: as custodians), in the order of their names.
+fn signers(registry: &Registry, stewards_of: &str) -> impl Iterator<Item = String> {
+    let signers: Vec<String> = match stewards_of.parse::<OrganisationId>() {
+        Err(_) => CUSTODIANS.map(str::to_owned).to_vec(),
+        Ok(id) => {
+            let organisation = registry.organisation(&id).expect("who must sign is registered");
+            let free = organisation.stewards().iter().filter(|member| !organisation.is_blocked(member));
+            free.map(|member| format!("{id}/{member}")).collect()
+        }
+    };
+    signers.into_iter()
+}
+
+/// A proposal as this client sees it.
+///
+/// # Errors
+/// Those of the call.
+pub async fn proposal(client: &Client, proposal_id: &str) -> Result<v1::Proposal, ClientError> {
+    let request = v1::GetProposalRequest { proposal_id: proposal_id.into() };
+    Ok(client.proposals().get_proposal(request).await?.into_inner().proposal.expect("always set"))
+}
+
+/// Signs a proposal.
+///
+/// # Errors
+/// Those of the call.
+pub async fn sign(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
+    let signature = client.sign(Deed::SignProposal, &proposal.origin, &proposal.canonical)?.into();
+    let request = v1::SignProposalRequest { proposal_id: proposal.proposal_id.clone(), signature };
+    Ok(client.proposals().sign_proposal(request).await?.into_inner().proposal.expect("always set"))
+}
+
+/// Rejects a proposal, or withdraws it.
+///
+/// # Errors
+/// Those of the call.
+pub async fn reject(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
+    let signature = client.sign(Deed::RejectProposal, &proposal.origin, &proposal.canonical)?.into();
+    let request = v1::RejectProposalRequest { proposal_id: proposal.proposal_id.clone(), signature };
+    Ok(client.proposals().reject_proposal(request).await?.into_inner().proposal.expect("always set"))
+}
+
+/// Approves a grant.
+///
+/// # Errors
+/// Those of the call.
+pub async fn approve(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
+    let signature = client.sign(Deed::ApproveGrant, &grant.origin, &grant.canonical)?.into();
+    let (grant_id, digest) = (grant.grant_id.clone(), grant.digest.clone());
+    let request = v1::ApproveGrantRequest { grant_id, digest, signature };
+    Ok(client.grants().approve_grant(request).await?.into_inner().grant.expect("always set"))
+}
+
+/// Denies a grant.
+///
+/// # Errors
+/// Those of the call.
+pub async fn deny(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
+    let signature = client.sign(Deed::DenyGrant, &grant.origin, &grant.canonical)?.into();
+    let request = v1::DenyGrantRequest { grant_id: grant.grant_id.clone(), signature };
+    Ok(client.grants().deny_grant(request).await?.into_inner().grant.expect("always set"))
+}
+
+/// Revokes a grant.
+///
+/// # Errors
+/// Those of the call.
+pub async fn revoke(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
+    let signature = client.sign(Deed::RevokeGrant, &grant.origin, &grant.canonical)?.into();
+    let request = v1::RevokeGrantRequest { grant_id: grant.grant_id.clone(), signature };
+    Ok(client.grants().revoke_grant(request).await?.into_inner().grant.expect("always set"))
 }
 
 /// Terms to convert `from` (chain, element) to `to`, for `max_values`, ending in a day of the world's clock.
@@ -163,6 +270,7 @@ fn terms(world: &World, kind: v1::grant_terms::Kind, max_values: u64) -> v1::Gra
         purpose: "test".into(),
         legal_basis: "test".into(),
         max_values,
+        max_values_per_day: 0,
         not_before: String::new(),
         not_after: world.clock.now().plus_millis(24 * 3_600_000).to_string(),
     }
@@ -224,7 +332,7 @@ pub async fn pseudonymise(
     batch: v1::RecordBatch,
 ) -> Result<v1::BatchResult, ClientError> {
     let elements = batch.columns.iter().map(|c| c.element.clone()).collect();
-    let open = v1::PseudonymiseOpen { chain_id: chain.into(), elements, deliver: 0 };
+    let open = v1::PseudonymiseOpen { chain_id: chain.into(), elements, ..v1::PseudonymiseOpen::default() };
     let request = v1::PseudonymiseBatchRequest { open: Some(open), batch: Some(batch) };
     let response = client.pseudonymisation().pseudonymise_batch(request).await?;
     Ok(response.into_inner().result.expect("always set"))
@@ -235,7 +343,7 @@ pub async fn pseudonymise(
 /// # Errors
 /// Those of the call.
 pub async fn convert(client: &Client, grant: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
-    let request = v1::ConvertBatchRequest { grant_id: grant.into(), batch: Some(batch) };
+    let request = v1::ConvertBatchRequest { grant_id: grant.into(), batch: Some(batch), ..v1::ConvertBatchRequest::default() };
     Ok(client.conversion().convert_batch(request).await?.into_inner().result.expect("always set"))
 }
 
@@ -270,11 +378,11 @@ pub fn reason(status: Status) -> String {
 /// Writes `sluisd.toml` for a daemon that lives in `directory` with the PKI in `directory/pki`.
 pub fn write_config(directory: &Path, extra: &str) {
     let at = |name: &str| directory.join(name).display().to_string();
-    let custodians = CUSTODIANS.map(|c| format!("{c:?}")).join(", ");
+    let custodians = people::custodians().iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
     let text = format!(
         "listen = \"127.0.0.1:0\"\ntrust_domain = \"{TRUST_DOMAIN}\"\ndata_directory = {:?}\nbackup_directory = {:?}\n\
          custodians = [{custodians}]\n[tls]\ncert = {:?}\nkey = {:?}\nclient_ca = {:?}\ncrl = {:?}\nreload_seconds = 1\n\
-         [kek]\nfile = {:?}\n{extra}\n",
+         [kek]\nfile = {:?}\n[audit]\nhead_file = {:?}\n[memory]\nlock = \"if-allowed\"\n{extra}\n",
         at("data"),
         at("backup"),
         at("pki/server.pem"),
@@ -282,6 +390,7 @@ pub fn write_config(directory: &Path, extra: &str) {
         at("pki/ca.pem"),
         at("pki/crl.pem"),
         at("kek"),
+        at("head/head"),
     );
     std::fs::write(directory.join("sluisd.toml"), text).expect("scratch file");
 }

@@ -67,7 +67,7 @@ fn commit() -> impl Strategy<Value = Commit> {
         proptest::collection::vec(rows(), 0..2),
         proptest::collection::vec(entry, 0..3),
     )
-        .prop_map(|(expect, writes, rows, entries)| Commit { expect, writes, rows, entries })
+        .prop_map(|(expect, writes, rows, entries)| Commit { expect, writes, rows, entries, ..Commit::default() })
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

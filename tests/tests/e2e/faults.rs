@@ -32,6 +32,8 @@ struct Stage {
     reidentify: String,
     /// Waits for its approvals.
     requested: v1::Grant,
+    /// A registry that waits for its last signature.
+    proposed: v1::Proposal,
 }
 
 impl Stage {
@@ -48,6 +50,8 @@ impl Stage {
         let reidentify = world.grant("hospital-north/doctor", terms, &STEWARDS).await;
         let office = world.client("registry-office/etl").await;
         let requested = request(&office, conversion(&world)).await.expect("requested");
+        let proposed = propose(&world.client(CUSTODIANS[0]).await, "9y").await.expect("valid");
+        world::sign(&world.client(STEWARDS[1]).await, &proposed).await.expect("a steward");
         let source = world.client("hospital-north/etl").await;
         let result = pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)])).await.expect("pseudonymised");
         let tokens = values(&result, "bsn");
@@ -63,6 +67,7 @@ impl Stage {
             convert: convert_grant,
             reidentify,
             requested,
+            proposed,
         };
         stage.converted = values(&stage.convert().await.expect("converted"), "bsn");
         stage
@@ -106,26 +111,16 @@ impl Stage {
 
     /// Does one act to its answer.
     async fn act(&self, act: Act) -> Result<(), ClientError> {
-        let id = self.requested.grant_id.clone();
         match act {
             Act::Pseudonymise => pseudonymise(&self.source, STUDY, batch(&[("bsn", &["111222333"])])).await.map(drop),
             Act::Convert => self.convert().await.map(drop),
             Act::Reidentify => self.reidentify().await.map(drop),
             Act::Request => request(&self.office, conversion(&self.world)).await.map(drop),
-            Act::Approve => {
-                let request = v1::ApproveGrantRequest { grant_id: id, digest: self.requested.digest.clone() };
-                Ok(self.steward.grants().approve_grant(request).await.map(drop)?)
-            }
-            Act::Deny => Ok(self.steward.grants().deny_grant(v1::DenyGrantRequest { grant_id: id }).await.map(drop)?),
-            Act::Revoke => {
-                let request = v1::RevokeGrantRequest { grant_id: self.convert.clone() };
-                Ok(self.steward.grants().revoke_grant(request).await.map(drop)?)
-            }
-            Act::Apply => {
-                let toml = registry().replace("retention = \"10y\"", "retention = \"9y\"");
-                let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
-                Ok(self.custodian.registry().apply_registry(request).await.map(drop)?)
-            }
+            Act::Approve => world::approve(&self.steward, &self.requested).await.map(drop),
+            Act::Deny => world::deny(&self.steward, &self.requested).await.map(drop),
+            Act::Revoke => world::revoke(&self.steward, &self.grant(&self.convert).await?).await.map(drop),
+            Act::Propose => propose(&self.custodian, "8y").await.map(drop),
+            Act::Sign => world::sign(&self.steward, &self.proposed).await.map(drop),
             Act::Rotate => {
                 let request = v1::RotateChainRequest { chain_id: STUDY.into(), namespace_id: String::new() };
                 Ok(self.custodian.custody().rotate_chain(request).await.map(drop)?)
@@ -138,10 +133,12 @@ impl Stage {
     async fn seen(&self) -> Seen {
         let status = self.custodian.custody().get_status(v1::GetStatusRequest {}).await.expect("answered").into_inner();
         let list = v1::ListGrantsRequest { page_size: 100, page_token: String::new(), state: 0 };
+        let all = v1::ListProposalsRequest { all: true };
         Seen {
             registry_version: status.registry_version,
             entries: status.audit_entries,
             kids: status.key_versions.into_iter().map(|version| version.kid).collect(),
+            proposals: self.custodian.proposals().list_proposals(all).await.expect("answered").into_inner().proposals,
             grants: self.office.grants().list_grants(list).await.expect("answered").into_inner().grants,
             used: self.doctor.grant(&self.reidentify.parse().expect("an id")).await.expect("answered").used_values,
         }
@@ -154,6 +151,7 @@ struct Seen {
     entries: u64,
     kids: Vec<String>,
     grants: Vec<v1::Grant>,
+    proposals: Vec<v1::Proposal>,
     used: u64,
 }
 
@@ -167,13 +165,14 @@ enum Act {
     Approve,
     Deny,
     Revoke,
-    Apply,
+    Propose,
+    Sign,
     Rotate,
     Backup,
 }
 
 impl Act {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Pseudonymise,
         Self::Convert,
         Self::Reidentify,
@@ -181,7 +180,8 @@ impl Act {
         Self::Approve,
         Self::Deny,
         Self::Revoke,
-        Self::Apply,
+        Self::Propose,
+        Self::Sign,
         Self::Rotate,
         Self::Backup,
     ];
@@ -189,6 +189,13 @@ impl Act {
 
 fn conversion(world: &World) -> v1::GrantTerms {
     world::convert_terms(world, (STUDY, "bsn"), ("national-registry", "bsn"), 100)
+}
+
+/// Proposes a registry with another retention of the study.
+async fn propose(custodian: &Client, retention: &str) -> Result<v1::Proposal, ClientError> {
+    let toml = registry().replace("retention = \"10y\"", &format!("retention = \"{retention}\""));
+    let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
+    Ok(custodian.registry().apply_registry(request).await?.into_inner().proposal.expect("it differs"))
 }
 
 async fn request(client: &Client, terms: v1::GrantTerms) -> Result<v1::Grant, ClientError> {

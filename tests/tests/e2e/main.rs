@@ -3,10 +3,15 @@
 
 mod durability;
 mod faults;
+mod governance;
+mod hsm;
 mod leaks;
+mod life;
 mod limits;
+mod log;
 mod matrix;
 mod refusals;
+mod seal;
 mod story;
 mod tls;
 mod tour;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use sluis_client::{Client, v1};
 use sluis_testkit::pki::{Credentials, Wanted};
-use sluis_testkit::world::{World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values};
+use sluis_testkit::registry::pinned;
+use sluis_testkit::world::{self, World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values};
 use tokio_stream::StreamExt as _;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
@@ -42,6 +43,11 @@ reidentify_to = []
 namespace = [{ id = "nl.bsn" }]
 element = [{ name = "bsn", treatment = "pseudonym", namespace = "nl.bsn" }]
 "#;
+
+/// [`REGISTRY`] with the keys of its stewards.
+fn registry() -> String {
+    pinned(REGISTRY, &["owner/steward", "owner/steward-2", "other/steward", "other/steward-2"])
+}
 
 /// Every kind of caller that has standing, and its certificate.
 const CALLERS: [(&str, &str); 9] = [
@@ -124,12 +130,24 @@ GrantService/GetGrant
     CUSTODIAN_MAY_NOT  custodian
 GrantService/ListGrants
     allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
+ProposalService/SignProposal
+    allowed            owner-steward
+    NOT_A_SIGNER       custodian
+    UNKNOWN_PROPOSAL   source recipient owner other-steward auditor grantee outsider
+ProposalService/RejectProposal
+    allowed            custodian owner-steward
+    UNKNOWN_PROPOSAL   source recipient owner other-steward auditor grantee outsider
+ProposalService/GetProposal
+    allowed            custodian owner-steward
+    UNKNOWN_PROPOSAL   source recipient owner other-steward auditor grantee outsider
+ProposalService/ListProposals
+    allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
 RegistryService/ApplyRegistry
     allowed            custodian
     NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
 RegistryService/GetRegistry
-    allowed            custodian
-    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+    allowed            custodian auditor
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward grantee outsider
 RegistryService/ListChains
     allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
 CustodyService/GetStatus
@@ -144,6 +162,16 @@ CustodyService/DisableVersion
 CustodyService/CreateBackup
     allowed            custodian
     NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+CustodyService/DestroyVersion
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+CustodyService/CutEscrow
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+SubjectService/RequestErasure
+    allowed            source other-steward
+    NOT_A_SOURCE       recipient owner owner-steward auditor grantee outsider
+    CUSTODIAN_MAY_NOT  custodian
 AuditService/ReadEntries
     allowed            auditor
     NOT_AN_AUDITOR     custodian source recipient owner owner-steward other-steward grantee outsider
@@ -201,7 +229,7 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
-        let world = World::start_with(REGISTRY).await;
+        let world = World::start_with(&registry()).await;
         let source = world.client("hospital/etl").await;
         let result = pseudonymise(&source, "alpha", batch(&[("bsn", &["950000012"])])).await.expect("a source");
         let terms = convert_terms(&world, ("alpha", "bsn"), ("beta", "bsn"), 1_000);
@@ -230,6 +258,12 @@ impl Fixture {
         let request = v1::RequestGrantRequest { terms: Some(self.terms()) };
         let response = self.world.client("grantee/etl").await.grants().request_grant(request).await;
         response.expect("eligible").into_inner().grant.expect("always set")
+    }
+
+    /// A change of `alpha`, proposed by the custodian, that nobody has signed.
+    async fn proposed(&self) -> v1::Proposal {
+        let toml = registry().replace("id = \"alpha\"", "id = \"alpha\"\nretention = \"10y\"");
+        self.world.propose(&toml).await.expect("valid").proposal.expect("it differs")
     }
 
     /// Makes the call, well-formed, and says what came of it. Streams are opened.
@@ -265,24 +299,24 @@ impl Fixture {
                 let request = v1::RequestGrantRequest { terms: Some(self.terms()) };
                 outcome(client.grants().request_grant(request).await)
             }
-            "GrantService/ApproveGrant" => {
-                let v1::Grant { grant_id, digest, .. } = self.undecided().await;
-                outcome(client.grants().approve_grant(v1::ApproveGrantRequest { grant_id, digest }).await)
+            "GrantService/ApproveGrant" => outcome(world::approve(client, &self.undecided().await).await),
+            "GrantService/DenyGrant" => outcome(world::deny(client, &self.undecided().await).await),
+            "GrantService/RevokeGrant" => outcome(world::revoke(client, &self.undecided().await).await),
+            "ProposalService/SignProposal" => outcome(world::sign(client, &self.proposed().await).await),
+            "ProposalService/RejectProposal" => outcome(world::reject(client, &self.proposed().await).await),
+            "ProposalService/GetProposal" => {
+                let proposal_id = self.proposed().await.proposal_id;
+                outcome(client.proposals().get_proposal(v1::GetProposalRequest { proposal_id }).await)
             }
-            "GrantService/DenyGrant" => {
-                let grant_id = self.undecided().await.grant_id;
-                outcome(client.grants().deny_grant(v1::DenyGrantRequest { grant_id }).await)
-            }
-            "GrantService/RevokeGrant" => {
-                let grant_id = self.undecided().await.grant_id;
-                outcome(client.grants().revoke_grant(v1::RevokeGrantRequest { grant_id }).await)
+            "ProposalService/ListProposals" => {
+                outcome(client.proposals().list_proposals(v1::ListProposalsRequest::default()).await)
             }
             "RegistryService/ApplyRegistry" => {
-                let toml = format!("{REGISTRY}# the same\n");
+                let toml = format!("{}# the same\n", registry());
                 let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
                 outcome(client.registry().apply_registry(request).await)
             }
-            "RegistryService/GetRegistry" => outcome(client.registry().get_registry(v1::GetRegistryRequest {}).await),
+            "RegistryService/GetRegistry" => outcome(client.registry().get_registry(v1::GetRegistryRequest::default()).await),
             "RegistryService/ListChains" => {
                 outcome(client.registry().list_chains(v1::ListChainsRequest::default()).await)
             }
@@ -294,6 +328,20 @@ impl Fixture {
             "CustodyService/DisableVersion" => {
                 let request = v1::DisableVersionRequest { kid: self.kid.clone() };
                 outcome(client.custody().disable_version(request).await)
+            }
+            // By now the custodian has disabled it.
+            "CustodyService/DestroyVersion" => {
+                let request = v1::DestroyVersionRequest { kid: self.kid.clone() };
+                outcome(client.custody().destroy_version(request).await)
+            }
+            "CustodyService/CutEscrow" => {
+                let request = v1::CutEscrowRequest { kid: self.kid.clone() };
+                outcome(client.custody().cut_escrow(request).await)
+            }
+            "SubjectService/RequestErasure" => {
+                let (namespace_id, identifier) = ("nl.bsn".to_owned(), "950000012".into());
+                let request = v1::RequestErasureRequest { namespace_id, identifier };
+                outcome(client.subjects().request_erasure(request).await)
             }
             "CustodyService/CreateBackup" => outcome(client.custody().create_backup(v1::CreateBackupRequest {}).await),
             "AuditService/ReadEntries" => outcome(client.audit().read_entries(v1::ReadEntriesRequest::default()).await),
@@ -358,7 +406,7 @@ async fn health_and_reflection_are_open_to_every_certificate_with_a_spiffe_id() 
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
     use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
     use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_request::MessageRequest};
-    let world = World::start_with(REGISTRY).await;
+    let world = World::start_with(&registry()).await;
     let uri = |member: &str| vec![format!("spiffe://{}/{member}", sluis_testkit::pki::TRUST_DOMAIN)];
     for (uris, expected) in [
         (uri("hospital/etl"), "allowed"),

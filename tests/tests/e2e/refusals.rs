@@ -6,6 +6,7 @@ mod gates;
 mod grants;
 mod log;
 mod meter;
+mod quotas;
 mod registry;
 mod streams;
 mod tokens;
@@ -96,7 +97,7 @@ pub(crate) async fn convert_as(
 
 /// All audit entries.
 pub(crate) async fn audit(world: &World) -> Vec<v1::AuditEntry> {
-    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000 };
+    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000, own: false };
     let response = world.client(AUDITOR).await.audit().read_entries(request).await;
     response.expect("an auditor").into_inner().entries
 }

@@ -1,6 +1,7 @@
 //! The main job as users see it: the two binaries, from records to the audit log.
 
 mod files;
+mod imported;
 mod interrupted;
 mod irreversible;
 mod main_job;

@@ -83,6 +83,11 @@ pub(crate) fn plan(
     elements.into_iter().flatten().map(plan_of).collect()
 }
 
+/// The elements of all columns that hold one.
+pub(crate) fn held(plans: &[ColumnPlan]) -> Vec<ElementName> {
+    plans.iter().filter_map(|plan| plan.element.clone()).collect()
+}
+
 /// Names no column: a file without a header line has a person's record there.
 fn no_listed_column(columns: usize, chain: &v1::Chain) -> CliError {
     CliError::input(format!(

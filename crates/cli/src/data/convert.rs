@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use clap::Args;
+use sluis_client::local::{SendStep, Step};
 use sluis_client::v1;
 use sluis_domain::{ElementName, GrantId};
 
@@ -21,9 +22,13 @@ use crate::output;
 /// is written: the custodian answers in random order, so that the other columns no longer belong to it.
 ///
 /// Every value that is sent counts under the grant, also when the run is stopped; nothing is ever sent again by itself.
+///
+/// With --from-imported the column holds old pseudonyms that a source brought in with `sluis import`. Check the column's name
+/// before: any text is sent.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLE
-  sluis convert --grant g-7f3a --column patient pseudonymised.csv -o converted.csv")]
+#[command(after_help = "EXAMPLES
+  sluis convert --grant g-7f3a --column patient pseudonymised.csv -o converted.csv
+  sluis convert old.csv --grant g-7f3a --from-imported --column study-no -o new.csv")]
 pub struct ConvertArgs {
     /// The grant
     #[arg(long, value_name = "ID")]
@@ -31,6 +36,9 @@ pub struct ConvertArgs {
     /// Header of the column to convert [default: the grant's from-element]
     #[arg(long, value_name = "HEADER")]
     column: Option<String>,
+    /// The values are imported old pseudonyms, no tokens
+    #[arg(long)]
+    from_imported: bool,
     #[command(flatten)]
     files: FileArgs,
     #[command(flatten)]
@@ -50,11 +58,16 @@ impl ConvertArgs {
         let terms = terms(client.grant(&self.grant).await?)?;
         let from: ElementName = terms.from_element.parse().map_err(|_| not_understood())?;
         let shuffled = terms.output_order == i32::from(v1::OutputOrder::Shuffled);
-        let plans = plans(&input.headers, self.column.as_deref(), &from, shuffled)?;
+        let sent = if self.from_imported { SendStep::Opaque } else { SendStep::Issued };
+        let plan = ColumnPlan { element: Some(from), step: Step::Send(sent) };
+        let plans = plans(&input.headers, self.column.as_deref(), plan, shuffled)?;
         if shuffled && !self.files.quiet {
             output::note("The grant asks for shuffled output: only the converted column is written, in random order.");
         }
-        let session = client.convert(&self.grant).await?;
+        let session = match self.from_imported {
+            true => client.convert_imported(&self.grant).await?,
+            false => client.convert(&self.grant).await?,
+        };
         let kind = OutputKind { shuffled, private: false, grant: Some(self.grant.clone()) };
         let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
         summary::report("convert", self.grant.as_str(), &tally, &self.files, started.elapsed().as_secs_f64())?;
@@ -79,11 +92,12 @@ fn not_understood() -> CliError {
 fn plans(
     headers: &[String],
     column: Option<&str>,
-    from: &ElementName,
+    sent: ColumnPlan,
     shuffled: bool,
 ) -> Result<Vec<ColumnPlan>, CliError> {
-    let wanted = column.unwrap_or(from.as_str());
-    match headers.iter().filter(|header| *header == wanted).count() {
+    let element = sent.element.as_ref().map(ElementName::to_string).unwrap_or_default();
+    let wanted = column.unwrap_or(&element).to_owned();
+    match headers.iter().filter(|header| **header == wanted).count() {
         1 => {}
         // The headers are not listed: without a header line they are pseudonyms.
         0 => {
@@ -93,30 +107,30 @@ fn plans(
         }
         _ => return Err(CliError::input(format!("two columns of the file have the header {wanted:?}"))),
     }
-    let plan_of = |header: &String| match header == wanted {
-        true => ColumnPlan::send(from.clone()),
-        false if shuffled => ColumnPlan::drop(),
-        false => ColumnPlan::keep(),
+    let mut sent = Some(sent);
+    let plan_of = |header: &String| match sent.take_if(|_| *header == wanted) {
+        Some(sent) => sent,
+        None if shuffled => ColumnPlan::drop(),
+        None => ColumnPlan::keep(),
     };
     Ok(headers.iter().map(plan_of).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use sluis_client::local::Step;
-
     use super::*;
 
     fn steps(column: Option<&str>, shuffled: bool) -> Result<String, CliError> {
         let headers = ["patient", "sex", "twin", "twin"].map(str::to_owned);
-        let from = "bsn".parse().expect("an id");
+        let from = ColumnPlan::send("bsn".parse().expect("an id"));
         let letter = |plan: ColumnPlan| match plan.step {
             Step::Send(_) => 's',
+            Step::SendOnly(_) => 'o',
             Step::Keep => 'k',
             Step::Drop => 'd',
             Step::Generalise(_) => 'g',
         };
-        plans(&headers, column, &from, shuffled).map(|plans| plans.into_iter().map(letter).collect())
+        plans(&headers, column, from, shuffled).map(|plans| plans.into_iter().map(letter).collect())
     }
 
     #[test]

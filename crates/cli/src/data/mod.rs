@@ -1,4 +1,4 @@
-//! Record files: `pseudonymise`, `convert` and `reidentify`.
+//! Record files: `pseudonymise`, `import`, `convert` and `reidentify`.
 //!
 //! A file goes through four stages that run side by side, each holding a few batches, so that a file of any size
 //! takes the same memory: `parse` (a thread) cuts it into batches, the two halves of a session send and receive, and
@@ -11,6 +11,7 @@ mod columns;
 mod convert;
 mod csv;
 mod dialect;
+mod import;
 mod input;
 mod parse;
 mod pipeline;
@@ -23,5 +24,7 @@ mod summary;
 mod target;
 
 pub use convert::ConvertArgs;
+pub use import::ImportArgs;
+pub(crate) use input::read_secret;
 pub use pseudonymise::PseudonymiseArgs;
 pub use reidentify::ReidentifyArgs;

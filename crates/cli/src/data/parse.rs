@@ -137,7 +137,8 @@ impl<R: Read> Parser<R> {
     /// them were refused here.
     pub(crate) fn next(&mut self) -> Result<Option<(Batch, Block)>, CsvError> {
         let gaps = self.plans.iter().filter(|plan| matches!(plan.step, Step::Send(_))).count();
-        let mut packers: Vec<Packer> = (0..gaps).map(|_| Packer::with_capacity(self.limits.rows, 0)).collect();
+        let sent = self.plans.iter().filter(|plan| plan.step.is_sent()).count();
+        let mut packers: Vec<Packer> = (0..sent).map(|_| Packer::with_capacity(self.limits.rows, 0)).collect();
         let mut block = Block { gaps, ..Block::default() };
         while block.positions.len() + block.rejects.len() < self.limits.rows && !self.is_full(&block, &packers) {
             let Some(record) = self.reader.next()? else { break };
@@ -172,7 +173,7 @@ impl<R: Read> Parser<R> {
     fn batch(&self, block: &Block, packers: Vec<Packer>) -> Batch {
         let rows = u32::try_from(block.positions.len()).expect("a batch has at most 2^20 rows");
         let mut batch = Batch::new(rows);
-        let sent = self.plans.iter().filter(|plan| matches!(plan.step, Step::Send(_)));
+        let sent = self.plans.iter().filter(|plan| plan.step.is_sent());
         for (element, packer) in sent.filter_map(|plan| plan.element.as_ref()).zip(packers) {
             batch.push(element, packer);
         }
@@ -188,7 +189,7 @@ struct RowStep<'a> {
 }
 
 impl RowStep<'_> {
-    /// Adds a row to the block and the packers. An error names the column; then the caller takes back what was added.
+    /// Adds a row to the block and the packers, one per column that is sent. An error names the column; then the caller takes back what was added.
     fn run(
         self,
         record: &Record<'_>,
@@ -200,8 +201,9 @@ impl RowStep<'_> {
         let Scratch { unquoted, coarse } = self.scratch;
         let start = block.text.len();
         let (mut written, mut gaps, mut sent_bytes) = (0, 0, 0);
+        let mut packers = packers.iter_mut();
         for (column, plan) in plans.iter_mut().enumerate() {
-            if written > 0 && !matches!(plan.step, Step::Drop) {
+            if written > 0 && plan.step.is_written() {
                 block.text.push(delimiter);
             }
             match &mut plan.step {
@@ -213,18 +215,22 @@ impl RowStep<'_> {
                     let outcome = step.apply(&value, coarse).and_then(|()| encoding.encode(coarse));
                     write_value(&outcome.map_err(|reason| (column, reason))?, delimiter, &mut block.text);
                 }
-                Step::Send(step) => {
-                    let value = encoding.decode(record.value(column, unquoted));
-                    sent_bytes += value.len();
-                    if sent_bytes > self.limits.value_bytes {
-                        return Err((column, Reason::TooLong));
-                    }
-                    packers[gaps].push_with(|out| step.apply(&value, out)).map_err(|reason| (column, reason))?;
+                Step::Send(_) => {
                     block.end_piece();
                     gaps += 1;
                 }
+                Step::SendOnly(_) => {}
             }
-            written += 1;
+            if let Step::Send(step) | Step::SendOnly(step) = &mut plan.step {
+                let value = encoding.decode(record.value(column, unquoted));
+                sent_bytes += value.len();
+                if sent_bytes > self.limits.value_bytes {
+                    return Err((column, Reason::TooLong));
+                }
+                let packer = packers.next().expect("there is a packer per column that is sent");
+                packer.push_with(|out| step.apply(&value, out)).map_err(|reason| (column, reason))?;
+            }
+            written += usize::from(plan.step.is_written());
         }
         // A line without any byte would not be a row.
         if self.layout.columns == 1 && gaps == 0 && block.text.len() == start {

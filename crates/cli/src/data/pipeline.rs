@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use sluis_client::local::Step;
 use sluis_client::{Batch, BatchReceiver, BatchResult, BatchSender, ClientError, Session};
 use sluis_domain::GrantId;
 use tokio::sync::mpsc;
@@ -63,7 +62,7 @@ async fn take_through(
     args: &FileArgs,
     answered: &Arc<Answered>,
 ) -> Result<Tally, CliError> {
-    let headers = input.raw_headers.iter().zip(&plans).filter(|(_, plan)| !matches!(plan.step, Step::Drop));
+    let headers = input.raw_headers.iter().zip(&plans).filter(|(_, plan)| plan.step.is_written());
     let headers: Vec<&[u8]> = headers.map(|(header, _)| header.as_slice()).collect();
     let layout = Layout {
         delimiter: input.delimiter,

@@ -7,10 +7,11 @@ use std::time::Instant;
 use clap::Args;
 use sluis_client::local::{Context, SourceKeys};
 use sluis_client::{Client, ClientError, DateFormat, SourceKey, v1};
-use sluis_domain::{ChainId, ElementName, NamespaceId};
+use sluis_domain::{ChainId, NamespaceId};
 
 use super::args::{ColumnName, FileArgs};
 use super::columns;
+use super::import::{Mapping, without};
 use super::input::{Input, read_secret};
 use super::pipeline::{self, OutputKind};
 use super::summary;
@@ -33,6 +34,13 @@ use crate::error::{CliError, Exit};
       --date-format %d-%m-%Y in.csv
   zcat huge.csv.gz | sluis pseudonymise --chain diabetes-study - | gzip > out.csv.gz")]
 pub struct PseudonymiseArgs {
+    #[command(flatten)]
+    records: RecordArgs,
+}
+
+/// Records of a source, and where they go.
+#[derive(Args, Debug)]
+pub(crate) struct RecordArgs {
     /// The chain
     #[arg(long, value_name = "ID")]
     chain: ChainId,
@@ -77,20 +85,41 @@ impl PseudonymiseArgs {
     /// # Errors
     /// What stops the run as a whole. Rejected rows are no error.
     pub async fn run(self) -> Result<Exit, CliError> {
+        self.records.run("pseudonymise", None).await
+    }
+}
+
+impl RecordArgs {
+    /// Takes the records through a stream of the chain, with an existing mapping if there is one to import.
+    pub(crate) async fn run(self, command: &str, mapping: Option<&Mapping>) -> Result<Exit, CliError> {
         let started = Instant::now();
         self.files.check_targets()?;
         let source_keys = read_source_keys(&self.source_key)?;
         let input = Input::open(&self.files)?;
         let elements = columns::elements(&input.headers, &self.columns)?;
+        let old = mapping.map(|mapping| mapping.place(&input.headers, &elements)).transpose()?;
         let client = self.connect.connect().await?;
         let chain = chain(&client, &self.chain).await?;
         let context = Context { source_keys: &source_keys, date_format: &self.date_format };
-        let plans = columns::plan(&input.headers, elements, &chain, context)?;
-        let elements: Vec<ElementName> = plans.iter().filter_map(|plan| plan.element.clone()).collect();
-        let session = client.pseudonymise(&self.chain, &elements).await?;
+        let (plans, session) = match mapping.zip(old) {
+            None => {
+                let plans = columns::plan(&input.headers, elements, &chain, context)?;
+                let session = client.pseudonymise(&self.chain, &columns::held(&plans)).await?;
+                (plans, session)
+            }
+            Some((mapping, old)) => {
+                let headers: Vec<_> = without(&input.headers, old.place);
+                let mut plans = columns::plan(&headers, without(&elements, old.place), &chain, context)?;
+                mapping.check(&plans, &old)?;
+                let held = columns::held(&plans);
+                let session = client.import(&self.chain, &held, &mapping.element, &old.name).await?;
+                plans.insert(old.place, old.plan());
+                (plans, session)
+            }
+        };
         let tally = pipeline::run(session, input, plans, OutputKind::default(), &self.files).await?;
         let seconds = started.elapsed().as_secs_f64();
-        summary::report("pseudonymise", self.chain.as_str(), &tally, &self.files, seconds)?;
+        summary::report(command, self.chain.as_str(), &tally, &self.files, seconds)?;
         Ok(tally.exit())
     }
 }

@@ -1,9 +1,10 @@
-//! `sluis grant approve`: show the whole grant, ask, and send the digest of what was shown.
+//! `sluis grant approve`: show the whole grant, ask, and sign exactly what was shown.
 
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use sluis_client::ClientError;
 use sluis_client::v1::{ApproveGrantRequest, Grant};
+use sluis_domain::statement::Deed;
 
 use super::view;
 use crate::error::{CliError, Exit};
@@ -11,8 +12,8 @@ use crate::output;
 
 /// Approve a requested grant (stewards of an owner of the grant's chains)
 ///
-/// Shows the full terms, then asks. The approval names the digest of exactly the grant that was shown. Where there is
-/// no terminal to ask on, give --digest with the digest you looked at (or --yes to approve whatever is stored).
+/// Shows the full terms, read from the bytes that are signed, then asks. The signature is made on this machine with the
+/// key of your client certificate, which the registry must pin for you; it fits no other grant. Where there is no terminal to ask on, give --digest with the digest you looked at (or --yes to approve whatever is stored).
 #[derive(Args, Debug)]
 #[command(after_help = "\
 EXAMPLES
@@ -41,9 +42,11 @@ impl ApproveArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
         let shown = client.grant(&self.named.grant).await?;
+        let shown = super::of_bytes(shown, &self.named.grant)?;
         self.show(&shown)?;
         self.agree(&shown)?;
-        let request = ApproveGrantRequest { grant_id: shown.grant_id, digest: shown.digest };
+        let signature = client.sign(Deed::ApproveGrant, &shown.origin, &shown.canonical)?.into();
+        let request = ApproveGrantRequest { grant_id: shown.grant_id, digest: shown.digest, signature };
         let answer = client.grants().approve_grant(request).await.map_err(ClientError::from)?.into_inner();
         let after = super::present(answer.grant)?;
         if self.named.json {

@@ -6,9 +6,10 @@ mod request;
 mod view;
 
 use clap::{Args, Subcommand};
-use sluis_client::ClientError;
 use sluis_client::v1::{DenyGrantRequest, Grant, RevokeGrantRequest};
+use sluis_client::{Client, ClientError, checked};
 use sluis_domain::GrantId;
+use sluis_domain::statement::Deed;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -60,19 +61,29 @@ pub(crate) struct ShowArgs {
 }
 
 /// Deny a requested grant, for good (stewards of an owner of the grant's chains)
+///
+/// Shows it and asks; the denial is signed on this machine with the key of your client certificate.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis grant deny g-7f3a --profile steward-1")]
+#[command(after_help = "EXAMPLES\n  sluis grant deny g-7f3a --profile steward-1\n  sluis grant deny g-7f3a --yes")]
 pub(crate) struct DenyArgs {
     #[command(flatten)]
     named: Named,
+    /// Deny without asking
+    #[arg(long)]
+    yes: bool,
 }
 
 /// End a grant, from the next batch on (stewards of an owner of its chains, members of its grantee)
+///
+/// Shows it and asks; the revocation is signed on this machine with the key of your client certificate.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis grant revoke g-7f3a")]
+#[command(after_help = "EXAMPLES\n  sluis grant revoke g-7f3a\n  sluis grant revoke g-7f3a --yes")]
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
     named: Named,
+    /// Revoke without asking
+    #[arg(long)]
+    yes: bool,
 }
 
 impl ShowArgs {
@@ -86,18 +97,60 @@ impl ShowArgs {
 impl DenyArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let request = DenyGrantRequest { grant_id: self.named.grant.to_string() };
+        let (grant_id, signature) = self.named.sign(&client, Deed::DenyGrant, self.yes, "Deny this grant, for good?").await?;
+        let request = DenyGrantRequest { grant_id, signature: signature.into() };
         let answer = client.grants().deny_grant(request).await.map_err(ClientError::from)?.into_inner();
-        print(&present(answer.grant)?, self.named.json)
+        self.named.after(&present(answer.grant)?, self.yes)
     }
 }
 
 impl RevokeArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let request = RevokeGrantRequest { grant_id: self.named.grant.to_string() };
+        let (grant_id, signature) = self.named.sign(&client, Deed::RevokeGrant, self.yes, "End this grant?").await?;
+        let request = RevokeGrantRequest { grant_id, signature: signature.into() };
         let answer = client.grants().revoke_grant(request).await.map_err(ClientError::from)?.into_inner();
-        print(&present(answer.grant)?, self.named.json)
+        self.named.after(&present(answer.grant)?, self.yes)
+    }
+}
+
+impl Named {
+    /// Shows the grant and asks unless told not to, and signs what was shown: grant id and signature.
+    async fn sign(
+        &self,
+        client: &Client,
+        deed: Deed,
+        yes: bool,
+        question: &str,
+    ) -> Result<(String, Vec<u8>), CliError> {
+        let shown = of_bytes(client.grant(&self.grant).await?, &self.grant)?;
+        if !yes {
+            for text in view::lines(&shown) {
+                if self.json { output::note(text) } else { output::line(text)? }
+            }
+            let otherwise = "there is no terminal to ask on: look at it with `sluis grant show`, then give --yes";
+            output::confirm(question, otherwise)?;
+        }
+        let signature = client.sign(deed, &shown.origin, &shown.canonical)?;
+        Ok((shown.grant_id, signature))
+    }
+
+    /// The grant after it: one line where it was shown before.
+    fn after(&self, after: &Grant, yes: bool) -> Result<Exit, CliError> {
+        if self.json || yes {
+            return print(after, self.json);
+        }
+        output::line("")?;
+        output::line(format!("{}: {}", after.grant_id, view::state(after)))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The grant, if it is the one asked for and what the bytes that are signed say.
+fn of_bytes(wire: Grant, id: &GrantId) -> Result<Grant, ClientError> {
+    match checked::grant(&wire)?.id == *id {
+        true => Ok(wire),
+        false => Err(ClientError::Protocol("an answer with another grant")),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum RequestCommand {
 EXAMPLES
   sluis grant request convert --from diabetes-study/bsn --to national-registry/bsn \\
       --purpose 'yearly linkage, protocol 2026-14' --legal-basis 'GDPR art. 9(2)(j)' \\
-      --max-values 200000 --until 30d
+      --max-values 200000 --max-values-per-day 20000 --until 30d
   sluis grant request convert --from a/bsn --to b/bsn --order shuffled \\
       --purpose 'counting' --legal-basis 'GDPR art. 9(2)(j)' --max-values 5000 \\
       --from-time 2027-01-01T00:00:00Z --until 2027-02-01T00:00:00Z")]
@@ -80,6 +80,9 @@ struct Common {
     /// Most values (not rows) that may be processed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_values: u64,
+    /// Most values of one UTC day [default: no limit but --max-values]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_values_per_day: Option<u64>,
     /// From when: RFC 3339, or a duration from now [default: now]
     #[arg(long, value_name = "TIME")]
     from_time: Option<Moment>,
@@ -170,6 +173,7 @@ impl Common {
             purpose: self.purpose,
             legal_basis: self.legal_basis,
             max_values: self.max_values,
+            max_values_per_day: self.max_values_per_day.unwrap_or_default(),
             not_before: not_before.map(|moment| moment.to_string()).unwrap_or_default(),
             not_after: not_after.to_string(),
         };

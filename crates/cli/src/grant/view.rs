@@ -54,7 +54,7 @@ fn facts(grant: &Grant) -> Vec<(&'static str, String)> {
         ("requested", format!("by {} at {}", grant.requester, grant.requested_at)),
         ("purpose", terms.purpose),
         ("legal basis", terms.legal_basis),
-        ("values", format!("at most {}, used {}", terms.max_values, grant.used_values)),
+        ("values", format!("at most {}{}, used {}", terms.max_values, daily(terms.max_values_per_day), grant.used_values)),
         ("valid", format!("from {} until {}", terms.not_before, terms.not_after)),
     ];
     if let Some(Kind::Convert(convert)) = &terms.kind {
@@ -67,6 +67,10 @@ fn facts(grant: &Grant) -> Vec<(&'static str, String)> {
     facts.push(("registry", format!("version {}", grant.registry_version)));
     facts.push(("digest", HEXLOWER.encode(&grant.digest)));
     facts
+}
+
+fn daily(max_values: u64) -> String {
+    if max_values == 0 { String::new() } else { format!(", {max_values} a day") }
 }
 
 fn order(order: OutputOrder) -> &'static str {
@@ -101,6 +105,7 @@ fn terms(grant: &Grant) -> Value {
         "purpose": terms.purpose,
         "legal_basis": terms.legal_basis,
         "max_values": terms.max_values,
+        "max_values_per_day": terms.max_values_per_day,
         "not_before": terms.not_before,
         "not_after": terms.not_after,
     });
@@ -152,6 +157,14 @@ mod tests {
         for part in ["re-identify study: bsn", "why", "at most 3, used 0", "waits for a steward of: uni, uni", "abab"] {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn the_limit_of_a_day_is_shown_where_there_is_one() {
+        let mut grant = grant();
+        grant.terms.as_mut().expect("terms").max_values_per_day = 2;
+        assert!(lines(&grant).join("\n").contains("at most 3, 2 a day, used 0"));
+        assert_eq!(json(&grant)["terms"]["max_values_per_day"], 2);
     }
 
     #[test]

@@ -49,6 +49,27 @@ async fn waits<F: Future>(future: F) -> bool {
 }
 
 #[tokio::test]
+async fn a_column_that_is_not_answered_is_missing_from_the_result_and_from_nothing_else() {
+    let (batches, _seen) = mpsc::channel(16);
+    let (custodian, answers) = mpsc::channel(16);
+    let limits = v1::StreamLimits { max_batch_rows: 4, max_message_bytes: 1 << 10, max_batches_in_flight: 2 };
+    let opened = Opened { limits, remaining: None, registry_version: Some(1) };
+    custodian.send(Ok(Some(Answer::Opened(opened)))).await.expect("open");
+    let answers = ReceiverStream::new(answers).boxed();
+    let mut session = Session::open_with(batches, answers, 1).await.expect("opens");
+    let mut mapping = batch(1);
+    let mut old = Packer::default();
+    old.push_with(|_| Ok::<(), ()>(())).expect("ok");
+    mapping.push(&"study-no".parse().expect("an id"), old);
+    session.send(mapping).await.expect("room");
+    custodian.send(result(0, 1)).await.expect("open");
+    assert_eq!(session.next().await.expect("ok").expect("a result").columns.len(), 1);
+    session.send(batch(1)).await.expect("room");
+    custodian.send(result(1, 1)).await.expect("open");
+    assert!(matches!(session.next().await, Err(ClientError::Protocol(_))), "a column too many");
+}
+
+#[tokio::test]
 async fn no_more_batches_are_in_flight_than_the_custodian_allows() {
     let (session, mut seen, custodian) = session(2).await;
     let (mut sender, mut receiver) = session.split();

@@ -62,6 +62,25 @@ impl Reader {
         self.optional::<NonEmpty>(key).map(|text| text.0.into())
     }
 
+    /// A required text that is not empty.
+    pub(super) fn required_text(&mut self, key: &str) -> Option<String> {
+        self.required::<NonEmpty>(key).map(|text| text.0)
+    }
+
+    /// A switch that is on or absent.
+    pub(super) fn only_true(&mut self, key: &str) -> Option<()> {
+        match self.take(key)? {
+            Value::Boolean(true) => {
+                self.remember(key, Value::Boolean(true));
+                Some(())
+            }
+            _ => {
+                self.problem(key, "must be true, or absent");
+                None
+            }
+        }
+    }
+
     /// A list of values with a text form; empty if absent.
     pub(super) fn list<T: FromStr<Err: Display>>(&mut self, key: &str) -> Vec<T> {
         let items = match self.take(key) {

@@ -1,14 +1,18 @@
 //! Stage two: what the configuration means.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sluis_domain::Identity;
+use sluis_domain::Custodian;
 use sluis_domain::batch::MAX_ROWS;
+use sluis_engine::LifeSettings;
+use sluis_keyring::TokenSettings;
 
 use super::reader::Reader;
+use crate::journal::OptOutJournal;
 
 const MIB: u64 = 1 << 20;
 
@@ -30,18 +34,42 @@ pub struct Settings {
     pub data_directory: PathBuf,
     /// Directory of backups; without one, backups are refused.
     pub backup_directory: Option<PathBuf>,
-    /// Who runs this custodian; at least one.
-    pub custodians: Vec<Identity>,
+    /// Who runs this custodian, with the keys they sign with; at least one.
+    pub custodians: Vec<Custodian>,
     /// TLS.
     pub tls: TlsSettings,
     /// Where the key-encryption key is.
     pub kek: KekSource,
+    /// How often a hardware security module is asked whether it is still there.
+    pub kek_watch: Duration,
+    /// What becomes of memory that cannot be locked.
+    pub memory: MemoryLock,
+    /// The head of the audit log.
+    pub audit: AuditSettings,
+    /// How long a chain past its retention is still there after the warning.
+    pub retention_warning: Duration,
+    /// Within how much time of its approval an erasure reaches every chain.
+    pub erasure_window: Duration,
+    /// How often is done what is due.
+    pub housekeeping: Duration,
     /// Limits.
     pub limits: Limits,
     /// Memory of the store.
     pub store: StoreSettings,
     /// Logs and metrics.
     pub telemetry: TelemetrySettings,
+}
+
+impl Settings {
+    /// What the engine is told.
+    pub(crate) fn engine(&self) -> sluis_engine::Settings {
+        let life = LifeSettings {
+            warning_millis: self.retention_warning.as_millis() as u64,
+            erasure_window_millis: self.erasure_window.as_millis() as u64,
+            journal: Some(Arc::new(OptOutJournal::beside(&self.audit.head_file))),
+        };
+        sluis_engine::Settings { custodians: self.custodians.clone(), trust_domain: self.trust_domain.clone(), life }
+    }
 }
 
 /// Files of TLS; all are read again when they change.
@@ -77,6 +105,30 @@ pub enum KekSource {
     File(PathBuf),
     /// A systemd credential.
     Credential(String),
+    /// Shares in the hands of custodians: the daemon starts sealed.
+    Shares,
+    /// A hardware security module.
+    Token(TokenSettings),
+}
+
+/// What becomes of memory that cannot be locked, and so may be swapped to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryLock {
+    /// The process does not start.
+    Require,
+    /// It starts with a warning.
+    IfAllowed,
+}
+
+/// The signed head of the audit log.
+#[derive(Debug, Clone)]
+pub struct AuditSettings {
+    /// Where the last signed head is kept; outside the data directory.
+    pub head_file: PathBuf,
+    /// How often a new head is signed and written, if the log grew.
+    pub head_every: Duration,
+    /// How long the head may not be written before all acts are refused.
+    pub max_lag: Duration,
 }
 
 /// Limits on what callers can make the daemon hold.
@@ -169,6 +221,13 @@ pub(super) fn read(reader: &mut Reader) -> Option<Settings> {
     let custodians = custodians(reader);
     let tls = tls(reader);
     let kek = kek(reader);
+    let kek_watch = Duration::from_secs(reader.number("kek.watch_seconds", 10, 1..=3_600));
+    let lock = [("require", MemoryLock::Require), ("if-allowed", MemoryLock::IfAllowed)];
+    let memory = reader.choice("memory.lock", &lock);
+    let audit = audit(reader, data_directory.as_deref());
+    let retention_warning = Duration::from_secs(reader.number("retention.warning_days", 30, 1..=3_650) * 86_400);
+    let erasure_window = erasure_window(reader);
+    let housekeeping = Duration::from_secs(reader.number("housekeeping.every_seconds", 60, 1..=3_600));
     let limits = limits(reader);
     let store = store(reader);
     let telemetry = telemetry(reader);
@@ -180,20 +239,37 @@ pub(super) fn read(reader: &mut Reader) -> Option<Settings> {
         custodians,
         tls: tls?,
         kek: kek?,
+        kek_watch,
+        memory,
+        audit: audit?,
+        retention_warning,
+        erasure_window,
+        housekeeping,
         limits,
         store,
         telemetry: telemetry?,
     })
 }
 
-fn custodians(reader: &mut Reader) -> Vec<Identity> {
+fn custodians(reader: &mut Reader) -> Vec<Custodian> {
     if !reader.has("custodians") {
-        reader.problem("custodians", "is required: the custodian's members, as [\"organisation/member\"]");
+        let what = "is required: the custodian's members, as [\"organisation/member=KEY\"]; `sluis key show` prints that";
+        reader.problem("custodians", what);
         return Vec::new();
     }
-    let custodians = reader.list("custodians");
+    let custodians: Vec<Custodian> = reader.list("custodians");
     if custodians.is_empty() {
-        reader.problem("custodians", "must name at least one organisation/member");
+        reader.problem("custodians", "must name at least one organisation/member=KEY");
+    }
+    for (i, custodian) in custodians.iter().enumerate() {
+        for other in &custodians[..i] {
+            if other.identity == custodian.identity {
+                reader.problem("custodians", format!("{} is named twice", custodian.identity));
+            } else if other.key == custodian.key {
+                let (one, two) = (&other.identity, &custodian.identity);
+                reader.problem("custodians", format!("{one} and {two} have the same key: each needs one of their own"));
+            }
+        }
     }
     custodians
 }
@@ -209,18 +285,55 @@ fn tls(reader: &mut Reader) -> Option<TlsSettings> {
 }
 
 fn kek(reader: &mut Reader) -> Option<KekSource> {
-    match (reader.optional_path("kek.file"), reader.optional::<CredentialName>("kek.credential")) {
-        (Some(file), None) => Some(KekSource::File(file)),
-        (None, Some(name)) => Some(KekSource::Credential(name.0)),
-        (Some(_), Some(_)) => {
-            reader.problem("kek", "file and credential exclude each other");
-            None
+    let given: Vec<_> = KEK_PLACES.into_iter().filter(|key| reader.has(key)).collect();
+    let file = reader.optional_path("kek.file").map(KekSource::File);
+    let credential = reader.optional::<CredentialName>("kek.credential").map(|name| KekSource::Credential(name.0));
+    let shares = reader.only_true("kek.shares").map(|()| KekSource::Shares);
+    let token = if given.contains(&"kek.pkcs11") { token(reader).map(KekSource::Token) } else { None };
+    if given.len() == 1 {
+        return file.or(credential).or(shares).or(token);
+    }
+    reader.problem("kek", "exactly one of file, credential, shares and pkcs11 is required");
+    None
+}
+
+/// The places a key-encryption key can come from.
+const KEK_PLACES: [&str; 4] = ["kek.file", "kek.credential", "kek.shares", "kek.pkcs11"];
+
+fn token(reader: &mut Reader) -> Option<TokenSettings> {
+    let module = reader.required_path("kek.pkcs11.module");
+    let token = reader.required_text("kek.pkcs11.token");
+    let key = reader.required_text("kek.pkcs11.key");
+    let pin_file = reader.required_path("kek.pkcs11.pin_file");
+    Some(TokenSettings { module: module?, token: token?, key: key?, pin_file: pin_file? })
+}
+
+fn audit(reader: &mut Reader, data_directory: Option<&Path>) -> Option<AuditSettings> {
+    let head_file = reader.required_path("audit.head_file");
+    if let (Some(file), Some(data)) = (&head_file, data_directory) {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if absolute(file).starts_with(absolute(data)) {
+            let what = "must not lie in data_directory: whoever puts an old store back would put an old head back too";
+            reader.problem("audit.head_file", what);
         }
-        (None, None) => {
-            reader.problem("kek", "either file or credential is required");
-            None
+        if file.file_name().is_none() {
+            reader.problem("audit.head_file", "must name a file");
         }
     }
+    let head_every = Duration::from_secs(reader.number("audit.head_seconds", 5, 1..=3_600));
+    let max_lag = Duration::from_secs(reader.number("audit.max_lag_seconds", 60, 1..=86_400));
+    Some(AuditSettings { head_file: head_file?, head_every, max_lag })
+}
+
+/// In hours; in seconds for demonstrations and tests.
+fn erasure_window(reader: &mut Reader) -> Duration {
+    if !reader.has("erasure.window_seconds") {
+        return Duration::from_secs(reader.number("erasure.window_hours", 24, 1..=8_760) * 3_600);
+    }
+    if reader.has("erasure.window_hours") {
+        reader.problem("erasure", "window_hours and window_seconds exclude each other");
+    }
+    Duration::from_secs(reader.number("erasure.window_seconds", 0, 0..=31_536_000))
 }
 
 fn limits(reader: &mut Reader) -> Limits {

@@ -1,16 +1,20 @@
+use sluis_domain::{Custodian, PublicKey};
+
 use super::*;
 
 const SMALLEST: &str = r#"
 listen = "127.0.0.1:7443"
 trust_domain = "custodian.example"
 data_directory = "/var/lib/sluis"
-custodians = ["custodian/anna"]
+custodians = ["custodian/anna=MCowBQYDK2VwAyEAMVUZIK7QfwLKjjJYRfGPdPKMFh4SQiukPnW6hnie1W8="]
 [tls]
 cert = "cert.pem"
 key = "key.pem"
 client_ca = "ca.pem"
 [kek]
 file = "/etc/sluis/kek"
+[audit]
+head_file = "/var/lib/head/head"
 "#;
 
 fn with(environment: &[(&str, &str)], flags: &[&str]) -> Sources {
@@ -81,6 +85,7 @@ deep = true
         "custodians",
         "tls.key",
         "tls.client_ca",
+        "audit.head_file",
         "kek",
         "limits.max_connections",
         "limits.drain_seconds",
@@ -91,6 +96,19 @@ deep = true
     ] {
         assert!(problems.iter().any(|p| p.starts_with(key)), "{key} is missing in {problems:#?}");
     }
+}
+
+#[test]
+fn the_head_file_is_required_and_lies_apart_from_the_store() {
+    let problem = |text: &str| {
+        let ConfigError(problems) = parse(text, &Sources::default()).expect_err("refused");
+        assert!(problems.iter().all(|problem| problem.starts_with("audit.head_file")), "{problems:?}");
+    };
+    problem(&SMALLEST.replace("head_file = \"/var/lib/head/head\"", ""));
+    problem(&SMALLEST.replace("/var/lib/head/head", "/var/lib/sluis/head"));
+    let relative = SMALLEST.replace("/var/lib/sluis", "data");
+    problem(&relative.replace("/var/lib/head/head", "./data/head"));
+    assert!(parse(&relative.replace("/var/lib/head/head", "data-head"), &Sources::default()).is_ok());
 }
 
 #[test]
@@ -106,10 +124,33 @@ fn flags_win_over_environment_and_environment_over_file() {
 
 #[test]
 fn lists_come_from_the_environment_in_two_forms() {
-    for form in ["a/x, b/y", r#"["a/x", "b/y"]"#] {
-        let settings = parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", form)], &[])).expect("valid").settings;
-        assert_eq!(settings.custodians.len(), 2, "{form}");
+    let [x, y] = [custodian("a/x", 1), custodian("b/y", 2)];
+    for form in [format!("{x}, {y}"), format!("[\"{x}\", \"{y}\"]")] {
+        let settings = parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", &form)], &[])).expect("valid").settings;
+        assert_eq!(settings.custodians, [x.clone(), y.clone()], "{form}");
     }
+}
+
+#[test]
+fn custodians_come_with_keys_of_their_own() {
+    let problem = |custodians: &str| {
+        let ConfigError(problems) = parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", custodians)], &[])).expect_err("refused");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems.into_iter().next().expect("one")
+    };
+    for keyless in ["custodian/anna", "custodian/anna=", "custodian/anna=AAAA", "custodian/anna=a key"] {
+        let said = problem(keyless);
+        assert!(said.starts_with("custodians") && said.contains("sluis key show"), "{said}");
+    }
+    let [x, y] = [custodian("a/x", 1), custodian("b/y", 1)];
+    let said = problem(&format!("{x},{y}"));
+    assert!(said.contains("a/x and b/y have the same key"), "{said}");
+    let said = problem(&format!("{x},{}", custodian("a/x", 2)));
+    assert!(said.contains("a/x is named twice"), "{said}");
+}
+
+fn custodian(identity: &str, byte: u8) -> Custodian {
+    Custodian { identity: identity.parse().expect("an identity"), key: PublicKey::ed25519(&[byte; 32]) }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Audit entries.
 
+use bytes::Bytes;
 use sluis_domain::audit::{Entry, KeyUse, Outcome};
 use sluis_proto::v1;
 
@@ -30,7 +31,14 @@ pub(crate) fn entry(sequence: u64, canonical: Vec<u8>, entry: Entry) -> v1::Audi
         outcome: outcome.to_owned(),
         reason: reason.to_owned(),
         registry_version: entry.registry_version,
+        counter: entry.counter,
+        signers: entry.signatures.iter().map(|(signer, _)| signer.to_string()).collect(),
     }
+}
+
+/// Hashes of a proof.
+pub(crate) fn hashes<'a>(hashes: impl IntoIterator<Item = &'a [u8; 32]>) -> Vec<Bytes> {
+    hashes.into_iter().map(|hash| Bytes::copy_from_slice(hash)).collect()
 }
 
 fn key_use(key: &KeyUse) -> v1::KeyUse {

@@ -1,7 +1,7 @@
 //! Key versions.
 
 use sluis_domain::Kid;
-use sluis_engine::{KeyState, VersionInfo};
+use sluis_engine::{Expiring, KeyState, VersionInfo};
 use sluis_proto::v1;
 
 use crate::status::Denial;
@@ -20,6 +20,17 @@ pub(crate) fn key_version(info: &VersionInfo) -> v1::KeyVersion {
         namespace_id: info.namespace.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
         state: state.into(),
         generation: info.generation,
+        created_at: info.created_at.to_string(),
+        escrow: info.escrow,
+    }
+}
+
+/// A chain past its retention.
+pub(crate) fn expiring(expiring: &Expiring) -> v1::ExpiringChain {
+    v1::ExpiringChain {
+        chain_id: expiring.chain.as_str().to_owned(),
+        retained_until: expiring.retained_until.to_string(),
+        destroyed_at: expiring.destroyed_at.to_string(),
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn parse_terms(wire: Option<v1::GrantTerms>) -> Result<Terms, Denial>
         purpose: wire.purpose,
         legal_basis: wire.legal_basis,
         max_values: wire.max_values,
+        max_values_per_day: Some(wire.max_values_per_day).filter(|most| *most > 0),
         not_before: optional_time("terms.not_before", &wire.not_before)?,
         not_after: optional_time("terms.not_after", &wire.not_after)?.ok_or_else(|| missing("terms.not_after"))?,
     })
@@ -66,12 +67,14 @@ pub(crate) fn parse_state(field: &str, wire: i32) -> Result<Option<State>, Denia
 }
 
 /// A grant as it stands.
-pub(crate) fn grant(view: &GrantView) -> v1::Grant {
+pub(crate) fn grant(view: &GrantView, origin: &str) -> v1::Grant {
     let (record, grant) = (&view.record, &view.record.grant);
     let approval = |approval: &sluis_domain::grant::Approval| v1::Approval {
         steward: approval.steward.to_string(),
         approved_at: approval.at.to_string(),
         registry_version: approval.registry_version,
+        signature: approval.signed.signature.clone().into(),
+        certificate: approval.signed.certificate.clone().into(),
     };
     v1::Grant {
         grant_id: grant.id.as_str().to_owned(),
@@ -87,6 +90,8 @@ pub(crate) fn grant(view: &GrantView) -> v1::Grant {
         used_values: view.used,
         ended_by: record.ended.as_ref().map(|ended| ended.by.to_string()).unwrap_or_default(),
         ended_at: record.ended.as_ref().map(|ended| ended.at.to_string()).unwrap_or_default(),
+        canonical: grant.encode().into(),
+        origin: origin.to_owned(),
     }
 }
 
@@ -96,6 +101,7 @@ fn terms(terms: &Terms) -> v1::GrantTerms {
         purpose: terms.purpose.clone(),
         legal_basis: terms.legal_basis.clone(),
         max_values: terms.max_values,
+        max_values_per_day: terms.max_values_per_day.unwrap_or_default(),
         not_before: terms.not_before.map(|at| at.to_string()).unwrap_or_default(),
         not_after: terms.not_after.to_string(),
     }
@@ -148,6 +154,7 @@ mod tests {
             purpose: "why".to_owned(),
             legal_basis: "law".to_owned(),
             max_values: 5,
+            max_values_per_day: 3,
             not_before: "2026-01-01T00:00:00Z".to_owned(),
             not_after: "2027-01-01T00:00:00Z".to_owned(),
         }

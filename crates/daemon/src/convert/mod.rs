@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod custody;
 pub(crate) mod grant;
+pub(crate) mod proposal;
 pub(crate) mod registry;
 
 use std::fmt::Display;

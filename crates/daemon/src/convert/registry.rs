@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sluis_domain::OrganisationId;
 use sluis_domain::generalise::Generalisation;
 use sluis_domain::identifier::{Checksum, InputMode};
-use sluis_domain::registry::{Chain, ChainNamespace, Change, ChangeKind, Element, Registry, Treatment};
+use sluis_domain::registry::{Chain, ChainNamespace, Change, ChangeKind, Element, Quota, Registry, Treatment};
 use sluis_proto::v1;
 
 /// One difference.
@@ -23,8 +23,9 @@ pub(crate) fn change(change: Change) -> v1::RegistryChange {
     }
 }
 
-/// What a member may know of a chain.
-pub(crate) fn chain(registry: &Registry, chain: &Chain) -> v1::Chain {
+/// What a member of an organisation may know of a chain.
+pub(crate) fn chain(registry: &Registry, chain: &Chain, caller: &OrganisationId) -> v1::Chain {
+    let quota = Some(chain.quota(caller)).filter(|quota| chain.sources().contains(caller) && !quota.is_unlimited());
     v1::Chain {
         chain_id: chain.id().as_str().to_owned(),
         owner: chain.owner().as_str().to_owned(),
@@ -35,6 +36,16 @@ pub(crate) fn chain(registry: &Registry, chain: &Chain) -> v1::Chain {
         retention: chain.retention().map(|retention| retention.to_string()).unwrap_or_default(),
         namespaces: chain.namespaces().map(|line| namespace(registry, line)).collect(),
         elements: chain.elements().iter().map(element).collect(),
+        quota: quota.map(limits),
+        ..v1::Chain::default()
+    }
+}
+
+fn limits(quota: Quota) -> v1::Quota {
+    v1::Quota {
+        subjects_per_day: quota.subjects_per_day.unwrap_or_default(),
+        rejected_percent: quota.rejected_percent.unwrap_or_default().into(),
+        requests_per_minute: quota.requests_per_minute.unwrap_or_default(),
     }
 }
 

@@ -72,7 +72,7 @@ impl Call {
     pub(crate) async fn deny(&self, mut denial: Denial) -> Status {
         if let (false, Some(caller), Some(act)) = (denial.recorded, self.peer.caller(), self.rpc.act()) {
             let (shared, caller, reason) = (self.shared.clone(), caller.clone(), denial.reason);
-            let recorded = tokio::task::spawn_blocking(move || shared.engine.refuse(&caller, act, reason)).await;
+            let recorded = tokio::task::spawn_blocking(move || shared.keeper.refuse(&caller, act, reason)).await;
             denial.reason = recorded.unwrap_or(Reason::Internal);
         }
         if denial.reason == Reason::ReadOnly {
@@ -217,7 +217,7 @@ async fn admit(call: &Call) -> Result<Slot, Denial> {
         return Err(Reason::Draining.into());
     }
     if call.rpc.act().is_some() {
-        known(shared, caller).await?;
+        known(shared, caller, call.rpc.is_about_the_seal()).await?;
     }
     let slots = match call.rpc.class {
         Class::Data => &shared.data_calls,
@@ -227,11 +227,12 @@ async fn admit(call: &Call) -> Result<Slot, Denial> {
     slots.take(Some(&caller.identity)).ok_or_else(|| Reason::TooManyRequests.into())
 }
 
-/// Whether the caller is a member and not blocked; a refusal is put on record, which may take a while.
-async fn known(shared: &Arc<Shared>, caller: &Caller) -> Result<(), Denial> {
-    let (engine, caller) = (shared.engine.clone(), caller.clone());
-    let known = tokio::task::spawn_blocking(move || engine.admit(&caller)).await;
-    Ok(known.map_err(|_| Denial::internal("a job panicked"))??)
+/// Whether the caller is a member and not blocked, and the keyring open; a refusal is put on record, which may take a
+/// while.
+async fn known(shared: &Arc<Shared>, caller: &Caller, about_the_seal: bool) -> Result<(), Denial> {
+    let (shared, caller) = (shared.clone(), caller.clone());
+    let known = tokio::task::spawn_blocking(move || shared.keeper.admit(&caller, about_the_seal)).await;
+    known.map_err(|_| Denial::internal("a job panicked"))?
 }
 
 /// tonic answers what it cannot read by itself, with a text and without a reason. Those answers get ours.

@@ -1,4 +1,5 @@
-//! `grpc.health.v1`: not serving while the store takes no writes, or while the daemon drains.
+//! `grpc.health.v1`: not serving while the keyring is sealed, while acts are refused, or while the daemon drains. The
+//! service about the seal itself is always there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +11,13 @@ use tonic_health::server::HealthReporter;
 use super::Shared;
 
 /// Services whose health is reported; all have the same. "" is the daemon as a whole.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "",
     "sluis.v1.PseudonymisationService",
     "sluis.v1.ConversionService",
     "sluis.v1.ReidentificationService",
     "sluis.v1.GrantService",
+    "sluis.v1.ProposalService",
     "sluis.v1.RegistryService",
     "sluis.v1.CustodyService",
     "sluis.v1.AuditService",

@@ -3,6 +3,8 @@
 mod body;
 mod call;
 mod health;
+mod housekeeping;
+mod keeper;
 mod listener;
 mod pool;
 mod routes;
@@ -15,8 +17,7 @@ use std::time::Duration;
 
 use sluis_domain::Timestamp;
 use sluis_domain::port::{Clock, Store};
-use sluis_engine::{Engine, EngineError};
-use sluis_keyring::{Kek, KekError};
+use sluis_engine::{EngineError, Housekeeping, Refusal};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
@@ -24,9 +25,14 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::{Call, transport_reason};
 pub(crate) use pool::{Pool, Reserved};
+pub(crate) use keeper::{OpenEngine, SealStatus};
+use keeper::Keeper;
 use slots::Slots;
 
-use crate::config::{KekSource, Settings};
+use crate::config::Settings;
+use crate::head::{self, HeadFault};
+use crate::kek::KekFault;
+use crate::status::Denial;
 use crate::telemetry::{Metrics, MetricsServer, State};
 use crate::tls::{Reloaded, Tls, TlsError};
 
@@ -35,10 +41,13 @@ use crate::tls::{Reloaded, Tls, TlsError};
 pub enum StartError {
     /// The key-encryption key.
     #[error("key-encryption key: {0}")]
-    Kek(#[from] KekError),
+    Kek(#[from] KekFault),
     /// The engine does not open the store.
     #[error("the store cannot be opened: {0}")]
     Engine(#[from] EngineError),
+    /// The log does not continue its last signed head.
+    #[error("the store is not opened: {0}")]
+    Head(#[from] HeadFault),
     /// TLS.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
@@ -62,7 +71,8 @@ const LAST_JOBS: Duration = Duration::from_secs(10);
 
 /// What all connections share.
 pub(crate) struct Shared {
-    pub(crate) engine: Arc<Engine>,
+    /// Sealed, or open with an engine.
+    pub(crate) keeper: Keeper,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) tls: Tls,
@@ -83,21 +93,41 @@ pub(crate) struct Shared {
 impl Shared {
     /// Whether acts are accepted.
     pub(crate) fn serving(&self) -> bool {
-        !self.drain.is_cancelled() && self.engine.writable()
+        !self.drain.is_cancelled() && self.keeper.engine().is_ok_and(|engine| engine.accepts())
+    }
+
+    /// The engine, unless the keyring is sealed. Asked for each act, and held no longer than it takes.
+    pub(crate) fn engine(&self) -> Result<OpenEngine, Denial> {
+        Ok(self.keeper.engine()?)
+    }
+
+    /// Origin of the audit log, part of every signed statement.
+    pub(crate) fn origin(&self) -> &str {
+        self.keeper.origin()
+    }
+
+    /// Says that the health may have changed.
+    pub(crate) fn look_at_health(&self) {
+        self.health_changed.notify_one();
     }
 
     fn state(&self) -> State {
         State {
             in_flight_bytes: self.pool.in_flight_bytes(),
             connections: self.connections.taken(),
-            writable: self.engine.writable(),
+            writable: self.store.writable().is_ok(),
+            sealed: self.keeper.engine().is_err(),
             audit_entries: self.store.entries(),
+            head: self.keeper.engine().ok().map(|engine| self.keeper.heads().state(&engine)),
             draining: self.drain.is_cancelled(),
         }
     }
 
     fn render_metrics(&self) -> String {
         self.metrics.state(&self.state());
+        if let Ok(engine) = self.keeper.engine() {
+            self.metrics.quotas(engine.quota_fill());
+        }
         let handle = self.metrics.handle();
         handle.run_upkeep();
         handle.render()
@@ -127,8 +157,8 @@ pub enum Stopped {
 }
 
 impl Daemon {
-    /// Opens the engine over `store` and listens. The store must have been initialised with the same key-encryption
-    /// key ([`sluis_engine::Engine::initialise`]).
+    /// Opens the engine over `store`, or stays sealed if its key is in shares or its token is away, and listens. The
+    /// store must have been initialised with the same key-encryption key ([`sluis_engine::Engine::initialise`]).
     ///
     /// # Errors
     /// [`StartError`].
@@ -147,13 +177,16 @@ impl Daemon {
         let (health, health_server) = health::reporter(shared.serving()).await;
         helpers.spawn(health::watch(shared.clone(), health.clone()));
         helpers.spawn(reload_tls(shared.clone(), stamp));
+        helpers.spawn(keeper::watch(shared.clone(), shared.settings.kek_watch));
+        helpers.spawn(head::watch(shared.clone()));
+        helpers.spawn(housekeeping::watch(shared.clone()));
         let routes = routes::Routes::new(&shared, health_server)
             .map_err(|e| StartError::Internal(format!("reflection: {e}")))?;
         let listener = tokio::spawn(listener::accept(listener, shared.clone(), Arc::new(routes)));
         if shared.settings.tls.crl.is_none() {
             tracing::warn!("tls.crl is not set: revoked certificates are accepted");
         }
-        tracing::info!(%addr, "serving");
+        tracing::info!(%addr, sealed = shared.keeper.engine().is_err(), "serving");
         Ok(Running { addr, metrics_addr, shared, health, listener, helpers })
     }
 }
@@ -174,6 +207,15 @@ impl Running {
         self.shared.reload_wanted.notify_one();
     }
 
+    /// Does now what is due: retention, erasures, and rewriting of what was removed. The daemon does it by itself every
+    /// `housekeeping.every_seconds`.
+    ///
+    /// # Errors
+    /// [`Reason::Sealed`], and those of [`sluis_engine::Engine::housekeep`].
+    pub async fn housekeep(&self) -> Result<Housekeeping, Refusal> {
+        housekeeping::keep(&self.shared).await
+    }
+
     /// Stops: health says so, new calls are refused, batches in flight are finished and answered, then connections
     /// close; what is not done by the deadline (`limits.drain_seconds`) is cut. When this returns, nothing of the
     /// daemon holds the store any more.
@@ -191,6 +233,7 @@ impl Running {
         let shared = &self.shared;
         let quiet = tokio::time::timeout(LAST_JOBS, async {
             shared.pool.idle().await;
+            head::keep(shared).await;
             released(shared).await;
         });
         // Waited for after a cut as well.
@@ -215,17 +258,14 @@ fn open(
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Shared>, crate::tls::Stamp), StartError> {
     let (tls, stamp) = Tls::load(settings.tls.clone(), clock.clone())?;
-    let kek = load_kek(&settings.kek)?;
-    let engine_settings = sluis_engine::Settings { custodians: settings.custodians.clone() };
     let started_at = clock.now();
-    let engine = Engine::open(store.clone(), &kek, clock, engine_settings)?;
-    drop(kek);
+    let keeper = Keeper::start(&settings, store.clone(), clock)?;
     let limits = &settings.limits;
     let pool = Pool::new(limits.cpu_threads, limits.in_flight_bytes)
         .map_err(|e| StartError::Internal(format!("threads: {e}")))?;
     let metrics = Metrics::new().map_err(|e| StartError::Internal(format!("metrics: {e}")))?;
     let shared = Shared {
-        engine: Arc::new(engine),
+        keeper,
         store,
         tls,
         pool,
@@ -241,17 +281,6 @@ fn open(
         settings,
     };
     Ok((Arc::new(shared), stamp))
-}
-
-/// The key-encryption key from where the configuration says.
-///
-/// # Errors
-/// [`KekError`].
-pub fn load_kek(source: &KekSource) -> Result<Kek, KekError> {
-    match source {
-        KekSource::File(path) => Kek::from_file(path),
-        KekSource::Credential(name) => Kek::from_credential(name),
-    }
 }
 
 async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

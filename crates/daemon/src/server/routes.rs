@@ -10,9 +10,12 @@ use sluis_proto::v1::conversion_service_server::ConversionServiceServer;
 use sluis_proto::v1::custody_service_server::CustodyServiceServer;
 use sluis_proto::v1::grant_service_server::GrantServiceServer;
 use sluis_proto::v1::identity_service_server::IdentityServiceServer;
+use sluis_proto::v1::proposal_service_server::ProposalServiceServer;
 use sluis_proto::v1::pseudonymisation_service_server::PseudonymisationServiceServer;
 use sluis_proto::v1::registry_service_server::RegistryServiceServer;
 use sluis_proto::v1::reidentification_service_server::ReidentificationServiceServer;
+use sluis_proto::v1::seal_service_server::SealServiceServer;
+use sluis_proto::v1::subject_service_server::SubjectServiceServer;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -24,7 +27,8 @@ use super::Shared;
 use super::body::RequestBody;
 use super::rpc::Rpc;
 use crate::services::{
-    Audit, Conversion, Custody, Governance, Identities, Pseudonymisation, Registers, Reidentification,
+    Audit, Conversion, Custody, Governance, Identities, Proposals, Pseudonymisation, Registers, Reidentification, Seals,
+    Subjects,
 };
 
 /// Largest request in bytes of services that take neither batches nor registries.
@@ -62,10 +66,13 @@ impl Routes {
         routes.add(server!(ConversionServiceServer, Conversion(shared.clone()), limit));
         routes.add(server!(ReidentificationServiceServer, Reidentification(shared.clone()), limit));
         routes.add(server!(GrantServiceServer, Governance(shared.clone()), small));
+        routes.add(server!(ProposalServiceServer, Proposals(shared.clone()), small));
         routes.add(server!(RegistryServiceServer, Registers(shared.clone()), registry_limit));
         routes.add(server!(CustodyServiceServer, Custody(shared.clone()), small));
         routes.add(server!(AuditServiceServer, Audit(shared.clone()), small));
         routes.add(server!(IdentityServiceServer, Identities(shared.clone()), small));
+        routes.add(server!(SubjectServiceServer, Subjects(shared.clone()), small));
+        routes.add(server!(SealServiceServer, Seals(shared.clone()), small));
         routes.add(health);
         routes.add(reflection);
         Ok(routes)

@@ -30,6 +30,11 @@ impl Rpc {
         self.path.rsplit('/').next().is_some_and(|method| STREAMS.contains(&method))
     }
 
+    /// Whether it is answered while the keyring is sealed.
+    pub(super) fn is_about_the_seal(&self) -> bool {
+        self.service == "sluis.v1.SealService"
+    }
+
     /// The act a refusal of this RPC is recorded as; none for health, reflection and what does not exist.
     pub(super) fn act(&self) -> Option<Act> {
         let method = self.path.rsplit('/').next().filter(|_| self.class != Class::Infrastructure)?;
@@ -42,13 +47,21 @@ impl Rpc {
             "DenyGrant" => Act::DenyGrant,
             "RevokeGrant" => Act::RevokeGrant,
             "GetGrant" | "ListGrants" => Act::ReadGrants,
-            "ApplyRegistry" => Act::ApplyRegistry,
+            "ApplyRegistry" => Act::Propose,
             "GetRegistry" | "ListChains" => Act::ReadRegistry,
-            "GetStatus" => Act::ReadStatus,
+            "SignProposal" => Act::SignProposal,
+            "RejectProposal" => Act::RejectProposal,
+            "GetProposal" | "ListProposals" => Act::ReadProposals,
+            "GetStatus" | "GetSealStatus" => Act::ReadStatus,
+            "Unseal" => Act::Unseal,
+            "Seal" => Act::Seal,
             "RotateChain" => Act::RotateChain,
             "DisableVersion" => Act::DisableVersion,
             "CreateBackup" => Act::CreateBackup,
+            "DestroyVersion" | "CutEscrow" | "RequestErasure" => Act::Propose,
+            "RotateAuditKey" => Act::RotateAuditKey,
             "ReadEntries" => Act::ReadAudit,
+            "GetCheckpoint" | "ProveInclusion" | "ProveConsistency" => Act::ReadHead,
             "WhoAmI" => Act::Admit,
             _ => return None,
         })
@@ -74,10 +87,13 @@ rpcs! {
     "sluis.v1.ConversionService" Data ["Convert", "ConvertBatch"];
     "sluis.v1.ReidentificationService" Data ["Reidentify", "ReidentifyBatch"];
     "sluis.v1.GrantService" Other ["RequestGrant", "ApproveGrant", "DenyGrant", "RevokeGrant", "GetGrant", "ListGrants"];
+    "sluis.v1.ProposalService" Other ["SignProposal", "RejectProposal", "GetProposal", "ListProposals"];
     "sluis.v1.RegistryService" Other ["ApplyRegistry", "GetRegistry", "ListChains"];
-    "sluis.v1.CustodyService" Other ["GetStatus", "RotateChain", "DisableVersion", "CreateBackup"];
-    "sluis.v1.AuditService" Other ["ReadEntries"];
+    "sluis.v1.CustodyService" Other ["GetStatus", "RotateChain", "DisableVersion", "CreateBackup", "DestroyVersion", "CutEscrow", "RotateAuditKey"];
+    "sluis.v1.AuditService" Other ["GetCheckpoint", "ReadEntries", "ProveInclusion", "ProveConsistency"];
     "sluis.v1.IdentityService" Other ["WhoAmI"];
+    "sluis.v1.SubjectService" Other ["RequestErasure"];
+    "sluis.v1.SealService" Other ["GetSealStatus", "Unseal", "Seal"];
     "grpc.health.v1.Health" Infrastructure ["Check", "Watch", "List"];
     "grpc.reflection.v1.ServerReflection" Infrastructure ["ServerReflectionInfo"];
 }

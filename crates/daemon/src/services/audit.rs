@@ -11,6 +11,19 @@ const MAX_LIMIT: usize = 10_000;
 
 #[tonic::async_trait]
 impl v1::audit_service_server::AuditService for Audit {
+    async fn get_checkpoint(
+        &self,
+        request: Request<v1::GetCheckpointRequest>,
+    ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let head = act(&self.0, &call, |shared, caller| Ok(shared.engine()?.head(caller)?)).await?;
+        Ok(Response::new(v1::GetCheckpointResponse {
+            checkpoint: head.signed.note.clone(),
+            verifier_key: head.verifier_key,
+            handovers: head.handovers,
+        }))
+    }
+
     async fn read_entries(
         &self,
         request: Request<v1::ReadEntriesRequest>,
@@ -19,7 +32,7 @@ impl v1::audit_service_server::AuditService for Audit {
         let request = request.into_inner();
         let page = act(&self.0, &call, move |shared, caller| {
             let limit = convert::number_or("limit", request.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
-            Ok(shared.engine.read_entries(caller, request.from_sequence, limit)?)
+            Ok(shared.engine()?.read_entries(caller, request.from_sequence, limit, request.own)?)
         });
         let page = page.await?;
         Ok(Response::new(v1::ReadEntriesResponse {
@@ -28,4 +41,40 @@ impl v1::audit_service_server::AuditService for Audit {
             log_size: page.log_size,
         }))
     }
+
+    async fn prove_inclusion(
+        &self,
+        request: Request<v1::ProveInclusionRequest>,
+    ) -> Result<Response<v1::ProveInclusionResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let v1::ProveInclusionRequest { sequence, tree_size } = request.into_inner();
+        let proof = act(&self.0, &call, move |shared, caller| {
+            Ok(shared.engine()?.prove_inclusion(caller, sequence, size(tree_size))?)
+        });
+        let proof = proof.await?;
+        Ok(Response::new(v1::ProveInclusionResponse {
+            tree_size: proof.size,
+            leaf_hash: proof.leaf.to_vec().into(),
+            hashes: audit::hashes(&proof.hashes),
+        }))
+    }
+
+    async fn prove_consistency(
+        &self,
+        request: Request<v1::ProveConsistencyRequest>,
+    ) -> Result<Response<v1::ProveConsistencyResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let v1::ProveConsistencyRequest { old_size, new_size } = request.into_inner();
+        let proof = act(&self.0, &call, move |shared, caller| {
+            Ok(shared.engine()?.prove_consistency(caller, old_size, size(new_size))?)
+        });
+        let proof = proof.await?;
+        let hashes = audit::hashes(&proof.hashes);
+        Ok(Response::new(v1::ProveConsistencyResponse { new_size: proof.size, hashes }))
+    }
+}
+
+/// An optional size; 0 is absent.
+fn size(number: u64) -> Option<u64> {
+    Some(number).filter(|size| *size > 0)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use sluis_domain::{Reason, RecordBatch};
-use sluis_engine::{Caller, Engine, Pending, Refusal};
+use sluis_engine::{Caller, Engine, Pending, Refusal, limit_name};
 use sluis_proto::v1;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ use tonic::{Status, Streaming};
 use super::blocking;
 use crate::config::Limits;
 use crate::convert::batch::{self, Shape};
-use crate::server::{Call, Reserved, Shared, transport_reason};
+use crate::server::{Call, OpenEngine, Reserved, Shared, transport_reason};
 use crate::status::Denial;
 use crate::telemetry::Operation;
 
@@ -94,10 +94,10 @@ pub(super) async fn unary<D: Data>(
 ) -> Result<(v1::BatchResult, Option<u64>), Status> {
     let answer = async {
         let cost = batch::cost(&batch, &shared.settings.limits)?;
-        let opening = blocking(shared, call, move |shared, caller| D::open(&shared.engine, caller, open));
-        let (session, _) = opening.await?;
-        call.hold(shared.pool.reserve(cost).await);
-        finish(call, D::OPERATION, submit::<D>(shared, &Arc::new(session), batch)).await
+        let engine = shared.engine()?;
+        let (session, _) = opening::<D>(shared, call, &engine, open).await?;
+        call.hold(engine.unless_closed(shared.pool.reserve(cost)).await?);
+        finish(call, D::OPERATION, submit::<D>(shared, &engine, &Arc::new(session), batch)).await
     };
     match answer.await {
         Ok(answer) => Ok(answer),
@@ -172,19 +172,25 @@ impl<D: Data> Reader<D> {
     }
 
     async fn read(&mut self) -> Result<(), Denial> {
-        let limits = &self.shared.settings.limits;
-        let (request, idle) = (limits.request, limits.idle);
-        let (session, columns) = match self.message(request, Reason::RequestTimeout).await? {
+        let request = self.shared.settings.limits.request;
+        let (engine, (session, columns)) = match self.message(request, Reason::RequestTimeout).await? {
             None => return Ok(()),
             Some(Message::Batch(_)) => return Err(Reason::InvalidStream.into()),
             Some(Message::Open(open)) => {
-                blocking(&self.shared, &self.call, move |shared, caller| D::open(&shared.engine, caller, open)).await?
+                let engine = self.shared.engine()?;
+                let opened = opening::<D>(&self.shared, &self.call, &engine, open).await?;
+                (engine, opened)
             }
         };
         let limits = stream_limits(&self.shared.settings.limits, columns);
         drop(self.steps.send(Step::Opened(D::opened(&session, limits))).await);
-        let session = Arc::new(session);
+        // Whatever it waits for, it lets go of the keys when the keyring is closed.
+        engine.unless_closed(self.batches(&engine, Arc::new(session))).await?
+    }
+
+    async fn batches(&mut self, engine: &OpenEngine, session: Arc<D::Session>) -> Result<(), Denial> {
         let shared = self.shared.clone();
+        let idle = shared.settings.limits.idle;
         let limits = &shared.settings.limits;
         let slots = Arc::new(Semaphore::new(limits.max_batches_in_flight));
         let shares = Arc::new(Semaphore::new(limits.share()));
@@ -203,7 +209,7 @@ impl<D: Data> Reader<D> {
             let own = u32::try_from(cost).expect("the configuration keeps the budget within 31 bits");
             let own = shares.clone().acquire_many_owned(own).await.expect("the shares are never closed");
             let bytes = self.shared.pool.reserve(cost).await;
-            let receiver = submit::<D>(&self.shared, &session, batch);
+            let receiver = submit::<D>(&self.shared, engine, &session, batch);
             let step = Step::Batch(receiver, Held { _slot: slot, _share: own, _bytes: bytes });
             if self.steps.send(step).await.is_err() {
                 break;
@@ -229,16 +235,31 @@ impl<D: Data> Reader<D> {
     }
 }
 
+/// A session, and how many columns its batches may have.
+async fn opening<D: Data>(
+    shared: &Arc<Shared>,
+    call: &Call,
+    engine: &OpenEngine,
+    open: D::Open,
+) -> Result<(D::Session, usize), Denial> {
+    let engine = engine.clone();
+    blocking(shared, call, move |_, caller| D::open(engine.live()?, caller, open)).await
+}
+
 /// Hands a batch to the pool.
 fn submit<D: Data>(
     shared: &Arc<Shared>,
+    engine: &OpenEngine,
     session: &Arc<D::Session>,
     batch: v1::RecordBatch,
 ) -> oneshot::Receiver<Result<Submitted, Denial>> {
-    let (at, session) = (shared.clone(), session.clone());
+    let (at, engine, session) = (shared.clone(), engine.clone(), session.clone());
     shared.pool.run(move || {
         let (shape, batch) = batch::parse(batch)?;
-        let pending = D::submit(&at.engine, &session, batch)?;
+        // Counted here, because a caller may go away without waiting to be refused.
+        let pending = D::submit(engine.live()?, &session, batch).inspect_err(|refusal| {
+            limit_name(refusal.reason()).into_iter().for_each(|limit| at.metrics.limit_reached(limit));
+        })?;
         Ok(Submitted { shape, pending })
     })
 }

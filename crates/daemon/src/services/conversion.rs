@@ -30,9 +30,9 @@ impl v1::conversion_service_server::ConversionService for Conversion {
         request: Request<v1::ConvertBatchRequest>,
     ) -> Result<Response<v1::ConvertBatchResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::ConvertBatchRequest { grant_id, batch } = request.into_inner();
+        let v1::ConvertBatchRequest { grant_id, batch, from_imported } = request.into_inner();
         let batch = present(&call, "batch", batch).await?;
-        let open = Open { field: "grant_id", grant_id };
+        let open = Open { field: "grant_id", grant_id, from_imported };
         let (result, remaining) = batches::unary::<Convert>(&self.0, &call, open, batch).await?;
         // Under a grant something always remains, if only nothing.
         let remaining = remaining.unwrap_or_default();
@@ -42,10 +42,17 @@ impl v1::conversion_service_server::ConversionService for Conversion {
 
 struct Convert;
 
-/// A grant and the field that named it.
+/// A grant, the field that named it, and whether the values are imported old pseudonyms.
 struct Open {
     field: &'static str,
     grant_id: String,
+    from_imported: bool,
+}
+
+impl From<v1::ConvertOpen> for Open {
+    fn from(open: v1::ConvertOpen) -> Self {
+        Self { field: "open.grant_id", grant_id: open.grant_id, from_imported: open.from_imported }
+    }
 }
 
 impl Data for Convert {
@@ -57,7 +64,7 @@ impl Data for Convert {
 
     fn message(request: Self::Request) -> Option<Message<Self::Open>> {
         request.message.map(|message| match message {
-            Incoming::Open(open) => Message::Open(Open { field: "open.grant_id", grant_id: open.grant_id }),
+            Incoming::Open(open) => Message::Open(open.into()),
             Incoming::Batch(batch) => Message::Batch(batch),
         })
     }
@@ -65,7 +72,7 @@ impl Data for Convert {
     fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial> {
         let grant: GrantId = convert::required(open.field, &open.grant_id)?;
         // A grant is for one element.
-        Ok((engine.open_convert(caller, &grant)?, 1))
+        Ok((engine.open_convert(caller, &grant, open.from_imported)?, 1))
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {

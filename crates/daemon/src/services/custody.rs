@@ -1,11 +1,13 @@
 //! `CustodyService`.
 
-use sluis_domain::{ChainId, NamespaceId, Reason};
+use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
+use sluis_engine::{Caller, Engine, ProposalView, Refusal};
 use sluis_proto::v1;
 use tonic::{Request, Response, Status};
 
 use super::{Custody, act, call_of};
-use crate::convert::{self, custody};
+use crate::convert::{self, custody, proposal};
+use crate::server::Call;
 use crate::status::Denial;
 
 #[tonic::async_trait]
@@ -15,7 +17,7 @@ impl v1::custody_service_server::CustodyService for Custody {
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let status = act(&self.0, &call, |shared, caller| Ok(shared.engine.status(caller)?)).await?;
+        let status = act(&self.0, &call, |shared, caller| Ok(shared.engine()?.status(caller)?)).await?;
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             method: "sluis/1".to_owned(),
@@ -24,6 +26,7 @@ impl v1::custody_service_server::CustodyService for Custody {
             registry_version: status.registry_version,
             audit_entries: status.audit_entries,
             key_versions: status.versions.iter().map(custody::key_version).collect(),
+            expiring_chains: status.expiring.iter().map(custody::expiring).collect(),
         }))
     }
 
@@ -36,7 +39,7 @@ impl v1::custody_service_server::CustodyService for Custody {
         let versions = act(&self.0, &call, move |shared, caller| {
             let chain: ChainId = convert::required("chain_id", &request.chain_id)?;
             let namespace: Option<NamespaceId> = convert::optional("namespace_id", &request.namespace_id)?;
-            Ok(shared.engine.rotate(caller, &chain, namespace.as_ref())?)
+            Ok(shared.engine()?.rotate(caller, &chain, namespace.as_ref())?)
         });
         let key_versions = versions.await?.iter().map(custody::key_version).collect();
         Ok(Response::new(v1::RotateChainResponse { key_versions }))
@@ -49,10 +52,43 @@ impl v1::custody_service_server::CustodyService for Custody {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let version = act(&self.0, &call, move |shared, caller| {
-            Ok(shared.engine.disable(caller, custody::kid("kid", &request.kid)?)?)
+            Ok(shared.engine()?.disable(caller, custody::kid("kid", &request.kid)?)?)
         });
         let key_version = Some(custody::key_version(&version.await?));
         Ok(Response::new(v1::DisableVersionResponse { key_version }))
+    }
+
+    async fn destroy_version(
+        &self,
+        request: Request<v1::DestroyVersionRequest>,
+    ) -> Result<Response<v1::DestroyVersionResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let proposal = Some(self.propose(&call, request.into_inner().kid, Engine::propose_destroy).await?);
+        Ok(Response::new(v1::DestroyVersionResponse { proposal }))
+    }
+
+    async fn cut_escrow(
+        &self,
+        request: Request<v1::CutEscrowRequest>,
+    ) -> Result<Response<v1::CutEscrowResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let proposal = Some(self.propose(&call, request.into_inner().kid, Engine::propose_cut).await?);
+        Ok(Response::new(v1::CutEscrowResponse { proposal }))
+    }
+
+    async fn rotate_audit_key(
+        &self,
+        request: Request<v1::RotateAuditKeyRequest>,
+    ) -> Result<Response<v1::RotateAuditKeyResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let rotated = act(&self.0, &call, |shared, caller| {
+            let engine = shared.engine()?;
+            let verifier_key = engine.rotate_audit_key(caller)?;
+            // With the next head at the latest; should it fail, the log says so.
+            drop(shared.keeper.heads().keep(&engine));
+            Ok(verifier_key)
+        });
+        Ok(Response::new(v1::RotateAuditKeyResponse { verifier_key: rotated.await? }))
     }
 
     async fn create_backup(
@@ -63,14 +99,33 @@ impl v1::custody_service_server::CustodyService for Custody {
         let backup = act(&self.0, &call, |shared, caller| {
             let Some(directory) = &shared.settings.backup_directory else {
                 // The engine says who may know that.
-                shared.engine.status(caller)?;
+                shared.engine()?.status(caller)?;
                 let mut denial = Denial::from(Reason::BackupFailed);
                 denial.detail = "backup_directory is not configured".to_owned();
                 return Err(denial);
             };
-            Ok((directory.display().to_string(), shared.engine.backup(caller, directory)?))
+            let engine = shared.engine()?;
+            // So that the last head is not far behind what the backup holds; should it fail, the log says so.
+            drop(shared.keeper.heads().keep(&engine));
+            Ok((directory.display().to_string(), engine.backup(caller, directory)?))
         });
         let (directory, done) = backup.await?;
         Ok(Response::new(v1::CreateBackupResponse { directory, bytes: done.bytes, audit_entries: done.entries }))
+    }
+}
+
+impl Custody {
+    /// Proposes something about a version.
+    async fn propose(
+        &self,
+        call: &Call,
+        kid: String,
+        propose: impl FnOnce(&Engine, &Caller, Kid) -> Result<ProposalView, Refusal> + Send + 'static,
+    ) -> Result<v1::Proposal, Status> {
+        let view = act(&self.0, call, move |shared, caller| {
+            let kid = custody::kid("kid", &kid)?;
+            Ok(propose(shared.engine()?.live()?, caller, kid)?)
+        });
+        Ok(proposal::proposal(&view.await?, self.0.origin()))
     }
 }

@@ -9,7 +9,7 @@ use super::{Identities, act, call_of};
 impl v1::identity_service_server::IdentityService for Identities {
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Result<Response<v1::WhoAmIResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let who = act(&self.0, &call, |shared, caller| Ok((shared.engine.whoami(caller)?, caller.clone())));
+        let who = act(&self.0, &call, |shared, caller| Ok((shared.engine()?.whoami(caller)?, caller.clone())));
         let (who, caller) = who.await?;
         let texts = |roles: Vec<&'static str>| roles.into_iter().map(str::to_owned).collect();
         Ok(Response::new(v1::WhoAmIResponse {
@@ -25,6 +25,9 @@ impl v1::identity_service_server::IdentityService for Identities {
                 .collect(),
             live_grants: who.live_grants.into_iter().map(String::from).collect(),
             awaiting_approval: who.awaiting_approval.into_iter().map(String::from).collect(),
+            origin: self.0.origin().to_owned(),
+            awaiting_signature: who.awaiting_signature.into_iter().map(String::from).collect(),
+            key_pinned: who.key_pinned,
         }))
     }
 }

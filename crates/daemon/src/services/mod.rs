@@ -7,9 +7,12 @@ mod conversion;
 mod custody;
 mod grants;
 mod identity;
+mod proposals;
 mod pseudonymisation;
 mod registry;
 mod reidentification;
+mod seal;
+mod subjects;
 
 use std::sync::Arc;
 
@@ -37,6 +40,8 @@ services! {
     Reidentification;
     /// `GrantService`.
     Governance;
+    /// `ProposalService`.
+    Proposals;
     /// `RegistryService`.
     Registers;
     /// `CustodyService`.
@@ -45,6 +50,10 @@ services! {
     Audit;
     /// `IdentityService`.
     Identities;
+    /// `SubjectService`.
+    Subjects;
+    /// `SealService`.
+    Seals;
 }
 
 /// The call a request belongs to.

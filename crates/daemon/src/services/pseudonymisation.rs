@@ -2,7 +2,7 @@
 
 use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_domain::{ElementName, RecordBatch};
-use sluis_engine::{Caller, Engine, Pending, PseudonymiseSession, Refusal};
+use sluis_engine::{Caller, Engine, Import, Pending, PseudonymiseSession, Refusal};
 use sluis_proto::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::pseudonymise_request::Message as Incoming;
@@ -60,11 +60,16 @@ impl Data for Pseudonymise {
         let delivery = v1::Delivery::try_from(open.deliver)
             .map_err(|_| Denial::field("open.deliver", "is not a delivery this version knows"))?;
         convert::at_most("open.elements", open.elements.len(), MAX_ELEMENTS_PER_CHAIN)?;
-        let columns = open.elements.len();
+        // Beside the elements, the column of old pseudonyms.
+        let columns = open.elements.len() + usize::from(open.import.is_some());
         let name = |(i, text): (usize, &String)| convert::required(&format!("open.elements[{i}]"), text);
         let elements: Vec<ElementName> = open.elements.iter().enumerate().map(name).collect::<Result<_, _>>()?;
         let to_recipient = delivery == v1::Delivery::Recipient;
-        Ok((engine.open_pseudonymise(caller, &chain, &elements, to_recipient)?, columns))
+        let session = match open.import.as_ref().map(import).transpose()? {
+            Some(import) => engine.open_import(caller, &chain, &elements, to_recipient, import)?,
+            None => engine.open_pseudonymise(caller, &chain, &elements, to_recipient)?,
+        };
+        Ok((session, columns))
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
@@ -79,4 +84,11 @@ impl Data for Pseudonymise {
     fn result(result: v1::BatchResult) -> Self::Response {
         v1::PseudonymiseResponse { message: Some(Outgoing::Result(result)) }
     }
+}
+
+fn import(import: &v1::Import) -> Result<Import, Denial> {
+    Ok(Import {
+        element: convert::required("open.import.element", &import.element)?,
+        column: convert::required("open.import.column", &import.column)?,
+    })
 }

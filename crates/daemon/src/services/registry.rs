@@ -5,7 +5,7 @@ use sluis_proto::v1;
 use tonic::{Request, Response, Status};
 
 use super::{Registers, act, call_of};
-use crate::convert::{self, registry};
+use crate::convert::{self, proposal, registry};
 use crate::status::Denial;
 
 /// Largest registry in bytes.
@@ -19,17 +19,20 @@ impl v1::registry_service_server::RegistryService for Registers {
     ) -> Result<Response<v1::ApplyRegistryResponse>, Status> {
         let call = call_of(request.extensions())?;
         let v1::ApplyRegistryRequest { toml, dry_run, expected_version } = request.into_inner();
-        let applied = act(&self.0, &call, move |shared, caller| {
+        let proposed = act(&self.0, &call, move |shared, caller| {
             if toml.len() > MAX_TOML {
                 return Err(Denial::field("toml", format!("at most {MAX_TOML} bytes")));
             }
-            Ok(shared.engine.apply_registry(caller, &toml, dry_run, expected_version)?)
+            Ok(shared.engine()?.propose_registry(caller, &toml, dry_run, expected_version)?)
         });
-        let applied = applied.await?;
+        let proposed = proposed.await?;
+        let view = proposed.proposal.as_ref();
         Ok(Response::new(v1::ApplyRegistryResponse {
-            version: applied.version,
-            changes: applied.changes.into_iter().map(registry::change).collect(),
-            new_key_lines: applied.new_key_lines,
+            version: proposed.version,
+            proposal: view.map(|view| proposal::proposal(view, self.0.origin())),
+            needs: proposed.needs.into_iter().map(proposal::requirement).collect(),
+            changes: proposed.changes.into_iter().map(registry::change).collect(),
+            new_key_lines: proposed.new_key_lines,
         }))
     }
 
@@ -38,7 +41,8 @@ impl v1::registry_service_server::RegistryService for Registers {
         request: Request<v1::GetRegistryRequest>,
     ) -> Result<Response<v1::GetRegistryResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let text = act(&self.0, &call, |shared, caller| Ok(shared.engine.registry_text(caller)?));
+        let version = Some(request.into_inner().version).filter(|version| *version > 0);
+        let text = act(&self.0, &call, move |shared, caller| Ok(shared.engine()?.registry_text(caller, version)?));
         let (version, toml) = text.await?;
         Ok(Response::new(v1::GetRegistryResponse { version, toml }))
     }
@@ -51,13 +55,16 @@ impl v1::registry_service_server::RegistryService for Registers {
         let request = request.into_inner();
         let listed = act(&self.0, &call, move |shared, caller| {
             let only: Option<ChainId> = convert::optional("chain_id", &request.chain_id)?;
-            Ok(shared.engine.list_chains(caller, only.as_ref())?)
+            let (engine, organisation) = (shared.engine()?, &caller.identity.organisation);
+            let (version, state, ids) = engine.list_chains(caller, only.as_ref())?;
+            let chains = ids.iter().filter_map(|id| state.registry.chain(id));
+            let described = chains.map(|chain| v1::Chain {
+                retained_until: engine.retained_until(chain).map(|until| until.to_string()).unwrap_or_default(),
+                ..registry::chain(&state.registry, chain, organisation)
+            });
+            Ok((version, described.collect()))
         });
-        let (registry_version, state, ids) = listed.await?;
-        let chains = ids.iter().filter_map(|id| state.registry.chain(id));
-        Ok(Response::new(v1::ListChainsResponse {
-            chains: chains.map(|chain| registry::chain(&state.registry, chain)).collect(),
-            registry_version,
-        }))
+        let (registry_version, chains) = listed.await?;
+        Ok(Response::new(v1::ListChainsResponse { chains, registry_version }))
     }
 }

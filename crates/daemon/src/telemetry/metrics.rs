@@ -6,6 +6,9 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use sluis_domain::Rejection;
+use sluis_engine::{Housekeeping, QuotaFill};
+
+use crate::head::HeadState;
 
 /// Buckets of durations, in seconds.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0];
@@ -64,6 +67,21 @@ impl Metrics {
         });
     }
 
+    /// What was due has been done.
+    pub(crate) fn housekeeping(&self, done: &Housekeeping) {
+        with_local_recorder(&self.0, || {
+            counter!("sluis_retention_warnings_total").increment(done.warned.len() as u64);
+            counter!("sluis_chains_destroyed_total").increment(done.destroyed.len() as u64);
+            counter!("sluis_subjects_erased_total").increment(done.erased);
+            gauge!("sluis_chains_expiring").set(done.expiring as f64);
+        });
+    }
+
+    /// What was due could not be done.
+    pub(crate) fn housekeeping_failed(&self) {
+        with_local_recorder(&self.0, || counter!("sluis_housekeeping_failures_total").increment(1));
+    }
+
     /// A handshake has ended: `ok`, `failed`, `timeout` or `too-many-connections`.
     pub(crate) fn handshake(&self, outcome: &'static str) {
         with_local_recorder(&self.0, || counter!("sluis_handshakes_total", "outcome" => outcome).increment(1));
@@ -74,6 +92,22 @@ impl Metrics {
         with_local_recorder(&self.0, || counter!("sluis_tls_reloads_total", "outcome" => outcome).increment(1));
     }
 
+    /// A batch was refused because this limit of a quota or grant was reached.
+    pub(crate) fn limit_reached(&self, limit: &'static str) {
+        with_local_recorder(&self.0, || counter!("sluis_quota_refusals_total", "limit" => limit).increment(1));
+    }
+
+    /// How full the quotas are.
+    pub(crate) fn quotas(&self, fills: Vec<QuotaFill>) {
+        with_local_recorder(&self.0, || {
+            for QuotaFill { chain, organisation, limit, ratio } in fills {
+                let (chain, organisation) = (chain.to_string(), organisation.to_string());
+                gauge!("sluis_quota_fill_ratio", "chain" => chain, "organisation" => organisation, "limit" => limit)
+                    .set(ratio);
+            }
+        });
+    }
+
     /// What is so at the moment.
     pub(crate) fn state(&self, state: &State) {
         with_local_recorder(&self.0, || {
@@ -81,6 +115,12 @@ impl Metrics {
             gauge!("sluis_connections").set(state.connections as f64);
             gauge!("sluis_store_writable").set(f64::from(u8::from(state.writable)));
             gauge!("sluis_audit_entries").set(state.audit_entries as f64);
+            if let Some(head) = &state.head {
+                gauge!("sluis_audit_head_size").set(head.size as f64);
+                gauge!("sluis_audit_head_lag_seconds").set(head.lag.as_secs_f64());
+                counter!("sluis_audit_head_failures_total").absolute(head.failures);
+            }
+            gauge!("sluis_sealed").set(f64::from(u8::from(state.sealed)));
             gauge!("sluis_draining").set(f64::from(u8::from(state.draining)));
         });
     }
@@ -101,6 +141,9 @@ pub(crate) struct State {
     pub(crate) in_flight_bytes: usize,
     pub(crate) connections: usize,
     pub(crate) writable: bool,
+    pub(crate) sealed: bool,
     pub(crate) audit_entries: u64,
+    /// None while sealed.
+    pub(crate) head: Option<HeadState>,
     pub(crate) draining: bool,
 }

@@ -19,7 +19,7 @@ use sluis_domain::port::Clock;
 use material::Material;
 pub(crate) use material::Stamp;
 pub use material::TlsError;
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Peer, holder};
 use revocation::Revoked;
 
 use crate::config::TlsSettings;

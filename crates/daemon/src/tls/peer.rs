@@ -35,6 +35,13 @@ impl Peer {
     }
 }
 
+/// Whoever a certificate (DER) is of; `None` if it is not one of a member of the trust domain. Nothing is verified.
+pub(crate) fn holder(der: &[u8], trust_domain: &str) -> Option<Caller> {
+    let der = CertificateDer::from(der);
+    let (rest, certificate) = X509Certificate::from_der(&der).ok()?;
+    if rest.is_empty() { caller(&der, &certificate, trust_domain) } else { None }
+}
+
 fn caller(der: &CertificateDer<'_>, certificate: &X509Certificate<'_>, trust_domain: &str) -> Option<Caller> {
     let names = certificate.subject_alternative_name().ok().flatten()?;
     let mut uris = names.value.general_names.iter().filter_map(|name| match name {

@@ -6,10 +6,7 @@
 //!
 //! | change | signed by two of |
 //! |---|---|
-//! | a chain: owner, sources, recipients, `reidentify_to`, `reidentify_approvals`, retention, quota, link, `reversible` | the stewards of its owner; of the old and the new one if it changes hands |
-//! | a chain: elements | the custodians |
-//! | a chain, removed as a whole | the stewards of its owner |
-//! | a chain, new as a whole | the stewards of its owner |
+//! | a chain: any part of it, or all of it as new or removed | the stewards of its owner; of the old and the new one if it changes hands |
 //! | an organisation: stewards, or the key of one | its own stewards |
 //! | an organisation, removed as a whole | its own stewards |
 //! | everything else: names, members, auditors, `blocked`, namespaces, new organisations | the custodians |
@@ -18,16 +15,14 @@
 //! custodians sign for it: that is a first registration. As new owner of an existing chain it needs no signature
 //! beside the old owner's, because two custodians sign its stewards in the same change.
 //!
-//! Elements are the custodians', though they are inside a chain: a new column opens no way to another chain and gives
-//! nobody a right. It does mean that two custodians together could turn a `pseudonym` into a `keep`; that is in the
-//! audit log, and clients of the sources are told every treatment before they send anything. Any further part of a
-//! chain has to be placed by whoever adds it: no arm of the matches below takes "the rest".
+//! Elements are the owner's as everything in a chain: two custodians alone must not turn a `pseudonym` into a `keep`.
+//! Any further part of an organisation has to be placed by whoever adds it.
 
 use std::collections::BTreeMap;
 
 use super::Registry;
 use super::diff::changes;
-use super::place::{ChainPart, OrganisationPart, Place};
+use super::place::{OrganisationPart, Place};
 use crate::id::{ChainId, Identity, OrganisationId};
 
 /// How many different people must sign, of each of the [`Signers`] a change needs.
@@ -84,7 +79,7 @@ fn signers_of(place: &Place, old: &Registry, new: &Registry) -> Vec<Signers> {
         Place::Organisation(id, part) => vec![of_organisation(id, *part, old, new)],
         Place::Key(holder) => vec![stewards_or_custodians(&holder.organisation, old)],
         Place::Namespace(..) => vec![Signers::Custodians],
-        Place::Chain(id, part) => of_chain(id, part, old, new),
+        Place::Chain(id, _) => of_chain(id, old, new),
     }
 }
 
@@ -99,24 +94,14 @@ fn of_organisation(id: &OrganisationId, part: OrganisationPart, old: &Registry, 
     }
 }
 
-fn of_chain(id: &ChainId, part: &ChainPart, old: &Registry, new: &Registry) -> Vec<Signers> {
+/// Whatever part of a chain it is: two custodians alone change nothing of it.
+fn of_chain(id: &ChainId, old: &Registry, new: &Registry) -> Vec<Signers> {
     let owner_in = |registry: &Registry| registry.chain(id).map(|chain| chain.owner().clone());
     match (owner_in(old), owner_in(new)) {
-        (Some(before), Some(after)) => match part {
-            ChainPart::Element(_) => vec![Signers::Custodians],
-            ChainPart::Owner
-            | ChainPart::Sources
-            | ChainPart::Recipients
-            | ChainPart::ReidentifyTo
-            | ChainPart::ReidentifyApprovals
-            | ChainPart::Retention
-            | ChainPart::Quota(_)
-            | ChainPart::Namespace(_) => {
-                let heir = Some(after).filter(|after| *after != before && can_sign(after, old));
-                let heir = heir.map(Signers::StewardsOf);
-                std::iter::once(stewards_or_custodians(&before, old)).chain(heir).collect()
-            }
-        },
+        (Some(before), Some(after)) => {
+            let heir = Some(after).filter(|after| *after != before && can_sign(after, old));
+            std::iter::once(stewards_or_custodians(&before, old)).chain(heir.map(Signers::StewardsOf)).collect()
+        }
         (Some(owner), None) | (None, Some(owner)) => vec![stewards_or_custodians(&owner, old)],
         // Of a chain in neither there is no change.
         (None, None) => vec![Signers::Custodians],

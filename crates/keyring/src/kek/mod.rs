@@ -43,7 +43,7 @@ impl Kek {
     /// # Errors
     /// [`KekError`].
     pub fn from_file(path: &Path) -> Result<Self, KekError> {
-        Self::parse(path, &read_private(path)?)
+        Self::parse(path, &read_private("KEK", path)?)
     }
 
     /// Reads the systemd credential `name` from `$CREDENTIALS_DIRECTORY`. systemd hands credentials out as 0440 or 0400
@@ -54,9 +54,11 @@ impl Kek {
     pub fn from_credential(name: &str) -> Result<Self, KekError> {
         let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(KekError::NoCredentials)?;
         let path = PathBuf::from(directory).join(name);
-        let content = fs::read(&path)
-            .map(Zeroizing::new)
-            .map_err(|source| KekError::Io { path: path.display().to_string(), source })?;
+        let content = fs::read(&path).map(Zeroizing::new).map_err(|source| KekError::Io {
+            what: "KEK",
+            path: path.display().to_string(),
+            source,
+        })?;
         Self::parse(&path, &content)
     }
 
@@ -70,7 +72,7 @@ impl Kek {
     /// # Errors
     /// [`KekError::Exists`] if there is such a file, [`KekError::Io`].
     pub fn generate_file(path: &Path) -> Result<Self, KekError> {
-        let io = |source| KekError::Io { path: path.display().to_string(), source };
+        let io = |source| KekError::Io { what: "KEK", path: path.display().to_string(), source };
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| match e.kind() {
                 ErrorKind::AlreadyExists => KekError::Exists(path.display().to_string()),
@@ -103,12 +105,12 @@ impl fmt::Debug for Kek {
 }
 
 /// The content of a file with a secret that only its owner has access to; what is beyond [`MAX_FILE`] is not read.
-fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KekError> {
-    let io = |source| KekError::Io { path: path.display().to_string(), source };
+fn read_private(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, KekError> {
+    let io = |source| KekError::Io { what, path: path.display().to_string(), source };
     let mut file = fs::File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(KekError::Permissions { path: path.display().to_string(), mode });
+        return Err(KekError::Permissions { what, path: path.display().to_string(), mode });
     }
     // One buffer that never grows, so that no copy of the secret stays behind.
     let mut content = Zeroizing::new(vec![0u8; MAX_FILE]);

@@ -57,10 +57,8 @@ impl Token {
     /// [`TokenError`], all but those of keys.
     pub fn open(settings: &TokenSettings) -> Result<Self, TokenError> {
         let pin = read_pin(&settings.pin_file)?;
-        let refused = |reason: Error| TokenError::Module {
-            path: settings.module.display().to_string(),
-            reason: reason.to_string(),
-        };
+        let refused =
+            |reason: Error| TokenError::Module { path: settings.module.display().to_string(), reason: said(&reason) };
         let context = Pkcs11::new(&settings.module).map_err(refused)?;
         match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             // Another `Token` of this process uses the module as well.
@@ -198,26 +196,36 @@ impl fmt::Debug for Token {
 }
 
 fn find_slot(context: &Pkcs11, label: &str) -> Result<Slot, TokenError> {
-    let mut found = Vec::new();
-    for slot in context.get_slots_with_initialized_token().map_err(gone)? {
-        if context.get_token_info(slot).map_err(gone)?.label() == label {
-            found.push(slot);
+    let (mut found, mut silent) = (Vec::new(), None);
+    for slot in context.get_slots_with_token().map_err(gone)? {
+        match context.get_token_info(slot) {
+            Ok(info) if info.token_initialized() && info.label() == label => found.push(slot),
+            Ok(_) => {}
+            // It may be the one, or another's that is broken.
+            Err(reason) => silent = Some(gone(reason)),
         }
     }
     match found[..] {
-        [] => Err(TokenError::TokenAbsent(label.to_owned())),
+        [] => Err(silent.unwrap_or_else(|| TokenError::TokenAbsent(label.to_owned()))),
         [slot] => Ok(slot),
         _ => Err(TokenError::TokenAmbiguous(label.to_owned())),
     }
 }
 
-/// What PKCS#11 says carries names of functions and codes, and no content.
 fn gone(reason: Error) -> TokenError {
-    TokenError::Gone(reason.to_string())
+    TokenError::Gone(said(&reason))
+}
+
+/// What a module said: function and code, and no content.
+fn said(reason: &Error) -> String {
+    match reason {
+        Error::Pkcs11(code, function) => format!("{function:?}: {code:?}"),
+        other => other.to_string(),
+    }
 }
 
 fn read_pin(path: &Path) -> Result<AuthPin, KekError> {
-    let content = read_private(path)?;
+    let content = read_private("PIN", path)?;
     let line = content.strip_suffix(b"\n").unwrap_or(&content);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let printable = (1..=MAX_PIN).contains(&line.len()) && line.iter().all(|byte| (b' '..=b'~').contains(byte));

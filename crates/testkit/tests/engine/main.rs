@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod imported;
+mod life;
+mod log;
 mod model;
 mod office;
 mod order;
+mod quotas;
 
 use std::sync::Barrier;
 
@@ -16,6 +20,7 @@ use sluis_engine::KeyState;
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::model_store::ModelStore;
+use sluis_testkit::people;
 use sluis_testkit::registry::registry;
 
 fn subjects(count: usize) -> Vec<String> {
@@ -170,7 +175,7 @@ fn rotated_versions_lead_out_until_they_are_disabled() {
 fn another_link_mode_or_reversibility_is_another_key_version() {
     let office = Office::open(ModelStore::new());
     let bsns = subjects(1);
-    let apply = |text: &str| office.engine.apply_registry(&custodian(), text, false, None).unwrap();
+    let apply = |text: &str| people::apply(&office.engine, text).unwrap();
     let before = office.pseudonymise(STUDY, &bsns);
     assert!(apply(&registry().replace("retention = \"10y\"", "retention = \"9y\"")).new_key_lines.is_empty());
     assert_eq!(office.pseudonymise(STUDY, &bsns), before);

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use sluis_domain::grant::{Kind, OutputOrder, Terms};
 use sluis_domain::port::{Clock, Store};
-use sluis_domain::{BatchId, BatchOutcome, Column, GrantId, Reason, RecordBatch, Timestamp};
-use sluis_engine::{Caller, Engine, Refusal, Settings};
+use sluis_domain::{BatchId, BatchOutcome, Column, GrantId, Reason, RecordBatch};
+use sluis_engine::{Caller, Engine, Refusal};
 use sluis_keyring::Kek;
 use sluis_testkit::clock::TestClock;
+use sluis_testkit::people;
+pub(crate) use sluis_testkit::people::caller;
 use sluis_testkit::registry::{CUSTODIANS, registry};
 use tokio::runtime::Builder;
 
@@ -18,12 +20,8 @@ pub(crate) const REGISTER: &str = "national-registry";
 pub(crate) struct Office<S> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Arc<S>,
-    clock: Arc<TestClock>,
-    kek: Kek,
-}
-
-pub(crate) fn caller(identity: &str) -> Caller {
-    Caller { identity: identity.parse().unwrap(), fingerprint: [7; 32], not_after: Timestamp::MAX }
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) kek: Kek,
 }
 
 pub(crate) fn custodian() -> Caller {
@@ -36,9 +34,9 @@ impl<S: Store + 'static> Office<S> {
         let directory = tempfile::tempdir().unwrap();
         let kek = Kek::generate_file(&directory.path().join("kek")).unwrap();
         let (store, clock) = (Arc::new(store), Arc::new(TestClock::now()));
-        Engine::initialise(&*store, &kek, &*clock).unwrap();
+        Engine::initialise(&*store, &kek, Vec::new(), &*clock, &people::settings()).unwrap();
         let engine = start(&store, &kek, &clock);
-        engine.apply_registry(&custodian(), &registry(), false, None).unwrap();
+        people::apply(&engine, &registry()).unwrap();
         Self { engine, store, clock, kek }
     }
 
@@ -47,20 +45,31 @@ impl<S: Store + 'static> Office<S> {
         self.engine = start(&self.store, &self.kek, &self.clock);
     }
 
+    /// What the keyring opens with.
+    pub(crate) fn kek(&self) -> &Kek {
+        &self.kek
+    }
+
     /// An approved grant of the registry office to convert tokens of `from` into tokens of `to`.
     pub(crate) fn grant(&self, from: &str, to: &str, max_values: u64) -> GrantId {
+        self.daily_grant(from, to, max_values, None)
+    }
+
+    /// As [`Self::grant`], with a limit of a day; ends in three days.
+    pub(crate) fn daily_grant(&self, from: &str, to: &str, max_values: u64, daily: Option<u64>) -> GrantId {
         let bsn = |chain: &str| (chain.parse().unwrap(), "bsn".parse().unwrap());
         let terms = Terms {
             kind: Kind::Convert { from: bsn(from), to: bsn(to), order: OutputOrder::Ordered },
             purpose: "test".into(),
             legal_basis: "test".into(),
             max_values,
+            max_values_per_day: daily,
             not_before: None,
-            not_after: self.clock.now().plus_millis(3_600_000),
+            not_after: self.clock.now().plus_millis(3 * 24 * 3_600_000),
         };
         let view = self.engine.request_grant(&caller("registry-office/etl"), terms).unwrap();
         for steward in ["uni-research/steward-1", "registry-office/steward-a"] {
-            self.engine.approve_grant(&caller(steward), &view.record.grant.id, &view.digest).unwrap();
+            people::approve(&self.engine, steward, &view.record.grant.id).unwrap();
         }
         view.record.grant.id.clone()
     }
@@ -72,15 +81,19 @@ impl<S: Store + 'static> Office<S> {
 
     /// Tokens of identifiers in a chain.
     pub(crate) fn pseudonymise(&self, chain: &str, identifiers: &[String]) -> Vec<String> {
-        let (source, chain) = (caller("hospital-north/etl"), chain.parse().unwrap());
-        let session = self.engine.open_pseudonymise(&source, &chain, &["bsn".parse().unwrap()], false).unwrap();
-        let pending = self.engine.pseudonymise(&session, &batch(None, identifiers)).unwrap();
-        texts(&wait(pending).unwrap())
+        self.submit("hospital-north/etl", chain, identifiers).unwrap()
+    }
+
+    /// As [`Self::pseudonymise`], as any source.
+    pub(crate) fn submit(&self, source: &str, chain: &str, identifiers: &[String]) -> Result<Vec<String>, Refusal> {
+        let (source, chain) = (caller(source), chain.parse().unwrap());
+        let session = self.engine.open_pseudonymise(&source, &chain, &["bsn".parse().unwrap()], false)?;
+        Ok(texts(&wait(self.engine.pseudonymise(&session, &batch(None, identifiers))?)?))
     }
 
     /// Converts under a grant as its grantee.
     pub(crate) fn convert(&self, grant: &GrantId, batch: &RecordBatch) -> Result<BatchOutcome, Refusal> {
-        let session = self.engine.open_convert(&caller("registry-office/etl"), grant)?;
+        let session = self.engine.open_convert(&caller("registry-office/etl"), grant, false)?;
         wait(self.engine.convert(&session, batch)?)
     }
 
@@ -91,8 +104,7 @@ impl<S: Store + 'static> Office<S> {
 }
 
 fn start<S: Store + 'static>(store: &Arc<S>, kek: &Kek, clock: &Arc<TestClock>) -> Arc<Engine> {
-    let settings = Settings { custodians: CUSTODIANS.map(|text| text.parse().unwrap()).to_vec() };
-    Arc::new(Engine::open(store.clone(), kek, clock.clone(), settings).unwrap())
+    Arc::new(people::open(store.clone(), kek, clock.clone()))
 }
 
 /// One column of `bsn`.

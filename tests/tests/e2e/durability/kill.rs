@@ -152,7 +152,7 @@ async fn check_log(scene: &Scene, before: u64) -> u64 {
     let auditor = scene.client("uni-research/privacy-officer").await;
     let mut next = 0;
     loop {
-        let request = v1::ReadEntriesRequest { from_sequence: next, limit: 1_000 };
+        let request = v1::ReadEntriesRequest { from_sequence: next, limit: 1_000, own: false };
         let page = auditor.audit().read_entries(request).await.expect("readable").into_inner();
         for entry in &page.entries {
             assert_eq!(entry.sequence, next, "a gap in the log");

@@ -2,18 +2,15 @@
 //!
 //! | edit | what happens |
 //! |---|---|
-//! | a changed byte, or a value under another key: keyring, registry, grant; the newest registry removed | the daemon does not start |
-//! | the same, or a removal: counter | every use of the grant is refused |
-//! | a removed grant | the grant is unknown |
-//! | a whole value put back as it once was under the same key (counter, grant) | **not noticed**: what was in force then is in force again. The audit log still says what was done since |
+//! | a changed byte, or a value under another key: keyring, registry, grant, counter; one of them removed | the daemon does not start |
+//! | a whole value put back as it once was under the same key (counter, grant) | the daemon does not start: the audit log says more |
 //!
-//! The last row needs an anchor outside the store; see the threat model.
+//! That the log itself was not put back is what the head file is for; see [`crate::log`].
 
-use sluis_client::v1;
 use sluis_domain::port::store::{Commit, Family, Row, Store};
 use sluis_store::RocksStore;
 
-use super::{Act, Stage, code};
+use super::{Act, Stage};
 
 fn rows(store: &impl Store, family: Family, first: Option<u8>) -> Vec<Row> {
     let rows = store.scan(family, &[], usize::MAX).expect("readable");
@@ -73,7 +70,7 @@ async fn values_under_the_keys_of_others_stop_the_start() {
         assert!(said.contains("corrupt"), "{family:?}: {said}");
     }
     let stage = Stage::set().await;
-    stage.act(Act::Apply).await.expect("version 2");
+    stage.act(Act::Sign).await.expect("version 2");
     let said = refusal(stage, |store| {
         let versions = rows(store, Family::Registry, None);
         put(store, Family::Registry, &versions[1].0, &versions[0].1);
@@ -84,7 +81,7 @@ async fn values_under_the_keys_of_others_stop_the_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_newest_registry_stops_the_start() {
     let stage = Stage::set().await;
-    stage.act(Act::Apply).await.expect("version 2");
+    stage.act(Act::Sign).await.expect("version 2");
     let said = refusal(stage, |store| {
         let (key, _) = rows(store, Family::Registry, None).pop().expect("version 2");
         remove(store, Family::Registry, &key);
@@ -94,7 +91,7 @@ async fn a_removed_newest_registry_stops_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changed_swapped_or_removed_counters_stop_the_use_of_their_grants() {
+async fn changed_swapped_or_removed_counters_stop_the_start() {
     type Edit = fn(&RocksStore, &[Row]);
     let edits: [(&str, Edit); 3] = [
         ("changed", |store, all| all.iter().for_each(|row| flip(store, Family::Grants, row, 20))),
@@ -108,56 +105,38 @@ async fn changed_swapped_or_removed_counters_stop_the_use_of_their_grants() {
     for (what, edit) in edits {
         let stage = Stage::set().await;
         stage.reidentify().await.expect("re-identified");
-        let stage = stage.edited(|store| edit(store, &rows(store, Family::Grants, Some(b'c'))));
-        let stage = stage.await.expect("counters are read when they are needed");
-        assert_eq!(code(stage.convert().await), "CORRUPT_STORE", "{what}");
-        assert_eq!(code(stage.reidentify().await), "CORRUPT_STORE", "{what}");
+        let said = refusal(stage, |store| edit(store, &rows(store, Family::Grants, Some(b'c')))).await;
+        assert!(said.contains("counter of a grant"), "{what}: {said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_grant_is_unknown() {
+async fn a_removed_grant_stops_the_start() {
     let stage = Stage::set().await;
     let key = [b"g", stage.convert.as_bytes()].concat();
-    let stage = stage.edited(|store| remove(store, Family::Grants, &key)).await.expect("starts");
-    assert_eq!(code(stage.convert().await), "UNKNOWN_GRANT");
-    stage.reidentify().await.expect("others live on");
-}
-
-/// Values of the grant that the audit log knows of.
-async fn on_record(stage: &Stage, grant: &str) -> u64 {
-    let auditor = stage.world.client("uni-research/privacy-officer").await;
-    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000 };
-    let entries = auditor.audit().read_entries(request).await.expect("readable").into_inner().entries;
-    entries.iter().filter(|e| e.grant_id == grant && e.outcome == "done").map(|e| e.values).sum()
+    let said = refusal(stage, |store| remove(store, Family::Grants, &key)).await;
+    assert!(said.contains("the number of grants"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn known_limit_a_counter_put_back_as_it_was_is_only_seen_in_the_log() {
+async fn a_counter_put_back_as_it_was_stops_the_start() {
     let stage = Stage::set().await;
     let key = [b"c", stage.convert.as_bytes()].concat();
     let earlier = stage.world.store.get(Family::Grants, &key).expect("readable").expect("three values are counted");
     stage.convert().await.expect("converted");
     let grant = stage.convert.clone();
     assert_eq!(stage.grant(&grant).await.expect("answered").used_values, 6);
-    let stage = stage.edited(|store| put(store, Family::Grants, &key, &earlier)).await.expect("starts");
-    let used = stage.grant(&grant).await.expect("answered").used_values;
-    assert_eq!((used, on_record(&stage, &grant).await), (3, 6), "the log does not agree with the counter");
+    let said = refusal(stage, |store| put(store, Family::Grants, &key, &earlier)).await;
+    assert!(said.contains(&format!("grant {grant}: values used")), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn known_limit_a_grant_put_back_as_it_was_is_only_seen_in_the_log() {
+async fn a_grant_put_back_as_it_was_stops_the_start() {
     let stage = Stage::set().await;
     let key = [b"g", stage.convert.as_bytes()].concat();
     let earlier = stage.world.store.get(Family::Grants, &key).expect("readable").expect("approved");
     stage.act(Act::Revoke).await.expect("revoked");
-    assert_eq!(code(stage.convert().await), "GRANT_REVOKED");
-    let stage = stage.edited(|store| put(store, Family::Grants, &key, &earlier)).await.expect("starts");
-    stage.convert().await.expect("the revocation is forgotten");
-    let auditor = stage.world.client("uni-research/privacy-officer").await;
-    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000 };
-    let entries = auditor.audit().read_entries(request).await.expect("readable").into_inner().entries;
-    let revoked = entries.iter().position(|e| e.act == "grant-revoke" && e.grant_id == stage.convert);
-    let used = entries.iter().rposition(|e| e.act == "convert" && e.outcome == "done");
-    assert!(revoked.expect("on record") < used.expect("on record"), "the log shows a use after the revocation");
+    let grant = stage.convert.clone();
+    let said = refusal(stage, |store| put(store, Family::Grants, &key, &earlier)).await;
+    assert!(said.contains(&format!("grant {grant}: steps")), "{said}");
 }

@@ -46,7 +46,7 @@ async fn an_unreadable_log_is_told_to_the_auditor() {
     let stage = Stage::set().await;
     let auditor = stage.world.client("uni-research/privacy-officer").await;
     let read = || async {
-        let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10 };
+        let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 10, own: false };
         Ok::<_, ClientError>(auditor.audit().read_entries(request).await?.into_inner().entries.len())
     };
     for (error, reason) in errors() {

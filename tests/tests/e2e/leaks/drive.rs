@@ -35,6 +35,7 @@ impl Said {
 pub(super) fn files(scene: &Scene, scanner: &mut Scanner) -> String {
     let mut said = Said(String::new());
     records(scene, scanner, &mut said);
+    imports(scene, scanner, &mut said);
     grants(scene, scanner, &mut said);
     handshakes(scene, &mut said);
     said.0
@@ -86,6 +87,29 @@ fn records(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
         elements.iter().flat_map(|e| column(&text, ',', e)).for_each(|token| scanner.mark_token(&token));
     }
     column(&scene.read("study.csv"), ',', "name").iter().for_each(|c| scanner.mark("a ciphertext", c.as_bytes()));
+}
+
+/// Old pseudonyms of a study that moves in: taken, refused, converted, unknown.
+fn imports(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
+    let old = |i: usize| format!("Old-Pseudonym-{i:03}");
+    (0..=ROWS).for_each(|i| scanner.mark("an old pseudonym", old(i).as_bytes()));
+    let rows: String = bsns().iter().enumerate().map(|(i, bsn)| format!("{bsn},{}\n", old(i))).collect();
+    let conflict = format!("{},{}\n", bsns()[0], old(1));
+    let input = scene.write("mapping.csv", format!("bsn,study-no\n{rows}{conflict}"));
+    let (output, rejects) = (scene.file("imported.csv"), scene.file("imported.rejects"));
+    let mapping = ["import", &input, "--element", "bsn", "--old", "study-no", "--rejects", &rejects, "-o", &output];
+    let import = [&mapping[..], &["--force", "--chain", STUDY]].concat();
+    said.add(&scene.sluis("hospital-north/etl").run(&import), 3);
+    said.0.push_str(&scene.read("imported.rejects"));
+    // Not a source of it: refused, with the mapping at the door.
+    let elsewhere = [&mapping[..], &["--force", "--chain", "open-release"]].concat();
+    said.add(&scene.sluis("hospital-north/etl").run(&elsewhere), 1);
+    let terms = ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "100"];
+    let grant = scene.grant("registry-office/etl", &terms, &["uni-research/steward-1", "registry-office/steward-a"]);
+    let values: String = (0..=ROWS).map(|i| old(i) + "\n").collect();
+    let values = scene.write("old.csv", format!("bsn\n{values}"));
+    let convert = ["convert", &values, "--grant", &grant, "--from-imported", "-o", &scene.file("moved.csv")];
+    said.add(&scene.sluis("registry-office/etl").run(&convert), 3);
 }
 
 fn grants(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {

@@ -9,7 +9,7 @@ use super::{BSNS, NATIONAL, OWNER, RECIPIENT, SOURCE, STUDY, bytes, outcome, row
 
 fn open(chain: &str, elements: &[&str]) -> Option<v1::PseudonymiseOpen> {
     let elements = elements.iter().map(|e| (*e).to_owned()).collect();
-    Some(v1::PseudonymiseOpen { chain_id: chain.to_owned(), elements, deliver: 0 })
+    Some(v1::PseudonymiseOpen { chain_id: chain.to_owned(), elements, ..Default::default() })
 }
 
 fn packed(data: &'static str, lengths: &[u32]) -> v1::Column {

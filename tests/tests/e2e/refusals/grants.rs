@@ -2,8 +2,9 @@
 
 use sluis_client::{ClientError, v1};
 use sluis_domain::port::Clock;
+use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, convert, convert_terms, reidentify, reidentify_terms};
+use sluis_testkit::world::{self, World, batch, convert, convert_terms, reidentify, reidentify_terms};
 
 use super::{BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, OWNER, RECIPIENT, SOURCE, STEWARDS, STUDY, convert_as, grant};
 use super::{live_convert, live_reidentify, outcome, packed, texts, tokens};
@@ -35,12 +36,14 @@ async fn requested(world: &World, change: impl Fn(&mut v1::GrantTerms), approval
 async fn promise_3_without_a_live_grant_nothing_is_converted_or_re_identified() {
     let world = World::start().await;
     let deny = |id: String| {
-        let request = v1::DenyGrantRequest { grant_id: id };
-        async { world.client(STEWARDS[0]).await.grants().deny_grant(request).await.expect("a steward") }
+        let (world, steward) = (&world, STEWARDS[0]);
+        async move { world::deny(&world.client(steward).await, &grant(world, steward, &id).await).await.expect("a steward") }
     };
     let revoke = |id: String| {
-        let request = v1::RevokeGrantRequest { grant_id: id };
-        async { world.client(STEWARDS[0]).await.grants().revoke_grant(request).await.expect("a steward") }
+        let (world, steward) = (&world, STEWARDS[0]);
+        async move {
+            world::revoke(&world.client(steward).await, &grant(world, steward, &id).await).await.expect("a steward")
+        }
     };
     let missing = ["g-00000000000000000000".to_owned(), "g-00000000000000000000".to_owned()];
     let none = requested(&world, |_| (), 0).await;
@@ -158,8 +161,8 @@ async fn a_grant_revoked_in_mid_stream_stops_the_next_batch() {
     let mut stream = world.client(RECIPIENT).await.convert(&id.parse().expect("an id")).await.expect("live");
     stream.send(packed("bsn", &texts(&tokens))).await.expect("sent");
     stream.next().await.expect("live").expect("a result");
-    let request = v1::RevokeGrantRequest { grant_id: id.clone() };
-    world.client(OTHER_STEWARD).await.grants().revoke_grant(request).await.expect("a steward");
+    let steward = world.client(OTHER_STEWARD).await;
+    world::revoke(&steward, &grant(&world, OTHER_STEWARD, &id).await).await.expect("a steward");
     stream.send(packed("bsn", &texts(&tokens))).await.expect("sent");
     assert_eq!(outcome(stream.next().await), "GRANT_REVOKED");
     assert_eq!(outcome(stream.send(packed("bsn", &texts(&tokens))).await), ClientError::Closed.to_string());
@@ -226,7 +229,8 @@ async fn a_grant_whose_approvals_would_no_longer_do_is_stale() {
     let client = world.client(SOURCE).await;
     let more = registry()
         .replace("stewards = [\"steward-1\", \"steward-2\"]", "stewards = [\"steward-1\", \"steward-2\", \"etl\"]")
-        .replace("reidentify_approvals = 2", "reidentify_approvals = 3");
+        .replace("reidentify_approvals = 2", "reidentify_approvals = 3")
+        + &key_table(OWNER);
     world.apply(&more).await.expect("valid");
     assert_eq!(outcome(reidentify(&client, &grant, column()).await), "GRANT_STALE");
     world.apply(&registry()).await.expect("valid");

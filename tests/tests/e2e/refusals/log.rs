@@ -26,7 +26,7 @@ async fn promise_5_refusals_are_on_record_with_who_what_where_and_why() {
     send("hospital-north/ghost", STUDY, "bsn").await;
     drop(convert_as(&world, RECIPIENT, &grant, &texts(&tokens)).await);
     drop(convert_as(&world, "outsider/etl", &grant, &texts(&tokens)).await);
-    let approve = v1::ApproveGrantRequest { grant_id: grant.clone(), digest: Default::default() };
+    let approve = v1::ApproveGrantRequest { grant_id: grant.clone(), ..v1::ApproveGrantRequest::default() };
     drop(world.client(CUSTODIAN).await.grants().approve_grant(approve).await);
     drop(world.apply("colour = 1").await);
     drop(world.client(STEWARDS[0]).await.custody().create_backup(v1::CreateBackupRequest {}).await);
@@ -43,7 +43,7 @@ async fn promise_5_refusals_are_on_record_with_who_what_where_and_why() {
         (RECIPIENT, "convert", STUDY, &grant, "GRANT_EXHAUSTED"),
         ("outsider/etl", "convert", STUDY, &grant, "UNKNOWN_GRANT"),
         (CUSTODIAN, "grant-approve", STUDY, &grant, "CUSTODIAN_MAY_NOT"),
-        (CUSTODIAN, "registry-apply", "", "", "INVALID_REGISTRY"),
+        (CUSTODIAN, "proposal", "", "", "INVALID_REGISTRY"),
         (STEWARDS[0], "backup", "", "", "NOT_A_CUSTODIAN"),
         (SOURCE, "audit-read", "", "", "NOT_AN_AUDITOR"),
     ]

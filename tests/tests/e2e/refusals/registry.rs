@@ -2,6 +2,7 @@
 
 use sluis_client::{ClientError, v1};
 use sluis_crypto::token;
+use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
 use sluis_testkit::world::World;
 
@@ -16,7 +17,7 @@ async fn problems(world: &World, text: &str) -> Vec<(String, String)> {
 }
 
 async fn version(world: &World) -> (u64, String) {
-    let request = v1::GetRegistryRequest {};
+    let request = v1::GetRegistryRequest::default();
     let now = world.client(CUSTODIAN).await.registry().get_registry(request).await.expect("a custodian").into_inner();
     (now.version, now.toml)
 }
@@ -36,13 +37,14 @@ async fn promise_4_a_registry_that_makes_a_custodian_a_steward_is_refused() {
     let world = World::start().await;
     let organisation = "\n[[organisation]]\nid = \"custodian\"\n\
         name = \"C\"\nmembers = [\"anna\", \"eva\"]\nstewards = [\"anna\", \"eva\"] # here\n";
-    let text = registry() + organisation;
+    let text = registry() + organisation + &key_table("custodian/anna") + &key_table("custodian/eva");
     let found = problems(&world, &text).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].0.starts_with("organisation[custodian].stewards"), "{found:?}");
     assert!(found[0].1.starts_with(&format!("line {}: ", line_of(&text, "# here"))), "{found:?}");
     assert_eq!(version(&world).await, (1, registry()));
-    world.apply(&text.replace("[\"anna\", \"eva\"] # here", "[\"eva\"]")).await.expect("eva is no custodian");
+    let eva = text.replace("[\"anna\", \"eva\"] # here", "[\"eva\"]").replace(&key_table("custodian/anna"), "");
+    world.apply(&eva).await.expect("eva is no custodian");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,19 +115,23 @@ async fn a_chain_cannot_be_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_changes_made_at_the_same_time_one_is_refused() {
+async fn of_two_changes_made_at_the_same_time_one_comes_into_force_and_the_other_is_stale() {
     let world = World::start().await;
     let client = world.client(CUSTODIAN).await;
     let change = |retention: &str| {
         let toml = edited("retention = \"10y\"", &format!("retention = \"{retention}\""));
         let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: Some(1) };
         let client = client.clone();
-        async move { outcome(client.registry().apply_registry(request).await) }
+        async move {
+            let proposed = client.registry().apply_registry(request).await.expect("valid").into_inner();
+            proposed.proposal.expect("it differs").proposal_id
+        }
     };
     let (one, other) = tokio::join!(change("5y"), change("6y"));
-    let mut said = [one, other];
+    let (one, other) = tokio::join!(world.sign_all(&one), world.sign_all(&other));
+    let mut said = [outcome(one), outcome(other)];
     said.sort();
-    assert_eq!(said, ["REGISTRY_CHANGED", "allowed"]);
+    assert_eq!(said, ["PROPOSAL_STALE", "allowed"]);
     assert_eq!(version(&world).await.0, 2);
     let dry = v1::ApplyRegistryRequest { toml: registry(), dry_run: true, expected_version: Some(1) };
     assert_eq!(outcome(client.registry().apply_registry(dry).await), "REGISTRY_CHANGED");

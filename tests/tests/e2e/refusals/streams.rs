@@ -9,7 +9,7 @@ use super::{BSNS, RECIPIENT, SOURCE, STUDY, live_convert, live_reidentify, outco
 
 fn open(elements: &[&str]) -> v1::PseudonymiseRequest {
     let elements = elements.iter().map(|e| (*e).to_owned()).collect();
-    let open = v1::PseudonymiseOpen { chain_id: STUDY.to_owned(), elements, deliver: 0 };
+    let open = v1::PseudonymiseOpen { chain_id: STUDY.to_owned(), elements, ..Default::default() };
     v1::PseudonymiseRequest { message: Some(v1::pseudonymise_request::Message::Open(open)) }
 }
 
@@ -72,7 +72,7 @@ async fn streams_under_a_grant_begin_with_open_once_too() {
     let (convert, reidentify) = (live_convert(&world, 10).await, live_reidentify(&world, 10).await);
     let (recipient, source) = (world.client(RECIPIENT).await, world.client(SOURCE).await);
     let sent = || batch(&[("bsn", &[])]);
-    let open = C::Open(v1::ConvertOpen { grant_id: convert });
+    let open = C::Open(v1::ConvertOpen { grant_id: convert, ..Default::default() });
     for (messages, answers) in [(vec![C::Batch(sent())], 0), (vec![open.clone(), C::Batch(sent()), open], 2)] {
         let messages = messages.into_iter().map(|m| v1::ConvertRequest { message: Some(m) });
         let messages: Vec<_> = messages.collect();

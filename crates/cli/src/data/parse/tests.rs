@@ -1,6 +1,6 @@
 //! What is sent, what stays, and what is refused here.
 
-use sluis_client::local::{Context, SourceKeys};
+use sluis_client::local::{Context, SendStep, SourceKeys};
 use sluis_client::{DateFormat, v1};
 
 use super::*;
@@ -56,7 +56,7 @@ pub(crate) fn parser(input: Input, rows: u32, limits: &v1::StreamLimits) -> (Par
         delimiter: input.delimiter,
         terminator: input.terminator,
         encoding: input.encoding,
-        columns: plans.iter().filter(|plan| !matches!(plan.step, Step::Drop)).count(),
+        columns: plans.iter().filter(|plan| plan.step.is_written()).count(),
     };
     (Parser::new(input.reader, plans, layout.clone(), BatchLimits::new(rows, limits)), layout)
 }
@@ -92,6 +92,31 @@ fn only_what_the_custodian_must_see_is_sent_and_the_rest_stays() {
     assert_eq!(sent(&batch, "visit"), ["2020-03-07", ""]);
     assert_eq!(pieces(&block, 0), ["f,", ",123,", ",\"Den Haag, NL\"\n"]);
     assert_eq!(pieces(&block, 1), ["m,", ",\"1,2\",", ",Ede\n"]);
+}
+
+#[test]
+fn a_column_that_is_only_sent_leaves_no_gap() {
+    for (header, rows, expected) in [
+        ("study-no,sex,bsn", "P-1,f,950000012\n", vec!["f,", "\n"]),
+        ("sex,study-no,bsn", "f,P-1,950000012\n", vec!["f,", "\n"]),
+        ("bsn,sex,study-no", "950000012,f,P-1\n", vec!["", ",f\n"]),
+    ] {
+        let input = Input::from_bytes(format!("{header}\n{rows}").as_bytes(), Encoding::Utf8).expect("readable");
+        let plan = |header: &String| match header.as_str() {
+            "sex" => ColumnPlan::keep(),
+            name => {
+                let step = if name == "bsn" { Step::Send(SendStep::Opaque) } else { Step::SendOnly(SendStep::Opaque) };
+                ColumnPlan { element: name.parse().ok(), step }
+            }
+        };
+        let plans = input.headers.iter().map(plan).collect();
+        let layout = Layout { delimiter: b',', terminator: b"\n", encoding: Encoding::Utf8, columns: 2 };
+        let mut parser = Parser::new(input.reader, plans, layout, BatchLimits::new(10, &limits()));
+        let (batch, block) = parser.next().expect("well-formed").expect("a row");
+        assert_eq!((batch.columns(), block.gaps), (2, 1), "{header}");
+        assert_eq!((sent(&batch, "bsn"), sent(&batch, "study-no")), (vec!["950000012".into()], vec!["P-1".into()]));
+        assert_eq!(pieces(&block, 0), expected, "{header}");
+    }
 }
 
 #[test]

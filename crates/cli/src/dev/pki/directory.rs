@@ -6,11 +6,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use sluis_client::Holder;
 use sluis_domain::Identity;
 use tempfile::NamedTempFile;
 
 use super::authority::Serial;
 use crate::error::CliError;
+use crate::key;
 use crate::profile::{ConfigFile, Profile};
 
 const ISSUED: &str = "issued.txt";
@@ -49,6 +51,12 @@ impl Directory {
         }
         write_private(&path, key.as_bytes())?;
         self.write(&format!("{name}.pem"), certificate)
+    }
+
+    /// Writes `name.key.toml`: the key of a member's certificate as the registry pins it, should they be a steward.
+    pub(super) fn write_key_table(&self, name: &str, certificate: &str) -> Result<(), CliError> {
+        let holder = Holder::from_pem(certificate.as_bytes())?;
+        self.write(&format!("{name}.key.toml"), &format!("{}\n", key::table(&holder)))
     }
 
     pub(super) fn write_crl(&self, crl: &str) -> Result<(), CliError> {

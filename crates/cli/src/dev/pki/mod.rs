@@ -5,6 +5,7 @@
 //! | `ca.pem`, `ca.key` | the authority; kept, so that running again can add members |
 //! | `server.pem`, `server.key` | the daemon's certificate |
 //! | `<organisation>/<member>.pem`, `.key` | a client certificate with exactly one URI SAN, the SPIFFE id |
+//! | `<organisation>/<member>.key.toml` | the member's public key as a `[[key]]` table of the registry |
 //! | `crl.pem` | the certificates that were revoked |
 //! | `issued.txt`, `revoked.txt` | serial and member, a line each: what `crl.pem` is made from |
 //! | `config.toml` | a profile per member for `sluis --config`, where the server is known |
@@ -120,6 +121,7 @@ impl PkiArgs {
                 let issued = authority.member(&self.trust_domain, member, self.days)?;
                 directory.remember_issued(&issued.serial, member)?;
                 directory.keep(&name, &issued.certificate, &issued.key)?;
+                directory.write_key_table(&name, &issued.certificate)?;
                 made.push(name);
             }
         }

@@ -1,8 +1,8 @@
-//! `sluis audit read`.
+//! `sluis audit read`: entries as a table or JSON lines.
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sluis_client::v1::{AuditEntry, KeyUse, ReadEntriesRequest, ReadEntriesResponse};
@@ -17,12 +17,6 @@ const PAGE: u32 = 2_000;
 /// How often `--follow` asks for more.
 const POLL: Duration = Duration::from_secs(2);
 
-/// The custodian's audit log (auditors)
-#[derive(Subcommand, Debug)]
-pub(crate) enum AuditCommand {
-    Read(ReadArgs),
-}
-
 /// Read the log: who did what, when, under which grant, with what outcome
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -30,6 +24,7 @@ EXAMPLES
   sluis audit read
   sluis audit read --from 1200 --limit 50
   sluis audit read --json | jq 'select(.outcome == \"refused\")'
+  sluis audit read --own
   sluis audit read --follow --json >> audit.jsonl")]
 pub(crate) struct ReadArgs {
     /// Sequence number to start from
@@ -38,6 +33,9 @@ pub(crate) struct ReadArgs {
     /// Stop after this many entries [default: all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Only what concerns your organisation: acts of its members, and acts on chains it owns (stewards, too)
+    #[arg(long)]
+    own: bool,
     /// Wait for further entries; stop with Ctrl-C
     #[arg(long)]
     follow: bool,
@@ -48,22 +46,14 @@ pub(crate) struct ReadArgs {
     connect: ConnectArgs,
 }
 
-impl AuditCommand {
-    pub(crate) async fn run(self) -> Result<Exit, CliError> {
-        match self {
-            Self::Read(args) => args.run().await,
-        }
-    }
-}
-
 impl ReadArgs {
-    async fn run(self) -> Result<Exit, CliError> {
+    pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
         let mut next = self.from;
         let mut left = self.limit.unwrap_or(usize::MAX);
         let mut headed = false;
         while left > 0 {
-            let mut page = read_page(&client, next).await?;
+            let mut page = read_page(&client, next, self.own).await?;
             page.entries.truncate(left);
             left -= page.entries.len();
             self.print(&page.entries, &mut headed)?;
@@ -95,14 +85,27 @@ fn page(entries: &[AuditEntry], headed: &mut bool) -> Table {
     if entries.is_empty() || std::mem::replace(headed, true) { table.continued() } else { table }
 }
 
-async fn read_page(client: &Client, from_sequence: u64) -> Result<ReadEntriesResponse, CliError> {
-    let request = ReadEntriesRequest { from_sequence, limit: PAGE };
+/// A page of the log, which may be shorter than asked for: the custodian bounds its answers in bytes too.
+pub(crate) async fn read_page(client: &Client, from_sequence: u64, own: bool) -> Result<ReadEntriesResponse, CliError> {
+    let request = ReadEntriesRequest { from_sequence, limit: PAGE, own };
     Ok(client.audit().read_entries(request).await.map_err(ClientError::from)?.into_inner())
 }
 
 fn table(entries: &[AuditEntry]) -> Table {
-    let mut table =
-        Table::new(["seq", "at", "act", "actor", "chain", "grant", "rows", "values", "rejected", "outcome"]);
+    let mut table = Table::new([
+        "seq",
+        "at",
+        "act",
+        "actor",
+        "chain",
+        "grant",
+        "rows",
+        "values",
+        "used",
+        "rejected",
+        "signed by",
+        "outcome",
+    ]);
     for entry in entries {
         let count = |number: u64| if number == 0 { "-".to_owned() } else { number.to_string() };
         table.row([
@@ -114,7 +117,9 @@ fn table(entries: &[AuditEntry]) -> Table {
             dash(&entry.grant_id),
             count(entry.rows),
             count(entry.values),
+            count(entry.counter),
             count(entry.rejected),
+            dash(&entry.signers.join(", ")),
             outcome(entry),
         ]);
     }
@@ -159,6 +164,8 @@ fn view(entry: &AuditEntry) -> Value {
         "outcome": entry.outcome,
         "reason": entry.reason,
         "registry_version": entry.registry_version,
+        "counter": entry.counter,
+        "signers": entry.signers,
         "canonical": HEXLOWER.encode(&entry.canonical),
     })
 }
@@ -193,6 +200,10 @@ mod tests {
             ..Default::default()
         };
         let lines = table(&[entry]).lines();
-        assert!(lines[1].ends_with("a -> b  -      -     -       -         refused: GRANT_EXPIRED"), "{}", lines[1]);
+        assert!(
+            lines[1].ends_with("a -> b  -      -     -       -     -         -          refused: GRANT_EXPIRED"),
+            "{}",
+            lines[1]
+        );
     }
 }

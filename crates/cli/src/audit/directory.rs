@@ -1,0 +1,129 @@
+//! An export on disk.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sluis_domain::audit::Entry;
+use sluis_tlog::{Bundle, Checkpoint, Note, decode_bundle};
+use sluis_verify::Files;
+use sluis_verify::export::{CHECKPOINT, registry_path};
+
+use crate::error::CliError;
+
+/// A directory that holds an export, or will.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(path.to_path_buf())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path of a file of the export; names are those that this program makes.
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file in one step: whoever reads sees the old content or the new.
+    pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<(), CliError> {
+        let path = self.at(name);
+        let directory = path.parent().unwrap_or(&self.0);
+        let write = || {
+            fs::create_dir_all(directory)?;
+            let mut file = tempfile::Builder::new()
+                .prefix(".sluis-")
+                .suffix(".part")
+                .permissions(Permissions::from_mode(0o644))
+                .tempfile_in(directory)?;
+            file.write_all(content)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            fs::File::open(directory)?.sync_all()
+        };
+        write().map_err(CliError::writing(&path))
+    }
+
+    /// As [`Self::write`], unless the file has that content already.
+    pub(super) fn put(&self, name: &str, content: &[u8]) -> Result<(), CliError> {
+        if self.read(name)?.as_deref() == Some(content) { Ok(()) } else { self.write(name, content) }
+    }
+
+    /// Removes a file or directory of the export, if it is there.
+    pub(super) fn remove(&self, name: &str) -> Result<(), CliError> {
+        let path = self.at(name);
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(CliError::writing(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing is in it, or it is not there.
+    pub(super) fn is_empty(&self) -> Result<bool, CliError> {
+        match fs::read_dir(&self.0) {
+            Ok(mut entries) => Ok(entries.next().is_none()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(CliError::reading(&self.0)(error)),
+        }
+    }
+
+    /// The head of the export, its signature not verified; `None` if there is none yet.
+    pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>, CliError> {
+        let Some(bytes) = self.read(CHECKPOINT)? else { return Ok(None) };
+        let parsed = Note::from_bytes(&bytes).ok().and_then(|note| note.text().parse().ok());
+        parsed.map(Some).ok_or_else(|| self.unsound(CHECKPOINT))
+    }
+
+    /// The entries of a bundle, in canonical bytes.
+    pub(crate) fn bundle(&self, bundle: &Bundle) -> Result<Vec<Vec<u8>>, CliError> {
+        let name = bundle.to_string();
+        let bytes = self.read(&name)?.ok_or_else(|| self.unsound(&name))?;
+        let entries = decode_bundle(&bytes, bundle.width()).map_err(|_| self.unsound(&name))?;
+        Ok(entries.into_iter().map(<[u8]>::to_vec).collect())
+    }
+
+    /// A registry text, not verified.
+    pub(crate) fn registry(&self, version: u64) -> Result<Option<String>, CliError> {
+        let bytes = self.read(&registry_path(version))?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// All entries up to the head, not verified.
+    pub(crate) fn entries(&self, mut each: impl FnMut(u64, &Entry)) -> Result<(), CliError> {
+        let head = self.checkpoint()?.ok_or_else(|| self.unsound(CHECKPOINT))?;
+        let mut sequence = 0;
+        for bundle in Bundle::all(head.size()) {
+            for bytes in self.bundle(&bundle)? {
+                let entry = Entry::decode(&bytes).map_err(|_| self.unsound(&bundle.to_string()))?;
+                each(sequence, &entry);
+                sequence += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn unsound(&self, name: &str) -> CliError {
+        let path = self.0.display();
+        CliError::input(format!(
+            "{path} is not a sound export: {name} is missing or damaged; `sluis audit verify` says more"
+        ))
+    }
+}
+
+impl Files for Directory {
+    type Error = CliError;
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CliError> {
+        let path = self.at(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(CliError::reading(&path)(error)),
+        }
+    }
+}

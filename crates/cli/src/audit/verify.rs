@@ -1,0 +1,105 @@
+//! `sluis audit verify`: checks an export offline.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use sluis_verify::{Checked, Problem};
+
+use super::directory::Directory;
+use super::progress::Progress;
+use super::read_key;
+use crate::error::{CliError, Exit};
+use crate::output::{self, safe};
+
+/// Check an export offline: signatures, tree, every approval and counter; names the first wrong entry
+///
+/// Needs no custodian and no network. The key is what you trust: have it from the custodian in person, or from the first
+/// export that you verified. A key that was rotated since is followed through the handovers. Exit code 1: something is
+/// wrong.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+EXAMPLES
+  sluis audit verify audit-2026 --key custodian.vkey
+  sluis audit verify audit-2026 --key custodian.vkey --json | jq .problems")]
+pub(crate) struct VerifyArgs {
+    /// Directory that `sluis audit export` wrote
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// The log's verifier key, as text (`name+hash+base64`) or a file that holds it
+    #[arg(long, value_name = "KEY", visible_alias = "log-key")]
+    key: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl VerifyArgs {
+    pub(super) fn run(self) -> Result<Exit, CliError> {
+        let key = read_key(&self.key)?;
+        if !self.directory.is_dir() {
+            return Err(CliError::input(format!("{} is not a directory", self.directory.display())));
+        }
+        let progress = Progress::new(0);
+        let verdict =
+            sluis_verify::verify(&Directory::new(&self.directory), &key, &mut |done, of| progress.set(done, of))?;
+        drop(progress);
+        match verdict {
+            Ok(checked) => self.right(&checked),
+            Err(problems) => self.wrong(&problems),
+        }
+    }
+
+    fn right(&self, checked: &Checked) -> Result<Exit, CliError> {
+        let (state, checkpoint) = (&checked.state, &checked.checkpoint);
+        let custodians: Vec<_> = state.custodians().iter().map(|custodian| custodian.identity.to_string()).collect();
+        if self.json {
+            output::json(&json!({
+                "valid": true, "problems": [], "origin": checkpoint.origin(), "entries": checkpoint.size(),
+                "root": HEXLOWER.encode(checkpoint.root()), "tiles": checked.tiles, "bundles": checked.bundles,
+                "handovers": checked.handovers, "signatures": state.signatures(), "grants": state.grants().len(),
+                "proposals": state.proposals().len(), "registry_version": state.registry_version(),
+                "custodians": custodians, "custodian_lists": state.custodian_lists(), "erasures": state.opt_outs(),
+                "restores": state.restores(),
+            }))?;
+            return Ok(Exit::Done);
+        }
+        output::line(format!("the log {} is whole: {} entries", safe(checkpoint.origin()), checkpoint.size()))?;
+        let facts = [
+            ("head", format!("signed; {} handovers to a new key", checked.handovers)),
+            ("tree", format!("{} tiles and {} bundles fit it", checked.tiles, checked.bundles)),
+            ("signatures", format!("{} of stewards, custodians and grantees are genuine", state.signatures())),
+            ("grants", format!("{}, used as approved", state.grants().len())),
+            ("registry", format!("version {}, every change signed", state.registry_version())),
+            ("proposals", state.proposals().len().to_string()),
+            ("custodians", custodians.join(", ")),
+        ];
+        for (name, fact) in facts {
+            output::line(format!("{name:<12}{}", safe(&fact)))?;
+        }
+        if state.custodian_lists() > 1 {
+            output::warn(format!(
+                "the custodians were named {} times: look at the entries `custodians`",
+                state.custodian_lists()
+            ));
+        }
+        if state.restores() > 0 {
+            output::warn(format!(
+                "an older store was restored {} times: look at the entries `restore`",
+                state.restores()
+            ));
+        }
+        Ok(Exit::Done)
+    }
+
+    fn wrong(&self, problems: &[Problem]) -> Result<Exit, CliError> {
+        if self.json {
+            let view = |problem: &Problem| json!({ "entry": problem.sequence(), "problem": problem.to_string() });
+            output::json(&json!({ "valid": false, "problems": problems.iter().map(view).collect::<Vec<_>>() }))?;
+            return Ok(Exit::Refused);
+        }
+        let texts: Vec<_> = problems.iter().map(|problem| safe(&problem.to_string())).collect();
+        Err(CliError::Wrong(format!("{} is wrong: {}", self.directory.display(), texts.join("\n  also: "))))
+    }
+}

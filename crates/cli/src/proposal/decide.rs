@@ -1,0 +1,82 @@
+//! A yes or a no to a proposal.
+
+use sluis_client::v1::{Proposal, ProposalKind, ProposalState, RejectProposalRequest, SignProposalRequest};
+use sluis_client::{Client, ClientError};
+use sluis_domain::statement::Deed;
+
+use super::{Named, fetch, present, view, what_is_missing};
+use crate::error::{CliError, Exit};
+use crate::output::{self, Paint};
+
+/// Which.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Decision {
+    Sign,
+    Reject,
+}
+
+/// Shows the proposal, asks, signs on this machine, and sends. `only`: a proposal of this kind.
+pub(crate) async fn decide(
+    named: &Named,
+    yes: bool,
+    decision: Decision,
+    only: Option<ProposalKind>,
+) -> Result<Exit, CliError> {
+    let client = named.connect.connect().await?;
+    let (wire, checked) = fetch(&client, &named.proposal).await?;
+    if only.is_some_and(|kind| kind != wire.kind()) {
+        let kind = view::kind_word(&wire);
+        return Err(CliError::usage(format!("that is no registry change but: {kind}; see `sluis proposal show`")));
+    }
+    if wire.kind() == ProposalKind::Registry && wire.state() == ProposalState::Open && checked.registry.is_none() {
+        return Err(ClientError::Protocol("a proposed registry without its text").into());
+    }
+    let paint = if named.json { Paint::stderr() } else { Paint::stdout() };
+    for text in view::lines(&wire, &checked, paint) {
+        if named.json { output::note(text) } else { output::line(text)? }
+    }
+    if !yes {
+        let question = match decision {
+            Decision::Sign => "Sign this proposal?",
+            Decision::Reject => "Reject this proposal, for good?",
+        };
+        output::confirm(question, "there is no terminal to ask on: look at it with `sluis proposal show`, then give --yes")?;
+    }
+    let after = match decision {
+        Decision::Sign => sign(&client, &wire).await?,
+        Decision::Reject => reject(&client, &wire).await?,
+    };
+    report(&after, named.json, decision)
+}
+
+/// Signs a proposal that was shown and checked.
+pub(crate) async fn sign(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
+    let signature = client.sign(Deed::SignProposal, &wire.origin, &wire.canonical)?.into();
+    let request = SignProposalRequest { proposal_id: wire.proposal_id.clone(), signature };
+    let answer = client.proposals().sign_proposal(request).await.map_err(ClientError::from)?.into_inner();
+    Ok(present(answer.proposal)?)
+}
+
+async fn reject(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
+    let signature = client.sign(Deed::RejectProposal, &wire.origin, &wire.canonical)?.into();
+    let request = RejectProposalRequest { proposal_id: wire.proposal_id.clone(), signature };
+    let answer = client.proposals().reject_proposal(request).await.map_err(ClientError::from)?.into_inner();
+    Ok(present(answer.proposal)?)
+}
+
+fn report(after: &Proposal, json: bool, decision: Decision) -> Result<Exit, CliError> {
+    if json {
+        output::json(&view::json(after))?;
+        return Ok(Exit::Done);
+    }
+    output::line("")?;
+    let done = match decision {
+        Decision::Sign => "signed",
+        Decision::Reject => "said no",
+    };
+    output::line(format!("{done}; {} is {}", after.proposal_id, view::state_word(after)))?;
+    for text in what_is_missing(after).iter().filter(|_| decision == Decision::Sign) {
+        output::line(text)?;
+    }
+    Ok(Exit::Done)
+}

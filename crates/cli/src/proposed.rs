@@ -1,0 +1,25 @@
+//! What was just proposed, and who must sign it.
+
+use sluis_client::checked;
+use sluis_client::v1::Proposal;
+
+use crate::error::{CliError, Exit};
+use crate::output::{self, Paint};
+use crate::proposal::{self, view};
+
+/// Shows a new proposal, read from the bytes that are signed, and how it goes on.
+///
+/// # Errors
+/// [`CliError::Client`] for an answer without a proposal or with one that does not say what it should, and those of the
+/// output.
+pub(crate) fn print(proposed: Option<Proposal>, as_json: bool) -> Result<Exit, CliError> {
+    let wire = proposal::present(proposed)?;
+    let checked = checked::proposal(&wire)?;
+    if as_json {
+        output::json(&view::json(&wire))?;
+        return Ok(Exit::Done);
+    }
+    let lines = view::lines(&wire, &checked, Paint::stdout());
+    lines.into_iter().chain(proposal::what_is_missing(&wire)).try_for_each(output::line)?;
+    Ok(Exit::Done)
+}

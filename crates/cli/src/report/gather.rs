@@ -1,0 +1,402 @@
+//! Goes through the entries and adds up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sluis_domain::audit::{Act, Entry, Outcome};
+use sluis_domain::grant::{Approval, End, Ended, Grant, Kind, Record, State};
+use sluis_domain::proposal::{Matter, Proposal};
+use sluis_domain::{ChainId, GrantId, Identity, Kid, OrganisationId, Reason, Signed, Timestamp};
+
+use super::model::{
+    Amount, ChainUse, CustodyAct, GrantUse, KeyVersion, MonthUse, ProposalRow, QuotaAlarm, Refused, Report, Work,
+};
+use super::period::{Day, days, month};
+
+/// A report in the making. It takes all entries of the log up to the end of the period, from the first on: what a grant is
+/// and how old a key is stands before the period.
+pub(super) struct Gather {
+    period: (Day, Day),
+    now: Timestamp,
+    organisation: Option<OrganisationId>,
+    owned: BTreeSet<ChainId>,
+    entries: u64,
+    work: BTreeMap<[String; 5], Amount>,
+    chains: BTreeMap<(String, &'static str), Amount>,
+    months: BTreeMap<(String, &'static str), Amount>,
+    grants: BTreeMap<GrantId, GrantBook>,
+    refusals: BTreeMap<[String; 3], (u64, Timestamp)>,
+    quotas: BTreeMap<[String; 3], (u64, Timestamp, Timestamp)>,
+    keys: BTreeMap<Kid, KeyBook>,
+    proposals: BTreeMap<[u8; 32], ProposalBook>,
+    custody: Vec<CustodyAct>,
+}
+
+struct GrantBook {
+    record: Record,
+    used: u64,
+    touched: bool,
+    in_period: Amount,
+}
+
+struct KeyBook {
+    chain: String,
+    namespace: String,
+    first: Timestamp,
+    last_used: Option<Timestamp>,
+    ended: &'static str,
+}
+
+struct ProposalBook {
+    row: ProposalRow,
+    touched: bool,
+}
+
+impl Gather {
+    pub(super) fn new(
+        from: Day,
+        to: Day,
+        organisation: Option<OrganisationId>,
+        owned: BTreeSet<ChainId>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            period: (from, to),
+            now,
+            organisation,
+            owned,
+            entries: 0,
+            work: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            months: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            refusals: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            custody: Vec::new(),
+        }
+    }
+
+    pub(super) fn take(&mut self, entry: &Entry) {
+        if entry.at >= self.period.1.end() || !self.concerns(entry) {
+            return;
+        }
+        let inside = entry.at >= self.period.0.start();
+        self.entries += u64::from(inside);
+        match entry.outcome {
+            Outcome::Refused(reason) if inside => self.refused(entry, reason),
+            Outcome::Refused(_) => {}
+            Outcome::Done => self.done(entry, inside),
+        }
+        if inside && is_custody(entry.act) {
+            self.custody.push(custody(entry));
+        }
+    }
+
+    /// Without an organisation everything does.
+    fn concerns(&self, entry: &Entry) -> bool {
+        let Some(organisation) = &self.organisation else { return true };
+        let of = |identity: &Identity| identity.organisation == *organisation;
+        entry.actor.as_ref().is_some_and(of)
+            || entry.signatures.iter().any(|(signer, _)| of(signer))
+            || [&entry.chain, &entry.to_chain].into_iter().flatten().any(|chain| self.owned.contains(chain))
+    }
+
+    fn done(&mut self, entry: &Entry, inside: bool) {
+        self.keys(entry);
+        match entry.act {
+            Act::Pseudonymise | Act::Convert | Act::Reidentify | Act::Import => self.batch(entry, inside),
+            Act::RequestGrant | Act::ApproveGrant | Act::DenyGrant | Act::RevokeGrant => self.grant(entry, inside),
+            Act::Propose | Act::SignProposal | Act::RejectProposal => self.proposal(entry, inside),
+            Act::ApplyRegistry | Act::CutEscrow | Act::OptOut | Act::DestroyVersion => self.effect(entry),
+            Act::AcceptRestore => {
+                for book in self.grants.values_mut() {
+                    if let Some(ended) = entry.actor.as_ref().and_then(|by| book.record.end_by_restore(by, entry.at)) {
+                        book.record = ended;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn batch(&mut self, entry: &Entry, inside: bool) {
+        if let Some(book) = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id)) {
+            book.used = book.used.max(entry.counter);
+            if inside {
+                book.touched = true;
+                add(&mut book.in_period, entry);
+            }
+        }
+        if !inside {
+            return;
+        }
+        let act = entry.act.as_str();
+        let id = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let grant = id(entry.grant.as_ref().map(GrantId::as_str));
+        add(self.work.entry([who(entry), act.into(), place(entry), grant, entry.purpose.clone()]).or_default(), entry);
+        let chains = [&entry.chain, &entry.to_chain].into_iter().flatten().collect::<BTreeSet<_>>();
+        for chain in chains {
+            add(self.chains.entry((chain.to_string(), act)).or_default(), entry);
+        }
+        add(self.months.entry((month(entry.at), act)).or_default(), entry);
+    }
+
+    fn grant(&mut self, entry: &Entry, inside: bool) {
+        let Some(id) = &entry.grant else { return };
+        if entry.act == Act::RequestGrant {
+            if let Ok(grant) = Grant::decode(&entry.detail) {
+                let book =
+                    GrantBook { record: Record::new(grant), used: 0, touched: inside, in_period: Amount::default() };
+                self.grants.insert(id.clone(), book);
+            }
+            return;
+        }
+        let (Some(book), Some(by)) = (self.grants.get_mut(id), &entry.actor) else { return };
+        book.touched |= inside;
+        let ended = |how| Some(Ended { how, by: by.clone(), at: entry.at, signed: None });
+        match entry.act {
+            Act::ApproveGrant => book.record.approvals.push(Approval {
+                steward: by.clone(),
+                at: entry.at,
+                registry_version: entry.registry_version,
+                signed: Signed { signature: Vec::new(), certificate: Vec::new() },
+            }),
+            Act::DenyGrant => book.record.ended = ended(End::Denied),
+            _ => book.record.ended = ended(End::Revoked),
+        }
+    }
+
+    fn proposal(&mut self, entry: &Entry, inside: bool) {
+        let Some(digest) = entry.object_digest else { return };
+        if entry.act == Act::Propose {
+            if let Ok(proposal) = Proposal::decode(&entry.detail) {
+                self.proposals.insert(digest, ProposalBook { row: proposed(&proposal), touched: inside });
+            }
+        } else if let Some(book) = self.proposals.get_mut(&digest) {
+            book.touched |= inside;
+            match entry.act {
+                Act::SignProposal => book.row.signed_by.push(who(entry)),
+                _ => book.row.outcome = format!("rejected by {}", who(entry)),
+            }
+        }
+    }
+
+    /// A proposal came into effect; the entry names it in its detail.
+    fn effect(&mut self, entry: &Entry) {
+        let named = entry.detail.get(2..).and_then(|id| std::str::from_utf8(id).ok()).unwrap_or_default();
+        for book in self.proposals.values_mut().filter(|book| book.row.proposal == named) {
+            book.row.outcome = match entry.act {
+                Act::ApplyRegistry => format!("effective: registry version {}", entry.registry_version),
+                _ => "effective".to_owned(),
+            };
+        }
+    }
+
+    fn keys(&mut self, entry: &Entry) {
+        let chains = [&entry.to_chain, &entry.chain];
+        for used in &entry.keys {
+            // Of a conversion it is not said which chain a version belongs to: its first entry said so.
+            let chain = chains.into_iter().flatten().next().map_or_else(String::new, ToString::to_string);
+            let namespace =
+                used.namespace.as_ref().map_or_else(|| "encrypted elements".to_owned(), ToString::to_string);
+            let book = self.keys.entry(used.kid).or_insert(KeyBook {
+                chain,
+                namespace,
+                first: entry.at,
+                last_used: None,
+                ended: "",
+            });
+            match entry.act {
+                Act::DisableVersion => book.ended = "disabled",
+                Act::DestroyVersion | Act::ExpireChain => book.ended = "destroyed",
+                Act::CutEscrow => book.ended = "escrow cut",
+                _ if used.values > 0 => book.last_used = Some(entry.at),
+                _ => {}
+            }
+        }
+    }
+
+    fn refused(&mut self, entry: &Entry, reason: Reason) {
+        let count = self.refusals.entry([who(entry), entry.act.as_str().into(), reason.code().into()]);
+        let (times, last) = count.or_insert((0, entry.at));
+        (*times, *last) = (*times + 1, (*last).max(entry.at));
+        if is_quota(reason) {
+            let place = entry.grant.as_ref().map_or_else(|| place(entry), ToString::to_string);
+            let count = self.quotas.entry([who(entry), place, reason.code().into()]);
+            let (times, _, last) = count.or_insert((0, entry.at, entry.at));
+            (*times, *last) = (*times + 1, (*last).max(entry.at));
+        }
+    }
+
+    pub(super) fn finish(self) -> Report {
+        let end = self.period.1.end().min(self.now);
+        let grants = self.grants.values().filter_map(|book| grant_use(book, end)).collect();
+        Report {
+            from: self.period.0.to_string(),
+            to: self.period.1.to_string(),
+            organisation: self.organisation.map(|organisation| organisation.to_string()),
+            made_at: self.now.to_string(),
+            entries: self.entries,
+            work: self
+                .work
+                .into_iter()
+                .map(|([who, act, chain, grant, purpose], amount)| Work { who, act, chain, grant, purpose, amount })
+                .collect(),
+            chains: self
+                .chains
+                .into_iter()
+                .map(|((chain, act), amount)| ChainUse { chain, act: act.into(), amount })
+                .collect(),
+            months: self
+                .months
+                .into_iter()
+                .map(|((month, act), amount)| MonthUse { month, act: act.into(), amount })
+                .collect(),
+            grants,
+            refusals: self
+                .refusals
+                .into_iter()
+                .map(|([who, act, reason], (times, last))| Refused { who, act, reason, times, last: last.to_string() })
+                .collect(),
+            quota_alarms: self
+                .quotas
+                .into_iter()
+                .map(|([who, place, reason], (times, first, last))| {
+                    let (first, last) = (first.to_string(), last.to_string());
+                    QuotaAlarm { who, place, reason, times, first, last }
+                })
+                .collect(),
+            keys: self.keys.into_iter().map(|(kid, book)| key_version(kid, book, end)).collect(),
+            proposals: self.proposals.into_values().filter(|book| book.touched).map(|book| book.row).collect(),
+            custody: self.custody,
+        }
+    }
+}
+
+fn add(amount: &mut Amount, entry: &Entry) {
+    amount.batches += 1;
+    amount.rows += entry.rows;
+    amount.values += entry.values;
+    amount.rejected += entry.rejected;
+}
+
+fn who(entry: &Entry) -> String {
+    entry.actor.as_ref().map_or_else(|| "the daemon".to_owned(), ToString::to_string)
+}
+
+fn place(entry: &Entry) -> String {
+    match (&entry.chain, &entry.to_chain) {
+        (Some(chain), Some(to)) => format!("{chain} -> {to}"),
+        (Some(chain), None) => chain.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn is_quota(reason: Reason) -> bool {
+    matches!(reason, Reason::QuotaSubjects | Reason::QuotaRejected | Reason::QuotaRequests | Reason::GrantDailyLimit)
+}
+
+/// What is done to keys, log and store.
+fn is_custody(act: Act) -> bool {
+    matches!(
+        act,
+        Act::Initialise
+            | Act::Custodians
+            | Act::RotateChain
+            | Act::DisableVersion
+            | Act::DestroyVersion
+            | Act::CutEscrow
+            | Act::CreateBackup
+            | Act::Unseal
+            | Act::Seal
+            | Act::RotateKek
+            | Act::RotateAuditKey
+            | Act::AcceptRestore
+            | Act::WarnRetention
+            | Act::ExpireChain
+            | Act::OptOut
+            | Act::EraseSubjects
+    )
+}
+
+fn custody(entry: &Entry) -> CustodyAct {
+    CustodyAct {
+        at: entry.at.to_string(),
+        who: who(entry),
+        act: entry.act.as_str().to_owned(),
+        about: place(entry),
+        signed_by: entry.signatures.iter().map(|(signer, _)| signer.to_string()).collect(),
+        outcome: match entry.outcome {
+            Outcome::Done => "done".to_owned(),
+            Outcome::Refused(reason) => format!("refused: {}", reason.code()),
+        },
+    }
+}
+
+/// A grant that was touched in the period or is open at its end; `None` for others.
+fn grant_use(book: &GrantBook, end: Timestamp) -> Option<GrantUse> {
+    let (grant, state) = (&book.record.grant, book.record.state(end, book.used));
+    let open = matches!(state, State::Requested | State::Approved);
+    (open || book.touched).then(|| GrantUse {
+        grant: grant.id.to_string(),
+        kind: match &grant.terms.kind {
+            Kind::Convert { from, to, .. } => format!("convert {} -> {}", from.0, to.0),
+            Kind::Reidentify { chain, .. } => format!("re-identify {chain}"),
+        },
+        grantee: grant.grantee.to_string(),
+        requester: grant.requester.to_string(),
+        purpose: grant.terms.purpose.clone(),
+        legal_basis: grant.terms.legal_basis.clone(),
+        approved_by: book.record.approvals.iter().map(|approval| approval.steward.to_string()).collect(),
+        ended_by: book.record.ended.as_ref().map_or_else(String::new, |ended| ended.by.to_string()),
+        state: state_text(state).to_owned(),
+        open,
+        used: book.used,
+        remaining: if open { grant.terms.max_values.saturating_sub(book.used) } else { 0 },
+        not_after: grant.terms.not_after.to_string(),
+        in_period: book.in_period,
+    })
+}
+
+fn state_text(state: State) -> &'static str {
+    match state {
+        State::Requested => "requested",
+        State::Approved => "approved",
+        State::Denied => "denied",
+        State::Expired => "expired",
+        State::Exhausted => "exhausted",
+        State::Revoked => "revoked",
+    }
+}
+
+fn key_version(kid: Kid, book: KeyBook, end: Timestamp) -> KeyVersion {
+    KeyVersion {
+        kid: kid.to_string(),
+        chain: book.chain,
+        namespace: book.namespace,
+        first_seen: book.first.to_string(),
+        age_days: days(book.first, end),
+        last_used: book.last_used.map_or_else(String::new, |at| at.to_string()),
+        ended: book.ended.to_owned(),
+    }
+}
+
+fn proposed(proposal: &Proposal) -> ProposalRow {
+    ProposalRow {
+        proposal: proposal.id.to_string(),
+        matter: match &proposal.matter {
+            Matter::Registry { base_version, .. } => format!("registry after version {base_version}"),
+            Matter::DestroyVersion { kid, chain, .. } => format!("destroy version {kid} of {chain}"),
+            Matter::CutEscrow { kid, chain, .. } => format!("cut escrow of {kid} of {chain}"),
+            Matter::Erase { namespace } => format!("erase a subject of {namespace}"),
+        },
+        proposer: proposal.proposer.to_string(),
+        proposed_at: proposal.at.to_string(),
+        signed_by: Vec::new(),
+        outcome: "open".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use sluis_domain::audit::KeyUse;
+use sluis_domain::grant::{OutputOrder, Terms};
+
+use super::*;
+use crate::report::{html, sections};
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).expect("RFC 3339")
+}
+
+fn entry(time: &str, act: Act, actor: &str) -> Entry {
+    let mut entry = Entry::new(at(time), act, 1);
+    entry.actor = actor.parse().ok();
+    entry
+}
+
+fn grant() -> Grant {
+    let id = || "bsn".parse().expect("an id");
+    let chain = |name: &str| name.parse().expect("an id");
+    Grant {
+        id: "g-1".parse().expect("an id"),
+        terms: Terms {
+            kind: Kind::Convert { from: (chain("a"), id()), to: (chain("b"), id()), order: OutputOrder::Ordered },
+            purpose: "<script>alert(1)</script>".into(),
+            legal_basis: "consent".into(),
+            max_values: 100,
+            max_values_per_day: None,
+            not_before: Some(at("2025-12-01T00:00:00Z")),
+            not_after: at("2027-01-01T00:00:00Z"),
+        },
+        namespaces: vec![None],
+        grantee: "uni".parse().expect("an id"),
+        requester: "uni/etl".parse().expect("an identity"),
+        requested_at: at("2025-12-01T00:00:00Z"),
+        registry_version: 1,
+        required: vec!["uni".parse().expect("an id")],
+    }
+}
+
+fn log() -> Vec<Entry> {
+    let mut request = entry("2025-12-01T00:00:00Z", Act::RequestGrant, "uni/etl");
+    (request.grant, request.detail) = (Some(grant().id), grant().encode());
+    (request.chain, request.to_chain) = ("a".parse().ok(), "b".parse().ok());
+    let mut approve = entry("2025-12-02T00:00:00Z", Act::ApproveGrant, "uni/s1");
+    approve.grant = Some(grant().id);
+    let batch = |time, act, actor, values| {
+        let mut batch = entry(time, act, actor);
+        (batch.rows, batch.values, batch.rejected) = (values + 1, values, 1);
+        batch.chain = "a".parse().ok();
+        batch.keys = vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(7).expect("not zero"), values }];
+        batch
+    };
+    let early = batch("2025-12-31T23:59:59.999Z", Act::Pseudonymise, "clinic/etl", 1000);
+    let first = batch("2026-01-01T00:00:00Z", Act::Pseudonymise, "clinic/etl", 10);
+    let second = batch("2026-02-28T23:59:59.999Z", Act::Pseudonymise, "clinic/etl", 20);
+    let mut convert = batch("2026-02-01T00:00:00Z", Act::Convert, "uni/etl", 30);
+    (convert.to_chain, convert.grant, convert.counter) = ("b".parse().ok(), Some(grant().id), 30);
+    convert.purpose = grant().terms.purpose;
+    let late = batch("2026-03-01T00:00:00Z", Act::Pseudonymise, "clinic/etl", 5000);
+    let mut refused = entry("2026-02-02T00:00:00Z", Act::Pseudonymise, "clinic/etl");
+    refused.outcome = Outcome::Refused(Reason::QuotaSubjects);
+    refused.chain = "a".parse().ok();
+    let backup = entry("2026-02-03T00:00:00Z", Act::CreateBackup, "c/anna");
+    vec![request, approve, early, first, second, convert, late, refused.clone(), refused, backup]
+}
+
+fn report(organisation: Option<&str>, owned: &[&str]) -> Report {
+    let day = |text: &str| text.parse::<Day>().expect("a day");
+    let owned = owned.iter().map(|id| id.parse().expect("an id")).collect();
+    let organisation = organisation.and_then(|id| id.parse().ok());
+    let mut gather = Gather::new(day("2026-01-01"), day("2026-02-28"), organisation, owned, at("2026-06-01T00:00:00Z"));
+    log().iter().for_each(|entry| gather.take(entry));
+    gather.finish()
+}
+
+#[test]
+fn the_period_has_its_first_and_last_day_and_no_more() {
+    let report = report(None, &[]);
+    assert_eq!(report.entries, 6);
+    let months: Vec<_> = report.months.iter().map(|m| (m.month.as_str(), m.act.as_str(), m.amount.values)).collect();
+    assert_eq!(months, [("2026-01", "pseudonymise", 10), ("2026-02", "convert", 30), ("2026-02", "pseudonymise", 20)]);
+    let chains: Vec<_> = report.chains.iter().map(|c| (c.chain.as_str(), c.act.as_str(), c.amount.values)).collect();
+    assert_eq!(chains, [("a", "convert", 30), ("a", "pseudonymise", 30), ("b", "convert", 30)]);
+    assert_eq!(report.work[0].amount, Amount { batches: 2, rows: 32, values: 30, rejected: 2 });
+    assert_eq!(report.custody.len(), 1);
+}
+
+#[test]
+fn grants_keys_and_alarms_are_known_from_before_the_period() {
+    let report = report(None, &[]);
+    let grant = &report.grants[0];
+    assert!(grant.open);
+    assert_eq!((grant.state.as_str(), grant.used, grant.remaining, grant.in_period.batches), ("approved", 30, 70, 1));
+    assert_eq!(grant.approved_by, ["uni/s1"]);
+    let key = &report.keys[0];
+    assert_eq!((key.kid.as_str(), key.first_seen.as_str(), key.age_days), ("00000007", "2025-12-31T23:59:59.999Z", 59));
+    assert_eq!((report.refusals[0].reason.as_str(), report.refusals[0].times), ("QUOTA_SUBJECTS", 2));
+    assert_eq!((report.quota_alarms[0].place.as_str(), report.quota_alarms[0].times), ("a", 2));
+}
+
+#[test]
+fn an_organisation_sees_its_members_and_its_chains() {
+    assert_eq!(report(Some("clinic"), &[]).entries, 4);
+    assert_eq!(report(Some("uni"), &[]).entries, 1);
+    assert_eq!(report(Some("uni"), &["a"]).entries, 5);
+    assert_eq!(report(Some("other"), &[]).entries, 0);
+}
+
+#[test]
+fn the_page_is_self_contained_and_escaped() {
+    let page = html::page(&report(None, &[]));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !page.contains("<script"));
+    for outside in ["http://", "https://", "src=", "href=", "url(", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert_eq!(page.matches("<svg").count(), 3);
+    for section in sections::all(&report(None, &[])) {
+        assert!(page.contains(section.title) && section.rows.iter().all(|row| row.len() == section.headings.len()));
+    }
+}
+
+#[test]
+fn the_report_as_json_keeps_its_names() {
+    let json = serde_json::to_value(report(None, &[])).expect("plain data");
+    assert_eq!(json["months"][0]["values"], 10);
+    assert_eq!(json["grants"][0]["remaining"], 70);
+    assert_eq!(json["quota_alarms"][0]["reason"], "QUOTA_SUBJECTS");
+}

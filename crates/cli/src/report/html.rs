@@ -1,0 +1,80 @@
+//! The report as one HTML page: no script, nothing from elsewhere, everything escaped.
+
+use std::collections::BTreeMap;
+
+use super::chart::bars;
+use super::model::Report;
+use super::sections;
+
+const STYLE: &str = "\
+:root{color-scheme:light}body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;background:#fff;max-width:72rem;\
+margin:2rem auto;padding:0 1rem}h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem;\
+border-bottom:1px solid #d0d7de;padding-bottom:.2rem}p{margin:.25rem 0;color:#57606a}table{border-collapse:collapse;\
+width:100%;font-size:13px}th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #eaeef2;vertical-align:top;\
+overflow-wrap:anywhere}th{background:#f6f8fa}td.n{text-align:right;font-variant-numeric:tabular-nums}figure{margin:1rem 0}\
+figcaption{font-weight:600;margin-bottom:.25rem}svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}\
+svg rect{fill:#3b6ea5}svg text{fill:#1b1f24}.wide{overflow-x:auto}@media print{body{margin:0;max-width:none}\
+h2{break-after:avoid}tr,figure{break-inside:avoid}.wide{overflow:visible}}";
+
+/// The whole page.
+pub(super) fn page(report: &Report) -> String {
+    let title = escape(&sections::title(report));
+    let mut html = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width,initial-scale=1\"><meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>{title}</title><style>{STYLE}</style></head><body>\n\
+         <h1>{title}</h1><p>Made by sluis at {}. It holds no identifier, value or pseudonym.</p>\n",
+        escape(&report.made_at)
+    );
+    html.push_str(&bars("Values per month", &sum(report.months.iter().map(|m| (&m.month, m.amount.values)))));
+    html.push_str(&bars("Values per chain", &sum(report.chains.iter().map(|c| (&c.chain, c.amount.values)))));
+    html.push_str(&bars("Refused attempts by reason", &sum(report.refusals.iter().map(|r| (&r.reason, r.times)))));
+    for section in sections::all(report) {
+        html.push_str(&table(&section));
+    }
+    html.push_str("</body></html>\n");
+    html
+}
+
+fn sum<'a>(parts: impl Iterator<Item = (&'a String, u64)>) -> Vec<(String, u64)> {
+    let mut sums = BTreeMap::new();
+    for (name, value) in parts {
+        *sums.entry(name.clone()).or_insert(0) += value;
+    }
+    sums.into_iter().collect()
+}
+
+fn table(section: &sections::Section) -> String {
+    let mut html = format!("<h2>{}</h2>\n", escape(section.title));
+    if section.rows.is_empty() {
+        return html + "<p>none</p>\n";
+    }
+    html.push_str("<div class=\"wide\"><table><thead><tr>");
+    section.headings.iter().for_each(|heading| html.push_str(&format!("<th>{}</th>", escape(heading))));
+    html.push_str("</tr></thead><tbody>\n");
+    for row in &section.rows {
+        html.push_str("<tr>");
+        for cell in row {
+            let number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+            html.push_str(&format!("<td{}>{}</td>", if number { " class=\"n\"" } else { "" }, escape(cell)));
+        }
+        html.push_str("</tr>\n");
+    }
+    html + "</tbody></table></div>\n"
+}
+
+/// Text of others as HTML text or attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in crate::output::safe(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,144 @@
+//! `sluis unseal`, `sluis seal` and `sluis seal-status`.
+
+use clap::Args;
+use serde_json::{Value, json};
+use sluis_client::v1::{GetSealStatusRequest, GetSealStatusResponse, SealRequest, UnsealRequest};
+use sluis_client::{ClientError, Zeroizing};
+
+use crate::connect::ConnectArgs;
+use crate::error::{CliError, Exit};
+use crate::{output, secret};
+
+/// Present your share of the custodian's key, so that it can open its keyring (custodians)
+///
+/// The share is one line of standard input; at a terminal it is asked for and not shown. It is never an argument, because
+/// others on this machine can see those. A custodian whose key is not in shares is opened again with --fetch.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis unseal\n  sluis unseal < share.txt\n  sluis unseal --fetch --json")]
+pub(crate) struct UnsealArgs {
+    /// Have the key fetched again from its file, credential or hardware security module
+    #[arg(long)]
+    fetch: bool,
+    /// Print the state as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+/// Close the keyring: keys leave the custodian's memory and every call is refused until it is unsealed (custodians)
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis seal\n  sluis seal --yes --json")]
+pub(crate) struct SealArgs {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Print the state as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+/// Show whether the keyring is sealed, and how many shares are missing (custodians)
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis seal-status\n  sluis seal-status --json | jq .sealed")]
+pub(crate) struct SealStatusArgs {
+    /// Print the state as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+impl UnsealArgs {
+    pub(crate) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.connect.connect().await?;
+        let line = if self.fetch { Zeroizing::default() } else { secret::read_line("share: ")? };
+        let share = line.trim();
+        if share.is_empty() && !self.fetch {
+            return Err(CliError::input("no share was given; for a key that is not in shares use --fetch"));
+        }
+        let request = UnsealRequest { share: share.to_owned() };
+        let answer = client.seal().unseal(request).await.map_err(ClientError::from)?;
+        show(answer.into_inner().status.unwrap_or_default(), self.json)
+    }
+}
+
+impl SealArgs {
+    pub(crate) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.connect.connect().await?;
+        if !self.yes {
+            let question = "Seal the custodian? Nobody can work until it is unsealed.";
+            output::confirm(question, "there is no terminal to ask on: give --yes")?;
+        }
+        let answer = client.seal().seal(SealRequest {}).await.map_err(ClientError::from)?;
+        show(answer.into_inner().status.unwrap_or_default(), self.json)
+    }
+}
+
+impl SealStatusArgs {
+    pub(crate) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.connect.connect().await?;
+        let answer = client.seal().get_seal_status(GetSealStatusRequest {}).await.map_err(ClientError::from)?;
+        show(answer.into_inner(), self.json)
+    }
+}
+
+fn show(status: GetSealStatusResponse, json: bool) -> Result<Exit, CliError> {
+    if json {
+        output::json(&view(&status))?
+    } else {
+        output::line(sentence(&status))?
+    }
+    Ok(Exit::Done)
+}
+
+fn sentence(status: &GetSealStatusResponse) -> String {
+    let provider = output::safe(&status.provider);
+    match status {
+        GetSealStatusResponse { sealed: false, .. } => format!("open (key: {provider})"),
+        GetSealStatusResponse { threshold: threshold @ 1.., presented, shares, .. } => {
+            let missing = threshold.saturating_sub(*presented);
+            format!(
+                "sealed: {presented} of {threshold} shares presented, {missing} more needed ({shares} shares exist)"
+            )
+        }
+        GetSealStatusResponse { reason, .. } if !reason.is_empty() => {
+            format!("sealed: {} (key: {provider})", output::safe(reason))
+        }
+        _ => format!("sealed (key: {provider}); `sluis unseal --fetch` opens it"),
+    }
+}
+
+fn view(status: &GetSealStatusResponse) -> Value {
+    json!({
+        "sealed": status.sealed,
+        "provider": status.provider,
+        "threshold": status.threshold,
+        "shares": status.shares,
+        "presented": status.presented,
+        "reason": status.reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_says_what_is_missing() {
+        let sealed = |provider: &str| GetSealStatusResponse {
+            sealed: true,
+            provider: provider.into(),
+            ..GetSealStatusResponse::default()
+        };
+        let shares = GetSealStatusResponse { threshold: 3, shares: 5, presented: 1, ..sealed("shamir") };
+        assert_eq!(sentence(&shares), "sealed: 1 of 3 shares presented, 2 more needed (5 shares exist)");
+        assert_eq!(sentence(&sealed("file")), "sealed (key: file); `sluis unseal --fetch` opens it");
+        let away = GetSealStatusResponse { reason: "HSM_UNAVAILABLE".into(), ..sealed("pkcs11") };
+        assert_eq!(sentence(&away), "sealed: HSM_UNAVAILABLE (key: pkcs11)");
+        let open = GetSealStatusResponse { sealed: false, ..shares };
+        assert_eq!(sentence(&open), "open (key: shamir)");
+    }
+}

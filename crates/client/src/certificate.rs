@@ -1,0 +1,47 @@
+//! Who a certificate is about, and with which key.
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use sluis_domain::{Identity, PublicKey};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::{ClientError, SigningError};
+
+/// The holder of a client certificate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// Organisation and member.
+    pub identity: Identity,
+    /// The key of the certificate.
+    pub key: PublicKey,
+    /// The certificate (DER).
+    pub certificate: Vec<u8>,
+}
+
+impl Holder {
+    /// Reads the first certificate of a PEM file.
+    ///
+    /// # Errors
+    /// [`ClientError::Config`] if it is no certificate with exactly one SPIFFE id `spiffe://.../organisation/member`,
+    /// [`ClientError::Signing`] if its key is of a kind that signs no statements.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, ClientError> {
+        let unusable = ClientError::Config("the file holds no client certificate of a member (PEM, with a SPIFFE id)");
+        let der = CertificateDer::from_pem_slice(pem).ok();
+        let parsed = der.as_ref().and_then(|der| X509Certificate::from_der(der).ok());
+        let Some((der, (_, certificate))) = der.as_ref().zip(parsed) else { return Err(unusable) };
+        let Some(identity) = identity(&certificate) else { return Err(unusable) };
+        let key = PublicKey::from_spki(certificate.public_key().raw).ok_or(SigningError::KeyKind)?;
+        Ok(Self { identity, key, certificate: der.to_vec() })
+    }
+}
+
+fn identity(certificate: &X509Certificate<'_>) -> Option<Identity> {
+    let names = certificate.subject_alternative_name().ok().flatten()?;
+    let mut uris = names.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    });
+    let (uri, None) = (uris.next()?, uris.next()) else { return None };
+    let (trust_domain, _) = uri.strip_prefix("spiffe://")?.split_once('/')?;
+    Identity::from_spiffe(uri, trust_domain).ok()
+}

@@ -1,0 +1,72 @@
+//! Statements, signed on the signer's own machine with the key of their client certificate.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::SignatureScheme::{ECDSA_NISTP256_SHA256, ED25519};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::sign::SigningKey;
+use sluis_domain::PublicKey;
+use sluis_domain::statement::{Deed, statement};
+use zeroize::Zeroizing;
+
+/// Why nothing can be signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SigningError {
+    /// No private key in the PEM.
+    #[error("the key file holds no private key that can be used: PEM is needed, PKCS#8 or SEC1")]
+    NoKey,
+    /// A key of another kind, such as RSA or P-384.
+    #[error("statements are signed with P-256 or Ed25519 keys, and the client key is of another kind")]
+    KeyKind,
+    /// The library did not sign.
+    #[error("the key did not sign")]
+    Failed,
+}
+
+/// The private key of a client certificate, for statements.
+#[derive(Clone)]
+pub struct Signer {
+    key: Arc<dyn SigningKey>,
+    public: PublicKey,
+}
+
+impl Signer {
+    /// From the PEM of a private key (PKCS#8 or SEC1): ECDSA P-256 or Ed25519.
+    ///
+    /// # Errors
+    /// [`SigningError::NoKey`], [`SigningError::KeyKind`].
+    pub fn from_pem(pem: &[u8]) -> Result<Self, SigningError> {
+        let der = Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(|_| SigningError::NoKey)?);
+        let key = any_supported_type(&der).map_err(|_| SigningError::NoKey)?;
+        let public = key.public_key().and_then(|spki| PublicKey::from_spki(&spki)).ok_or(SigningError::KeyKind)?;
+        Ok(Self { key, public })
+    }
+
+    /// The public half: what the registry or the custodian's configuration pins.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs the statement of a deed about an object (its canonical bytes) at the custodian whose audit log has this
+    /// origin: ASN.1 DER for P-256, 64 bytes for Ed25519.
+    ///
+    /// # Errors
+    /// [`SigningError::Failed`].
+    pub fn sign(&self, deed: Deed, origin: &str, object: &[u8]) -> Result<Vec<u8>, SigningError> {
+        let signer = self.key.choose_scheme(&[ECDSA_NISTP256_SHA256, ED25519]).ok_or(SigningError::KeyKind)?;
+        signer.sign(&statement(deed, origin, object)).map_err(|_| SigningError::Failed)
+    }
+}
+
+/// Shows the public half.
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signer({})", self.public)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! What is done when its time has come: retention, erasures, and rewriting of what was removed.
+
+use std::sync::Arc;
+
+use sluis_domain::Reason;
+use sluis_engine::{Housekeeping, Refusal};
+
+use super::Shared;
+
+/// Does what is due, every so often.
+pub(super) async fn watch(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(shared.settings.housekeeping).await;
+        match keep(&shared).await {
+            Ok(_) => {}
+            // Said in the log by whoever found it.
+            Err(refusal) if matches!(refusal.reason(), Reason::Sealed | Reason::HeadUnavailable) => {}
+            Err(refusal) => {
+                shared.metrics.housekeeping_failed();
+                tracing::error!(reason = %refusal.reason(), detail = refusal.detail(), "housekeeping failed; it will be tried again");
+            }
+        }
+    }
+}
+
+/// Does what is due now.
+///
+/// # Errors
+/// [`Reason::Sealed`], and those of [`sluis_engine::Engine::housekeep`].
+pub(super) async fn keep(shared: &Arc<Shared>) -> Result<Housekeeping, Refusal> {
+    let keeping = shared.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let engine = keeping.keeper.engine()?;
+        let engine = engine.live().map_err(|denial| denial.reason)?;
+        engine.housekeep()
+    });
+    let done = done.await.unwrap_or_else(|_| Err(Refusal::new(Reason::Internal, "housekeeping panicked")))?;
+    for chain in &done.warned {
+        tracing::warn!(%chain, "the chain is past its retention and will be destroyed");
+    }
+    for chain in &done.destroyed {
+        tracing::warn!(%chain, "the chain was past its retention and was destroyed");
+    }
+    if done.erased > 0 || done.compacted > 0 {
+        tracing::info!(erased = done.erased, compacted = done.compacted, "housekeeping");
+    }
+    shared.metrics.housekeeping(&done);
+    Ok(done)
+}

@@ -1,0 +1,78 @@
+//! `ProposalService`.
+
+use sluis_domain::ProposalId;
+use sluis_engine::{Caller, Engine, ProposalView, Refusal};
+use sluis_proto::v1;
+use tonic::{Request, Response, Status};
+
+use super::{Proposals, act, call_of};
+use crate::convert::{self, proposal};
+use crate::server::Call;
+
+#[tonic::async_trait]
+impl v1::proposal_service_server::ProposalService for Proposals {
+    async fn sign_proposal(
+        &self,
+        request: Request<v1::SignProposalRequest>,
+    ) -> Result<Response<v1::SignProposalResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let v1::SignProposalRequest { proposal_id, signature } = request.into_inner();
+        let sign = move |engine: &Engine, caller: &Caller, id: &ProposalId| engine.sign_proposal(caller, id, &signature);
+        let proposal = self.step(&call, proposal_id, sign).await?;
+        Ok(Response::new(v1::SignProposalResponse { proposal }))
+    }
+
+    async fn reject_proposal(
+        &self,
+        request: Request<v1::RejectProposalRequest>,
+    ) -> Result<Response<v1::RejectProposalResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let v1::RejectProposalRequest { proposal_id, signature } = request.into_inner();
+        let reject =
+            move |engine: &Engine, caller: &Caller, id: &ProposalId| engine.reject_proposal(caller, id, &signature);
+        let proposal = self.step(&call, proposal_id, reject).await?;
+        Ok(Response::new(v1::RejectProposalResponse { proposal }))
+    }
+
+    async fn get_proposal(
+        &self,
+        request: Request<v1::GetProposalRequest>,
+    ) -> Result<Response<v1::GetProposalResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let request = request.into_inner();
+        let found = act(&self.0, &call, move |shared, caller| {
+            let id: ProposalId = convert::required("proposal_id", &request.proposal_id)?;
+            Ok(shared.engine()?.get_proposal(caller, &id)?)
+        });
+        let (view, texts) = found.await?;
+        let proposal = Some(proposal::with_texts(&view, texts, self.0.origin()));
+        Ok(Response::new(v1::GetProposalResponse { proposal }))
+    }
+
+    async fn list_proposals(
+        &self,
+        request: Request<v1::ListProposalsRequest>,
+    ) -> Result<Response<v1::ListProposalsResponse>, Status> {
+        let call = call_of(request.extensions())?;
+        let all = request.into_inner().all;
+        let views = act(&self.0, &call, move |shared, caller| Ok(shared.engine()?.list_proposals(caller, all)?)).await?;
+        let proposals = views.iter().map(|view| proposal::proposal(view, self.0.origin())).collect();
+        Ok(Response::new(v1::ListProposalsResponse { proposals }))
+    }
+}
+
+impl Proposals {
+    /// A yes or a no.
+    async fn step(
+        &self,
+        call: &Call,
+        proposal_id: String,
+        step: impl FnOnce(&Engine, &Caller, &ProposalId) -> Result<ProposalView, Refusal> + Send + 'static,
+    ) -> Result<Option<v1::Proposal>, Status> {
+        let view = act(&self.0, call, move |shared, caller| {
+            let id: ProposalId = convert::required("proposal_id", &proposal_id)?;
+            Ok(step(shared.engine()?.live()?, caller, &id)?)
+        });
+        Ok(Some(proposal::proposal(&view.await?, self.0.origin())))
+    }
+}

@@ -1,0 +1,198 @@
+//! Erasures on their way: one job per subject and chain, each due at its own random moment.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use sluis_crypto::{LinkValue, random};
+use sluis_domain::audit::{Act, Entry};
+use sluis_domain::codec::{DecodeError, Reader, Writer};
+use sluis_domain::port::{Commit, Family};
+use sluis_domain::{ChainId, NamespaceId, Timestamp};
+use sluis_keyring::{KeyState, Keyring, KeyringError, LineVersion, VersionInfo};
+
+use super::marks::Mark;
+use super::{keys, open_link, put_link};
+use crate::custody::key_uses;
+use crate::engine::Engine;
+use crate::life::{compaction, rows_of};
+use crate::snapshot::Snapshot;
+use crate::{Refusal, scan};
+
+const KIND: u8 = b'j';
+/// Most subjects of one commit.
+const MAX_SUBJECTS: usize = 1_000;
+
+/// A job as stored.
+struct Job {
+    key: Vec<u8>,
+    stored: Vec<u8>,
+    link: LinkValue,
+}
+
+/// Where a job is to be done.
+type Place = (ChainId, NamespaceId);
+
+impl Engine {
+    /// A job for every chain that has keys of the namespace.
+    pub(super) fn schedule(
+        &self,
+        snapshot: &Snapshot,
+        namespace: &NamespaceId,
+        link: &LinkValue,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<(), Refusal> {
+        let versions = snapshot.keyring.versions().into_iter();
+        let living = versions.filter(|v| v.namespace.as_ref() == Some(namespace) && v.state != KeyState::Destroyed);
+        let chains: BTreeSet<_> = living.map(|version| version.chain).collect();
+        let seal = snapshot.keyring.state();
+        for chain in chains {
+            let due = now.plus_millis(below(self.life.erasure_window_millis));
+            let mut key = Writer::new(KIND);
+            key.u64(due.millis()).lp(chain.as_str()).lp(namespace.as_str()).fixed(&random::bytes::<16>());
+            put_link(seal, key.finish(), link, commit);
+        }
+        let end = now.plus_millis(self.life.erasure_window_millis);
+        compaction::note(&*self.store, seal, &compaction::whole(Family::Optout), end, commit)
+    }
+
+    /// Does the jobs that are due at `now`; how many subjects were erased, counted once per chain.
+    pub(crate) fn erase_due(&self, now: Timestamp) -> Result<u64, Refusal> {
+        let mut erased = 0;
+        for ((chain, namespace), jobs) in self.due_jobs(now)? {
+            for jobs in jobs.chunks(MAX_SUBJECTS) {
+                erased += self.erase(&chain, &namespace, jobs, now)?;
+            }
+        }
+        Ok(erased)
+    }
+
+    fn due_jobs(&self, now: Timestamp) -> Result<BTreeMap<Place, Vec<Job>>, Refusal> {
+        let snapshot = self.snapshot();
+        let mut places: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, stored) in scan::of_kind(&*self.store, Family::Optout, KIND)? {
+            let (due, place) = parse(&key).map_err(|_| KeyringError::Corrupt("optout"))?;
+            if due > now {
+                break;
+            }
+            let link = open_link(snapshot.keyring.state(), &key, &stored)?;
+            places.entry(place).or_default().push(Job { key, stored, link });
+        }
+        Ok(places)
+    }
+
+    /// Rows, jobs and entry in one commit.
+    fn erase(&self, chain: &ChainId, namespace: &NamespaceId, jobs: &[Job], now: Timestamp) -> Result<u64, Refusal> {
+        let _governing = self.govern();
+        let snapshot = self.snapshot();
+        let opt_out = &keys(&snapshot, namespace)?.opt_out;
+        let marks: HashSet<Mark> = jobs.iter().map(|job| opt_out.mark(&job.link)).collect();
+        let mut commit = Commit::default();
+        let mut versions = Vec::new();
+        for version in escrowed(&snapshot.keyring, Some(chain), namespace) {
+            for job in jobs {
+                remove_subject(&version, &job.link, &mut commit);
+            }
+            self.remove_imports(&snapshot, &version, namespace, &marks, &mut commit)?;
+            self.note_removed(&snapshot, version.info(), now, &mut commit)?;
+            versions.push(version.info().clone());
+        }
+        for job in jobs {
+            commit.expect(Family::Optout, job.key.clone(), Some(job.stored.clone()));
+            commit.delete(Family::Optout, job.key.clone());
+        }
+        let subjects = marks.len() as u64;
+        commit.entry(self.erased_entry(&snapshot, chain, &versions, subjects, now).encode());
+        self.store.commit(commit)?;
+        Ok(subjects)
+    }
+
+    /// Removes the import rows of marked subjects: they are found by opening every row, because the old pseudonyms are
+    /// not known here. Import tables are small.
+    pub(super) fn remove_imports(
+        &self,
+        snapshot: &Snapshot,
+        version: &LineVersion,
+        namespace: &NamespaceId,
+        marks: &HashSet<Mark>,
+        commit: &mut Commit,
+    ) -> Result<(), Refusal> {
+        let Some(escrow) = &version.escrow else { return Ok(()) };
+        let opt_out = &keys(snapshot, namespace)?.opt_out;
+        let [.., imports] = rows_of(version.info().kid);
+        let mut opener = escrow.import().opener();
+        scan::pages(&*self.store, &imports, |page| {
+            for (key, value) in page {
+                let row_key = key.as_slice().try_into().map_err(|_| KeyringError::Corrupt("import"))?;
+                let opened = opener.open(namespace, row_key, value);
+                let link = opened.map_err(|_| KeyringError::Corrupt("import"))?;
+                if marks.contains(&opt_out.mark(&link)) {
+                    commit.delete(Family::Import, key.clone());
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that rows of a version must leave the disk. Not at once: a version has many rows, and subjects are erased
+    /// one after the other.
+    pub(super) fn note_removed(
+        &self,
+        snapshot: &Snapshot,
+        info: &VersionInfo,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<(), Refusal> {
+        let at = now.plus_millis(self.life.erasure_window_millis);
+        let seal = snapshot.keyring.state();
+        let ranges = rows_of(info.kid).into_iter().chain([compaction::whole(Family::Optout)]);
+        let mut notes = ranges.map(|range| compaction::note(&*self.store, seal, &range, at, commit));
+        notes.by_ref().collect()
+    }
+
+    /// The entry of an erasure.
+    pub(super) fn erased_entry(
+        &self,
+        snapshot: &Snapshot,
+        chain: &ChainId,
+        versions: &[VersionInfo],
+        subjects: u64,
+        now: Timestamp,
+    ) -> Entry {
+        let mut entry = Entry::new(now, Act::EraseSubjects, snapshot.registry.version);
+        entry.chain = Some(chain.clone());
+        entry.values = subjects;
+        entry.keys = key_uses(versions);
+        entry
+    }
+}
+
+/// The versions of a namespace, in one or all chains, that have an escrow.
+pub(super) fn escrowed(keyring: &Keyring, chain: Option<&ChainId>, namespace: &NamespaceId) -> Vec<Arc<LineVersion>> {
+    let versions = keyring.versions().into_iter().filter(|info| {
+        info.escrow && info.namespace.as_ref() == Some(namespace) && chain.is_none_or(|chain| info.chain == *chain)
+    });
+    versions.filter_map(|info| keyring.line(info.kid).cloned()).collect()
+}
+
+/// Removes the link and identity rows of a subject in a version.
+fn remove_subject(version: &LineVersion, link: &LinkValue, commit: &mut Commit) {
+    let Some(escrow) = &version.escrow else { return };
+    let key = escrow.row_key(&version.pseudonym.pseudonym(link));
+    commit.delete(Family::Link, key).delete(Family::Identity, key);
+}
+
+/// A random number from 0 to `most`.
+fn below(most: u64) -> u64 {
+    // 64 bits over a window of days: the bias of the remainder is far below one in a million.
+    u64::from_be_bytes(random::bytes()) % most.saturating_add(1).max(1)
+}
+
+fn parse(key: &[u8]) -> Result<(Timestamp, Place), DecodeError> {
+    let mut input = Reader::new(key, KIND)?;
+    let due = Timestamp::from_millis(input.u64()?).ok_or(DecodeError)?;
+    let place = (input.parse()?, input.parse()?);
+    let _: [u8; 16] = input.array()?;
+    input.end()?;
+    Ok((due, place))
+}

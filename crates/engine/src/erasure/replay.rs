@@ -1,0 +1,128 @@
+//! Opt-outs that were made after a backup, once more: part of the restore of an older store.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sluis_domain::port::{Commit, Family, Row};
+use sluis_domain::{ChainId, NamespaceId, Timestamp};
+use sluis_keyring::{KeyringError, LineVersion};
+
+use super::jobs::escrowed;
+use super::marks::{self, Mark, MarkRow, OptOuts};
+use super::{journal, keys};
+use crate::engine::Engine;
+use crate::life::rows_of;
+use crate::snapshot::Snapshot;
+use crate::{Refusal, scan};
+
+/// What a replay did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Opt-outs that the store did not have.
+    pub opt_outs: u64,
+    /// Rows that led to those subjects.
+    pub rows: u64,
+}
+
+/// What the journal has and the store has not.
+#[derive(Default)]
+struct Missing {
+    rows: Vec<MarkRow>,
+    marks: BTreeMap<NamespaceId, HashSet<Mark>>,
+}
+
+impl Engine {
+    /// Puts the opt-outs into force that the journal has and the store has not, and removes the rows of those subjects.
+    /// Only marks are known of them, so every row of their namespaces is opened; this takes as long as reading them all.
+    /// The marks are written last: after a crash it begins anew. Only while [`Self::govern`] is held.
+    ///
+    /// # Errors
+    /// [`sluis_domain::Reason::CorruptStore`] for a record or a row that cannot be read, and those of the store.
+    pub(crate) fn replay_opt_outs(&self, records: &[Vec<u8>]) -> Result<Replayed, Refusal> {
+        let (snapshot, now) = (self.snapshot(), self.now());
+        let missing = missing(&snapshot, records)?;
+        let mut done = Replayed { opt_outs: missing.rows.len() as u64, rows: 0 };
+        let mut opt_outs = OptOuts::clone(&snapshot.opt_outs);
+        for (namespace, marks) in &missing.marks {
+            opt_outs = opt_outs.with(namespace, marks.iter().copied());
+            let mut chains: BTreeMap<ChainId, Vec<_>> = BTreeMap::new();
+            for version in escrowed(&snapshot.keyring, None, namespace) {
+                chains.entry(version.info().chain.clone()).or_default().push(version);
+            }
+            for (chain, versions) in chains {
+                done.rows += self.erase_marked(&snapshot, (&chain, namespace), &versions, marks, now)?;
+            }
+        }
+        if !missing.rows.is_empty() {
+            let mut commit = Commit::default();
+            for (key, sealed) in missing.rows {
+                commit.expect(Family::Optout, key.clone(), None).put(Family::Optout, key, sealed);
+            }
+            self.store.commit(commit)?;
+            self.replace_opt_outs(opt_outs);
+        }
+        Ok(done)
+    }
+
+    /// Removes the rows of marked subjects in one chain; how many link rows.
+    fn erase_marked(
+        &self,
+        snapshot: &Snapshot,
+        (chain, namespace): (&ChainId, &NamespaceId),
+        versions: &[std::sync::Arc<LineVersion>],
+        marks: &HashSet<Mark>,
+        now: Timestamp,
+    ) -> Result<u64, Refusal> {
+        let mut found = HashSet::new();
+        let (mut commit, mut infos, mut rows) = (Commit::default(), Vec::new(), 0);
+        for version in versions {
+            let [links, ..] = rows_of(version.info().kid);
+            scan::pages(&*self.store, &links, |page| -> Result<(), Refusal> {
+                for row in page {
+                    let mark = mark_of(snapshot, version, namespace, row)?;
+                    if marks.contains(&mark) {
+                        found.insert(mark);
+                        rows += 1;
+                        commit.delete(Family::Link, row.0.clone()).delete(Family::Identity, row.0.clone());
+                    }
+                }
+                Ok(())
+            })?;
+            self.remove_imports(snapshot, version, namespace, marks, &mut commit)?;
+            self.note_removed(snapshot, version.info(), now, &mut commit)?;
+            infos.push(version.info().clone());
+        }
+        if rows > 0 {
+            commit.entry(self.erased_entry(snapshot, chain, &infos, found.len() as u64, now).encode());
+        }
+        self.store.commit(commit)?;
+        Ok(rows)
+    }
+}
+
+fn missing(snapshot: &Snapshot, records: &[Vec<u8>]) -> Result<Missing, Refusal> {
+    let mut missing = Missing::default();
+    for record in records {
+        let (key, sealed) = journal::decode(record).map_err(|_| KeyringError::Corrupt("journal of opt-outs"))?;
+        let (namespace, mark) = marks::read(snapshot.keyring.state(), &key, &sealed)?;
+        let new = !snapshot.opt_outs.contains(&namespace, &mark);
+        // A journal may have a subject twice.
+        if new && missing.marks.entry(namespace).or_default().insert(mark) {
+            missing.rows.push((key, sealed));
+        }
+    }
+    Ok(missing)
+}
+
+/// The mark of the subject that a link row leads to.
+fn mark_of(
+    snapshot: &Snapshot,
+    version: &LineVersion,
+    namespace: &NamespaceId,
+    (key, value): &Row,
+) -> Result<Mark, Refusal> {
+    let corrupt = || KeyringError::Corrupt("link");
+    let escrow = version.escrow.as_ref().ok_or_else(corrupt)?;
+    let key = key.as_slice().try_into().map_err(|_| corrupt())?;
+    let (_, link) = escrow.open_row(&version.pseudonym, key, value).map_err(|_| corrupt())?;
+    Ok(keys(snapshot, namespace)?.opt_out.mark(&link))
+}

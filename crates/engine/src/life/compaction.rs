@@ -1,0 +1,94 @@
+//! What was removed and still has to leave the disk.
+//!
+//! A store that only marks rows as removed keeps their bytes until it rewrites its files. Whoever removes something notes
+//! it in the same commit, so that it is done after a crash too; [`Engine::housekeep`] does it, without holding anything up.
+//!
+//! | key in `optout` | value (sealed) |
+//! |---|---|
+//! | `c` \|\| family (1) \|\| LP(from) \|\| LP(to) | when it may be done: milliseconds, 8 bytes; generation 1 |
+
+use sluis_domain::Timestamp;
+use sluis_domain::codec::{DecodeError, Reader, Writer};
+use sluis_domain::port::{Commit, Family, Range, Store, StoreError};
+use sluis_keyring::{KeyringError, StateSeal};
+
+use crate::engine::Engine;
+use crate::{Refusal, scan};
+
+const KIND: u8 = b'c';
+
+/// A note as stored, and what it says.
+struct Note {
+    key: Vec<u8>,
+    stored: Vec<u8>,
+    range: Range,
+}
+
+/// Everything in a family.
+pub(crate) fn whole(family: Family) -> Range {
+    Range { family, from: Vec::new(), to: vec![0xff; 128] }
+}
+
+/// Notes that a range must be rewritten at `not_before`, or when it was noted for before. Only while
+/// [`Engine::govern`] is held.
+pub(crate) fn note(
+    store: &dyn Store,
+    seal: &StateSeal,
+    range: &Range,
+    not_before: Timestamp,
+    commit: &mut Commit,
+) -> Result<(), Refusal> {
+    let key = Writer::new(KIND).u8(range.family as u8).lp(&range.from).lp(&range.to).finish();
+    let noted = store.get(Family::Optout, &key)?.map(|stored| moment(seal, &key, &stored)).transpose()?;
+    let not_before = noted.map_or(not_before, |noted| noted.min(not_before));
+    // Sealed anew even if it says the same, so that a rewriting under way does not count for what is removed now.
+    let sealed = seal.seal(Family::Optout, &key, 1, &not_before.millis().to_be_bytes());
+    commit.put(Family::Optout, key, sealed);
+    Ok(())
+}
+
+impl Engine {
+    /// Rewrites what is due at `now`; how many ranges. Holds nothing while it does.
+    pub(super) fn compact_due(&self, now: Timestamp) -> Result<usize, Refusal> {
+        let due = self.due(now)?;
+        for Note { key, stored, range } in &due {
+            self.store.compact(range)?;
+            let _governing = self.govern();
+            let mut commit = Commit::default();
+            commit.expect(Family::Optout, key.clone(), Some(stored.clone())).delete(Family::Optout, key.clone());
+            match self.store.commit(commit) {
+                // Something was removed meanwhile: it stays noted.
+                Ok(_) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(due.len())
+    }
+
+    fn due(&self, now: Timestamp) -> Result<Vec<Note>, Refusal> {
+        let snapshot = self.snapshot();
+        let mut due = Vec::new();
+        for (key, stored) in scan::of_kind(&*self.store, Family::Optout, KIND)? {
+            if moment(snapshot.keyring.state(), &key, &stored)? <= now {
+                let range = read(&key).map_err(|_| KeyringError::Corrupt("optout"))?;
+                due.push(Note { key, stored, range });
+            }
+        }
+        Ok(due)
+    }
+}
+
+fn moment(seal: &StateSeal, key: &[u8], stored: &[u8]) -> Result<Timestamp, KeyringError> {
+    let (_, value) = seal.open(Family::Optout, key, stored)?;
+    let millis = value.try_into().ok().map(u64::from_be_bytes);
+    millis.and_then(Timestamp::from_millis).ok_or(KeyringError::Corrupt("optout"))
+}
+
+fn read(key: &[u8]) -> Result<Range, DecodeError> {
+    let mut input = Reader::new(key, KIND)?;
+    let number = input.u8()?;
+    let family = Family::ALL.into_iter().find(|family| *family as u8 == number).ok_or(DecodeError)?;
+    let range = Range { family, from: input.lp()?.to_vec(), to: input.lp()?.to_vec() };
+    input.end()?;
+    Ok(range)
+}

@@ -1,0 +1,201 @@
+//! Signed heads: making them, checking the last one against the log, handing over from key to key.
+//!
+//! | key in `meta` | value |
+//! |---|---|
+//! | `handover/` \|\| generation u32 of the new key | `0x01` \|\| the checkpoint signed by the new key and the one before |
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sluis_domain::audit::{Act, Entry};
+use sluis_domain::port::{Commit, Family, Store, StoreError};
+use sluis_domain::{Custodian, custodian};
+use sluis_keyring::Keyring;
+use sluis_tlog::{Checkpoint, Hash, Note, OpenError, ProveError, VerifierKey};
+
+use super::{Grown, verifier};
+use crate::EngineError;
+use crate::engine::Engine;
+
+const HANDOVER: &[u8] = b"handover/";
+const FORMAT: u8 = 1;
+
+/// A signed head of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignedHead {
+    /// Number of entries.
+    pub size: u64,
+    /// Root of the tree of that size.
+    pub root: Hash,
+    /// The checkpoint as a signed note.
+    pub note: String,
+}
+
+/// Why a log is not accepted with its last signed head.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// It is not a checkpoint of this log that one of its keys signed.
+    #[error(
+        "the signed head of the audit log cannot be believed: {0}; put the last head that was written (or a witness's copy of it) in its place"
+    )]
+    Open(#[from] OpenError),
+    /// The log is shorter than its last signed head.
+    #[error(
+        "this store is older than the last signed head of its audit log: {log} < {head} entries; it was rolled back or \
+         restored. Put the present store back; if it is lost, a backup comes into force with `sluisd restore`, two \
+         custodians' signatures and `sluisd accept-restore`"
+    )]
+    Ahead {
+        /// Entries of the head.
+        head: u64,
+        /// Entries in the store.
+        log: u64,
+    },
+    /// The log has other entries than those the head was signed over.
+    #[error(
+        "the first {0} entries of this store's audit log are not those of its last signed head: the log was edited or \
+         forked, or this is the store after a restore that was not accepted"
+    )]
+    Forked(u64),
+}
+
+/// The checkpoints that handed the trust over, by generation of the new key.
+#[derive(Default)]
+pub(super) struct Handovers(BTreeMap<u32, String>);
+
+impl Handovers {
+    pub(super) fn read(store: &dyn Store) -> Result<Self, EngineError> {
+        let mut notes = BTreeMap::new();
+        loop {
+            let next = notes.last_key_value().map_or(0, |(last, _)| last + 1);
+            let row = store.scan(Family::Meta, &key(next), 1)?.pop().filter(|(key, _)| key.starts_with(HANDOVER));
+            let Some((key, value)) = row else { return Ok(Self(notes)) };
+            let corrupt = || EngineError::Corrupt("handover of the audit log");
+            let generation = key[HANDOVER.len()..].try_into().map(u32::from_be_bytes).map_err(|_| corrupt())?;
+            let note = value.split_first().filter(|(format, _)| **format == FORMAT).map(|(_, note)| note.to_vec());
+            notes.insert(generation, note.and_then(|note| String::from_utf8(note).ok()).ok_or_else(corrupt)?);
+        }
+    }
+
+    /// The oldest first.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.0.values().cloned().collect()
+    }
+}
+
+impl Engine {
+    /// Signs the head of everything that is durable. Whoever keeps it says so with [`Self::publish_head`].
+    ///
+    /// The first head after a change of the signing key is signed by both keys and is kept in the store, before this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`], and those of [`Self::extend_log`].
+    pub fn sign_head(&self) -> Result<Arc<SignedHead>, EngineError> {
+        let mut grown = self.extended()?;
+        let keyring = self.snapshot().keyring.clone();
+        let (size, root) = (grown.tree.size(), grown.tree.root());
+        let checkpoint = Checkpoint::new(&self.origin, size, root).expect("an origin is a line");
+        let mut note = checkpoint.to_note().expect("a checkpoint is a short text");
+        sign(&mut note, &self.origin, &keyring, None);
+        for generation in keyring.audit_keys().keys().copied().skip(1) {
+            if !grown.handovers.0.contains_key(&generation) {
+                let mut handover = checkpoint.to_note().expect("a checkpoint is a short text");
+                sign(&mut handover, &self.origin, &keyring, Some(generation - 1));
+                sign(&mut handover, &self.origin, &keyring, Some(generation));
+                grown.hand_over(&*self.store, generation, handover.to_string())?;
+                note = handover;
+            }
+        }
+        Ok(Arc::new(SignedHead { size, root, note: note.to_string() }))
+    }
+
+    /// From now on `head` is the last head: it is durable outside the store, and what callers get. Acts are accepted.
+    pub fn publish_head(&self, head: Arc<SignedHead>) {
+        self.log.publish(head);
+        self.log.set_in_order(true);
+    }
+
+    /// Heads cannot be kept: every act is refused with [`sluis_domain::Reason::HeadUnavailable`] until the next
+    /// [`Self::publish_head`].
+    pub fn stop_for_head(&self) {
+        self.log.set_in_order(false);
+    }
+
+    /// The last head that was published.
+    pub fn last_head(&self) -> Option<Arc<SignedHead>> {
+        self.log.published()
+    }
+
+    /// Compares the log with its last signed head, as it was kept outside the store. An engine that was just opened
+    /// refuses all acts until this has succeeded; the head counts as published from then on.
+    ///
+    /// If the configuration names other custodians than the log, that is put on record now.
+    ///
+    /// # Errors
+    /// [`EngineError::Head`], [`EngineError::Store`].
+    pub fn check_head(&self, signed: &[u8]) -> Result<(), EngineError> {
+        let head = self.open_head(signed)?;
+        let grown = self.extended()?;
+        fits(&grown, &*self.store, &head)?;
+        drop(grown);
+        self.name_custodians()?;
+        // What could be opened is text.
+        let note = String::from_utf8_lossy(signed).into_owned();
+        self.publish_head(Arc::new(SignedHead { size: head.size(), root: *head.root(), note }));
+        Ok(())
+    }
+
+    /// A head signed by one of the log's keys; nothing is said about the entries.
+    pub(crate) fn open_head(&self, signed: &[u8]) -> Result<Checkpoint, HeadError> {
+        let keyring = self.snapshot().keyring.clone();
+        let known: Vec<VerifierKey> = keyring.audit_keys().values().map(|key| verifier(&self.origin, key)).collect();
+        Ok(Checkpoint::open(signed, &self.origin, &known)?.checkpoint)
+    }
+
+    /// Puts on record whom the configuration names, if the log names others.
+    pub(crate) fn name_custodians(&self) -> Result<(), StoreError> {
+        let mut named = self.log.custodians();
+        let snapshot = self.snapshot();
+        let configured = snapshot.custodians.iter();
+        let configured = configured.map(|(identity, key)| Custodian { identity: identity.clone(), key: key.clone() });
+        let detail = custodian::encode(&configured.collect::<Vec<_>>());
+        if *named != detail {
+            let mut entry = Entry::new(self.now(), Act::Custodians, snapshot.registry.version);
+            entry.detail.clone_from(&detail);
+            self.store.commit(Commit { entries: vec![entry.encode()], ..Commit::default() })?;
+            *named = detail;
+        }
+        Ok(())
+    }
+}
+
+impl Grown {
+    fn hand_over(&mut self, store: &dyn Store, generation: u32, note: String) -> Result<(), StoreError> {
+        let mut commit = Commit::default();
+        commit.put(Family::Meta, key(generation), [&[FORMAT], note.as_bytes()].concat());
+        store.commit(commit)?;
+        self.handovers.0.insert(generation, note);
+        Ok(())
+    }
+}
+
+/// Whether the log begins with what the head was signed over.
+pub(super) fn fits(grown: &Grown, store: &dyn Store, head: &Checkpoint) -> Result<(), EngineError> {
+    match grown.root(store, head.size()) {
+        Ok(root) if root == *head.root() => Ok(()),
+        Ok(_) => Err(HeadError::Forked(head.size()).into()),
+        Err(ProveError::Source(error)) => Err(error),
+        Err(_) => Err(HeadError::Ahead { head: head.size(), log: grown.tree.size() }.into()),
+    }
+}
+
+fn sign(note: &mut Note, origin: &str, keyring: &Keyring, generation: Option<u32>) {
+    let current = keyring.current_audit_key();
+    let key = generation.and_then(|generation| keyring.audit_keys().get(&generation)).unwrap_or(current);
+    note.sign(&verifier(origin, key), |text| key.key.sign(text)).expect("the verifier key is that of the signing key");
+}
+
+fn key(generation: u32) -> Vec<u8> {
+    [HANDOVER, &generation.to_be_bytes()].concat()
+}

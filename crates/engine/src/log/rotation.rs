@@ -1,0 +1,36 @@
+//! Another signing key for the log.
+
+use sluis_domain::audit::Act;
+use sluis_domain::codec::Writer;
+use sluis_domain::port::Commit;
+use sluis_keyring::Keyring;
+
+use super::verifier;
+use crate::engine::Engine;
+use crate::policy::Custody;
+use crate::{Caller, Refusal};
+
+impl Engine {
+    /// Makes a new signing key for the log; returns its verifier key as text. The head that hands over, signed by both
+    /// keys, is kept before this returns.
+    ///
+    /// # Errors
+    /// [`sluis_domain::Reason::NotACustodian`], and those of the store.
+    pub fn rotate_audit_key(&self, caller: &Caller) -> Result<String, Refusal> {
+        self.on_record(caller, Act::RotateAuditKey, |entry| {
+            let _governing = self.govern();
+            let permit = self.authorise(caller, Custody)?;
+            let mut change = permit.snapshot().keyring.change(permit.now());
+            let key = verifier(&self.origin, &change.rotate_audit_key()).to_string();
+            entry.detail = Writer::default().lp(&key).finish();
+            let (keyring, writes): (Keyring, _) = change.finish();
+            let mut commit = Commit { writes, ..Commit::default() };
+            commit.entry(entry.encode());
+            self.store.commit(commit)?;
+            self.replace(None, keyring);
+            // Should it not be kept now, the next head hands over.
+            drop(self.sign_head());
+            Ok(key)
+        })
+    }
+}

@@ -1,0 +1,305 @@
+//! Quotas: how much a source may ask of a chain, so that nobody tries out all the identifiers there are.
+//!
+//! Subjects, rows and rejected identifiers of a UTC day are durable: they are committed with the batch they count.
+//! Batches of a minute are counted in memory. A source without a quota in a chain costs one look-up per batch.
+//!
+//! | key in `quota` | value (sealed) |
+//! |---|---|
+//! | `s` \|\| LP(chain) \|\| LP(source) | the counts of a day, see [`day`]; generation grows by one with every batch |
+//!
+//! A subject is counted by two keyed hashes (SipHash-2-4) of its link value: the first key is derived from the state key
+//! for chain and source, the second is random, made for the day, and only in the sealed row.
+
+pub(crate) mod day;
+mod sketch;
+mod window;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use siphasher::sip::SipHasher24;
+use sluis_crypto::LinkValue;
+use sluis_domain::codec::Writer;
+use sluis_domain::port::{Commit, Completion, Family, Store};
+use sluis_domain::registry::{Chain, MIN_ROWS_FOR_REJECTED_PERCENT, Quota};
+use sluis_domain::{ChainId, OrganisationId, Reason, Timestamp};
+use sluis_keyring::{KeyringError, StateSeal};
+
+use crate::Refusal;
+use crate::engine::Engine;
+use day::Day;
+use window::Window;
+
+/// How much of a limit is used.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QuotaFill {
+    /// The chain.
+    pub chain: ChainId,
+    /// The source.
+    pub organisation: OrganisationId,
+    /// As [`limit_name`] says.
+    pub limit: &'static str,
+    /// What is used, as a share of the limit; 0 without a limit. Above 1 only if the limit was lowered since.
+    pub ratio: f64,
+}
+
+/// The limit that a reason says was reached: `subjects`, `rejected`, `requests` or `grant-daily`.
+pub fn limit_name(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::QuotaSubjects => Some("subjects"),
+        Reason::QuotaRejected => Some("rejected"),
+        Reason::QuotaRequests => Some("requests"),
+        Reason::GrantDailyLimit => Some("grant-daily"),
+        _ => None,
+    }
+}
+
+/// The counters of all sources with a quota that were asked for since the start.
+#[derive(Default)]
+pub(crate) struct Quotas(Mutex<BTreeMap<(ChainId, OrganisationId), Arc<Counter>>>);
+
+/// The counter of one source in one chain.
+struct Counter {
+    /// `None` until read from the store. Held while a commit is put into the store's queue.
+    position: Mutex<Option<Position>>,
+    /// Set when a commit failed: the position must be read again.
+    stale: AtomicBool,
+    requests: Mutex<Window>,
+    /// The last durable counts. Never held while somebody waits.
+    standing: Mutex<Standing>,
+}
+
+/// Where a counter stands, as last submitted.
+struct Position {
+    /// `None`: nothing was ever counted.
+    day: Option<Day>,
+    generation: u64,
+    stored: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    day: u32,
+    subjects: u64,
+    rows: u64,
+    rejected: u64,
+}
+
+/// A batch that counts towards a quota of the day.
+pub(crate) struct Counted {
+    counter: Arc<Counter>,
+    quota: Quota,
+    key: Vec<u8>,
+    hasher: SipHasher24,
+}
+
+/// What of a batch counts.
+pub(crate) struct Seen {
+    rows: u64,
+    rejected: u64,
+    /// Keyed hashes, where subjects are limited.
+    subjects: Vec<u64>,
+}
+
+impl Quotas {
+    /// Counts a batch towards the requests of the minute. `None`: nothing else of it counts.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaRequests`].
+    pub(crate) fn admit(
+        &self,
+        chain: &Chain,
+        source: &OrganisationId,
+        seal: &StateSeal,
+        now: Timestamp,
+    ) -> Result<Option<Counted>, Refusal> {
+        let quota = chain.quota(source);
+        if quota.is_unlimited() {
+            return Ok(None);
+        }
+        let counter = self.of(chain.id(), source);
+        if let Some(limit) = quota.requests_per_minute {
+            counter.requests().take(now, limit).map_err(|used| {
+                let stands = format!("at most {limit} batches a minute; {used} came in the last minute");
+                Refusal::field(Reason::QuotaRequests, "quota.requests_per_minute", stands)
+            })?;
+        }
+        if quota.subjects_per_day.is_none() && quota.rejected_percent.is_none() {
+            return Ok(None);
+        }
+        let digest = seal.fingerprint(&[b"quota", chain.id().as_str().as_bytes(), source.as_str().as_bytes()]);
+        let (hash_key, _) = digest.split_first_chunk::<16>().expect("a digest has 32 bytes");
+        let key = Writer::default().u8(b's').lp(chain.id().as_str()).lp(source.as_str()).finish();
+        Ok(Some(Counted { counter, quota, key, hasher: SipHasher24::new_with_key(hash_key) }))
+    }
+
+    fn of(&self, chain: &ChainId, source: &OrganisationId) -> Arc<Counter> {
+        self.lock().entry((chain.clone(), source.clone())).or_insert_with(|| Arc::new(Counter::new())).clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(ChainId, OrganisationId), Arc<Counter>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counted {
+    /// What counts: rows with identifiers, those whose identifier was refused, and the subjects of the others, also
+    /// those of rows that were refused for another column.
+    pub(crate) fn seen<'a>(&self, rows: usize, rejected: usize, links: impl Iterator<Item = &'a LinkValue>) -> Seen {
+        let subjects = match self.quota.subjects_per_day {
+            Some(_) => links.map(|link| self.hasher.hash(link.expose())).collect(),
+            None => Vec::new(),
+        };
+        Seen { rows: rows as u64, rejected: rejected as u64, subjects }
+    }
+
+    /// Counts a batch and submits its commit with the counts in it.
+    ///
+    /// The counter's lock is held until the commit is in the store's queue, so that commits are queued in the order
+    /// of their counts.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaRejected`], [`Reason::QuotaSubjects`]; those of reading the counter. Nothing was submitted then.
+    pub(crate) fn charge(
+        self,
+        store: &dyn Store,
+        seal: &StateSeal,
+        now: Timestamp,
+        seen: &Seen,
+        mut commit: Commit,
+        done: Completion,
+    ) -> Result<(), Refusal> {
+        if seen.rows == 0 {
+            store.submit(commit, done);
+            return Ok(());
+        }
+        let mut guard = self.counter.position();
+        let position = match &mut *guard {
+            Some(position) => position,
+            empty => empty.insert(read(store, seal, &self.key)?),
+        };
+        let today = day::number(now);
+        let present = position.day.as_ref().filter(|day| day::counts_on(day.number, today));
+        let mut next = present.map_or_else(|| Day::begin(today), Day::clone);
+        let before = Standing::of(&next);
+        next.add(seen.rows, seen.rejected, &seen.subjects);
+        let standing = Standing::of(&next);
+        self.check(&before, &standing)?;
+        let generation = position.generation + 1;
+        let sealed = seal.seal(Family::Quota, &self.key, generation, &next.encode());
+        commit.expect(Family::Quota, self.key.clone(), position.stored.take());
+        commit.put(Family::Quota, self.key, sealed.clone());
+        *position = Position { day: Some(next), generation, stored: Some(sealed) };
+        let of_batch = self.counter.clone();
+        store.submit(
+            commit,
+            Box::new(move |result| {
+                match result {
+                    Ok(_) => *of_batch.standing() = standing,
+                    Err(_) => of_batch.stale.store(true, Ordering::Release),
+                }
+                done(result);
+            }),
+        );
+        drop(guard);
+        Ok(())
+    }
+
+    fn check(&self, before: &Standing, after: &Standing) -> Result<(), Refusal> {
+        if let Some(limit) = self.quota.rejected_percent
+            && after.rows >= MIN_ROWS_FOR_REJECTED_PERCENT
+            && u128::from(after.rejected) * 100 > u128::from(after.rows) * u128::from(limit)
+        {
+            let Standing { rows, rejected, .. } = before;
+            let stands = format!(
+                "at most {limit} percent; {rejected} of {rows} rows of today were rejected, {} of {} with this batch",
+                after.rejected, after.rows
+            );
+            return Err(Refusal::field(Reason::QuotaRejected, "quota.rejected_percent", stands));
+        }
+        if let Some(limit) = self.quota.subjects_per_day
+            && after.subjects > limit
+        {
+            let stands = format!(
+                "at most {limit} subjects a day; {} are counted today, {} with this batch",
+                before.subjects, after.subjects
+            );
+            return Err(Refusal::field(Reason::QuotaSubjects, "quota.subjects_per_day", stands));
+        }
+        Ok(())
+    }
+}
+
+impl Standing {
+    fn of(day: &Day) -> Self {
+        Self { day: day.number, subjects: day.subjects(), rows: day.rows, rejected: day.rejected }
+    }
+}
+
+impl Counter {
+    fn new() -> Self {
+        Self {
+            position: Mutex::default(),
+            stale: AtomicBool::default(),
+            requests: Mutex::new(Window::empty()),
+            standing: Mutex::default(),
+        }
+    }
+
+    fn position(&self) -> MutexGuard<'_, Option<Position>> {
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.stale.swap(false, Ordering::AcqRel) {
+            *position = None;
+        }
+        position
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Window> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shares of the limits that are used now, by name.
+    fn fill(&self, quota: Quota, now: Timestamp) -> [(&'static str, f64); 3] {
+        let standing = Some(*self.standing()).filter(|standing| standing.day == day::number(now)).unwrap_or_default();
+        let share = |used: u64, limit: Option<f64>| limit.map_or(0.0, |limit| used as f64 / limit);
+        let looked_at = standing.rows >= MIN_ROWS_FOR_REJECTED_PERCENT;
+        let percent = quota.rejected_percent.filter(|_| looked_at).map(|percent| f64::from(percent) / 100.0);
+        let requests = self.requests().used(now);
+        [
+            ("subjects", share(standing.subjects, quota.subjects_per_day.map(|limit| limit as f64))),
+            ("rejected", share(standing.rejected, percent.map(|percent| percent * standing.rows as f64))),
+            ("requests", share(requests, quota.requests_per_minute.map(f64::from))),
+        ]
+    }
+}
+
+impl Engine {
+    /// How full the quotas are of all sources that have submitted something since the start. Does not wait for the
+    /// store.
+    pub fn quota_fill(&self) -> Vec<QuotaFill> {
+        let (registry, now) = (self.snapshot().registry.clone(), self.now());
+        let counters: Vec<_> = self.quotas.lock().iter().map(|(of, counter)| (of.clone(), counter.clone())).collect();
+        let mut fills = Vec::with_capacity(counters.len() * 3);
+        for ((chain, organisation), counter) in counters {
+            let quota = registry.registry.chain(&chain).map_or_else(Quota::default, |chain| chain.quota(&organisation));
+            for (limit, ratio) in counter.fill(quota, now) {
+                fills.push(QuotaFill { chain: chain.clone(), organisation: organisation.clone(), limit, ratio });
+            }
+        }
+        fills
+    }
+}
+
+fn read(store: &dyn Store, seal: &StateSeal, key: &[u8]) -> Result<Position, KeyringError> {
+    let Some(stored) = store.get(Family::Quota, key)? else {
+        return Ok(Position { day: None, generation: 0, stored: None });
+    };
+    let (generation, value) = seal.open(Family::Quota, key, &stored)?;
+    let day = Day::decode(&value).map_err(|_| KeyringError::Corrupt("quota"))?;
+    Ok(Position { day: Some(day), generation, stored: Some(stored) })
+}

@@ -1,0 +1,142 @@
+//! What a source has submitted to a chain on one UTC day.
+
+use siphasher::sip::SipHasher24;
+use sluis_domain::Timestamp;
+use sluis_domain::codec::{DecodeError, Reader, Writer};
+
+use super::sketch::Sketch;
+
+const FORMAT: u8 = 1;
+const MILLIS: u64 = 24 * 3600 * 1000;
+
+/// The number of a UTC day since 1970-01-01.
+pub(crate) fn number(at: Timestamp) -> u32 {
+    // The year 9999 ends before day 3,000,000.
+    (at.millis() / MILLIS) as u32
+}
+
+/// Whether what happens on day `today` still counts on day `counted`. A batch that was permitted just before midnight and is
+/// charged after one of the new day counts on the new day.
+pub(crate) fn counts_on(counted: u32, today: u32) -> bool {
+    counted == today || counted.checked_sub(1) == Some(today)
+}
+
+/// The counts of one day.
+///
+/// | stored | bytes |
+/// |---|---|
+/// | format | 1: `0x01` |
+/// | day | 4: UTC days since 1970-01-01 |
+/// | rows, rejected | 8 + 8 |
+/// | key | 16: random, made for this day |
+/// | sketch | see [`Sketch`] |
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Day {
+    pub(super) number: u32,
+    /// Rows with identifiers.
+    pub(super) rows: u64,
+    /// Those whose identifier was refused.
+    pub(super) rejected: u64,
+    /// Nowhere but here, so that the counted hashes of two days have nothing in common, and those of a day that is
+    /// over mean nothing.
+    key: [u8; 16],
+    subjects: Sketch,
+}
+
+impl Day {
+    pub(super) fn begin(number: u32) -> Self {
+        Self { number, rows: 0, rejected: 0, key: sluis_crypto::random::bytes(), subjects: Sketch::empty() }
+    }
+
+    /// Counts rows, and the subjects with these keyed hashes.
+    pub(super) fn add(&mut self, rows: u64, rejected: u64, subjects: &[u64]) {
+        self.rows = self.rows.saturating_add(rows);
+        self.rejected = self.rejected.saturating_add(rejected);
+        let hasher = SipHasher24::new_with_key(&self.key);
+        subjects.iter().for_each(|subject| self.subjects.insert(hasher.hash(&subject.to_be_bytes())));
+    }
+
+    /// Number of different subjects.
+    pub(super) fn subjects(&self) -> u64 {
+        self.subjects.count()
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new(FORMAT);
+        out.u32(self.number).u64(self.rows).u64(self.rejected).fixed(&self.key);
+        self.subjects.write(&mut out);
+        out.finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes, FORMAT)?;
+        let day = Self {
+            number: input.u32()?,
+            rows: input.u64()?,
+            rejected: input.u64()?,
+            key: input.array()?,
+            subjects: Sketch::read(&mut input)?,
+        };
+        input.end()?;
+        if day.rejected <= day.rows { Ok(day) } else { Err(DecodeError) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    impl std::fmt::Debug for Day {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Day(..)")
+        }
+    }
+
+    #[test]
+    fn days_change_at_midnight_utc() {
+        let at = |text| number(Timestamp::parse(text).expect("a time"));
+        assert_eq!(at("1970-01-01T23:59:59.999Z"), 0);
+        assert_eq!(at("1970-01-02T00:00:00Z"), 1);
+        assert_eq!(at("2026-11-22T01:00:00+02:00"), at("2026-11-21T12:00:00Z"));
+        assert!(number(Timestamp::MAX) < 3_000_000);
+        assert!(counts_on(5, 5) && counts_on(5, 4) && !counts_on(5, 6) && !counts_on(5, 3) && !counts_on(0, u32::MAX));
+    }
+
+    #[test]
+    fn the_same_subjects_of_two_days_have_nothing_in_common() {
+        let mut days = [Day::begin(1), Day::begin(1)];
+        days.iter_mut().for_each(|day| day.add(3, 0, &[1, 2, 3]));
+        assert_eq!(days[0].subjects(), 3);
+        assert_ne!(days[0].subjects, days[1].subjects);
+    }
+
+    #[test]
+    fn stored_bytes_are_frozen() {
+        let day = Day { number: 0x0102, rows: 3, rejected: 2, key: [9; 16], subjects: Sketch::Exact(vec![7]) };
+        let expected =
+            [&b"\x01\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02"[..], &[9; 16], b"\x01\0\x01\0\0\0\0\0\0\0\x07"];
+        assert_eq!(day.encode(), expected.concat());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back_and_nothing_shorter_or_longer(
+            number in any::<u32>(), rows in 0..u64::MAX, subjects in prop::collection::vec(any::<u64>(), 0..700)
+        ) {
+            let mut day = Day::begin(number);
+            day.add(rows, rows / 2, &subjects);
+            let stored = day.encode();
+            prop_assert_eq!(Day::decode(&stored), Ok(day));
+            prop_assert_eq!(Day::decode(&stored[..stored.len() - 1]), Err(DecodeError));
+            prop_assert_eq!(Day::decode(&[&stored[..], &[0]].concat()), Err(DecodeError));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic_and_have_one_encoding(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(first) = bytes.first_mut() { *first = FORMAT; }
+            if let Ok(day) = Day::decode(&bytes) { prop_assert_eq!(day.encode(), bytes); }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The people of the tests and the keys they sign with: one key per person for the life of the process, so that
+//! registries and configurations can pin it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rcgen::KeyPair;
+use sluis_client::Signer;
+use sluis_domain::port::{Clock, Store};
+use sluis_domain::registry::Signers;
+use sluis_domain::statement::Deed;
+use sluis_domain::{Custodian, GrantId, PublicKey, Timestamp};
+use sluis_engine::{Caller, Engine, GrantView, Proposed, Refusal, Settings};
+use sluis_keyring::Kek;
+
+use crate::pki::TRUST_DOMAIN;
+use crate::registry::{CUSTODIANS, STEWARDS};
+
+static KEYS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// The private key of `organisation/member`: P-256, PKCS#8 as PEM.
+pub fn key_pem(member: &str) -> String {
+    let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = || KeyPair::generate().expect("random").serialize_pem();
+    keys.entry(member.to_owned()).or_insert_with(made).clone()
+}
+
+/// What `organisation/member` signs with.
+pub fn signer(member: &str) -> Signer {
+    Signer::from_pem(key_pem(member).as_bytes()).expect("a P-256 key")
+}
+
+/// The public key of `organisation/member`.
+pub fn public_key(member: &str) -> PublicKey {
+    signer(member).public().clone()
+}
+
+/// The table that pins the key of `organisation/member` in a registry.
+pub fn key_table(member: &str) -> String {
+    format!("\n[[key]]\nmember = \"{member}\"\npublic_key = \"{}\"\n", public_key(member))
+}
+
+/// [`CUSTODIANS`] as a configuration names them.
+pub fn custodians() -> Vec<Custodian> {
+    let custodian =
+        |member: &str| Custodian { identity: member.parse().expect("organisation/member"), key: public_key(member) };
+    CUSTODIANS.map(custodian).to_vec()
+}
+
+/// `organisation/member` as the engine sees them, without a socket between.
+pub fn caller(member: &str) -> Caller {
+    Caller {
+        identity: member.parse().expect("organisation/member"),
+        fingerprint: [7; 32],
+        not_after: Timestamp::MAX,
+        certificate: (*b"a certificate").into(),
+        key: Some(public_key(member)),
+    }
+}
+
+/// What an engine with [`CUSTODIANS`] is told.
+pub fn settings() -> Settings {
+    Settings { custodians: custodians(), trust_domain: TRUST_DOMAIN.to_owned(), ..Settings::default() }
+}
+
+/// Opens an engine with [`CUSTODIANS`] that takes its log as it is, as if its last head were just signed.
+///
+/// # Panics
+/// If it does not open.
+pub fn open(store: Arc<dyn Store>, kek: &Kek, clock: Arc<dyn Clock>) -> Engine {
+    let engine = Engine::open(store, kek, clock, settings()).expect("opens");
+    engine.check_head(engine.sign_head().expect("signs").note.as_bytes()).expect("its own head");
+    engine
+}
+
+/// Proposes a registry to an engine, and signs it as [`CUSTODIANS`] and as the first of [`STEWARDS`] of everybody whose
+/// signatures it needs.
+///
+/// # Errors
+/// Those of the engine.
+pub fn apply(engine: &Engine, toml: &str) -> Result<Proposed, Refusal> {
+    let proposed = engine.propose_registry(&caller(CUSTODIANS[0]), toml, false, None)?;
+    let Some(view) = &proposed.proposal else { return Ok(proposed) };
+    let object = view.record.proposal.encode();
+    for need in &proposed.needs {
+        let all: Vec<&str> = match &need.signers {
+            Signers::Custodians => CUSTODIANS.to_vec(),
+            Signers::StewardsOf(id) => STEWARDS.into_iter().filter(|s| s.starts_with(&format!("{id}/"))).collect(),
+        };
+        for member in all.into_iter().take(need.count.into()) {
+            let signature = signer(member).sign(Deed::SignProposal, engine.origin(), &object).expect("signs");
+            engine.sign_proposal(&caller(member), &view.record.proposal.id, &signature)?;
+        }
+    }
+    Ok(proposed)
+}
+
+/// Approves a grant as a steward.
+///
+/// # Errors
+/// Those of the engine.
+pub fn approve(engine: &Engine, steward: &str, id: &GrantId) -> Result<GrantView, Refusal> {
+    let view = engine.get_grant(&caller(steward), id)?;
+    let object = view.record.grant.encode();
+    let signature = signer(steward).sign(Deed::ApproveGrant, engine.origin(), &object).expect("signs");
+    engine.approve_grant(&caller(steward), id, &view.digest, &signature)
+}

@@ -1,0 +1,80 @@
+//! The life of keys and subjects: destroyed and cut versions, retention, opt-out and erasure.
+
+mod erasure;
+mod keys;
+mod replay;
+mod retention;
+
+use sluis_domain::audit::{Act, Entry};
+use sluis_domain::port::{Family, Store};
+use sluis_domain::proposal::State;
+use sluis_domain::statement::Deed;
+use sluis_domain::{Kid, Reason};
+use sluis_engine::{Engine, KeyState, ProposalView, Refusal, VersionInfo};
+use sluis_testkit::people::signer;
+
+use crate::office::{Office, batch, caller, custodian};
+
+/// Stewards of both owners of the chains with BSNs.
+const OWNERS: [&str; 2] = ["uni-research/steward-1", "registry-office/steward-a"];
+const UNI: [&str; 2] = ["uni-research/steward-1", "uni-research/steward-2"];
+const DAY: u64 = 24;
+
+/// A steward's yes.
+fn sign(engine: &Engine, member: &str, proposed: &ProposalView) -> Result<State, Reason> {
+    let object = proposed.record.proposal.encode();
+    let signature = signer(member).sign(Deed::SignProposal, engine.origin(), &object).unwrap();
+    let signed = engine.sign_proposal(&caller(member), &proposed.record.proposal.id, &signature);
+    signed.map(|view| view.state).map_err(|refusal| refusal.reason())
+}
+
+/// Signed by all, and effective.
+fn sign_all(engine: &Engine, members: &[&str], proposed: &ProposalView) {
+    let states: Vec<_> = members.iter().map(|member| sign(engine, member, proposed)).collect();
+    assert_eq!(states.last(), Some(&Ok(State::Effective)), "{states:?}");
+}
+
+fn reason<T>(outcome: Result<T, Refusal>) -> Option<Reason> {
+    outcome.err().map(|refusal| refusal.reason())
+}
+
+/// Versions of a chain's line, oldest first.
+fn line(engine: &Engine, chain: &str, namespace: &str) -> Vec<VersionInfo> {
+    let versions = engine.status(&custodian()).unwrap().versions.into_iter();
+    let of_line =
+        |v: &VersionInfo| v.chain.as_str() == chain && v.namespace.as_ref().is_some_and(|n| n.as_str() == namespace);
+    versions.filter(of_line).collect()
+}
+
+/// Number of rows of a version.
+fn rows(store: &impl Store, family: Family, kid: Kid) -> usize {
+    let rows = store.scan(family, &kid.to_be_bytes(), 10_000).unwrap().into_iter();
+    rows.take_while(|(key, _)| key.starts_with(&kid.to_be_bytes())).count()
+}
+
+/// Entries of an act.
+fn entries(store: &impl Store, act: Act) -> Vec<Entry> {
+    let all =
+        store.scan(Family::Audit, &[], 100_000).unwrap().into_iter().map(|(_, bytes)| Entry::decode(&bytes).unwrap());
+    all.filter(|entry| entry.act == act).collect()
+}
+
+/// Why each row was refused under a grant: `None` for those that were converted.
+fn refusals<S: Store + 'static>(
+    office: &Office<S>,
+    grant: &sluis_domain::GrantId,
+    tokens: &[String],
+) -> Vec<Option<Reason>> {
+    let outcome = office.convert(grant, &batch(None, tokens)).unwrap();
+    let mut refused = vec![None; tokens.len()];
+    outcome.rejections.iter().for_each(|r| refused[r.row as usize] = Some(r.reason));
+    refused
+}
+
+/// Rotates a chain, and disables the version of its BSN line that was in use.
+fn retire<S: Store + 'static>(office: &Office<S>, chain: &str) -> Kid {
+    let old = line(&office.engine, chain, "nl.bsn").last().unwrap().kid;
+    office.engine.rotate(&custodian(), &chain.parse().unwrap(), None).unwrap();
+    assert_eq!(office.engine.disable(&custodian(), old).unwrap().state, KeyState::Disabled);
+    old
+}

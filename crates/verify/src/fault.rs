@@ -1,0 +1,146 @@
+//! What can be wrong with an entry.
+
+use sluis_domain::{GrantId, Identity, ProposalId, Reason};
+
+/// The first wrong entry.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("entry {sequence}: {fault}")]
+pub struct Wrong {
+    /// Its number.
+    pub sequence: u64,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Fault {
+    /// The bytes are not an entry.
+    #[error("its bytes are not an entry of format 2")]
+    NotAnEntry,
+    /// An entry is missing before it.
+    #[error("entry {0} should come here")]
+    Gap(u64),
+    /// The log does not begin with the act `initialise`, or has it again.
+    #[error("`initialise` must be the first entry, and no other")]
+    Initialise,
+    /// The log says that it is another one.
+    #[error("it belongs to another log")]
+    OtherLog,
+    /// The registry version is not the one in force.
+    #[error("it names registry version {named}, and {in_force} was in force")]
+    RegistryVersion {
+        /// In the entry.
+        named: u64,
+        /// By what the log says.
+        in_force: u64,
+    },
+    /// The detail is not what the act needs.
+    #[error("its detail is not what the act `{0}` needs")]
+    Detail(&'static str),
+    /// A field contradicts what the entry is about.
+    #[error("its {0} is not that of what it is about")]
+    Field(&'static str),
+    /// A digest is not that of what the entry is about.
+    #[error("its digest is not that of what it is about")]
+    Digest,
+    /// A grant was requested twice under one id.
+    #[error("grant {0} exists already")]
+    GrantExists(GrantId),
+    /// No such grant.
+    #[error("it names a grant that was never requested")]
+    UnknownGrant,
+    /// A proposal was made twice under one id.
+    #[error("proposal {0} exists already")]
+    ProposalExists(ProposalId),
+    /// No such proposal.
+    #[error("it names a proposal that was never made")]
+    UnknownProposal,
+    /// The custodian should have refused this.
+    #[error("it should have been refused: {} ({})", .0.code(), .0.message())]
+    NotAllowed(Reason),
+    /// The grant asks for other approvals than the registry wants.
+    #[error("it does not need the approvals that registry version {0} wants")]
+    Approvals(u64),
+    /// More values than before plus those of the batch, fewer than before, or more than the grant allows.
+    #[error("its counter is {counter}; it was {before}, the batch has {values} values and the grant allows {max}")]
+    Counter {
+        /// In the entry.
+        counter: u64,
+        /// Before it.
+        before: u64,
+        /// Values of the entry.
+        values: u64,
+        /// Most values of the grant.
+        max: u64,
+    },
+    /// Too few or too many signatures.
+    #[error("it has {found} signatures, not {expected}")]
+    Signatures {
+        /// How many the act needs.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A signature proves nothing.
+    #[error("the signature of {signer}: {fault}")]
+    Signer {
+        /// Who is said to have signed.
+        signer: Identity,
+        /// What is wrong with the signature.
+        fault: SignerFault,
+    },
+    /// The last signature under a proposal must be followed by what was proposed.
+    #[error("proposal {0} has all its signatures, and what it proposes must follow directly")]
+    EffectMissing(ProposalId),
+    /// Something was done that needs signatures, and the entry before is not the last of them.
+    #[error("it needs a proposal whose last signature stands directly before it")]
+    NotSigned,
+    /// Fewer or other signatures than the change needs.
+    #[error("the proposal did not have the signatures that this change needs")]
+    TooFewSignatures,
+    /// The text of a registry is not there.
+    #[error("the text of registry version {0} is missing")]
+    RegistryMissing(u64),
+    /// The text of a registry is not the one that was applied.
+    #[error("the text of registry version {0} is not the one that was signed")]
+    RegistryText(u64),
+    /// The text of a registry is none, or not one that may follow the one before.
+    #[error("registry version {0} is not valid after the one before")]
+    RegistryInvalid(u64),
+    /// The restored log is not this one.
+    #[error("the restore that was signed is of another log than the entries before it")]
+    Restore,
+    /// A signing key that is not one of this log, or not new.
+    #[error("it does not name a new signing key of this log")]
+    AuditKey,
+}
+
+/// Why a signature of a person proves nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SignerFault {
+    /// The certificate cannot be read.
+    #[error("the certificate cannot be read")]
+    Certificate,
+    /// The certificate is somebody else's.
+    #[error("the certificate is of somebody else")]
+    Identity,
+    /// The entry's fingerprint is of another certificate.
+    #[error("it is not by whoever did the act")]
+    NotTheActor,
+    /// The certificate was not valid then.
+    #[error("the certificate was not valid at that time")]
+    Expired,
+    /// The certificate's key is not the one that is pinned for the signer, or no key is.
+    #[error("the key of the certificate is not the one that is pinned for the signer")]
+    NotPinned,
+    /// The signature is over something else or by another key.
+    #[error("it was not made with that key over exactly this")]
+    Signature,
+    /// The signer has no say in this.
+    #[error("the signer has no say in this")]
+    NotEntitled,
+    /// The same person again.
+    #[error("the same person signed before")]
+    Twice,
+}

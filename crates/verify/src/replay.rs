@@ -1,0 +1,200 @@
+//! Goes through the entries of a log in their order and rebuilds what they say.
+//!
+//! Everything that the custodian decides by rules that the log itself shows is decided again here: registry versions and
+//! their signatures, requests and approvals of grants, their use, proposals and what came of them. The first entry that
+//! breaks a rule is named. What is not judged: the order of times, because clocks step, and refusals, which change nothing.
+//! Memory is bounded by the number of grants and proposals.
+
+use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
+use sluis_domain::codec::{DecodeError, Reader};
+use sluis_domain::{ProposalId, Reason};
+use sluis_tlog::{Tree, VerifierKey, leaf_hash};
+
+use crate::fault::{Fault, Wrong};
+use crate::state::State;
+use recent::Recent;
+
+mod custody;
+mod grants;
+mod proposals;
+mod recent;
+
+/// Where registry texts come from: they are too long for entries.
+pub trait Registries {
+    /// The text of a version; `None` if there is none.
+    fn text(&mut self, version: u64) -> Option<String>;
+}
+
+impl<F: FnMut(u64) -> Option<String>> Registries for F {
+    fn text(&mut self, version: u64) -> Option<String> {
+        self(version)
+    }
+}
+
+/// A log as far as it was read.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    state: State,
+    tree: Tree,
+    recent: Recent,
+    /// A proposal whose last signature was the last entry: its effect is due.
+    due: Option<ProposalId>,
+}
+
+impl Replay {
+    /// Of the log with this origin, from its first entry.
+    pub fn new(origin: &str) -> Self {
+        Self { state: State::new(origin), tree: Tree::new(), recent: Recent::default(), due: None }
+    }
+
+    /// What the entries so far say.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The tree of the entries so far.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The next entry, with its number and its canonical bytes.
+    ///
+    /// # Errors
+    /// What is wrong with it. The replay is over then: nothing may be concluded from what follows.
+    pub fn push(
+        &mut self,
+        sequence: u64,
+        bytes: &[u8],
+        registries: &mut (impl Registries + ?Sized),
+    ) -> Result<Entry, Wrong> {
+        self.take(sequence, bytes, registries).map_err(|fault| Wrong { sequence, fault })
+    }
+
+    fn take(
+        &mut self,
+        sequence: u64,
+        bytes: &[u8],
+        registries: &mut (impl Registries + ?Sized),
+    ) -> Result<Entry, Fault> {
+        if sequence != self.state.entries {
+            return Err(Fault::Gap(self.state.entries));
+        }
+        let entry = Entry::decode(bytes).ok().filter(|_| bytes.len() <= MAX_ENTRY).ok_or(Fault::NotAnEntry)?;
+        if (entry.act == Act::Initialise) != (sequence == 0) {
+            return Err(Fault::Initialise);
+        }
+        let due = self.due.take();
+        self.check_due(due.as_ref(), &entry)?;
+        self.check_version(&entry)?;
+        if entry.outcome == Outcome::Done {
+            self.apply(&entry, due.as_ref(), registries)?;
+        }
+        let leaf = leaf_hash(bytes);
+        self.tree.append(leaf);
+        self.recent.append(leaf);
+        self.state.entries += 1;
+        Ok(entry)
+    }
+
+    /// The effect of a proposal is in one commit with the last signature.
+    fn check_due(&self, due: Option<&ProposalId>, entry: &Entry) -> Result<(), Fault> {
+        let Some(due) = due else { return Ok(()) };
+        let follows = entry.outcome == Outcome::Done && proposals::effect_of(&self.state, due) == Some(entry.act);
+        if follows { Ok(()) } else { Err(Fault::EffectMissing(due.clone())) }
+    }
+
+    fn check_version(&self, entry: &Entry) -> Result<(), Fault> {
+        let in_force = self.state.registry_version;
+        let done = entry.outcome == Outcome::Done;
+        let right = match entry.act {
+            Act::ApplyRegistry if done => entry.registry_version == in_force + 1,
+            // Commits of these expect the registry to be the one they were decided under.
+            Act::Pseudonymise | Act::Convert | Act::Reidentify if done => entry.registry_version == in_force,
+            act if done && is_governed(act) => entry.registry_version == in_force,
+            // Anything else may have begun under an earlier one.
+            _ => entry.registry_version <= in_force,
+        };
+        if right { Ok(()) } else { Err(Fault::RegistryVersion { named: entry.registry_version, in_force }) }
+    }
+
+    fn apply(
+        &mut self,
+        entry: &Entry,
+        due: Option<&ProposalId>,
+        registries: &mut (impl Registries + ?Sized),
+    ) -> Result<(), Fault> {
+        let state = &mut self.state;
+        match entry.act {
+            Act::Initialise => initialise(state, entry),
+            Act::Custodians => custody::name_custodians(state, entry),
+            Act::RotateAuditKey => custody::rotate_audit_key(state, entry),
+            Act::AcceptRestore => custody::accept_restore(state, &self.recent, entry),
+            Act::RequestGrant => grants::request(state, entry),
+            Act::ApproveGrant => grants::approve(state, entry),
+            Act::DenyGrant => grants::deny(state, entry),
+            Act::RevokeGrant => grants::revoke(state, entry),
+            Act::Convert | Act::Reidentify => grants::charge(state, entry),
+            Act::Pseudonymise => submit(state, entry),
+            Act::Propose => proposals::propose(state, entry),
+            Act::SignProposal => {
+                self.due = proposals::sign(state, entry)?;
+                Ok(())
+            }
+            Act::RejectProposal => proposals::reject(state, entry),
+            Act::ApplyRegistry => proposals::apply_registry(state, entry, due, registries),
+            Act::DestroyVersion | Act::CutEscrow | Act::OptOut => proposals::take_effect(state, entry, due),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Acts that are done one at a time, under the registry in force.
+fn is_governed(act: Act) -> bool {
+    matches!(
+        act,
+        Act::RequestGrant
+            | Act::ApproveGrant
+            | Act::DenyGrant
+            | Act::RevokeGrant
+            | Act::Propose
+            | Act::SignProposal
+            | Act::RejectProposal
+            | Act::DestroyVersion
+            | Act::CutEscrow
+            | Act::OptOut
+    )
+}
+
+/// The first entry: which log this is, and its first key.
+fn initialise(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let [origin, key] = texts(entry)?;
+    let key: VerifierKey = key.parse().map_err(|_| Fault::Detail(entry.act.as_str()))?;
+    if origin != state.origin || key.name() != origin {
+        return Err(Fault::OtherLog);
+    }
+    state.verifier_keys.push((0, key));
+    Ok(())
+}
+
+/// A detail that consists of `N` texts, each LP.
+fn texts<const N: usize>(entry: &Entry) -> Result<[String; N], Fault> {
+    // A reader takes a format byte off first, and these have none.
+    let bytes = [&[0], entry.detail.as_slice()].concat();
+    let read = || -> Result<Vec<String>, DecodeError> {
+        let mut input = Reader::new(&bytes, 0)?;
+        let texts = (0..N).map(|_| input.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+        input.end()?;
+        Ok(texts)
+    };
+    read().ok().and_then(|texts| texts.try_into().ok()).ok_or(Fault::Detail(entry.act.as_str()))
+}
+
+/// A batch of a source.
+fn submit(state: &State, entry: &Entry) -> Result<(), Fault> {
+    let actor = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
+    let chain = entry.chain.as_ref().and_then(|id| state.registry.chain(id)).ok_or(Fault::Field("chain"))?;
+    if !state.is_member(actor) {
+        return Err(Fault::NotAllowed(Reason::NotAMember));
+    }
+    if chain.is_source(&actor.organisation) { Ok(()) } else { Err(Fault::NotAllowed(Reason::NotASource)) }
+}

@@ -1,0 +1,71 @@
+//! Who runs the custodian, which keys sign its log, and restores.
+
+use sluis_domain::audit::Entry;
+use sluis_domain::codec::DecodeError;
+use sluis_domain::custodian;
+use sluis_domain::proposal::End;
+use sluis_domain::restore::Restore;
+use sluis_domain::statement::Deed;
+use sluis_tlog::VerifierKey;
+
+use super::recent::Recent;
+use super::texts;
+use crate::fault::{Fault, SignerFault};
+use crate::signer::{Said, check, wrong};
+use crate::state::State;
+
+/// The configuration names other custodians.
+pub(super) fn name_custodians(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let detail = |_: DecodeError| Fault::Detail(entry.act.as_str());
+    let custodians = custodian::decode(&entry.detail).map_err(detail)?;
+    if custodian::encode(&custodians) != entry.detail {
+        return Err(Fault::Detail(entry.act.as_str()));
+    }
+    state.custodians = custodians;
+    state.custodian_lists += 1;
+    Ok(())
+}
+
+/// The log gets another signing key.
+pub(super) fn rotate_audit_key(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let [key] = texts(entry)?;
+    let key: VerifierKey = key.parse().map_err(|_| Fault::AuditKey)?;
+    if key.name() != state.origin || state.verifier_keys.iter().any(|(_, known)| *known == key) {
+        return Err(Fault::AuditKey);
+    }
+    state.verifier_keys.push((state.entries, key));
+    Ok(())
+}
+
+/// The log goes on from an older copy: two custodians said so, and whatever grant or proposal was open ended.
+pub(super) fn accept_restore(state: &mut State, recent: &Recent, entry: &Entry) -> Result<(), Fault> {
+    let restore = Restore::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
+    if recent.root_at(restore.restored_size) != Some(restore.restored_root) {
+        return Err(Fault::Restore);
+    }
+    let [first, second] = entry.signatures.as_slice() else {
+        return Err(Fault::Signatures { expected: 2, found: entry.signatures.len() });
+    };
+    if first.0 == second.0 {
+        return Err(wrong(&second.0, SignerFault::Twice));
+    }
+    let said = Said { deed: Deed::AcceptRestore, origin: &state.origin, object: &entry.detail };
+    for (signer, signed) in [first, second] {
+        let custodian = state.custodians.iter().find(|custodian| custodian.identity == *signer);
+        let key = &custodian.ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?.key;
+        check(&said, entry.at, (signer, signed), Some(key))?;
+    }
+    for grant in state.grants.values_mut() {
+        if let Some(ended) = grant.record.end_by_restore(&first.0, entry.at) {
+            grant.record = ended;
+        }
+    }
+    for record in state.proposals.values_mut() {
+        if let Ok(stale) = record.end(End::Stale, &first.0, entry.at) {
+            *record = stale;
+        }
+    }
+    state.restores += 1;
+    state.signatures += 2;
+    Ok(())
+}

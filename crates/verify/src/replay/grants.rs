@@ -1,0 +1,242 @@
+//! Grants: requested, approved, ended, used.
+
+use sluis_crypto::digest::sha256;
+use sluis_domain::audit::Entry;
+use sluis_domain::grant::{Grant, Kind, Record};
+use sluis_domain::registry::{Chain, LinkMode, Registry, Signers, Treatment};
+use sluis_domain::statement::Deed;
+use sluis_domain::{ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp};
+
+use crate::fault::{Fault, SignerFault};
+use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_actor, wrong};
+use crate::state::{GrantState, State, verified};
+
+const DAY_MILLIS: u64 = 24 * 3600 * 1000;
+
+pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let grant = Grant::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
+    if grant.encode() != entry.detail {
+        return Err(Fault::Detail(entry.act.as_str()));
+    }
+    if entry.grant_digest != Some(sha256(&entry.detail)) {
+        return Err(Fault::Digest);
+    }
+    check_fields(&grant, entry)?;
+    if entry.actor.as_ref() != Some(&grant.requester) || grant.requester.organisation != grant.grantee {
+        return Err(Fault::Field("requester"));
+    }
+    if grant.registry_version != entry.registry_version {
+        return Err(Fault::Field("registry version"));
+    }
+    if state.grants.contains_key(&grant.id) {
+        return Err(Fault::GrantExists(grant.id));
+    }
+    check_party(state, &grant.requester)?;
+    check_eligible(&state.registry, &grant)?;
+    check_requirements(state, &grant)?;
+    state.grants.insert(grant.id.clone(), GrantState { record: Record::new(grant), counter: 0, day: (0, 0) });
+    Ok(())
+}
+
+pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let record = known(state, entry)?.record.clone();
+    let (signer, signed) = of_actor(entry)?;
+    let steward =
+        pinned_steward(state, &record.grant, signer).ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
+    let object = record.grant.encode();
+    check(
+        &Said { deed: Deed::ApproveGrant, origin: &state.origin, object: &object },
+        entry.at,
+        (signer, signed),
+        Some(steward),
+    )?;
+    check_requirements(state, &record.grant)?;
+    let stands = |steward: &Identity| state.is_one_of(steward, &Signers::StewardsOf(steward.organisation.clone()));
+    if !record.approvals.iter().all(|approval| stands(&approval.steward)) {
+        return Err(Fault::NotAllowed(Reason::GrantStale));
+    }
+    let next = record.approve(signer, entry.at, entry.registry_version, verified()).map_err(Fault::NotAllowed)?;
+    replace(state, next)
+}
+
+pub(super) fn deny(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let record = known(state, entry)?.record.clone();
+    let (signer, signed) = of_actor(entry)?;
+    let steward =
+        pinned_steward(state, &record.grant, signer).ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
+    let object = record.grant.encode();
+    check(
+        &Said { deed: Deed::DenyGrant, origin: &state.origin, object: &object },
+        entry.at,
+        (signer, signed),
+        Some(steward),
+    )?;
+    let next = record.deny(signer, entry.at, verified()).map_err(Fault::NotAllowed)?;
+    replace(state, next)
+}
+
+/// By a steward who might have approved, or by a member of the grantee, who gives up what is its own.
+pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let record = known(state, entry)?.record.clone();
+    let (signer, signed) = of_actor(entry)?;
+    let object = record.grant.encode();
+    let said = Said { deed: Deed::RevokeGrant, origin: &state.origin, object: &object };
+    let own = signer.organisation == record.grant.grantee && state.is_member(signer);
+    // Whoever has a pinned key signs with that. A member of the grantee has none, and signs with the certificate's.
+    match state.registry.key(signer) {
+        Some(pinned) if own || pinned_steward(state, &record.grant, signer).is_some() => {
+            check(&said, entry.at, (signer, signed), Some(pinned))?;
+        }
+        None if own => check(&said, entry.at, (signer, signed), None)?,
+        _ => return Err(wrong(signer, SignerFault::NotEntitled)),
+    }
+    let next = record.revoke(signer, entry.at, verified()).map_err(Fault::NotAllowed)?;
+    replace(state, next)
+}
+
+/// A batch under a grant.
+pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let known = known(state, entry)?;
+    let grant = &known.record.grant;
+    let actor = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
+    if actor.organisation != grant.grantee {
+        return Err(Fault::Field("grantee"));
+    }
+    check_party(state, actor)?;
+    match known.record.usable(entry.at) {
+        Ok(()) => {}
+        Err(Reason::GrantNotStarted) if known.record.usable(entry.at.plus_millis(BEGAN_EARLIER_MILLIS)).is_ok() => {}
+        Err(reason) => return Err(Fault::NotAllowed(reason)),
+    }
+    let (before, max) = (known.counter, grant.terms.max_values);
+    let most = before.saturating_add(entry.values).min(max);
+    if !(before..=most).contains(&entry.counter) {
+        return Err(Fault::Counter { counter: entry.counter, before, values: entry.values, max });
+    }
+    let day = charged(known.day, entry.at, entry.counter - before);
+    if grant.terms.max_values_per_day.is_some_and(|daily| day.1 > daily) {
+        return Err(Fault::NotAllowed(Reason::GrantDailyLimit));
+    }
+    let id = grant.id.clone();
+    if let Some(grant) = state.grants.get_mut(&id) {
+        (grant.counter, grant.day) = (entry.counter, day);
+    }
+    Ok(())
+}
+
+/// The day and its values after so many more. A batch from just before midnight that comes after one of the new day counts on
+/// the new day.
+fn charged((day, values): (u64, u64), at: Timestamp, more: u64) -> (u64, u64) {
+    let today = at.millis() / DAY_MILLIS;
+    match more {
+        0 => (day, values),
+        _ if day == today || day == today + 1 => (day, values + more),
+        _ => (today, more),
+    }
+}
+
+/// The grant that an entry names, and whether it says of it what is so.
+fn known<'a>(state: &'a State, entry: &Entry) -> Result<&'a GrantState, Fault> {
+    let known = entry.grant.as_ref().and_then(|id| state.grants.get(id)).ok_or(Fault::UnknownGrant)?;
+    if entry.grant_digest != Some(sha256(&known.record.grant.encode())) {
+        return Err(Fault::Digest);
+    }
+    check_fields(&known.record.grant, entry)?;
+    Ok(known)
+}
+
+fn check_fields(grant: &Grant, entry: &Entry) -> Result<(), Fault> {
+    let (chain, to_chain) = grant.chains();
+    if entry.grant.as_ref() != Some(&grant.id) {
+        return Err(Fault::Field("grant"));
+    }
+    if entry.chain.as_ref() != Some(chain) || entry.to_chain.as_ref() != to_chain {
+        return Err(Fault::Field("chain"));
+    }
+    if entry.purpose != grant.terms.purpose {
+        return Err(Fault::Field("purpose"));
+    }
+    Ok(())
+}
+
+fn replace(state: &mut State, next: Record) -> Result<(), Fault> {
+    state.signatures += 1;
+    let known = state.grants.get_mut(&next.grant.id).ok_or(Fault::UnknownGrant)?;
+    known.record = next;
+    Ok(())
+}
+
+/// The pinned key of a steward who has a say in this grant.
+fn pinned_steward<'a>(state: &'a State, grant: &Grant, who: &Identity) -> Option<&'a PublicKey> {
+    let signers = Signers::StewardsOf(who.organisation.clone());
+    let entitled =
+        grant.required.contains(&who.organisation) && state.is_one_of(who, &signers) && !state.is_custodian(who);
+    state.registry.key(who).filter(|_| entitled)
+}
+
+/// Requests and uses are by members who are no custodians.
+fn check_party(state: &State, who: &Identity) -> Result<(), Fault> {
+    if state.is_custodian(who) {
+        Err(Fault::NotAllowed(Reason::CustodianMayNot))
+    } else if !state.is_member(who) {
+        Err(Fault::NotAllowed(Reason::NotAMember))
+    } else {
+        Ok(())
+    }
+}
+
+/// Conversion is for the owner or a recipient of the chain converted from, re-identification for whom the chain lists.
+fn check_eligible(registry: &Registry, grant: &Grant) -> Result<(), Fault> {
+    let chain = registry.chain(grant.chains().0).ok_or(Fault::NotAllowed(Reason::UnknownChain))?;
+    let eligible = match &grant.terms.kind {
+        Kind::Convert { .. } => *chain.owner() == grant.grantee || chain.is_recipient(&grant.grantee),
+        Kind::Reidentify { .. } => chain.reidentify_to().contains(&grant.grantee),
+    };
+    if eligible { Ok(()) } else { Err(Fault::NotAllowed(Reason::NotEligible)) }
+}
+
+/// The grant must need the approvals that the registry in force wants for it.
+fn check_requirements(state: &State, grant: &Grant) -> Result<(), Fault> {
+    let wanted = requirements(&state.registry, &grant.terms.kind);
+    let same =
+        wanted.is_some_and(|(required, namespaces)| required == grant.required && namespaces == grant.namespaces);
+    if same { Ok(()) } else { Err(Fault::Approvals(state.registry_version)) }
+}
+
+/// Whose approvals a grant needs, sorted, and the namespaces it is about; `None` if the registry does not allow it.
+fn requirements(registry: &Registry, kind: &Kind) -> Option<(Vec<OrganisationId>, Vec<Option<NamespaceId>>)> {
+    match kind {
+        Kind::Convert { from, to, .. } => {
+            let (from_chain, to_chain) = (registry.chain(&from.0)?, registry.chain(&to.0)?);
+            let namespace = pseudonyms(from_chain, &from.1)?;
+            let link = |chain: &Chain| chain.namespace(namespace).map(|namespace| namespace.link());
+            let linked = link(from_chain) == Some(LinkMode::Escrow)
+                && link(to_chain).is_some_and(LinkMode::is_linked)
+                && pseudonyms(to_chain, &to.1) == Some(namespace);
+            let mut required = vec![from_chain.owner().clone(), to_chain.owner().clone()];
+            required.sort();
+            linked.then(|| (required, vec![Some(namespace.clone())]))
+        }
+        Kind::Reidentify { chain, elements } => {
+            let chain = registry.chain(chain)?;
+            let namespaces = elements.iter().map(|element| reversible(chain, element)).collect::<Option<_>>()?;
+            Some((vec![chain.owner().clone(); chain.reidentify_approvals().into()], namespaces))
+        }
+    }
+}
+
+fn pseudonyms<'a>(chain: &'a Chain, element: &ElementName) -> Option<&'a NamespaceId> {
+    match chain.element(element)?.treatment() {
+        Treatment::Pseudonym { namespace } => Some(namespace),
+        _ => None,
+    }
+}
+
+/// The namespace of a reversible pseudonym element, none of an encrypted one.
+fn reversible(chain: &Chain, element: &ElementName) -> Option<Option<NamespaceId>> {
+    match chain.element(element)?.treatment() {
+        Treatment::Encrypt => Some(None),
+        Treatment::Pseudonym { namespace } if chain.namespace(namespace)?.reversible() => Some(Some(namespace.clone())),
+        _ => None,
+    }
+}

@@ -1,0 +1,195 @@
+//! What a log says, as rebuilt from its entries.
+
+use std::collections::BTreeMap;
+
+use sluis_crypto::digest::sha256;
+use sluis_domain::registry::{Registry, Signers};
+use sluis_domain::{Custodian, GrantId, Identity, ProposalId, PublicKey, Signed, Timestamp, grant, proposal};
+use sluis_tlog::VerifierKey;
+
+/// Everything that the entries so far say. It grows with the number of grants and proposals, not with that of entries.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) origin: String,
+    pub(crate) entries: u64,
+    pub(crate) verifier_keys: Vec<(u64, VerifierKey)>,
+    pub(crate) custodians: Vec<Custodian>,
+    pub(crate) custodian_lists: u64,
+    pub(crate) registry: Registry,
+    pub(crate) registry_version: u64,
+    pub(crate) registry_digest: [u8; 32],
+    pub(crate) grants: BTreeMap<GrantId, GrantState>,
+    pub(crate) proposals: BTreeMap<ProposalId, proposal::Record>,
+    pub(crate) opt_outs: u64,
+    pub(crate) restores: u64,
+    pub(crate) signatures: u64,
+}
+
+/// A grant with what happened to it.
+#[derive(Clone, Debug)]
+pub struct GrantState {
+    pub(crate) record: grant::Record,
+    pub(crate) counter: u64,
+    /// The UTC day that was charged last, since 1970-01-01, and its values.
+    pub(crate) day: (u64, u64),
+}
+
+impl GrantState {
+    /// The grant, its approvals and its end, without the signatures: those were verified and are in the log.
+    pub fn record(&self) -> &grant::Record {
+        &self.record
+    }
+
+    /// How many steps made it what it is: the request, each approval, the end.
+    pub fn steps(&self) -> u64 {
+        self.record.steps()
+    }
+
+    /// Values used under it.
+    pub fn counter(&self) -> u64 {
+        self.counter
+    }
+
+    /// The UTC day that was charged last, as days since 1970-01-01, and how many values of it were charged.
+    pub fn day(&self) -> (u64, u64) {
+        self.day
+    }
+
+    /// How it was ended, if it was.
+    pub fn ended(&self) -> Option<grant::End> {
+        self.record.ended.as_ref().map(|ended| ended.how)
+    }
+
+    /// Where it stands at `now`.
+    pub fn state(&self, now: Timestamp) -> grant::State {
+        self.record.state(now, self.counter)
+    }
+}
+
+impl State {
+    pub(crate) fn new(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            entries: 0,
+            verifier_keys: Vec::new(),
+            custodians: Vec::new(),
+            custodian_lists: 0,
+            registry: Registry::empty(),
+            registry_version: 0,
+            registry_digest: sha256(&[]),
+            grants: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            opt_outs: 0,
+            restores: 0,
+            signatures: 0,
+        }
+    }
+
+    /// Origin of the log.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Number of entries.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The log's signing keys, oldest first, each with the number of the entry that named it.
+    pub fn verifier_keys(&self) -> &[(u64, VerifierKey)] {
+        &self.verifier_keys
+    }
+
+    /// The custodians of this moment.
+    pub fn custodians(&self) -> &[Custodian] {
+        &self.custodians
+    }
+
+    /// How many times the configuration named custodians: more than 1 is worth a look.
+    pub fn custodian_lists(&self) -> u64 {
+        self.custodian_lists
+    }
+
+    /// The registry in force; an empty one before the first.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Its version; 0 before the first.
+    pub fn registry_version(&self) -> u64 {
+        self.registry_version
+    }
+
+    /// SHA-256 of its text; of no bytes before the first.
+    pub fn registry_digest(&self) -> &[u8; 32] {
+        &self.registry_digest
+    }
+
+    /// All grants in the order of their ids.
+    pub fn grants(&self) -> impl ExactSizeIterator<Item = &GrantState> {
+        self.grants.values()
+    }
+
+    /// A grant.
+    pub fn grant(&self, id: &GrantId) -> Option<&GrantState> {
+        self.grants.get(id)
+    }
+
+    /// All proposals in the order of their ids, without the signatures' bytes.
+    pub fn proposals(&self) -> impl ExactSizeIterator<Item = &proposal::Record> {
+        self.proposals.values()
+    }
+
+    /// A proposal.
+    pub fn proposal(&self, id: &ProposalId) -> Option<&proposal::Record> {
+        self.proposals.get(id)
+    }
+
+    /// Erasures that came into force.
+    pub fn opt_outs(&self) -> u64 {
+        self.opt_outs
+    }
+
+    /// Restores of older stores that custodians accepted.
+    pub fn restores(&self) -> u64 {
+        self.restores
+    }
+
+    /// Signatures of people that were verified.
+    pub fn signatures(&self) -> u64 {
+        self.signatures
+    }
+
+    pub(crate) fn is_custodian(&self, who: &Identity) -> bool {
+        self.custodians.iter().any(|custodian| custodian.identity == *who)
+    }
+
+    /// The key pinned for somebody: custodians by the configuration, stewards by the registry.
+    pub(crate) fn pinned(&self, who: &Identity) -> Option<&PublicKey> {
+        let custodian = self.custodians.iter().find(|custodian| custodian.identity == *who);
+        custodian.map(|custodian| &custodian.key).or_else(|| self.registry.key(who))
+    }
+
+    /// Whether somebody is one of these at this moment, and not blocked.
+    pub(crate) fn is_one_of(&self, who: &Identity, signers: &Signers) -> bool {
+        match signers {
+            Signers::Custodians => self.is_custodian(who) && !self.is_blocked(who),
+            Signers::StewardsOf(_) => self.registry.may_sign(signers, who),
+        }
+    }
+
+    /// Whether somebody is a member who is not blocked.
+    pub(crate) fn is_member(&self, who: &Identity) -> bool {
+        self.registry.organisation(&who.organisation).is_some_and(|of| of.is_member(&who.member))
+            && !self.is_blocked(who)
+    }
+
+    fn is_blocked(&self, who: &Identity) -> bool {
+        self.registry.organisation(&who.organisation).is_some_and(|of| of.is_blocked(&who.member))
+    }
+}
+
+/// In the place of signatures that were verified: only who signed is kept.
+pub(crate) fn verified() -> Signed {
+    Signed { signature: Vec::new(), certificate: Vec::new() }
+}

@@ -1,0 +1,4 @@
+mod entries;
+mod files;
+mod forge;
+mod heads;

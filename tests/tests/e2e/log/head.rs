@@ -1,0 +1,122 @@
+//! The head file: missing, damaged, another one, behind, and a place that cannot be written.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use sluis_daemon::StartError;
+use sluis_testkit::process::Sluisd;
+use sluis_testkit::registry::registry;
+use sluis_testkit::scene::Scene;
+use sluis_testkit::world::{World, batch, pseudonymise};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+/// Why the daemon does not start after something was done to its head file.
+async fn refused(damage: impl FnOnce(&Path)) -> String {
+    let world = World::start().await;
+    let head = world.path("head/head");
+    match world.restart_edited(|_| damage(&head)).await {
+        Ok(_) => panic!("the daemon started"),
+        Err(error @ StartError::Head(_)) => error.to_string(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_without_its_head_file_or_with_a_damaged_one_does_not_start() {
+    let said = refused(|head| fs::remove_file(head).expect("it was there")).await;
+    assert!(said.contains("there is no head file"), "{said}");
+    let flip = |at: usize| {
+        move |head: &Path| {
+            let mut note = fs::read(head).expect("readable");
+            let at = at.min(note.len() - 3);
+            note[at] ^= 1;
+            fs::write(head, note).expect("written");
+        }
+    };
+    for at in [3, 60, usize::MAX] {
+        let said = refused(flip(at)).await;
+        assert!(said.contains("cannot be believed"), "{at}: {said}");
+    }
+    let other = World::start().await;
+    let foreign = fs::read(other.path("head/head")).expect("readable");
+    let said = refused(|head| fs::write(head, foreign).expect("written")).await;
+    assert!(said.contains("cannot be believed"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn yesterdays_store_is_noticed() {
+    let mut scene = Scene::start("");
+    assert_eq!(scene.stop().0, Some(0));
+    let yesterday = tempfile::tempdir().expect("scratch directory");
+    copy_files(&scene.path("data"), yesterday.path());
+    scene.start_again();
+    let source = scene.client("hospital-north/etl").await;
+    pseudonymise(&source, "national-registry", batch(&[("bsn", &["950000012"])])).await.expect("today");
+    scene.kill();
+    scene.start_again();
+    assert_eq!(scene.stop().0, Some(0), "the head has everything when the daemon stops");
+    fs::remove_dir_all(scene.path("data")).expect("it was there");
+    fs::create_dir(scene.path("data")).expect("scratch directory");
+    copy_files(yesterday.path(), &scene.path("data"));
+    let output = Sluisd::command(&scene.path(""), "run").output().expect("sluisd runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("is older than the last signed head"), "{said}");
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_cannot_be_written_ends_all_acts_until_it_can() {
+    let world = World::start_empty("head_seconds = 1\nmax_lag_seconds = 1").await;
+    world.apply(&registry()).await.expect("valid");
+    let mut health = health(&world).await;
+    let source = world.client("hospital-north/etl").await;
+    // Root writes into read-only directories too, but nobody writes a file where a directory is.
+    let in_the_way = world.path("head/head.new");
+    fs::create_dir(&in_the_way).expect("in the way");
+    let act = || pseudonymise(&source, "national-registry", batch(&[("bsn", &["950000012"])]));
+    let refused = loop {
+        match act().await {
+            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.reason(), Some("AUDIT_HEAD_UNAVAILABLE"));
+    until(&mut health, ServingStatus::NotServing).await;
+    let entries = sluis_domain::port::Store::entries(&*world.store);
+    assert!(act().await.is_err());
+    assert_eq!(sluis_domain::port::Store::entries(&*world.store), entries, "nothing is added that nobody can sign");
+    fs::remove_dir(&in_the_way).expect("out of the way");
+    until(&mut health, ServingStatus::Serving).await;
+    act().await.expect("by itself, without a restart");
+}
+
+async fn health(world: &World) -> HealthClient<tonic::transport::Channel> {
+    let credentials = world.pki.member("hospital-north/etl");
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(world.pki.ca_pem()))
+        .identity(Identity::from_pem(credentials.cert_pem, credentials.key_pem));
+    let endpoint = Endpoint::from_shared(world.endpoint()).and_then(|endpoint| endpoint.tls_config(tls));
+    HealthClient::new(endpoint.expect("an address").connect().await.expect("connects"))
+}
+
+async fn until(client: &mut HealthClient<tonic::transport::Channel>, expected: ServingStatus) {
+    let reached = async {
+        loop {
+            let request = HealthCheckRequest { service: String::new() };
+            if client.check(request).await.expect("answered").into_inner().status() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), reached).await.expect("a change of health");
+}

@@ -1,0 +1,202 @@
+//! The keyring is opened by several people, closed by one, and gone from memory in between.
+
+mod file;
+mod forgery;
+mod memory;
+mod rotation;
+mod shares;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sluis_client::{Client, v1};
+use sluis_daemon::commands::{self, Split};
+use sluis_daemon::{Daemon, Running, Stopped};
+use sluis_domain::audit::{Act, Entry, Outcome};
+use sluis_domain::port::{Family, Store};
+use sluis_store::{Options, RocksStore};
+use sluis_testkit::clock::TestClock;
+use sluis_testkit::pki::{Credentials, Pki};
+use sluis_testkit::{people, world};
+use tempfile::TempDir;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use crate::refusals::outcome;
+
+/// Five people with a share each.
+const HOLDERS: [&str; 5] = ["custodian/anna", "custodian/ben", "custodian/carol", "custodian/dirk", "custodian/eva"];
+
+/// A custodian whose key is in shares.
+struct House {
+    directory: TempDir,
+    pki: Pki,
+    clock: Arc<TestClock>,
+    shares: Vec<String>,
+}
+
+/// While it runs.
+struct Open<'a> {
+    house: &'a House,
+    running: Running,
+    store: Arc<RocksStore>,
+}
+
+impl House {
+    /// Set up, with the shares that were printed.
+    fn new(split: Split) -> Self {
+        let directory = tempfile::tempdir().expect("scratch directory");
+        let pki = Pki::create(&directory.path().join("pki"));
+        world::write_config(directory.path(), "");
+        name_holders(directory.path());
+        use_shares(directory.path());
+        let said = commands::init(&world::settings(directory.path()), Some(split)).expect("a new store");
+        Self { directory, pki, clock: Arc::new(TestClock::now()), shares: printed(&said) }
+    }
+
+    async fn start(&self) -> Open<'_> {
+        let settings = world::settings(self.directory.path());
+        let store = Arc::new(RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"));
+        let running = Daemon::start(settings, store.clone(), self.clock.clone()).await.expect("starts, sealed");
+        Open { house: self, running, store }
+    }
+}
+
+impl Open<'_> {
+    async fn stop(self) {
+        assert_eq!(self.running.shutdown().await, Stopped::Drained);
+    }
+
+    fn endpoint(&self) -> String {
+        format!("https://localhost:{}", self.running.addr().port())
+    }
+
+    async fn client(&self, member: &str) -> Client {
+        self.with(&self.house.pki.member(member)).await
+    }
+
+    async fn with(&self, credentials: &Credentials) -> Client {
+        world::connect(&self.house.pki, self.endpoint(), credentials).await.expect("connects")
+    }
+
+    /// Presents a share; `presented of threshold`, or why not.
+    async fn unseal(&self, member: &str, share: &str) -> String {
+        unseal(&self.client(member).await, share).await
+    }
+
+    async fn status(&self) -> v1::GetSealStatusResponse {
+        let request = v1::GetSealStatusRequest {};
+        self.client(HOLDERS[0]).await.seal().get_seal_status(request).await.expect("a custodian").into_inner()
+    }
+
+    async fn serves(&self) -> bool {
+        serves(&self.house.pki, &self.endpoint()).await
+    }
+
+    /// Act and outcome of all entries but refusals of being sealed.
+    fn entries(&self) -> Vec<(Act, Option<String>, Result<Vec<u8>, String>)> {
+        entries(&*self.store)
+    }
+}
+
+fn entries(store: &dyn Store) -> Vec<(Act, Option<String>, Result<Vec<u8>, String>)> {
+    let rows = store.scan(Family::Audit, &[], 10_000).expect("readable");
+    let entries = rows.iter().map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
+    entries
+        .map(|entry| {
+            let outcome = match entry.outcome {
+                Outcome::Done => Ok(entry.detail),
+                Outcome::Refused(reason) => Err(reason.code().to_owned()),
+            };
+            (entry.act, entry.actor.map(|actor| actor.member.to_string()), outcome)
+        })
+        .collect()
+}
+
+/// Presents a share; `presented of threshold` while sealed, `open`, or why not.
+async fn unseal(client: &Client, share: &str) -> String {
+    match client.seal().unseal(v1::UnsealRequest { share: share.to_owned() }).await {
+        Ok(answer) => match answer.into_inner().status.expect("always set") {
+            v1::GetSealStatusResponse { sealed: false, .. } => "open".to_owned(),
+            v1::GetSealStatusResponse { presented, threshold, .. } => format!("{presented} of {threshold}"),
+        },
+        refused => outcome(refused),
+    }
+}
+
+async fn seal(client: &Client) -> String {
+    match client.seal().seal(v1::SealRequest {}).await {
+        Ok(answer) => {
+            assert!(answer.into_inner().status.expect("always set").sealed);
+            "sealed".to_owned()
+        }
+        refused => outcome(refused),
+    }
+}
+
+async fn whoami(client: &Client) -> String {
+    outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await)
+}
+
+/// Connects to a daemon whose world is gone.
+async fn client_with(ca_pem: &str, endpoint: String, credentials: &Credentials) -> Client {
+    let pem = |text: &str| text.as_bytes().to_vec();
+    let key = sluis_client::Zeroizing::new(pem(&credentials.key_pem));
+    let config = sluis_client::Config::new(endpoint, pem(ca_pem), pem(&credentials.cert_pem), key);
+    Client::connect(config).await.expect("connects")
+}
+
+/// Whether health says so.
+async fn serves(pki: &Pki, endpoint: &str) -> bool {
+    let credentials = pki.member("nobody/monitor");
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(pki.ca_pem()))
+        .identity(Identity::from_pem(&credentials.cert_pem, &credentials.key_pem));
+    let endpoint = Endpoint::from_shared(endpoint.to_owned()).expect("a URL").tls_config(tls).expect("PEM");
+    let mut health = HealthClient::new(endpoint.connect().await.expect("connects"));
+    let answer = health.check(HealthCheckRequest { service: String::new() }).await.expect("always answers");
+    answer.into_inner().status() == ServingStatus::Serving
+}
+
+/// Waits until health says that it serves, or that it does not.
+async fn serving(pki: &Pki, endpoint: &str, wanted: bool) {
+    while serves(pki, endpoint).await != wanted {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The shares among what a command said.
+fn printed(said: &str) -> Vec<String> {
+    let lines = said.lines().filter_map(|line| line.strip_prefix("share ")?.split_once(": "));
+    let shares: Vec<_> = lines
+        .enumerate()
+        .map(|(i, (number, share))| {
+            assert_eq!(number, (i + 1).to_string());
+            share.to_owned()
+        })
+        .collect();
+    assert!(!shares.is_empty(), "{said}");
+    shares
+}
+
+/// Edits the configuration.
+fn edit(directory: &Path, from: &str, to: &str) {
+    let path = directory.join("sluisd.toml");
+    let text = std::fs::read_to_string(&path).expect("written before");
+    assert!(text.contains(from), "{from}");
+    std::fs::write(path, text.replace(from, to)).expect("scratch file");
+}
+
+/// From a key file to shares.
+fn use_shares(directory: &Path) {
+    edit(directory, &format!("file = {:?}", directory.join("kek").display().to_string()), "shares = true");
+}
+
+/// Makes all of [`HOLDERS`] custodians.
+fn name_holders(directory: &Path) {
+    let last = people::custodians().pop().expect("there are some");
+    let more: String =
+        HOLDERS[2..].iter().map(|member| format!(", \"{member}={}\"", people::public_key(member))).collect();
+    edit(directory, &format!("\"{last}\""), &format!("\"{last}\"{more}"));
+}
