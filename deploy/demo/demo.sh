@@ -84,7 +84,7 @@ members=(custodian/{anna,ben,carla,dirk,eva} hospital-north/etl hospital-north/d
 sluis dev pki pki "${members[@]/#/--member=}"
 
 step "2. The custodian: a new store, and its key-encryption key in five shares, any three of which open it"
-custodians="$(for name in anna ben carla dirk eva; do printf '"%s", ' "$(as "custodian-$name" key show --line)"; done)"
+custodians="$(for name in anna ben carla dirk eva; do printf '"%s", ' "$(sluis key show --cert "pki/custodian/$name.pem" --line)"; done)"
 cat > sluisd.toml <<TOML
 listen = "127.0.0.1:0"
 trust_domain = "sluis.test"
@@ -125,9 +125,7 @@ as custodian-ben unseal < shares/2
 show as custodian-eva unseal < shares/5
 
 step "3. The registry: four organisations, two namespaces, three chains; it is in force when two custodians have signed it"
-for steward in uni-research-steward-{1,2} registry-office-steward-{a,b}; do
-    as "$steward" key show --registry
-done | cat "$here/registry.toml" - > registry.toml
+cat "$here/registry.toml" pki/uni-research/steward-*.key.toml pki/registry-office/steward-*.key.toml > registry.toml
 show as custodian-anna registry apply registry.toml --yes | tail -n 8
 echo "anna alone has changed nothing:"
 refused as hospital-north-etl whoami
@@ -225,20 +223,20 @@ objector="$(cell data/hospital-north.csv 1 1)"
 proposal="$(printf '%s\n' "$objector" | as hospital-north-etl subject erase --namespace nl.bsn --identifier-file - --json | json proposal_id)"
 as uni-research-steward-1 proposal sign "$proposal" --yes | tail -n 1
 show as registry-office-steward-b proposal sign "$proposal" --yes | tail -n 1
-gone() { as registry-office-etl convert objects.csv --grant "$convert" -o gone.csv --force 2>&1 | grep -q UNKNOWN_PSEUDONYM; }
+# The command says with exit 3 that rows were rejected.
+gone() { { as registry-office-etl convert objects.csv --grant "$convert" -o gone.csv --force 2>&1 || true; } | grep -q UNKNOWN_PSEUDONYM; }
 until_true gone
 echo "the patient's pseudonym is as unknown as one that never was; and new records of the patient are refused:"
 head -n 3 data/hospital-north.csv > two.csv
 as hospital-north-etl pseudonymise two.csv --chain national-registry -o two-out.csv --force || true
-must test -z "$(cell two-out.csv 1 1)"
-must test "$(cell two-out.csv 2 1)" = "$(cell registry-north.csv 2 1)"
+must test "$(wc -l < two-out.csv)" = 2
 
 step "15. An on-line backup; and the auditor takes a copy of the log and verifies it without the custodian"
 show as custodian-anna backup
 sleep 2   # the next signed head
 show as uni-research-privacy-officer audit export audit
 show sluis audit verify audit --key audit/verifier-key
-show as uni-research-privacy-officer report --export audit --html report.html | head -n 30
+show as uni-research-privacy-officer report --export audit --from "$(date -u +%F)" --to "$(date -u +%F)" --html report.html
 echo "one byte of the copy is changed, and found:"
 cp -r audit tampered
 bundle="$(find tampered/tile/entries -type f | sort | head -n 1)"

@@ -156,6 +156,7 @@ impl SendStep {
             Self::Text { .. } | Self::Opaque => out.extend_from_slice(value),
             Self::Date(format) => format.write_iso(value, out)?,
             Self::Prehash(step) => step.apply(value, out)?,
+            Self::Issued if value.is_empty() => {}
             Self::Issued if token::parse_text(value).is_ok() || element::parse_text(value).is_ok() => {
                 out.extend_from_slice(value);
             }

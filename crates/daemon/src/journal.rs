@@ -4,10 +4,11 @@
 //! | bytes | |
 //! |---|---|
 //! | 16 | `sluis optouts 1` and a line feed |
-//! | 4 + n + 8 | each record: length, the record as the engine seals it, first 8 bytes of its SHA-256 |
+//! | 2 + 2 + n + 8 | each record: length, its complement, the record as the engine seals it, first 8 bytes of its SHA-256 |
 //!
 //! A record is only ever added. What is left of one that was being written when the power went is overwritten by the
-//! next; damage anywhere else is an error.
+//! next; damage anywhere else is an error. The complement tells the two apart: a length that was changed is no beginning
+//! of a record, and nothing behind it is taken for unfinished and lost.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -16,10 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 const MAGIC: &[u8; 16] = b"sluis optouts 1\n";
-const LENGTH: usize = 4;
+const HEADER: usize = 4;
 const CHECK: usize = 8;
-/// Records are far shorter; a length beyond is damage.
-const MAX_RECORD: usize = 64 << 10;
 
 /// A journal of opt-outs.
 pub(crate) struct OptOutJournal {
@@ -70,9 +69,9 @@ impl sluis_engine::Journal for OptOutJournal {
 }
 
 fn frame(record: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u32::try_from(record.len()).ok().filter(|_| (1..=MAX_RECORD).contains(&record.len()));
-    let length = length.ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "a record of 1 to 65,536 bytes"))?;
-    Ok([&length.to_be_bytes(), record, &check(record)].concat())
+    let length = u16::try_from(record.len()).ok().filter(|length| *length > 0);
+    let length = length.ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "a record of 1 to 65,535 bytes"))?;
+    Ok([&length.to_be_bytes(), &(!length).to_be_bytes(), record, &check(record)].concat())
 }
 
 fn check(record: &[u8]) -> [u8; CHECK] {
@@ -84,7 +83,7 @@ fn parse(bytes: &[u8]) -> io::Result<(Vec<Vec<u8>>, usize)> {
     let mut records = Vec::new();
     let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
         // Cut off in its first line, or another file.
-        return if MAGIC.starts_with(bytes) || is_blank(bytes) { Ok((records, 0)) } else { Err(damaged()) };
+        return if MAGIC.starts_with(written(bytes)) { Ok((records, 0)) } else { Err(damaged()) };
     };
     while let Some((record, behind)) = take(rest) {
         records.push(record.to_vec());
@@ -95,23 +94,33 @@ fn parse(bytes: &[u8]) -> io::Result<(Vec<Vec<u8>>, usize)> {
 
 /// The first record, if it is whole.
 fn take(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
-    let length = u32::from_be_bytes(*length) as usize;
-    let (record, rest) = rest.split_at_checked(length).filter(|_| (1..=MAX_RECORD).contains(&length))?;
+    let (header, rest) = bytes.split_first_chunk()?;
+    let (record, rest) = rest.split_at_checked(length(*header)?)?;
     let (given, rest) = rest.split_first_chunk::<CHECK>()?;
     (*given == check(record)).then_some((record, rest))
 }
 
-/// Whether these bytes can be what is left of one record that was being written.
-fn is_unfinished(bytes: &[u8]) -> bool {
-    let Some((length, _)) = bytes.split_first_chunk::<LENGTH>() else { return true };
-    let length = u32::from_be_bytes(*length) as usize;
-    is_blank(bytes) || (length <= MAX_RECORD && bytes.len() <= LENGTH + length + CHECK)
+/// The length in the header of a record; `None` if it is none.
+fn length([a, b, c, d]: [u8; HEADER]) -> Option<usize> {
+    let length = u16::from_be_bytes([a, b]);
+    (length > 0 && u16::from_be_bytes([c, d]) == !length).then_some(length.into())
 }
 
-/// A file may have got its length before its content.
-fn is_blank(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
+/// Whether these bytes can be what is left of one record that was being written.
+fn is_unfinished(bytes: &[u8]) -> bool {
+    let written = written(bytes).len();
+    match bytes.split_first_chunk() {
+        Some((header, _)) if written >= HEADER => {
+            length(*header).is_some_and(|length| written <= HEADER + length + CHECK)
+        }
+        _ => true,
+    }
+}
+
+/// The bytes without the zeros at the end: a file may have got its length before its content.
+fn written(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &bytes[..end]
 }
 
 fn damaged() -> io::Error {
@@ -150,7 +159,7 @@ mod tests {
             let blank = [&whole[..end], &vec![0; whole.len() - end]].concat();
             for bytes in [&whole[..end], &blank] {
                 std::fs::write(&path, bytes).unwrap();
-                let kept = journal(directory.path()).records().unwrap_or_default();
+                let kept = journal(directory.path()).records().unwrap();
                 assert_eq!(kept.len(), usize::from(end >= first), "{end}");
             }
             std::fs::write(&path, &whole[..end]).unwrap();

@@ -180,6 +180,8 @@ fn new_place(
         (_, Some(path), ..) => commands::new_file(&path),
         (_, _, Some(_), _) => Ok(KekSource::Shares),
         (_, _, _, token @ KekSource::Token(_)) => Ok(token.clone()),
-        _ => Err(CommandError::Usage("say where the new key is to be: --to-config, --new-file, or --shares and --threshold")),
+        _ => Err(CommandError::Usage(
+            "say where the new key is to be: --to-config, --new-file, or --shares and --threshold",
+        )),
     }
 }

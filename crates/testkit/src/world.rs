@@ -382,7 +382,7 @@ pub fn write_config(directory: &Path, extra: &str) {
     let text = format!(
         "listen = \"127.0.0.1:0\"\ntrust_domain = \"{TRUST_DOMAIN}\"\ndata_directory = {:?}\nbackup_directory = {:?}\n\
          custodians = [{custodians}]\n[tls]\ncert = {:?}\nkey = {:?}\nclient_ca = {:?}\ncrl = {:?}\nreload_seconds = 1\n\
-         [kek]\nfile = {:?}\n[audit]\nhead_file = {:?}\n[memory]\nlock = \"if-allowed\"\n{extra}\n",
+         [kek]\nfile = {:?}\n[memory]\nlock = \"if-allowed\"\n[audit]\nhead_file = {:?}\n{extra}\n",
         at("data"),
         at("backup"),
         at("pki/server.pem"),

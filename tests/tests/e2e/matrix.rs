@@ -177,6 +177,15 @@ AuditService/ReadEntries
     NOT_AN_AUDITOR     custodian source recipient owner owner-steward other-steward grantee outsider
 IdentityService/WhoAmI
     allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
+SealService/GetSealStatus
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+SealService/Unseal
+    NOT_SEALED         custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+SealService/Seal
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
 ";
 
 /// (RPC, caller) -> what it is told.
@@ -346,6 +355,17 @@ impl Fixture {
             "CustodyService/CreateBackup" => outcome(client.custody().create_backup(v1::CreateBackupRequest {}).await),
             "AuditService/ReadEntries" => outcome(client.audit().read_entries(v1::ReadEntriesRequest::default()).await),
             "IdentityService/WhoAmI" => outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await),
+            "SealService/GetSealStatus" => {
+                outcome(client.seal().get_seal_status(v1::GetSealStatusRequest {}).await)
+            }
+            "SealService/Unseal" => outcome(client.seal().unseal(v1::UnsealRequest::default()).await),
+            "SealService/Seal" => {
+                let told = outcome(client.seal().seal(v1::SealRequest {}).await);
+                if told == "allowed" {
+                    client.seal().unseal(v1::UnsealRequest::default()).await.expect("its key is in a file");
+                }
+                told
+            }
             _ => panic!("this test does not know how to call {rpc}"),
         }
     }

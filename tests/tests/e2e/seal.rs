@@ -94,13 +94,16 @@ impl Open<'_> {
         serves(&self.house.pki, &self.endpoint()).await
     }
 
-    /// Act and outcome of all entries but refusals of being sealed.
-    fn entries(&self) -> Vec<(Act, Option<String>, Result<Vec<u8>, String>)> {
+    /// All entries of the log.
+    fn entries(&self) -> Vec<Told> {
         entries(&*self.store)
     }
 }
 
-fn entries(store: &dyn Store) -> Vec<(Act, Option<String>, Result<Vec<u8>, String>)> {
+/// What was done, which member did it, and its detail, or why it was refused.
+type Told = (Act, Option<String>, Result<Vec<u8>, String>);
+
+fn entries(store: &dyn Store) -> Vec<Told> {
     let rows = store.scan(Family::Audit, &[], 10_000).expect("readable");
     let entries = rows.iter().map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
     entries

@@ -160,3 +160,14 @@ fn without_a_source_key_nothing_is_hashed_and_nothing_is_sent_in_clear() {
         PlanError::NoSourceKey { element: "hash".parse().expect("an id"), namespace: "hashed".parse().expect("an id") };
     assert_eq!(step_with("hash", &only_born).err(), Some(expected));
 }
+
+#[test]
+fn only_what_a_custodian_issued_is_sent_back_to_it_and_what_is_missing_stays_missing() {
+    let sent = |value: &[u8]| {
+        let mut out = Vec::new();
+        SendStep::Issued.apply(value, &mut out).map(|()| out)
+    };
+    assert_eq!(sent(b""), Ok(Vec::new()));
+    assert_eq!(sent(b"950000012"), Err(Reason::MalformedPseudonym));
+    assert_eq!(sent(b"enc1"), Err(Reason::MalformedCiphertext));
+}

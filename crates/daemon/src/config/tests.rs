@@ -134,7 +134,8 @@ fn lists_come_from_the_environment_in_two_forms() {
 #[test]
 fn custodians_come_with_keys_of_their_own() {
     let problem = |custodians: &str| {
-        let ConfigError(problems) = parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", custodians)], &[])).expect_err("refused");
+        let ConfigError(problems) =
+            parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", custodians)], &[])).expect_err("refused");
         assert_eq!(problems.len(), 1, "{problems:?}");
         problems.into_iter().next().expect("one")
     };
@@ -160,6 +161,29 @@ fn a_kek_comes_from_exactly_one_place() {
     assert!(
         parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", "credential = \"../kek\""), &Sources::default()).is_err()
     );
+}
+
+#[test]
+fn a_kek_in_shares_or_in_a_token_is_a_kek() {
+    let with_kek = |kek: &str| parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", kek), &Sources::default());
+    let source = |kek: &str| with_kek(kek).map(|loaded| loaded.settings.kek);
+    assert_eq!(source("shares = true"), Ok(KekSource::Shares));
+    let token = r#"pkcs11 = { module = "m.so", token = "t", key = "k", pin_file = "p" }"#;
+    assert!(matches!(source(token), Ok(KekSource::Token(settings)) if settings.token == "t"));
+    let effective = with_kek(token).expect("valid").effective;
+    assert_eq!(parse(&effective, &Sources::default()).map(|again| again.settings.kek), source(token));
+    for bad in [
+        "shares = false",
+        "shares = 3",
+        "pkcs11 = true",
+        "pkcs11 = { module = \"m.so\" }",
+        "shares = true\nfile = \"f\"",
+    ] {
+        assert!(source(bad).is_err(), "{bad}");
+    }
+    let pin = with(&[("SLUISD_KEK__PKCS11__PIN_FILE", "other")], &[]);
+    let loaded = parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", token), &pin).expect("valid");
+    assert!(matches!(loaded.settings.kek, KekSource::Token(settings) if settings.pin_file == Path::new("other")));
 }
 
 #[test]

@@ -29,13 +29,13 @@ fn pairs(bsns: &[String], old: &[&str]) -> RecordBatch {
     RecordBatch::new(None, bsns.len(), columns).unwrap()
 }
 
-fn imported<S: Store + 'static>(office: &Office<S>, bsns: &[String], old: &[&str]) -> BatchOutcome {
+pub(crate) fn imported<S: Store + 'static>(office: &Office<S>, bsns: &[String], old: &[&str]) -> BatchOutcome {
     let session = open(office, STUDY, import("bsn", "study-no")).unwrap();
     wait(office.engine.pseudonymise(&session, &pairs(bsns, old)).unwrap()).unwrap()
 }
 
 /// Row, column and reason of each rejection.
-fn rejected(outcome: &BatchOutcome) -> Vec<(u32, String, Reason)> {
+pub(crate) fn rejected(outcome: &BatchOutcome) -> Vec<(u32, String, Reason)> {
     outcome.rejections.iter().map(|r| (r.row, r.element.to_string(), r.reason)).collect()
 }
 
@@ -48,7 +48,7 @@ fn strings(values: &[&str]) -> Vec<String> {
 }
 
 /// Converts old pseudonyms from the study to the register.
-fn converted<S: Store + 'static>(office: &Office<S>, old: &[&str]) -> BatchOutcome {
+pub(crate) fn converted<S: Store + 'static>(office: &Office<S>, old: &[&str]) -> BatchOutcome {
     let grant = office.grant(STUDY, REGISTER, 1_000);
     let session = office.engine.open_convert(&caller("registry-office/etl"), &grant, true).unwrap();
     let outcome = wait(office.engine.convert(&session, &batch(None, &strings(old))).unwrap()).unwrap();

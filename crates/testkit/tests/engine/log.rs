@@ -1,5 +1,7 @@
 //! The log as a tree: heads, proofs, and what is noticed when the store is not what it was.
 
+mod restore;
+
 use std::sync::Arc;
 
 use sluis_domain::audit::{Act, Entry};

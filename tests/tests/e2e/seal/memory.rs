@@ -93,13 +93,15 @@ fn found(pid: u32, needles: &[Needle]) -> Vec<String> {
 fn search(memory: &File, from: u64, to: u64, needles: &[Needle], hit: &mut [bool]) {
     const WINDOW: usize = 1 << 20;
     let mut buffer = vec![0; WINDOW + 31];
+    let mut begins = [false; 256];
+    needles.iter().for_each(|(_, needle)| begins[usize::from(needle[0])] = true);
     for at in (from..to).step_by(WINDOW) {
         let wanted = usize::try_from(to - at).map_or(buffer.len(), |left| left.min(buffer.len()));
         // What cannot be read (a guard page) holds nothing.
         let Ok(length) = memory.read_at(&mut buffer[..wanted], at) else { return };
-        for window in buffer[..length].windows(32) {
+        for window in buffer[..length].windows(32).filter(|window| begins[usize::from(window[0])]) {
             for ((_, needle), hit) in needles.iter().zip(&mut *hit) {
-                *hit |= window[0] == needle[0] && window == needle;
+                *hit |= window == needle;
             }
         }
     }

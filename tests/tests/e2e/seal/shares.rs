@@ -121,7 +121,11 @@ async fn a_sealed_custodian_answers_nothing_but_what_opens_it() {
     while unseal(&client, "").await != "CERTIFICATE_REVOKED" {
         tokio::task::yield_now().await;
     }
+    // A connection that was there before the certificate expired.
+    let client = open.client(HOLDERS[0]).await;
+    assert_eq!(whoami(&client).await, "SEALED");
     house.clock.advance_hours(24 * 366 * 20);
-    assert_eq!(open.unseal(HOLDERS[0], &house.shares[0]).await, "CERTIFICATE_EXPIRED");
+    assert_eq!(unseal(&client, &house.shares[0]).await, "CERTIFICATE_EXPIRED");
+    assert_eq!(whoami(&client).await, "CERTIFICATE_EXPIRED");
     open.stop().await;
 }

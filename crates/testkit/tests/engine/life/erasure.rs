@@ -8,6 +8,7 @@ use sluis_engine::ProposalView;
 use sluis_testkit::model_store::ModelStore;
 
 use super::{DAY, OWNERS, UNI, entries, line, reason, refusals, rows, sign, sign_all};
+use crate::imported::{converted, imported, rejected};
 use crate::office::{Office, REGISTER, STUDY, caller, texts, wait};
 use crate::subjects;
 
@@ -109,6 +110,23 @@ fn a_conversion_before_the_job_still_works_and_writes_no_row() {
     sign_all(&office.engine, &OWNERS, &request(&office, &bsns[0]));
     assert_eq!(refusals(&office, &grant, &tokens), [None]);
     assert_eq!(rows(&*office.store, Family::Link, kid), 0);
+}
+
+#[test]
+fn an_imported_mapping_of_an_erased_subject_goes_too() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(2);
+    imported(&office, &bsns, &["P-1", "P-2"]);
+    let kid = line(&office.engine, STUDY, "nl.bsn")[0].kid;
+    sign_all(&office.engine, &OWNERS, &request(&office, &bsns[0]));
+    let again = imported(&office, &bsns, &["P-3", "P-2"]);
+    assert_eq!(rejected(&again), [(0, "bsn".to_owned(), Reason::OptedOut)], "nor does it come in like this");
+    assert_eq!(rows(&*office.store, Family::Import, kid), 2);
+    office.clock.advance_hours(DAY);
+    office.engine.housekeep().unwrap();
+    assert_eq!(rows(&*office.store, Family::Import, kid), 1);
+    let found = converted(&office, &["P-1", "P-2"]);
+    assert_eq!(rejected(&found), [(0, "bsn".to_owned(), Reason::UnknownPseudonym)]);
 }
 
 #[test]
