@@ -21,7 +21,7 @@ const ROWS: usize = 8192;
 fn engine(store: Arc<dyn Store>, directory: &std::path::Path) -> Engine {
     let kek = Kek::generate_file(&directory.join("kek")).expect("new file");
     let clock: Arc<dyn Clock> = Arc::new(TestClock::now());
-    Engine::initialise(&*store, &kek, Vec::new(), &*clock, &people::settings()).expect("empty store");
+    Engine::initialise(&*store, &kek, &*clock, &people::settings()).expect("empty store");
     let engine = people::open(store, &kek, clock);
     people::apply(&engine, &registry()).expect("valid");
     engine

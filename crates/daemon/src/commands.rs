@@ -119,7 +119,7 @@ pub fn init(settings: &Settings, split: Option<Split>) -> Result<Zeroizing<Strin
         make_private(backup)?;
     }
     let store = Arc::new(create_or_finish(settings)?);
-    let made = Engine::initialise(&*store, &new.kek, Vec::new(), &SystemClock, &settings.engine());
+    let made = Engine::initialise(&*store, &new.kek, &SystemClock, &settings.engine());
     // An earlier attempt may have been cut short before the first head was written, and nothing was done since.
     let cut_short = store.entries() <= 2 && !settings.audit.head_file.exists();
     let exists = |error: &EngineError| *error == EngineError::Keyring(KeyringError::Exists);

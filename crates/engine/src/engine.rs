@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use arc_swap::ArcSwap;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::codec::Writer;
-use sluis_domain::port::{Clock, Commit, Family, Store, Write};
+use sluis_domain::port::{Clock, Commit, Family, Store};
 use sluis_domain::registry::Registry;
 use sluis_domain::{Custodian, GrantId, Identity, ProposalId, Reason, Timestamp, custodian};
 use sluis_keyring::{Kek, Keyring, KeyringError};
@@ -59,15 +59,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Sets up an empty store: keyring and first audit entries. `beside` is what the provider of the key-encryption key
-    /// keeps in the store.
+    /// Sets up an empty store: keyring and first audit entries.
     ///
     /// # Errors
     /// [`KeyringError::Exists`] if it is not empty, and those of the store.
     pub fn initialise(
         store: &dyn Store,
         kek: &Kek,
-        beside: Vec<Write>,
         clock: &dyn Clock,
         settings: &Settings,
     ) -> Result<(), EngineError> {
@@ -77,7 +75,6 @@ impl Engine {
         let now = clock.now();
         let (keyring, writes) = Keyring::create(kek, now);
         let mut commit = Commit { writes, ..Commit::default() };
-        commit.writes.extend(beside);
         for write in commit.writes.clone() {
             commit.expect(write.family, write.key, None);
         }

@@ -251,11 +251,12 @@ fn seen(counted: &Counted, steps: &[Step], worked: &[Worked], refused: &Refused,
     let identifies = |step: &Step| matches!(step, Step::Pseudonym(_));
     let rows = if steps.iter().any(identifies) { rows } else { 0 };
     let no_identifier = |column: usize, reason| identifies(&steps[column]) && reason != Reason::OptedOut;
-    let links = worked.iter().flat_map(|worked| match worked {
-        Worked::Subjects(subjects) => subjects.of_rows.as_slice(),
-        Worked::Done(_) | Worked::Later => &[],
+    let links = steps.iter().zip(worked).filter_map(|(step, worked)| match (step, worked) {
+        (Step::Pseudonym(line), Worked::Subjects(subjects)) => {
+            Some((line.namespace.id(), subjects.of_rows.iter().flatten().map(|subject| &subject.link)))
+        }
+        _ => None,
     });
-    let links = links.flatten().map(|subject| &subject.link);
     counted.seen(rows, refused.count_where(no_identifier), links)
 }
 

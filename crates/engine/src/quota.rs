@@ -23,7 +23,7 @@ use sluis_crypto::LinkValue;
 use sluis_domain::codec::Writer;
 use sluis_domain::port::{Commit, Completion, Family, Store};
 use sluis_domain::registry::{Chain, MIN_ROWS_FOR_REJECTED_PERCENT, Quota};
-use sluis_domain::{ChainId, OrganisationId, Reason, Timestamp};
+use sluis_domain::{ChainId, NamespaceId, OrganisationId, Reason, Timestamp};
 use sluis_keyring::{KeyringError, StateSeal};
 
 use crate::Refusal;
@@ -98,8 +98,8 @@ pub(crate) struct Counted {
 pub(crate) struct Seen {
     rows: u64,
     rejected: u64,
-    /// Keyed hashes, where subjects are limited.
-    subjects: Vec<u64>,
+    /// Keyed hashes by namespace, where subjects are limited.
+    subjects: Vec<(NamespaceId, Vec<u64>)>,
 }
 
 impl Quotas {
@@ -146,9 +146,15 @@ impl Quotas {
 impl Counted {
     /// What counts: rows with identifiers, those whose identifier was refused, and the subjects of the others, also
     /// those of rows that were refused for another column.
-    pub(crate) fn seen<'a>(&self, rows: usize, rejected: usize, links: impl Iterator<Item = &'a LinkValue>) -> Seen {
+    pub(crate) fn seen<'a, L: Iterator<Item = &'a LinkValue>>(
+        &self,
+        rows: usize,
+        rejected: usize,
+        links: impl Iterator<Item = (&'a NamespaceId, L)>,
+    ) -> Seen {
+        let hashes = |links: L| links.map(|link| self.hasher.hash(link.expose())).collect();
         let subjects = match self.quota.subjects_per_day {
-            Some(_) => links.map(|link| self.hasher.hash(link.expose())).collect(),
+            Some(_) => links.map(|(namespace, links)| (namespace.clone(), hashes(links))).collect(),
             None => Vec::new(),
         };
         Seen { rows: rows as u64, rejected: rejected as u64, subjects }

@@ -60,11 +60,7 @@ impl Pki {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("key");
         let ca = params.self_signed(&key).expect("self-signed").pem();
-        let pki = Self {
-            directory: directory.to_owned(),
-            issuer: Issuer::new(params, key),
-            revoked: Mutex::default(),
-        };
+        let pki = Self { directory: directory.to_owned(), issuer: Issuer::new(params, key), revoked: Mutex::default() };
         pki.write("ca.pem", &ca);
         pki.renew_server();
         pki.write_crl();

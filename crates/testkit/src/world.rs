@@ -343,7 +343,8 @@ pub async fn pseudonymise(
 /// # Errors
 /// Those of the call.
 pub async fn convert(client: &Client, grant: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
-    let request = v1::ConvertBatchRequest { grant_id: grant.into(), batch: Some(batch), ..v1::ConvertBatchRequest::default() };
+    let request =
+        v1::ConvertBatchRequest { grant_id: grant.into(), batch: Some(batch), ..v1::ConvertBatchRequest::default() };
     Ok(client.conversion().convert_batch(request).await?.into_inner().result.expect("always set"))
 }
 

@@ -97,7 +97,8 @@ impl ShowArgs {
 impl DenyArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let (grant_id, signature) = self.named.sign(&client, Deed::DenyGrant, self.yes, "Deny this grant, for good?").await?;
+        let (grant_id, signature) =
+            self.named.sign(&client, Deed::DenyGrant, self.yes, "Deny this grant, for good?").await?;
         let request = DenyGrantRequest { grant_id, signature: signature.into() };
         let answer = client.grants().deny_grant(request).await.map_err(ClientError::from)?.into_inner();
         self.named.after(&present(answer.grant)?, self.yes)

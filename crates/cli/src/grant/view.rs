@@ -54,7 +54,10 @@ fn facts(grant: &Grant) -> Vec<(&'static str, String)> {
         ("requested", format!("by {} at {}", grant.requester, grant.requested_at)),
         ("purpose", terms.purpose),
         ("legal basis", terms.legal_basis),
-        ("values", format!("at most {}{}, used {}", terms.max_values, daily(terms.max_values_per_day), grant.used_values)),
+        (
+            "values",
+            format!("at most {}{}, used {}", terms.max_values, daily(terms.max_values_per_day), grant.used_values),
+        ),
         ("valid", format!("from {} until {}", terms.not_before, terms.not_after)),
     ];
     if let Some(Kind::Convert(convert)) = &terms.kind {

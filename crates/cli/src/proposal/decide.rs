@@ -40,7 +40,10 @@ pub(crate) async fn decide(
             Decision::Sign => "Sign this proposal?",
             Decision::Reject => "Reject this proposal, for good?",
         };
-        output::confirm(question, "there is no terminal to ask on: look at it with `sluis proposal show`, then give --yes")?;
+        output::confirm(
+            question,
+            "there is no terminal to ask on: look at it with `sluis proposal show`, then give --yes",
+        )?;
     }
     let after = match decision {
         Decision::Sign => sign(&client, &wire).await?,

@@ -52,7 +52,9 @@ pub(crate) struct Named {
 /// Shows what it does, read from the bytes that are signed, then asks. The signature is made on this machine with the
 /// key of your client certificate. With the last signature the proposal becomes effective.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis proposal sign p-7f3a --profile steward-1\n  sluis proposal sign p-7f3a --yes")]
+#[command(
+    after_help = "EXAMPLES\n  sluis proposal sign p-7f3a --profile steward-1\n  sluis proposal sign p-7f3a --yes"
+)]
 pub(crate) struct SignArgs {
     #[command(flatten)]
     named: Named,

@@ -53,7 +53,9 @@ fn what(matter: &Matter) -> String {
         Matter::CutEscrow { kid, chain, namespace } => {
             format!("cuts the escrow of key version {kid} of {chain}/{namespace}: no way back and across, for ever")
         }
-        Matter::Erase { namespace } => format!("erases a subject of {namespace} everywhere, and refuses them from then on"),
+        Matter::Erase { namespace } => {
+            format!("erases a subject of {namespace} everywhere, and refuses them from then on")
+        }
     }
 }
 
@@ -184,7 +186,10 @@ mod tests {
         let expected = "must be signed by 2 stewards of uni, because of chain[0].owner";
         assert_eq!(need_line(2, "uni", &paths[..1]), expected);
         let long = need_line(1, "", &paths);
-        assert!(long.starts_with("must be signed by 1 custodian, because of ") && long.ends_with(", and 2 more"), "{long}");
+        assert!(
+            long.starts_with("must be signed by 1 custodian, because of ") && long.ends_with(", and 2 more"),
+            "{long}"
+        );
     }
 
     #[test]

@@ -25,7 +25,9 @@ pub(crate) enum RegistryCommand {
 /// Compares the proposed text with the one it replaces on this machine, shows what changes and who must sign because of
 /// what, then asks. With the last signature the registry comes into force.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis registry sign p-7f3a --profile steward-1\n  sluis registry sign p-7f3a --yes")]
+#[command(
+    after_help = "EXAMPLES\n  sluis registry sign p-7f3a --profile steward-1\n  sluis registry sign p-7f3a --yes"
+)]
 pub(crate) struct SignArgs {
     #[command(flatten)]
     named: proposal::Named,

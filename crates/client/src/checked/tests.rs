@@ -86,7 +86,8 @@ const BASE: &str = "[[organisation]]\nid = \"o\"\nname = \"O\"\nmembers = [\"m\"
 
 fn a_proposal(next: &str) -> v1::Proposal {
     let at = Timestamp::parse("2026-01-01T00:00:00Z").expect("a time");
-    let matter = Matter::Registry { base_version: 1, base_digest: sha256(BASE.as_bytes()), digest: sha256(next.as_bytes()) };
+    let matter =
+        Matter::Registry { base_version: 1, base_digest: sha256(BASE.as_bytes()), digest: sha256(next.as_bytes()) };
     let proposal = Proposal {
         id: "p-1".parse().expect("an id"),
         matter,

@@ -253,7 +253,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<Settings> {
 
 fn custodians(reader: &mut Reader) -> Vec<Custodian> {
     if !reader.has("custodians") {
-        let what = "is required: the custodian's members, as [\"organisation/member=KEY\"]; `sluis key show` prints that";
+        let what =
+            "is required: the custodian's members, as [\"organisation/member=KEY\"]; `sluis key show` prints that";
         reader.problem("custodians", what);
         return Vec::new();
     }

@@ -136,8 +136,7 @@ fn custodians_come_with_keys_of_their_own() {
     let problem = |custodians: &str| {
         let ConfigError(problems) =
             parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", custodians)], &[])).expect_err("refused");
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        problems.into_iter().next().expect("one")
+        problems.into_iter().next().expect("at least one")
     };
     for keyless in ["custodian/anna", "custodian/anna=", "custodian/anna=AAAA", "custodian/anna=a key"] {
         let said = problem(keyless);

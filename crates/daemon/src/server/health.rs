@@ -20,6 +20,7 @@ const SERVICES: [&str; 10] = [
     "sluis.v1.ProposalService",
     "sluis.v1.RegistryService",
     "sluis.v1.CustodyService",
+    "sluis.v1.SubjectService",
     "sluis.v1.AuditService",
     "sluis.v1.IdentityService",
 ];

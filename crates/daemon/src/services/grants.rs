@@ -34,9 +34,8 @@ impl v1::grant_service_server::GrantService for Governance {
     ) -> Result<Response<v1::ApproveGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
         let v1::ApproveGrantRequest { grant_id, digest, signature } = request.into_inner();
-        let approve = move |engine: &Engine, caller: &Caller, id: &GrantId| {
-            engine.approve_grant(caller, id, &digest, &signature)
-        };
+        let approve =
+            move |engine: &Engine, caller: &Caller, id: &GrantId| engine.approve_grant(caller, id, &digest, &signature);
         let grant = self.step(&call, grant_id, approve).await?;
         Ok(Response::new(v1::ApproveGrantResponse { grant }))
     }

@@ -17,7 +17,8 @@ impl v1::proposal_service_server::ProposalService for Proposals {
     ) -> Result<Response<v1::SignProposalResponse>, Status> {
         let call = call_of(request.extensions())?;
         let v1::SignProposalRequest { proposal_id, signature } = request.into_inner();
-        let sign = move |engine: &Engine, caller: &Caller, id: &ProposalId| engine.sign_proposal(caller, id, &signature);
+        let sign =
+            move |engine: &Engine, caller: &Caller, id: &ProposalId| engine.sign_proposal(caller, id, &signature);
         let proposal = self.step(&call, proposal_id, sign).await?;
         Ok(Response::new(v1::SignProposalResponse { proposal }))
     }
@@ -55,7 +56,8 @@ impl v1::proposal_service_server::ProposalService for Proposals {
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
         let call = call_of(request.extensions())?;
         let all = request.into_inner().all;
-        let views = act(&self.0, &call, move |shared, caller| Ok(shared.engine()?.list_proposals(caller, all)?)).await?;
+        let views =
+            act(&self.0, &call, move |shared, caller| Ok(shared.engine()?.list_proposals(caller, all)?)).await?;
         let proposals = views.iter().map(|view| proposal::proposal(view, self.0.origin())).collect();
         Ok(Response::new(v1::ListProposalsResponse { proposals }))
     }

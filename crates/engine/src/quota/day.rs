@@ -1,8 +1,10 @@
 //! What a source has submitted to a chain on one UTC day.
 
+use std::collections::BTreeMap;
+
 use siphasher::sip::SipHasher24;
-use sluis_domain::Timestamp;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
+use sluis_domain::{NamespaceId, Timestamp};
 
 use super::sketch::Sketch;
 
@@ -29,7 +31,8 @@ pub(crate) fn counts_on(counted: u32, today: u32) -> bool {
 /// | day | 4: UTC days since 1970-01-01 |
 /// | rows, rejected | 8 + 8 |
 /// | key | 16: random, made for this day |
-/// | sketch | see [`Sketch`] |
+/// | number of namespaces | 2 |
+/// | each, ascending | LP namespace, sketch: see [`Sketch`] |
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Day {
     pub(super) number: u32,
@@ -40,43 +43,59 @@ pub(super) struct Day {
     /// Nowhere but here, so that the counted hashes of two days have nothing in common, and those of a day that is
     /// over mean nothing.
     key: [u8; 16],
-    subjects: Sketch,
+    /// By namespace: one person who is presented by two kinds of identifier is one subject of each.
+    subjects: BTreeMap<NamespaceId, Sketch>,
 }
 
 impl Day {
     pub(super) fn begin(number: u32) -> Self {
-        Self { number, rows: 0, rejected: 0, key: sluis_crypto::random::bytes(), subjects: Sketch::empty() }
+        Self { number, rows: 0, rejected: 0, key: sluis_crypto::random::bytes(), subjects: BTreeMap::new() }
     }
 
     /// Counts rows, and the subjects with these keyed hashes.
-    pub(super) fn add(&mut self, rows: u64, rejected: u64, subjects: &[u64]) {
+    pub(super) fn add(&mut self, rows: u64, rejected: u64, subjects: &[(NamespaceId, Vec<u64>)]) {
         self.rows = self.rows.saturating_add(rows);
         self.rejected = self.rejected.saturating_add(rejected);
         let hasher = SipHasher24::new_with_key(&self.key);
-        subjects.iter().for_each(|subject| self.subjects.insert(hasher.hash(&subject.to_be_bytes())));
+        for (namespace, hashes) in subjects {
+            let sketch = self.subjects.entry(namespace.clone()).or_insert_with(Sketch::empty);
+            hashes.iter().for_each(|subject| sketch.insert(hasher.hash(&subject.to_be_bytes())));
+        }
     }
 
-    /// Number of different subjects.
+    /// Number of different subjects, in the namespace that has most of them.
     pub(super) fn subjects(&self) -> u64 {
-        self.subjects.count()
+        self.subjects.values().map(Sketch::count).max().unwrap_or(0)
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(FORMAT);
         out.u32(self.number).u64(self.rows).u64(self.rejected).fixed(&self.key);
-        self.subjects.write(&mut out);
+        out.u16(u16::try_from(self.subjects.len()).expect("a chain has few namespaces"));
+        for (namespace, sketch) in &self.subjects {
+            out.lp(namespace.as_str());
+            sketch.write(&mut out);
+        }
         out.finish()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, FORMAT)?;
-        let day = Self {
+        let mut day = Self {
             number: input.u32()?,
             rows: input.u64()?,
             rejected: input.u64()?,
             key: input.array()?,
-            subjects: Sketch::read(&mut input)?,
+            subjects: BTreeMap::new(),
         };
+        for _ in 0..input.u16()? {
+            let namespace: NamespaceId = input.parse()?;
+            let ascends = day.subjects.last_key_value().is_none_or(|(last, _)| *last < namespace);
+            if !ascends {
+                return Err(DecodeError);
+            }
+            day.subjects.insert(namespace, Sketch::read(&mut input)?);
+        }
         input.end()?;
         if day.rejected <= day.rows { Ok(day) } else { Err(DecodeError) }
     }
@@ -94,6 +113,10 @@ mod tests {
         }
     }
 
+    fn namespace(id: &str) -> NamespaceId {
+        id.parse().expect("an id")
+    }
+
     #[test]
     fn days_change_at_midnight_utc() {
         let at = |text| number(Timestamp::parse(text).expect("a time"));
@@ -107,16 +130,26 @@ mod tests {
     #[test]
     fn the_same_subjects_of_two_days_have_nothing_in_common() {
         let mut days = [Day::begin(1), Day::begin(1)];
-        days.iter_mut().for_each(|day| day.add(3, 0, &[1, 2, 3]));
+        days.iter_mut().for_each(|day| day.add(3, 0, &[(namespace("n"), vec![1, 2, 3])]));
         assert_eq!(days[0].subjects(), 3);
-        assert_ne!(days[0].subjects, days[1].subjects);
+        assert_ne!(days[0].subjects[&namespace("n")], days[1].subjects[&namespace("n")]);
+    }
+
+    #[test]
+    fn two_kinds_of_identifier_of_the_same_people_do_not_add_up() {
+        let mut day = Day::begin(1);
+        day.add(3, 0, &[(namespace("nl.bsn"), vec![1, 2, 3]), (namespace("e-mail"), vec![4, 5])]);
+        assert_eq!(day.subjects(), 3);
     }
 
     #[test]
     fn stored_bytes_are_frozen() {
-        let day = Day { number: 0x0102, rows: 3, rejected: 2, key: [9; 16], subjects: Sketch::Exact(vec![7]) };
-        let expected =
-            [&b"\x01\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02"[..], &[9; 16], b"\x01\0\x01\0\0\0\0\0\0\0\x07"];
+        let day = Day { number: 0x0102, rows: 3, rejected: 2, key: [9; 16], subjects: [(namespace("n"), Sketch::Exact(vec![7]))].into() };
+        let expected = [
+            &b"\x01\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02"[..],
+            &[9; 16],
+            b"\0\x01\0\x01n\x01\0\x01\0\0\0\0\0\0\0\x07",
+        ];
         assert_eq!(day.encode(), expected.concat());
     }
 
@@ -126,7 +159,7 @@ mod tests {
             number in any::<u32>(), rows in 0..u64::MAX, subjects in prop::collection::vec(any::<u64>(), 0..700)
         ) {
             let mut day = Day::begin(number);
-            day.add(rows, rows / 2, &subjects);
+            day.add(rows, rows / 2, &[(namespace("n"), subjects)]);
             let stored = day.encode();
             prop_assert_eq!(Day::decode(&stored), Ok(day));
             prop_assert_eq!(Day::decode(&stored[..stored.len() - 1]), Err(DecodeError));

@@ -34,7 +34,7 @@ impl<S: Store + 'static> Office<S> {
         let directory = tempfile::tempdir().unwrap();
         let kek = Kek::generate_file(&directory.path().join("kek")).unwrap();
         let (store, clock) = (Arc::new(store), Arc::new(TestClock::now()));
-        Engine::initialise(&*store, &kek, Vec::new(), &*clock, &people::settings()).unwrap();
+        Engine::initialise(&*store, &kek, &*clock, &people::settings()).unwrap();
         let engine = start(&store, &kek, &clock);
         people::apply(&engine, &registry()).unwrap();
         Self { engine, store, clock, kek }

@@ -91,6 +91,7 @@ async fn a_revoked_or_expired_certificate_approves_nothing() {
         assert_ne!(outcome(world::approve(&client, &grant).await), "allowed", "refused in the handshake");
     }
     let lasting = world.client(STEWARDS[0]).await;
+    lasting.identity().who_am_i(v1::WhoAmIRequest {}).await.expect("the connection stands");
     world.clock.advance_hours(24 * 3651);
     assert_eq!(outcome(world::approve(&lasting, &grant).await), "CERTIFICATE_EXPIRED");
 }

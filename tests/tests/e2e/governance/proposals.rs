@@ -141,10 +141,7 @@ async fn promise_4_the_signature_of_somebody_who_has_lost_their_standing_does_no
     let request = v1::CutEscrowRequest { kid: version_of_study.kid };
     let answer = world.client(CUSTODIAN).await.custody().cut_escrow(request).await.expect("a custodian");
     let proposal = answer.into_inner().proposal.expect("always set");
-    let needed = proposal.needs.clone();
-    for member in [CUSTODIAN, STEWARDS[0]] {
-        assert_eq!(sign(&world, member, &proposal).await, "allowed", "{needed:?}");
-    }
+    assert_eq!(sign(&world, STEWARDS[0], &proposal).await, "allowed");
     let stewards = "stewards = [\"steward-1\", \"steward-2\"]";
     let blocked = registry().replace(stewards, &format!("{stewards}\nblocked = [\"steward-1\"]"));
     world.apply(&blocked).await.expect("valid");

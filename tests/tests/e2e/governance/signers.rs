@@ -7,10 +7,12 @@ use sluis_testkit::world::World;
 
 use super::{BEN, CUSTODIAN, STEWARDS, propose, sign, version};
 
+const SOURCES: &str = "sources = [\"hospital-north\", \"gp-south\"]";
+
 /// Edits of the study in the registry of the tests, one of each class.
 const EDITS: [(&str, &str, &str); 10] = [
     ("owner", "owner = \"uni-research\"\nsources = [\"h", "owner = \"registry-office\"\nsources = [\"h"),
-    ("sources", "sources = [\"hospital-north\", \"gp-south\"]", "sources = [\"hospital-north\"]"),
+    ("sources", SOURCES, "sources = [\"hospital-north\", \"gp-south\", \"uni-research\"]"),
     ("recipients", "recipients = [\"uni-research\", \"registry-office\"]", "recipients = [\"uni-research\"]"),
     ("reidentify_to", "reidentify_to = [\"hospital-north\", \"gp-south\"]", "reidentify_to = []"),
     ("retention", "retention = \"10y\"", "retention = \"11y\""),
