@@ -29,7 +29,7 @@ fn batch(seed: u64) -> Commit {
             (0..2).for_each(|_| out.extend_from_slice(&random()));
         });
     }
-    Commit { rows: vec![rows], entries: vec![vec![1; 200]], ..Commit::default() }
+    Commit { rows: vec![rows], entries: vec![vec![2; 200]], ..Commit::default() }
 }
 
 /// Time from the first submit to the last completion.

@@ -131,7 +131,7 @@ reasons! {
     ProposalDecided = "PROPOSAL_DECIDED", FailedPrecondition, "the proposal has already been decided";
     ProposalStale = "PROPOSAL_STALE", FailedPrecondition, "what the proposal is about has changed since; propose again";
     ProposalExpired = "PROPOSAL_EXPIRED", FailedPrecondition, "the proposal was not signed in time; propose again";
-    TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many proposals wait for signatures; have some signed or reject them";
+    TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many of the organisation's proposals wait for signatures; have some signed or reject them";
     // Quotas
     QuotaSubjects = "QUOTA_SUBJECTS", ResourceExhausted, "the source would pass its number of distinct subjects of one day in this chain; nothing of the batch was done";
     QuotaRejected = "QUOTA_REJECTED", ResourceExhausted, "too large a part of what the source sent to this chain today were no identifiers; nothing of the batch was done";

@@ -24,8 +24,8 @@ use crate::signing::Said;
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, EngineError, Refusal, erasure, life};
 
-/// Most proposals that may wait at a time.
-const MAX_OPEN: usize = 100;
+/// Most proposals of one organisation that may wait at a time.
+const MAX_OPEN: usize = 50;
 /// Most proposals that a list shows.
 const MAX_LISTED: usize = 1000;
 
@@ -54,6 +54,9 @@ pub(crate) struct KnownProposal {
     stored: Arc<[u8]>,
 }
 
+/// Something done after a commit, while [`Engine::govern`] is held.
+type Afterwards = Box<dyn FnOnce(&Engine)>;
+
 /// What a proposal does when it becomes effective: writes go into the commit it is given, the rest comes into force
 /// when that commit is durable.
 #[derive(Default)]
@@ -62,8 +65,8 @@ pub(crate) struct Effect {
     pub(crate) keyring: Option<Keyring>,
     /// Registry after it.
     pub(crate) registry: Option<RegistryState>,
-    /// Anything else, done after the commit while [`Engine::govern`] is held.
-    pub(crate) after: Option<Box<dyn FnOnce(&Engine)>>,
+    /// Anything else.
+    pub(crate) after: Option<Afterwards>,
 }
 
 /// All proposals of a store.
@@ -99,8 +102,9 @@ impl Engine {
         beside: impl FnOnce(&ProposalId, &mut Commit),
     ) -> Result<ProposalView, Refusal> {
         let (now, snapshot) = (self.now(), self.snapshot());
-        let open = self.lock_proposals().values().filter(|known| known.record.state(now) == State::Open).count();
-        if open >= MAX_OPEN {
+        let own = |record: &Record| record.proposal.proposer.organisation == caller.identity.organisation;
+        let waits = |known: &&KnownProposal| own(&known.record) && known.record.state(now) == State::Open;
+        if self.lock_proposals().values().filter(waits).count() >= MAX_OPEN {
             return Err(Reason::TooManyProposals.into());
         }
         let proposal = Proposal {

@@ -12,6 +12,7 @@ pub fn check<S: Store>(mut new: impl FnMut() -> S) {
         later_writes_of_a_commit_win,
         a_commit_is_whole_or_nothing,
         expectations_compare_exact_values,
+        removals_come_before_writes_and_leave_the_rest,
         completions_keep_the_order_of_the_calls,
         entries_are_numbered_without_gaps,
         scans_are_ascending_and_bounded,
@@ -74,7 +75,7 @@ fn later_writes_of_a_commit_win(store: &dyn Store) {
 
 fn a_commit_is_whole_or_nothing(store: &dyn Store) {
     let mut commit = put(b"a", b"\x01");
-    commit.expect(Family::Grants, b"absent", Some(vec![1])).entry(vec![1]);
+    commit.expect(Family::Grants, b"absent", Some(vec![1])).entry(vec![2]);
     commit.rows = vec![packed(&[([7; 20], value(1))])];
     assert_eq!(store.commit(commit.clone()), Err(StoreError::Conflict));
     assert_eq!(store.get(Family::Grants, b"a"), Ok(None));
@@ -99,16 +100,33 @@ fn expectations_compare_exact_values(store: &dyn Store) {
     assert_eq!(conditional(Some(b"\x01a"), b"\x01b"), Ok(()));
     assert_eq!(store.get(Family::Grants, b"counter"), Ok(Some(b"\x01b".to_vec())));
     let mut commit = put(b"counter", b"\x01c");
-    commit.entry(vec![1]).expect(Family::Audit, audit_key(0), None);
+    commit.entry(vec![2]).expect(Family::Audit, audit_key(0), None);
     assert!(store.commit(commit.clone()).is_ok());
     assert_eq!(store.commit(commit), Err(StoreError::Conflict), "the audit sequence can be expected");
+}
+
+fn removals_come_before_writes_and_leave_the_rest(store: &dyn Store) {
+    for key in [b"a", b"b", b"c", b"d"] {
+        store.commit(put(key, b"\x01old")).expect("written");
+    }
+    let mut commit = put(b"c", b"\x01new");
+    commit.remove(Family::Grants, *b"b", *b"d");
+    store.commit(commit.clone()).expect("removed");
+    let rows = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+    let left = [rows(b"a", b"\x01old"), rows(b"c", b"\x01new"), rows(b"d", b"\x01old")];
+    assert_eq!(store.scan(Family::Grants, &[], 10), Ok(left.to_vec()));
+    store.compact(&commit.removals[0]).expect("compacted");
+    assert_eq!(store.scan(Family::Grants, &[], 10), Ok(left.to_vec()));
+    let mut history = Commit::default();
+    history.remove(Family::Audit, audit_key(0), audit_key(9));
+    assert!(matches!(store.commit(history), Err(StoreError::Corrupt(_))), "entries stay");
 }
 
 fn completions_keep_the_order_of_the_calls(store: &dyn Store) {
     let (sender, receiver) = channel();
     for n in 0..200u32 {
         let mut commit = put(&n.to_be_bytes(), b"\x01");
-        commit.entry([&[1][..], &n.to_be_bytes()].concat());
+        commit.entry([&[2][..], &n.to_be_bytes()].concat());
         if n % 3 == 1 {
             commit.expect(Family::Grants, (n - 1).to_be_bytes(), Some(vec![1]));
         } else if n % 3 == 2 {
@@ -130,12 +148,12 @@ fn completions_keep_the_order_of_the_calls(store: &dyn Store) {
 
 fn entries_are_numbered_without_gaps(store: &dyn Store) {
     let entries =
-        |entries: &[u8]| Commit { entries: entries.iter().map(|n| vec![1, *n]).collect(), ..Commit::default() };
+        |entries: &[u8]| Commit { entries: entries.iter().map(|n| vec![2, *n]).collect(), ..Commit::default() };
     assert_eq!(store.commit(entries(&[0, 1, 2])), Ok(Receipt { first_entry: 0 }));
     assert_eq!(store.commit(entries(&[])), Ok(Receipt { first_entry: 3 }));
     assert_eq!(store.commit(entries(&[3])), Ok(Receipt { first_entry: 3 }));
     let log = store.scan(Family::Audit, &audit_key(1), 10).expect("readable");
-    let expected: Vec<_> = (1..4).map(|n| (audit_key(u64::from(n)).to_vec(), vec![1, n])).collect();
+    let expected: Vec<_> = (1..4).map(|n| (audit_key(u64::from(n)).to_vec(), vec![2, n])).collect();
     assert_eq!((log, store.entries()), (expected, 4));
 }
 

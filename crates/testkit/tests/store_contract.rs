@@ -1,7 +1,7 @@
 //! The embedded store and the model store keep the same contract, and agree on random operations.
 
 use proptest::prelude::*;
-use sluis_domain::port::store::{Commit, Expectation, Family, PackedRows, Store, Write};
+use sluis_domain::port::store::{Commit, Expectation, Family, PackedRows, Range, Store, Write};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
@@ -60,14 +60,20 @@ fn commit() -> impl Strategy<Value = Commit> {
     let family = || prop_oneof![Just(Family::Grants), Just(Family::Registry)];
     let expect = (family(), key(), value()).prop_map(|(family, key, value)| Expectation { family, key, value });
     let write = (family(), key(), value()).prop_map(|(family, key, value)| Write { family, key, value });
-    let entry = any::<u8>().prop_map(|n| vec![1, n]);
+    let range = (family(), 0u8..4, 0u8..5).prop_map(|(family, from, to)| Range {
+        family,
+        from: vec![from],
+        to: vec![to.max(from)],
+    });
+    let entry = any::<u8>().prop_map(|n| vec![2, n]);
     (
         proptest::collection::vec(expect, 0..2),
+        proptest::collection::vec(range, 0..2),
         proptest::collection::vec(write, 0..4),
         proptest::collection::vec(rows(), 0..2),
         proptest::collection::vec(entry, 0..3),
     )
-        .prop_map(|(expect, writes, rows, entries)| Commit { expect, writes, rows, entries, ..Commit::default() })
+        .prop_map(|(expect, removals, writes, rows, entries)| Commit { expect, removals, writes, rows, entries })
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

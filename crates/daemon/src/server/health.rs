@@ -11,7 +11,7 @@ use tonic_health::server::HealthReporter;
 use super::Shared;
 
 /// Services whose health is reported; all have the same. "" is the daemon as a whole.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
     "",
     "sluis.v1.PseudonymisationService",
     "sluis.v1.ConversionService",

@@ -101,7 +101,7 @@ fn ok(first_entry: u64) -> Result<Receipt, StoreError> {
 /// A counter that goes from one value to the next, with one audit entry.
 fn step(from: Option<u8>, to: Option<u8>) -> Commit {
     let mut commit = Commit::default();
-    commit.expect(Family::Grants, *b"counter", from.map(|n| vec![1, n])).entry(vec![1]);
+    commit.expect(Family::Grants, *b"counter", from.map(|n| vec![1, n])).entry(vec![2]);
     let value = to.map(|n| vec![1, n]);
     commit.writes.push(Write { family: Family::Grants, key: b"counter".into(), value });
     commit
@@ -133,9 +133,9 @@ fn expectations_see_bulk_rows_and_entries_of_the_group() {
         rows.push_with(|out| out.extend_from_slice(&[&key[..], value].concat()));
     }
     let mut first = Commit { rows: vec![rows], ..Commit::default() };
-    first.entry(vec![1, 2]);
+    first.entry(vec![2, 2]);
     let mut second = Commit::default();
-    second.expect(Family::Link, key, Some(new)).expect(Family::Audit, layout::audit_key(0), Some(vec![1, 2]));
+    second.expect(Family::Link, key, Some(new)).expect(Family::Audit, layout::audit_key(0), Some(vec![2, 2]));
     second.expect(Family::Audit, layout::audit_key(1), None);
     let mut third = Commit::default();
     third.expect(Family::Link, key, Some(old.into()));
