@@ -11,14 +11,16 @@ daemon=""
 trap '[ -z "$daemon" ] || kill "$daemon"; wait; rm -rf "$dir"' EXIT
 cd "$dir"
 
-members=(--member custodian/anna --member hospital-north/etl)
+members=(--member custodian/anna --member custodian/ben --member hospital-north/etl)
+for steward in uni-research/steward-{1,2} registry-office/steward-{a,b}; do members+=(--member "$steward"); done
 sluis dev pki pki "${members[@]}" >/dev/null 2>&1
+key() { sluis key show --cert "pki/custodian/$1.pem" --line; }
 mkdir -m 700 custodian
 cat > sluisd.toml <<TOML
 listen = "127.0.0.1:0"
 trust_domain = "sluis.test"
 data_directory = "$dir/custodian/data"
-custodians = ["custodian/anna"]
+custodians = ["$(key anna)", "$(key ben)"]
 [tls]
 cert = "$dir/pki/server.pem"
 key = "$dir/pki/server.key"
@@ -26,6 +28,10 @@ client_ca = "$dir/pki/ca.pem"
 crl = "$dir/pki/crl.pem"
 [kek]
 file = "$dir/custodian/kek"
+[audit]
+head_file = "$dir/custodian/head/head"
+[memory]
+lock = "if-allowed"
 TOML
 sluisd init --config sluisd.toml >/dev/null
 : > sluisd.log
@@ -35,7 +41,9 @@ until grep -q '"serving"' sluisd.log; do kill -0 "$daemon"; sleep 0.1; done
 address="$(grep -m1 '"serving"' sluisd.log | sed -nE 's/.*"addr":"([^"]+)".*/\1/p')"
 sluis dev pki pki "${members[@]}" --server "https://$address" >/dev/null 2>&1
 export SLUIS_CONFIG="$dir/pki/config.toml"
-sluis registry apply "$here/deploy/demo/registry.toml" --profile custodian-anna --yes >/dev/null
+cat "$here/deploy/demo/registry.toml" pki/*/steward-*.key.toml > registry.toml
+proposal="$(sluis registry apply registry.toml --profile custodian-anna --yes --json 2>/dev/null | sed -nE 's/.*"proposal_id": *"([^"]+)".*/\1/p')"
+sluis registry sign "$proposal" --profile custodian-ben --yes >/dev/null 2>&1
 sluis dev sample-data data --patients 1000000 --overlap 100 >/dev/null
 cut -d, -f1 data/hospital-north.csv > bsn.csv
 

@@ -1,487 +1,413 @@
 #!/usr/bin/env python3
-"""A second verifier of exported audit logs: follows docs/audit-log.md, shares no code with the Rust crates.
+"""A second verifier of the audit log of Sluis, for auditors who would rather not take the word of the first.
 
-    verify_log.py DIR VERIFIER-KEY        (the key as text, or a file that holds it)
+Written from docs/audit-log.md (and what docs/governance.md says about signers) and an example export alone, by somebody
+who had not seen the source code; it shares none with `sluis audit verify`. "Step" is a step of "Verification, step by step" there.
 
-Checks checkpoint and handovers, the tree, and every entry: structure, signatures, approvals, counters. Prints what is wrong, by the number of
-the entry where there is one, and exits 1. Python 3.11 or later; needs `cryptography`.
+Usage: verify_log.py EXPORT-DIR VERIFIER-KEY        (the key as text, or a file with it; get it from somewhere you trust)
+
+Needs Python 3.11 and the package `cryptography` (deploy/python.sh provides it). Works offline, and only reads. Prints
+`ok: ...` and ends with 0, or prints the first thing that is wrong, with its place, and ends with 1.
 """
-
-import base64
-import datetime
-import hashlib
-import pathlib
-import sys
-import tomllib
-
+import base64, hashlib, os, re, sys, tomllib
+from pathlib import Path
+from types import SimpleNamespace as Record
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
-LP = lambda x: len(x).to_bytes(2, "big") + x
-
+PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY = 1, 2, 3, 4, 5, 6, 7, 9
+INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT, IMPORT = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 32, 34
+SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject"}
+EFFECTS = {APPLY: 1, DESTROY: 2, CUT: 3, OPT_OUT: 4}  # act: matter of the proposal
+WITH_DETAIL = {REQUEST, APPLY, INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT}
+IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT}  # name this registry version
+REFUSALS_ONLY = {8, 10, 14, 15, 16, 22, 35}
 
 class Wrong(Exception):
-    pass
+    """What is wrong, as a sentence for people."""
 
-
-def need(condition, what):
+def need(condition, sentence):
     if not condition:
-        raise Wrong(what)
+        raise Wrong(sentence)
 
+def sha(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
 
-class Bytes:
-    """Takes fields from canonical bytes."""
+def unbase64(text):
+    raw = base64.b64decode(text, validate=True)
+    need(base64.b64encode(raw).decode() == text, "base64 with stray bits")
+    return raw
 
-    def __init__(self, data):
-        self.data, self.at = data, 0
+# --- bytes ---
 
+class Reader:
+    """Takes canonical bytes apart."""
+    def __init__(self, data): self.data = data
     def take(self, n):
-        need(self.at + n <= len(self.data), "its bytes end too early")
-        self.at += n
-        return self.data[self.at - n : self.at]
-
-    def n(self, size=8):
-        return int.from_bytes(self.take(size), "big")
-
-    def lp(self):
-        return self.take(self.n(2))
-
-    def text(self):
-        return self.lp().decode()
-
-    def who(self):
-        a, b = self.text(), self.text()
-        return f"{a}/{b}" if a or b else ""
-
-    def list(self, item, size=2):
-        return [item() for _ in range(self.n(size))]
-
-    def end(self, value):
-        need(self.at == len(self.data), "bytes follow its last field")
+        need(n <= len(self.data), "bytes are missing at the end")
+        head, self.data = self.data[:n], self.data[n:]
+        return head
+    def int(self, n): return int.from_bytes(self.take(n), "big")
+    def lp(self): return self.take(self.int(2))
+    def text(self): return self.lp().decode("utf-8")
+    def list(self, item, count=2): return [item() for _ in range(self.int(count))]
+    def one_of(self, *allowed):
+        value = self.int(1)
+        need(value in allowed, f"byte {value} where one of {allowed} must be")
         return value
+    def id(self, empty=False):
+        value = self.text()
+        need(re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", value) or (empty and not value), f"{value!r} is no id")
+        return value
+    def person(self, empty=False): return self.id(empty), self.id(empty)
 
+def whole(data, parse):
+    reader = Reader(data)
+    value = parse(reader)
+    need(not reader.data, "bytes are left over at the end")
+    return value
 
-def read_entry(data):
-    b = Bytes(data)
-    need(b.n(1) == 2 and len(data) < 65536, "it is not of format 2")
-    e = dict(at=b.n(), act=b.n(1), refused=b.n(1), version=b.n(), rows=b.n(), values=b.n(), rejected=b.n(), who=b.who())
-    e |= dict(cert=b.take(32), chain=b.text(), to=b.text(), grant=b.text(), grant_digest=b.lp(), object=b.lp())
-    e |= dict(purpose=b.text(), reason=b.text(), keys=b.list(lambda: (b.text(), b.n(4), b.n())), counter=b.n())
-    e |= dict(detail=b.lp(), signatures=b.list(lambda: (b.who(), b.lp(), b.lp()), 1))
-    need(1 <= e["act"] <= 35 and e["refused"] == (1 if e["reason"] else 0), "its act or outcome does not exist")
-    return b.end(e)
+def entry(r):
+    r.one_of(2)
+    e = Record(at=r.int(8), act=r.one_of(*range(1, 36)), refused=r.one_of(0, 1), version=r.int(8), rows=r.int(8), values=r.int(8),
+               rejected=r.int(8), who=r.person(True), cert=r.take(32), chain=r.id(True), to=r.id(True), grant=r.id(True),
+               digest=r.lp(), object=r.lp(), purpose=r.text(), reason=r.text(), keys=r.list(lambda: (r.id(True), r.int(4), r.int(8))),
+               counter=r.int(8), detail=r.lp(), signatures=r.list(lambda: (r.person(), r.lp(), r.lp()), 1))
+    need(bool(e.reason) == bool(e.refused), "a reason without a refusal, or a refusal without")
+    need(any(e.who) == all(e.who) == any(e.cert), "half a caller, a caller without a certificate, or a certificate without")
+    need(all(kid for _, kid, _ in e.keys) and {len(e.digest), len(e.object)} <= {0, 32}, "kid zero, or a digest of another length")
+    need(all(len(s) <= 128 and len(c) <= 8192 for _, s, c in e.signatures), "a signature or certificate that is too long")
+    if not e.refused:
+        need(e.act not in REFUSALS_ONLY, f"act {e.act} is on record when refused only")
+        need(len(e.signatures) == (2 if e.act == RESTORE else e.act in SIGNED), "the wrong number of signatures")
+        need(bool(e.detail) == (e.act in WITH_DETAIL) or (e.act == DESTROY and not any(e.who)), "a detail too many or too few")
+    return e
 
+def grant(r):
+    r.one_of(2)
+    g = Record(bytes=r.data, id=r.id(), kind=r.one_of(1, 2), chain=r.id(), state="undecided", approved=set(), counter=0, days={})
+    g.elements, g.to, _, _ = ([r.id()], r.id(), r.id(), r.one_of(1, 2)) if g.kind == 1 else (r.list(r.id), "", "", 0)
+    g.purpose, g.basis, g.most, g.most_day, g.start, g.end = r.text(), r.text(), r.int(8), r.int(8), r.int(8), r.int(8)
+    need(len(r.list(lambda: r.id(g.kind == 2))) == len(g.elements), "the wrong number of namespaces")
+    g.grantee, g.requester, g.asked, g.version, g.needs = r.id(), r.person(), r.int(8), r.int(8), r.list(r.id)
+    return g
 
-def read_grant(data):
-    b = Bytes(data)
-    need(b.n(1) == 2, "the grant is not of format 2")
-    g = dict(id=b.text(), kind=b.n(1))
-    if g["kind"] == 1:
-        g |= dict(chain=b.text(), element=b.text(), to=b.text(), to_element=b.text(), order=b.n(1))
+def proposal(r):
+    r.one_of(1)
+    p = Record(id=r.id(), matter=r.one_of(1, 2, 3, 4), open=True, signed={})
+    if p.matter == 1:
+        p.base, p.before, p.after = r.int(8), r.take(32), r.take(32)
     else:
-        g |= dict(chain=b.text(), to="", elements=b.list(b.text))
-    g |= dict(purpose=b.text(), basis=b.text(), max=b.n(), daily=b.n(), start=b.n(), end=b.n(), namespaces=b.list(b.text))
-    g |= dict(grantee=b.text(), requester=b.who(), at=b.n(), version=b.n(), required=b.list(b.text))
-    return b.end(g | dict(bytes=data, approved=[], ended=False, counter=0, day=(0, 0)))
+        p.kid, p.chain = (r.int(4), r.id()) if p.matter < 4 else (0, "")
+        p.namespace = r.id(p.matter < 4)
+    p.proposer, p.at, p.end, p.version, groups = r.person(), r.int(8), r.int(8), r.int(8), r.list(lambda: (r.id(True), r.int(1)))
+    p.groups = dict(groups)
+    need(len(p.groups) == len(groups) and sum(p.groups.values()) > 1, "a group twice, or fewer than two people must sign")
+    return p
 
-
-def read_proposal(data):
-    b = Bytes(data)
-    need(b.n(1) == 1, "the proposal is not of format 1")
-    p = dict(id=b.text(), matter=b.n(1))
-    what = {1: lambda: (b.n(), b.take(32), b.take(32)), 4: b.text}.get(p["matter"], lambda: (b.n(4), b.text(), b.text()))
-    p |= dict(what=what(), proposer=b.who(), at=b.n(), end=b.n(), version=b.n(), groups=b.list(lambda: (b.text(), b.n(1))))
-    return b.end(p | dict(bytes=data, signed=[], ended=False))
-
-
-# --- signatures -------------------------------------------------------------------------------------------------------
-
-
-def check_signature(origin, act, obj, at, signature, pinned):
-    """Of a person; returns who signed. `pinned` is the DER of the key that must have signed, or None for any."""
-    who, sig, der = signature
-    cert = x509.load_der_x509_certificate(der)
-    san = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    uris = san.get_values_for_type(x509.UniformResourceIdentifier)
-    need(uris == [f"spiffe://{origin.rsplit('/', 1)[0]}/{who}"], f"the certificate is not of {who}")
-    moment = datetime.datetime.fromtimestamp(at / 1000, datetime.timezone.utc)
-    late = moment + datetime.timedelta(minutes=1)
-    valid = cert.not_valid_before_utc <= late and moment.replace(microsecond=0) <= cert.not_valid_after_utc
-    need(valid, f"the certificate of {who} was not valid then")
-    key = cert.public_key()
-    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    need(pinned is None or pinned == der, f"the key of {who} is not the pinned one")
-    statement = LP(b"sluis/1 statement") + LP(act.encode()) + LP(origin.encode()) + len(obj).to_bytes(4, "big") + obj
-    args = [ec.ECDSA(hashes.SHA256())] if isinstance(key, ec.EllipticCurvePublicKey) else []
-    try:
-        key.verify(sig, statement, *args)
-    except InvalidSignature:
-        raise Wrong(f"the signature of {who} is not over this") from None
-    return who
-
-
-def read_vkey(text):
-    name, key_id, key = text.split("+", 2)
-    key = base64.b64decode(key, validate=True)
-    need(len(key) == 33 and key[0] == 1, "the verifier key is not an Ed25519 key")
-    need(sha(name.encode(), b"\n", key)[:4].hex() == key_id, "the verifier key does not fit its id")
-    return name, bytes.fromhex(key_id), key[1:]
-
-
-def open_note(data, origin):
-    """Origin, size and root of a checkpoint, and its signatures."""
-    text, lines = data.decode().rsplit("\n\n", 1)
-    name, size, root = text.split("\n")
-    need(name == origin, "it is of another log")
-    need(lines.endswith("\n") and size == str(int(size)), "it is not a checkpoint")
-    signatures = []
-    for line in lines[:-1].split("\n"):
-        dash, signer, sig = line.split(" ")
-        need((dash, signer) == ("\u2014", origin), "it has a signature of somebody else")
-        signatures.append(base64.b64decode(sig, validate=True))
-        need(base64.b64encode(signatures[-1]).decode() == sig, "it has a signature in another spelling")
-    need(base64.b64encode(base64.b64decode(root)).decode() == root, "its root is in another spelling")
-    return (text + "\n").encode(), int(size), base64.b64decode(root), signatures
-
-
-def signed_by(text, signatures, known, wanted):
-    ids = [s[:4] for s in signatures]
-    need(len(set(ids)) == len(ids) and all(k[1] in ids for k in wanted), "a signature is missing")
-    for s in signatures:
-        key = next((k for k in known if k[1] == s[:4]), None)
-        need(key, "it has a signature of an unknown key")
-        try:
-            ed25519.Ed25519PublicKey.from_public_bytes(key[2]).verify(s[4:], text)
-        except InvalidSignature:
-            raise Wrong("its signature is false") from None
-
-
-# --- tree -------------------------------------------------------------------------------------------------------------
-
-
-def root(leaves):
-    """RFC 6962: hashes are joined in pairs, a single last one moves up."""
-    if not leaves:
-        return sha()
-    while len(leaves) > 1:
-        pairs = [sha(b"\1", a, b) for a, b in zip(leaves[::2], leaves[1::2])]
-        leaves = pairs + leaves[len(pairs) * 2 :]
-    return leaves[0]
-
-
-def row(directory, prefix, count):
-    """Files of a row of tiles or bundles: path, how many things are in it."""
-    for index in range((count + 255) // 256):
-        width = min(256, count - 256 * index)
-        groups = [f"{index % 1000:03}"]
-        while index := index // 1000:
-            groups.insert(0, f"x{index % 1000:03}")
-        path = directory / prefix / "/".join(groups)
-        yield (path if width == 256 else path.with_name(f"{path.name}.p") / str(width)), width
-
-
-def read_entries(directory, size):
-    entries = []
-    for path, width in row(directory, "tile/entries", size):
-        b = Bytes(path.read_bytes())
-        try:
-            entries += b.end([b.lp() for _ in range(width)])
-        except Wrong as wrong:
-            raise Wrong(f"{path}: {wrong}") from None
-    return entries
-
-
-def check_tiles(directory, leaves, expected):
-    good, level, hashes = root(leaves) == expected, 0, leaves
-    while hashes:
-        for number, (path, width) in enumerate(row(directory, f"tile/{level}", len(hashes))):
-            want, have = hashes[256 * number : 256 * number + width], path.read_bytes()
-            if have != b"".join(want):
-                first = next((i for i in range(width) if have[32 * i : 32 * i + 32] != want[i]), 0)
-                what = f"{path} does not fit the entries" if good or level else f"entry {256 * number + first} was changed"
-                raise Wrong(what)
-        hashes = [root(hashes[i : i + 256]) for i in range(0, len(hashes) - 255, 256)]
-        level += 1
-    need(good, "the entries are not those that the checkpoint signs")
-
-
-# --- the rules --------------------------------------------------------------------------------------------------------
-
+# --- the registry, and who must sign ---
 
 class Registry:
-    def __init__(self, text=""):
-        self.text, raw = text.encode(), tomllib.loads(text)
-        self.organisations = {o["id"]: o for o in raw.get("organisation", [])}
-        self.chains = {c["id"]: c for c in raw.get("chain", [])}
-        self.namespaces = {n["id"]: n for n in raw.get("namespace", [])}
-        self.keys = {k["member"]: base64.b64decode(k["public_key"]) for k in raw.get("key", [])}
-
-    def has(self, who, role):
-        organisation, member = who.split("/")
-        o = self.organisations.get(organisation, {})
-        listed = o.get(role, [])
-        return (member in listed or listed == ["*"]) and member not in o.get("blocked", [])
+    def __init__(self, text=b""):
+        self.digest, self.rest = sha(text), tomllib.loads(text.decode("utf-8"))
+        self.orgs = {o["id"]: o for o in self.rest.pop("organisation", [])}
+        self.chains = {c["id"]: c for c in self.rest.pop("chain", [])}
+        self.keys = {tuple(k["member"].split("/")): unbase64(k["public_key"]) for k in self.rest.pop("key", [])}
+    def names(self, org, what): return self.orgs.get(org, {}).get(what, [])
+    def stewards(self, org): return {(org, m): self.keys.get((org, m)) for m in self.names(org, "stewards")}
+    def member(self, who, what="members"): return who[1] in self.names(who[0], what) and who[1] not in self.names(who[0], "blocked")
+    def steward(self, who): return self.member(who, "stewards")
 
     def approvals(self, g):
-        chain = self.chains[g["chain"]]
-        both = sorted([chain["owner"], self.chains[g["to"]]["owner"]]) if g["kind"] == 1 else None
-        return both or [chain["owner"]] * chain.get("reidentify_approvals", 2)
+        owner = self.chains[g.chain]["owner"]
+        return sorted([owner, self.chains[g.to]["owner"]] if g.kind == 1 else [owner] * self.chains[g.chain].get("reidentify_approvals", 2))
 
-    def may_ask(self, g):
-        chain = self.chains[g["chain"]]
-        to = chain.get("reidentify_to", chain["sources"])
-        return g["grantee"] in ([chain["owner"], *chain.get("recipients", [])] if g["kind"] == 1 else to)
+    def askers(self, g):
+        chain = self.chains[g.chain]
+        return [chain["owner"], *chain.get("recipients", [])] if g.kind == 1 else chain.get("reidentify_to", chain["sources"])
 
-    def groups(self, p):
-        """What must be signed by whom: of proposals that are no registry change."""
-        owners = {c["owner"] for c in self.chains.values() if p["what"] in [n["id"] for n in c.get("namespace", [])]}
-        if p["matter"] != 4:
-            owners = {self.chains[p["what"][1]]["owner"]} if p["what"][1] in self.chains else {""}
-        count = 2 if len(owners) == 1 else 1
-        enough = lambda o: len(self.organisations.get(o, {}).get("stewards", [])) >= count
-        return dict((o, count) if enough(o) else ("", 2) for o in owners)
+    def groups(self, wanted):  # {organisation: number}; two custodians ("") sign for an organisation with too few stewards
+        enough = {org: n for org, n in wanted.items() if org and len(self.stewards(org)) >= n}
+        return enough if len(enough) == len(wanted) else enough | {"": 2}
 
-    def signers(self, new):
-        """Groups that must sign what replaces this registry by `new`; '' are the custodians."""
-        groups = set()
-        can = lambda o: len(self.organisations.get(o, {}).get("stewards", [])) >= 2
-        group = lambda o: o if can(o) else ""
-        for i in self.organisations.keys() | new.organisations.keys():
-            a, b = self.organisations.get(i, {}), new.organisations.get(i, {})
-            held = lambda r: {m: k for m, k in r.keys.items() if m.split("/")[0] == i}
-            if not b or set(a.get("stewards", [])) != set(b.get("stewards", [])) or held(self) != held(new):
-                groups.add(group(i))
-            if b and any(same(a.get(k, [])) != same(b.get(k, [])) for k in ("name", "members", "auditors", "blocked")):
-                groups.add("")
-        if self.namespaces != new.namespaces:
-            groups.add("")
-        for i in self.chains.keys() | new.chains.keys():
-            a, b = self.chains.get(i), new.chains.get(i)
-            if not a or not b:
-                groups.add(group((a or b)["owner"]))
-                continue
-            if any(same(a.get(k)) != same(b.get(k)) for k in (a | b).keys() - {"element", "id", "deliver"}):
-                groups |= {group(a["owner"])} | ({b["owner"]} if b["owner"] != a["owner"] and can(b["owner"]) else set())
-            if same(a.get("element")) != same(b.get("element")):
-                groups.add("")
-        return groups or {""}
+    def groups_for(self, p):  # matters 2 to 4
+        if p.matter < 4:
+            return self.groups({self.chains.get(p.chain, {}).get("owner", ""): 2})
+        owners = {c["owner"] for c in self.chains.values() if any(n["id"] == p.namespace for n in c.get("namespace", []))}
+        return self.groups({org: 2 if len(owners) == 1 else 1 for org in owners})
 
+    def groups_for_change(self, new):  # matter 1; self is the registry before
+        def guarded(c):  # what of a chain its owner's stewards sign for
+            plain = [c["owner"], sorted(c["sources"]), sorted(c.get("recipients", [])), sorted(c.get("reidentify_to", c["sources"]))]
+            tables = [sorted(sorted((k, str(v)) for k, v in t.items()) for t in c.get(kind, [])) for kind in ("quota", "namespace")]
+            return plain + tables + [c.get("reidentify_approvals", 2), c.get("retention")]
+        wanted = set()
+        for name in self.chains | new.chains:
+            old, young = self.chains.get(name), new.chains.get(name)
+            if not (old and young) or guarded(old) != guarded(young):
+                wanted.add((old or young)["owner"])
+                if young and len(self.stewards(young["owner"])) > 1:
+                    wanted.add(young["owner"])  # the new owner of a chain that changes hands
+            if old and young and [old.get(k) for k in ("element", "name")] != [young.get(k) for k in ("element", "name")]:
+                wanted.add("")
+        for org in self.orgs | new.orgs:
+            old, young = self.orgs.get(org), new.orgs.get(org)
+            if old and (not young or self.stewards(org) != new.stewards(org)):
+                wanted.add(org)
+            if young and (not old or old | {"stewards": 0} != young | {"stewards": 0}):
+                wanted.add("")
+        return self.groups({group: 2 for group in wanted | ({""} if self.rest != new.rest or not wanted else set())})
 
-def same(value):
-    """Lists of a registry are sets."""
-    return sorted(map(str, value)) if isinstance(value, list) else value
+# --- tree and checkpoint ---
 
+def tree(leaves):  # levels, leaves first; an odd node goes up as it is, which is the tree of RFC 6962
+    levels = [leaves or [sha()]]
+    while len(row := levels[-1]) > 1:
+        levels.append([sha(b"\x01", *row[i:i + 2]) if i + 1 < len(row) else row[i] for i in range(0, len(row), 2)])
+    return levels
 
-class Log:
-    def __init__(self, origin, directory):
-        self.origin, self.directory, self.vkeys = origin, directory, []
-        self.custodians, self.registry, self.version = {}, Registry(), 0
-        self.grants, self.proposals, self.due = {}, {}, None
+def tile_name(index, width):
+    groups = re.findall("...", str(index).zfill(-(-len(str(index)) // 3) * 3))
+    return "/".join([f"x{g}" for g in groups[:-1]] + groups[-1:]) + (f".p/{width}" if width < 256 else "")
+
+def verifier_key(text):
+    origin, key_id, key = (text.split("+", 2) + ["", ""])[:3]
+    raw = unbase64(key)
+    need(len(raw) == 33 and raw[0] == 1 and sha(origin.encode(), b"\n", raw)[:4].hex() == key_id, "no verifier key, or one with another key id")
+    return Record(text=text, origin=origin, id=raw and bytes.fromhex(key_id), key=ed25519.Ed25519PublicKey.from_public_bytes(raw[1:]))
+
+def note(data):
+    head, _, tail = data.decode("utf-8").partition("\n\n")
+    match = re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]{0,17})\n([^\n]+)", head)
+    need(match and tail.endswith("\n"), "no checkpoint: three lines, an empty one and signatures")
+    n = Record(text=head.encode() + b"\n", origin=match[1], size=int(match[2]), root=unbase64(match[3]), signatures=[])
+    for line in tail[:-1].split("\n"):
+        need(line.startswith(f"— {n.origin} "), "a signature line that is none, or of another origin")
+        n.signatures.append(unbase64(line.rsplit(" ", 1)[1]))
+    return n
+
+def signed_by(n, *keys):
+    need(sorted(s[:4] for s in n.signatures) == sorted(k.id for k in keys), "not signed by just the keys that must sign it")
+    for key in keys:
+        key.key.verify(next(s for s in n.signatures if s[:4] == key.id)[4:], n.text)
+
+# --- the rules ---
+
+class Verifier:
+    def __init__(self, directory):
+        self.dir, self.place = Path(directory), "the verifier key"
+        self.version, self.registry, self.custodians, self.grants, self.proposals = 0, Registry(), {}, {}, {}
+        self.keys, self.entries, self.named, self.checked, self.due = [], [], [], 0, None
+
+    def read(self, name):
+        self.place = f"file {name}"
+        need((self.dir / name).is_file(), "is missing")
+        return (self.dir / name).read_bytes()
+
+    def run(self, key):
+        trusted = verifier_key(key.strip())
+        head, raw = note(self.read("checkpoint")), []  # step 1
+        need(head.origin == trusted.origin, "is of another origin than your key")
+        for first in range(0, head.size, 256):  # step 2
+            width = min(256, head.size - first)
+            raw += whole(self.read("tile/entries/" + tile_name(first // 256, width)), lambda r: [r.lp() for _ in range(width)])
+        self.leaves = [sha(b"\x00", e) for e in raw]
+        levels = tree(self.leaves)
+        for level in range(0, len(levels), 8):  # step 3
+            row = levels[level][:head.size >> level]  # without the node at the end that is not full
+            for i in range(0, len(row), 256):
+                hashes_here = row[i:i + 256]
+                found = self.read(f"tile/{level // 8}/" + tile_name(i // 256, len(hashes_here)))
+                wrong = next((k for k, h in enumerate(hashes_here) if found[32 * k:32 * k + 32] != h), None)
+                need(wrong is None, f"does not fit the entries from its hash {wrong} on" + f" (entry {i + (wrong or 0)})" * (level == 0))
+                need(len(found) == 32 * len(hashes_here), "is too long")
+        self.place = "file checkpoint"
+        need(levels[-1][0] == head.root, "its root is not that of the entries")
+        for number, data in enumerate(raw):
+            self.place = f"entry {number}"
+            self.entries.append(e := whole(data, entry))
+            self.collect_key(number, e, head.origin)
+        self.heads(head, trusted)
+        for number, e in enumerate(self.entries):  # step 5
+            self.place = f"entry {number}"
+            need(not self.due or (not e.refused and EFFECTS.get(e.act) == self.due.matter), "the effect of a complete proposal must be here")
+            if not e.refused:
+                self.done(number, e)
+        need(not self.due, "the log ends before the effect of a complete proposal")
+        return (f"ok: {head.size} entries, {self.version} registry versions, {len(self.grants)} grants, {len(self.proposals)} proposals, "
+                f"{self.checked} signatures of people; signing keys: {len(self.keys)}; origin {head.origin}")
+
+    def collect_key(self, number, e, origin):
+        need((e.act == INITIALISE and not e.refused) == (number == 0), "entry 0 must be `initialise`, and no other")
+        if e.act in (INITIALISE, AUDIT_KEY) and not e.refused:
+            key = verifier_key(whole(e.detail, lambda r: [r.text() for _ in range(2 if number == 0 else 1)])[-1])
+            need(key.origin == origin and (number or Reader(e.detail).text() == origin), "names another origin")
+            need(key.text not in [k.text for k in self.keys], "names a signing key again")
+            self.keys.append(key)
+            self.named.append(number)
+
+    def heads(self, head, trusted):  # step 4
+        self.place, before = "the verifier key", 0
+        need(trusted.text in [k.text for k in self.keys], "your key is none of those that sign this log")
+        for i, named in enumerate(self.named[1:]):
+            handover = note(self.read(f"handovers/{i:03}"))
+            need(handover.origin == head.origin and max(named + 1, before) <= handover.size <= head.size, "another origin, or a wrong size")
+            need(handover.root == tree(self.leaves[:handover.size])[-1][0], "its root is not that of the entries up to it")
+            signed_by(handover, self.keys[i], self.keys[i + 1])
+            before = handover.size
+        self.place = "file checkpoint"  # when nothing came after a rotation, the head is the handover and has both signatures
+        signed_by(head, *self.keys[-2 if before == head.size and len(head.signatures) == 2 else -1:])
+        need(self.read("verifier-key") == self.keys[-1].text.encode() + b"\n", "is not the last key")
+        for path in sorted(self.dir.glob("handovers/*")) + sorted(self.dir.glob("registry/*")):
+            allowed = [f"{i:03}" for i in range(len(self.named) - 1)] + [f"{e.version}.toml" for e in self.entries if e.act == APPLY and not e.refused]
+            self.place = f"file {path.relative_to(self.dir)}"
+            need(path.name in allowed, "does not belong to this log")
+
+    def done(self, number, e):
+        need(e.version == self.version + (e.act == APPLY) or (e.version < self.version and e.act not in IN_FORCE), "names another registry version")
+        if e.act == CUSTODIANS:
+            listed = whole(e.detail, lambda r: (r.one_of(1), r.list(lambda: (r.text(), r.lp())))[1])
+            self.custodians = {tuple(name.split("/")): key for name, key in listed}
+            need(listed == sorted(listed) and len(listed) == len(self.custodians), "the custodians are not sorted")
+        elif e.act in EFFECTS and (e.act != DESTROY or any(e.who) or e.detail):  # otherwise a retention that ended
+            self.effect(e)
+        elif e.act in (PROPOSE, SIGN, REJECT):
+            self.proposal_step(e)
+        elif e.act in (REQUEST, APPROVE, DENY, REVOKE, CONVERT, REIDENTIFY):
+            self.grant_step(e)
+        elif e.act == PSEUDONYMISE:  # step 9
+            need(self.registry.member(e.who) and e.who[0] in self.registry.chains[e.chain]["sources"], "the caller is not of a source")
+        elif e.act == UNSEAL:
+            need(len(e.detail) == 2, "a detail of another length")
+        elif e.act == RESTORE:  # step 10
+            size, root = whole(e.detail, lambda r: (r.one_of(1), r.int(8), r.int(8), r.take(32), r.int(8), r.take(32))[2:4])
+            need(size <= number and root == tree(self.leaves[:size])[-1][0], "the restored log is not the beginning of this one")
+            need({w for w, _, _ in e.signatures} <= self.custodians.keys() and e.signatures[0][0] != e.signatures[1][0], "not two custodians")
+            for signature in e.signatures:
+                self.signature(e, "restore", signature, e.detail)
+            for ended in [*self.grants.values(), *self.proposals.values()]:
+                ended.open, ended.state = False, "ended"
 
     def pinned(self, who):
-        return self.custodians.get(who) or self.registry.keys.get(who)
+        return self.registry.stewards(who[0]).get(who) or self.custodians.get(who)
 
-    def in_group(self, who, group):
-        if group == "":
-            return who in self.custodians and who.split("/")[1] not in self.registry.organisations.get(who.split("/")[0], {}).get("blocked", [])
-        return who.split("/")[0] == group and self.registry.has(who, "stewards")
+    def group(self, who, groups):  # that of these groups for which this person can sign
+        return next((g for g in groups if (who in self.custodians if g == "" else g == who[0] and self.registry.steward(who))), None)
 
-    def signature(self, e, act, obj, pinned):
-        need(len(e["signatures"]) == 1 and e["signatures"][0][0] == e["who"], "it is not signed by the caller, once")
-        need(sha(e["signatures"][0][2]) == e["cert"], "the signature is by another certificate than the caller's")
-        return check_signature(self.origin, act, obj, e["at"], e["signatures"][0], pinned)
+    def signature(self, e, act, signature, obj, unpinned=False):
+        """Checks the signature of a person over a grant, proposal or restore; returns the key it was made with."""
+        (who, signed, der), lp, origin = signature, lambda b: len(b).to_bytes(2, "big") + b, self.keys[0].origin
+        message = lp(b"sluis/1 statement") + lp(act.encode()) + lp(origin.encode()) + len(obj).to_bytes(4, "big") + obj
+        cert = x509.load_der_x509_certificate(der)
+        names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        uri = f"spiffe://{origin.rpartition('/')[0]}/{who[0]}/{who[1]}"
+        need(names.get_values_for_type(x509.UniformResourceIdentifier) == [uri], "the certificate is of somebody else")
+        begin, end = (1000 * t.timestamp() for t in (cert.not_valid_before_utc, cert.not_valid_after_utc))
+        need(begin <= e.at + 60_000 and e.at < end + 1000, "the certificate was not valid then")
+        need(act == "restore" or (who == e.who and sha(der) == e.cert), "the signer is not the caller")
+        key, pinned = cert.public_key(), self.pinned(who)
+        spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        need(spki == pinned or (pinned is None and unpinned), f"the key is not the one that is pinned for {'/'.join(who)}")
+        kind = [ec.ECDSA(hashes.SHA256())] if isinstance(getattr(key, "curve", None), ec.SECP256R1) else []
+        need(kind or isinstance(key, ed25519.Ed25519PublicKey), "a key of another kind")
+        key.verify(signed, message, *kind)
+        self.checked += 1
+        return spki
 
-    def take(self, number, e):
-        need((e["act"] == 17) == (number == 0), "`initialise` is not the first entry, or not the only one")
-        due, self.due = self.due, None
-        effect = {9: 1, 28: 2, 29: 3, 32: 4}.get(e["act"])
-        if due:
-            need(not e["refused"] and effect == due["matter"], f"the effect of proposal {due['id']} must follow here")
-        applies = e["act"] == 9 and not e["refused"]
-        exact = not e["refused"] and e["act"] in (1, 2, 3, 4, 5, 6, 7, 19, 20, 21, 28, 29, 32)
-        need(e["version"] == self.version + 1 if applies else e["version"] <= self.version, "its registry version is not in force")
-        need(not exact or e["version"] == self.version, "its registry version is not in force")
-        if e["refused"]:
+    def proposal_step(self, e):  # step 4
+        if e.act == PROPOSE:
+            p = whole(e.detail, proposal)
+            p.bytes, p.digest = e.detail, sha(e.detail)
+            need(e.object == p.digest and e.who == p.proposer and p.id not in self.proposals, "another digest or proposer, or an id again")
+            need(p.version == e.version, "made under another registry version")
+            need(p.matter == 1 or p.groups == self.registry.groups_for(p), "others must sign")  # of a registry: when its text is known
+            self.proposals[p.id] = p
             return
-        if effect:
-            self.effect(e, due)
-        elif rule := {1: self.submit, 2: self.use, 3: self.use, 4: self.request, 5: self.step, 6: self.step, 7: self.step,
-                      17: self.begin, 18: self.name, 19: self.propose, 20: self.sign, 21: self.sign, 26: self.rotate,
-                      27: self.restore}.get(e["act"]):
-            rule(*([number, e] if e["act"] in (26, 27) else [e]))
+        p = self.proposals.get(whole(e.detail, Reader.text))
+        need(p and p.digest == e.object and p.open and e.at < p.end, "the proposal does not exist, is another one or has ended")
+        who = e.signatures[0][0]
+        if e.act == REJECT:
+            need(self.group(who, p.groups) is not None or who == p.proposer, "may not reject it")
+            self.signature(e, SIGNED[e.act], e.signatures[0], p.bytes, who == p.proposer)
+            p.open = False
+            return
+        need(p.matter != 1 or (p.base, p.before) == (self.version, self.registry.digest), "the proposal is for another registry than the one in force")
+        missing = [g for g, n in p.groups.items() if n > sum(group == g for group, _ in p.signed.values())]
+        group = self.group(who, missing)
+        need(group is not None and who not in p.signed and (p.matter, who) != (4, p.proposer), "the signer is none of those who are missing")
+        p.signed[who] = group, self.signature(e, SIGNED[e.act], e.signatures[0], p.bytes)
+        self.due = p if len(p.signed) == sum(p.groups.values()) else None
 
-    def begin(self, e):
-        b = Bytes(e["detail"])
-        need(b.text() == self.origin, "it is of another log")
-        self.vkeys.append((0, read_vkey(b.end(b.text()))))
-
-    def rotate(self, number, e):
-        b = Bytes(e["detail"])
-        self.vkeys.append((number, read_vkey(b.end(b.text()))))
-        need(self.vkeys[-1][1][0] == self.origin and self.vkeys[-1][1] not in [k for _, k in self.vkeys[:-1]], "it names no new key")
-
-    def name(self, e):
-        b = Bytes(e["detail"])
-        need(b.n(1) == 1, "its detail is not of format 1")
-        self.custodians = dict(b.end(b.list(lambda: (b.text(), b.lp()))))
-
-    def restore(self, number, e):
-        b = Bytes(e["detail"])
-        need(b.n(1) == 1, "its detail is not of format 1")
-        _, size, at_root, _, _ = b.end((b.n(), b.n(), b.take(32), b.n(), b.take(32)))
-        need(size <= number and at_root == root(self.leaves[:size]), "it is a restore of another log")
-        signers = {s[0] for s in e["signatures"]}
-        need(len(signers) == len(e["signatures"]) == 2 and signers <= self.custodians.keys(), "two custodians must sign it")
-        for s in e["signatures"]:
-            check_signature(self.origin, "restore", e["detail"], e["at"], s, self.custodians[s[0]])
-        for open_one in [*self.grants.values(), *self.proposals.values()]:
-            open_one["ended"] = True
-
-    def submit(self, e):
-        member = self.registry.has(e["who"], "members")
-        need(member and e["who"].split("/")[0] in self.registry.chains[e["chain"]]["sources"], "the caller is no source")
-
-    def request(self, e):
-        g = read_grant(e["detail"])
-        need(sha(g["bytes"]) == e["grant_digest"] and g["id"] == e["grant"] not in self.grants, "its digest or id is wrong")
-        need(e["who"] == g["requester"] and e["who"].split("/")[0] == g["grantee"], "the requester is not the caller")
-        self.about(e, g)
-        need(self.registry.has(e["who"], "members") and e["who"] not in self.custodians and self.registry.may_ask(g), "the caller may not ask for this")
-        need(g["required"] == self.registry.approvals(g), "it does not need the approvals that the registry wants")
-        self.grants[g["id"]] = g
-
-    def about(self, e, g):
-        same_terms = (e["chain"], e["to"], e["purpose"]) == (g["chain"], g["to"], g["purpose"])
-        need(same_terms and e["grant_digest"] == sha(g["bytes"]), "it is not about the grant that it names")
-
-    def step(self, e):
-        g, who = self.grants.get(e["grant"]), e["who"]
-        need(g, "the grant was never requested")
-        self.about(e, g)
-        organisation, deed = who.split("/")[0], {5: "grant-approve", 6: "grant-deny", 7: "grant-revoke"}[e["act"]]
-        steward = organisation in g["required"] and self.in_group(who, organisation) and who not in self.custodians
-        own = e["act"] == 7 and organisation == g["grantee"] and self.registry.has(who, "members")
-        need(steward or own, f"{who} has no say in this")
-        pinned = self.registry.keys.get(who)
-        need(pinned or own, f"no key is pinned for {who}")
-        self.signature(e, deed, g["bytes"], pinned)
-        need(not g["ended"] and e["at"] < g["end"], "the grant has ended")
-        missing = list(g["required"])
-        for other in g["approved"]:
-            missing.remove(other.split("/")[0])
-        if e["act"] == 5:
-            need(organisation in missing and who not in g["approved"], f"no approval of {who} is missing")
-            need(who != g["requester"], "the requester approves their own request")
-            need(g["required"] == self.registry.approvals(g) and all(self.in_group(a, a.split("/")[0]) for a in g["approved"]), "the grant is stale")
-            g["approved"].append(who)
+    def effect(self, e):  # steps 3 and 5
+        p, self.due = self.due, None
+        need(p and whole(e.detail, Reader.text) == p.id, "does not come directly after the last signature under its proposal")
+        for who, (group, key) in p.signed.items():
+            need(self.group(who, [group]) == group and self.pinned(who) == key, f"{'/'.join(who)}, who signed, has lost role or key since")
+        if e.act == APPLY:
+            place, text = self.place, self.read(f"registry/{e.version}.toml")
+            need(sha(text) == p.after == e.object, f"its digest is not the one in {place}")
+            new, self.place = Registry(text), place
+            need(p.groups == self.registry.groups_for_change(new), "by the two texts, others must sign this change")
+            self.version, self.registry = e.version, new
         else:
-            need(e["act"] == 7 or missing, "the grant is decided")
-            g["ended"] = True
+            need(e.object == p.digest and p.groups == self.registry.groups_for(p), "another proposal, or others must sign")
+            need(p.matter == 4 or (e.chain, [k[:2] for k in e.keys]) == (p.chain, [(p.namespace, p.kid)]), "another version than the proposed one")
+        p.open = False
 
-    def use(self, e):
-        g = self.grants.get(e["grant"])
-        need(g, "the grant was never requested")
-        self.about(e, g)
-        need(e["who"].split("/")[0] == g["grantee"] and self.registry.has(e["who"], "members") and e["who"] not in self.custodians, "the caller may not use the grant")
-        need(len(g["approved"]) == len(g["required"]), "the grant is not approved")
-        need(not g["ended"] and g["start"] <= e["at"] + 60_000 and e["at"] < g["end"], "the grant is not live")
-        need(g["counter"] <= e["counter"] <= min(g["counter"] + e["values"], g["max"]), "its counter is wrong")
-        more, today, (day, values) = e["counter"] - g["counter"], e["at"] // 86_400_000, g["day"]
-        if more:
-            g["day"] = (day, values + more) if day in (today, today + 1) else (today, more)
-        need(not g["daily"] or g["day"][1] <= g["daily"], "more values than the grant allows on one day")
-        g["counter"] = e["counter"]
-
-    def propose(self, e):
-        p = read_proposal(e["detail"])
-        need(sha(p["bytes"]) == e["object"] and p["id"] not in self.proposals and p["proposer"] == e["who"], "its digest, id or proposer is wrong")
-        need(sum(count for _, count in p["groups"]) >= 2, "two people must sign")
-        need(p["matter"] != 1 or p["what"][:2] == (self.version, sha(self.registry.text)), "it replaces another registry")
-        need(p["matter"] == 1 or self.registry.groups(p) == dict(p["groups"]), "it asks for other signatures than it takes")
-        self.proposals[p["id"]] = p
-
-    def sign(self, e):
-        b, who = Bytes(e["detail"]), e["who"]
-        p = self.proposals.get(b.end(b.text()))
-        need(p and sha(p["bytes"]) == e["object"], "the proposal was never made")
-        need(not p["ended"] and e["at"] < p["end"], "the proposal is not open")
-        group = "" if who in self.custodians else who.split("/")[0]
-        entitled = group in dict(p["groups"]) and self.in_group(who, group)
-        if e["act"] == 21:
-            need(entitled or who == p["proposer"], f"{who} has no say in this")
-            self.signature(e, "proposal-reject", p["bytes"], self.pinned(who))
-            p["ended"] = True
-            return
-        need(entitled and self.pinned(who), f"{who} has no say in this")
-        self.signature(e, "proposal-sign", p["bytes"], self.pinned(who))
-        need(who not in [s for s, _ in p["signed"]] and (p["matter"] != 4 or who != p["proposer"]), f"{who} may not sign this (again)")
-        given = [g for _, g in p["signed"]]
-        need(given.count(group) < dict(p["groups"])[group], f"no signature of {who} is missing")
-        p["signed"].append((who, group))
-        if all(count <= [*given, group].count(g) for g, count in p["groups"]):
-            self.due = p
-
-    def effect(self, e, p):
-        if e["act"] == 28 and not p and not e["who"] and not e["detail"]:
-            need("retention" in self.registry.chains.get(e["chain"], {}), "the chain has no retention")
-            return
-        need(p and e["detail"] == LP(p["id"].encode()), "it needs a proposal whose last signature is the entry before")
-        need(all(self.in_group(who, group) for who, group in p["signed"]), "somebody who signed has lost the role")
-        p["ended"] = True
-        if e["act"] != 9:
-            need(e["object"] == sha(p["bytes"]), "its digest is not that of the proposal")
-            need(self.registry.groups(p) == dict(p["groups"]), "it takes other signatures by now")
-            return
-        path = self.directory / "registry" / f"{e['version']}.toml"
-        need(path.is_file(), f"{path} is missing")
-        data = path.read_bytes()
-        need(p["what"] == (self.version, sha(self.registry.text), sha(data)) and e["object"] == sha(data), f"{path} is not what was signed")
-        new, given = Registry(data.decode()), [g for _, g in p["signed"]]
-        need(all(given.count(g) >= 2 for g in self.registry.signers(new)), "it does not have the signatures that the change needs")
-        self.registry, self.version = new, e["version"]
-
-
-def verify(directory, anchor):
-    origin = anchor[0]
-    text, size, head, signatures = open_note((directory / "checkpoint").read_bytes(), origin)
-    entries = read_entries(directory, size)
-    leaves = [sha(b"\0", entry) for entry in entries]
-    check_tiles(directory, leaves, head)
-    log = Log(origin, directory)
-    log.leaves = leaves
-    for number, entry in enumerate(entries):
-        try:
-            log.take(number, read_entry(entry))
-        except (Wrong, ValueError, KeyError, x509.ExtensionNotFound) as wrong:
-            raise Wrong(f"entry {number}: {wrong}") from None
-    keys = [key for _, key in log.vkeys]
-    need(anchor in keys, "the key that was given is not one of this log's")
-    signed_by(text, signatures, keys, keys[-1:])
-    for i, (number, _) in enumerate(log.vkeys[1:]):
-        text, at, at_root, signatures = open_note((directory / f"handovers/{i:03}").read_bytes(), origin)
-        need(number < at <= size and at_root == root(leaves[:at]), f"handover {i} is of another tree")
-        signed_by(text, signatures, keys[i : i + 2], keys[i : i + 2])
-    need(not (directory / f"handovers/{len(keys) - 1:03}").exists(), "there are more handovers than rotations")
-    last = keys[-1]
-    line = f"{last[0]}+{last[1].hex()}+{base64.b64encode(bytes([1]) + last[2]).decode()}\n"
-    need((directory / "verifier-key").read_bytes() == line.encode(), "verifier-key is not the last key of the log")
-    return f"{size} entries, {len(log.grants)} grants, {len(log.proposals)} proposals, registry version {log.version}: all right"
-
+    def grant_step(self, e):
+        if e.act == REQUEST:  # step 6
+            g = whole(e.detail, grant)
+            g.bytes, g.digest = e.detail, sha(e.detail)
+            need(g.id not in self.grants and g.requester == e.who and g.grantee == e.who[0], "an id again, or another requester")
+            need(g.version == e.version and self.registry.member(e.who) and g.grantee in self.registry.askers(g), "the grantee may not ask for this")
+            need(g.needs == self.registry.approvals(g), "the approvals needed are not those that the registry wants")
+            self.grants[g.id] = g
+        g = self.grants.get(e.grant)
+        need(g and e.digest == g.digest, "no such grant, or another digest")
+        need((e.chain, e.to, e.purpose) == (g.chain, g.to, g.purpose), "chain or purpose is not the grant's")
+        if e.act in SIGNED:  # step 7
+            who = e.signatures[0][0]
+            steward = self.registry.steward(who) and who not in self.custodians and who[0] in g.needs and who != g.requester
+            of_grantee = e.act == REVOKE and who[0] == g.grantee and self.registry.member(who)
+            need(steward or of_grantee, "the signer may not do this")
+            need(g.state == "undecided" or (e.act == REVOKE and g.state == "approved"), f"the grant is {g.state}")
+            self.signature(e, SIGNED[e.act], e.signatures[0], g.bytes, of_grantee)
+            if e.act == APPROVE:
+                missing = g.needs.count(who[0]) - sum(a[0] == who[0] for a in g.approved)
+                need(missing > 0 and who not in g.approved, "approved twice, or nobody of this organisation is missing")
+                need(e.at < g.end and g.needs == self.registry.approvals(g), "past its end, or the registry wants other approvals now")
+                need(all(self.registry.steward(a) and a not in self.custodians for a in g.approved), "who approved before has lost the role")
+                g.approved.add(who)
+            g.state = {DENY: "denied", REVOKE: "revoked"}.get(e.act, "approved" if len(g.approved) == len(g.needs) else "undecided")
+        elif e.act != REQUEST:  # step 8
+            need(g.kind == (1 if e.act == CONVERT else 2) and g.state == "approved", f"the grant is of another kind, or {g.state}")
+            need(g.start <= e.at < g.end, "before the start of the grant, or after its end")
+            need(self.registry.member(e.who) and e.who[0] == g.grantee and e.who not in self.custodians, "the caller may not use this grant")
+            need(g.counter <= e.counter <= min(g.counter + e.values, g.most), "the counter does not fit batch and grant")
+            day = e.at // 86_400_000
+            day += day + 1 in g.days
+            if e.counter > g.counter:
+                g.days[day] = g.days.get(day, 0) + e.counter - g.counter
+                need(not g.most_day or g.days[day] <= g.most_day, "more than the grant allows on one day")
+            g.counter = e.counter
 
 def main():
     if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    directory, key = pathlib.Path(sys.argv[1]), sys.argv[2]
+        sys.exit("usage: verify_log.py EXPORT-DIR VERIFIER-KEY-FILE-OR-TEXT")
+    verifier = Verifier(sys.argv[1])
     try:
-        key = pathlib.Path(key).read_text() if pathlib.Path(key).is_file() else key
-        print(verify(directory, read_vkey(key.strip())))
-    except (Wrong, ValueError, OSError) as wrong:
-        print(f"{directory} is wrong: {wrong}", file=sys.stderr)
-        sys.exit(1)
-
+        print(verifier.run(Path(sys.argv[2]).read_text("utf-8") if os.path.isfile(sys.argv[2]) else sys.argv[2]))
+        return 0
+    except InvalidSignature:
+        why = "a signature on it is wrong"
+    except Wrong as wrong:
+        why = str(wrong)
+    except Exception as error:  # whatever a library says about damaged input: it is not verified
+        why = f"cannot be read ({type(error).__name__}: {error})"
+    print(f"WRONG: {verifier.place}: {why}")
+    return 1
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

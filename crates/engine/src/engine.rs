@@ -16,7 +16,7 @@ use crate::erasure::{self, OptOuts};
 use crate::grants::Known;
 use crate::import::Imports;
 use crate::life::LifeSettings;
-use crate::log::{Compared, Log};
+use crate::log::{Log, SealedState};
 use crate::meter::Meters;
 use crate::origin;
 use crate::policy::{self, Action, BeKnown, Permit};
@@ -88,8 +88,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens an initialised store: every entry of the audit log is read, and what it says is compared with the sealed
-    /// state. The engine refuses all acts with [`Reason::HeadUnavailable`] until its log was compared with the last signed
+    /// Opens an initialised store: every entry of the audit log is read and every signature in it verified, and what it says
+    /// is compared with the sealed state. The engine refuses all acts with [`Reason::HeadUnavailable`] until its log was compared with the last signed
     /// head ([`Self::check_head`]).
     ///
     /// # Errors
@@ -102,6 +102,9 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let keyring = Keyring::load(&*store, kek)?;
         let origin = origin::read(&*store)?;
+        if !origin::is_of(&origin, &settings.trust_domain) {
+            return Err(EngineError::TrustDomain { origin });
+        }
         let names: Vec<_> = settings.custodians.iter().map(|custodian| custodian.identity.clone()).collect();
         let registry = load_registry(&*store, &keyring, &names)?;
         let mut versions = BTreeMap::new();
@@ -109,22 +112,24 @@ impl Engine {
             history(&*store, &keyring, &mut versions, version)
         })?;
         let proposals = crate::proposals::load(&*store, &keyring)?;
-        let (log, recount) = Log::open(&*store)?;
+        let (log, said) = Log::open(&*store, &keyring, &origin)?;
         let meters = Meters::default();
         let mut counted = Vec::with_capacity(grants.len());
         for known in grants.values() {
-            let used = meters.used(&*store, keyring.state(), &known.record.grant.id);
-            let used = used.map_err(|_| EngineError::Corrupt("counter of a grant"))?;
-            counted.push((&*known.record, used));
+            let count = meters.count(&*store, keyring.state(), &known.record.grant.id);
+            let count = count.map_err(|_| EngineError::Corrupt("counter of a grant"))?;
+            counted.push((&*known.record, count));
         }
-        recount.compare(&Compared {
+        let opt_outs = OptOuts::load(&*store, &keyring)?;
+        let sealed = SealedState {
             registry: &registry,
             versions: &keyring.versions(),
             verifier_key: &crate::log::verifier_key(&origin, &keyring),
             grants: counted,
             proposals: proposals.values().map(|known| &*known.record).collect(),
-        })?;
-        let opt_outs = OptOuts::load(&*store, &keyring)?;
+            opt_outs: opt_outs.len(),
+        };
+        sealed.compare(&said)?;
         settings.life.journal.as_ref().map_or(Ok(()), |journal| erasure::complete(&*store, &**journal))?;
         let custodians = settings.custodians.into_iter().map(|custodian| (custodian.identity, custodian.key));
         let snapshot = Snapshot {
@@ -192,6 +197,14 @@ impl Engine {
     /// One change at a time.
     pub(crate) fn govern(&self) -> RwLockWriteGuard<'_, ()> {
         self.governing.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Self::govern`], for an act that changes something: its entry is about the registry of this moment, which may not be
+    /// the one under which the act began to wait.
+    pub(crate) fn govern_on_record(&self, entry: &mut Entry) -> RwLockWriteGuard<'_, ()> {
+        let governing = self.govern();
+        entry.registry_version = self.snapshot().registry.version;
+        governing
     }
 
     /// No change meanwhile.

@@ -3,6 +3,7 @@
 use sluis_domain::port::StoreError;
 use sluis_domain::registry::Problem;
 use sluis_keyring::KeyringError;
+use sluis_verify::Wrong;
 
 use crate::log::head::HeadError;
 
@@ -21,9 +22,15 @@ pub enum EngineError {
     /// The log has a hole.
     #[error("audit entry {0} is missing: the log was cut or damaged")]
     EntryMissing(u64),
-    /// An entry of the log cannot be read or does not fit those before it.
-    #[error("audit entry {0} is damaged or was edited")]
-    Entry(u64),
+    /// An entry of the log cannot be read, is not signed as it should be, or breaks a rule.
+    #[error("the audit log is wrong from {0}. It was damaged, edited, or written by a program that is not this one")]
+    Wrong(#[from] Wrong),
+    /// The log was begun under another trust domain.
+    #[error("the audit log is that of {origin}: `trust_domain` must stay what it was when the custodian was set up")]
+    TrustDomain {
+        /// Origin of the log.
+        origin: String,
+    },
     /// The sealed state is not what the audit log says.
     #[error(
         "the store's sealed state is not what its audit log says ({0}): a part of it was put back as it once was, or the \

@@ -17,8 +17,8 @@ use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
 use crate::meter;
-use crate::signing::{self, Said};
 use crate::policy::{self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
+use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal};
 
@@ -100,7 +100,7 @@ impl Engine {
     /// [`Reason::TooManyGrants`].
     pub fn request_grant(&self, caller: &Caller, mut terms: Terms) -> Result<GrantView, Refusal> {
         self.on_record(caller, Act::RequestGrant, |entry| {
-            let _governing = self.govern();
+            let _governing = self.govern_on_record(entry);
             let permit = self.authorise(caller, RequestGrant { kind: &terms.kind })?;
             let (now, registry) = (permit.now(), permit.snapshot().registry.clone());
             terms.check(now).map_err(|wrong| {
@@ -150,8 +150,20 @@ impl Engine {
             let pinned = permit.snapshot().registry.registry.key(&caller.identity);
             let said = Said { deed: Deed::ApproveGrant, object: &object, signature };
             let signed = self.check_signature(caller, pinned, &said)?;
+            if !self.approvals_stand(&permit.snapshot().registry.registry, record, &object) {
+                return Err(Reason::GrantStale.into());
+            }
             entry.signatures = vec![(caller.identity.clone(), signed.clone())];
             Ok(record.approve(&caller.identity, now, version, signed)?)
+        })
+    }
+
+    /// Whether every approval so far was made with the key that is pinned for its steward now: one with a key that was
+    /// given up since, or has passed to another steward, does not count.
+    fn approvals_stand(&self, registry: &Registry, record: &Record, object: &[u8]) -> bool {
+        record.approvals.iter().all(|approval| {
+            let said = Said { deed: Deed::ApproveGrant, object, signature: &approval.signed.signature };
+            registry.key(&approval.steward).is_some_and(|key| self.fits(key, &said))
         })
     }
 
@@ -274,7 +286,7 @@ impl Engine {
         next: impl FnOnce(&Record, &mut Entry) -> Result<Record, Refusal>,
     ) -> Result<GrantView, Refusal> {
         self.on_record(caller, act, |entry| {
-            let _governing = self.govern();
+            let _governing = self.govern_on_record(entry);
             self.authorise(caller, BeKnown)?;
             let present = self.grant_on_record(id, entry)?;
             let next = next(&present.record, entry)?;
@@ -284,12 +296,7 @@ impl Engine {
 
     /// Adds the end of every grant that has not ended to a commit; [`Self::put_grants`] when that is durable. Only while
     /// [`Self::govern`] is held.
-    pub(crate) fn end_grants(
-        &self,
-        by: &Identity,
-        now: Timestamp,
-        commit: &mut Commit,
-    ) -> Result<Vec<Known>, Refusal> {
+    pub(crate) fn end_grants(&self, by: &Identity, now: Timestamp, commit: &mut Commit) -> Result<Vec<Known>, Refusal> {
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
         let mut ended = Vec::new();

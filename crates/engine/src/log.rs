@@ -8,12 +8,13 @@
 //! |---|---|
 //! | level (1) \|\| index u64 (8) | `0x01` \|\| 256 hashes of 32 bytes |
 //!
-//! At the start the tree is made again from all entries and compared with those tiles, with the state that the store holds
-//! sealed ([`recount`]) and with the last signed head ([`head`]).
+//! At the start the tree is made again from all entries and compared with those tiles. What the entries say, and whether the
+//! signatures and rules in them hold, `sluis-verify` finds out; that is compared with the state that the store holds sealed
+//! ([`compare`]), and the log with the last signed head ([`head`]).
 
+mod compare;
 pub(crate) mod head;
 pub(crate) mod proofs;
-mod recount;
 pub(crate) mod restore;
 mod rotation;
 
@@ -21,14 +22,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sluis_domain::custodian;
 use sluis_domain::port::{Commit, Family, Store, StoreError};
 use sluis_keyring::{AuditKey, Keyring};
 use sluis_tlog::{FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash};
+use sluis_verify::{Replay, State};
 
 use crate::EngineError;
-use crate::engine::Engine;
+use crate::engine::{Engine, registry_text};
+pub(crate) use compare::SealedState;
 use head::{Handovers, SignedHead};
-pub(crate) use recount::{Compared, Recount};
 
 /// Entries, and new tiles, that are held at a time.
 const PAGE: usize = 256;
@@ -54,23 +57,34 @@ struct Grown {
 }
 
 impl Log {
-    /// Reads all entries of a store: what they say, and the log.
-    pub(crate) fn open(store: &dyn Store) -> Result<(Self, Recount), EngineError> {
+    /// Reads all entries of a store: what they say, if nothing is wrong with them, and the log.
+    pub(crate) fn open(store: &dyn Store, keyring: &Keyring, origin: &str) -> Result<(Self, State), EngineError> {
         let mut grown = Grown { tree: Tree::new(), unstored: BTreeMap::new(), handovers: Handovers::read(store)? };
-        let mut recount = Recount::default();
+        let mut replay = Replay::new(origin);
+        let mut unread = None;
+        let mut text = |version| {
+            let text = registry_text(store, keyring, version);
+            text.unwrap_or_else(|error| {
+                unread = Some(error);
+                None
+            })
+        };
         let known = |tile: &FullTile| match store.get(Family::Tree, &tile_key(tile.level, tile.index))? {
             Some(stored) if stored == tile_value(tile) => Ok(true),
             Some(_) => Err(EngineError::Corrupt("tile of the audit log")),
             None => Ok(false),
         };
-        grown.read_on(store, known, |sequence, bytes| recount.push(sequence, bytes))?;
+        let read = grown.read_on(store, known, |sequence, bytes| Ok(drop(replay.push(sequence, bytes, &mut text)?)));
+        // A text that cannot be read is the cause of whatever is wrong because of it.
+        unread.map_or(read, Err)?;
+        let said = replay.into_state();
         let log = Self {
             grown: Mutex::new(grown),
             published: Mutex::new(None),
             in_order: AtomicBool::new(false),
-            custodians: Mutex::new(recount.custodians().to_vec()),
+            custodians: Mutex::new(custodian::encode(said.custodians())),
         };
-        Ok((log, recount))
+        Ok((log, said))
     }
 
     /// Whether acts may be done.

@@ -28,12 +28,12 @@ struct Position {
 
 /// What a counter says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Count {
-    used: u64,
-    /// UTC days since 1970-01-01.
-    day: u32,
+pub(crate) struct Count {
+    pub(crate) used: u64,
+    /// UTC days since 1970-01-01; 0 before the first batch with values.
+    pub(crate) day: u32,
     /// Of `used`, on that day.
-    of_day: u64,
+    pub(crate) of_day: u64,
 }
 
 /// A batch that is charged to a grant.
@@ -84,9 +84,14 @@ impl Meters {
 
     /// Values used so far.
     pub(crate) fn used(&self, store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<u64, Refusal> {
+        Ok(self.count(store, seal, grant)?.used)
+    }
+
+    /// What the counter says.
+    pub(crate) fn count(&self, store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<Count, Refusal> {
         let meter = self.of(grant);
         let mut position = meter.lock();
-        Ok(ensure(&mut position, store, seal, grant)?.count.used)
+        Ok(ensure(&mut position, store, seal, grant)?.count)
     }
 
     /// Counts the batch's values, submits the commit with counter and audit entry in it, and returns what remains.
@@ -146,6 +151,10 @@ impl Count {
             let remaining = terms.max_values.saturating_sub(self.used);
             refuse(Reason::GrantExhausted, format!("{remaining} values remain"))
         })?;
+        if values == 0 {
+            // No day begins with nothing: the log does not show it.
+            return Ok(self);
+        }
         let (day, before) = if day::counts_on(self.day, today) { (self.day, self.of_day) } else { (today, 0) };
         // No more than `used`.
         let of_day = before + values;
@@ -297,6 +306,7 @@ mod tests {
         assert!(next.add(1, 7, &terms).is_err(), "a late batch of yesterday counts today");
         assert_eq!(told(next.add(4, 9, &terms)), (Reason::GrantExhausted, "3 values remain, the batch has 4".into()));
         assert!(next.add(3, 9, &terms).is_ok());
+        assert_eq!(next.add(0, 9, &terms).expect("nothing"), next, "no day begins with nothing, as in the log");
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub(crate) fn make(trust_domain: &str, commit: &mut Commit) -> String {
     origin
 }
 
+/// Whether an origin was made in this trust domain.
+pub(crate) fn is_of(origin: &str, trust_domain: &str) -> bool {
+    origin.rsplit_once('/').is_some_and(|(domain, _)| domain == trust_domain)
+}
+
 /// The origin of a store.
 pub(crate) fn read(store: &dyn Store) -> Result<String, EngineError> {
     let stored = store.get(Family::Meta, KEY)?.unwrap_or_default();

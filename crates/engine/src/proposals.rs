@@ -15,10 +15,11 @@ use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
 use sluis_domain::registry::Signers;
 use sluis_domain::statement::Deed;
-use sluis_domain::{Identity, ProposalId, PublicKey, Reason};
+use sluis_domain::{Identity, ProposalId, PublicKey, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, registry_text};
+use crate::life::compaction;
 use crate::policy::{BeKnown, Permit, RejectProposal, SeeProposal, SignProposal};
 use crate::signing::Said;
 use crate::snapshot::{RegistryState, Snapshot};
@@ -132,7 +133,7 @@ impl Engine {
     /// [`Reason::ProposalStale`] if what it is about has changed, those of [`Record::sign`], and those of the effect.
     pub fn sign_proposal(&self, caller: &Caller, id: &ProposalId, signature: &[u8]) -> Result<ProposalView, Refusal> {
         self.on_record(caller, Act::SignProposal, |entry| {
-            let _governing = self.govern();
+            let _governing = self.govern_on_record(entry);
             self.authorise(caller, BeKnown)?;
             let known = self.proposal_on_record(id, entry)?;
             let permit = self.authorise(caller, SignProposal { record: &known.record })?;
@@ -165,7 +166,7 @@ impl Engine {
     /// of a proposal that is not open.
     pub fn reject_proposal(&self, caller: &Caller, id: &ProposalId, signature: &[u8]) -> Result<ProposalView, Refusal> {
         self.on_record(caller, Act::RejectProposal, |entry| {
-            let _governing = self.govern();
+            let _governing = self.govern_on_record(entry);
             self.authorise(caller, BeKnown)?;
             let known = self.proposal_on_record(id, entry)?;
             let permit = self.authorise(caller, RejectProposal { record: &known.record })?;
@@ -181,7 +182,7 @@ impl Engine {
             entry.detail = Writer::default().lp(id.as_str()).finish();
             entry.signatures = vec![(caller.identity.clone(), signed)];
             let mut commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
-            forget_beside(id, &mut commit);
+            self.forget_for_good(&next, permit.now(), &mut commit)?;
             self.store_proposal(next, Some(&known), commit)
         })
     }
@@ -202,9 +203,9 @@ impl Engine {
             let view = self.proposal_view(known.record.clone());
             let open = view.state == State::Open;
             let texts = match view.record.proposal.matter {
-                Matter::Registry { .. } if open => Some(RegistryTexts {
+                Matter::Registry { base_version, .. } if open => Some(RegistryTexts {
                     proposed: self.proposed_text(id)?,
-                    base: permit.snapshot().registry.toml.clone(),
+                    base: self.base_text(permit.snapshot(), base_version)?,
                 }),
                 _ => None,
             };
@@ -237,12 +238,31 @@ impl Engine {
         records.into_iter().map(|record| self.proposal_view(record)).collect()
     }
 
+    /// Removes what was kept beside a proposal that came to nothing, from the disk too.
+    pub(crate) fn forget_for_good(&self, record: &Record, now: Timestamp, commit: &mut Commit) -> Result<(), Refusal> {
+        forget_beside(&record.proposal.id, commit);
+        if !matches!(record.proposal.matter, Matter::Erase { .. }) {
+            return Ok(());
+        }
+        let snapshot = self.snapshot();
+        compaction::note(&*self.store, snapshot.keyring.state(), &compaction::whole(Family::Optout), now, commit)
+    }
+
     /// Whether the caller's signature is one that the proposal waits for.
     pub(crate) fn awaits(&self, permit: &Permit<BeKnown>, record: &Record) -> bool {
         permit.also(&SignProposal { record })
             && !record.signatures.iter().any(|s| s.signer == permit.caller().identity)
             && record.state(permit.now()) == State::Open
             && (record.proposal.proposer_may_sign() || record.proposal.proposer != permit.caller().identity)
+    }
+
+    /// Text of the registry that a proposal replaces, which may not be in force any more: it is what the signed bytes name.
+    fn base_text(&self, snapshot: &Snapshot, version: u64) -> Result<String, Refusal> {
+        if version == snapshot.registry.version {
+            return Ok(snapshot.registry.toml.clone());
+        }
+        // There is no text before the first.
+        Ok(registry_text(&*self.store, &snapshot.keyring, version)?.unwrap_or_default())
     }
 
     /// Text of a proposed registry.
@@ -258,7 +278,10 @@ impl Engine {
     fn still_stands(&self, snapshot: &Snapshot, record: &Record) -> bool {
         let object = record.proposal.encode();
         let base = match &record.proposal.matter {
-            Matter::Registry { base_version, .. } => *base_version == snapshot.registry.version,
+            Matter::Registry { base_version, base_digest, .. } => {
+                let present = &snapshot.registry;
+                *base_version == present.version && *base_digest == sha256(present.toml.as_bytes())
+            }
             Matter::DestroyVersion { .. } | Matter::CutEscrow { .. } => life::stands(snapshot, &record.proposal),
             Matter::Erase { namespace } => erasure::stands(snapshot, &record.proposal, namespace),
         };
@@ -303,7 +326,7 @@ impl Engine {
     pub(crate) fn end_proposals(
         &self,
         by: &Identity,
-        now: sluis_domain::Timestamp,
+        now: Timestamp,
         commit: &mut Commit,
     ) -> Result<Vec<KnownProposal>, Refusal> {
         let snapshot = self.snapshot();
@@ -316,7 +339,7 @@ impl Engine {
             let stored = seal.seal(Family::Grants, &key, generation, &record.encode());
             commit.expect(Family::Grants, key.clone(), Some(known.stored.to_vec()));
             commit.put(Family::Grants, key, stored.clone());
-            forget_beside(&record.proposal.id, commit);
+            self.forget_for_good(&record, now, commit)?;
             ended.push(KnownProposal { record: Arc::new(record), stored: stored.into() });
         }
         Ok(ended)

@@ -17,6 +17,9 @@ use crate::proposals::{Effect, ProposalView, effect_entry, pinned, put_text};
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, Refusal, life};
 
+/// Most key versions that one registry makes: an entry names each with at most 77 bytes, and has at most 65,535.
+const MAX_NEW_VERSIONS: usize = 800;
+
 /// What a registry would change, and what became of it.
 #[derive(Debug)]
 pub struct Proposed {
@@ -77,6 +80,7 @@ impl Engine {
             }
             let next = self.validate(permit.snapshot(), toml)?;
             let (_, _, versions) = new_keys(permit.snapshot(), &next, permit.now());
+            check_number(&versions)?;
             let mut proposed = Proposed {
                 version: present.version,
                 changes: registry::diff(&present.registry, &next),
@@ -117,6 +121,7 @@ impl Engine {
         }
         let next = self.validate(snapshot, &toml)?;
         let (keyring, writes, versions) = new_keys(snapshot, &next, permit.now());
+        check_number(&versions)?;
         let version = snapshot.registry.version + 1;
         let key = version.to_be_bytes();
         let sealed = keyring.state().seal(Family::Registry, &key, version, toml.as_bytes());
@@ -234,7 +239,8 @@ impl Engine {
                     whoami.awaiting_approval.push(id.clone());
                 }
             }
-            let proposals = self.visible_proposals(caller)?.into_iter().filter(|view| self.awaits(&permit, &view.record));
+            let proposals =
+                self.visible_proposals(caller)?.into_iter().filter(|view| self.awaits(&permit, &view.record));
             whoami.awaiting_signature = proposals.map(|view| view.record.proposal.id.clone()).collect();
             Ok(whoami)
         })
@@ -285,6 +291,18 @@ fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, V
     }
     let (keyring, writes) = change.finish();
     (keyring, writes, versions)
+}
+
+/// The entry that puts a registry into force names every key version it makes, and an entry is bounded.
+fn check_number(versions: &[VersionInfo]) -> Result<(), Refusal> {
+    if versions.len() <= MAX_NEW_VERSIONS {
+        return Ok(());
+    }
+    let text = format!(
+        "need {} new key lines; one registry makes at most {MAX_NEW_VERSIONS}: add the chains in several steps",
+        versions.len()
+    );
+    Err(Refusal::field(Reason::InvalidRegistry, "chain", text))
 }
 
 /// `chain`, or `chain/namespace`.

@@ -24,6 +24,7 @@
 //! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a
 //! process has the store open.
 
+use sluis_domain::audit::MAX_ENTRY;
 use sluis_domain::port::store::{Family, StoreError};
 
 /// The store format this version writes and knows. Format 1 was used before the audit log was signed.
@@ -126,7 +127,8 @@ pub fn check_row(family: Family, key: &[u8], value: &[u8]) -> Result<(), StoreEr
     let sizes_fit = match family {
         Family::Link => key.len() == LINK_KEY_BYTES && value.len() == LINK_VALUE_BYTES,
         Family::Identity => key.len() == LINK_KEY_BYTES && value.len() > IDENTITY_OVERHEAD_BYTES,
-        Family::Audit => key.len() == AUDIT_KEY_BYTES,
+        // A longer one could never be bundled, so nobody could verify the log again.
+        Family::Audit => key.len() == AUDIT_KEY_BYTES && value.len() <= MAX_ENTRY,
         Family::Import => key.len() == LINK_KEY_BYTES && value.len() == IMPORT_VALUE_BYTES,
         Family::Tree => key.len() == TREE_KEY_BYTES && value.len() == TREE_VALUE_BYTES,
         Family::Alias => false,
@@ -183,6 +185,9 @@ mod tests {
             }
         }
         assert!(check_row(Family::Link, &key, &[1; 18]).is_err());
+        let longest = vec![ENTRY_FORMAT; MAX_ENTRY];
+        assert_eq!(check_row(Family::Audit, &audit_key(0), &longest), Ok(()));
+        assert!(check_row(Family::Audit, &audit_key(0), &[&longest[..], &[0]].concat()).is_err());
         assert!(check_row(Family::Identity, &key, &[1; 41]).is_err());
         assert!(check_row(Family::Import, &key, &link).is_err());
         assert!(check_row(Family::Alias, &key, &link).is_err());

@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::KeyPair;
+use rcgen::{CertificateParams, KeyPair, SanType};
 use sluis_client::Signer;
 use sluis_domain::port::{Clock, Store};
 use sluis_domain::registry::Signers;
 use sluis_domain::statement::Deed;
 use sluis_domain::{Custodian, GrantId, PublicKey, Timestamp};
-use sluis_engine::{Caller, Engine, GrantView, Proposed, Refusal, Settings};
+use sluis_engine::{Caller, Engine, GrantView, Proposed, Refusal, Settings, fingerprint};
 use sluis_keyring::Kek;
 
-use crate::pki::TRUST_DOMAIN;
+use crate::pki::{TRUST_DOMAIN, of_member};
 use crate::registry::{CUSTODIANS, STEWARDS};
 
 static KEYS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+static CERTIFICATES: Mutex<BTreeMap<String, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
 
 /// The private key of `organisation/member`: P-256, PKCS#8 as PEM.
 pub fn key_pem(member: &str) -> String {
@@ -47,15 +48,32 @@ pub fn custodians() -> Vec<Custodian> {
     CUSTODIANS.map(custodian).to_vec()
 }
 
-/// `organisation/member` as the engine sees them, without a socket between.
+/// `organisation/member` as the engine sees them, without a socket between. The certificate outlives every test clock.
 pub fn caller(member: &str) -> Caller {
+    let certificate = certificate(member);
     Caller {
         identity: member.parse().expect("organisation/member"),
-        fingerprint: [7; 32],
+        fingerprint: fingerprint(&certificate),
         not_after: Timestamp::MAX,
-        certificate: (*b"a certificate").into(),
+        certificate,
         key: Some(public_key(member)),
     }
+}
+
+fn certificate(member: &str) -> Arc<[u8]> {
+    let made = || {
+        let key = KeyPair::from_pem(&key_pem(member)).expect("made here");
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = of_member(member).uris.iter().map(|uri| uri_name(uri)).collect();
+        let certificate = params.self_signed(&key).expect("self-signed");
+        certificate.der().as_ref().into()
+    };
+    let mut certificates = CERTIFICATES.lock().unwrap_or_else(PoisonError::into_inner);
+    certificates.entry(member.to_owned()).or_insert_with(made).clone()
+}
+
+fn uri_name(uri: &str) -> SanType {
+    SanType::URI(uri.try_into().expect("ascii"))
 }
 
 /// What an engine with [`CUSTODIANS`] is told.

@@ -23,6 +23,6 @@ mod tests;
 
 pub use export::{Checked, Files, Problem, verify};
 pub use fault::{Fault, SignerFault, Wrong};
-pub use replay::{Registries, Replay};
-pub use state::State;
+pub use replay::{MAX_BEFORE_RESTORE, Registries, Replay};
+pub use state::{GrantState, Stage, State, VersionState};
 pub use witness::{Alarm, Head, Seen};

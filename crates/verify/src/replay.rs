@@ -3,7 +3,7 @@
 //! Everything that the custodian decides by rules that the log itself shows is decided again here: registry versions and
 //! their signatures, requests and approvals of grants, their use, proposals and what came of them. The first entry that
 //! breaks a rule is named. What is not judged: the order of times, because clocks step, and refusals, which change nothing.
-//! Memory is bounded by the number of grants and proposals.
+//! Memory is bounded by the number of grants, proposals and key versions.
 
 use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_domain::codec::{DecodeError, Reader};
@@ -16,8 +16,12 @@ use recent::Recent;
 
 mod custody;
 mod grants;
+mod keys;
 mod proposals;
 mod recent;
+
+/// How many entries may stand between a restored size and the entry that accepts the restore: the acts at the console.
+pub const MAX_BEFORE_RESTORE: u64 = 1024;
 
 /// Where registry texts come from: they are too long for entries.
 pub trait Registries {
@@ -50,6 +54,11 @@ impl Replay {
     /// What the entries so far say.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// As [`Self::state`], when there is no further entry.
+    pub fn into_state(self) -> State {
+        self.state
     }
 
     /// The tree of the entries so far.
@@ -88,6 +97,7 @@ impl Replay {
         self.check_version(&entry)?;
         if entry.outcome == Outcome::Done {
             self.apply(&entry, due.as_ref(), registries)?;
+            keys::note(&mut self.state, &entry);
         }
         let leaf = leaf_hash(bytes);
         self.tree.append(leaf);

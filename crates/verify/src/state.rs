@@ -1,13 +1,15 @@
 //! What a log says, as rebuilt from its entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::registry::{Registry, Signers};
-use sluis_domain::{Custodian, GrantId, Identity, ProposalId, PublicKey, Signed, Timestamp, grant, proposal};
+use sluis_domain::{
+    ChainId, Custodian, GrantId, Identity, Kid, ProposalId, PublicKey, Signed, Timestamp, grant, proposal,
+};
 use sluis_tlog::VerifierKey;
 
-/// Everything that the entries so far say. It grows with the number of grants and proposals, not with that of entries.
+/// Everything that the entries so far say. It grows with the number of grants, proposals and keys, not with that of entries.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) origin: String,
@@ -20,15 +22,41 @@ pub struct State {
     pub(crate) registry_digest: [u8; 32],
     pub(crate) grants: BTreeMap<GrantId, GrantState>,
     pub(crate) proposals: BTreeMap<ProposalId, proposal::Record>,
+    pub(crate) versions: BTreeMap<Kid, VersionState>,
+    /// Chains that were destroyed after their retention.
+    pub(crate) expired: BTreeSet<ChainId>,
     pub(crate) opt_outs: u64,
     pub(crate) restores: u64,
     pub(crate) signatures: u64,
+}
+
+/// What became of a key version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VersionState {
+    /// How far it has come.
+    pub stage: Stage,
+    /// Whether its escrow was cut.
+    pub cut: bool,
+}
+
+/// How far a key version has come. It only moves on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Stage {
+    /// It was made.
+    #[default]
+    Made,
+    /// It was disabled.
+    Disabled,
+    /// It was destroyed, alone or with its chain.
+    Destroyed,
 }
 
 /// A grant with what happened to it.
 #[derive(Clone, Debug)]
 pub struct GrantState {
     pub(crate) record: grant::Record,
+    /// SHA-256 of the grant's canonical bytes.
+    pub(crate) digest: [u8; 32],
     pub(crate) counter: u64,
     /// The UTC day that was charged last, since 1970-01-01, and its values.
     pub(crate) day: (u64, u64),
@@ -79,6 +107,8 @@ impl State {
             registry_digest: sha256(&[]),
             grants: BTreeMap::new(),
             proposals: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            expired: BTreeSet::new(),
             opt_outs: 0,
             restores: 0,
             signatures: 0,
@@ -143,6 +173,16 @@ impl State {
     /// A proposal.
     pub fn proposal(&self, id: &ProposalId) -> Option<&proposal::Record> {
         self.proposals.get(id)
+    }
+
+    /// All key versions that were ever made, with what became of them.
+    pub fn versions(&self) -> impl ExactSizeIterator<Item = (Kid, VersionState)> {
+        self.versions.iter().map(|(kid, state)| (*kid, *state))
+    }
+
+    /// A key version.
+    pub fn version(&self, kid: Kid) -> Option<VersionState> {
+        self.versions.get(&kid).copied()
     }
 
     /// Erasures that came into force.

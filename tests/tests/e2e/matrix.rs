@@ -6,7 +6,9 @@ use prost::Message as _;
 use sluis_client::{Client, v1};
 use sluis_testkit::pki::{Credentials, Wanted};
 use sluis_testkit::registry::pinned;
-use sluis_testkit::world::{self, World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values};
+use sluis_testkit::world::{
+    self, World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values,
+};
 use tokio_stream::StreamExt as _;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
@@ -172,6 +174,15 @@ SubjectService/RequestErasure
     allowed            source other-steward
     NOT_A_SOURCE       recipient owner owner-steward auditor grantee outsider
     CUSTODIAN_MAY_NOT  custodian
+CustodyService/RotateAuditKey
+    allowed            custodian
+    NOT_A_CUSTODIAN    source recipient owner owner-steward other-steward auditor grantee outsider
+AuditService/GetCheckpoint
+    allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
+AuditService/ProveInclusion
+    allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
+AuditService/ProveConsistency
+    allowed            custodian source recipient owner owner-steward other-steward auditor grantee outsider
 AuditService/ReadEntries
     allowed            auditor
     NOT_AN_AUDITOR     custodian source recipient owner owner-steward other-steward grantee outsider
@@ -325,7 +336,9 @@ impl Fixture {
                 let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
                 outcome(client.registry().apply_registry(request).await)
             }
-            "RegistryService/GetRegistry" => outcome(client.registry().get_registry(v1::GetRegistryRequest::default()).await),
+            "RegistryService/GetRegistry" => {
+                outcome(client.registry().get_registry(v1::GetRegistryRequest::default()).await)
+            }
             "RegistryService/ListChains" => {
                 outcome(client.registry().list_chains(v1::ListChainsRequest::default()).await)
             }
@@ -353,11 +366,21 @@ impl Fixture {
                 outcome(client.subjects().request_erasure(request).await)
             }
             "CustodyService/CreateBackup" => outcome(client.custody().create_backup(v1::CreateBackupRequest {}).await),
+            "CustodyService/RotateAuditKey" => {
+                outcome(client.custody().rotate_audit_key(v1::RotateAuditKeyRequest {}).await)
+            }
+            "AuditService/GetCheckpoint" => outcome(client.audit().get_checkpoint(v1::GetCheckpointRequest {}).await),
+            "AuditService/ProveInclusion" => {
+                let request = v1::ProveInclusionRequest { sequence: 0, tree_size: 0 };
+                outcome(client.audit().prove_inclusion(request).await)
+            }
+            "AuditService/ProveConsistency" => {
+                let request = v1::ProveConsistencyRequest { old_size: 1, new_size: 0 };
+                outcome(client.audit().prove_consistency(request).await)
+            }
             "AuditService/ReadEntries" => outcome(client.audit().read_entries(v1::ReadEntriesRequest::default()).await),
             "IdentityService/WhoAmI" => outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await),
-            "SealService/GetSealStatus" => {
-                outcome(client.seal().get_seal_status(v1::GetSealStatusRequest {}).await)
-            }
+            "SealService/GetSealStatus" => outcome(client.seal().get_seal_status(v1::GetSealStatusRequest {}).await),
             "SealService/Unseal" => outcome(client.seal().unseal(v1::UnsealRequest::default()).await),
             "SealService/Seal" => {
                 let told = outcome(client.seal().seal(v1::SealRequest {}).await);

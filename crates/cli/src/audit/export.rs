@@ -63,15 +63,17 @@ pub(crate) struct ExportArgs {
 impl ExportArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let directory = Directory::new(&self.directory);
-        if self.from_scratch {
-            clear(&directory)?;
-        }
         let client = self.connect.connect().await?;
         let answer =
             client.audit().get_checkpoint(GetCheckpointRequest {}).await.map_err(ClientError::from)?.into_inner();
         let head = Head::read(&answer.checkpoint, &answer.verifier_key, &[], None);
         let head = head.map_err(|alarm| CliError::Wrong(alarm.to_string()))?;
         let size = head.checkpoint.size();
+        if self.from_scratch {
+            // Whoever may not read the log keeps the copy that is there.
+            read_page(&client, size.saturating_sub(1), false).await?;
+            clear(&directory)?;
+        }
         let mut copy = Copy::resume(directory, size)?;
         let before = copy.tree.size();
         copy.fetch(&client, size).await?;

@@ -41,5 +41,5 @@ fn read_key(text: &str) -> Result<VerifierKey, CliError> {
     let content =
         if path.is_file() { fs::read_to_string(path).map_err(CliError::reading(path))? } else { text.to_owned() };
     let parsed = content.trim().parse();
-    parsed.map_err(|error| CliError::usage(format!("--key takes a verifier key or a file that holds one: {error}")))
+    parsed.map_err(|error| CliError::usage(format!("neither a verifier key nor a file that holds one: {error}")))
 }

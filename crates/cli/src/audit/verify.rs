@@ -80,13 +80,13 @@ impl VerifyArgs {
         }
         if state.custodian_lists() > 1 {
             output::warn(format!(
-                "the custodians were named {} times: look at the entries `custodians`",
+                "the log names its custodians more than once ({} times): look at the entries `custodians`",
                 state.custodian_lists()
             ));
         }
         if state.restores() > 0 {
             output::warn(format!(
-                "an older store was restored {} times: look at the entries `restore`",
+                "older stores were restored ({} in all): look at the entries `restore`",
                 state.restores()
             ));
         }

@@ -178,10 +178,22 @@ async fn compare(client: &Client, before: &Checkpoint, head: &Head) -> Result<()
     }
     let Seen::Grown { old, new } = head.after(before).map_err(alarm)? else { return Ok(()) };
     let request = ProveConsistencyRequest { old_size: old, new_size: new };
-    let answer = client.audit().prove_consistency(request).await.map_err(ClientError::from)?.into_inner();
+    let answer =
+        client.audit().prove_consistency(request).await.map_err(|status| unproven(status.into()))?.into_inner();
     let hashes: Option<Vec<Hash>> = answer.hashes.iter().map(|hash| Hash::try_from(&hash[..]).ok()).collect();
-    let hashes = hashes.ok_or(ClientError::Protocol("a proof of hashes that are none"))?;
+    let hashes = hashes.ok_or_else(|| unproven(ClientError::Protocol("a proof of hashes that are none")))?;
     head.continues(before, &hashes).map_err(alarm)
+}
+
+/// Whoever signed a head knows the sizes before it: not to prove that it continues an earlier one is to show a fork. Anything
+/// else may pass.
+fn unproven(error: ClientError) -> CliError {
+    let known = matches!(error.reason(), Some("UNKNOWN_LOG_SIZE" | "CORRUPT_STORE" | "INVALID_REQUEST"));
+    if known || matches!(error, ClientError::Protocol(_)) {
+        let text = "the custodian signed a larger head and does not prove that it continues the one that was seen";
+        return CliError::Alarm(format!("{text}: {}", safe(&error.to_string())));
+    }
+    error.into()
 }
 
 fn alarm(alarm: sluis_verify::Alarm) -> CliError {
@@ -194,6 +206,12 @@ fn alarm(alarm: sluis_verify::Alarm) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proof_that_is_not_given_is_an_alarm_and_a_custodian_away_is_none() {
+        assert!(matches!(unproven(ClientError::Protocol("none")), CliError::Alarm(_)));
+        assert!(matches!(unproven(ClientError::Transport("away".into())), CliError::Client(_)));
+    }
 
     #[test]
     fn durations() {

@@ -2,6 +2,7 @@
 
 use sluis_client::v1::{Proposal, ProposalKind, ProposalState, RejectProposalRequest, SignProposalRequest};
 use sluis_client::{Client, ClientError};
+use sluis_domain::Reason;
 use sluis_domain::statement::Deed;
 
 use super::{Named, fetch, present, view, what_is_missing};
@@ -28,6 +29,10 @@ pub(crate) async fn decide(
         let kind = view::kind_word(&wire);
         return Err(CliError::usage(format!("that is no registry change but: {kind}; see `sluis proposal show`")));
     }
+    // Texts come with open proposals only, and nobody signs a registry that they were not shown.
+    if let Some(reason) = over(wire.state()).filter(|_| decision == Decision::Sign) {
+        return Err(CliError::NotConfirmed(format!("{}: {}", reason.code(), reason.message())));
+    }
     if wire.kind() == ProposalKind::Registry && wire.state() == ProposalState::Open && checked.registry.is_none() {
         return Err(ClientError::Protocol("a proposed registry without its text").into());
     }
@@ -50,6 +55,18 @@ pub(crate) async fn decide(
         Decision::Reject => reject(&client, &wire).await?,
     };
     report(&after, named.json, decision)
+}
+
+/// Why a proposal takes no signature; `None` for an open one.
+fn over(state: ProposalState) -> Option<Reason> {
+    match state {
+        ProposalState::Open => None,
+        ProposalState::Stale => Some(Reason::ProposalStale),
+        ProposalState::Expired => Some(Reason::ProposalExpired),
+        ProposalState::Effective | ProposalState::Rejected | ProposalState::Unspecified => {
+            Some(Reason::ProposalDecided)
+        }
+    }
 }
 
 /// Signs a proposal that was shown and checked.

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::grant::{Approval, End, Ended, Grant, Kind, Record, State};
 use sluis_domain::proposal::{Matter, Proposal};
-use sluis_domain::{ChainId, GrantId, Identity, Kid, OrganisationId, Reason, Signed, Timestamp};
+use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Signed, Timestamp};
 
-use super::model::{
-    Amount, ChainUse, CustodyAct, GrantUse, KeyVersion, MonthUse, ProposalRow, QuotaAlarm, Refused, Report, Work,
-};
-use super::period::{Day, days, month};
+use super::keys::Keys;
+use super::model::{Amount, ChainUse, CustodyAct, GrantUse, MonthUse, ProposalRow, QuotaAlarm, Refused, Report, Work};
+use super::period::{Day, month};
+
+/// Outcome of a proposal that waits for signatures.
+const OPEN: &str = "open";
 
 /// A report in the making. It takes all entries of the log up to the end of the period, from the first on: what a grant is
 /// and how old a key is stands before the period.
@@ -26,7 +28,7 @@ pub(super) struct Gather {
     grants: BTreeMap<GrantId, GrantBook>,
     refusals: BTreeMap<[String; 3], (u64, Timestamp)>,
     quotas: BTreeMap<[String; 3], (u64, Timestamp, Timestamp)>,
-    keys: BTreeMap<Kid, KeyBook>,
+    keys: Keys,
     proposals: BTreeMap<[u8; 32], ProposalBook>,
     custody: Vec<CustodyAct>,
 }
@@ -38,16 +40,10 @@ struct GrantBook {
     in_period: Amount,
 }
 
-struct KeyBook {
-    chain: String,
-    namespace: String,
-    first: Timestamp,
-    last_used: Option<Timestamp>,
-    ended: &'static str,
-}
-
 struct ProposalBook {
     row: ProposalRow,
+    at: Timestamp,
+    not_after: Timestamp,
     touched: bool,
 }
 
@@ -71,14 +67,20 @@ impl Gather {
             grants: BTreeMap::new(),
             refusals: BTreeMap::new(),
             quotas: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            keys: Keys::default(),
             proposals: BTreeMap::new(),
             custody: Vec::new(),
         }
     }
 
     pub(super) fn take(&mut self, entry: &Entry) {
-        if entry.at >= self.period.1.end() || !self.concerns(entry) {
+        if entry.at >= self.period.1.end() {
+            return;
+        }
+        if entry.act == Act::AcceptRestore && entry.outcome == Outcome::Done {
+            self.restored(entry);
+        }
+        if !self.concerns(entry) {
             return;
         }
         let inside = entry.at >= self.period.0.start();
@@ -103,20 +105,27 @@ impl Gather {
     }
 
     fn done(&mut self, entry: &Entry, inside: bool) {
-        self.keys(entry);
+        self.keys.take(entry);
         match entry.act {
             Act::Pseudonymise | Act::Convert | Act::Reidentify | Act::Import => self.batch(entry, inside),
             Act::RequestGrant | Act::ApproveGrant | Act::DenyGrant | Act::RevokeGrant => self.grant(entry, inside),
             Act::Propose | Act::SignProposal | Act::RejectProposal => self.proposal(entry, inside),
             Act::ApplyRegistry | Act::CutEscrow | Act::OptOut | Act::DestroyVersion => self.effect(entry),
-            Act::AcceptRestore => {
-                for book in self.grants.values_mut() {
-                    if let Some(ended) = entry.actor.as_ref().and_then(|by| book.record.end_by_restore(by, entry.at)) {
-                        book.record = ended;
-                    }
-                }
-            }
             _ => {}
+        }
+    }
+
+    /// A restore ends all grants and proposals that had not ended, whoever they concern. Nobody is its caller: two custodians
+    /// signed it.
+    fn restored(&mut self, entry: &Entry) {
+        let Some((by, _)) = entry.signatures.first() else { return };
+        for book in self.grants.values_mut() {
+            if let Some(ended) = book.record.end_by_restore(by, entry.at) {
+                book.record = ended;
+            }
+        }
+        for book in self.proposals.values_mut().filter(|book| book.is_open(entry.at)) {
+            book.row.outcome = "ended by a restore".to_owned();
         }
     }
 
@@ -171,7 +180,8 @@ impl Gather {
         let Some(digest) = entry.object_digest else { return };
         if entry.act == Act::Propose {
             if let Ok(proposal) = Proposal::decode(&entry.detail) {
-                self.proposals.insert(digest, ProposalBook { row: proposed(&proposal), touched: inside });
+                let (row, at, not_after) = (proposed(&proposal), proposal.at, proposal.not_after);
+                self.proposals.insert(digest, ProposalBook { row, at, not_after, touched: inside });
             }
         } else if let Some(book) = self.proposals.get_mut(&digest) {
             book.touched |= inside;
@@ -190,30 +200,6 @@ impl Gather {
                 Act::ApplyRegistry => format!("effective: registry version {}", entry.registry_version),
                 _ => "effective".to_owned(),
             };
-        }
-    }
-
-    fn keys(&mut self, entry: &Entry) {
-        let chains = [&entry.to_chain, &entry.chain];
-        for used in &entry.keys {
-            // Of a conversion it is not said which chain a version belongs to: its first entry said so.
-            let chain = chains.into_iter().flatten().next().map_or_else(String::new, ToString::to_string);
-            let namespace =
-                used.namespace.as_ref().map_or_else(|| "encrypted elements".to_owned(), ToString::to_string);
-            let book = self.keys.entry(used.kid).or_insert(KeyBook {
-                chain,
-                namespace,
-                first: entry.at,
-                last_used: None,
-                ended: "",
-            });
-            match entry.act {
-                Act::DisableVersion => book.ended = "disabled",
-                Act::DestroyVersion | Act::ExpireChain => book.ended = "destroyed",
-                Act::CutEscrow => book.ended = "escrow cut",
-                _ if used.values > 0 => book.last_used = Some(entry.at),
-                _ => {}
-            }
         }
     }
 
@@ -267,8 +253,8 @@ impl Gather {
                     QuotaAlarm { who, place, reason, times, first, last }
                 })
                 .collect(),
-            keys: self.keys.into_iter().map(|(kid, book)| key_version(kid, book, end)).collect(),
-            proposals: self.proposals.into_values().filter(|book| book.touched).map(|book| book.row).collect(),
+            keys: self.keys.finish(end),
+            proposals: proposals(self.proposals.into_values().collect(), end),
             custody: self.custody,
         }
     }
@@ -370,16 +356,22 @@ fn state_text(state: State) -> &'static str {
     }
 }
 
-fn key_version(kid: Kid, book: KeyBook, end: Timestamp) -> KeyVersion {
-    KeyVersion {
-        kid: kid.to_string(),
-        chain: book.chain,
-        namespace: book.namespace,
-        first_seen: book.first.to_string(),
-        age_days: days(book.first, end),
-        last_used: book.last_used.map_or_else(String::new, |at| at.to_string()),
-        ended: book.ended.to_owned(),
+impl ProposalBook {
+    /// Whether it waits for signatures at `now`.
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.row.outcome == OPEN && now < self.not_after
     }
+}
+
+/// Those of the period as they stand at `end`, in the order in which they were made.
+fn proposals(mut books: Vec<ProposalBook>, end: Timestamp) -> Vec<ProposalRow> {
+    books.retain(|book| book.touched);
+    books.sort_by(|a, b| (a.at, &a.row.proposal).cmp(&(b.at, &b.row.proposal)));
+    let row = |book: ProposalBook| match book.row.outcome == OPEN && !book.is_open(end) {
+        true => ProposalRow { outcome: "expired".to_owned(), ..book.row },
+        false => book.row,
+    };
+    books.into_iter().map(row).collect()
 }
 
 fn proposed(proposal: &Proposal) -> ProposalRow {
@@ -394,7 +386,7 @@ fn proposed(proposal: &Proposal) -> ProposalRow {
         proposer: proposal.proposer.to_string(),
         proposed_at: proposal.at.to_string(),
         signed_by: Vec::new(),
-        outcome: "open".to_owned(),
+        outcome: OPEN.to_owned(),
     }
 }
 

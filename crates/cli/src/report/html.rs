@@ -11,10 +11,11 @@ const STYLE: &str = "\
 margin:2rem auto;padding:0 1rem}h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem;\
 border-bottom:1px solid #d0d7de;padding-bottom:.2rem}p{margin:.25rem 0;color:#57606a}table{border-collapse:collapse;\
 width:100%;font-size:13px}th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #eaeef2;vertical-align:top;\
-overflow-wrap:anywhere}th{background:#f6f8fa}td.n{text-align:right;font-variant-numeric:tabular-nums}figure{margin:1rem 0}\
+max-width:22rem;overflow-wrap:break-word}th{background:#f6f8fa;vertical-align:bottom}th.n,td.n{text-align:right;\
+font-variant-numeric:tabular-nums}.to{white-space:nowrap}figure{margin:1rem 0}\
 figcaption{font-weight:600;margin-bottom:.25rem}svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}\
 svg rect{fill:#3b6ea5}svg text{fill:#1b1f24}.wide{overflow-x:auto}@media print{body{margin:0;max-width:none}\
-h2{break-after:avoid}tr,figure{break-inside:avoid}.wide{overflow:visible}}";
+h2{break-after:avoid}tr,figure{break-inside:avoid}.wide{overflow:visible}table{font-size:10px}}";
 
 /// The whole page.
 pub(super) fn page(report: &Report) -> String {
@@ -50,17 +51,26 @@ fn table(section: &sections::Section) -> String {
         return html + "<p>none</p>\n";
     }
     html.push_str("<div class=\"wide\"><table><thead><tr>");
-    section.headings.iter().for_each(|heading| html.push_str(&format!("<th>{}</th>", escape(heading))));
+    let class = |number: bool| if number { " class=\"n\"" } else { "" };
+    for (column, heading) in section.headings.iter().enumerate() {
+        let numbers = section.rows.iter().all(|row| row.get(column).is_some_and(|cell| is_number(cell)));
+        html.push_str(&format!("<th{}>{}</th>", class(numbers), escape(heading)));
+    }
     html.push_str("</tr></thead><tbody>\n");
     for row in &section.rows {
         html.push_str("<tr>");
         for cell in row {
-            let number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
-            html.push_str(&format!("<td{}>{}</td>", if number { " class=\"n\"" } else { "" }, escape(cell)));
+            // An arrow is not broken at the end of a line.
+            let text = escape(cell).replace("-&gt;", "<span class=\"to\">-&gt;</span>");
+            html.push_str(&format!("<td{}>{text}</td>", class(is_number(cell))));
         }
         html.push_str("</tr>\n");
     }
     html + "</tbody></table></div>\n"
+}
+
+fn is_number(cell: &str) -> bool {
+    !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Text of others as HTML text or attribute.

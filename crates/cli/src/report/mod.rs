@@ -3,6 +3,7 @@
 mod chart;
 mod gather;
 mod html;
+mod keys;
 mod model;
 mod period;
 mod sections;

@@ -53,6 +53,8 @@ struct Door {
     fault: Option<Reason>,
     /// Whether it opens by itself when that is over.
     opens_itself: bool,
+    /// Cancelled when the keyring that was closed last has left the memory: two never work on one store.
+    wiped: Option<CancellationToken>,
 }
 
 /// Sealed or not, and what opens it.
@@ -86,6 +88,7 @@ impl Keeper {
             token: None,
             fault: None,
             opens_itself: false,
+            wiped: None,
         };
         let keeper = Self {
             sealed: Sealed::new(store.clone(), clock.clone(), &engine)?,
@@ -168,13 +171,19 @@ impl Keeper {
     /// Takes a share, or fetches the key again where it is not in shares.
     ///
     /// # Errors
-    /// Those of [`Sealed::authorise`], [`Reason::NotSealed`], [`Reason::NoShares`], those of shares, and why the keyring
-    /// cannot be opened. A share whose refusal or acceptance cannot be recorded does not count.
+    /// Those of [`Sealed::authorise`], [`Reason::NotSealed`], [`Reason::Conflict`] while work in flight still holds the keys
+    /// that were sealed last, [`Reason::NoShares`], those of shares, and why the keyring cannot be opened. A share whose refusal or acceptance cannot be recorded does not count.
     pub(crate) fn unseal(&self, caller: &Caller, share: &str) -> Result<SealStatus, Denial> {
         let holder = self.sealed.authorise(caller)?;
         let mut door = self.door();
         if self.open.load().is_some() {
             return Err(Reason::NotSealed.into());
+        }
+        if door.still_closing() {
+            return Err(Denial {
+                detail: "work in flight has not let go of the keys yet".into(),
+                ..Reason::Conflict.into()
+            });
         }
         self.forget_old(&mut door);
         let Some((presented, needed, kek)) = door.take(holder.identity(), share, self.clock.now())? else {
@@ -212,14 +221,16 @@ impl Keeper {
             return Err(Reason::Sealed.into());
         };
         engine.record(Some(holder), Act::Seal, Vec::new())?;
-        // Nobody can sign one while it is sealed. Should it fail, the log says so.
-        drop(self.heads.keep(&engine));
-        drop(engine);
         let wiped = self.close(&mut door);
         door.fault = None;
         door.opens_itself = false;
+        let status = self.status_of(&door);
+        drop(door);
         tracing::warn!("sealed by a custodian");
-        Ok((wiped, self.status_of(&door)))
+        // Nobody can sign one while it is sealed. Should it fail, the log says so; a disk that hangs keeps nothing open.
+        drop(self.heads.keep(&engine));
+        drop(engine);
+        Ok((wiped, status))
     }
 
     fn door(&self) -> MutexGuard<'_, Door> {
@@ -244,7 +255,11 @@ impl Keeper {
         door.forget();
         door.token = None;
         match self.open.swap(None) {
-            Some(opened) => opened.close(),
+            Some(opened) => {
+                let wiped = opened.close();
+                door.wiped = Some(wiped.clone());
+                wiped
+            }
             None => {
                 let nothing = CancellationToken::new();
                 nothing.cancel();
@@ -314,6 +329,11 @@ impl Door {
         self.presented_at = now;
         let presented = u8::try_from(before + 1).expect("a set has at most MAX_SHARES shares");
         Ok(Some((presented, needed, kek)))
+    }
+
+    /// Whether a keyring that was closed is still in use.
+    fn still_closing(&self) -> bool {
+        self.wiped.as_ref().is_some_and(|wiped| !wiped.is_cancelled())
     }
 
     fn presented(&self) -> u8 {

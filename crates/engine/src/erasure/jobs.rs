@@ -58,13 +58,17 @@ impl Engine {
 
     /// Does the jobs that are due at `now`; how many subjects were erased, counted once per chain.
     pub(crate) fn erase_due(&self, now: Timestamp) -> Result<u64, Refusal> {
-        let mut erased = 0;
+        let (mut erased, mut failed) = (0, None);
         for ((chain, namespace), jobs) in self.due_jobs(now)? {
             for jobs in jobs.chunks(MAX_SUBJECTS) {
-                erased += self.erase(&chain, &namespace, jobs, now)?;
+                // A damaged row of one chain must not hold up the others.
+                match self.erase(&chain, &namespace, jobs, now) {
+                    Ok(subjects) => erased += subjects,
+                    Err(refusal) => failed = failed.or(Some(refusal)),
+                }
             }
         }
-        Ok(erased)
+        failed.map_or(Ok(erased), Err)
     }
 
     fn due_jobs(&self, now: Timestamp) -> Result<BTreeMap<Place, Vec<Job>>, Refusal> {

@@ -41,6 +41,11 @@ impl OptOuts {
         next
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.values().map(|marks| marks.len()).sum()
+    }
+
     pub(super) fn contains(&self, namespace: &NamespaceId, mark: &Mark) -> bool {
         self.0.get(namespace).is_some_and(|marks| marks.contains(mark))
     }

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use sluis_domain::port::Commit;
 use sluis_domain::proposal::State;
-use sluis_domain::{ChainId, Reason};
+use sluis_domain::{ChainId, Reason, Timestamp};
 
 use crate::Refusal;
 use crate::engine::Engine;
@@ -41,27 +41,36 @@ impl Engine {
         let mut done = Housekeeping::default();
         self.keep_retention(now, &mut done)?;
         done.expiring = self.expiring()?.len();
-        done.erased = self.erase_due(now)?;
-        self.forget_expired()?;
+        // What cannot be erased, because a row of it is damaged, must not keep the rest on the disk.
+        let erased = self.erase_due(now);
+        self.forget_expired(now)?;
         done.compacted = self.compact_due(now)?;
+        done.erased = erased?;
         Ok(done)
     }
 
     /// Forgets what was kept beside proposals that have expired: nothing can happen to them any more.
-    fn forget_expired(&self) -> Result<(), Refusal> {
-        let mut commit = Commit::default();
+    fn forget_expired(&self, now: Timestamp) -> Result<(), Refusal> {
+        let mut expired = Vec::new();
         for view in self.all_proposals().into_iter().filter(|view| view.state == State::Expired) {
             let mut forget = Commit::default();
             forget_beside(&view.record.proposal.id, &mut forget);
-            for write in forget.writes {
+            for write in &forget.writes {
                 if self.store.get(write.family, &write.key)?.is_some() {
-                    commit.writes.push(write);
+                    expired.push(view.record.clone());
+                    break;
                 }
             }
         }
-        if !commit.writes.is_empty() {
-            self.store.commit(commit)?;
+        if expired.is_empty() {
+            return Ok(());
         }
+        let _governing = self.govern();
+        let mut commit = Commit::default();
+        for record in expired {
+            self.forget_for_good(&record, now, &mut commit)?;
+        }
+        self.store.commit(commit)?;
         Ok(())
     }
 }

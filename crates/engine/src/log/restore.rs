@@ -8,6 +8,7 @@ use sluis_domain::restore::{Request, Restore};
 use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, Reason, Signed};
 use sluis_tlog::{Checkpoint, Note, OpenError};
+use sluis_verify::MAX_BEFORE_RESTORE;
 
 use super::head::{self, HeadError, SignedHead};
 use crate::engine::Engine;
@@ -42,7 +43,7 @@ pub enum RestoreError {
     },
     /// The request is about another store.
     #[error(
-        "the request is about a log of {0} entries that this store does not have; make a new one with `sluisd restore`"
+        "the request is about a log of {0} entries that this store does not have, or had long ago; make a new one with `sluisd restore`"
     )]
     OtherStore(u64),
     /// The request, or the head, is another custodian's.
@@ -162,9 +163,10 @@ impl Engine {
                 return Err(RestoreError::NotNeeded);
             }
         }
-        // Acts at the console may have added entries since the request was made.
+        // Acts at the console may have added entries since the request was made; whoever verifies the log goes back so far.
+        let recent = grown.tree.size().saturating_sub(restore.restored_size) <= MAX_BEFORE_RESTORE;
         match grown.root(&*self.store, restore.restored_size) {
-            Ok(root) if root == restore.restored_root => Ok(()),
+            Ok(root) if recent && root == restore.restored_root => Ok(()),
             _ => Err(RestoreError::OtherStore(restore.restored_size)),
         }
     }

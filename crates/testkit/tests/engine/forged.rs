@@ -26,7 +26,7 @@ fn reopened(
     let (generation, value) = keyring.state().open(Family::Grants, key, &stored).unwrap();
     let mut commit = Commit::default();
     commit.put(Family::Grants, key, keyring.state().seal(Family::Grants, key, generation, &change(&value)));
-    office.store.commit(commit).unwrap();
+    office.damage().commit(commit).unwrap();
     Engine::open(office.store.clone(), office.kek(), office.clock.clone(), people::settings())
 }
 

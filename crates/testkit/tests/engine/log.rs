@@ -1,5 +1,6 @@
 //! The log as a tree: heads, proofs, and what is noticed when the store is not what it was.
 
+mod compared;
 mod restore;
 
 use std::sync::Arc;

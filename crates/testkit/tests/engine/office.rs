@@ -1,6 +1,7 @@
 //! An engine over any store, with the registry of the tests, without sockets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sluis_domain::grant::{Kind, OutputOrder, Terms};
 use sluis_domain::port::{Clock, Store};
@@ -16,12 +17,14 @@ use tokio::runtime::Builder;
 pub(crate) const STUDY: &str = "diabetes-study";
 pub(crate) const REGISTER: &str = "national-registry";
 
-/// An engine and what it was opened with.
-pub(crate) struct Office<S> {
+/// An engine and what it was opened with. At the end of a test its store is opened once more: whatever the engine did, it
+/// must find in order when it starts again.
+pub(crate) struct Office<S: Store + 'static> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Arc<S>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) kek: Kek,
+    damaged: AtomicBool,
 }
 
 pub(crate) fn custodian() -> Caller {
@@ -37,12 +40,18 @@ impl<S: Store + 'static> Office<S> {
         Engine::initialise(&*store, &kek, &*clock, &people::settings()).unwrap();
         let engine = start(&store, &kek, &clock);
         people::apply(&engine, &registry()).unwrap();
-        Self { engine, store, clock, kek }
+        Self { engine, store, clock, kek, damaged: AtomicBool::new(false) }
     }
 
     /// A new engine over the same store, as after a restart.
     pub(crate) fn reopen(&mut self) {
         self.engine = start(&self.store, &self.kek, &self.clock);
+    }
+
+    /// The test edits the store, so that it does not open any more.
+    pub(crate) fn damage(&self) -> &S {
+        self.damaged.store(true, Ordering::Relaxed);
+        &self.store
     }
 
     /// What the keyring opens with.
@@ -120,4 +129,13 @@ pub(crate) fn texts(outcome: &BatchOutcome) -> Vec<String> {
 
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+impl<S: Store + 'static> Drop for Office<S> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() && !self.damaged.load(Ordering::Relaxed) {
+            let opened = Engine::open(self.store.clone(), &self.kek, self.clock.clone(), people::settings());
+            opened.map(drop).expect("what was done is in order");
+        }
+    }
 }

@@ -18,7 +18,8 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     if grant.encode() != entry.detail {
         return Err(Fault::Detail(entry.act.as_str()));
     }
-    if entry.grant_digest != Some(sha256(&entry.detail)) {
+    let digest = sha256(&entry.detail);
+    if entry.grant_digest != Some(digest) {
         return Err(Fault::Digest);
     }
     check_fields(&grant, entry)?;
@@ -34,7 +35,8 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     check_party(state, &grant.requester)?;
     check_eligible(&state.registry, &grant)?;
     check_requirements(state, &grant)?;
-    state.grants.insert(grant.id.clone(), GrantState { record: Record::new(grant), counter: 0, day: (0, 0) });
+    let id = grant.id.clone();
+    state.grants.insert(id, GrantState { record: Record::new(grant), digest, counter: 0, day: (0, 0) });
     Ok(())
 }
 
@@ -138,7 +140,7 @@ fn charged((day, values): (u64, u64), at: Timestamp, more: u64) -> (u64, u64) {
 /// The grant that an entry names, and whether it says of it what is so.
 fn known<'a>(state: &'a State, entry: &Entry) -> Result<&'a GrantState, Fault> {
     let known = entry.grant.as_ref().and_then(|id| state.grants.get(id)).ok_or(Fault::UnknownGrant)?;
-    if entry.grant_digest != Some(sha256(&known.record.grant.encode())) {
+    if entry.grant_digest != Some(known.digest) {
         return Err(Fault::Digest);
     }
     check_fields(&known.record.grant, entry)?;

@@ -7,7 +7,7 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_domain::proposal::{End, Matter, Proposal, Record, Signature};
 use sluis_domain::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
 use sluis_domain::statement::Deed;
-use sluis_domain::{Identity, OrganisationId, ProposalId, Reason};
+use sluis_domain::{ChainId, Identity, OrganisationId, ProposalId, Reason};
 
 use super::{Registries, texts};
 use crate::fault::{Fault, SignerFault};
@@ -214,7 +214,16 @@ fn read_registry(state: &State, text: &str) -> Option<Registry> {
     let custodians: Vec<Identity> = state.custodians.iter().map(|custodian| custodian.identity.clone()).collect();
     let next = Registry::parse(text, &custodians).ok()?;
     let shared = next.keys().any(|(_, key)| state.custodians.iter().any(|custodian| custodian.key == *key));
-    (!shared && state.registry.check_change(&next).is_empty()).then_some(next)
+    let mut problems = state.registry.check_change(&next);
+    // A chain that was destroyed may go, and then stays away.
+    problems.retain(|problem| !state.expired.iter().any(|id| next.chain(id).is_none() && problem.path == path_of(id)));
+    let back = state.expired.iter().any(|id| state.registry.chain(id).is_none() && next.chain(id).is_some());
+    (!shared && !back && problems.is_empty()).then_some(next)
+}
+
+/// Where problems with a chain as a whole are said to be.
+fn path_of(chain: &ChainId) -> String {
+    format!("chain[{chain}]")
 }
 
 /// The signatures that the change needs, worked out again from both texts.

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use sluis_tlog::{Hash, Tree};
 
-/// How far back. Between a restored store and the entry that accepts it stand only acts at the console.
-const KEPT: usize = 1024;
+use super::MAX_BEFORE_RESTORE;
 
 /// A tree that lags behind, and the hashes of the entries that it has not got yet.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +16,7 @@ pub(super) struct Recent {
 impl Recent {
     pub(super) fn append(&mut self, leaf: Hash) {
         self.leaves.push_back(leaf);
-        if self.leaves.len() > KEPT
+        if self.leaves.len() as u64 > MAX_BEFORE_RESTORE
             && let Some(oldest) = self.leaves.pop_front()
         {
             self.tree.append(oldest);

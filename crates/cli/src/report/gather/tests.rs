@@ -1,3 +1,4 @@
+use sluis_domain::Kid;
 use sluis_domain::audit::KeyUse;
 use sluis_domain::grant::{OutputOrder, Terms};
 
@@ -125,4 +126,43 @@ fn the_report_as_json_keeps_its_names() {
     assert_eq!(json["months"][0]["values"], 10);
     assert_eq!(json["grants"][0]["remaining"], 70);
     assert_eq!(json["quota_alarms"][0]["reason"], "QUOTA_SUBJECTS");
+}
+
+#[test]
+fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them() {
+    let proposal = |id: &str, hour: u32, days: u64| {
+        let time = format!("2026-01-02T{hour:02}:00:00Z");
+        let mut entry = entry(&time, Act::Propose, "uni/etl");
+        entry.detail = Proposal {
+            id: id.parse().expect("an id"),
+            matter: Matter::Erase { namespace: "n".parse().expect("an id") },
+            proposer: "uni/etl".parse().expect("an identity"),
+            at: at(&time),
+            not_after: at(&time).plus_millis(days * 24 * 3_600_000),
+            registry_version: 1,
+            required: Vec::new(),
+        }
+        .encode();
+        entry.object_digest = Some([hour as u8; 32]);
+        entry
+    };
+    let outcomes = |log: &[Entry]| {
+        let day = |text: &str| text.parse::<Day>().expect("a day");
+        let (from, to) = (day("2026-01-01"), day("2026-01-31"));
+        let mut gather = Gather::new(from, to, None, BTreeSet::new(), at("2026-06-01T00:00:00Z"));
+        log.iter().for_each(|entry| gather.take(entry));
+        let rows = gather.finish().proposals;
+        rows.into_iter().map(|row| format!("{} {}", row.proposal, row.outcome)).collect::<Vec<_>>()
+    };
+    let mut log = vec![proposal("p-2", 1, 7), proposal("p-1", 3, 100), proposal("p-3", 2, 100)];
+    log[0].object_digest = Some([9; 32]);
+    let mut reject = entry("2026-01-03T00:00:00Z", Act::RejectProposal, "uni/s1");
+    reject.object_digest = log[2].object_digest;
+    log.push(reject);
+    assert_eq!(outcomes(&log), ["p-2 expired", "p-3 rejected by uni/s1", "p-1 open"]);
+    let mut restore = Entry::new(at("2026-01-04T00:00:00Z"), Act::AcceptRestore, 1);
+    let signed = Signed { signature: Vec::new(), certificate: Vec::new() };
+    restore.signatures = vec![("custodian/anna".parse().expect("an identity"), signed)];
+    log.push(restore);
+    assert_eq!(outcomes(&log), ["p-2 ended by a restore", "p-3 rejected by uni/s1", "p-1 ended by a restore"]);
 }

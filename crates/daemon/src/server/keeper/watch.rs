@@ -1,6 +1,6 @@
 //! What happens at the door without anybody asking: shares grow old, tokens go and come back.
 
-use std::sync::Arc;
+use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use sluis_domain::Reason;
@@ -45,7 +45,12 @@ async fn ping(token: Arc<Token>) -> Result<(), KekFault> {
 impl Keeper {
     /// The token of the open keyring.
     fn token(&self) -> Option<Arc<Token>> {
-        self.door().token.clone()
+        // Not waited for: this is asked on an I/O thread, and whoever opens holds the door for as long as that takes.
+        match self.door.try_lock() {
+            Ok(door) => door.token.clone(),
+            Err(TryLockError::Poisoned(door)) => door.into_inner().token.clone(),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Closes the keyring when its token has gone, opens it when the token is back, and forgets old shares.
@@ -75,7 +80,7 @@ impl Keeper {
         // A token may take its time, and callers must not wait for it.
         let fetched = self.source.fetch(&*self.store);
         let mut door = self.door();
-        if !door.opens_itself || self.open.load().is_some() {
+        if !door.opens_itself || self.open.load().is_some() || door.still_closing() {
             return;
         }
         let fetched = match fetched {

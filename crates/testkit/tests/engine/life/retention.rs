@@ -57,7 +57,7 @@ fn a_chain_is_warned_of_and_destroyed_30_days_later() {
 
 #[test]
 fn a_destroyed_chain_stays_destroyed() {
-    let office = Office::open(ModelStore::new());
+    let mut office = Office::open(ModelStore::new());
     people::apply(&office.engine, &registry_with("1d")).unwrap();
     for _ in 0..2 {
         office.clock.advance_hours(31 * DAY);
@@ -72,6 +72,8 @@ fn a_destroyed_chain_stays_destroyed() {
     people::apply(&office.engine, &without).unwrap();
     let again = people::apply(&office.engine, &other);
     assert_eq!(reason(again), Some(Reason::InvalidRegistry), "its id is not used again");
+    office.reopen();
+    assert!(office.engine.registry_text(&custodian(), None).unwrap().1 == without, "the log is in order");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::grant::State;
 use sluis_domain::port::Clock;
-use sluis_domain::port::store::Store;
+use sluis_domain::port::store::{Commit, Store};
 use sluis_domain::restore::Request;
 use sluis_domain::statement::Deed;
 use sluis_domain::{GrantId, Reason, Timestamp};
@@ -130,6 +130,19 @@ fn requests_about_something_else_are_refused() {
     let mut moved = all.request.clone();
     moved.restore.at = later;
     assert!(all.accept_request(&moved, &signatures(&all.request)).is_err(), "signed with another time");
+}
+
+#[test]
+fn a_request_from_long_ago_is_refused() {
+    for (acts, accepted) in [(1024, true), (1025, false)] {
+        let all = Ceremony::begin();
+        let noise = std::iter::repeat_with(|| all.office.noise()).take(acts);
+        all.store.commit(Commit { entries: noise.collect(), ..Commit::default() }).unwrap();
+        let outcome = all.accept(&CUSTODIANS.map(|member| all.signed(member)));
+        assert_eq!(outcome.is_ok(), accepted, "{acts}: {outcome:?}");
+        // Whatever was accepted is also found in order when the log is read again.
+        drop(open(&all.office, &all.store));
+    }
 }
 
 #[test]
