@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY = 1, 2, 3, 4, 5, 6, 7, 9
-INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT, IMPORT = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 32, 34
+INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 30, 31, 32, 34
 SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject"}
 EFFECTS = {APPLY: 1, DESTROY: 2, CUT: 3, OPT_OUT: 4}  # act: matter of the proposal
 WITH_DETAIL = {REQUEST, APPLY, INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT}
-IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT}  # name this registry version
+IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT}  # name this registry version
 REFUSALS_ONLY = {8, 10, 14, 15, 16, 22, 35}
 
 class Wrong(Exception):
@@ -82,12 +82,12 @@ def entry(r):
     if not e.refused:
         need(e.act not in REFUSALS_ONLY, f"act {e.act} is on record when refused only")
         need(len(e.signatures) == (2 if e.act == RESTORE else e.act in SIGNED), "the wrong number of signatures")
-        need(bool(e.detail) == (e.act in WITH_DETAIL) or (e.act == DESTROY and not any(e.who)), "a detail too many or too few")
+        need(bool(e.detail) == (e.act in WITH_DETAIL), "a detail too many or too few")
     return e
 
 def grant(r):
     r.one_of(2)
-    g = Record(bytes=r.data, id=r.id(), kind=r.one_of(1, 2), chain=r.id(), state="undecided", approved=set(), counter=0, days={})
+    g = Record(bytes=r.data, id=r.id(), kind=r.one_of(1, 2), chain=r.id(), state="undecided", approved={}, counter=0, day=(0, 0))
     g.elements, g.to, _, _ = ([r.id()], r.id(), r.id(), r.one_of(1, 2)) if g.kind == 1 else (r.list(r.id), "", "", 0)
     g.purpose, g.basis, g.most, g.most_day, g.start, g.end = r.text(), r.text(), r.int(8), r.int(8), r.int(8), r.int(8)
     need(len(r.list(lambda: r.id(g.kind == 2))) == len(g.elements), "the wrong number of namespaces")
@@ -117,7 +117,8 @@ class Registry:
         self.keys = {tuple(k["member"].split("/")): unbase64(k["public_key"]) for k in self.rest.pop("key", [])}
     def names(self, org, what): return self.orgs.get(org, {}).get(what, [])
     def stewards(self, org): return {(org, m): self.keys.get((org, m)) for m in self.names(org, "stewards")}
-    def member(self, who, what="members"): return who[1] in self.names(who[0], what) and who[1] not in self.names(who[0], "blocked")
+    def blocked(self, who): return who[1] in self.names(who[0], "blocked")
+    def member(self, who, what="members"): return not {who[1], "*"}.isdisjoint(self.names(who[0], what)) and not self.blocked(who)
     def steward(self, who): return self.member(who, "stewards")
 
     def approvals(self, g):
@@ -139,26 +140,27 @@ class Registry:
         return self.groups({org: 2 if len(owners) == 1 else 1 for org in owners})
 
     def groups_for_change(self, new):  # matter 1; self is the registry before
-        def guarded(c):  # what of a chain its owner's stewards sign for
-            plain = [c["owner"], sorted(c["sources"]), sorted(c.get("recipients", [])), sorted(c.get("reidentify_to", c["sources"]))]
-            tables = [sorted(sorted((k, str(v)) for k, v in t.items()) for t in c.get(kind, [])) for kind in ("quota", "namespace")]
-            return plain + tables + [c.get("reidentify_approvals", 2), c.get("retention")]
+        def tables(rows, **defaults): return sorted(sorted((k, str(v)) for k, v in (defaults | t).items()) for t in rows)
+        def meaning(c):  # of a chain, all of it its owner's
+            lists = [sorted(c["sources"]), sorted(c.get("recipients", [])), sorted(c.get("reidentify_to", c["sources"]))]
+            return [c["owner"], *lists, c.get("reidentify_approvals", 2), c.get("retention"), tables(c.get("quota", [])),
+                    tables(c.get("namespace", []), link="escrow", reversible=False), tables(c.get("element", []))]
+        def custodians_part(o): return [o["name"], *(sorted(o.get(what, [])) for what in ("members", "auditors", "blocked"))]
         wanted = set()
         for name in self.chains | new.chains:
             old, young = self.chains.get(name), new.chains.get(name)
-            if not (old and young) or guarded(old) != guarded(young):
+            if not (old and young) or meaning(old) != meaning(young):
                 wanted.add((old or young)["owner"])
                 if young and len(self.stewards(young["owner"])) > 1:
                     wanted.add(young["owner"])  # the new owner of a chain that changes hands
-            if old and young and [old.get(k) for k in ("element", "name")] != [young.get(k) for k in ("element", "name")]:
-                wanted.add("")
         for org in self.orgs | new.orgs:
             old, young = self.orgs.get(org), new.orgs.get(org)
             if old and (not young or self.stewards(org) != new.stewards(org)):
                 wanted.add(org)
-            if young and (not old or old | {"stewards": 0} != young | {"stewards": 0}):
+            if young and (not old or custodians_part(old) != custodians_part(young)):
                 wanted.add("")
-        return self.groups({group: 2 for group in wanted | ({""} if self.rest != new.rest or not wanted else set())})
+        namespaces = [tables(r.rest.get("namespace", []), checksum="strict") for r in (self, new)]
+        return self.groups({group: 2 for group in wanted | ({""} if namespaces[0] != namespaces[1] or not wanted else set())})
 
 # --- tree and checkpoint ---
 
@@ -188,9 +190,10 @@ def note(data):
         n.signatures.append(unbase64(line.rsplit(" ", 1)[1]))
     return n
 
-def signed_by(n, *keys):
-    need(sorted(s[:4] for s in n.signatures) == sorted(k.id for k in keys), "not signed by just the keys that must sign it")
-    for key in keys:
+def signed_by(n, *keys, also=()):
+    ids = [s[:4] for s in n.signatures]
+    need(len(set(ids)) == len(ids) and {k.id for k in keys} <= set(ids) <= {k.id for k in [*keys, *also]}, "not signed by just the keys that must sign it")
+    for key in [k for k in [*keys, *also] if k.id in ids]:
         key.key.verify(next(s for s in n.signatures if s[:4] == key.id)[4:], n.text)
 
 # --- the rules ---
@@ -199,6 +202,7 @@ class Verifier:
     def __init__(self, directory):
         self.dir, self.place = Path(directory), "the verifier key"
         self.version, self.registry, self.custodians, self.grants, self.proposals = 0, Registry(), {}, {}, {}
+        self.warned, self.expired, self.destroyed = set(), set(), set()
         self.keys, self.entries, self.named, self.checked, self.due = [], [], [], 0, None
 
     def read(self, name):
@@ -257,13 +261,11 @@ class Verifier:
             need(handover.root == tree(self.leaves[:handover.size])[-1][0], "its root is not that of the entries up to it")
             signed_by(handover, self.keys[i], self.keys[i + 1])
             before = handover.size
-        self.place = "file checkpoint"  # when nothing came after a rotation, the head is the handover and has both signatures
-        signed_by(head, *self.keys[-2 if before == head.size and len(head.signatures) == 2 else -1:])
+        self.place = "file checkpoint"  # directly after a rotation the head is the handover, and has both signatures
+        signed_by(head, self.keys[-1], also=self.keys[:-1])
         need(self.read("verifier-key") == self.keys[-1].text.encode() + b"\n", "is not the last key")
-        for path in sorted(self.dir.glob("handovers/*")) + sorted(self.dir.glob("registry/*")):
-            allowed = [f"{i:03}" for i in range(len(self.named) - 1)] + [f"{e.version}.toml" for e in self.entries if e.act == APPLY and not e.refused]
-            self.place = f"file {path.relative_to(self.dir)}"
-            need(path.name in allowed, "does not belong to this log")
+        self.place = f"file handovers/{len(self.named) - 1:03}"
+        need(not (self.dir / self.place[5:]).exists(), "is a handover without a rotation")
 
     def done(self, number, e):
         need(e.version == self.version + (e.act == APPLY) or (e.version < self.version and e.act not in IN_FORCE), "names another registry version")
@@ -271,19 +273,29 @@ class Verifier:
             listed = whole(e.detail, lambda r: (r.one_of(1), r.list(lambda: (r.text(), r.lp())))[1])
             self.custodians = {tuple(name.split("/")): key for name, key in listed}
             need(listed == sorted(listed) and len(listed) == len(self.custodians), "the custodians are not sorted")
-        elif e.act in EFFECTS and (e.act != DESTROY or any(e.who) or e.detail):  # otherwise a retention that ended
+        elif e.act in EFFECTS:
             self.effect(e)
+        elif e.act in (WARNING, EXPIRE):  # step 5.5: nobody's act
+            need(not any(e.who) and self.registry.chains.get(e.chain, {}).get("retention"), "has a caller, or no chain with a retention")
+            need(e.chain not in self.expired, "the chain was destroyed before")
+            if e.act == WARNING:
+                self.warned.add(e.chain)
+                return
+            need(e.chain in self.warned, "the chain was destroyed without a warning")
+            need(self.destroyed.isdisjoint(kid for _, kid, _ in e.keys), "names a version that was destroyed before")
+            self.expired.add(e.chain)
+            self.destroyed |= {kid for _, kid, _ in e.keys}
         elif e.act in (PROPOSE, SIGN, REJECT):
             self.proposal_step(e)
         elif e.act in (REQUEST, APPROVE, DENY, REVOKE, CONVERT, REIDENTIFY):
             self.grant_step(e)
-        elif e.act == PSEUDONYMISE:  # step 9
-            need(self.registry.member(e.who) and e.who[0] in self.registry.chains[e.chain]["sources"], "the caller is not of a source")
+        elif e.act in (PSEUDONYMISE, IMPORT):  # step 9
+            need(self.registry.member(e.who) and e.who not in self.custodians and e.who[0] in self.registry.chains[e.chain]["sources"], "the caller is not of a source")
         elif e.act == UNSEAL:
             need(len(e.detail) == 2, "a detail of another length")
         elif e.act == RESTORE:  # step 10
             size, root = whole(e.detail, lambda r: (r.one_of(1), r.int(8), r.int(8), r.take(32), r.int(8), r.take(32))[2:4])
-            need(size <= number and root == tree(self.leaves[:size])[-1][0], "the restored log is not the beginning of this one")
+            need(number - 1024 <= size <= number and root == tree(self.leaves[:size])[-1][0], "the restored log is not the beginning of this one")
             need({w for w, _, _ in e.signatures} <= self.custodians.keys() and e.signatures[0][0] != e.signatures[1][0], "not two custodians")
             for signature in e.signatures:
                 self.signature(e, "restore", signature, e.detail)
@@ -294,7 +306,7 @@ class Verifier:
         return self.registry.stewards(who[0]).get(who) or self.custodians.get(who)
 
     def group(self, who, groups):  # that of these groups for which this person can sign
-        return next((g for g in groups if (who in self.custodians if g == "" else g == who[0] and self.registry.steward(who))), None)
+        return next((g for g in groups if (who in self.custodians and not self.registry.blocked(who) if g == "" else g == who[0] and self.registry.steward(who))), None)
 
     def signature(self, e, act, signature, obj, unpinned=False):
         """Checks the signature of a person over a grant, proposal or restore; returns the key it was made with."""
@@ -305,7 +317,7 @@ class Verifier:
         uri = f"spiffe://{origin.rpartition('/')[0]}/{who[0]}/{who[1]}"
         need(names.get_values_for_type(x509.UniformResourceIdentifier) == [uri], "the certificate is of somebody else")
         begin, end = (1000 * t.timestamp() for t in (cert.not_valid_before_utc, cert.not_valid_after_utc))
-        need(begin <= e.at + 60_000 and e.at < end + 1000, "the certificate was not valid then")
+        need(begin // 1000 <= (e.at + 60_000) // 1000 and e.at // 1000 <= end // 1000, "the certificate was not valid then")
         need(act == "restore" or (who == e.who and sha(der) == e.cert), "the signer is not the caller")
         key, pinned = cert.public_key(), self.pinned(who)
         spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -321,6 +333,7 @@ class Verifier:
             p = whole(e.detail, proposal)
             p.bytes, p.digest = e.detail, sha(e.detail)
             need(e.object == p.digest and e.who == p.proposer and p.id not in self.proposals, "another digest or proposer, or an id again")
+            need(p.matter != 1 or (p.base, p.before) == (self.version, self.registry.digest), "is for another registry than the one in force")
             need(p.version == e.version, "made under another registry version")
             need(p.matter == 1 or p.groups == self.registry.groups_for(p), "others must sign")  # of a registry: when its text is known
             self.proposals[p.id] = p
@@ -354,6 +367,7 @@ class Verifier:
         else:
             need(e.object == p.digest and p.groups == self.registry.groups_for(p), "another proposal, or others must sign")
             need(p.matter == 4 or (e.chain, [k[:2] for k in e.keys]) == (p.chain, [(p.namespace, p.kid)]), "another version than the proposed one")
+            self.destroyed |= {p.kid} if e.act == DESTROY else set()
         p.open = False
 
     def grant_step(self, e):
@@ -361,7 +375,7 @@ class Verifier:
             g = whole(e.detail, grant)
             g.bytes, g.digest = e.detail, sha(e.detail)
             need(g.id not in self.grants and g.requester == e.who and g.grantee == e.who[0], "an id again, or another requester")
-            need(g.version == e.version and self.registry.member(e.who) and g.grantee in self.registry.askers(g), "the grantee may not ask for this")
+            need(g.version == e.version and self.registry.member(e.who) and e.who not in self.custodians and g.grantee in self.registry.askers(g), "the grantee may not ask for this")
             need(g.needs == self.registry.approvals(g), "the approvals needed are not those that the registry wants")
             self.grants[g.id] = g
         g = self.grants.get(e.grant)
@@ -369,28 +383,28 @@ class Verifier:
         need((e.chain, e.to, e.purpose) == (g.chain, g.to, g.purpose), "chain or purpose is not the grant's")
         if e.act in SIGNED:  # step 7
             who = e.signatures[0][0]
-            steward = self.registry.steward(who) and who not in self.custodians and who[0] in g.needs and who != g.requester
+            steward = self.registry.steward(who) and who[0] in g.needs and (e.act != APPROVE or who != g.requester)
             of_grantee = e.act == REVOKE and who[0] == g.grantee and self.registry.member(who)
-            need(steward or of_grantee, "the signer may not do this")
+            need((steward or of_grantee) and who not in self.custodians, "the signer may not do this")
+            need(e.at < g.end, "the grant is past its end")
             need(g.state == "undecided" or (e.act == REVOKE and g.state == "approved"), f"the grant is {g.state}")
-            self.signature(e, SIGNED[e.act], e.signatures[0], g.bytes, of_grantee)
+            key = self.signature(e, SIGNED[e.act], e.signatures[0], g.bytes, of_grantee)
             if e.act == APPROVE:
                 missing = g.needs.count(who[0]) - sum(a[0] == who[0] for a in g.approved)
                 need(missing > 0 and who not in g.approved, "approved twice, or nobody of this organisation is missing")
-                need(e.at < g.end and g.needs == self.registry.approvals(g), "past its end, or the registry wants other approvals now")
-                need(all(self.registry.steward(a) and a not in self.custodians for a in g.approved), "who approved before has lost the role")
-                g.approved.add(who)
+                need(g.needs == self.registry.approvals(g), "the registry wants other approvals now")
+                need(all(self.registry.steward(a) and self.pinned(a) == k for a, k in g.approved.items()), "who approved before has lost role or key")
+                g.approved[who] = key
             g.state = {DENY: "denied", REVOKE: "revoked"}.get(e.act, "approved" if len(g.approved) == len(g.needs) else "undecided")
         elif e.act != REQUEST:  # step 8
             need(g.kind == (1 if e.act == CONVERT else 2) and g.state == "approved", f"the grant is of another kind, or {g.state}")
-            need(g.start <= e.at < g.end, "before the start of the grant, or after its end")
+            need(g.start <= e.at + 60_000 and e.at < g.end, "before the start of the grant, or after its end")
             need(self.registry.member(e.who) and e.who[0] == g.grantee and e.who not in self.custodians, "the caller may not use this grant")
             need(g.counter <= e.counter <= min(g.counter + e.values, g.most), "the counter does not fit batch and grant")
-            day = e.at // 86_400_000
-            day += day + 1 in g.days
-            if e.counter > g.counter:
-                g.days[day] = g.days.get(day, 0) + e.counter - g.counter
-                need(not g.most_day or g.days[day] <= g.most_day, "more than the grant allows on one day")
+            today, more, (last, used) = e.at // 86_400_000, e.counter - g.counter, g.day
+            if more:
+                g.day = (last, used + more) if last in (today, today + 1) else (today, more)
+                need(not g.most_day or g.day[1] <= g.most_day, "more than the grant allows on one day")
             g.counter = e.counter
 
 def main():

@@ -118,7 +118,7 @@ acts! {
     RotateAuditKey = 26, "audit-key-rotate";
     /// A restored store was accepted. Detail: [`crate::restore::Restore::encode`]; signed by two custodians.
     AcceptRestore = 27, "restore";
-    /// A key version was destroyed. Detail: LP of the proposal's id, if there was one.
+    /// A key version was destroyed. Detail: LP of the proposal's id.
     DestroyVersion = 28, "version-destroy";
     /// The escrow of a key version was cut. Detail: LP of the proposal's id.
     CutEscrow = 29, "escrow-cut";

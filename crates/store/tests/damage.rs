@@ -116,10 +116,10 @@ fn a_missing_or_short_table_is_refused() {
 fn an_unknown_store_format_is_refused() {
     let (dir, store) = store_in();
     let mut commit = Commit::default();
-    commit.put(Family::Meta, layout::META_FORMAT, layout::format_value(2));
+    commit.put(Family::Meta, layout::META_FORMAT, layout::format_value(layout::STORE_FORMAT + 1));
     store.commit(commit).unwrap();
     drop(store);
-    assert!(matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("format 2")));
+    assert!(matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("format 3")));
 }
 
 #[test]

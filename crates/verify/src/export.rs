@@ -158,6 +158,7 @@ pub fn verify<F: Files>(
     let mut problems: Vec<Problem> =
         unreadable.clone().into_iter().chain(scan.wrong.take().map(Problem::Wrong)).collect();
     if unreadable.is_none() {
+        problems.extend(scan.replay.unfinished().filter(|_| problems.is_empty()).map(Problem::Wrong));
         problems.extend(scan.compare());
         problems.extend(check_keys(files, &head, anchor, &scan)?);
     }

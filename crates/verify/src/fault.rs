@@ -1,6 +1,6 @@
 //! What can be wrong with an entry.
 
-use sluis_domain::{GrantId, Identity, ProposalId, Reason};
+use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason};
 
 /// The first wrong entry.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -111,6 +111,9 @@ pub enum Fault {
     /// The restored log is not this one.
     #[error("the restore that was signed is of another log than the entries before it")]
     Restore,
+    /// A chain was destroyed of which no warning was given.
+    #[error("chain {0} came to its end without a warning before")]
+    NotWarned(ChainId),
     /// A signing key that is not one of this log, or not new.
     #[error("it does not name a new signing key of this log")]
     AuditKey,

@@ -19,6 +19,7 @@ mod grants;
 mod keys;
 mod proposals;
 mod recent;
+mod retention;
 
 /// How many entries may stand between a restored size and the entry that accepts the restore: the acts at the console.
 pub const MAX_BEFORE_RESTORE: u64 = 1024;
@@ -64,6 +65,12 @@ impl Replay {
     /// The tree of the entries so far.
     pub fn tree(&self) -> &Tree {
         &self.tree
+    }
+
+    /// What is missing if there is no further entry: an effect and the last signature for it are one commit.
+    pub fn unfinished(&self) -> Option<Wrong> {
+        let due = self.due.clone()?;
+        Some(Wrong { sequence: self.state.entries, fault: Fault::EffectMissing(due) })
     }
 
     /// The next entry, with its number and its canonical bytes.
@@ -119,7 +126,9 @@ impl Replay {
         let right = match entry.act {
             Act::ApplyRegistry if done => entry.registry_version == in_force + 1,
             // Commits of these expect the registry to be the one they were decided under.
-            Act::Pseudonymise | Act::Convert | Act::Reidentify if done => entry.registry_version == in_force,
+            Act::Pseudonymise | Act::Import | Act::Convert | Act::Reidentify if done => {
+                entry.registry_version == in_force
+            }
             act if done && is_governed(act) => entry.registry_version == in_force,
             // Anything else may have begun under an earlier one.
             _ => entry.registry_version <= in_force,
@@ -144,7 +153,7 @@ impl Replay {
             Act::DenyGrant => grants::deny(state, entry),
             Act::RevokeGrant => grants::revoke(state, entry),
             Act::Convert | Act::Reidentify => grants::charge(state, entry),
-            Act::Pseudonymise => submit(state, entry),
+            Act::Pseudonymise | Act::Import => submit(state, entry),
             Act::Propose => proposals::propose(state, entry),
             Act::SignProposal => {
                 self.due = proposals::sign(state, entry)?;
@@ -153,6 +162,8 @@ impl Replay {
             Act::RejectProposal => proposals::reject(state, entry),
             Act::ApplyRegistry => proposals::apply_registry(state, entry, due, registries),
             Act::DestroyVersion | Act::CutEscrow | Act::OptOut => proposals::take_effect(state, entry, due),
+            Act::WarnRetention => retention::warn(state, entry),
+            Act::ExpireChain => retention::expire(state, entry),
             _ => Ok(()),
         }
     }
@@ -203,8 +214,6 @@ fn texts<const N: usize>(entry: &Entry) -> Result<[String; N], Fault> {
 fn submit(state: &State, entry: &Entry) -> Result<(), Fault> {
     let actor = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
     let chain = entry.chain.as_ref().and_then(|id| state.registry.chain(id)).ok_or(Fault::Field("chain"))?;
-    if !state.is_member(actor) {
-        return Err(Fault::NotAllowed(Reason::NotAMember));
-    }
+    grants::check_party(state, actor)?;
     if chain.is_source(&actor.organisation) { Ok(()) } else { Err(Fault::NotAllowed(Reason::NotASource)) }
 }

@@ -23,6 +23,8 @@ pub struct State {
     pub(crate) grants: BTreeMap<GrantId, GrantState>,
     pub(crate) proposals: BTreeMap<ProposalId, proposal::Record>,
     pub(crate) versions: BTreeMap<Kid, VersionState>,
+    /// Chains of which a warning was given that they are past their retention.
+    pub(crate) warned: BTreeSet<ChainId>,
     /// Chains that were destroyed after their retention.
     pub(crate) expired: BTreeSet<ChainId>,
     pub(crate) opt_outs: u64,
@@ -108,6 +110,7 @@ impl State {
             grants: BTreeMap::new(),
             proposals: BTreeMap::new(),
             versions: BTreeMap::new(),
+            warned: BTreeSet::new(),
             expired: BTreeSet::new(),
             opt_outs: 0,
             restores: 0,
@@ -218,6 +221,11 @@ impl State {
         }
     }
 
+    /// Whether somebody who signed as one of these still is one, with the key that they signed with.
+    pub(crate) fn still_stands(&self, who: &Identity, among: &Signers, signed: &Signed) -> bool {
+        self.is_one_of(who, among) && self.pinned(who).is_some_and(|key| key.spki() == signed.certificate)
+    }
+
     /// Whether somebody is a member who is not blocked.
     pub(crate) fn is_member(&self, who: &Identity) -> bool {
         self.registry.organisation(&who.organisation).is_some_and(|of| of.is_member(&who.member))
@@ -229,7 +237,7 @@ impl State {
     }
 }
 
-/// In the place of signatures that were verified: only who signed is kept.
-pub(crate) fn verified() -> Signed {
-    Signed { signature: Vec::new(), certificate: Vec::new() }
+/// In the place of a signature that was verified: only the key that it was made with is kept, where that matters later.
+pub(crate) fn verified(key: Option<&PublicKey>) -> Signed {
+    Signed { signature: Vec::new(), certificate: key.map_or_else(Vec::new, |key| key.spki().to_vec()) }
 }

@@ -179,8 +179,9 @@ impl Copy {
         while self.tree.size() < size {
             let next = self.tree.size();
             let page = read_page(client, next, false).await?;
-            for entry in page.entries {
-                if entry.sequence != self.tree.size() {
+            // A page may go on past the signed head.
+            for (sequence, entry) in (next..).zip(page.entries) {
+                if entry.sequence != sequence {
                     return Err(ClientError::Protocol("entries that do not follow each other").into());
                 }
                 if self.tree.size() < size {

@@ -36,6 +36,8 @@ pub(super) struct Gather {
 struct GrantBook {
     record: Record,
     used: u64,
+    /// Whether any entry about it concerns the organisation.
+    concerns: bool,
     touched: bool,
     in_period: Amount,
 }
@@ -77,20 +79,19 @@ impl Gather {
         if entry.at >= self.period.1.end() {
             return;
         }
-        if entry.act == Act::AcceptRestore && entry.outcome == Outcome::Done {
-            self.restored(entry);
-        }
-        if !self.concerns(entry) {
-            return;
-        }
-        let inside = entry.at >= self.period.0.start();
-        self.entries += u64::from(inside);
+        // What became of grants and proposals is also said by entries of others.
+        let concerns = self.concerns(entry);
+        let counts = concerns && entry.at >= self.period.0.start();
+        self.entries += u64::from(counts);
         match entry.outcome {
-            Outcome::Refused(reason) if inside => self.refused(entry, reason),
+            Outcome::Refused(reason) if counts => self.refused(entry, reason),
             Outcome::Refused(_) => {}
-            Outcome::Done => self.done(entry, inside),
+            Outcome::Done => {
+                self.keys.take(entry, concerns);
+                self.done(entry, counts, concerns);
+            }
         }
-        if inside && is_custody(entry.act) {
+        if counts && is_custody(entry.act) {
             self.custody.push(custody(entry));
         }
     }
@@ -104,13 +105,19 @@ impl Gather {
             || [&entry.chain, &entry.to_chain].into_iter().flatten().any(|chain| self.owned.contains(chain))
     }
 
-    fn done(&mut self, entry: &Entry, inside: bool) {
-        self.keys.take(entry);
+    /// `counts`: it concerns the organisation and is of the period.
+    fn done(&mut self, entry: &Entry, counts: bool, concerns: bool) {
+        if let Some(book) = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id)) {
+            book.concerns |= concerns;
+            book.touched |= counts;
+        }
         match entry.act {
-            Act::Pseudonymise | Act::Convert | Act::Reidentify | Act::Import => self.batch(entry, inside),
-            Act::RequestGrant | Act::ApproveGrant | Act::DenyGrant | Act::RevokeGrant => self.grant(entry, inside),
-            Act::Propose | Act::SignProposal | Act::RejectProposal => self.proposal(entry, inside),
+            Act::Pseudonymise | Act::Convert | Act::Reidentify | Act::Import => self.batch(entry, counts),
+            Act::RequestGrant => self.request(entry, counts, concerns),
+            Act::ApproveGrant | Act::DenyGrant | Act::RevokeGrant => self.grant(entry),
+            Act::Propose | Act::SignProposal | Act::RejectProposal => self.proposal(entry, counts),
             Act::ApplyRegistry | Act::CutEscrow | Act::OptOut | Act::DestroyVersion => self.effect(entry),
+            Act::AcceptRestore => self.restored(entry),
             _ => {}
         }
     }
@@ -129,15 +136,14 @@ impl Gather {
         }
     }
 
-    fn batch(&mut self, entry: &Entry, inside: bool) {
+    fn batch(&mut self, entry: &Entry, counts: bool) {
         if let Some(book) = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id)) {
             book.used = book.used.max(entry.counter);
-            if inside {
-                book.touched = true;
+            if counts {
                 add(&mut book.in_period, entry);
             }
         }
-        if !inside {
+        if !counts {
             return;
         }
         let act = entry.act.as_str();
@@ -151,18 +157,16 @@ impl Gather {
         add(self.months.entry((month(entry.at), act)).or_default(), entry);
     }
 
-    fn grant(&mut self, entry: &Entry, inside: bool) {
-        let Some(id) = &entry.grant else { return };
-        if entry.act == Act::RequestGrant {
-            if let Ok(grant) = Grant::decode(&entry.detail) {
-                let book =
-                    GrantBook { record: Record::new(grant), used: 0, touched: inside, in_period: Amount::default() };
-                self.grants.insert(id.clone(), book);
-            }
-            return;
+    fn request(&mut self, entry: &Entry, touched: bool, concerns: bool) {
+        if let (Some(id), Ok(grant)) = (&entry.grant, Grant::decode(&entry.detail)) {
+            let (record, in_period) = (Record::new(grant), Amount::default());
+            self.grants.insert(id.clone(), GrantBook { record, used: 0, concerns, touched, in_period });
         }
-        let (Some(book), Some(by)) = (self.grants.get_mut(id), &entry.actor) else { return };
-        book.touched |= inside;
+    }
+
+    fn grant(&mut self, entry: &Entry) {
+        let book = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id));
+        let (Some(book), Some(by)) = (book, &entry.actor) else { return };
         let ended = |how| Some(Ended { how, by: by.clone(), at: entry.at, signed: None });
         match entry.act {
             Act::ApproveGrant => book.record.approvals.push(Approval {
@@ -176,15 +180,15 @@ impl Gather {
         }
     }
 
-    fn proposal(&mut self, entry: &Entry, inside: bool) {
+    fn proposal(&mut self, entry: &Entry, counts: bool) {
         let Some(digest) = entry.object_digest else { return };
         if entry.act == Act::Propose {
             if let Ok(proposal) = Proposal::decode(&entry.detail) {
                 let (row, at, not_after) = (proposed(&proposal), proposal.at, proposal.not_after);
-                self.proposals.insert(digest, ProposalBook { row, at, not_after, touched: inside });
+                self.proposals.insert(digest, ProposalBook { row, at, not_after, touched: counts });
             }
         } else if let Some(book) = self.proposals.get_mut(&digest) {
-            book.touched |= inside;
+            book.touched |= counts;
             match entry.act {
                 Act::SignProposal => book.row.signed_by.push(who(entry)),
                 _ => book.row.outcome = format!("rejected by {}", who(entry)),
@@ -320,11 +324,11 @@ fn custody(entry: &Entry) -> CustodyAct {
     }
 }
 
-/// A grant that was touched in the period or is open at its end; `None` for others.
+/// A grant of the organisation that was touched in the period or is open at its end; `None` for others.
 fn grant_use(book: &GrantBook, end: Timestamp) -> Option<GrantUse> {
     let (grant, state) = (&book.record.grant, book.record.state(end, book.used));
     let open = matches!(state, State::Requested | State::Approved);
-    (open || book.touched).then(|| GrantUse {
+    (book.concerns && (open || book.touched)).then(|| GrantUse {
         grant: grant.id.to_string(),
         kind: match &grant.terms.kind {
             Kind::Convert { from, to, .. } => format!("convert {} -> {}", from.0, to.0),

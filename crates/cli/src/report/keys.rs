@@ -17,23 +17,25 @@ struct Book {
     /// a conversion names two chains.
     chains: Option<BTreeSet<ChainId>>,
     line: String,
+    concerns: bool,
     first: Timestamp,
     last_used: Option<Timestamp>,
     ended: &'static str,
 }
 
 impl Keys {
-    /// An entry of an act that was done.
-    pub(super) fn take(&mut self, entry: &Entry) {
+    /// An entry of an act that was done, and whether it concerns whom the report is about.
+    pub(super) fn take(&mut self, entry: &Entry, concerns: bool) {
         for used in &entry.keys {
             let line = used.namespace.as_ref().map_or_else(|| "encrypted elements".to_owned(), ToString::to_string);
-            let new = Book { chains: None, line, first: entry.at, last_used: None, ended: "" };
+            let new = Book { chains: None, line, concerns, first: entry.at, last_used: None, ended: "" };
             let book = self.0.entry(used.kid).or_insert(new);
+            book.concerns |= concerns;
             match entry.act {
                 Act::DisableVersion => book.ended = "disabled",
                 Act::DestroyVersion | Act::ExpireChain => book.ended = "destroyed",
                 Act::CutEscrow => book.ended = "escrow cut",
-                _ if used.values > 0 => book.last_used = Some(entry.at),
+                _ if concerns && used.values > 0 => book.last_used = Some(entry.at),
                 _ => {}
             }
             let named: BTreeSet<_> = [&entry.chain, &entry.to_chain].into_iter().flatten().cloned().collect();
@@ -69,7 +71,7 @@ impl Keys {
             last_used: book.last_used.map_or_else(String::new, |at| at.to_string()),
             ended: book.ended.to_owned(),
         };
-        self.0.into_iter().map(version).collect()
+        self.0.into_iter().filter(|(_, book)| book.concerns).map(version).collect()
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
 
     fn chains(entries: &[Entry]) -> Vec<String> {
         let mut keys = Keys::default();
-        entries.iter().for_each(|entry| keys.take(entry));
+        entries.iter().for_each(|entry| keys.take(entry, true));
         keys.finish(Timestamp::MAX).into_iter().map(|version| version.chain).collect()
     }
 
@@ -120,7 +122,7 @@ mod tests {
         let used = entry(Act::Pseudonymise, &["a"], &[(1, 5)]);
         let converted = entry(Act::Convert, &["a", "b"], &[(1, 4), (2, 4)]);
         assert_eq!(chains(&[new.clone(), used.clone(), converted.clone()]), ["a", "b", ""]);
-        assert_eq!(chains(&[converted.clone()]), ["a or b", "a or b"]);
+        assert_eq!(chains(std::slice::from_ref(&converted)), ["a or b", "a or b"]);
         assert_eq!(chains(&[converted.clone(), entry(Act::RotateChain, &["b"], &[(2, 0)]), converted]), ["a", "b"]);
         // Two versions were read, and one of them was not seen before.
         let both = entry(Act::Convert, &["a", "b"], &[(1, 4), (2, 2), (3, 6)]);

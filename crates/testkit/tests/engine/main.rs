@@ -10,6 +10,7 @@ mod model;
 mod office;
 mod order;
 mod quotas;
+mod signed;
 
 use std::sync::Barrier;
 

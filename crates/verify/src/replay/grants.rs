@@ -2,7 +2,7 @@
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Entry;
-use sluis_domain::grant::{Grant, Kind, Record};
+use sluis_domain::grant::{Approval, Grant, Kind, Record};
 use sluis_domain::registry::{Chain, LinkMode, Registry, Signers, Treatment};
 use sluis_domain::statement::Deed;
 use sluis_domain::{ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp};
@@ -53,11 +53,15 @@ pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         Some(steward),
     )?;
     check_requirements(state, &record.grant)?;
-    let stands = |steward: &Identity| state.is_one_of(steward, &Signers::StewardsOf(steward.organisation.clone()));
-    if !record.approvals.iter().all(|approval| stands(&approval.steward)) {
+    let stands = |approval: &Approval| {
+        let among = Signers::StewardsOf(approval.steward.organisation.clone());
+        state.still_stands(&approval.steward, &among, &approval.signed)
+    };
+    if !record.approvals.iter().all(stands) {
         return Err(Fault::NotAllowed(Reason::GrantStale));
     }
-    let next = record.approve(signer, entry.at, entry.registry_version, verified()).map_err(Fault::NotAllowed)?;
+    let next =
+        record.approve(signer, entry.at, entry.registry_version, verified(Some(steward))).map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
@@ -73,7 +77,7 @@ pub(super) fn deny(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         (signer, signed),
         Some(steward),
     )?;
-    let next = record.deny(signer, entry.at, verified()).map_err(Fault::NotAllowed)?;
+    let next = record.deny(signer, entry.at, verified(None)).map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
@@ -92,7 +96,7 @@ pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         None if own => check(&said, entry.at, (signer, signed), None)?,
         _ => return Err(wrong(signer, SignerFault::NotEntitled)),
     }
-    let next = record.revoke(signer, entry.at, verified()).map_err(Fault::NotAllowed)?;
+    let next = record.revoke(signer, entry.at, verified(None)).map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
@@ -176,8 +180,8 @@ fn pinned_steward<'a>(state: &'a State, grant: &Grant, who: &Identity) -> Option
     state.registry.key(who).filter(|_| entitled)
 }
 
-/// Requests and uses are by members who are no custodians.
-fn check_party(state: &State, who: &Identity) -> Result<(), Fault> {
+/// Requests, uses and batches of sources are by members who are no custodians.
+pub(super) fn check_party(state: &State, who: &Identity) -> Result<(), Fault> {
     if state.is_custodian(who) {
         Err(Fault::NotAllowed(Reason::CustodianMayNot))
     } else if !state.is_member(who) {

@@ -60,7 +60,7 @@ pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<ProposalId
     let key = state.pinned(signer).ok_or_else(|| wrong(signer, SignerFault::NotPinned))?;
     let said = Said { deed: Deed::SignProposal, origin: &state.origin, object: &record.proposal.encode() };
     check(&said, entry.at, (signer, signed), Some(key))?;
-    let signature = Signature { signer: signer.clone(), among, at: entry.at, signed: verified() };
+    let signature = Signature { signer: signer.clone(), among, at: entry.at, signed: verified(Some(key)) };
     let next = record.sign(signature, entry.at).map_err(Fault::NotAllowed)?;
     let due = next.missing().is_empty().then(|| next.proposal.id.clone());
     state.signatures += 1;
@@ -129,9 +129,6 @@ pub(super) fn apply_registry(
 
 /// Any other effect.
 pub(super) fn take_effect(state: &mut State, entry: &Entry, due: Option<&ProposalId>) -> Result<(), Fault> {
-    if due.is_none() && by_itself(state, entry) {
-        return Ok(());
-    }
     let record = effective(state, entry, due)?;
     if entry.object_digest != Some(sha256(&record.proposal.encode())) {
         return Err(Fault::Digest);
@@ -139,12 +136,13 @@ pub(super) fn take_effect(state: &mut State, entry: &Entry, due: Option<&Proposa
     if !needs_what_it_takes(state, &record.proposal) {
         return Err(Fault::NotAllowed(Reason::ProposalStale));
     }
-    let kid = match &record.proposal.matter {
-        Matter::DestroyVersion { kid, .. } | Matter::CutEscrow { kid, .. } => Some(*kid),
-        Matter::Registry { .. } | Matter::Erase { .. } => None,
-    };
-    if kid.is_some_and(|kid| entry.keys.iter().any(|used| used.kid != kid)) {
-        return Err(Fault::Field("key version"));
+    if let Matter::DestroyVersion { kid, chain, .. } | Matter::CutEscrow { kid, chain, .. } = &record.proposal.matter {
+        if entry.chain.as_ref() != Some(chain) {
+            return Err(Fault::Field("chain"));
+        }
+        if !matches!(entry.keys.as_slice(), [used] if used.kid == *kid) {
+            return Err(Fault::Field("key version"));
+        }
     }
     state.opt_outs += u64::from(entry.act == Act::OptOut);
     end(state, &record, entry)
@@ -180,13 +178,6 @@ fn signers_for(registry: &Registry, organisation: &OrganisationId, count: u8) ->
     }
 }
 
-/// What the daemon does without a proposal: it destroys versions of chains past their retention.
-fn by_itself(state: &State, entry: &Entry) -> bool {
-    let retained =
-        entry.chain.as_ref().and_then(|id| state.registry.chain(id)).is_some_and(|c| c.retention().is_some());
-    entry.act == Act::DestroyVersion && entry.actor.is_none() && entry.detail.is_empty() && retained
-}
-
 /// The proposal whose last signature is the entry before, and which this entry puts into effect.
 fn effective(state: &State, entry: &Entry, due: Option<&ProposalId>) -> Result<Record, Fault> {
     let due = due.ok_or(Fault::NotSigned)?;
@@ -195,8 +186,9 @@ fn effective(state: &State, entry: &Entry, due: Option<&ProposalId>) -> Result<R
     if id != due.as_str() || effect_of(state, due) != Some(entry.act) {
         return Err(Fault::NotSigned);
     }
-    // Nobody who lost their standing since they signed counts.
-    let lost = record.signatures.iter().find(|signature| !state.is_one_of(&signature.signer, &signature.among));
+    // Nobody who lost their standing or their key since they signed counts.
+    let stands = |by: &Signature| state.still_stands(&by.signer, &by.among, &by.signed);
+    let lost = record.signatures.iter().find(|signature| !stands(signature));
     match lost {
         Some(signature) => Err(wrong(&signature.signer, SignerFault::NotEntitled)),
         None => Ok(record.clone()),

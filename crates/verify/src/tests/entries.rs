@@ -1,15 +1,16 @@
 //! The rules of entries: a good log passes, and each broken rule is found at its entry.
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::audit::{Act, Entry, Outcome};
+use sluis_domain::audit::{Act, Entry, KeyUse, Outcome};
 use sluis_domain::codec::Writer;
+use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{End, Grant, State as GrantStanding};
 use sluis_domain::proposal::State as ProposalStanding;
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::Deed;
-use sluis_domain::{Reason, Timestamp};
+use sluis_domain::{Identity, Kid, Reason, Timestamp};
 
-use super::forge::{Forge, ORIGIN, Person, story};
+use super::forge::{Forge, ORIGIN, Person, rekeyed, story};
 use crate::{Fault, Replay, SignerFault, Wrong};
 
 fn replay(log: &Forge) -> Result<Replay, Wrong> {
@@ -460,4 +461,106 @@ fn a_signing_key_is_new_and_of_this_log() {
     assert_eq!(changed(Act::RotateAuditKey, 0, old), Fault::AuditKey);
     assert_eq!(changed(Act::RotateAuditKey, 0, |_, e| e.detail.clear()), Fault::Detail("audit-key-rotate"));
     assert_eq!(changed(Act::Custodians, 0, |_, e| e.detail.push(0)), Fault::Detail("custodians"));
+}
+
+/// The story, and the end of a chain: `b` has a retention, `a` has none.
+fn ended(change: impl FnOnce(&mut Entry, &mut Entry)) -> Result<Replay, Wrong> {
+    let mut log = story();
+    let mut warning = log.entry(Act::WarnRetention, None);
+    warning.chain = "b".parse().ok();
+    let mut end = log.entry(Act::ExpireChain, None);
+    end.chain.clone_from(&warning.chain);
+    end.keys = vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(5).expect("not zero"), values: 0 }];
+    change(&mut warning, &mut end);
+    log.entries.extend([warning, end]);
+    replay(&log)
+}
+
+#[test]
+fn a_retention_ends_with_a_warning_and_without_anybody() {
+    let etl: Identity = "clinic/etl".parse().expect("organisation/member");
+    ended(|_, _| {}).expect("it was warned of");
+    let fault = |change: fn(&mut Entry, &mut Entry)| ended(change).map(drop).expect_err("it is wrong now").fault;
+    let b = || "b".parse().expect("an id");
+    assert_eq!(fault(|warning, _| warning.act = Act::CreateBackup), Fault::NotWarned(b()));
+    assert_eq!(fault(|warning, _| warning.chain = "a".parse().ok()), Fault::Field("chain"), "it has no retention");
+    assert_eq!(fault(|_, end| end.chain = "a".parse().ok()), Fault::Field("chain"), "it has no retention");
+    assert_eq!(fault(|_, end| end.chain = "c".parse().ok()), Fault::Field("chain"), "there is none");
+    assert_eq!(fault(|_, end| end.detail = vec![0]), Fault::Detail("chain-expire"));
+    let wrong = ended(|_, end| {
+        end.actor = Some(etl);
+        end.fingerprint = [7; 32];
+    });
+    assert_eq!(wrong.map(drop).expect_err("nobody ends a chain").fault, Fault::Field("caller"));
+    let again = |warning: &mut Entry, end: &mut Entry| warning.clone_from(end);
+    assert_eq!(fault(again), Fault::NotWarned(b()));
+}
+
+#[test]
+fn a_version_is_never_destroyed_without_a_proposal() {
+    let alone = ended(|_, end| end.act = Act::DestroyVersion).map(drop).expect_err("nobody signed it");
+    assert_eq!(alone.fault, Fault::NotSigned);
+}
+
+#[test]
+fn a_chain_is_destroyed_once() {
+    let mut log = story();
+    for act in [Act::WarnRetention, Act::ExpireChain, Act::WarnRetention] {
+        let mut entry = log.entry(act, None);
+        entry.chain = "b".parse().ok();
+        log.entries.push(entry);
+    }
+    let wrong = replay(&log).expect_err("it is destroyed");
+    assert_eq!(wrong.fault, Fault::NotAllowed(Reason::ChainDestroyed));
+}
+
+#[test]
+fn an_import_is_a_batch_of_a_source() {
+    let import = |who: &'static str| {
+        changed(Act::Pseudonymise, 0, |log, entry| {
+            entry.act = Act::Import;
+            entry.actor = Some(log.person(who).identity.clone());
+        })
+    };
+    assert_eq!(import("uni/etl"), Fault::NotAllowed(Reason::NotASource));
+    assert_eq!(import("c/anna"), Fault::NotAllowed(Reason::CustodianMayNot));
+    let mut log = story();
+    let at = log.find(Act::Pseudonymise, 0);
+    log.entries[at].act = Act::Import;
+    log.entries.truncate(at + 1);
+    replay(&log).expect("by a source");
+    log.entries[at].registry_version = 0;
+    let fault = replay(&log).expect_err("of another version").fault;
+    assert_eq!(fault, Fault::RegistryVersion { named: 0, in_force: 1 });
+}
+
+#[test]
+fn a_signature_counts_while_its_key_is_pinned() {
+    let mut log = story();
+    let at = log.find(Act::SignProposal, 0);
+    let mut named = log.entries[log.find(Act::Custodians, 0)].clone();
+    let custodian = |person: &Person| Custodian { identity: person.identity.clone(), key: person.key() };
+    let others = [custodian(&Person::new("c/anna", 2035)), custodian(log.person("c/bert2"))];
+    named.detail = custodian::encode(&others);
+    log.entries.insert(at + 1, named);
+    let wrong = replay(&log).expect_err("anna has another key now");
+    assert_eq!(wrong.sequence, log.find(Act::ApplyRegistry, 0) as u64);
+    assert_eq!(signer_fault(wrong.fault), SignerFault::NotEntitled);
+}
+
+#[test]
+fn an_approval_with_a_key_that_was_given_up_does_not_count() {
+    let log = rekeyed();
+    let wrong = replay(&log).expect_err("the first approval is void");
+    assert_eq!((wrong.sequence, wrong.fault), (log.entries.len() as u64 - 1, Fault::NotAllowed(Reason::GrantStale)));
+}
+
+#[test]
+fn a_log_does_not_end_between_the_last_signature_and_its_effect() {
+    let mut log = story();
+    log.entries.truncate(log.find(Act::OptOut, 0));
+    let replay = replay(&log).expect("nothing is wrong with the entries");
+    let missing = replay.unfinished().expect("the effect is");
+    assert_eq!(missing.sequence, log.entries.len() as u64);
+    assert!(matches!(missing.fault, Fault::EffectMissing(_)), "{missing}");
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use sluis_domain::audit::{Act, Entry};
 use sluis_tlog::{Bundle, VerifierKey, encode_bundle};
 
-use super::forge::{Export, Forge, story};
+use super::forge::{Export, Forge, rekeyed, story};
 use crate::export::{Checked, Problem, verify};
 
 /// Making keys takes a while.
@@ -191,7 +191,7 @@ fn the_second_implementation_agrees() {
         let output = std::process::Command::new(&python).arg(script).arg(&place).arg(key.to_string()).output();
         let output = output.expect("runs");
         std::fs::remove_dir_all(&place).expect("removed");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!said.contains("Traceback"), "{said}");
         if output.status.success() { Ok(()) } else { Err(said) }
     };
@@ -211,4 +211,15 @@ fn the_second_implementation_agrees() {
     log.entries[at].counter = 12;
     let said = accepts(&log.export(), &log.verifier_key(0)).expect_err("a counter is wrong");
     assert!(said.contains(&format!("entry {at}:")), "{said}");
+    let mut log = story();
+    for act in [Act::WarnRetention, Act::ExpireChain] {
+        let mut entry = log.entry(act, None);
+        entry.chain = "b".parse().ok();
+        log.entries.push(entry);
+    }
+    accepts(&log.export(), &log.verifier_key(0)).expect("a retention ended");
+    let warning = log.entries.len() - 2;
+    log.entries.remove(warning);
+    assert!(accepts(&log.export(), &log.verifier_key(0)).is_err(), "without a warning");
+    assert!(accepts(&rekeyed().export(), &log.verifier_key(0)).is_err(), "an approval with a key that was given up");
 }

@@ -113,7 +113,7 @@ impl Forge {
         all.iter().filter(of_act).nth(nth).expect("the story has it").0
     }
 
-    fn entry(&self, act: Act, actor: Option<&str>) -> Entry {
+    pub(super) fn entry(&self, act: Act, actor: Option<&str>) -> Entry {
         let at = Timestamp::from_millis(START + 1000 * self.entries.len() as u64).expect("small");
         let mut entry = Entry::new(at, act, self.registries.len() as u64 - 1);
         if let Some(person) = actor.map(|name| &self.people[name]) {
@@ -244,7 +244,8 @@ impl Forge {
              stewards = [\"s4\", \"s5\"]\n{keys}\
              [[namespace]]\nid = \"n\"\nidentifier = \"opaque\"\ninput = \"plain\"\n\
              [[chain]]\nid = \"a\"\nowner = \"uni\"\nsources = [\"clinic\"]\nrecipients = [{recipients}]\n{element}\
-             [[chain]]\nid = \"b\"\nowner = \"clinic\"\nsources = [\"clinic\"]\nrecipients = [\"clinic\"]\n{element}"
+             [[chain]]\nid = \"b\"\nowner = \"clinic\"\nsources = [\"clinic\"]\nrecipients = [\"clinic\"]\n\
+             retention = \"10y\"\n{element}"
         )
     }
 
@@ -396,5 +397,22 @@ pub(super) fn story() -> Forge {
     restored.signatures =
         ["c/anna", "c/bert2"].map(|name| log.person(name).sign(Deed::AcceptRestore, &restore.encode())).into();
     log.push(restored);
+    log
+}
+
+/// The story, and then a steward gets another key between two approvals of a grant.
+pub(super) fn rekeyed() -> Forge {
+    let mut log = story();
+    // The restore would end what follows.
+    log.entries.pop();
+    log.request("g-4", "uni/etl", convert(), &["clinic", "uni"]);
+    log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-4", "uni/s1");
+    let (old, new) = (log.person("uni/s1").key().to_string(), Person::new("uni/s1", 2035).key().to_string());
+    let text = log.registries.last().expect("the story has some").replace(&old, &new);
+    log.propose_registry("p-5", "c/anna", &text, &[stewards("uni")]);
+    log.say(Act::SignProposal, Deed::SignProposal, "p-5", "uni/s2");
+    log.say(Act::SignProposal, Deed::SignProposal, "p-5", "uni/s3");
+    log.apply_registry("p-5", "uni/s3", text);
+    log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-4", "clinic/s4");
     log
 }

@@ -145,7 +145,7 @@ impl Walk<'_> {
         let range = self.at..self.at + bytes;
         self.at = range.end;
         self.fields.push((name, range.clone()));
-        self.entry[range].iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+        self.entry[range].iter().fold(0, |number, byte| (number << 8) | usize::from(*byte))
     }
 
     fn lp(&mut self, name: &'static str) {

@@ -189,6 +189,9 @@ fn moved_entries(copy: &Copy, key: &str) {
     shorter.problems(key);
 }
 
+/// Something that is done to a copy.
+type Change<'a> = &'a dyn Fn(&mut Copy);
+
 /// The same with `sluis audit verify`, and with the program that follows the documentation alone, where `SLUIS_PYTHON`
 /// names something that runs it (`make test` does).
 fn outsiders_agree(scene: &Scene, copy: &Copy, key: &str) {
@@ -196,11 +199,11 @@ fn outsiders_agree(scene: &Scene, copy: &Copy, key: &str) {
     let place = scene.file("tampered");
     let tile = Tile::in_tree(0, 1, copy.size()).expect("the second tile").to_string();
     second_implementation(&scene.file("copy"), &key_file, true);
-    let changes: [(&str, &dyn Fn(&mut Copy), &str); 10] = [
+    let changes: [(&str, Change, &str); 10] = [
         ("an entry", &|copy| copy.flip("tile/entries/000", 700), "was changed"),
         ("the last entry", &|copy| copy.flip(&tile.replace("tile/0", "tile/entries"), 300), "was changed"),
         ("a tile", &|copy| copy.flip(&tile, 33), &tile),
-        ("the tile above", &|copy| copy.flip("tile/1/000.p/1", 33 % 32), "tile/1/000.p/1"),
+        ("the tile above", &|copy| copy.flip("tile/1/000.p/1", 1), "tile/1/000.p/1"),
         ("the head", &|copy| copy.flip("checkpoint", 60), "checkpoint"),
         ("a handover", &|copy| copy.flip("handovers/000", 60), "handovers/000"),
         ("a registry", &|copy| copy.flip("registry/1.toml", 100), "registry version 1"),

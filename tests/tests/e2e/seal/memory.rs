@@ -93,13 +93,17 @@ fn found(pid: u32, needles: &[Needle]) -> Vec<String> {
 fn search(memory: &File, from: u64, to: u64, needles: &[Needle], hit: &mut [bool]) {
     const WINDOW: usize = 1 << 20;
     let mut buffer = vec![0; WINDOW + 31];
-    let mut begins = [false; 256];
-    needles.iter().for_each(|(_, needle)| begins[usize::from(needle[0])] = true);
+    let first_two = |bytes: &[u8]| usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+    let mut begins = vec![false; 1 << 16];
+    needles.iter().for_each(|(_, needle)| begins[first_two(needle)] = true);
     for at in (from..to).step_by(WINDOW) {
         let wanted = usize::try_from(to - at).map_or(buffer.len(), |left| left.min(buffer.len()));
         // What cannot be read (a guard page) holds nothing.
         let Ok(length) = memory.read_at(&mut buffer[..wanted], at) else { return };
-        for window in buffer[..length].windows(32).filter(|window| begins[usize::from(window[0])]) {
+        if buffer[..length].iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        for window in buffer[..length].windows(32).filter(|window| begins[first_two(window)]) {
             for ((_, needle), hit) in needles.iter().zip(&mut *hit) {
                 *hit |= window == needle;
             }

@@ -66,11 +66,15 @@ fn log() -> Vec<Entry> {
 }
 
 fn report(organisation: Option<&str>, owned: &[&str]) -> Report {
+    report_of(&log(), organisation, owned)
+}
+
+fn report_of(log: &[Entry], organisation: Option<&str>, owned: &[&str]) -> Report {
     let day = |text: &str| text.parse::<Day>().expect("a day");
     let owned = owned.iter().map(|id| id.parse().expect("an id")).collect();
     let organisation = organisation.and_then(|id| id.parse().ok());
     let mut gather = Gather::new(day("2026-01-01"), day("2026-02-28"), organisation, owned, at("2026-06-01T00:00:00Z"));
-    log().iter().for_each(|entry| gather.take(entry));
+    log.iter().for_each(|entry| gather.take(entry));
     gather.finish()
 }
 
@@ -104,7 +108,15 @@ fn an_organisation_sees_its_members_and_its_chains() {
     assert_eq!(report(Some("clinic"), &[]).entries, 4);
     assert_eq!(report(Some("uni"), &[]).entries, 1);
     assert_eq!(report(Some("uni"), &["a"]).entries, 5);
-    assert_eq!(report(Some("other"), &[]).entries, 0);
+    let other = report(Some("other"), &[]);
+    assert_eq!((other.entries, other.grants.len(), other.keys.len()), (0, 0, 0));
+    // Of its own grant it hears what others did.
+    let own = report(Some("uni"), &[]);
+    assert_eq!((own.grants[0].state.as_str(), own.work.len()), ("approved", 1));
+    let mut log = log();
+    log[1].actor = "clinic/s1".parse().ok();
+    let of_others = report_of(&log, Some("uni"), &[]);
+    assert_eq!((of_others.entries, of_others.grants[0].approved_by.as_slice()), (1, &["clinic/s1".to_owned()][..]));
 }
 
 #[test]

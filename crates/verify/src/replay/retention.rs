@@ -1,0 +1,42 @@
+//! The end of a chain's retention, which nobody asks for: a warning first, the end later.
+
+use sluis_domain::audit::Entry;
+use sluis_domain::{ChainId, Reason};
+
+use crate::fault::Fault;
+use crate::state::{Stage, State};
+
+/// A chain is past its retention.
+pub(super) fn warn(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let chain = retained(state, entry)?;
+    state.warned.insert(chain);
+    Ok(())
+}
+
+/// A chain that was warned of is destroyed with all its key versions.
+pub(super) fn expire(state: &State, entry: &Entry) -> Result<(), Fault> {
+    let chain = retained(state, entry)?;
+    if !state.warned.contains(&chain) {
+        return Err(Fault::NotWarned(chain));
+    }
+    let destroyed = |kid| state.version(kid).is_some_and(|version| version.stage == Stage::Destroyed);
+    if entry.keys.iter().any(|used| destroyed(used.kid)) {
+        return Err(Fault::Field("key version"));
+    }
+    Ok(())
+}
+
+/// The chain that the daemon itself names: one with a retention that is not destroyed yet.
+fn retained(state: &State, entry: &Entry) -> Result<ChainId, Fault> {
+    if entry.actor.is_some() {
+        return Err(Fault::Field("caller"));
+    }
+    if !entry.detail.is_empty() {
+        return Err(Fault::Detail(entry.act.as_str()));
+    }
+    let chain = entry.chain.as_ref().and_then(|id| state.registry.chain(id)).ok_or(Fault::Field("chain"))?;
+    if state.expired.contains(chain.id()) {
+        return Err(Fault::NotAllowed(Reason::ChainDestroyed));
+    }
+    if chain.retention().is_some() { Ok(chain.id().clone()) } else { Err(Fault::Field("chain")) }
+}
