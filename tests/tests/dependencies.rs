@@ -12,7 +12,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     ("sluis-crypto", &["tokio", "tonic", "prost", "rocksdb", "tracing", "log", "sluis-store", "sluis-keyring"]),
     ("sluis-keyring", &["tokio", "tonic", "prost", "rocksdb", "aes-gcm", "sluis-store"]),
-    ("sluis-tlog", &["tokio", "tonic", "prost", "rocksdb", "sluis-store", "sluis-keyring", "sluis-engine", "sluis-proto"]),
+    (
+        "sluis-tlog",
+        &["tokio", "tonic", "prost", "rocksdb", "sluis-store", "sluis-keyring", "sluis-engine", "sluis-proto"],
+    ),
     (
         "sluis-verify",
         &["tokio", "tonic", "prost", "rocksdb", "clap", "sluis-store", "sluis-keyring", "sluis-engine", "sluis-proto"],

@@ -3,7 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sluis_client::ClientError;
-use sluis_client::v1::{RotateAuditKeyRequest, CreateBackupRequest, ExpiringChain, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion};
+use sluis_client::v1::{
+    CreateBackupRequest, ExpiringChain, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion,
+    RotateAuditKeyRequest,
+};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};

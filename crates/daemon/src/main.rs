@@ -145,7 +145,10 @@ fn perform(command: Command) -> Result<Zeroizing<String>, CommandError> {
         Command::RotateKek { to_config, new_file, shares, configuration } => {
             let settings = locked(&configuration)?;
             let to = new_place(to_config, new_file, shares.split(), &settings)?;
-            commands::rotate_kek(&settings, &to, shares.split())
+            commands::rotate_kek(&settings, &to, shares.split(), |said| {
+                let mut out = std::io::stdout();
+                out.write_all(said.as_bytes()).and_then(|()| out.flush())
+            })
         }
         Command::Run(configuration) => {
             let settings = configuration.load()?.settings;

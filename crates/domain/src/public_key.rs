@@ -113,7 +113,9 @@ mod tests {
         for key in [p256, ed25519] {
             assert_eq!(key.to_string().parse(), Ok(key.clone()));
             let spki = key.spki();
-            assert!(PublicKey::from_spki(&spki[1..]).is_none() && PublicKey::from_spki(&[spki, &[0]].concat()).is_none());
+            assert!(
+                PublicKey::from_spki(&spki[1..]).is_none() && PublicKey::from_spki(&[spki, &[0]].concat()).is_none()
+            );
         }
         point[0] = 2;
         assert!(PublicKey::p256(&point).is_none(), "a compressed point");

@@ -72,6 +72,7 @@ reasons! {
     // Who are you?
     NoIdentity = "NO_SPIFFE_ID", Unauthenticated, "the client certificate must have exactly one URI SAN, a SPIFFE id spiffe://<trust-domain>/<organisation>/<member> of this custodian's trust domain";
     CertificateExpired = "CERTIFICATE_EXPIRED", Unauthenticated, "the client certificate has expired; renew it and connect again";
+    CertificateNotYetValid = "CERTIFICATE_NOT_YET_VALID", Unauthenticated, "the client certificate is not valid yet by the custodian's clock; one of the two clocks is wrong";
     CertificateRevoked = "CERTIFICATE_REVOKED", Unauthenticated, "the client certificate has been revoked";
     UnknownOrganisation = "UNKNOWN_ORGANISATION", PermissionDenied, "the organisation of the client certificate is not in the registry; ask the custodian to register it";
     NotAMember = "NOT_A_MEMBER", PermissionDenied, "the certificate's member is not a member of its organisation; ask the custodian to register it";

@@ -16,6 +16,8 @@ pub struct Caller {
     pub identity: Identity,
     /// SHA-256 of the certificate.
     pub fingerprint: [u8; 32],
+    /// When the certificate becomes valid.
+    pub not_before: Timestamp,
     /// When the certificate expires.
     pub not_after: Timestamp,
     /// The certificate (DER).

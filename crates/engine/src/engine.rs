@@ -63,12 +63,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`KeyringError::Exists`] if it is not empty, and those of the store.
-    pub fn initialise(
-        store: &dyn Store,
-        kek: &Kek,
-        clock: &dyn Clock,
-        settings: &Settings,
-    ) -> Result<(), EngineError> {
+    pub fn initialise(store: &dyn Store, kek: &Kek, clock: &dyn Clock, settings: &Settings) -> Result<(), EngineError> {
         if store.entries() > 0 || !store.scan(Family::Keyring, &[], 1)?.is_empty() {
             return Err(KeyringError::Exists.into());
         }
@@ -107,6 +102,9 @@ impl Engine {
         }
         let names: Vec<_> = settings.custodians.iter().map(|custodian| custodian.identity.clone()).collect();
         let registry = load_registry(&*store, &keyring, &names)?;
+        if registry.registry.keys().any(|(_, key)| settings.custodians.iter().any(|custodian| custodian.key == *key)) {
+            return Err(EngineError::SharedKey);
+        }
         let mut versions = BTreeMap::new();
         let grants = crate::grants::load(&*store, &keyring, &origin, |version| {
             history(&*store, &keyring, &mut versions, version)

@@ -37,6 +37,9 @@ pub enum EngineError {
          log was edited. Put the whole store back, or restore a backup"
     )]
     Differs(String),
+    /// One key for a custodian and a steward.
+    #[error("a key of `custodians` is pinned for a steward as well: one person must not sign on both sides")]
+    SharedKey,
     /// The log and its last signed head do not fit.
     #[error(transparent)]
     Head(#[from] HeadError),

@@ -74,7 +74,10 @@ impl Log {
             Some(_) => Err(EngineError::Corrupt("tile of the audit log")),
             None => Ok(false),
         };
-        let read = grown.read_on(store, known, |sequence, bytes| Ok(drop(replay.push(sequence, bytes, &mut text)?)));
+        let read = grown.read_on(store, known, |sequence, bytes| {
+            replay.push(sequence, bytes, &mut text)?;
+            Ok(())
+        });
         // A text that cannot be read is the cause of whatever is wrong because of it.
         unread.map_or(read, Err)?;
         let said = replay.into_state();

@@ -250,7 +250,10 @@ fn chain_of(permit: &Permit<Submit>) -> Result<&Chain, Reason> {
 fn seen(counted: &Counted, steps: &[Step], worked: &[Worked], refused: &Refused, rows: usize) -> Seen {
     let identifies = |step: &Step| matches!(step, Step::Pseudonym(_));
     let rows = if steps.iter().any(identifies) { rows } else { 0 };
-    let no_identifier = |column: usize, reason| identifies(&steps[column]) && reason != Reason::OptedOut;
+    // An import that tries out which old pseudonym is whose counts like one that tries out identifiers.
+    let no_identifier = |column: usize, reason| {
+        identifies(&steps[column]) && reason != Reason::OptedOut || reason == Reason::ImportConflict
+    };
     let links = steps.iter().zip(worked).filter_map(|(step, worked)| match (step, worked) {
         (Step::Pseudonym(line), Worked::Subjects(subjects)) => {
             Some((line.namespace.id(), subjects.of_rows.iter().flatten().map(|subject| &subject.link)))
@@ -297,11 +300,17 @@ fn plan(
 }
 
 fn line(snapshot: &Snapshot, chain: &Chain, namespace: &sluis_domain::NamespaceId) -> Result<Line, Refusal> {
-    let version = snapshot.keyring.active_line(chain.id(), namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
+    let version =
+        snapshot.keyring.active_line(chain.id(), namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
     let used = chain.namespace(namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
     Ok(Line {
         version: version.clone(),
-        namespace: snapshot.registry.registry.namespace(namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone(),
+        namespace: snapshot
+            .registry
+            .registry
+            .namespace(namespace)
+            .ok_or_else(|| no_key(&snapshot.keyring, chain))?
+            .clone(),
         link: used.link(),
         reversible: used.reversible(),
         opt_outs: snapshot.opt_outs.of(&snapshot.keyring, namespace),

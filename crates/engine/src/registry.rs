@@ -20,6 +20,9 @@ use crate::{Caller, Refusal, life};
 /// Most key versions that one registry makes: an entry names each with at most 77 bytes, and has at most 65,535.
 const MAX_NEW_VERSIONS: usize = 800;
 
+/// Most groups of people that may have to sign one change: a proposal must fit into an audit entry.
+const MAX_GROUPS: usize = 500;
+
 /// What a registry would change, and what became of it.
 #[derive(Debug)]
 pub struct Proposed {
@@ -91,6 +94,10 @@ impl Engine {
             if proposed.needs.is_empty() && present.version == 0 {
                 // An empty first registry changes nothing, and still somebody must have said so.
                 proposed.needs = vec![Requirement { signers: Signers::Custodians, count: 2, because: Vec::new() }];
+            }
+            if proposed.needs.len() > MAX_GROUPS {
+                let text = "concerns the owners of more than 500 chains; apply it in parts";
+                return Err(Refusal::field(Reason::InvalidRegistry, "chain", text));
             }
             if !dry_run && !proposed.needs.is_empty() {
                 let matter = Matter::Registry {

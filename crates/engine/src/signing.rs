@@ -7,6 +7,9 @@ use sluis_domain::{PublicKey, Reason, Signed};
 use crate::engine::Engine;
 use crate::{Caller, Refusal};
 
+/// How much later than now a signer's certificate may begin: clocks differ.
+const CLOCKS_DIFFER_MILLIS: u64 = 60_000;
+
 /// What somebody says about an object.
 pub(crate) struct Said<'a> {
     /// What.
@@ -21,7 +24,8 @@ impl Engine {
     /// The caller's signature, if it was made with the pinned key and the caller's certificate is of that key.
     ///
     /// # Errors
-    /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`], [`Reason::InvalidRequest`] for a certificate too long to keep.
+    /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`], [`Reason::CertificateNotYetValid`], [`Reason::InvalidRequest`]
+    /// for a certificate too long to keep.
     pub(crate) fn check_signature(
         &self,
         caller: &Caller,
@@ -29,6 +33,10 @@ impl Engine {
         said: &Said<'_>,
     ) -> Result<Signed, Refusal> {
         let pinned = pinned.filter(|pinned| caller.key.as_ref() == Some(pinned)).ok_or(Reason::KeyNotPinned)?;
+        // Whoever verifies the log will ask the same of the certificate.
+        if self.now().plus_millis(CLOCKS_DIFFER_MILLIS) < caller.not_before {
+            return Err(Reason::CertificateNotYetValid.into());
+        }
         if caller.certificate.len() > MAX_CERTIFICATE {
             return Err(Refusal::field(Reason::InvalidRequest, "certificate", "is longer than 8,192 bytes"));
         }

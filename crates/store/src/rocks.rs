@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rocksdb::statistics::Ticker;
-use rocksdb::{BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, Direction, FlushOptions, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, Direction, FlushOptions, IteratorMode, ReadOptions,
+    WriteBatch, WriteOptions,
+};
 use sluis_domain::port::store::{Commit, Completion, Family, Range, Row, Store, StoreError};
 use sluis_domain::{Column, ColumnBuilder};
 

@@ -54,6 +54,7 @@ pub fn caller(member: &str) -> Caller {
     Caller {
         identity: member.parse().expect("organisation/member"),
         fingerprint: fingerprint(&certificate),
+        not_before: Timestamp::default(),
         not_after: Timestamp::MAX,
         certificate,
         key: Some(public_key(member)),

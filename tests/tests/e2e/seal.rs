@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sluis_client::{Client, v1};
-use sluis_daemon::commands::{self, Split};
+use sluis_daemon::commands::{self, CommandError, Split};
+use sluis_daemon::config::{KekSource, Settings};
 use sluis_daemon::{Daemon, Running, Stopped};
 use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Family, Store};
@@ -167,6 +168,16 @@ async fn serving(pki: &Pki, endpoint: &str, wanted: bool) {
     while serves(pki, endpoint).await != wanted {
         tokio::task::yield_now().await;
     }
+}
+
+/// `sluisd rotate-kek`: all that it showed and said.
+fn rotate(settings: &Settings, to: &KekSource, split: Option<Split>) -> Result<String, CommandError> {
+    let mut shown = String::new();
+    let said = commands::rotate_kek(settings, to, split, |text| {
+        shown.push_str(text);
+        Ok(())
+    })?;
+    Ok(shown + &said)
 }
 
 /// The shares among what a command said.

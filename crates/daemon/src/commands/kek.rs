@@ -1,8 +1,8 @@
 //! Key-encryption keys: the first one, fetching the present one, and replacing it.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use sluis_domain::port::Store;
 use sluis_engine::Engine;
@@ -158,9 +158,10 @@ fn collect(
     }
 }
 
-/// Puts the keyring under a new key-encryption key in `to`, while the daemon is stopped. No pseudonym changes. The new key
-/// is made to come back from where it is, and to open the store, before this returns; otherwise the old one is in force
-/// again.
+/// Puts the keyring under a new key-encryption key in `to`, while the daemon is stopped. No pseudonym changes. `show` gets
+/// what the operator must have in hand *before* the old key opens nothing any more, shares above all: whatever stops the
+/// command after that loses nothing. The new key is made to come back from where it is, and to open the store, before this
+/// returns; otherwise the old one is in force again.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -168,6 +169,7 @@ pub fn rotate_kek(
     settings: &Settings,
     to: &KekSource,
     split: Option<Split>,
+    show: impl FnOnce(&str) -> io::Result<()>,
 ) -> Result<Zeroizing<String>, CommandError> {
     if *to == settings.kek && matches!(to, KekSource::File(_) | KekSource::Credential(_)) {
         return Err(CommandError::Usage("the new key must be in another place than the present one"));
@@ -178,13 +180,21 @@ pub fn rotate_kek(
     let open = |kek: &Kek| Engine::open(store.clone(), kek, Arc::new(SystemClock), settings.engine());
     let engine = open(&old)?;
     let new = NewKek::make(to, split, &mut said)?;
+    new.show_shares(&mut said);
+    if !new.shares.is_empty() {
+        say(
+            &mut said,
+            format_args!("They open nothing until this command says that the keyring is under the new key."),
+        );
+    }
+    show(&said).map_err(|e| CommandError::Process("the new key cannot be shown, and nothing was changed", e))?;
+    let mut said = nothing_said();
     engine.rotate_kek(&new.kek).map_err(CommandError::refused)?;
     let proven = new.come_back(to, &*store).and_then(|kek| Ok(open(&kek).map(drop)?));
     if let Err(reason) = proven {
         engine.rotate_kek(&old).map_err(CommandError::refused)?;
         return Err(CommandError::NotRotated(Box::new(reason)));
     }
-    new.show_shares(&mut said);
     say(
         &mut said,
         format_args!("The keyring is under a new key-encryption key, and was opened with it. No pseudonym changes."),

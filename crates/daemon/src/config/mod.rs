@@ -12,7 +12,10 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use settings::{AuditSettings, CrlExpiry, KekSource, Limits, LogFormat, MemoryLock, Settings, StoreSettings, TelemetrySettings, TlsSettings};
+pub use settings::{
+    AuditSettings, CrlExpiry, KekSource, Limits, LogFormat, MemoryLock, Settings, StoreSettings, TelemetrySettings,
+    TlsSettings,
+};
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -24,9 +24,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::{Call, transport_reason};
-pub(crate) use pool::{Pool, Reserved};
-pub(crate) use keeper::{OpenEngine, SealStatus};
 use keeper::Keeper;
+pub(crate) use keeper::{OpenEngine, SealStatus};
+pub(crate) use pool::{Pool, Reserved};
 use slots::Slots;
 
 use crate::config::Settings;

@@ -27,8 +27,8 @@ use super::Shared;
 use super::body::RequestBody;
 use super::rpc::Rpc;
 use crate::services::{
-    Audit, Conversion, Custody, Governance, Identities, Proposals, Pseudonymisation, Registers, Reidentification, Seals,
-    Subjects,
+    Audit, Conversion, Custody, Governance, Identities, Proposals, Pseudonymisation, Registers, Reidentification,
+    Seals, Subjects,
 };
 
 /// Largest request in bytes of services that take neither batches nor registries.

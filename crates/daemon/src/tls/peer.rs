@@ -50,10 +50,14 @@ fn caller(der: &CertificateDer<'_>, certificate: &X509Certificate<'_>, trust_dom
     });
     // Exactly one URI SAN (SPIFFE X.509-SVID, section 2): with two it is not clear who calls.
     let (uri, None) = (uris.next()?, uris.next()) else { return None };
-    let not_after = u64::try_from(certificate.validity().not_after.timestamp()).ok()?.checked_mul(1_000)?;
+    let millis = |seconds: i64| u64::try_from(seconds).ok()?.checked_mul(1_000);
+    let not_after = millis(certificate.validity().not_after.timestamp())?;
+    // One from before 1970 has long begun.
+    let not_before = millis(certificate.validity().not_before.timestamp()).unwrap_or(0);
     Some(Caller {
         identity: Identity::from_spiffe(uri, trust_domain).ok()?,
         fingerprint: sluis_engine::fingerprint(der),
+        not_before: Timestamp::from_millis(not_before).unwrap_or(Timestamp::MAX),
         not_after: Timestamp::from_millis(not_after).unwrap_or(Timestamp::MAX),
         certificate: der.as_ref().into(),
         key: PublicKey::from_spki(certificate.public_key().raw),

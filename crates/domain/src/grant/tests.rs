@@ -45,7 +45,11 @@ fn comes_alive_only_with_every_approval() {
     let half = fresh.approve(&who("a-owner/s1"), at(60), 3, signed()).expect("first");
     assert_eq!(half.usable(at(150)), Err(Reason::GrantNotApproved));
     assert_eq!(half.approve(&who("a-owner/s1"), at(61), 3, signed()), Err(Reason::AlreadyApproved));
-    assert_eq!(half.approve(&who("a-owner/s2"), at(61), 3, signed()), Err(Reason::GrantDecided), "the other owner must");
+    assert_eq!(
+        half.approve(&who("a-owner/s2"), at(61), 3, signed()),
+        Err(Reason::GrantDecided),
+        "the other owner must"
+    );
     let whole = half.approve(&who("b-owner/s1"), at(62), 3, signed()).expect("second");
     assert_eq!(whole.usable(at(99)), Err(Reason::GrantNotStarted));
     assert_eq!(whole.usable(at(100)), Ok(()));
@@ -104,7 +108,8 @@ fn canonical_bytes_are_frozen() {
 
 #[test]
 fn records_survive_the_store_and_cuts_do_not_panic() {
-    let record = Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60), 3, signed()).expect("approves");
+    let record =
+        Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60), 3, signed()).expect("approves");
     let record = record.revoke(&who("uni/etl"), at(70), signed()).expect("withdraws");
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes), Ok(record));

@@ -6,7 +6,7 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Commit, StoreError};
 use sluis_domain::restore::{Request, Restore};
 use sluis_domain::statement::Deed;
-use sluis_domain::{Identity, Reason, Signed};
+use sluis_domain::{Identity, Reason, Signed, Timestamp};
 use sluis_tlog::{Checkpoint, Note, OpenError};
 use sluis_verify::MAX_BEFORE_RESTORE;
 
@@ -23,6 +23,9 @@ pub struct RestoreSignature {
     /// Over `restore` and the canonical bytes of the [`Restore`].
     pub signature: Vec<u8>,
 }
+
+/// How long two custodians may take to sign: seven days. What they signed must not serve for another loss, later.
+const REQUEST_LIFE_MILLIS: u64 = 7 * 24 * 3600 * 1000;
 
 /// Why a restored store is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +60,9 @@ pub enum RestoreError {
     /// The request gives up another log.
     #[error("the request does not give up the log of the head file; make a new one with `sluisd restore`")]
     OtherHead,
+    /// Signatures that were given for another day.
+    #[error("the request was made at {0}, more than seven days ago; make a new one with `sluisd restore`")]
+    Old(Timestamp),
     /// There is nothing to accept.
     #[error("the store holds everything of its last signed head: nothing was lost, and the daemon can be started")]
     NotNeeded,
@@ -153,6 +159,9 @@ impl Engine {
     }
 
     fn check_restore(&self, lost: Option<&[u8]>, restore: &Restore) -> Result<(), RestoreError> {
+        if restore.at.plus_millis(REQUEST_LIFE_MILLIS) < self.now() {
+            return Err(RestoreError::Old(restore.at));
+        }
         let lost = lost.map(|lost| self.lost_head(lost)).transpose()?;
         let grown = self.extended()?;
         if let Some(lost) = lost {

@@ -144,7 +144,13 @@ mod tests {
 
     #[test]
     fn stored_bytes_are_frozen() {
-        let day = Day { number: 0x0102, rows: 3, rejected: 2, key: [9; 16], subjects: [(namespace("n"), Sketch::Exact(vec![7]))].into() };
+        let day = Day {
+            number: 0x0102,
+            rows: 3,
+            rejected: 2,
+            key: [9; 16],
+            subjects: [(namespace("n"), Sketch::Exact(vec![7]))].into(),
+        };
         let expected = [
             &b"\x01\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02"[..],
             &[9; 16],

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use sluis_crypto::{Secret, kdf, wrap};
-use sluis_daemon::commands::{self, Split};
+use sluis_daemon::commands::Split;
 use sluis_daemon::config::KekSource;
 use sluis_domain::port::{Family, Store};
 use sluis_store::{Options, RocksStore};
@@ -167,7 +167,7 @@ async fn keys_from_a_file_are_gone_after_a_seal() {
 async fn keys_from_shares_are_gone_after_a_seal() {
     let rotated = |directory: &Path| {
         let split = Split { shares: 3, threshold: 2 };
-        let said = commands::rotate_kek(&world::settings(directory), &KekSource::Shares, Some(split)).expect("rotated");
+        let said = super::rotate(&world::settings(directory), &KekSource::Shares, Some(split)).expect("rotated");
         use_shares(directory);
         let shares = printed(&said)[..2].to_vec();
         (Secret::from_slice(&combine(&point(&shares[0]), &point(&shares[1]))).expect("32 bytes"), shares)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluis_daemon::commands::{self, CommandError, Split};
+use sluis_daemon::commands::{CommandError, Split};
 use sluis_daemon::config::KekSource;
 use sluis_daemon::{Daemon, KekFault, StartError};
 use sluis_domain::audit::Act;
@@ -24,11 +24,11 @@ async fn from_a_file_to_shares_no_pseudonym_changes_and_the_file_opens_nothing()
     let (_, directory) = world.stop().await;
     let settings = world::settings(directory.path());
 
-    let same = commands::rotate_kek(&settings, &settings.kek, None);
+    let same = super::rotate(&settings, &settings.kek, None);
     assert!(matches!(same, Err(CommandError::Usage(_))));
-    let unsplit = commands::rotate_kek(&settings, &KekSource::Shares, None);
+    let unsplit = super::rotate(&settings, &KekSource::Shares, None);
     assert!(matches!(unsplit, Err(CommandError::Usage(_))));
-    let said = commands::rotate_kek(&settings, &KekSource::Shares, Some(TWO_OF_THREE)).expect("rotated");
+    let said = super::rotate(&settings, &KekSource::Shares, Some(TWO_OF_THREE)).expect("rotated");
     let shares = printed(&said);
 
     let store = || Arc::new(RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"));
@@ -69,7 +69,7 @@ async fn shares_of_an_older_set_are_foreign() {
     super::edit(path, "shares = true", &format!("file = {:?}", path.join("kek.2").display().to_string()));
     let settings = world::settings(path);
     assert_eq!(settings.kek, file);
-    let said = commands::rotate_kek(&settings, &KekSource::Shares, Some(TWO_OF_THREE)).expect("rotated");
+    let said = super::rotate(&settings, &KekSource::Shares, Some(TWO_OF_THREE)).expect("rotated");
     let new = printed(&said);
     super::edit(path, &format!("file = {:?}", path.join("kek.2").display().to_string()), "shares = true");
     let open = house.start().await;
