@@ -283,7 +283,6 @@ mod tests {
             max_values,
             max_values_per_day,
             not_before: None,
-            not_before: Timestamp::default(),
             not_after: Timestamp::MAX,
         }
     }
