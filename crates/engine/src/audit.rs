@@ -1,12 +1,12 @@
 //! The audit log: writing entries with the acts, recording refusals, reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::registry::Registry;
-use sluis_domain::{ChainId, Identity, OrganisationId, Reason, Timestamp};
+use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
 
 use crate::engine::Engine;
 use crate::policy::{ReadAudit, ReadOwnAudit};
@@ -125,7 +125,8 @@ impl Engine {
     }
 
     /// Looks at up to `limit` (at most 10,000) entries from sequence `from`, fewer if they are large. With `own` only those
-    /// about the caller's organisation are given: acts of its members, and acts on chains that it owns now.
+    /// about the caller's organisation are given: acts of its members, acts on chains that it owns now or under its own
+    /// grants, and restores.
     ///
     /// # Errors
     /// [`Reason::NotAnAuditor`] and those of the store.
@@ -137,7 +138,9 @@ impl Engine {
                 self.authorise(caller, ReadAudit)?.snapshot().clone()
             };
             let registry = &snapshot.registry.registry;
-            let shown = |entry: &Entry| !own || concerns(registry, entry, &caller.identity.organisation);
+            let organisation = &caller.identity.organisation;
+            let grants = if own { self.grants_of(organisation) } else { BTreeSet::new() };
+            let shown = |entry: &Entry| !own || concerns(registry, &grants, entry, organisation);
             let log_size = self.store.entries();
             let end = from.saturating_add(limit.clamp(1, MAX_PAGE) as u64).min(log_size);
             let mut page = EntriesPage { entries: Vec::new(), next_sequence: from, log_size };
@@ -168,11 +171,14 @@ impl Engine {
     }
 }
 
-/// Whether an entry is about an organisation.
-fn concerns(registry: &Registry, entry: &Entry, organisation: &OrganisationId) -> bool {
+/// Whether an entry is about an organisation: an act of its members, on a chain it owns or under a grant of its own, or a
+/// restore, which ends everybody's grants.
+fn concerns(registry: &Registry, grants: &BTreeSet<GrantId>, entry: &Entry, organisation: &OrganisationId) -> bool {
     let owned = |chain: &ChainId| registry.chain(chain).is_some_and(|chain| chain.owner() == organisation);
     entry.actor.as_ref().is_some_and(|actor| actor.organisation == *organisation)
         || entry.chain.iter().chain(&entry.to_chain).any(owned)
+        || entry.grant.as_ref().is_some_and(|grant| grants.contains(grant))
+        || entry.act == Act::AcceptRestore
 }
 
 #[cfg(test)]

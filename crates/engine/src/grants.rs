@@ -2,7 +2,7 @@
 //!
 //! Stored in `grants` under `g` || grant id, sealed; the generation grows with every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
@@ -12,7 +12,7 @@ use sluis_domain::grant::{Grant, Record, State, Terms};
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::registry::Registry;
 use sluis_domain::statement::Deed;
-use sluis_domain::{GrantId, Identity, Reason, Timestamp};
+use sluis_domain::{GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
@@ -250,6 +250,13 @@ impl Engine {
         let grants = self.lock_grants();
         let records = grants.range::<GrantId, _>((start, Bound::Unbounded)).map(|(_, known)| &known.record);
         Ok(records.filter(|record| permit.also(&SeeGrant { record })).cloned().collect())
+    }
+
+    /// The grants whose grantee is this organisation.
+    pub(crate) fn grants_of(&self, organisation: &OrganisationId) -> BTreeSet<GrantId> {
+        let grants = self.lock_grants();
+        let own = grants.iter().filter(|(_, known)| known.record.grant.grantee == *organisation);
+        own.map(|(id, _)| id.clone()).collect()
     }
 
     /// The grant, noted in the entry.
