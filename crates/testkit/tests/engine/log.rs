@@ -249,8 +249,9 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
     assert_ne!(first, second);
     office.grow(3);
     let new = office.head();
-    let open =
-        |note: &str, key: &VerifierKey| Checkpoint::open(note.as_bytes(), office.engine.origin(), std::slice::from_ref(key));
+    let open = |note: &str, key: &VerifierKey| {
+        Checkpoint::open(note.as_bytes(), office.engine.origin(), std::slice::from_ref(key))
+    };
     assert!(open(&new.note, &second).is_ok() && open(&new.note, &first).is_err());
     let head = office.engine.head(&custodian()).unwrap();
     assert_eq!(head.verifier_key, second.to_string());
