@@ -34,7 +34,7 @@ enum Command {
     /// Puts the keyring under a new key-encryption key while the daemon is stopped; no pseudonym changes. Shares of the
     /// present key are read from standard input, one a line.
     RotateKek {
-        /// Configuration whose [kek] says where the new key is to be.
+        /// Configuration whose `kek` says where the new key is to be.
         #[arg(long, value_name = "FILE", conflicts_with = "new_file")]
         to_config: Option<PathBuf>,
         /// A new key file, made now.

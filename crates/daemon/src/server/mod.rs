@@ -211,7 +211,7 @@ impl Running {
     /// `housekeeping.every_seconds`.
     ///
     /// # Errors
-    /// [`Reason::Sealed`], and those of [`sluis_engine::Engine::housekeep`].
+    /// [`sluis_domain::Reason::Sealed`], and those of [`sluis_engine::Engine::housekeep`].
     pub async fn housekeep(&self) -> Result<Housekeeping, Refusal> {
         housekeeping::keep(&self.shared).await
     }
