@@ -2,6 +2,7 @@
 //! when a proposal becomes effective.
 
 use sluis_domain::grant::Record;
+use sluis_domain::port::Clock;
 use sluis_domain::port::store::{Commit, Family, Store};
 use sluis_domain::proposal::{self, Signature};
 use sluis_domain::registry::Signers;
@@ -54,6 +55,27 @@ fn promise_4_a_grant_with_an_approval_that_does_not_fit_stops_the_start() {
         });
         assert!(matches!(opened, Err(EngineError::Corrupt(_))), "{what}: {:?}", opened.map(drop));
     }
+}
+
+/// Whoever reads the log refuses such a signature: had it been taken, the custodian would never start again.
+#[test]
+fn a_certificate_that_is_not_valid_yet_signs_nothing() {
+    let office = Office::open(ModelStore::new());
+    let mut early = caller(CUSTODIANS[0]);
+    early.not_before = office.clock.now().plus_millis(61_000);
+    let proposed = office.engine.propose_registry(&early, &format!("{}\n# later", registry()), false, None);
+    assert!(proposed.unwrap().proposal.is_none(), "a comment changes nothing");
+    let tighter = registry().replace("subjects_per_day = 1000000", "subjects_per_day = 7");
+    let proposal = office.engine.propose_registry(&early, &tighter, false, None).unwrap().proposal.unwrap();
+    let object = proposal.record.proposal.encode();
+    let mut steward = caller(STEWARDS[0]);
+    let signature = signer(STEWARDS[0]).sign(Deed::SignProposal, office.engine.origin(), &object).unwrap();
+    let id = &proposal.record.proposal.id;
+    steward.not_before = early.not_before;
+    let refused = office.engine.sign_proposal(&steward, id, &signature).unwrap_err();
+    assert_eq!(refused.reason(), Reason::CertificateNotYetValid);
+    steward.not_before = office.clock.now().plus_millis(60_000);
+    office.engine.sign_proposal(&steward, id, &signature).unwrap();
 }
 
 #[test]

@@ -146,6 +146,17 @@ fn a_request_from_long_ago_is_refused() {
 }
 
 #[test]
+fn signatures_of_last_week_serve_for_no_other_loss() {
+    for (hours, accepted) in [(7 * 24 - 1, true), (7 * 24 + 1, false)] {
+        let all = Ceremony::begin();
+        all.office.clock.advance_hours(hours);
+        let outcome = all.accept(&CUSTODIANS.map(|member| all.signed(member)));
+        assert_eq!(outcome.is_ok(), accepted, "{hours}: {outcome:?}");
+        assert!(accepted || matches!(outcome, Err(RestoreError::Old(_))));
+    }
+}
+
+#[test]
 fn a_store_that_lost_nothing_needs_no_ceremony() {
     let all = Ceremony::begin();
     let whole = &all.office.engine;
