@@ -40,18 +40,23 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The steward who did the act, and their pinned key, if the entry bears their signature for it.
+fn by_steward<'a>(
+    state: &'a State,
+    entry: &'a Entry,
+    grant: &Grant,
+    deed: Deed,
+) -> Result<(&'a Identity, &'a PublicKey), Fault> {
+    let (signer, signed) = of_actor(entry)?;
+    let steward = pinned_steward(state, grant, signer).ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
+    let object = grant.encode();
+    check(&Said { deed, origin: &state.origin, object: &object }, entry.at, (signer, signed), Some(steward))?;
+    Ok((signer, steward))
+}
+
 pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let record = known(state, entry)?.record.clone();
-    let (signer, signed) = of_actor(entry)?;
-    let steward =
-        pinned_steward(state, &record.grant, signer).ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
-    let object = record.grant.encode();
-    check(
-        &Said { deed: Deed::ApproveGrant, origin: &state.origin, object: &object },
-        entry.at,
-        (signer, signed),
-        Some(steward),
-    )?;
+    let (signer, steward) = by_steward(state, entry, &record.grant, Deed::ApproveGrant)?;
     check_requirements(state, &record.grant)?;
     let stands = |approval: &Approval| {
         let among = Signers::StewardsOf(approval.steward.organisation.clone());
@@ -67,16 +72,7 @@ pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
 
 pub(super) fn deny(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let record = known(state, entry)?.record.clone();
-    let (signer, signed) = of_actor(entry)?;
-    let steward =
-        pinned_steward(state, &record.grant, signer).ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
-    let object = record.grant.encode();
-    check(
-        &Said { deed: Deed::DenyGrant, origin: &state.origin, object: &object },
-        entry.at,
-        (signer, signed),
-        Some(steward),
-    )?;
+    let (signer, _) = by_steward(state, entry, &record.grant, Deed::DenyGrant)?;
     let next = record.deny(signer, entry.at, verified(None)).map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
