@@ -20,6 +20,7 @@ use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};
+use crate::turn::Turn;
 use crate::{Caller, Pending, Refusal, life};
 
 /// An open conversion. Grant, standing, registry and keys are looked at anew for every batch.
@@ -84,14 +85,18 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::open_convert`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::GrantDailyLimit`],
-    /// [`Reason::BatchIdReused`], and those of the store. Nothing of the batch was done or counted then.
-    pub fn convert(&self, session: &ConvertSession, batch: &RecordBatch) -> Result<Pending, Refusal> {
-        let _steady = self.steady();
+    /// [`Reason::BatchIdReused`], [`Reason::StreamRefused`], and those of the store. Nothing of the batch was done or
+    /// counted then.
+    pub fn convert(&self, session: &ConvertSession, turn: Turn, batch: &RecordBatch) -> Result<Pending, Refusal> {
+        let _steady = turn.begin(|| self.steady())?;
         self.on_record(&session.caller, Act::Convert, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
             let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
             let (outcome, commit) = self.convert_batch(&permit, session.from_imported, batch, entry)?;
-            self.charge(&permit, &grant, batch, entry, outcome, commit)
+            turn.wait()?;
+            let pending = self.charge(&permit, &grant, batch, entry, outcome, commit)?;
+            turn.end();
+            Ok(pending)
         })
     }
 

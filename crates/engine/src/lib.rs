@@ -34,6 +34,7 @@ mod shuffle;
 mod signing;
 mod snapshot;
 mod tokens;
+mod turn;
 
 pub use audit::EntriesPage;
 pub use caller::{Caller, Refusal, Violation};
@@ -57,6 +58,7 @@ pub use reidentify::ReidentifySession;
 pub use sealed::{KeyHolder, Sealed};
 pub use sluis_crypto::digest::sha256;
 pub use sluis_keyring::{KeyState, VersionInfo};
+pub use turn::{Turn, Turns};
 
 /// The fingerprint of a certificate: SHA-256 of its DER.
 pub fn fingerprint(der: &[u8]) -> [u8; 32] {

@@ -14,6 +14,7 @@ use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::snapshot::Snapshot;
 use crate::tokens::Tokens;
+use crate::turn::Turn;
 use crate::{Caller, Pending, Refusal};
 
 /// An open re-identification. Grant, standing, registry and keys are looked at anew for every batch.
@@ -52,14 +53,18 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::open_reidentify`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::GrantDailyLimit`],
-    /// [`Reason::BatchIdReused`], and those of the store. Nothing of the batch was done or counted then.
-    pub fn reidentify(&self, session: &ReidentifySession, batch: &RecordBatch) -> Result<Pending, Refusal> {
-        let _steady = self.steady();
+    /// [`Reason::BatchIdReused`], [`Reason::StreamRefused`], and those of the store. Nothing of the batch was done or
+    /// counted then.
+    pub fn reidentify(&self, session: &ReidentifySession, turn: Turn, batch: &RecordBatch) -> Result<Pending, Refusal> {
+        let _steady = turn.begin(|| self.steady())?;
         self.on_record(&session.caller, Act::Reidentify, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
             let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
             let outcome = self.reidentify_batch(&permit, batch, entry)?;
-            self.charge(&permit, &grant, batch, entry, outcome, Commit::default())
+            turn.wait()?;
+            let pending = self.charge(&permit, &grant, batch, entry, outcome, Commit::default())?;
+            turn.end();
+            Ok(pending)
         })
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use sluis_domain::{Reason, RecordBatch};
-use sluis_engine::{Caller, Engine, Pending, Refusal, limit_name};
+use sluis_engine::{Caller, Engine, Pending, Refusal, Turn, Turns, limit_name};
 use sluis_proto::v1;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -52,7 +52,7 @@ pub(super) trait Data: 'static {
     /// The session, and how many columns its batches may have.
     fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial>;
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response;
-    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal>;
+    fn submit(engine: &Engine, session: &Self::Session, turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal>;
     fn result(result: v1::BatchResult) -> Self::Response;
 }
 
@@ -97,7 +97,8 @@ pub(super) async fn unary<D: Data>(
         let engine = shared.engine()?;
         let (session, _) = opening::<D>(shared, call, &engine, open).await?;
         call.hold(engine.unless_closed(shared.pool.reserve(cost)).await?);
-        finish(call, D::OPERATION, submit::<D>(shared, &engine, &Arc::new(session), batch)).await
+        let turn = Turns::default().give();
+        finish(call, D::OPERATION, submit::<D>(shared, &engine, &Arc::new(session), turn, batch)).await
     };
     match answer.await {
         Ok(answer) => Ok(answer),
@@ -194,6 +195,7 @@ impl<D: Data> Reader<D> {
         let limits = &shared.settings.limits;
         let slots = Arc::new(Semaphore::new(limits.max_batches_in_flight));
         let shares = Arc::new(Semaphore::new(limits.share()));
+        let mut turns = Turns::default();
         for sequence in 0.. {
             let slot = slots.clone().acquire_owned().await.expect("the slots are never closed");
             let batch = match self.message(idle, Reason::IdleStream).await? {
@@ -209,7 +211,7 @@ impl<D: Data> Reader<D> {
             let own = u32::try_from(cost).expect("the configuration keeps the budget within 31 bits");
             let own = shares.clone().acquire_many_owned(own).await.expect("the shares are never closed");
             let bytes = self.shared.pool.reserve(cost).await;
-            let receiver = submit::<D>(&self.shared, engine, &session, batch);
+            let receiver = submit::<D>(&self.shared, engine, &session, turns.give(), batch);
             let step = Step::Batch(receiver, Held { _slot: slot, _share: own, _bytes: bytes });
             if self.steps.send(step).await.is_err() {
                 break;
@@ -246,18 +248,19 @@ async fn opening<D: Data>(
     blocking(shared, call, move |_, caller| D::open(engine.live()?, caller, open)).await
 }
 
-/// Hands a batch to the pool.
+/// Hands a batch to the pool, which begins with batches in the order in which it gets them: the turns rest on that.
 fn submit<D: Data>(
     shared: &Arc<Shared>,
     engine: &OpenEngine,
     session: &Arc<D::Session>,
+    turn: Turn,
     batch: v1::RecordBatch,
 ) -> oneshot::Receiver<Result<Submitted, Denial>> {
     let (at, engine, session) = (shared.clone(), engine.clone(), session.clone());
     shared.pool.run(move || {
         let (shape, batch) = batch::parse(batch)?;
         // Counted here, because a caller may go away without waiting to be refused.
-        let pending = D::submit(engine.live()?, &session, batch).inspect_err(|refusal| {
+        let pending = D::submit(engine.live()?, &session, turn, batch).inspect_err(|refusal| {
             limit_name(refusal.reason()).into_iter().for_each(|limit| at.metrics.limit_reached(limit));
         })?;
         Ok(Submitted { shape, pending })

@@ -1,7 +1,7 @@
 //! `ConversionService`.
 
 use sluis_domain::{GrantId, RecordBatch};
-use sluis_engine::{Caller, ConvertSession, Engine, Pending, Refusal};
+use sluis_engine::{Caller, ConvertSession, Engine, Pending, Refusal, Turn};
 use sluis_proto::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::convert_request::Message as Incoming;
@@ -80,8 +80,8 @@ impl Data for Convert {
         v1::ConvertResponse { message: Some(Outgoing::Opened(opened)) }
     }
 
-    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
-        engine.convert(session, &batch)
+    fn submit(engine: &Engine, session: &Self::Session, turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal> {
+        engine.convert(session, turn, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

@@ -2,7 +2,7 @@
 
 use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_domain::{ElementName, RecordBatch};
-use sluis_engine::{Caller, Engine, Import, Pending, PseudonymiseSession, Refusal};
+use sluis_engine::{Caller, Engine, Import, Pending, PseudonymiseSession, Refusal, Turn};
 use sluis_proto::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::pseudonymise_request::Message as Incoming;
@@ -77,7 +77,8 @@ impl Data for Pseudonymise {
         v1::PseudonymiseResponse { message: Some(Outgoing::Opened(opened)) }
     }
 
-    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
+    // Under no grant, nothing counts that the order could change the answer of.
+    fn submit(engine: &Engine, session: &Self::Session, _turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal> {
         engine.pseudonymise(session, &batch)
     }
 

@@ -2,7 +2,7 @@
 
 use sluis_domain::grant::Kind;
 use sluis_domain::{GrantId, RecordBatch};
-use sluis_engine::{Caller, Engine, Pending, Refusal, ReidentifySession};
+use sluis_engine::{Caller, Engine, Pending, Refusal, ReidentifySession, Turn};
 use sluis_proto::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::reidentify_request::Message as Incoming;
@@ -78,8 +78,8 @@ impl Data for Reidentify {
         v1::ReidentifyResponse { message: Some(Outgoing::Opened(opened)) }
     }
 
-    fn submit(engine: &Engine, session: &Self::Session, batch: RecordBatch) -> Result<Pending, Refusal> {
-        engine.reidentify(session, &batch)
+    fn submit(engine: &Engine, session: &Self::Session, turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal> {
+        engine.reidentify(session, turn, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

@@ -4,7 +4,7 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::Commit;
 use sluis_domain::port::store::{Family, Store, StoreError};
 use sluis_domain::{BatchOutcome, Column, Reason, RecordBatch};
-use sluis_engine::{Import, PseudonymiseSession, Refusal};
+use sluis_engine::{Import, PseudonymiseSession, Refusal, Turns};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 
@@ -51,7 +51,8 @@ fn strings(values: &[&str]) -> Vec<String> {
 pub(crate) fn converted<S: Store + 'static>(office: &Office<S>, old: &[&str]) -> BatchOutcome {
     let grant = office.grant(STUDY, REGISTER, 1_000);
     let session = office.engine.open_convert(&caller("registry-office/etl"), &grant, true).unwrap();
-    let outcome = wait(office.engine.convert(&session, &batch(None, &strings(old))).unwrap()).unwrap();
+    let outcome =
+        wait(office.engine.convert(&session, Turns::default().give(), &batch(None, &strings(old))).unwrap()).unwrap();
     let present = old.iter().filter(|old| !old.is_empty()).count();
     assert_eq!(office.used(&grant), present as u64, "every value counts");
     outcome

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sluis_domain::grant::{Kind, OutputOrder, Terms};
 use sluis_domain::port::{Clock, Store};
 use sluis_domain::{BatchId, BatchOutcome, Column, GrantId, Reason, RecordBatch};
-use sluis_engine::{Caller, Engine, Refusal};
+use sluis_engine::{Caller, Engine, Refusal, Turns};
 use sluis_keyring::Kek;
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::people;
@@ -103,7 +103,7 @@ impl<S: Store + 'static> Office<S> {
     /// Converts under a grant as its grantee.
     pub(crate) fn convert(&self, grant: &GrantId, batch: &RecordBatch) -> Result<BatchOutcome, Refusal> {
         let session = self.engine.open_convert(&caller("registry-office/etl"), grant, false)?;
-        wait(self.engine.convert(&session, batch)?)
+        wait(self.engine.convert(&session, Turns::default().give(), batch)?)
     }
 
     /// As [`Self::convert`]: the tokens, or why not.

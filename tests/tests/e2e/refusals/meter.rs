@@ -62,6 +62,28 @@ async fn a_stream_that_exhausts_its_grant_ends_and_what_was_answered_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_of_a_stream_count_in_order_and_none_after_one_that_was_refused() {
+    let world = World::start().await;
+    let tokens = tokens(&world, STUDY, &BSNS).await;
+    let tokens = texts(&tokens);
+    let client = world.client(RECIPIENT).await;
+    // Long batches are slow, so that short ones behind them are ready first.
+    let long: Vec<&str> = (0..2_000).map(|_| tokens[0]).collect();
+    for _ in 0..5 {
+        let id = live_convert(&world, 2_002).await;
+        let mut stream = client.convert(&id.parse().expect("an id")).await.expect("live");
+        for batch in [&long[..], &tokens[..1], &long, &tokens[..1], &tokens[..1]] {
+            stream.send(packed("bsn", batch)).await.expect("sent");
+        }
+        assert_eq!(outcome(stream.next().await), "allowed");
+        assert_eq!(outcome(stream.next().await), "allowed");
+        assert_eq!(outcome(stream.next().await), "GRANT_EXHAUSTED");
+        drop(stream);
+        assert_eq!(grant(&world, RECIPIENT, &id).await.used_values, 2_001);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_sent_again_counts_once_and_other_content_under_its_id_is_refused() {
     let world = World::start().await;
     let id = live_convert(&world, 3).await;
