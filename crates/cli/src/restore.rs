@@ -71,7 +71,8 @@ impl SignArgs {
         let object = request.restore.encode();
         let signature = signer.sign(Deed::AcceptRestore, &request.origin, &object);
         let signature = signature.map_err(sluis_client::ClientError::from)?;
-        let text = Signature(Signed { signature, certificate: holder.certificate }).to_string();
+        let signed = Signed { signature, certificate: holder.certificate };
+        let text = Signature { signed, issuers: holder.issuers }.to_string();
         fs::write(&self.out, text).map_err(CliError::writing(&self.out))?;
         let identity = holder.identity.to_string();
         if self.json {

@@ -16,22 +16,29 @@ pub struct Holder {
     pub key: PublicKey,
     /// The certificate (DER).
     pub certificate: Vec<u8>,
+    /// Those that come after it in the file (DER): of the authorities between it and one that the custodian knows.
+    pub issuers: Vec<Vec<u8>>,
 }
 
 impl Holder {
-    /// Reads the first certificate of a PEM file.
+    /// Reads a PEM file with the certificate, and those of authorities behind it.
     ///
     /// # Errors
     /// [`ClientError::Config`] if it is no certificate with exactly one SPIFFE id `spiffe://.../organisation/member`,
     /// [`ClientError::Signing`] if its key is of a kind that signs no statements.
     pub fn from_pem(pem: &[u8]) -> Result<Self, ClientError> {
         let unusable = ClientError::Config("the file holds no client certificate of a member (PEM, with a SPIFFE id)");
-        let der = CertificateDer::from_pem_slice(pem).ok();
-        let parsed = der.as_ref().and_then(|der| X509Certificate::from_der(der).ok());
-        let Some((der, (_, certificate))) = der.as_ref().zip(parsed) else { return Err(unusable) };
+        let mut chain: Vec<CertificateDer<'_>> = Vec::new();
+        for der in CertificateDer::pem_slice_iter(pem) {
+            chain.push(der.map_err(|_| ClientError::Config("the file of the client certificate is no valid PEM"))?);
+        }
+        let own = chain.split_first();
+        let parsed = own.and_then(|(der, _)| X509Certificate::from_der(der).ok());
+        let Some(((der, issuers), (_, certificate))) = own.zip(parsed) else { return Err(unusable) };
         let Some(identity) = identity(&certificate) else { return Err(unusable) };
         let key = PublicKey::from_spki(certificate.public_key().raw).ok_or(SigningError::KeyKind)?;
-        Ok(Self { identity, key, certificate: der.to_vec() })
+        let issuers = issuers.iter().map(|issuer| issuer.to_vec()).collect();
+        Ok(Self { identity, key, certificate: der.to_vec(), issuers })
     }
 }
 

@@ -87,6 +87,14 @@ pub enum CommandError {
     /// A restored store is not accepted.
     #[error("the restored store is not accepted: {0}")]
     Restore(#[from] RestoreError),
+    /// A signature by somebody whose certificate does not count.
+    #[error("{}: the signer's certificate: {reason}", path.display())]
+    Signer {
+        /// Of the signature.
+        path: PathBuf,
+        /// Why not.
+        reason: TlsError,
+    },
     /// A file is not what it should be.
     #[error("{}: {what}", path.display())]
     File {

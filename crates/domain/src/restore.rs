@@ -5,7 +5,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 
 mod text;
 
-pub use text::{Request, Signature};
+pub use text::{MAX_ISSUERS, Request, Signature};
 
 const FORMAT: u8 = 1;
 

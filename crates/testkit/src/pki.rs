@@ -96,8 +96,12 @@ impl Pki {
 
     /// Credentials of `organisation/member`, with the key that [`crate::people`] has for them.
     pub fn member(&self, member: &str) -> Credentials {
-        let key = KeyPair::from_pem(&people::key_pem(member)).expect("made here");
-        self.client_with(&of_member(member), &key)
+        self.client_with(&of_member(member), &own_key(member))
+    }
+
+    /// As [`Self::member`], in a certificate that has expired.
+    pub fn expired_member(&self, member: &str) -> Credentials {
+        self.client_with(&Wanted { expired: true, ..of_member(member) }, &own_key(member))
     }
 
     /// Credentials of `organisation/member` with a key of their own.
@@ -181,6 +185,10 @@ impl Pki {
 /// A good certificate of `organisation/member`.
 pub fn of_member(member: &str) -> Wanted {
     Wanted { uris: vec![format!("spiffe://{TRUST_DOMAIN}/{member}")], dns: Vec::new(), expired: false }
+}
+
+fn own_key(member: &str) -> KeyPair {
+    KeyPair::from_pem(&people::key_pem(member)).expect("made here")
 }
 
 fn params(name: &str, expired: bool) -> CertificateParams {

@@ -4,15 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sluis_domain::port::Clock;
 use sluis_domain::restore::{Request, Signature};
-use sluis_engine::{Engine, RestoreError, RestoreSignature};
+use sluis_engine::{Engine, Replayed, RestoreError, RestoreSignature};
 use sluis_store::RocksStore;
 
 use super::{CommandError, kek, make_private, options, say};
 use crate::SystemClock;
 use crate::config::Settings;
 use crate::head::{self, HeadFault, HeadFile};
-use crate::tls::holder;
+use crate::tls;
 
 /// The file beside the head file that custodians sign.
 const REQUEST: &str = "restore-request";
@@ -111,7 +112,7 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
         read => Some(read?),
     };
     let engine = opened(settings)?;
-    let head = engine.accept_restore(lost.as_deref(), &request, &signatures)?;
+    let (head, opt_outs) = engine.accept_restore(lost.as_deref(), &request, &signatures)?;
     file.write(&head.note)?;
     fs::remove_file(&path).map_err(|reason| CommandError::Directory { path, reason })?;
     let mut said = String::new();
@@ -119,6 +120,13 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
         &mut said,
         format_args!("Accepted: the log goes on from entry {}. Every grant has ended.", request.restore.restored_size),
     );
+    if opt_outs.opt_outs > 0 {
+        let Replayed { opt_outs, rows } = opt_outs;
+        say(
+            &mut said,
+            format_args!("Opt-outs since the backup are in force again: {opt_outs}; rows removed once more: {rows}."),
+        );
+    }
     say(&mut said, format_args!("Start the daemon with: sluisd run"));
     Ok(said)
 }
@@ -155,8 +163,10 @@ fn lost_head(settings: &Settings, lost: &LostHead) -> Result<Option<Vec<u8>>, Co
 }
 
 fn signature(settings: &Settings, path: &Path) -> Result<RestoreSignature, CommandError> {
-    let Signature(signed) = parse(path, "is not a signature that `sluis restore sign` wrote")?;
-    let holder = holder(&signed.certificate, &settings.trust_domain);
+    let Signature { signed, issuers } = parse(path, "is not a signature that `sluis restore sign` wrote")?;
+    tls::verify_client(&settings.tls, &signed.certificate, &issuers, SystemClock.now())
+        .map_err(|reason| CommandError::Signer { path: path.to_owned(), reason })?;
+    let holder = tls::holder(&signed.certificate, &settings.trust_domain);
     let what = "its certificate is not one of a member of this custodian's trust domain";
     let signer = holder.ok_or_else(|| CommandError::File { path: path.to_owned(), what })?;
     Ok(RestoreSignature { signer, signature: signed.signature })

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig};
@@ -29,6 +30,9 @@ pub enum TlsError {
     /// The files do not fit together.
     #[error("certificate and key cannot be used: {0}")]
     Certificate(#[from] rustls::Error),
+    /// A certificate that was presented without a connection does not count.
+    #[error("{0}")]
+    Client(#[source] rustls::Error),
     /// The authorities or lists cannot be used.
     #[error("client authorities or revocation lists cannot be used: {0}")]
     Verifier(#[from] VerifierBuilderError),
@@ -56,14 +60,18 @@ impl Stamp {
 pub(super) struct Material {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-    authorities: RootCertStore,
-    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+    pub(super) clients: Clients,
 }
 
-impl Material {
+/// What client certificates are verified with.
+pub(super) struct Clients {
+    authorities: RootCertStore,
+    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+    expiry: CrlExpiry,
+}
+
+impl Clients {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
-        let chain = many::<CertificateDer<'_>>(&settings.cert, "certificate")?;
-        let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|e| unusable(&settings.key, describe(&e)))?;
         let mut authorities = RootCertStore::empty();
         for certificate in many::<CertificateDer<'_>>(&settings.client_ca, "certificate")? {
             authorities.add(certificate).map_err(|e| unusable(&settings.client_ca, e.to_string()))?;
@@ -72,22 +80,35 @@ impl Material {
             Some(path) => many(path, "X509 CRL")?,
             None => Vec::new(),
         };
-        Ok(Self { chain, key, authorities, crls })
+        Ok(Self { authorities, crls, expiry: settings.crl_expired })
     }
 
-    pub(super) fn server_config(self, expiry: CrlExpiry, clock: Arc<dyn Clock>) -> Result<Arc<ServerConfig>, TlsError> {
+    pub(super) fn verifier(self) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(self.authorities), provider.clone());
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(self.authorities), provider);
         if !self.crls.is_empty() {
             // Unknown status is refused: an authority without a list in the file issues nobody in.
             verifier = verifier.with_crls(self.crls);
-            if expiry == CrlExpiry::Refuse {
+            if self.expiry == CrlExpiry::Refuse {
                 verifier = verifier.enforce_revocation_expiration();
             }
         }
+        Ok(verifier.build()?)
+    }
+}
+
+impl Material {
+    pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
+        let chain = many::<CertificateDer<'_>>(&settings.cert, "certificate")?;
+        let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|e| unusable(&settings.key, describe(&e)))?;
+        Ok(Self { chain, key, clients: Clients::read(settings)? })
+    }
+
+    pub(super) fn server_config(self, clock: Arc<dyn Clock>) -> Result<Arc<ServerConfig>, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_details(provider, Arc::new(PortTime(clock)))
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(verifier.build()?)
+            .with_client_cert_verifier(self.clients.verifier()?)
             .with_single_cert(self.chain, self.key)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         // A resumed session would skip the look at the client's certificate.

@@ -11,14 +11,17 @@ mod revocation;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use sluis_domain::Timestamp;
 use sluis_domain::port::Clock;
 
-use material::Material;
 pub(crate) use material::Stamp;
 pub use material::TlsError;
+use material::{Clients, Material};
 pub(crate) use peer::{Peer, holder};
 use revocation::Revoked;
 
@@ -76,10 +79,24 @@ impl Tls {
     }
 }
 
+/// Verifies a certificate as a handshake would at time `at`, for somebody who signed without a connection. `issuers` are
+/// those of the authorities between (all DER).
+pub(crate) fn verify_client(
+    settings: &TlsSettings,
+    certificate: &[u8],
+    issuers: &[Vec<u8>],
+    at: Timestamp,
+) -> Result<(), TlsError> {
+    let issuers: Vec<_> = issuers.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let at = UnixTime::since_unix_epoch(Duration::from_millis(at.millis()));
+    let verified = Clients::read(settings)?.verifier()?.verify_client_cert(&certificate.into(), &issuers, at);
+    verified.map(drop).map_err(TlsError::Client)
+}
+
 impl Current {
     fn load(settings: &TlsSettings, clock: &Arc<dyn Clock>) -> Result<Self, TlsError> {
         let material = Material::read(settings)?;
-        let revoked = Revoked::parse(&material.crls)?;
-        Ok(Self { config: material.server_config(settings.crl_expired, clock.clone())?, revoked })
+        let revoked = Revoked::parse(&material.clients.crls)?;
+        Ok(Self { config: material.server_config(clock.clone())?, revoked })
     }
 }

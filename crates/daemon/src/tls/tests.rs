@@ -207,3 +207,23 @@ fn errors_name_the_file_and_never_its_content() {
     let text = format!("{error} {error:?}");
     assert!(text.contains("key.pem") && !text.contains("MARKED"), "{text}");
 }
+
+#[test]
+fn who_signed_without_a_connection_is_verified_as_in_a_handshake() {
+    let directory = tempfile::tempdir().expect("directory");
+    let root = authority();
+    let settings = TlsSettings { crl: None, ..root.write(directory.path()) };
+    let (key, mut params) = (KeyPair::generate().expect("key"), CertificateParams::default());
+    params.distinguished_name.push(DnType::CommonName, "between");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let certificate = params.signed_by(&key, &root.issuer).expect("certificate");
+    let between = Authority { certificate, issuer: Issuer::new(params, key) };
+    let (own, _) = between.issue(&[uri_name("spiffe://custodian.example/custodian/anna")], 5);
+    let verify = |issuers: &[Vec<u8>], at| verify_client(&settings, &own, issuers, at);
+    let issuers = [between.certificate.der().to_vec()];
+    verify(&issuers, Noon.now()).expect("issued and valid");
+    assert!(matches!(verify(&[], Noon.now()), Err(TlsError::Client(_))), "nobody known issued it");
+    let later = Timestamp::parse("2031-01-03T00:00:00Z").expect("valid");
+    assert!(matches!(verify(&issuers, later), Err(TlsError::Client(_))), "it has expired");
+}

@@ -11,6 +11,8 @@ use crate::statement::{MAX_CERTIFICATE, MAX_SIGNATURE, Signed};
 
 const REQUEST: &str = "sluis restore request 1";
 const SIGNATURE: &str = "sluis restore signature 1";
+/// Most certificates of authorities in a [`Signature`].
+pub const MAX_ISSUERS: usize = 4;
 
 /// What is to be signed: three lines, `sluis restore request 1`, the origin of the audit log, and the base64 of
 /// [`Restore::encode`].
@@ -22,10 +24,15 @@ pub struct Request {
     pub restore: Restore,
 }
 
-/// A signature under a request: three lines, `sluis restore signature 1`, the base64 of the signature, and that of the
-/// signer's certificate (DER).
+/// A signature under a request: lines `sluis restore signature 1`, the base64 of the signature, that of the signer's
+/// certificate (DER), and one for each authority between it and one that the custodian knows, at most [`MAX_ISSUERS`].
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Signature(pub Signed);
+pub struct Signature {
+    /// Signature and the signer's certificate.
+    pub signed: Signed,
+    /// Certificates (DER) of the authorities between, the signer's own first.
+    pub issuers: Vec<Vec<u8>>,
+}
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +43,7 @@ impl fmt::Display for Request {
 impl FromStr for Request {
     type Err = DecodeError;
     fn from_str(text: &str) -> Result<Self, DecodeError> {
-        let [origin, restore] = lines(text, REQUEST)?;
+        let [origin, restore] = lines(text, REQUEST)?[..] else { return Err(DecodeError) };
         let restore = BASE64.decode(restore.as_bytes()).map_err(|_| DecodeError)?;
         if origin.is_empty() || origin.chars().any(char::is_control) {
             return Err(DecodeError);
@@ -47,31 +54,32 @@ impl FromStr for Request {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Signed { signature, certificate } = &self.0;
-        writeln!(f, "{SIGNATURE}\n{}\n{}", BASE64.encode(signature), BASE64.encode(certificate))
+        let Signed { signature, certificate } = &self.signed;
+        writeln!(f, "{SIGNATURE}\n{}\n{}", BASE64.encode(signature), BASE64.encode(certificate))?;
+        self.issuers.iter().try_for_each(|issuer| writeln!(f, "{}", BASE64.encode(issuer)))
     }
 }
 
 impl FromStr for Signature {
     type Err = DecodeError;
     fn from_str(text: &str) -> Result<Self, DecodeError> {
-        let decode = |line: &str| BASE64.decode(line.as_bytes()).map_err(|_| DecodeError);
-        let [signature, certificate] = lines(text, SIGNATURE)?;
-        let (signature, certificate) = (decode(signature)?, decode(certificate)?);
-        if signature.len() > MAX_SIGNATURE || certificate.len() > MAX_CERTIFICATE {
+        let lines = lines(text, SIGNATURE)?;
+        let decoded = lines.iter().map(|line| BASE64.decode(line.as_bytes()).map_err(|_| DecodeError));
+        let mut decoded = decoded.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let (Some(signature), Some(certificate)) = (decoded.next(), decoded.next()) else { return Err(DecodeError) };
+        let issuers: Vec<_> = decoded.collect();
+        let long = issuers.iter().chain([&certificate]).any(|certificate| certificate.len() > MAX_CERTIFICATE);
+        if long || signature.len() > MAX_SIGNATURE || issuers.len() > MAX_ISSUERS {
             return Err(DecodeError);
         }
-        Ok(Self(Signed { signature, certificate }))
+        Ok(Self { signed: Signed { signature, certificate }, issuers })
     }
 }
 
-/// The two lines after the first.
-fn lines<'a>(text: &'a str, first: &str) -> Result<[&'a str; 2], DecodeError> {
-    let lines: Vec<_> = text.strip_suffix('\n').ok_or(DecodeError)?.split('\n').collect();
-    match lines[..] {
-        [head, one, two] if head == first => Ok([one, two]),
-        _ => Err(DecodeError),
-    }
+/// The lines after the first.
+fn lines<'a>(text: &'a str, first: &str) -> Result<Vec<&'a str>, DecodeError> {
+    let mut lines = text.strip_suffix('\n').ok_or(DecodeError)?.split('\n');
+    if lines.next() == Some(first) { Ok(lines.collect()) } else { Err(DecodeError) }
 }
 
 #[cfg(test)]
@@ -89,12 +97,19 @@ mod tests {
     #[test]
     fn both_files_are_read_back() {
         assert_eq!(request().to_string().parse(), Ok(request()));
-        let signature = Signature(Signed { signature: vec![3; 72], certificate: vec![4; 900] });
-        assert_eq!(signature.to_string().parse(), Ok(signature.clone()));
+        let signed = Signed { signature: vec![3; 72], certificate: vec![4; 900] };
+        for issuers in 0..=MAX_ISSUERS {
+            let signature = Signature { signed: signed.clone(), issuers: vec![vec![5; 800]; issuers] };
+            assert_eq!(signature.to_string().parse(), Ok(signature.clone()));
+            assert_eq!(signature.to_string().parse::<Request>(), Err(DecodeError));
+        }
         assert_eq!(request().to_string().parse::<Signature>(), Err(DecodeError));
-        assert_eq!(signature.to_string().parse::<Request>(), Err(DecodeError));
-        let long = Signature(Signed { signature: vec![3; MAX_SIGNATURE + 1], certificate: vec![] });
-        assert_eq!(long.to_string().parse::<Signature>(), Err(DecodeError));
+        let long = Signed { signature: vec![3; MAX_SIGNATURE + 1], certificate: vec![] };
+        let many = vec![vec![5; 800]; MAX_ISSUERS + 1];
+        for (signed, issuers) in [(long, vec![]), (signed.clone(), many), (signed, vec![vec![5; MAX_CERTIFICATE + 1]])]
+        {
+            assert_eq!(Signature { signed, issuers }.to_string().parse::<Signature>(), Err(DecodeError));
+        }
     }
 
     proptest! {

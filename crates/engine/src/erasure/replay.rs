@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use sluis_domain::port::{Commit, Family, Row};
-use sluis_domain::{ChainId, NamespaceId, Timestamp};
+use sluis_domain::{ChainId, NamespaceId, Reason, Timestamp};
 use sluis_keyring::{KeyringError, LineVersion};
 
 use super::jobs::escrowed;
@@ -25,21 +25,30 @@ pub struct Replayed {
 
 /// What the journal has and the store has not.
 #[derive(Default)]
-struct Missing {
+pub(crate) struct Missing {
     rows: Vec<MarkRow>,
     marks: BTreeMap<NamespaceId, HashSet<Mark>>,
 }
 
 impl Engine {
-    /// Puts the opt-outs into force that the journal has and the store has not, and removes the rows of those subjects.
+    /// The opt-outs that the journal has and the store has not: every record is read, nothing is changed.
+    ///
+    /// # Errors
+    /// [`Reason::CorruptStore`] for a journal or a record that cannot be read.
+    pub(crate) fn missing_opt_outs(&self) -> Result<Missing, Refusal> {
+        let Some(journal) = &self.life.journal else { return Ok(Missing::default()) };
+        let unread = |error| Refusal::new(Reason::CorruptStore, format!("the journal of opt-outs: {error}"));
+        missing(&self.snapshot(), &journal.records().map_err(unread)?)
+    }
+
+    /// Puts missing opt-outs into force and removes the rows of those subjects.
     /// Only marks are known of them, so every row of their namespaces is opened; this takes as long as reading them all.
     /// The marks are written last: after a crash it begins anew. Only while [`Self::govern`] is held.
     ///
     /// # Errors
-    /// [`sluis_domain::Reason::CorruptStore`] for a record or a row that cannot be read, and those of the store.
-    pub(crate) fn replay_opt_outs(&self, records: &[Vec<u8>]) -> Result<Replayed, Refusal> {
+    /// [`Reason::CorruptStore`] for a row that cannot be read, and those of the store.
+    pub(crate) fn replay_opt_outs(&self, missing: Missing) -> Result<Replayed, Refusal> {
         let (snapshot, now) = (self.snapshot(), self.now());
-        let missing = missing(&snapshot, records)?;
         let mut done = Replayed { opt_outs: missing.rows.len() as u64, rows: 0 };
         let mut opt_outs = OptOuts::clone(&snapshot.opt_outs);
         for (namespace, marks) in &missing.marks {

@@ -12,6 +12,7 @@ use sluis_verify::MAX_BEFORE_RESTORE;
 
 use super::head::{self, HeadError, SignedHead};
 use crate::engine::Engine;
+use crate::erasure::Replayed;
 use crate::signing::Said;
 use crate::{Caller, EngineError, Refusal};
 
@@ -122,7 +123,7 @@ impl Engine {
     ///
     /// Every grant that has not ended ends, open proposals become stale, and both signatures are on record, in one commit;
     /// then opt-outs come into force again that the store does not know. After a crash it is done once more.
-    /// Returns the head that is to be kept in place of the lost one.
+    /// Returns the head that is to be kept in place of the lost one, and what came into force again.
     ///
     /// # Errors
     /// [`RestoreError`]; nothing was changed then.
@@ -131,7 +132,7 @@ impl Engine {
         lost: Option<&[u8]>,
         request: &Request,
         signatures: &[RestoreSignature],
-    ) -> Result<Arc<SignedHead>, RestoreError> {
+    ) -> Result<(Arc<SignedHead>, Replayed), RestoreError> {
         let _governing = self.govern();
         let restore = &request.restore;
         if request.origin != self.origin {
@@ -139,6 +140,8 @@ impl Engine {
         }
         self.check_restore(lost, restore)?;
         let signed = self.check_signatures(restore, signatures)?;
+        // Before anything is on record: a journal that cannot be read must be mended first.
+        let opt_outs = self.missing_opt_outs()?;
         let (now, by) = (self.now(), &signed[0].0);
         let mut commit = Commit::default();
         let grants = self.end_grants(by, now, &mut commit)?;
@@ -150,12 +153,9 @@ impl Engine {
         self.store.commit(commit)?;
         self.put_grants(grants);
         self.put_proposals(proposals);
-        if let Some(journal) = &self.life.journal {
-            let unread = |error| Refusal::new(Reason::CorruptStore, format!("the journal of opt-outs: {error}"));
-            self.replay_opt_outs(&journal.records().map_err(unread)?)?;
-        }
+        let replayed = self.replay_opt_outs(opt_outs)?;
         self.name_custodians()?;
-        Ok(self.sign_head()?)
+        Ok((self.sign_head()?, replayed))
     }
 
     fn check_restore(&self, lost: Option<&[u8]>, restore: &Restore) -> Result<(), RestoreError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Output;
 
 use sluis_client::v1;
-use sluis_testkit::pki::Pki;
+use sluis_testkit::pki::{Credentials, Pki};
 use sluis_testkit::process::{Sluis, Sluisd};
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit::scene::Scene;
@@ -91,6 +91,32 @@ async fn a_restored_store_comes_into_force_with_two_custodians_and_ends_live_gra
     assert_eq!(restore.signers, CUSTODIANS);
     assert_eq!(scene.stop().0, Some(0));
     scene.start_again();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_counts_with_a_certificate_that_would_open_a_connection() {
+    let (scene, _) = restored().await;
+    let request = scene.path("head/restore-request");
+    let anna = sign(&scene, &request, CUSTODIANS[0]);
+    let sign_with = |name: &str, pki: &Pki, credentials: &Credentials| {
+        let (out, request) = (scene.file(&format!("{name}.signature")), request.display().to_string());
+        let hands = Sluis::with(pki, "https://localhost:1", name, credentials);
+        hands.ok(&["restore", "sign", &request, "--out", &out, "--yes"]);
+        out
+    };
+    // The pinned key in a certificate that nobody issued who may.
+    let elsewhere = Pki::named(&scene.path("elsewhere"), "Another CA");
+    let foreign = sign_with("foreign", &elsewhere, &elsewhere.member(CUSTODIANS[1]));
+    refused(&accept(&scene, &[&anna, &foreign]), "UnknownIssuer");
+    let expired = sign_with("expired", &scene.pki, &scene.pki.expired_member(CUSTODIANS[1]));
+    refused(&accept(&scene, &[&anna, &expired]), "expired");
+    let stolen = scene.pki.member(CUSTODIANS[1]);
+    let revoked = sign_with("stolen", &scene.pki, &stolen);
+    scene.pki.revoke(&stolen);
+    refused(&accept(&scene, &[&anna, &revoked]), "evoked");
+    let ben = sign(&scene, &request, CUSTODIANS[1]);
+    let accepted = accept(&scene, &[&anna, &ben]);
+    assert!(accepted.status.success(), "{}", said(&accepted));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::statement::Deed;
 use sluis_domain::{Column, Reason, RecordBatch};
-use sluis_engine::{Engine, Journal, LifeSettings, RestoreSignature, Settings};
+use sluis_engine::{Engine, Journal, LifeSettings, Replayed, RestoreError, RestoreSignature, Settings};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{caller, settings, signer};
 
@@ -103,7 +103,16 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
         signer: caller(member),
         signature: signer(member).sign(Deed::AcceptRestore, restored.origin(), &restore.encode()).unwrap(),
     });
-    restored.accept_restore(None, &request, &signatures).unwrap();
+    // Damage is found before anything is on record.
+    let flip = || *journal.0.lock().unwrap()[1].last_mut().unwrap() ^= 1;
+    flip();
+    let entries = backup.entries();
+    let refused = restored.accept_restore(None, &request, &signatures).unwrap_err();
+    assert!(matches!(refused, RestoreError::Refused(refusal) if refusal.reason() == Reason::CorruptStore));
+    assert_eq!(backup.entries(), entries);
+    flip();
+    let (_, replayed) = restored.accept_restore(None, &request, &signatures).unwrap();
+    assert_eq!(replayed, Replayed { opt_outs: 1, rows: 2 });
     let mut restored = accepted(restored);
     for _ in 0..2 {
         assert_eq!(opted_out(&restored, &bsns), [0, 2]);

@@ -60,7 +60,7 @@ impl Ceremony {
         let before = self.store.entries();
         let accepted = self.engine.accept_restore(Some(self.head.as_bytes()), request, signatures);
         assert_eq!(self.store.entries() > before, accepted.is_ok(), "a refusal changes nothing");
-        accepted.map(|head| head.note.clone())
+        accepted.map(|(head, _)| head.note.clone())
     }
 }
 
