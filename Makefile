@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/sluis/target
 export CARGO_TERM_COLOR ?= auto
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup setup-test build demo test lint vectors million bench crash clean-demo
+.PHONY: help setup setup-check setup-test build demo test lint vectors million bench crash clean-demo
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,10 @@ help: ## Show what can be made
 setup: ## Install what building needs (Debian packages; Rust 1.95 is the one prerequisite)
 	@deploy/setup.sh build
 
-setup-test: setup ## Install what testing needs as well
+setup-check: ## Install what lints and vectors need as well
+	@deploy/setup.sh check
+
+setup-test: ## Install what testing needs as well; refuses who is not root
 	@deploy/setup.sh test
 
 build: setup ## Build sluisd and sluis
@@ -28,16 +31,16 @@ build: setup ## Build sluisd and sluis
 demo: build ## Run the main job: pseudonymise, convert, re-identify, audit
 	@PATH="$(BIN):$$PATH" deploy/demo/demo.sh
 
-lint: setup-test ## Formatting, lints, docs, licences, dependency rules: warnings are errors
+lint: setup-check ## Formatting, lints, docs, licences, dependency rules: warnings are errors
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 	cargo deny --log-level error check bans licenses sources
 
-vectors: setup-test ## Check docs/vectors with the second implementation of the method
+vectors: setup-check ## Check docs/vectors with the second implementation of the method
 	@deploy/python.sh tests/second_implementation/verify.py docs/vectors/sluis-1.json
 
-test: lint build ## Lints, then every test, the second implementation included
+test: setup-test lint build ## As root: lints, then every test, the second implementation included
 	$(MAKE) --no-print-directory vectors
 	SLUIS_PYTHON="$(CURDIR)/deploy/python.sh" cargo nextest run --release --workspace
 

@@ -1,6 +1,13 @@
 #!/usr/bin/env bash
-# Installs what is missing on a Debian machine. Usage: setup.sh build|test
+# Installs what is missing on a Debian machine. Usage: setup.sh build|check|test
+# build: what building needs. check: also what lints and the second implementation need. test: also what tests need.
 set -euo pipefail
+what="${1:-build}"
+
+if [ "$what" = test ] && [ "$(id -u)" != 0 ]; then
+    echo "make test needs root, because some tests read the memory of a running daemon" >&2
+    exit 1
+fi
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -21,9 +28,11 @@ compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || packages+=(libclang
 command -v c++ >/dev/null || packages+=(g++)
 command -v python3 >/dev/null || packages+=(python3)
 command -v make >/dev/null || packages+=(make)
-if [ "${1:-build}" = test ]; then
+if [ "$what" != build ]; then
     python3 -c 'import cryptography' 2>/dev/null || python3 -c 'import venv, ensurepip' 2>/dev/null ||
         packages+=(python3-venv)
+fi
+if [ "$what" = test ]; then
     # The tests make their own tokens in it.
     [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v softhsm2-util >/dev/null || packages+=(softhsm2)
 fi
@@ -33,7 +42,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-[ "${1:-build}" = test ] || exit 0
+[ "$what" != build ] || exit 0
 
 # Versions that are known to build with Rust 1.95.
 tools_dir="${CARGO_TARGET_DIR:-${HOME:-/tmp}/.cache/sluis/target}/tools"
@@ -48,5 +57,5 @@ component() { # name, command that shows it is there
 }
 component rustfmt "cargo fmt --version"
 component clippy "cargo clippy --version"
-tool cargo-nextest 0.9.143 "cargo nextest --version"
 tool cargo-deny 0.20.2 "cargo deny --version"
+[ "$what" != test ] || tool cargo-nextest 0.9.143 "cargo nextest --version"

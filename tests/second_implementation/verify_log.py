@@ -2,7 +2,7 @@
 """A second verifier of the audit log of Sluis, for auditors who would rather not take the word of the first.
 
 Written from docs/audit-log.md (and what docs/governance.md says about signers) and an example export alone, by somebody
-who had not seen the source code; it shares none with `sluis audit verify`. "Step" is a step of "Verification, step by step" there.
+who had not seen the source code (step 11 and what is asked of a grant's elements came later); it shares none with `sluis audit verify`. "Step" is a step of "Verification, step by step" there.
 
 Usage: verify_log.py EXPORT-DIR VERIFIER-KEY        (the key as text, or a file with it; get it from somewhere you trust)
 
@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY = 1, 2, 3, 4, 5, 6, 7, 9
+PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY, ROTATE, DISABLE, ERASE = 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 33
 INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 30, 31, 32, 34
 SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject"}
 EFFECTS = {APPLY: 1, DESTROY: 2, CUT: 3, OPT_OUT: 4}  # act: matter of the proposal
@@ -88,9 +88,9 @@ def entry(r):
 def grant(r):
     r.one_of(2)
     g = Record(bytes=r.data, id=r.id(), kind=r.one_of(1, 2), chain=r.id(), state="undecided", approved={}, counter=0, day=(0, 0))
-    g.elements, g.to, _, _ = ([r.id()], r.id(), r.id(), r.one_of(1, 2)) if g.kind == 1 else (r.list(r.id), "", "", 0)
+    g.elements, g.to, g.into, _ = ([r.id()], r.id(), r.id(), r.one_of(1, 2)) if g.kind == 1 else (r.list(r.id), "", "", 0)
     g.purpose, g.basis, g.most, g.most_day, g.start, g.end = r.text(), r.text(), r.int(8), r.int(8), r.int(8), r.int(8)
-    need(len(r.list(lambda: r.id(g.kind == 2))) == len(g.elements), "the wrong number of namespaces")
+    g.namespaces = r.list(lambda: r.id(g.kind == 2))
     g.grantee, g.requester, g.asked, g.version, g.needs = r.id(), r.person(), r.int(8), r.int(8), r.list(r.id)
     return g
 
@@ -128,6 +128,26 @@ class Registry:
     def askers(self, g):
         chain = self.chains[g.chain]
         return [chain["owner"], *chain.get("recipients", [])] if g.kind == 1 else chain.get("reidentify_to", chain["sources"])
+
+    def element(self, chain, name):  # its namespace ("": encrypted), whether that leads in, out, and to identifiers or values
+        found = next((e for e in self.chains.get(chain, {}).get("element", []) if e["name"] == name), {})
+        need(found.get("treatment") in ("pseudonym", "encrypt"), "by the registry there is no such element, or it is neither a pseudonym nor encrypted")
+        if found["treatment"] == "encrypt":
+            return "", False, False, True
+        line = next(n for n in self.chains[chain]["namespace"] if n["id"] == found["namespace"])
+        link = line.get("link", "escrow")
+        return line["id"], link != "none", link == "escrow", line.get("reversible", False)
+
+    def check_asker(self, g):  # step 6
+        need(g.chain in self.chains and g.grantee in self.askers(g), "the grantee may not ask for this")
+
+    def check_grant(self, g):  # step 6
+        elements = [self.element(g.chain, name) for name in g.elements]
+        into = [self.element(g.to, g.into)] if g.kind == 1 else []
+        need(g.namespaces == [e[0] for e in elements], "the namespaces are not those of the elements")
+        need(all(leads_out for _, _, leads_out, _ in elements) if into else all(back for _, _, _, back in elements), "nothing leads from the elements to what the grant is about")
+        need(all(e[:2] == (g.namespaces[0], True) for e in into), "nothing leads into the chain converted to")
+        need(g.needs == self.approvals(g), "the approvals needed are not those that the registry wants")
 
     def groups(self, wanted):  # {organisation: number}; two custodians ("") sign for an organisation with too few stewards
         enough = {org: n for org, n in wanted.items() if org and len(self.stewards(org)) >= n}
@@ -202,7 +222,7 @@ class Verifier:
     def __init__(self, directory):
         self.dir, self.place = Path(directory), "the verifier key"
         self.version, self.registry, self.custodians, self.grants, self.proposals = 0, Registry(), {}, {}, {}
-        self.warned, self.expired, self.destroyed = set(), set(), set()
+        self.warned, self.expired, self.versions = set(), set(), {}
         self.keys, self.entries, self.named, self.checked, self.due = [], [], [], 0, None
 
     def read(self, name):
@@ -278,13 +298,9 @@ class Verifier:
         elif e.act in (WARNING, EXPIRE):  # step 5.5: nobody's act
             need(not any(e.who) and self.registry.chains.get(e.chain, {}).get("retention"), "has a caller, or no chain with a retention")
             need(e.chain not in self.expired, "the chain was destroyed before")
-            if e.act == WARNING:
-                self.warned.add(e.chain)
-                return
-            need(e.chain in self.warned, "the chain was destroyed without a warning")
-            need(self.destroyed.isdisjoint(kid for _, kid, _ in e.keys), "names a version that was destroyed before")
-            self.expired.add(e.chain)
-            self.destroyed |= {kid for _, kid, _ in e.keys}
+            need(e.act == WARNING or e.chain in self.warned, "the chain was destroyed without a warning")
+            (self.warned.add if e.act == WARNING else self.warned.discard)(e.chain)
+            self.expired |= {e.chain} if e.act == EXPIRE and e.keys else set()  # an end without key versions destroyed nothing
         elif e.act in (PROPOSE, SIGN, REJECT):
             self.proposal_step(e)
         elif e.act in (REQUEST, APPROVE, DENY, REVOKE, CONVERT, REIDENTIFY):
@@ -301,6 +317,35 @@ class Verifier:
                 self.signature(e, "restore", signature, e.detail)
             for ended in [*self.grants.values(), *self.proposals.values()]:
                 ended.open, ended.state = False, "ended"
+        self.key_versions(e)
+
+    def key_versions(self, e):  # step 11
+        if e.act in (APPLY, ROTATE):
+            need(e.chain or e.act == APPLY, "a rotation of no chain")
+            for namespace, kid, _ in e.keys:
+                need(kid not in self.versions, f"key version {kid:08x} was made before")
+                self.versions[kid] = Record(namespace=namespace, chain=e.chain if e.act == ROTATE else "", disabled=False, destroyed=False, cut=False)
+        if e.act not in (PSEUDONYMISE, IMPORT, CONVERT, REIDENTIFY, DISABLE, DESTROY, CUT, EXPIRE, ERASE):
+            return
+        need(e.chain and (e.act != DISABLE or len(e.keys) == 1), "no chain, or not one version")
+        for namespace, kid, _ in e.keys:
+            v, name = self.versions.get(kid), f"key version {kid:08x}"
+            need(v and v.namespace == namespace, f"{name} was never made, or is of another namespace")
+            need(v.chain in ("", e.chain, e.to if e.act == CONVERT else ""), f"{name} is of another chain")
+            need(not v.destroyed, f"{name} was destroyed before")
+            need(not v.disabled or e.act in (DESTROY, CUT, EXPIRE, ERASE), f"{name} was disabled before")
+            need(v.disabled or e.act != DESTROY, f"{name} was not disabled before")
+            read = e.act in (REIDENTIFY, CUT, ERASE) or (e.act == CONVERT and v.chain != e.to)
+            need(not (v.cut and read), f"the escrow of {name} was cut before")
+            v.disabled, v.cut, v.destroyed = v.disabled or e.act == DISABLE, v.cut or e.act == CUT, e.act in (DESTROY, EXPIRE)
+            v.chain = v.chain or ("" if e.act == CONVERT else e.chain)
+        if e.act == CONVERT:
+            named = [self.versions[kid] for _, kid, _ in e.keys]
+            made, open_ = [v for v in named if v.chain == e.to], [v for v in named if not v.chain]
+            need(len(made) < 2 or e.chain == e.to, "makes pseudonyms of more than one version")
+            for v in open_ if made or len(open_) == 1 or e.chain == e.to else []:
+                v.chain = e.chain if made else e.to
+        need(e.act != EXPIRE or all(v.destroyed for v in self.versions.values() if v.chain == e.chain), "a version of the chain is not named")
 
     def pinned(self, who):
         return self.registry.stewards(who[0]).get(who) or self.custodians.get(who)
@@ -367,7 +412,6 @@ class Verifier:
         else:
             need(e.object == p.digest and p.groups == self.registry.groups_for(p), "another proposal, or others must sign")
             need(p.matter == 4 or (e.chain, [k[:2] for k in e.keys]) == (p.chain, [(p.namespace, p.kid)]), "another version than the proposed one")
-            self.destroyed |= {p.kid} if e.act == DESTROY else set()
         p.open = False
 
     def grant_step(self, e):
@@ -375,8 +419,9 @@ class Verifier:
             g = whole(e.detail, grant)
             g.bytes, g.digest = e.detail, sha(e.detail)
             need(g.id not in self.grants and g.requester == e.who and g.grantee == e.who[0], "an id again, or another requester")
-            need(g.version == e.version and self.registry.member(e.who) and e.who not in self.custodians and g.grantee in self.registry.askers(g), "the grantee may not ask for this")
-            need(g.needs == self.registry.approvals(g), "the approvals needed are not those that the registry wants")
+            need(g.version == e.version and self.registry.member(e.who) and e.who not in self.custodians, "the caller may not ask for this")
+            self.registry.check_asker(g)
+            self.registry.check_grant(g)
             self.grants[g.id] = g
         g = self.grants.get(e.grant)
         need(g and e.digest == g.digest, "no such grant, or another digest")
@@ -392,7 +437,7 @@ class Verifier:
             if e.act == APPROVE:
                 missing = g.needs.count(who[0]) - sum(a[0] == who[0] for a in g.approved)
                 need(missing > 0 and who not in g.approved, "approved twice, or nobody of this organisation is missing")
-                need(g.needs == self.registry.approvals(g), "the registry wants other approvals now")
+                self.registry.check_grant(g)
                 need(all(self.registry.steward(a) and self.pinned(a) == k for a, k in g.approved.items()), "who approved before has lost role or key")
                 g.approved[who] = key
             g.state = {DENY: "denied", REVOKE: "revoked"}.get(e.act, "approved" if len(g.approved) == len(g.needs) else "undecided")
@@ -400,6 +445,8 @@ class Verifier:
             need(g.kind == (1 if e.act == CONVERT else 2) and g.state == "approved", f"the grant is of another kind, or {g.state}")
             need(g.start <= e.at + 60_000 and e.at < g.end, "before the start of the grant, or after its end")
             need(self.registry.member(e.who) and e.who[0] == g.grantee and e.who not in self.custodians, "the caller may not use this grant")
+            self.registry.check_asker(g)
+            self.registry.check_grant(g)
             need(g.counter <= e.counter <= min(g.counter + e.values, g.most), "the counter does not fit batch and grant")
             today, more, (last, used) = e.at // 86_400_000, e.counter - g.counter, g.day
             if more:

@@ -1,28 +1,25 @@
 //! `sluis chain`: list, rotate, disable, destroy, cut the escrow.
 
+mod versions;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sluis_client::ClientError;
-use sluis_client::v1::{
-    Chain, CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, Element, ListChainsRequest, Quota,
-    RotateChainRequest,
-};
-use sluis_domain::{ChainId, NamespaceId};
+use sluis_client::v1::{Chain, Element, ListChainsRequest, Quota};
+use sluis_domain::ChainId;
 
 use crate::connect::ConnectArgs;
-use crate::custody::{key_table, key_version};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Table, safe};
-use crate::proposed;
 
 /// Information chains and their key versions
 #[derive(Subcommand, Debug)]
 pub(crate) enum ChainCommand {
     List(ListArgs),
-    Rotate(RotateArgs),
-    Disable(DisableArgs),
-    Destroy(DestroyArgs),
-    CutEscrow(CutEscrowArgs),
+    Rotate(versions::RotateArgs),
+    Disable(versions::DisableArgs),
+    Destroy(versions::DestroyArgs),
+    CutEscrow(versions::CutEscrowArgs),
 }
 
 /// List your organisation's chains, or show one with its elements and treatments
@@ -36,81 +33,6 @@ pub(crate) struct ListArgs {
     json: bool,
     #[command(flatten)]
     connect: ConnectArgs,
-}
-
-/// Give a chain's key lines a new version (custodians)
-///
-/// From then on the same identifier gets a different pseudonym; the version in use until then only leads out, by
-/// conversion and re-identification.
-#[derive(Args, Debug)]
-#[command(after_help = "\
-EXAMPLES
-  sluis chain rotate diabetes-study --namespace nl.bsn
-  sluis chain rotate diabetes-study --yes --json")]
-pub(crate) struct RotateArgs {
-    /// The chain
-    chain: ChainId,
-    /// Only the line of this namespace [default: all lines, also that of encrypted elements]
-    #[arg(long)]
-    namespace: Option<NamespaceId>,
-    #[command(flatten)]
-    change: ChangeArgs,
-}
-
-/// Disable a convert-only key version: its pseudonyms can no longer be converted or re-identified (custodians)
-#[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis status        # lists key versions\n  sluis chain disable 0a1b2c3d")]
-pub(crate) struct DisableArgs {
-    /// Key id, eight hexadecimal digits
-    #[arg(value_parser = parse_kid)]
-    kid: String,
-    #[command(flatten)]
-    change: ChangeArgs,
-}
-
-/// Propose to destroy a disabled key version, for ever (custodians)
-///
-/// When two stewards of the chain's owner have signed, its keys and all rows of it are gone: what its pseudonyms or
-/// ciphertexts meant, nobody can find out any more. Backups made before hold both still.
-#[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis chain disable 0a1b2c3d\n  sluis chain destroy 0a1b2c3d")]
-pub(crate) struct DestroyArgs {
-    /// Key id, eight hexadecimal digits
-    #[arg(value_parser = parse_kid)]
-    kid: String,
-    #[command(flatten)]
-    change: ChangeArgs,
-}
-
-/// Propose to cut the escrow of a key version, for ever (custodians)
-///
-/// When two stewards of the chain's owner have signed, its pseudonyms go on being made as they are, and nothing leads from
-/// them back or across any more: no conversion, no re-identification.
-#[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis chain cut-escrow 0a1b2c3d\n  sluis chain cut-escrow 0a1b2c3d --yes --json")]
-pub(crate) struct CutEscrowArgs {
-    /// Key id, eight hexadecimal digits
-    #[arg(value_parser = parse_kid)]
-    kid: String,
-    #[command(flatten)]
-    change: ChangeArgs,
-}
-
-#[derive(Args, Debug)]
-struct ChangeArgs {
-    /// Do it without asking
-    #[arg(long)]
-    yes: bool,
-    /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    connect: ConnectArgs,
-}
-
-fn parse_kid(text: &str) -> Result<String, &'static str> {
-    let good = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if good { Ok(text.to_ascii_lowercase()) } else { Err("a key id is eight hexadecimal digits") }
 }
 
 impl ChainCommand {
@@ -137,67 +59,6 @@ impl ListArgs {
             answer.chains.iter().try_for_each(print_in_full)?;
         } else {
             table(&answer.chains).print()?;
-        }
-        Ok(Exit::Done)
-    }
-}
-
-impl RotateArgs {
-    async fn run(self) -> Result<Exit, CliError> {
-        self.change.confirm(&format!("Give {} new keys? New pseudonyms will differ from those so far.", self.chain))?;
-        let client = self.change.connect.connect().await?;
-        let request = RotateChainRequest {
-            chain_id: self.chain.to_string(),
-            namespace_id: self.namespace.as_ref().map(ToString::to_string).unwrap_or_default(),
-        };
-        let answer = client.custody().rotate_chain(request).await.map_err(ClientError::from)?.into_inner();
-        self.change.print(&answer.key_versions)
-    }
-}
-
-impl DisableArgs {
-    async fn run(self) -> Result<Exit, CliError> {
-        self.change.confirm(&format!("Disable {}? Its pseudonyms will lead nowhere any more.", self.kid))?;
-        let client = self.change.connect.connect().await?;
-        let request = DisableVersionRequest { kid: self.kid };
-        let answer = client.custody().disable_version(request).await.map_err(ClientError::from)?.into_inner();
-        self.change.print(answer.key_version.as_slice())
-    }
-}
-
-impl DestroyArgs {
-    async fn run(self) -> Result<Exit, CliError> {
-        self.change.confirm(&format!("Propose to destroy {}, its keys and its rows, for ever?", self.kid))?;
-        let client = self.change.connect.connect().await?;
-        let request = DestroyVersionRequest { kid: self.kid };
-        let answer = client.custody().destroy_version(request).await.map_err(ClientError::from)?.into_inner();
-        proposed::print(answer.proposal, self.change.json)
-    }
-}
-
-impl CutEscrowArgs {
-    async fn run(self) -> Result<Exit, CliError> {
-        self.change.confirm(&format!("Propose that nothing leads back from {} any more, for ever?", self.kid))?;
-        let client = self.change.connect.connect().await?;
-        let request = CutEscrowRequest { kid: self.kid };
-        let answer = client.custody().cut_escrow(request).await.map_err(ClientError::from)?.into_inner();
-        proposed::print(answer.proposal, self.change.json)
-    }
-}
-
-impl ChangeArgs {
-    fn confirm(&self, question: &str) -> Result<(), CliError> {
-        if self.yes {
-            return Ok(());
-        }
-        output::confirm(question, "there is no terminal to ask on: give --yes")
-    }
-
-    fn print(&self, versions: &[sluis_client::v1::KeyVersion]) -> Result<Exit, CliError> {
-        if self.json {
-            output::json(&json!({ "key_versions": versions.iter().map(key_version).collect::<Vec<_>>() }))?;
-        } else {
-            key_table(versions).print()?;
         }
         Ok(Exit::Done)
     }
@@ -341,14 +202,6 @@ fn element(element: &Element) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_kid_is_eight_hexadecimal_digits() {
-        assert_eq!(parse_kid("0A1b2c3D").as_deref(), Ok("0a1b2c3d"));
-        for bad in ["", "0a1b2c3", "0a1b2c3d4", "0a1b2c3g"] {
-            assert!(parse_kid(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn only_limits_that_are_set_are_shown() {

@@ -74,6 +74,7 @@ impl RotateAuditKeyArgs {
             output::json(&json!({ "verifier_key": key }))?;
         } else {
             output::line(format!("the log's new verifier key: {}", safe(&key)))?;
+            output::line("publish it; the old key signs the hand-over, so whoever trusts that one can follow")?;
         }
         Ok(Exit::Done)
     }

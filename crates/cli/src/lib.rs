@@ -10,6 +10,7 @@ pub mod output;
 
 mod audit;
 mod chain;
+mod change;
 mod cli;
 mod clock;
 mod custody;

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use sluis_domain::Reason;
 
 use crate::error::CliError;
 
@@ -29,6 +30,17 @@ pub fn json(value: &impl Serialize) -> Result<(), CliError> {
 /// [`CliError::Io`].
 pub fn json_line(value: &impl Serialize) -> Result<(), CliError> {
     line(serde_json::to_string(value).map_err(|e| stdout_failed(e.into()))?)
+}
+
+/// Shows what a question that follows is about: on standard output, or on standard error where that is for JSON.
+///
+/// # Errors
+/// [`CliError::Io`].
+pub fn show(lines: impl IntoIterator<Item = String>, for_json: bool) -> Result<(), CliError> {
+    for text in lines {
+        if for_json { note(text) } else { line(text)? }
+    }
+    Ok(())
 }
 
 /// Tells the person something on standard error. A standard error that cannot be written is ignored.
@@ -61,9 +73,25 @@ pub fn error(error: &CliError) {
     }
 }
 
-/// What helps after a refusal with this reason code.
+/// The command that helps after a refusal with this reason code.
 fn hint(reason: &str) -> Option<&'static str> {
-    (reason == "UNKNOWN_CHAIN").then_some("`sluis chain list` shows the chains you have a part in")
+    Some(match Reason::from_code(reason)? {
+        Reason::UnknownChain => "`sluis chain list` shows the chains you have a part in",
+        Reason::UnknownElement | Reason::ClientOnlyElement => "`sluis chain list CHAIN` shows the chain's elements",
+        Reason::UnknownGrant => "`sluis grant list` shows the grants that concern your organisation",
+        Reason::WrongElement => "`sluis grant show GRANT` says what it permits",
+        Reason::GrantNotApproved => "`sluis grant show GRANT` says who still has to approve it",
+        Reason::UnknownProposal => "`sluis proposal list --all` shows the proposals that concern you",
+        Reason::NotASigner => "`sluis proposal show PROPOSAL` says whose signature is missing",
+        Reason::UnknownVersion => "`sluis status` lists the key versions",
+        Reason::VersionState => {
+            "a version goes from active to convert-only (`sluis chain rotate`), disabled (`sluis chain disable`) and \
+             destroyed (`sluis chain destroy`); `sluis status` says where it is"
+        }
+        Reason::Sealed => "custodians: `sluis seal-status` says what is missing",
+        Reason::NoShares => "`sluis unseal --fetch` has the key fetched from where it is",
+        _ => return None,
+    })
 }
 
 /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is no.
@@ -202,6 +230,16 @@ mod tests {
         table.row(["a".into(), "uni-research".into()]);
         table.row(["longer-name".into(), String::new()]);
         assert_eq!(table.lines(), ["chain        owner", "a            uni-research", "longer-name"]);
+    }
+
+    #[test]
+    fn a_refusal_that_a_command_explains_names_it() {
+        for reason in [Reason::UnknownChain, Reason::UnknownVersion, Reason::VersionState, Reason::GrantNotApproved] {
+            let hint = hint(reason.code()).expect("there is one");
+            assert!(hint.contains("`sluis "), "{hint}");
+        }
+        assert_eq!(hint(Reason::Internal.code()), None);
+        assert_eq!(hint("OF_A_LATER_VERSION"), None);
     }
 
     #[test]

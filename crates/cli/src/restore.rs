@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use sluis_client::{Holder, Signer};
 use sluis_domain::Signed;
-use sluis_domain::restore::{Request, Signature};
+use sluis_domain::restore::{Request, Restore, Signature};
 use sluis_domain::statement::Deed;
 
-use crate::connect::ConnectArgs;
+use crate::change::ChangeArgs;
 use crate::error::{CliError, Exit};
 use crate::output::{self, safe};
 
@@ -34,14 +34,8 @@ pub(crate) struct SignArgs {
     /// Where the signature goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// Print what was signed as JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    connect: ConnectArgs,
+    change: ChangeArgs,
 }
 
 impl RestoreCommand {
@@ -55,19 +49,14 @@ impl RestoreCommand {
 impl SignArgs {
     fn run(self) -> Result<Exit, CliError> {
         let request = read(&self.request)?;
-        let (certificate, key) = self.connect.credentials()?;
+        let (certificate, key) = self.change.connect.credentials()?;
         let holder = Holder::from_pem(&certificate)?;
         let signer = Signer::from_pem(&key).map_err(sluis_client::ClientError::from)?;
         if *signer.public() != holder.key {
             return Err(CliError::usage("the private key is not the one of the certificate"));
         }
-        if !self.json {
-            show(&request)?;
-        }
-        if !self.yes {
-            let question = format!("Sign as {}?", holder.identity);
-            output::confirm(&question, "there is no terminal to ask on: give --yes")?;
-        }
+        output::show(lines(&request), self.change.json)?;
+        self.change.confirm(&format!("Sign as {}?", holder.identity))?;
         let object = request.restore.encode();
         let signature = signer.sign(Deed::AcceptRestore, &request.origin, &object);
         let signature = signature.map_err(sluis_client::ClientError::from)?;
@@ -75,7 +64,7 @@ impl SignArgs {
         let text = Signature { signed, issuers: holder.issuers }.to_string();
         fs::write(&self.out, text).map_err(CliError::writing(&self.out))?;
         let identity = holder.identity.to_string();
-        if self.json {
+        if self.change.json {
             let restore = &request.restore;
             output::json(&json!({
                 "origin": request.origin, "at": restore.at.to_string(), "signer": identity,
@@ -94,21 +83,51 @@ fn read(path: &Path) -> Result<Request, CliError> {
     text.parse().map_err(|_| CliError::input(format!("{} is not a request that sluisd restore wrote", path.display())))
 }
 
-fn show(request: &Request) -> Result<(), CliError> {
-    let restore = &request.restore;
+/// What is given up, and what follows.
+fn lines(request: &Request) -> Vec<String> {
+    let Restore { at, restored_size, restored_root, lost_size, lost_root } = &request.restore;
     let hex = |root: &[u8; 32]| data_encoding::HEXLOWER.encode(root);
-    output::line(format!("custodian      {}", safe(&request.origin)))?;
-    output::line(format!("requested      {}", restore.at))?;
-    output::line(format!("restored log   {} entries, root {}", restore.restored_size, hex(&restore.restored_root)))?;
-    output::line(format!("given up       {} entries, root {}", restore.lost_size, hex(&restore.lost_root)))?;
-    let lost = if (restore.restored_size, restore.restored_root) == (restore.lost_size, restore.lost_root) {
+    let given_up = if (restored_size, restored_root) == (lost_size, lost_root) {
         "No signed head was left: nobody knows what was done after the restored log ended.".to_owned()
     } else {
         format!(
-            "What the other log says after its common part with the restored one ({} entries at most) is given up.",
-            restore.restored_size
+            "They agree on {} entries at most. What the lost log says after those is given up.",
+            restored_size.min(lost_size)
         )
     };
-    output::line(lost)?;
-    output::line("Every live grant ends and every open proposal becomes stale when two custodians have signed.")
+    vec![
+        format!("custodian      {}", safe(&request.origin)),
+        format!("requested      {at}"),
+        format!("restored log   {restored_size} entries, root {}", hex(restored_root)),
+        format!("lost log       {lost_size} entries, root {}", hex(lost_root)),
+        given_up,
+        "Every live grant ends and every open proposal becomes stale when two custodians have signed.".to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use sluis_domain::Timestamp;
+
+    use super::*;
+
+    fn shown(lost_size: u64, lost_root: [u8; 32]) -> String {
+        let at = Timestamp::from_millis(0).expect("small");
+        let restore = Restore { at, restored_size: 7, restored_root: [1; 32], lost_size, lost_root };
+        lines(&Request { origin: "sluis.test/1".to_owned(), restore }).join("\n")
+    }
+
+    #[test]
+    fn both_logs_are_named_and_what_becomes_of_them() {
+        let text = shown(9, [2; 32]);
+        for part in ["sluis.test/1", "7 entries, root 0101", "9 entries, root 0202", "agree on 7 entries at most"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(shown(5, [2; 32]).contains("agree on 5 entries at most"), "of a log that was shorter");
+    }
+
+    #[test]
+    fn where_no_head_was_left_nobody_knows_what_is_given_up() {
+        assert!(shown(7, [1; 32]).contains("No signed head was left"));
+    }
 }

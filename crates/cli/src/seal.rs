@@ -4,7 +4,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use sluis_client::v1::{GetSealStatusRequest, GetSealStatusResponse, SealRequest, UnsealRequest};
 use sluis_client::{ClientError, Zeroizing};
+use sluis_domain::Reason;
 
+use crate::change::ChangeArgs;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::{output, secret};
@@ -30,14 +32,8 @@ pub(crate) struct UnsealArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "EXAMPLES\n  sluis seal\n  sluis seal --yes --json")]
 pub(crate) struct SealArgs {
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// Print the state as JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    connect: ConnectArgs,
+    change: ChangeArgs,
 }
 
 /// Show whether the keyring is sealed, and how many shares are missing (custodians)
@@ -54,7 +50,7 @@ pub(crate) struct SealStatusArgs {
 impl UnsealArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let line = if self.fetch { Zeroizing::default() } else { secret::read_line("share: ")? };
+        let line = if self.fetch { Zeroizing::default() } else { secret::read_line("share")? };
         let share = line.trim();
         if share.is_empty() && !self.fetch {
             return Err(CliError::input("no share was given; for a key that is not in shares use --fetch"));
@@ -67,13 +63,13 @@ impl UnsealArgs {
 
 impl SealArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
-        let client = self.connect.connect().await?;
-        if !self.yes {
-            let question = "Seal the custodian? Nobody can work until it is unsealed.";
-            output::confirm(question, "there is no terminal to ask on: give --yes")?;
+        let client = self.change.connect.connect().await?;
+        if !self.change.yes {
+            let status = client.seal().get_seal_status(GetSealStatusRequest {}).await.map_err(ClientError::from)?;
+            self.change.confirm(&question(&status.into_inner()))?;
         }
         let answer = client.seal().seal(SealRequest {}).await.map_err(ClientError::from)?;
-        show(answer.into_inner().status.unwrap_or_default(), self.json)
+        show(answer.into_inner().status.unwrap_or_default(), self.change.json)
     }
 }
 
@@ -94,6 +90,15 @@ fn show(status: GetSealStatusResponse, json: bool) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+/// What sealing means, and what it takes to undo it.
+fn question(status: &GetSealStatusResponse) -> String {
+    let until = match status.threshold {
+        0 => "a custodian runs `sluis unseal --fetch`".to_owned(),
+        threshold => format!("{threshold} people have presented their shares"),
+    };
+    format!("Seal the custodian? What is running ends, and nobody can work until {until}.")
+}
+
 fn sentence(status: &GetSealStatusResponse) -> String {
     let provider = output::safe(&status.provider);
     match status {
@@ -105,9 +110,17 @@ fn sentence(status: &GetSealStatusResponse) -> String {
             )
         }
         GetSealStatusResponse { reason, .. } if !reason.is_empty() => {
-            format!("sealed: {} (key: {provider})", output::safe(reason))
+            format!("sealed: {} (key: {provider})", why(reason))
         }
         _ => format!("sealed (key: {provider}); `sluis unseal --fetch` opens it"),
+    }
+}
+
+/// A reason code and what it means, for all that this version knows.
+fn why(code: &str) -> String {
+    match Reason::from_code(code) {
+        Some(reason) => format!("{}: {}", reason.code(), reason.message()),
+        None => output::safe(code),
     }
 }
 
@@ -133,12 +146,22 @@ mod tests {
             provider: provider.into(),
             ..GetSealStatusResponse::default()
         };
-        let shares = GetSealStatusResponse { threshold: 3, shares: 5, presented: 1, ..sealed("shamir") };
+        let shares = GetSealStatusResponse { threshold: 3, shares: 5, presented: 1, ..sealed("shares") };
         assert_eq!(sentence(&shares), "sealed: 1 of 3 shares presented, 2 more needed (5 shares exist)");
         assert_eq!(sentence(&sealed("file")), "sealed (key: file); `sluis unseal --fetch` opens it");
         let away = GetSealStatusResponse { reason: "HSM_UNAVAILABLE".into(), ..sealed("pkcs11") };
-        assert_eq!(sentence(&away), "sealed: HSM_UNAVAILABLE (key: pkcs11)");
+        let said = sentence(&away);
+        assert!(said.starts_with("sealed: HSM_UNAVAILABLE: ") && said.ends_with(" (key: pkcs11)"), "{said}");
+        assert!(said.contains(Reason::HsmUnavailable.message()), "{said}");
+        let newer = GetSealStatusResponse { reason: "OF_A_LATER_VERSION".into(), ..sealed("pkcs11") };
+        assert_eq!(sentence(&newer), "sealed: OF_A_LATER_VERSION (key: pkcs11)");
         let open = GetSealStatusResponse { sealed: false, ..shares };
-        assert_eq!(sentence(&open), "open (key: shamir)");
+        assert_eq!(sentence(&open), "open (key: shares)");
+    }
+    #[test]
+    fn the_question_says_what_it_takes_to_open_it_again() {
+        let open = GetSealStatusResponse { threshold: 3, shares: 5, ..GetSealStatusResponse::default() };
+        assert!(question(&open).contains("until 3 people have presented"));
+        assert!(question(&GetSealStatusResponse::default()).contains("`sluis unseal --fetch`"));
     }
 }

@@ -9,36 +9,36 @@ use crate::error::CliError;
 /// Longest line that is read, in bytes.
 const LONGEST: u64 = 1_024;
 
-/// One line of standard input; at a terminal it is asked for and not shown.
+/// One line of standard input, empty at its end; at a terminal it is asked for and not shown. `what` it is: `share`.
 ///
 /// # Errors
-/// [`CliError::Io`]; [`CliError::Input`] at the end of the input.
-pub(crate) fn read_line(prompt: &str) -> Result<Zeroizing<String>, CliError> {
+/// [`CliError::Io`].
+pub(crate) fn read_line(what: &str) -> Result<Zeroizing<String>, CliError> {
     let failed = |source| CliError::Io { what: "cannot read standard input".to_owned(), source };
-    let _hidden = io::stdin().is_terminal().then(|| Hidden::new(prompt)).transpose().map_err(failed)?;
+    let _hidden = io::stdin().is_terminal().then(|| Hidden::new(what)).transpose().map_err(failed)?;
     // One buffer that never grows, so that no copy of the secret stays behind.
     let mut line = Zeroizing::new(String::with_capacity(LONGEST as usize));
-    match io::stdin().lock().take(LONGEST).read_line(&mut line).map_err(failed)? {
-        0 => Err(CliError::input("standard input ended before the share")),
-        _ => Ok(line),
-    }
+    io::stdin().lock().take(LONGEST).read_line(&mut line).map_err(failed)?;
+    Ok(line)
 }
 
 /// A terminal that does not show what is typed, until it is dropped.
 struct Hidden(rustix::termios::Termios);
 
 impl Hidden {
-    fn new(prompt: &str) -> io::Result<Self> {
+    fn new(what: &str) -> io::Result<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         use std::io::Write;
-        let mut screen = io::stderr();
-        write!(screen, "{prompt}")?;
-        screen.flush()?;
         let shown = tcgetattr(io::stdin())?;
         let mut hidden = shown.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
-        Ok(Self(shown))
+        let terminal = Self(shown);
+        // Asked for only now: whoever answers at once must not see it either.
+        let mut screen = io::stderr();
+        write!(screen, "{what} (not shown): ")?;
+        screen.flush()?;
+        Ok(terminal)
     }
 }
 

@@ -26,7 +26,7 @@ pub enum ClientError {
     #[error(transparent)]
     Refused(Box<Refusal>),
     /// The custodian answered something that the contract does not allow.
-    #[error("the custodian broke the protocol: {0}")]
+    #[error("the custodian broke the protocol: {0}; try again, and if it comes back, tell the custodian")]
     Protocol(&'static str),
     /// The batch is larger than this custodian accepts. Nothing was sent.
     #[error("the batch is larger than this custodian accepts; send smaller batches")]

@@ -139,20 +139,6 @@ impl EscrowKeys {
     pub fn identity_opener(&self) -> IdentityOpener {
         IdentityOpener { opener: Opener::new(&self.identity_seal), aad: Vec::new() }
     }
-
-    /// Opens one identity row; see [`IdentityOpener::open`] for many.
-    ///
-    /// # Errors
-    /// Those of [`IdentityOpener::open`].
-    pub fn open_identity(
-        &self,
-        namespace: &NamespaceId,
-        row_key: &[u8; ROW_KEY_LEN],
-        value: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), SealError> {
-        self.identity_opener().open(namespace, row_key, value, out)
-    }
 }
 
 impl fmt::Debug for EscrowKeys {

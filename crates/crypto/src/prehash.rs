@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use data_encoding::HEXLOWER;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use sluis_domain::NamespaceId;
 use zeroize::Zeroizing;
@@ -21,14 +20,6 @@ pub struct SourceKey(Secret);
 pub struct InvalidSourceKey;
 
 impl SourceKey {
-    /// A new source key.
-    ///
-    /// # Panics
-    /// If the operating system gives no random bytes.
-    pub fn random() -> Self {
-        Self(Secret::random())
-    }
-
     /// From the content of a file: exactly 32 raw bytes, or 64 hexadecimal characters with white space around them.
     ///
     /// # Errors
@@ -40,11 +31,6 @@ impl SourceKey {
         let bytes =
             HEXLOWER_PERMISSIVE.decode(content.trim_ascii()).map(Zeroizing::new).map_err(|_| InvalidSourceKey)?;
         Secret::from_slice(&bytes).map(Self).ok_or(InvalidSourceKey)
-    }
-
-    /// 64 lower-case hexadecimal characters, as written into a file.
-    pub fn to_hex(&self) -> Zeroizing<String> {
-        Zeroizing::new(HEXLOWER.encode(self.0.expose()))
     }
 
     /// Ready for many identifiers of one namespace.
@@ -85,20 +71,17 @@ impl fmt::Debug for NamespacePrehash {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
+
     use super::*;
 
     #[test]
     fn a_source_key_file_is_hex_or_raw() {
-        let key = SourceKey::random();
-        let hex = key.to_hex();
-        assert_eq!(
-            SourceKey::from_file_content(format!(" {}\r\n", *hex).as_bytes()),
-            Ok(Secret::from_slice(key.0.expose()).map(SourceKey).expect("32 bytes"))
-        );
-        assert_eq!(
-            SourceKey::from_file_content(hex.to_uppercase().as_bytes()),
-            Ok(SourceKey(Secret::from_slice(key.0.expose()).expect("32 bytes")))
-        );
+        let raw: [u8; 32] = std::array::from_fn(|at| 0xa0 + at as u8);
+        let hex = HEXLOWER.encode(&raw);
+        let key = || Ok(SourceKey(Secret::from_slice(&raw).expect("32 bytes")));
+        assert_eq!(SourceKey::from_file_content(format!(" {hex}\r\n").as_bytes()), key());
+        assert_eq!(SourceKey::from_file_content(hex.to_uppercase().as_bytes()), key());
         assert_eq!(
             SourceKey::from_file_content(&[b'\n'; 32]),
             Ok(SourceKey(Secret::from_slice(&[b'\n'; 32]).expect("32 bytes")))

@@ -17,8 +17,6 @@ use crate::base32;
 
 /// First byte of a binary token.
 pub const FORMAT: u8 = 0x11;
-/// First byte reserved for tokens that carry a sealed link. Refused.
-pub const FORMAT_WITH_LINK_RESERVED: u8 = 0x12;
 /// First characters of a text token.
 pub const TEXT_PREFIX: &[u8; 4] = b"psn1";
 /// Length of a binary token in bytes.

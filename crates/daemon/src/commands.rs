@@ -44,6 +44,13 @@ pub enum CommandError {
     /// The new key-encryption key does not come back.
     #[error("the old key-encryption key stays in force, because the new one does not come back: {0}")]
     NotRotated(Box<Self>),
+    /// The new key-encryption key is in force, and what the old one opens is still on the disk.
+    #[error(
+        "the keyring is under the new key-encryption key, but the files with what the old one opens could not be \
+         rewritten: make no backup before sluisd has run and done it ({})",
+        .0.detail()
+    )]
+    NotForgotten(Box<Refusal>),
     /// The engine refused.
     #[error("{} ({})", .0.reason().message(), .0.detail())]
     Refused(Box<Refusal>),

@@ -37,7 +37,7 @@ impl KekSource {
         match self {
             Self::File(_) => "file",
             Self::Credential(_) => "credential",
-            Self::Shares => "shamir",
+            Self::Shares => "shares",
             Self::Token(_) => "pkcs11",
         }
     }

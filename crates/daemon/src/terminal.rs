@@ -17,10 +17,11 @@ pub(crate) fn read_secret(prompt: &str) -> io::Result<Zeroizing<String>> {
     if !stdin.is_terminal() {
         return read_line();
     }
+    let hidden = Hidden::new()?;
+    // Asked for only now: whoever answers at once must not see it either.
     let mut screen = io::stderr();
     write!(screen, "{prompt}")?;
     screen.flush()?;
-    let hidden = Hidden::new()?;
     let line = read_line();
     drop(hidden);
     writeln!(screen)?;

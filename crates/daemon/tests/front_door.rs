@@ -1,13 +1,11 @@
-//! What every call goes through, over real sockets: identity, limits, order, draining, metrics.
+//! What every call goes through, over real sockets: identity, limits, order, metrics.
 
-use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use sluis_client::{Client, v1};
-use sluis_daemon::Stopped;
 use sluis_testkit::pki::{TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, pseudonymise, reason, values};
+use sluis_testkit::world::{METRICS, World, batch, pseudonymise, reason, values};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
@@ -238,35 +236,11 @@ async fn unread_stream(world: &World) -> Open {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn draining_answers_what_is_in_flight_says_so_and_ends() {
-    let world = World::start().await;
-    let mut open = Open::opened(&world.client(SOURCE).await).await;
-    open.send_batch(0).await;
-    open.result().await.expect("answered");
-    open.send_batch(1).await;
-    let (stopped, rest) = tokio::join!(world.stop(), async move {
-        let mut answered = 0;
-        loop {
-            match open.result().await {
-                Ok(_) => answered += 1,
-                Err(status) => return (answered, reason(status)),
-            }
-        }
-    });
-    assert_eq!(stopped.0, Stopped::Drained);
-    assert!(rest.0 <= 1);
-    assert_eq!(rest.1, "DRAINING");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_calls_and_values_and_show_none_of_them() {
-    let world = World::start_empty("[telemetry]\nmetrics_listen = \"127.0.0.1:0\"").await;
+    let world = World::start_empty(METRICS).await;
     let refused = world.client(SOURCE).await.identity().who_am_i(v1::WhoAmIRequest {}).await.expect_err("unknown");
     assert_eq!(reason(refused), "UNKNOWN_ORGANISATION");
-    let mut scrape = TcpStream::connect(world.running().metrics_addr().expect("configured")).expect("accepted");
-    scrape.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
-    let mut text = String::new();
-    tokio::task::block_in_place(|| scrape.read_to_string(&mut text)).expect("answered");
+    let text = world.metrics().await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     for name in ["sluis_store_writable 1", "sluis_handshakes_total{outcome=\"ok\"}", "sluis_in_flight_bytes 0"] {
         assert!(text.contains(name), "{name} is missing in {text}");

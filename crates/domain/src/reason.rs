@@ -87,7 +87,7 @@ reasons! {
     OwnRequest = "OWN_REQUEST", PermissionDenied, "a requester cannot approve their own request; another steward must";
     AlreadyApproved = "ALREADY_APPROVED", FailedPrecondition, "this steward has already approved this grant; a different steward must give the next approval";
     NotEligible = "NOT_ELIGIBLE", PermissionDenied, "the caller's organisation may not hold this grant: conversion is for the owner or a recipient of the chain converted from, re-identification for those the chain lists in reidentify_to";
-    KeyNotPinned = "KEY_NOT_PINNED", PermissionDenied, "the key of the client certificate is not the one pinned for this person in the registry (stewards) or in the custodian's configuration (custodians)";
+    KeyNotPinned = "KEY_NOT_PINNED", PermissionDenied, "the key of the client certificate is not the one pinned for this person in the registry (stewards) or in the custodian's configuration (custodians); send the text of `sluis key show` to the custodian";
     BadSignature = "BAD_SIGNATURE", PermissionDenied, "the signature does not fit what it is said to sign, or was not made with the key of the client certificate";
     NotASigner = "NOT_A_SIGNER", PermissionDenied, "the caller is not one of those whose signature is missing";
     AlreadySigned = "ALREADY_SIGNED", FailedPrecondition, "this person has signed already; somebody else must give the next signature";
@@ -108,10 +108,11 @@ reasons! {
     RegistryChanged = "REGISTRY_CHANGED", Aborted, "the registry changed in the meantime; look at the new diff and apply again";
     UnknownVersion = "UNKNOWN_KEY_VERSION", NotFound, "the key version does not exist";
     VersionState = "KEY_VERSION_STATE", FailedPrecondition, "the key version's state does not allow this; the current version must be rotated away first";
+    TooManyVersions = "TOO_MANY_KEY_VERSIONS", ResourceExhausted, "the chain would have more than 800 key versions that are not destroyed; disable old ones and have them destroyed";
     InvalidPageToken = "INVALID_PAGE_TOKEN", InvalidArgument, "the page token is not one this custodian gave out";
     BackupFailed = "BACKUP_FAILED", Internal, "the backup could not be written; the custodian's log says why";
     // Grants
-    TooManyGrants = "TOO_MANY_REQUESTED_GRANTS", ResourceExhausted, "too many of the organisation's grants wait for a decision; have some decided or revoke them";
+    TooManyGrants = "TOO_MANY_REQUESTED_GRANTS", ResourceExhausted, "too many of the organisation's grants wait for a decision, or were requested in the last 24 hours; have some decided, or wait";
     UnknownGrant = "UNKNOWN_GRANT", NotFound, "the grant does not exist, or not for this caller";
     GrantKind = "GRANT_KIND", FailedPrecondition, "the grant is of the other kind";
     GrantNotApproved = "GRANT_NOT_APPROVED", FailedPrecondition, "the grant is not approved yet";
@@ -133,7 +134,7 @@ reasons! {
     ProposalDecided = "PROPOSAL_DECIDED", FailedPrecondition, "the proposal has already been decided";
     ProposalStale = "PROPOSAL_STALE", FailedPrecondition, "what the proposal is about has changed since; propose again";
     ProposalExpired = "PROPOSAL_EXPIRED", FailedPrecondition, "the proposal was not signed in time; propose again";
-    TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many of the organisation's proposals wait for signatures; have some signed or reject them";
+    TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many of the organisation's proposals wait for signatures, or were made in the last 24 hours; have some signed or rejected, or wait";
     // Quotas
     QuotaSubjects = "QUOTA_SUBJECTS", ResourceExhausted, "the source would pass its number of distinct subjects of one day in this chain; nothing of the batch was done";
     QuotaRejected = "QUOTA_REJECTED", ResourceExhausted, "too large a part of what the source sent to this chain today were no identifiers; nothing of the batch was done";
@@ -158,7 +159,6 @@ reasons! {
     Draining = "DRAINING", Unavailable, "the custodian is stopping; try again later";
     CorruptStore = "CORRUPT_STORE", Internal, "stored data is damaged; the custodian refuses rather than guess";
     Internal = "INTERNAL", Internal, "something went wrong inside the custodian; its log knows this request id";
-    Unimplemented = "RESERVED", InvalidArgument, "this is reserved for a later version";
     // Rows: the value
     TooLong = "TOO_LONG", Row, "the value is over 255 bytes after normalisation";
     InvalidUtf8 = "INVALID_UTF8", Row, "the value is not valid UTF-8";

@@ -1,16 +1,28 @@
 //! Custody: status, rotation, disabling, backup.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use sluis_domain::audit::{Act, Entry, KeyUse};
+use sluis_domain::audit::{Act, Entry, KeyUse, MAX_ENTRY};
+use sluis_domain::id::MAX_ID_LEN;
 use sluis_domain::port::Commit;
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
-use sluis_keyring::{Change, KeyState, VersionInfo};
+use sluis_keyring::{Change, KeyState, Keyring, VersionInfo};
 
 use crate::engine::Engine;
 use crate::life::{self, Expiring};
 use crate::policy::Custody;
 use crate::{Caller, Refusal};
+
+/// Most key versions that one entry names, and so most that a chain has at a time: when it ends, its entry names all that
+/// are not destroyed.
+pub(crate) const MAX_VERSIONS: usize = 800;
+
+/// Of a key use in an entry, at most: LP(namespace), kid, values.
+const KEY_USE_BYTES: usize = 2 + MAX_ID_LEN + 4 + 8;
+
+// What else is in an entry of custody is far below the rest.
+const _: () = assert!(MAX_VERSIONS * KEY_USE_BYTES + 2_000 <= MAX_ENTRY);
 
 /// The state of the custodian.
 #[derive(Debug)]
@@ -58,7 +70,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Reason::UnknownChain`], [`Reason::InvalidRequest`] for a namespace the chain does not have,
-    /// [`Reason::NotACustodian`], and those of the store.
+    /// [`Reason::TooManyVersions`], [`Reason::NotACustodian`], and those of the store.
     pub fn rotate(
         &self,
         caller: &Caller,
@@ -84,6 +96,9 @@ impl Engine {
             }
             if namespace.is_none() && snapshot.keyring.active_elements(chain).is_some() {
                 versions.push(change.new_element_version(chain));
+            }
+            if living(&snapshot.keyring).get(chain).unwrap_or(&0) + versions.len() > MAX_VERSIONS {
+                return Err(Reason::TooManyVersions.into());
             }
             self.commit_keys(change, entry, &versions)?;
             Ok(versions)
@@ -137,6 +152,15 @@ impl Engine {
             Ok(BackupDone { bytes, entries })
         })
     }
+}
+
+/// How many versions of each chain are not destroyed.
+pub(crate) fn living(keyring: &Keyring) -> BTreeMap<ChainId, usize> {
+    let mut living = BTreeMap::new();
+    for info in keyring.versions().into_iter().filter(|info| info.state != KeyState::Destroyed) {
+        *living.entry(info.chain).or_default() += 1;
+    }
+    living
 }
 
 /// New or changed versions, as an audit entry names them.

@@ -88,7 +88,7 @@ impl Engine {
         let row = marks::row(snapshot.keyring.state(), namespace, &mark);
         self.schedule(snapshot, namespace, &link, permit.now(), commit)?;
         commit.put(Family::Optout, row.0.clone(), row.1.clone());
-        commit.entry(effect_entry(self, permit.caller(), Act::OptOut, proposal).encode());
+        commit.entry(effect_entry(self, permit, Act::OptOut, proposal).encode());
         // Before the commit: an opt-out that was acknowledged is in the journal. One that is only there had every
         // signature it needs, so to replay it does no wrong.
         self.journal_mark(&row)?;

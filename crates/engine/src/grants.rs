@@ -16,11 +16,10 @@ use sluis_domain::{GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
-use crate::meter;
 use crate::policy::{self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
-use crate::{Caller, EngineError, Refusal};
+use crate::{Caller, EngineError, Refusal, meter, pace};
 
 /// Most grants of one organisation that may wait for a decision at a time.
 const MAX_REQUESTED: usize = 100;
@@ -276,12 +275,13 @@ impl Engine {
         }
     }
 
-    /// Bounds what one organisation can make the custodian remember without anybody's consent.
-    fn check_requested(&self, caller: &Caller, now: Timestamp) -> Result<(), Reason> {
+    /// Bounds what one organisation can make the custodian remember.
+    fn check_requested(&self, caller: &Caller, now: Timestamp) -> Result<(), Refusal> {
         let grants = self.lock_grants();
         let own = grants.values().filter(|known| known.record.grant.grantee == caller.identity.organisation);
-        let waiting = own.filter(|known| known.record.state(now, 0) == State::Requested).count();
-        if waiting < MAX_REQUESTED { Ok(()) } else { Err(Reason::TooManyGrants) }
+        let earlier =
+            own.map(|known| (known.record.grant.requested_at, known.record.state(now, 0) == State::Requested));
+        pace::check(Reason::TooManyGrants, MAX_REQUESTED, now, earlier)
     }
 
     /// One step of a grant: on record, alone, and durable before it is in force.

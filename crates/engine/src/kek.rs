@@ -1,15 +1,23 @@
 //! Another key-encryption key for the same keys.
 
 use sluis_domain::audit::{Act, Entry};
-use sluis_domain::port::Commit;
+use sluis_domain::port::{Commit, Family};
 use sluis_keyring::Kek;
 
 use crate::Refusal;
 use crate::engine::Engine;
+use crate::life::compaction;
+
+/// Where the former key-encryption key could lead somewhere as long as overwritten rows are on the disk: to the old wraps,
+/// and, of a token, to the key itself.
+const FAMILIES: [Family; 2] = [Family::Keyring, Family::Meta];
 
 impl Engine {
-    /// Puts the keyring under another key-encryption key, from the same or another kind of place. No other key changes,
-    /// so no pseudonym does. Only the operator at the daemon's own console can do this.
+    /// Puts the keyring under another key-encryption key, from the same or another kind of place, and wraps every key
+    /// anew. None of them changes, so no pseudonym does. Only the operator at the daemon's own console can do this.
+    ///
+    /// The former key opens nothing that is in force; what it does open leaves the disk with [`Self::forget_former_kek`]
+    /// or, if that does not come to pass, with the next [`Self::housekeep`].
     ///
     /// # Errors
     /// Those of the store.
@@ -21,9 +29,23 @@ impl Engine {
         change.rotate_kek(kek);
         let (keyring, writes) = change.finish();
         let mut commit = Commit { writes, ..Commit::default() };
+        for range in FAMILIES.map(compaction::whole) {
+            compaction::note(&*self.store, keyring.state(), &range, now, &mut commit)?;
+        }
         commit.entry(Entry::new(now, Act::RotateKek, snapshot.registry.version).encode());
         self.store.commit(commit)?;
         self.replace(None, keyring);
+        Ok(())
+    }
+
+    /// Rewrites the files that hold what the former key-encryption key opens, so that no backup made from now on has it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn forget_former_kek(&self) -> Result<(), Refusal> {
+        for range in FAMILIES.map(compaction::whole) {
+            self.store.compact(&range)?;
+        }
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{ChainId, Kid, OrganisationId, Reason};
 use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
 
-pub use housekeeping::Housekeeping;
+pub use housekeeping::{Housekeeping, Unfinished};
 pub use retention::Expiring;
 
 use crate::custody::key_uses;
@@ -97,41 +97,18 @@ impl Engine {
         })
     }
 
-    /// Destroys a version, in the commit of the last signature.
-    pub(crate) fn destroy_effect(
-        &self,
-        permit: &Permit<SignProposal<'_>>,
-        proposal: &Proposal,
-        kid: Kid,
-        commit: &mut Commit,
-    ) -> Result<Effect, Refusal> {
-        let mut change = permit.snapshot().keyring.change(permit.now());
-        let info = change.destroy(kid).map_err(refused)?;
-        self.end_effect(permit, proposal, Act::DestroyVersion, (change, info), commit)
-    }
-
-    /// Cuts the escrow of a version, in the commit of the last signature.
-    pub(crate) fn cut_effect(
-        &self,
-        permit: &Permit<SignProposal<'_>>,
-        proposal: &Proposal,
-        kid: Kid,
-        commit: &mut Commit,
-    ) -> Result<Effect, Refusal> {
-        let mut change = permit.snapshot().keyring.change(permit.now());
-        let info = change.cut_escrow(kid).map_err(refused)?;
-        self.end_effect(permit, proposal, Act::CutEscrow, (change, info), commit)
-    }
-
-    fn end_effect(
+    /// Destroys a version or cuts its escrow, as `end` does, in the commit of the last signature.
+    pub(crate) fn end_effect(
         &self,
         permit: &Permit<SignProposal<'_>>,
         proposal: &Proposal,
         act: Act,
-        (change, info): (Change, VersionInfo),
+        end: impl FnOnce(&mut Change) -> Result<VersionInfo, ChangeError>,
         commit: &mut Commit,
     ) -> Result<Effect, Refusal> {
-        let mut entry = effect_entry(self, permit.caller(), act, proposal);
+        let mut change = permit.snapshot().keyring.change(permit.now());
+        let info = end(&mut change).map_err(refused)?;
+        let mut entry = effect_entry(self, permit, act, proposal);
         entry.keys = key_uses(std::slice::from_ref(&info));
         commit.entry(entry.encode());
         let keyring = self.end_keys(change, &[info], commit)?;

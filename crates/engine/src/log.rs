@@ -1,7 +1,7 @@
 //! The audit log as a Merkle tree with a signed head.
 //!
 //! Leaf i is the canonical bytes of entry i as the store holds them. An entry reaches the tree after it is durable, when
-//! [`Engine::extend_log`] reads it back from the store: no act waits for the tree or for a signature. Full tiles are kept
+//! [`Engine::sign_head`] reads it back from the store: no act waits for the tree or for a signature. Full tiles are kept
 //! in the store:
 //!
 //! | key in `tree` | value |
@@ -200,15 +200,10 @@ impl TileSource for Tiles<'_> {
 }
 
 impl Engine {
-    /// Takes the entries that became durable since the last time into the tree; returns how many there are.
+    /// The log with everything that is durable: takes the entries since the last time into the tree.
     ///
     /// # Errors
     /// [`EngineError::Store`], and [`EngineError::EntryMissing`] for a log with a hole.
-    pub fn extend_log(&self) -> Result<u64, EngineError> {
-        self.extended().map(|grown| grown.tree.size())
-    }
-
-    /// The log with everything that is durable.
     fn extended(&self) -> Result<MutexGuard<'_, Grown>, EngineError> {
         let mut grown = self.log.grown();
         grown.read_on(&*self.store, |_| Ok(false), |_, _| Ok(()))?;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use sluis_crypto::{digest::sha256, random};
-use sluis_domain::audit::{Act, Entry};
+use sluis_domain::audit::{Act, Entry, MAX_ENTRY};
 use sluis_domain::codec::Writer;
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
@@ -23,10 +23,12 @@ use crate::life::compaction;
 use crate::policy::{BeKnown, Permit, RejectProposal, SeeProposal, SignProposal};
 use crate::signing::Said;
 use crate::snapshot::{RegistryState, Snapshot};
-use crate::{Caller, EngineError, Refusal, erasure, life};
+use crate::{Caller, EngineError, Refusal, erasure, life, pace};
 
 /// Most proposals of one organisation that may wait at a time.
 const MAX_OPEN: usize = 50;
+/// Longest proposal in bytes: its entry holds it whole, beside at most a thousand bytes.
+const MAX_PROPOSAL: usize = MAX_ENTRY - 1_000;
 /// Most proposals that a list shows.
 const MAX_LISTED: usize = 1000;
 
@@ -103,11 +105,11 @@ impl Engine {
         beside: impl FnOnce(&ProposalId, &mut Commit),
     ) -> Result<ProposalView, Refusal> {
         let (now, snapshot) = (self.now(), self.snapshot());
-        let own = |record: &Record| record.proposal.proposer.organisation == caller.identity.organisation;
-        let waits = |known: &&KnownProposal| own(&known.record) && known.record.state(now) == State::Open;
-        if self.lock_proposals().values().filter(waits).count() >= MAX_OPEN {
-            return Err(Reason::TooManyProposals.into());
-        }
+        let own = |known: &&KnownProposal| known.record.proposal.proposer.organisation == caller.identity.organisation;
+        let earlier = |known: &KnownProposal| (known.record.proposal.at, known.record.state(now) == State::Open);
+        let proposals = self.lock_proposals();
+        pace::check(Reason::TooManyProposals, MAX_OPEN, now, proposals.values().filter(own).map(earlier))?;
+        drop(proposals);
         let proposal = Proposal {
             id: new_id(),
             matter,
@@ -120,6 +122,10 @@ impl Engine {
         let mut entry = self.entry(caller, Act::Propose);
         note(&proposal, &mut entry);
         entry.detail = proposal.encode();
+        if entry.detail.len() > MAX_PROPOSAL {
+            let text = "concerns more owners of chains than an entry of the log can name";
+            return Err(Refusal::field(Reason::InvalidRequest, "required", text));
+        }
         let mut commit = Commit::default();
         beside(&proposal.id, &mut commit);
         commit.entry(entry.encode());
@@ -304,8 +310,12 @@ impl Engine {
         let proposal = &record.proposal;
         let effect = match &proposal.matter {
             Matter::Registry { .. } => self.registry_effect(permit, proposal, &mut commit)?,
-            Matter::DestroyVersion { kid, .. } => self.destroy_effect(permit, proposal, *kid, &mut commit)?,
-            Matter::CutEscrow { kid, .. } => self.cut_effect(permit, proposal, *kid, &mut commit)?,
+            Matter::DestroyVersion { kid, .. } => {
+                self.end_effect(permit, proposal, Act::DestroyVersion, |keys| keys.destroy(*kid), &mut commit)?
+            }
+            Matter::CutEscrow { kid, .. } => {
+                self.end_effect(permit, proposal, Act::CutEscrow, |keys| keys.cut_escrow(*kid), &mut commit)?
+            }
             Matter::Erase { namespace } => self.erase_effect(permit, proposal, namespace, &mut commit)?,
         };
         forget_beside(&proposal.id, &mut commit);
@@ -351,9 +361,10 @@ impl Engine {
     }
 
     fn end_proposal(&self, known: &KnownProposal, end: End, caller: &Caller) -> Result<(), Refusal> {
-        let next = known.record.end(end, &caller.identity, self.now())?;
+        let now = self.now();
+        let next = known.record.end(end, &caller.identity, now)?;
         let mut commit = Commit::default();
-        forget_beside(&next.proposal.id, &mut commit);
+        self.forget_for_good(&next, now, &mut commit)?;
         self.store_proposal(next, Some(known), commit).map(drop)
     }
 
@@ -395,9 +406,10 @@ impl Engine {
     }
 }
 
-/// The entry of a proposal's effect, by whoever gave the last signature.
-pub(crate) fn effect_entry(engine: &Engine, caller: &Caller, act: Act, proposal: &Proposal) -> Entry {
-    let mut entry = engine.entry(caller, act);
+/// The entry of a proposal's effect, by whoever gave the last signature and of the moment of that: later it may have expired.
+pub(crate) fn effect_entry(engine: &Engine, permit: &Permit<SignProposal<'_>>, act: Act, proposal: &Proposal) -> Entry {
+    let mut entry = engine.entry(permit.caller(), act);
+    entry.at = permit.now();
     note(proposal, &mut entry);
     entry.object_digest = Some(sha256(&proposal.encode()));
     entry.detail = Writer::default().lp(proposal.id.as_str()).finish();

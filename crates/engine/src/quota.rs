@@ -166,7 +166,8 @@ impl Counted {
     /// of their counts.
     ///
     /// # Errors
-    /// [`Reason::QuotaRejected`], [`Reason::QuotaSubjects`]; those of reading the counter. Nothing was submitted then.
+    /// [`Reason::QuotaSubjects`], [`Reason::QuotaRejected`]; those of the counter. Nothing of the batch was submitted then;
+    /// its subjects count if it was refused for what was rejected.
     pub(crate) fn charge(
         self,
         store: &dyn Store,
@@ -189,14 +190,23 @@ impl Counted {
         let present = position.day.as_ref().filter(|day| day::counts_on(day.number, today));
         let mut next = present.map_or_else(|| Day::begin(today), Day::clone);
         let before = Standing::of(&next);
-        next.add(seen.rows, seen.rejected, &seen.subjects);
+        next.add(0, 0, &seen.subjects);
+        self.check_subjects(&before, &Standing::of(&next))?;
+        let tried = (!seen.subjects.is_empty()).then(|| next.clone());
+        next.add(seen.rows, seen.rejected, &[]);
         let standing = Standing::of(&next);
-        self.check(&before, &standing)?;
-        let generation = position.generation + 1;
-        let sealed = seal.seal(Family::Quota, &self.key, generation, &next.encode());
-        commit.expect(Family::Quota, self.key.clone(), position.stored.take());
-        commit.put(Family::Quota, self.key, sealed.clone());
-        *position = Position { day: Some(next), generation, stored: Some(sealed) };
+        if let Err(refusal) = self.check_rejected(&before, &standing) {
+            // Whom a source names counts all the same, or it could try out for nothing what refuses rows.
+            if let Some(tried) = tried {
+                let (mut alone, standing) = (Commit::default(), Standing::of(&tried));
+                position.put(&self.key, tried, seal, &mut alone);
+                self.counter.stale.store(true, Ordering::Release);
+                store.commit(alone)?;
+                *self.counter.standing() = standing;
+            }
+            return Err(refusal);
+        }
+        position.put(&self.key, next, seal, &mut commit);
         let of_batch = self.counter.clone();
         store.submit(
             commit,
@@ -212,28 +222,43 @@ impl Counted {
         Ok(())
     }
 
-    fn check(&self, before: &Standing, after: &Standing) -> Result<(), Refusal> {
-        if let Some(limit) = self.quota.rejected_percent
-            && after.rows >= MIN_ROWS_FOR_REJECTED_PERCENT
-            && u128::from(after.rejected) * 100 > u128::from(after.rows) * u128::from(limit)
-        {
-            let Standing { rows, rejected, .. } = before;
-            let stands = format!(
-                "at most {limit} percent; {rejected} of {rows} rows of today were rejected, {} of {} with this batch",
-                after.rejected, after.rows
-            );
-            return Err(Refusal::field(Reason::QuotaRejected, "quota.rejected_percent", stands));
+    fn check_subjects(&self, before: &Standing, after: &Standing) -> Result<(), Refusal> {
+        match self.quota.subjects_per_day {
+            Some(limit) if after.subjects > limit => {
+                let stands = format!(
+                    "at most {limit} subjects a day; {} are counted today, {} with this batch",
+                    before.subjects, after.subjects
+                );
+                Err(Refusal::field(Reason::QuotaSubjects, "quota.subjects_per_day", stands))
+            }
+            _ => Ok(()),
         }
-        if let Some(limit) = self.quota.subjects_per_day
-            && after.subjects > limit
-        {
-            let stands = format!(
-                "at most {limit} subjects a day; {} are counted today, {} with this batch",
-                before.subjects, after.subjects
-            );
-            return Err(Refusal::field(Reason::QuotaSubjects, "quota.subjects_per_day", stands));
+    }
+
+    /// Does not say how much of this batch was rejected: it may be about whether an old pseudonym is somebody's.
+    fn check_rejected(&self, before: &Standing, after: &Standing) -> Result<(), Refusal> {
+        match self.quota.rejected_percent {
+            Some(limit)
+                if after.rows >= MIN_ROWS_FOR_REJECTED_PERCENT
+                    && u128::from(after.rejected) * 100 > u128::from(after.rows) * u128::from(limit) =>
+            {
+                let Standing { rows, rejected, .. } = before;
+                let stands =
+                    format!("at most {limit} percent; {rejected} of {rows} rows before this batch were rejected");
+                Err(Refusal::field(Reason::QuotaRejected, "quota.rejected_percent", stands))
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+}
+
+impl Position {
+    /// Adds the next counts to a commit.
+    fn put(&mut self, key: &[u8], day: Day, seal: &StateSeal, commit: &mut Commit) {
+        let generation = self.generation + 1;
+        let sealed = seal.seal(Family::Quota, key, generation, &day.encode());
+        commit.expect(Family::Quota, key, self.stored.take()).put(Family::Quota, key, sealed.clone());
+        *self = Self { day: Some(day), generation, stored: Some(sealed) };
     }
 }
 

@@ -10,15 +10,12 @@ use sluis_domain::registry::{self, Chain, Change, Problem, Registry, Requirement
 use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Keyring, VersionInfo};
 
-use crate::custody::key_uses;
+use crate::custody::{MAX_VERSIONS, key_uses, living};
 use crate::engine::{Engine, registry_text};
 use crate::policy::{self, BeKnown, Custody, Permit, ReadRegistry, SignProposal};
 use crate::proposals::{Effect, ProposalView, effect_entry, pinned, put_text};
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, Refusal, life};
-
-/// Most key versions that one registry makes: an entry names each with at most 77 bytes, and has at most 65,535.
-const MAX_NEW_VERSIONS: usize = 800;
 
 /// Most groups of people that may have to sign one change: a proposal must fit into an audit entry.
 const MAX_GROUPS: usize = 500;
@@ -82,8 +79,8 @@ impl Engine {
                 return Err(Reason::RegistryChanged.into());
             }
             let next = self.validate(permit.snapshot(), toml)?;
-            let (_, _, versions) = new_keys(permit.snapshot(), &next, permit.now());
-            check_number(&versions)?;
+            let (keyring, _, versions) = new_keys(permit.snapshot(), &next, permit.now());
+            check_number(&keyring, &versions)?;
             let mut proposed = Proposed {
                 version: present.version,
                 changes: registry::diff(&present.registry, &next),
@@ -128,11 +125,11 @@ impl Engine {
         }
         let next = self.validate(snapshot, &toml)?;
         let (keyring, writes, versions) = new_keys(snapshot, &next, permit.now());
-        check_number(&versions)?;
+        check_number(&keyring, &versions)?;
         let version = snapshot.registry.version + 1;
         let key = version.to_be_bytes();
         let sealed = keyring.state().seal(Family::Registry, &key, version, toml.as_bytes());
-        let mut entry = effect_entry(self, permit.caller(), Act::ApplyRegistry, proposal);
+        let mut entry = effect_entry(self, permit, Act::ApplyRegistry, proposal);
         entry.object_digest = Some(digest);
         entry.registry_version = version;
         entry.keys = key_uses(&versions);
@@ -275,12 +272,15 @@ fn refuse(problems: Vec<Problem>) -> Refusal {
 }
 
 /// Keys that a registry needs and the keyring does not have yet: roots of namespaces and chains, a first version of
-/// every line, and a new version where link mode or reversibility changed.
+/// every line, and a new version where link mode or reversibility changed. A chain without lines has no use for a root.
 fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, Vec<Write>, Vec<VersionInfo>) {
     let mut change = snapshot.keyring.change(now);
     let mut versions = Vec::new();
     for chain in next.chains().filter(|chain| !life::is_destroyed(&snapshot.keyring, chain.id())) {
-        change.ensure_chain(chain.id());
+        let encrypts = chain.elements().iter().any(|element| matches!(element.treatment(), Treatment::Encrypt));
+        if chain.namespaces().len() > 0 || encrypts {
+            change.ensure_chain(chain.id());
+        }
         let before = snapshot.registry.registry.chain(chain.id());
         for namespace in chain.namespaces() {
             change.ensure_namespace(namespace.id());
@@ -291,7 +291,6 @@ fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, V
                 versions.push(change.new_line_version(chain.id(), namespace.id()));
             }
         }
-        let encrypts = chain.elements().iter().any(|element| matches!(element.treatment(), Treatment::Encrypt));
         if encrypts && snapshot.keyring.active_elements(chain.id()).is_none() {
             versions.push(change.new_element_version(chain.id()));
         }
@@ -300,16 +299,23 @@ fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, V
     (keyring, writes, versions)
 }
 
-/// The entry that puts a registry into force names every key version it makes, and an entry is bounded.
-fn check_number(versions: &[VersionInfo]) -> Result<(), Refusal> {
-    if versions.len() <= MAX_NEW_VERSIONS {
-        return Ok(());
+/// The entry that puts a registry into force names every key version it makes, that of a chain's end all that it has, and
+/// an entry is bounded.
+fn check_number(keyring: &Keyring, versions: &[VersionInfo]) -> Result<(), Refusal> {
+    if versions.len() > MAX_VERSIONS {
+        let text = format!(
+            "need {} new key lines; one registry makes at most {MAX_VERSIONS}: add the chains in several steps",
+            versions.len()
+        );
+        return Err(Refusal::field(Reason::InvalidRegistry, "chain", text));
     }
-    let text = format!(
-        "need {} new key lines; one registry makes at most {MAX_NEW_VERSIONS}: add the chains in several steps",
-        versions.len()
-    );
-    Err(Refusal::field(Reason::InvalidRegistry, "chain", text))
+    let living = living(keyring);
+    let Some(VersionInfo { chain, .. }) = versions.iter().find(|info| living[&info.chain] > MAX_VERSIONS) else {
+        return Ok(());
+    };
+    let text =
+        format!("would have more than {MAX_VERSIONS} key versions that are not destroyed: have old ones destroyed");
+    Err(Refusal::field(Reason::InvalidRegistry, format!("chain[{chain}]"), text))
 }
 
 /// `chain`, or `chain/namespace`.

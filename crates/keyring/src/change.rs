@@ -17,9 +17,10 @@ use crate::{
 
 /// A changed keyring and the writes that make it durable.
 ///
-/// What destroys something also makes a new keyring master: the survivors are wrapped under it, over their old wraps, in
-/// the same commit. What was destroyed is then wrapped nowhere in the store, and the master that could open an old
-/// copy of it is gone from the store too. Backups made before hold both still, under the KEK of their day.
+/// What destroys something, or moves to another KEK, also makes a new keyring master: the survivors are wrapped under it,
+/// over their old wraps, in the same commit. What was destroyed is then wrapped nowhere in the store, and the master that
+/// could open an old copy of it is gone from the store too. Backups made before hold both still, under the KEK of their
+/// day; whoever opens one of them has the master of that day, which opens nothing that is wrapped later.
 #[derive(Debug)]
 pub struct Change {
     keyring: Keyring,
@@ -27,17 +28,17 @@ pub struct Change {
     /// Keyring entries by key; `None` deletes.
     entries: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     kek: Option<Write>,
-    destroys: bool,
+    new_master: bool,
 }
 
 impl Change {
     pub(crate) fn new(keyring: Keyring, now: Timestamp) -> Self {
-        Self { keyring, now, entries: BTreeMap::new(), kek: None, destroys: false }
+        Self { keyring, now, entries: BTreeMap::new(), kek: None, new_master: false }
     }
 
     /// The snapshot after the change and its writes.
     pub fn finish(mut self) -> (Keyring, Vec<Write>) {
-        if self.destroys {
+        if self.new_master {
             let generation = self.keyring.master.generation + 1;
             self.keyring.master = Arc::new(Master { secret: Secret::random(), generation, created_at: self.now });
             self.entries.extend(self.keyring.stored());
@@ -113,7 +114,7 @@ impl Change {
         let version = LineVersion::new(line.info.clone(), copy(&line.root), None, line.linked.clone());
         let info = version.info.clone();
         self.put_version(Version::Line(Arc::new(version)));
-        self.destroys = true;
+        self.new_master = true;
         Ok(info)
     }
 
@@ -123,7 +124,7 @@ impl Change {
         if let Some(keys) = self.keyring.chains.remove(chain) {
             let (key, _) = stored_chain(&self.keyring.master.secret, chain, &keys);
             self.entries.insert(key, None);
-            self.destroys = true;
+            self.new_master = true;
         }
         let infos = self.keyring.versions().into_iter();
         let living = infos.filter(|info| info.chain == *chain && info.state != KeyState::Destroyed);
@@ -140,14 +141,14 @@ impl Change {
         key
     }
 
-    /// Puts the keyring under another KEK, from the same or another kind of place. No other key changes, so no
-    /// pseudonym does. What was there to come back to the old KEK (check values of shares, the KEK as wrapped by a
+    /// Puts the keyring under another KEK, from the same or another kind of place, and under a new master: the old KEK
+    /// opens the old master wherever a copy of its wrap is left, and that must open nothing of later. No root changes, so
+    /// no pseudonym does. What was there to come back to the old KEK (check values of shares, the KEK as wrapped by a
     /// token) is overwritten.
     pub fn rotate_kek(&mut self, kek: &Kek) {
         self.keyring.kek = kek.clone();
-        let master = self.keyring.stored_master();
-        self.put(master);
         self.kek = Some(KekRecord::of(kek).write());
+        self.new_master = true;
     }
 
     fn in_state(&self, kid: Kid, fits: impl FnOnce(KeyState) -> bool) -> Result<(), ChangeError> {
@@ -180,7 +181,7 @@ impl Change {
         let present = self.keyring.versions[&kid].info().clone();
         let info = VersionInfo { state: KeyState::Destroyed, escrow: false, ..present };
         self.put_version(Version::Destroyed(info.clone()));
-        self.destroys = true;
+        self.new_master = true;
         info
     }
 

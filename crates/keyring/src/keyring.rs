@@ -95,6 +95,12 @@ impl Keyring {
         self.chains.get(chain).map(|keys| keys.created_at)
     }
 
+    /// Whether a chain has a version that is not destroyed: of each line that has any, one is active.
+    pub fn is_keyed(&self, chain: &ChainId) -> bool {
+        let mut lines = self.active.range((chain.clone(), None)..);
+        lines.next().is_some_and(|((of, _), _)| of == chain)
+    }
+
     /// The keys that have signed heads of the audit log, by generation; never empty.
     pub fn audit_keys(&self) -> &BTreeMap<u32, Arc<AuditKey>> {
         &self.audit_keys

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
 use sluis_domain::port::store::{Commit, Completion, Family, Range, Receipt, Row, Store, StoreError};
@@ -11,6 +11,8 @@ use sluis_domain::port::store::{Commit, Completion, Family, Range, Receipt, Row,
 pub struct FaultyStore<S> {
     inner: S,
     faults: Arc<Mutex<Faults>>,
+    /// Said when reads are held back no more.
+    go_on: Condvar,
 }
 
 #[derive(Default)]
@@ -23,6 +25,10 @@ struct Faults {
     unreadable: BTreeMap<u8, StoreError>,
     /// Families whose next value read is damaged.
     damaged: BTreeSet<u8>,
+    /// Families whose reads wait.
+    unread: BTreeSet<u8>,
+    /// Reads that wait now.
+    reading: usize,
     holding: bool,
     held: Vec<(Completion, Result<Receipt, StoreError>)>,
     /// Set by the first failed commit that is not a conflict.
@@ -32,7 +38,7 @@ struct Faults {
 impl<S: Store> FaultyStore<S> {
     /// `inner`, without faults so far.
     pub fn new(inner: S) -> Self {
-        Self { inner, faults: Arc::default() }
+        Self { inner, faults: Arc::default(), go_on: Condvar::new() }
     }
 
     /// The store inside.
@@ -56,6 +62,22 @@ impl<S: Store> FaultyStore<S> {
     /// Reads of `family` work again.
     pub fn mend_reads(&self, family: Family) {
         self.faults().unreadable.remove(&(family as u8));
+    }
+
+    /// From now on reads of `family` wait for [`Self::release_reads`].
+    pub fn hold_reads(&self, family: Family) {
+        self.faults().unread.insert(family as u8);
+    }
+
+    /// Lets the reads of `family` go on, and holds no more.
+    pub fn release_reads(&self, family: Family) {
+        self.faults().unread.remove(&(family as u8));
+        self.go_on.notify_all();
+    }
+
+    /// Number of reads that wait.
+    pub fn reading(&self) -> usize {
+        self.faults().reading
     }
 
     /// Flips the last bit of the next value of `family` that is read (of the first one present, where many are).
@@ -93,7 +115,12 @@ impl<S: Store> FaultyStore<S> {
     }
 
     fn readable(&self, family: Family) -> Result<(), StoreError> {
-        self.faults().unreadable.get(&(family as u8)).cloned().map_or(Ok(()), Err)
+        let mut faults = self.faults();
+        faults.reading += 1;
+        let held = |faults: &mut Faults| faults.unread.contains(&(family as u8));
+        faults = self.go_on.wait_while(faults, held).unwrap_or_else(PoisonError::into_inner);
+        faults.reading -= 1;
+        faults.unreadable.get(&(family as u8)).cloned().map_or(Ok(()), Err)
     }
 
     fn damage(&self, family: Family, value: &mut [u8]) {

@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod faulty_store;
+pub mod health;
 pub mod identifiers;
+pub mod metrics;
 pub mod model_store;
 pub mod people;
 pub mod pki;
@@ -10,4 +12,5 @@ pub mod process;
 pub mod registry;
 pub mod scene;
 pub mod store_contract;
+pub mod wait;
 pub mod world;

@@ -55,7 +55,7 @@ impl Pki {
     /// As [`Self::create`], with a name of its own.
     pub fn named(directory: &Path, name: &str) -> Self {
         fs::create_dir_all(directory).expect("scratch directory");
-        let mut params = params(name, false);
+        let mut params = params(name, Life::Present);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("key");
@@ -81,7 +81,7 @@ impl Pki {
             SanType::DnsName("localhost".try_into().expect("ascii")),
             SanType::IpAddress("127.0.0.1".parse().expect("address")),
         ];
-        self.issue(&KeyPair::generate().expect("key"), names, ExtendedKeyUsagePurpose::ServerAuth, false)
+        self.issue(&KeyPair::generate().expect("key"), names, ExtendedKeyUsagePurpose::ServerAuth, Life::Present)
     }
 
     /// Where a file of the authority is.
@@ -104,6 +104,12 @@ impl Pki {
         self.client_with(&Wanted { expired: true, ..of_member(member) }, &own_key(member))
     }
 
+    /// As [`Self::member`], in a certificate that is valid from tomorrow on.
+    pub fn early_member(&self, member: &str) -> Credentials {
+        let uris = of_member(member).uris.into_iter().map(|uri| SanType::URI(uri.try_into().expect("ascii")));
+        self.issue(&own_key(member), uris.collect(), ExtendedKeyUsagePurpose::ClientAuth, Life::ToCome)
+    }
+
     /// Credentials of `organisation/member` with a key of their own.
     pub fn other_key_of(&self, member: &str) -> Credentials {
         self.client(&of_member(member))
@@ -117,7 +123,8 @@ impl Pki {
     fn client_with(&self, wanted: &Wanted, key: &KeyPair) -> Credentials {
         let uris = wanted.uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().expect("ascii")));
         let dns = wanted.dns.iter().map(|name| SanType::DnsName(name.as_str().try_into().expect("ascii")));
-        self.issue(key, uris.chain(dns).collect(), ExtendedKeyUsagePurpose::ClientAuth, wanted.expired)
+        let life = if wanted.expired { Life::Past } else { Life::Present };
+        self.issue(key, uris.chain(dns).collect(), ExtendedKeyUsagePurpose::ClientAuth, life)
     }
 
     /// Writes credentials as `NAME.pem` and `NAME.key` for the command line.
@@ -134,10 +141,10 @@ impl Pki {
         self.write_crl();
     }
 
-    fn issue(&self, key: &KeyPair, sans: Vec<SanType>, usage: ExtendedKeyUsagePurpose, expired: bool) -> Credentials {
+    fn issue(&self, key: &KeyPair, sans: Vec<SanType>, usage: ExtendedKeyUsagePurpose, life: Life) -> Credentials {
         let mut serial = sluis_crypto::random::bytes::<16>();
         serial[0] = serial[0] & 0x3f | 0x40;
-        let mut params = params("test", expired);
+        let mut params = params("test", life);
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.subject_alt_names = sans;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -191,12 +198,24 @@ fn own_key(member: &str) -> KeyPair {
     KeyPair::from_pem(&people::key_pem(member)).expect("made here")
 }
 
-fn params(name: &str, expired: bool) -> CertificateParams {
+/// When a certificate is valid.
+#[derive(Clone, Copy)]
+enum Life {
+    Past,
+    Present,
+    ToCome,
+}
+
+fn params(name: &str, life: Life) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = now() - Duration::days(2);
-    params.not_after = if expired { now() - Duration::hours(1) } else { now() + Duration::days(3650) };
+    let (from, to) = match life {
+        Life::Past => (-Duration::days(2), -Duration::hours(1)),
+        Life::Present => (-Duration::days(2), Duration::days(3650)),
+        Life::ToCome => (Duration::days(1), Duration::days(3650)),
+    };
+    (params.not_before, params.not_after) = (now() + from, now() + to);
     params
 }
 

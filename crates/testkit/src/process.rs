@@ -1,6 +1,7 @@
 //! The real binaries as processes.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -89,6 +90,17 @@ impl Sluisd {
     /// `https://localhost:PORT`.
     pub fn endpoint(&self) -> String {
         format!("https://localhost:{}", self.addr.rsplit(':').next().expect("a port"))
+    }
+
+    /// Where it serves metrics.
+    ///
+    /// # Panics
+    /// Unless that is configured.
+    pub fn metrics_addr(&self) -> SocketAddr {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains("\"metrics\"")).expect("said before it serves");
+        let addr = line.split("\"addr\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        addr.expect("in the same line").parse().expect("an address")
     }
 
     /// Process id.

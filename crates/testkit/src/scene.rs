@@ -142,8 +142,8 @@ impl Scene {
     }
 }
 
-/// A text in indented JSON; testkit has no JSON parser, and ids need no escapes.
-fn field(json: &str, name: &str) -> String {
+/// A text in the indented JSON of a command; testkit has no JSON parser, and ids need no escapes.
+pub fn field(json: &str, name: &str) -> String {
     let rest = json.split(&format!("\"{name}\": \"")).nth(1);
     rest.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {name} in {json}")).to_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::channel;
 
+use sluis_domain::audit::MAX_ENTRY;
 use sluis_domain::port::store::{Commit, Family, PackedRows, Receipt, Store, StoreError};
 use sluis_store::layout::audit_key;
 
@@ -18,6 +19,7 @@ pub fn check<S: Store>(mut new: impl FnMut() -> S) {
         scans_are_ascending_and_bounded,
         many_values_come_in_the_order_of_their_keys,
         rows_outside_the_layout_are_refused,
+        an_entry_that_no_log_can_hold_is_refused,
     ] {
         rule(&new());
     }
@@ -200,4 +202,13 @@ fn rows_outside_the_layout_are_refused(store: &dyn Store) {
     assert!(corrupt(short));
     assert!(corrupt(Commit { entries: vec![vec![]], ..Commit::default() }));
     assert_eq!((store.entries(), store.writable()), (0, Ok(())));
+}
+
+/// Had it been written, nobody could verify the log again, and its custodian would not start.
+fn an_entry_that_no_log_can_hold_is_refused(store: &dyn Store) {
+    let entry = |length| Commit { entries: vec![vec![2; length]], ..put(b"a", b"\x01") };
+    assert!(matches!(store.commit(entry(MAX_ENTRY + 1)), Err(StoreError::Corrupt(_))));
+    assert_eq!(store.get(Family::Grants, b"a"), Ok(None), "nothing of its commit is written");
+    assert_eq!((store.entries(), store.writable()), (0, Ok(())), "and the store goes on");
+    assert_eq!(store.commit(entry(MAX_ENTRY)), Ok(Receipt { first_entry: 0 }));
 }

@@ -13,12 +13,18 @@ use sluis_domain::{Column, OrganisationId, RecordBatch};
 use sluis_store::{Options, RocksStore};
 use tempfile::TempDir;
 use tonic::Status;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::clock::TestClock;
 use crate::faulty_store::FaultyStore;
+use crate::health::Health;
+use crate::metrics;
 use crate::people;
 use crate::pki::{Credentials, Pki, TRUST_DOMAIN};
 use crate::registry::{CUSTODIANS, registry};
+
+/// Makes a daemon serve metrics, on a free port.
+pub const METRICS: &str = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";
 
 /// A custodian and its surroundings. Everything is gone when it is dropped.
 pub struct World {
@@ -100,6 +106,16 @@ impl World {
     /// `https://localhost:PORT`.
     pub fn endpoint(&self) -> String {
         format!("https://localhost:{}", self.running.addr().port())
+    }
+
+    /// Its metrics; needs [`METRICS`] in the configuration.
+    pub async fn metrics(&self) -> String {
+        metrics::page(self.running.metrics_addr().expect("configured")).await
+    }
+
+    /// Its health service.
+    pub async fn health(&self) -> Health {
+        Health::of(&self.pki, &self.endpoint()).await
     }
 
     /// A connected client of `organisation/member`.
@@ -357,33 +373,22 @@ pub async fn reidentify(client: &Client, grant: &str, batch: v1::RecordBatch) ->
     Ok(client.reidentification().reidentify_batch(request).await?.into_inner().result.expect("always set"))
 }
 
-/// Open connections, as the daemon's metrics say; needs `metrics_listen` in the configuration.
-pub async fn connections(world: &World) -> u64 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let address = world.running().metrics_addr().expect("configured");
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connects");
-    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    stream.write_all(request).await.expect("sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix("sluis_connections ")).expect("the gauge is there");
-    line.parse().expect("a number")
-}
-
 /// The reason code of a status, or what it says instead.
 pub fn reason(status: Status) -> String {
     let error = ClientError::from(status);
     error.reason().map_or_else(|| format!("{error}"), str::to_owned)
 }
 
-/// Writes `sluisd.toml` for a daemon that lives in `directory` with the PKI in `directory/pki`.
+/// Writes `sluisd.toml` for a daemon that lives in `directory` with the PKI in `directory/pki`. Its housekeeping is that
+/// of whoever asks for it ([`Running::housekeep`]): by itself it does none for an hour.
 pub fn write_config(directory: &Path, extra: &str) {
     let at = |name: &str| directory.join(name).display().to_string();
     let custodians = people::custodians().iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
     let text = format!(
         "listen = \"127.0.0.1:0\"\ntrust_domain = \"{TRUST_DOMAIN}\"\ndata_directory = {:?}\nbackup_directory = {:?}\n\
          custodians = [{custodians}]\n[tls]\ncert = {:?}\nkey = {:?}\nclient_ca = {:?}\ncrl = {:?}\nreload_seconds = 1\n\
-         [kek]\nfile = {:?}\n[memory]\nlock = \"if-allowed\"\n[audit]\nhead_file = {:?}\n{extra}\n",
+         [kek]\nfile = {:?}\n[memory]\nlock = \"if-allowed\"\n[housekeeping]\nevery_seconds = 3600\n\
+         [audit]\nhead_file = {:?}\n{extra}\n",
         at("data"),
         at("backup"),
         at("pki/server.pem"),
@@ -414,6 +419,15 @@ pub async fn connect(pki: &Pki, endpoint: String, credentials: &Credentials) -> 
         sluis_client::Zeroizing::new(credentials.key_pem.clone().into_bytes()),
     );
     Client::connect(config).await
+}
+
+/// A transport to a custodian whose certificate `pki` made, for services that the client does not have.
+pub async fn channel(pki: &Pki, endpoint: &str, credentials: &Credentials) -> Channel {
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(pki.ca_pem()))
+        .identity(Identity::from_pem(&credentials.cert_pem, &credentials.key_pem));
+    let endpoint = Endpoint::from_shared(endpoint.to_owned()).expect("a URL").tls_config(tls).expect("PEM");
+    endpoint.connect().await.expect("connects")
 }
 
 async fn open(settings: Settings, clock: Arc<TestClock>) -> (Arc<FaultyStore<RocksStore>>, Running) {

@@ -1,6 +1,6 @@
 //! What can be wrong with an entry.
 
-use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason};
+use sluis_domain::{ChainId, GrantId, Identity, Kid, ProposalId, Reason};
 
 /// The first wrong entry.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -114,9 +114,46 @@ pub enum Fault {
     /// A chain was destroyed of which no warning was given.
     #[error("chain {0} came to its end without a warning before")]
     NotWarned(ChainId),
+    /// A key version that this act cannot have named, or should have.
+    #[error("key version {kid}: {fault}")]
+    Version {
+        /// Which.
+        kid: Kid,
+        /// What is wrong with it.
+        fault: VersionFault,
+    },
     /// A signing key that is not one of this log, or not new.
     #[error("it does not name a new signing key of this log")]
     AuditKey,
+}
+
+/// Why an act cannot have named a key version, or should have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum VersionFault {
+    /// No entry made it.
+    #[error("no entry before says that it was made")]
+    Unknown,
+    /// It is made again.
+    #[error("there was one with this kid before")]
+    NotNew,
+    /// It belongs elsewhere.
+    #[error("by what the log said before it is of another chain or namespace")]
+    OtherLine,
+    /// It was disabled.
+    #[error("it was disabled before")]
+    Disabled,
+    /// It was not disabled, and only disabled ones are destroyed one at a time.
+    #[error("it was not disabled before")]
+    NotDisabled,
+    /// It was destroyed.
+    #[error("it was destroyed before")]
+    Destroyed,
+    /// Its escrow was cut.
+    #[error("its escrow was cut before")]
+    Cut,
+    /// A chain came to its end, and one of its versions did not.
+    #[error("it is of the chain that came to its end, and is not named")]
+    NotNamed,
 }
 
 /// Why a signature of a person proves nothing.

@@ -22,7 +22,7 @@ mod signer;
 mod tests;
 
 pub use export::{Checked, Files, Problem, verify};
-pub use fault::{Fault, SignerFault, Wrong};
+pub use fault::{Fault, SignerFault, VersionFault, Wrong};
 pub use replay::{MAX_BEFORE_RESTORE, Registries, Replay};
 pub use state::{GrantState, Stage, State, VersionState};
 pub use witness::{Alarm, Head, Seen};

@@ -1,8 +1,8 @@
 //! Goes through the entries of a log in their order and rebuilds what they say.
 //!
 //! Everything that the custodian decides by rules that the log itself shows is decided again here: registry versions and
-//! their signatures, requests and approvals of grants, their use, proposals and what came of them. The first entry that
-//! breaks a rule is named. What is not judged: the order of times, because clocks step, and refusals, which change nothing.
+//! their signatures, requests and approvals of grants, their use, proposals and what came of them, whose key versions are and
+//! which are still there. The first entry that breaks a rule is named. What is not judged: the order of times, because clocks step, and refusals, which change nothing.
 //! Memory is bounded by the number of grants, proposals and key versions.
 
 use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
@@ -104,7 +104,7 @@ impl Replay {
         self.check_version(&entry)?;
         if entry.outcome == Outcome::Done {
             self.apply(&entry, due.as_ref(), registries)?;
-            keys::note(&mut self.state, &entry);
+            keys::follow(&mut self.state, &entry)?;
         }
         let leaf = leaf_hash(bytes);
         self.tree.append(leaf);

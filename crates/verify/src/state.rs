@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluis_crypto::digest::sha256;
 use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{
-    ChainId, Custodian, GrantId, Identity, Kid, ProposalId, PublicKey, Signed, Timestamp, grant, proposal,
+    ChainId, Custodian, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Signed, Timestamp, grant, proposal,
 };
 use sluis_tlog::VerifierKey;
 
@@ -22,14 +22,24 @@ pub struct State {
     pub(crate) registry_digest: [u8; 32],
     pub(crate) grants: BTreeMap<GrantId, GrantState>,
     pub(crate) proposals: BTreeMap<ProposalId, proposal::Record>,
-    pub(crate) versions: BTreeMap<Kid, VersionState>,
-    /// Chains of which a warning was given that they are past their retention.
+    pub(crate) versions: BTreeMap<Kid, Version>,
+    /// Chains of which a warning was given that they are past their retention, and that did not end since.
     pub(crate) warned: BTreeSet<ChainId>,
     /// Chains that were destroyed after their retention.
     pub(crate) expired: BTreeSet<ChainId>,
     pub(crate) opt_outs: u64,
     pub(crate) restores: u64,
     pub(crate) signatures: u64,
+}
+
+/// A key version, as far as the log says what it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    /// `None`: for encrypted elements.
+    pub(crate) namespace: Option<NamespaceId>,
+    /// `None` until an entry tells: one that puts a registry into force makes versions of many chains, and names none.
+    pub(crate) chain: Option<ChainId>,
+    pub(crate) state: VersionState,
 }
 
 /// What became of a key version.
@@ -180,12 +190,12 @@ impl State {
 
     /// All key versions that were ever made, with what became of them.
     pub fn versions(&self) -> impl ExactSizeIterator<Item = (Kid, VersionState)> {
-        self.versions.iter().map(|(kid, state)| (*kid, *state))
+        self.versions.iter().map(|(kid, version)| (*kid, version.state))
     }
 
     /// A key version.
     pub fn version(&self, kid: Kid) -> Option<VersionState> {
-        self.versions.get(&kid).copied()
+        self.versions.get(&kid).map(|version| version.state)
     }
 
     /// Erasures that came into force.

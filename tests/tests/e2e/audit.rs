@@ -13,6 +13,7 @@ use serde_json::Value;
 use sluis_client::v1;
 use sluis_testkit::registry::registry;
 use sluis_testkit::scene::Scene;
+use sluis_testkit::wait::first;
 use sluis_testkit::world::{batch, convert, pseudonymise, reidentify, values};
 use sluis_tlog::{Checkpoint, Note};
 
@@ -125,13 +126,11 @@ async fn entries(scene: &Scene) -> u64 {
 
 /// Number of entries, once the head covers them all, which takes a second.
 async fn settled(scene: &Scene) -> u64 {
-    loop {
-        let (head, _) = head(scene).await;
-        if head.size() == entries(scene).await {
-            return head.size();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    first("a head of all entries", async || {
+        let size = head(scene).await.0.size();
+        (size == entries(scene).await).then_some(size)
+    })
+    .await
 }
 
 /// `sluis audit export` as the auditor; what it says.

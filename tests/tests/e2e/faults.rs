@@ -208,14 +208,4 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> String {
     error.reason().map_or_else(|| error.to_string(), str::to_owned)
 }
 
-/// Waits for a condition that is on its way, with a deadline that only a defect reaches.
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let reached = async {
-        while !condition() {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(30), reached).await.unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 type Shared = Arc<Stage>;

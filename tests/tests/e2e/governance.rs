@@ -2,6 +2,7 @@
 
 mod approvals;
 mod command_line;
+mod lies;
 mod proposals;
 mod signers;
 

@@ -5,13 +5,12 @@ mod drive;
 mod scanner;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_keyring::{Kek, Keyring};
 use sluis_store::{Options, RocksStore};
+use sluis_testkit::metrics;
 use sluis_testkit::scene::Scene;
 
 use scanner::Scanner;
@@ -27,10 +26,12 @@ async fn promise_2_no_plaintext_is_written_anywhere() {
     tokio::task::block_in_place(|| drive::rotate_and_back_up(&scene));
 
     let pid = scene.daemon().pid();
+    let page = metrics::page(scene.daemon().metrics_addr()).await;
+    assert!(page.contains("sluis_"), "a page of metrics");
     let mut places = vec![
         ("what the command line said".to_owned(), returned.into_bytes()),
         ("the daemon's refusals".to_owned(), refusals.into_bytes()),
-        ("the metrics".to_owned(), metrics(&scene)),
+        ("the metrics".to_owned(), page.into_bytes()),
         ("the environment".to_owned(), fs::read(format!("/proc/{pid}/environ")).expect("our own process")),
         (
             "the command line of the daemon".to_owned(),
@@ -72,18 +73,6 @@ fn mark_keys_and_link_values(scene: &Scene, scanner: &mut Scanner) {
     for bsn in drive::bsns() {
         scanner.mark("a link value", line.linked.link_value(bsn.as_bytes()).expose());
     }
-}
-
-fn metrics(scene: &Scene) -> Vec<u8> {
-    let log = scene.daemon().log();
-    let line = log.lines().find(|line| line.contains("\"metrics\"")).expect("said before it serves");
-    let addr = line.split("\"addr\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an address");
-    let mut stream = TcpStream::connect(addr).expect("listens");
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("writable");
-    let mut page = Vec::new();
-    stream.read_to_end(&mut page).expect("readable");
-    assert!(String::from_utf8_lossy(&page).contains("sluis_"), "a page of metrics");
-    page
 }
 
 /// The name and content of every file; names are looked at, too.

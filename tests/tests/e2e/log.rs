@@ -5,6 +5,7 @@ mod restore;
 
 use sluis_client::{Client, v1};
 use sluis_testkit::registry::CUSTODIANS;
+use sluis_testkit::wait::first;
 use sluis_testkit::world::{World, reason};
 use sluis_tlog::{Checkpoint, Hash, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
 
@@ -22,13 +23,7 @@ fn hashes(proof: &[impl AsRef<[u8]>]) -> Vec<Hash> {
 
 /// The head after the log has grown beyond `size`, which takes a second.
 async fn next_head(client: &Client, size: u64) -> Checkpoint {
-    loop {
-        let (head, _) = checkpoint(client).await;
-        if head.size() > size {
-            return head;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    first("a new head", async || Some(checkpoint(client).await.0).filter(|head| head.size() > size)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ mod faults;
 mod governance;
 mod hsm;
 mod leaks;
+mod liar;
 mod life;
 mod limits;
 mod log;

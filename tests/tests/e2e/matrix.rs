@@ -10,7 +10,6 @@ use sluis_testkit::world::{
     self, World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values,
 };
 use tokio_stream::StreamExt as _;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::refusals::outcome;
 
@@ -459,25 +458,18 @@ async fn health_and_reflection_are_open_to_every_certificate_with_a_spiffe_id() 
     ] {
         let wanted = Wanted { uris: uris.clone(), dns: vec!["etl.test".into()], expired: false };
         let check = HealthCheckRequest { service: String::new() };
-        assert_eq!(outcome(HealthClient::new(channel(&world, &wanted).await).check(check).await), expected, "{uris:?}");
+        let credentials = world.pki.client(&wanted);
+        let channel = async || world::channel(&world.pki, &world.endpoint(), &credentials).await;
+        assert_eq!(outcome(HealthClient::new(channel().await).check(check).await), expected, "{uris:?}");
         let list = ServerReflectionRequest {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
         };
-        let mut client = ServerReflectionClient::new(channel(&world, &wanted).await);
+        let mut client = ServerReflectionClient::new(channel().await);
         let said = match client.server_reflection_info(tokio_stream::iter([list])).await {
             Ok(answers) => outcome(answers.into_inner().next().await.expect("an answer")),
             Err(status) => outcome(Err::<(), _>(status)),
         };
         assert_eq!(said, expected, "{uris:?}");
     }
-}
-
-async fn channel(world: &World, wanted: &Wanted) -> Channel {
-    let credentials = world.pki.client(wanted);
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(world.pki.ca_pem()))
-        .identity(Identity::from_pem(&credentials.cert_pem, &credentials.key_pem));
-    let endpoint = Endpoint::from_shared(world.endpoint()).expect("a URL").tls_config(tls).expect("PEM");
-    endpoint.connect().await.expect("connects")
 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod closed;
+mod custody;
 mod gates;
 mod grants;
 mod log;

@@ -2,9 +2,12 @@
 
 mod file;
 mod forgery;
+mod locked;
 mod memory;
+mod race;
 mod rotation;
 mod shares;
+mod terminal;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,12 +20,10 @@ use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Family, Store};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::clock::TestClock;
+use sluis_testkit::health::Health;
 use sluis_testkit::pki::{Credentials, Pki};
 use sluis_testkit::{people, world};
 use tempfile::TempDir;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::refusals::outcome;
 
@@ -91,8 +92,8 @@ impl Open<'_> {
         self.client(HOLDERS[0]).await.seal().get_seal_status(request).await.expect("a custodian").into_inner()
     }
 
-    async fn serves(&self) -> bool {
-        serves(&self.house.pki, &self.endpoint()).await
+    async fn health(&self) -> Health {
+        Health::of(&self.house.pki, &self.endpoint()).await
     }
 
     /// All entries of the log.
@@ -149,25 +150,6 @@ async fn client_with(ca_pem: &str, endpoint: String, credentials: &Credentials) 
     let key = sluis_client::Zeroizing::new(pem(&credentials.key_pem));
     let config = sluis_client::Config::new(endpoint, pem(ca_pem), pem(&credentials.cert_pem), key);
     Client::connect(config).await.expect("connects")
-}
-
-/// Whether health says so.
-async fn serves(pki: &Pki, endpoint: &str) -> bool {
-    let credentials = pki.member("nobody/monitor");
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(pki.ca_pem()))
-        .identity(Identity::from_pem(&credentials.cert_pem, &credentials.key_pem));
-    let endpoint = Endpoint::from_shared(endpoint.to_owned()).expect("a URL").tls_config(tls).expect("PEM");
-    let mut health = HealthClient::new(endpoint.connect().await.expect("connects"));
-    let answer = health.check(HealthCheckRequest { service: String::new() }).await.expect("always answers");
-    answer.into_inner().status() == ServingStatus::Serving
-}
-
-/// Waits until health says that it serves, or that it does not.
-async fn serving(pki: &Pki, endpoint: &str, wanted: bool) {
-    while serves(pki, endpoint).await != wanted {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// `sluisd rotate-kek`: all that it showed and said.

@@ -2,12 +2,12 @@
 
 mod door;
 
-use std::time::Duration;
-
 use sluis_client::{Session, v1};
+use sluis_testkit::metrics;
 use sluis_testkit::pki::{Pki, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, pseudonymise};
+use sluis_testkit::wait::{DEADLINE, first, until};
+use sluis_testkit::world::{METRICS, World, batch, pseudonymise};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::AlertDescription::{
@@ -17,9 +17,6 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use crate::refusals::{BSNS, SOURCE, STUDY, outcome, packed};
 use door::{knock, server_certificate};
-
-/// Longest wait for something that happens at its own time.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 fn uri(member: &str) -> String {
     format!("spiffe://{TRUST_DOMAIN}/{member}")
@@ -38,13 +35,15 @@ async fn promise_8_without_a_good_certificate_there_is_no_connection() {
     let elsewhere = Pki::named(&world.path("elsewhere"), "Some other CA");
     let impostor = Pki::create(&world.path("impostor"));
     let expired = world.pki.client(&Wanted { expired: true, ..wanted(&[uri(SOURCE)]) });
-    let cases: [(&str, _, Option<AlertDescription>); 7] = [
+    let cases: [(&str, _, Option<AlertDescription>); 8] = [
         ("good", Some(world.pki.member(SOURCE)), None),
         ("none", None, Some(CertificateRequired)),
         ("of another authority", Some(elsewhere.member(SOURCE)), Some(UnknownCA)),
         // Its name is that of ours; its signatures are not.
         ("of an impostor", Some(impostor.member(SOURCE)), Some(DecryptError)),
         ("expired", Some(expired), Some(CertificateExpired)),
+        // TLS has one alert for both.
+        ("not valid yet", Some(world.pki.early_member(SOURCE)), Some(CertificateExpired)),
         ("revoked", Some(revoked), Some(CertificateRevoked)),
         ("still good", Some(world.pki.member(SOURCE)), None),
     ];
@@ -153,16 +152,9 @@ async fn a_certificate_revoked_in_mid_stream_gets_no_further_batch() {
     let (mut other, _) = open(&world).await;
     world.pki.revoke(&credentials);
     world.running().reload();
-    let revoked = async {
-        loop {
-            // The daemon reads the list at its own time, and then every batch is judged by it.
-            match send(&mut stream).await.as_str() {
-                "allowed" => tokio::task::yield_now().await,
-                other => return other.to_owned(),
-            }
-        }
-    };
-    assert_eq!(tokio::time::timeout(DEADLINE, revoked).await.expect("it is read"), "CERTIFICATE_REVOKED");
+    // The daemon reads the list at its own time, and then every batch is judged by it.
+    let told = first("the list is read", async || Some(send(&mut stream).await).filter(|said| said != "allowed")).await;
+    assert_eq!(told, "CERTIFICATE_REVOKED");
     ended(&mut stream).await;
     assert_eq!(send(&mut other).await, "allowed", "another certificate of the same member stays good");
     assert_eq!(knock(&world, Some(&credentials), &TLS13).await, Some(CertificateRevoked));
@@ -187,27 +179,36 @@ async fn a_new_server_certificate_is_served_without_a_restart_and_old_connection
     let renewed = door::der(&world.pki.renew_server());
     assert_ne!(renewed, before);
     // Without being told: the daemon looks every second.
-    let served = async { while server_certificate(&world, &credentials).await != renewed {} };
-    tokio::time::timeout(DEADLINE, served).await.expect("the new one is served");
+    until("the new one is served", async || server_certificate(&world, &credentials).await == renewed).await;
     assert_eq!(send(&mut stream).await, "allowed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_cannot_be_used_leave_the_old_ones_in_force() {
-    let world = World::start().await;
+    let world = World::start_empty(METRICS).await;
     let credentials = world.pki.member(SOURCE);
     let before = server_certificate(&world, &credentials).await;
-    std::fs::write(world.pki.path("crl.pem"), "not a revocation list").expect("scratch file");
-    std::fs::write(world.pki.path("server.pem"), "not a certificate").expect("scratch file");
-    world.running().reload();
-    for _ in 0..20 {
-        assert_eq!(server_certificate(&world, &credentials).await, before);
+    let failed = async || {
+        let failed = metrics::value(&world.metrics().await, "sluis_tls_reloads_total{outcome=\"failed\"}");
+        failed.unwrap_or_default()
+    };
+    for name in ["crl.pem", "server.pem"] {
+        let good = std::fs::read(world.pki.path(name)).expect("readable");
+        std::fs::write(world.pki.path(name), "neither a certificate nor a revocation list").expect("scratch file");
+        let so_far = failed().await;
+        world.running().reload();
+        until("the bad file is read", async || failed().await > so_far).await;
+        assert_eq!(server_certificate(&world, &credentials).await, before, "{name}");
+        assert_eq!(knock(&world, Some(&credentials), &TLS13).await, None, "{name}");
+        std::fs::write(world.pki.path(name), good).expect("scratch file");
     }
     // Repaired, the next look finds them.
     world.pki.revoke(&credentials);
     world.pki.renew_server();
-    let revoked = async { while knock(&world, Some(&credentials), &TLS13).await != Some(CertificateRevoked) {} };
-    tokio::time::timeout(DEADLINE, revoked).await.expect("the repaired files are read");
+    until("the repaired files are read", async || {
+        knock(&world, Some(&credentials), &TLS13).await == Some(CertificateRevoked)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,12 +19,18 @@ fn tour() -> String {
     blocks.join("\n")
 }
 
+/// A port that stays free until the tour gets to it: those from 32768 on are given to whoever asks for any port.
+fn free_port() -> u16 {
+    let first = 20_000 + std::process::id() % 12_000;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (first as u16..32_768).find(free).expect("a free port")
+}
+
 #[test]
 fn the_tour_of_the_readme_runs_as_it_stands() {
     let scratch = tempfile::tempdir().expect("scratch directory");
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
     let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{}", tour());
-    let script = script.replace("7443", &free.to_string()).replace("kill %1", "kill $!");
+    let script = script.replace("7443", &free_port().to_string()).replace("kill %1", "kill $!");
     let bin = binary("sluis");
     let path = format!("{}:{}", bin.parent().expect("a directory").display(), std::env::var("PATH").expect("set"));
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");

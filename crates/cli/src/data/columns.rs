@@ -77,10 +77,17 @@ pub(crate) fn plan(
     }
     let plan_of = |element: ElementName| match Step::of(chain, &element, context) {
         Ok(step) => Ok(ColumnPlan { element: Some(element), step }),
-        Err(error @ PlanError::NoSourceKey { .. }) => Err(CliError::usage(format!("{error}; give --source-key FILE"))),
-        Err(error) => Err(CliError::usage(error.to_string())),
+        Err(error) => Err(no_plan(error)),
     };
     elements.into_iter().flatten().map(plan_of).collect()
+}
+
+/// Why an element cannot be treated, and the flag that helps if one does.
+pub(crate) fn no_plan(error: PlanError) -> CliError {
+    match error {
+        PlanError::NoSourceKey { .. } => CliError::usage(format!("{error}; give --source-key FILE")),
+        PlanError::UnknownElement(_) | PlanError::NotUnderstood(_) => CliError::usage(error.to_string()),
+    }
 }
 
 /// The elements of all columns that hold one.

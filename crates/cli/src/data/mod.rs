@@ -23,6 +23,7 @@ mod stop;
 mod summary;
 mod target;
 
+pub(crate) use columns::no_plan;
 pub use convert::ConvertArgs;
 pub use import::ImportArgs;
 pub(crate) use input::read_secret;

@@ -43,7 +43,7 @@ impl ApproveArgs {
         let client = self.named.connect.connect().await?;
         let shown = client.grant(&self.named.grant).await?;
         let shown = super::of_bytes(shown, &self.named.grant)?;
-        self.show(&shown)?;
+        output::show(view::lines(&shown), self.named.json)?;
         self.agree(&shown)?;
         let signature = client.sign(Deed::ApproveGrant, &shown.origin, &shown.canonical)?.into();
         let request = ApproveGrantRequest { grant_id: shown.grant_id, digest: shown.digest, signature };
@@ -53,16 +53,8 @@ impl ApproveArgs {
             return super::print(&after, true);
         }
         output::line("")?;
-        output::line(format!("approved; {}", view::state(&after)))?;
+        output::line(format!("you approved it; it is {}", view::state(&after)))?;
         Ok(Exit::Done)
-    }
-
-    /// The terms, on standard error where standard output is for JSON.
-    fn show(&self, grant: &Grant) -> Result<(), CliError> {
-        for text in view::lines(grant) {
-            if self.named.json { output::note(text) } else { output::line(text)? }
-        }
-        Ok(())
     }
 
     fn agree(&self, shown: &Grant) -> Result<(), CliError> {

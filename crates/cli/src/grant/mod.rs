@@ -126,9 +126,7 @@ impl Named {
     ) -> Result<(String, Vec<u8>), CliError> {
         let shown = of_bytes(client.grant(&self.grant).await?, &self.grant)?;
         if !yes {
-            for text in view::lines(&shown) {
-                if self.json { output::note(text) } else { output::line(text)? }
-            }
+            output::show(view::lines(&shown), self.json)?;
             let otherwise = "there is no terminal to ask on: look at it with `sluis grant show`, then give --yes";
             output::confirm(question, otherwise)?;
         }

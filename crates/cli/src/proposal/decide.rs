@@ -37,16 +37,10 @@ pub(crate) async fn decide(
         return Err(ClientError::Protocol("a proposed registry without its text").into());
     }
     let paint = if named.json { Paint::stderr() } else { Paint::stdout() };
-    for text in view::lines(&wire, &checked, paint) {
-        if named.json { output::note(text) } else { output::line(text)? }
-    }
+    output::show(view::lines(&wire, &checked, paint), named.json)?;
     if !yes {
-        let question = match decision {
-            Decision::Sign => "Sign this proposal?",
-            Decision::Reject => "Reject this proposal, for good?",
-        };
         output::confirm(
-            question,
+            question(&wire, decision),
             "there is no terminal to ask on: look at it with `sluis proposal show`, then give --yes",
         )?;
     }
@@ -55,6 +49,17 @@ pub(crate) async fn decide(
         Decision::Reject => reject(&client, &wire).await?,
     };
     report(&after, named.json, decision)
+}
+
+fn question(wire: &Proposal, decision: Decision) -> &'static str {
+    let missing: u32 = wire.missing.iter().map(|need| need.count).sum();
+    match decision {
+        Decision::Sign if missing == 1 => {
+            "Sign this proposal? One signature is missing: with yours it takes effect at once."
+        }
+        Decision::Sign => "Sign this proposal?",
+        Decision::Reject => "Reject this proposal, for good?",
+    }
 }
 
 /// Why a proposal takes no signature; `None` for an open one.
@@ -99,4 +104,24 @@ fn report(after: &Proposal, json: bool, decision: Decision) -> Result<Exit, CliE
         output::line(text)?;
     }
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use sluis_client::v1::SignersNeeded;
+
+    use super::*;
+
+    #[test]
+    fn the_last_signer_is_told_that_it_takes_effect() {
+        let waits_for = |counts: &[u32]| Proposal {
+            missing: counts.iter().map(|count| SignersNeeded { count: *count, ..SignersNeeded::default() }).collect(),
+            ..Proposal::default()
+        };
+        assert!(question(&waits_for(&[1]), Decision::Sign).contains("at once"));
+        for more in [&[2][..], &[1, 1]] {
+            assert!(!question(&waits_for(more), Decision::Sign).contains("at once"));
+        }
+        assert!(!question(&waits_for(&[1]), Decision::Reject).contains("at once"));
+    }
 }

@@ -51,7 +51,10 @@ fn what(matter: &Matter) -> String {
             format!("destroys key version {kid} of the encrypted elements of {chain}: nobody reads them again, ever")
         }
         Matter::CutEscrow { kid, chain, namespace } => {
-            format!("cuts the escrow of key version {kid} of {chain}/{namespace}: no way back and across, for ever")
+            format!(
+                "cuts the escrow of key version {kid} of {chain}/{namespace}: its pseudonyms stay, and \
+                 nothing leads from them back or across any more, for ever"
+            )
         }
         Matter::Erase { namespace } => {
             format!("erases a subject of {namespace} everywhere, and refuses them from then on")

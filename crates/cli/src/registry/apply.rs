@@ -131,10 +131,7 @@ impl ApplyArgs {
         let paint = if self.json { Paint::stderr() } else { Paint::stdout() };
         let keys = answer.new_key_lines.iter().map(|line| paint.yellow(&format!("! new keys for {}", safe(line))));
         let needs = answer.needs.iter().map(|need| view::need_line(need.count, &need.stewards_of, &need.because));
-        for text in diff(answer, paint).into_iter().chain(keys).chain(needs) {
-            if self.json { output::note(text) } else { output::line(text)? }
-        }
-        Ok(())
+        output::show(diff(answer, paint).into_iter().chain(keys).chain(needs), self.json)
     }
 }
 

@@ -11,7 +11,7 @@ use sluis_client::{Client, ClientError, DateFormat, SourceKey, Zeroizing};
 use sluis_domain::{ElementName, NamespaceId};
 
 use crate::connect::ConnectArgs;
-use crate::data::read_secret;
+use crate::data::{no_plan, read_secret};
 use crate::error::{CliError, Exit};
 use crate::{proposed, secret};
 
@@ -74,7 +74,7 @@ impl EraseArgs {
         match Step::of(chain, &element, context) {
             Ok(Step::Send(step)) => Ok(step),
             Ok(_) => Err(ClientError::Protocol("a pseudonym element that is not sent").into()),
-            Err(error) => Err(CliError::usage(format!("{error}; is --source-key missing?"))),
+            Err(error) => Err(no_plan(error)),
         }
     }
 
@@ -96,9 +96,7 @@ impl EraseArgs {
     fn identifier(&self) -> Result<Zeroizing<Vec<u8>>, CliError> {
         let dash = self.identifier_file.as_os_str() == "-";
         let read = match dash {
-            true if io::stdin().is_terminal() => {
-                Zeroizing::new(secret::read_line("identifier (not shown): ")?.as_bytes().to_vec())
-            }
+            true if io::stdin().is_terminal() => Zeroizing::new(secret::read_line("identifier")?.as_bytes().to_vec()),
             true => read(io::stdin().lock(), Path::new("standard input"))?,
             false => {
                 let path = &self.identifier_file;

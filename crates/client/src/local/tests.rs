@@ -154,7 +154,7 @@ fn what_is_not_understood_is_refused() {
 #[test]
 fn without_a_source_key_nothing_is_hashed_and_nothing_is_sent_in_clear() {
     let mut only_born = SourceKeys::default();
-    only_born.insert("born".parse().expect("an id"), SourceKey::random());
+    only_born.insert("born".parse().expect("an id"), SourceKey::from_file_content(&[8; 32]).expect("32 bytes"));
     assert!(step_with("born-hash", &only_born).is_ok());
     let expected =
         PlanError::NoSourceKey { element: "hash".parse().expect("an id"), namespace: "hashed".parse().expect("an id") };

@@ -112,15 +112,15 @@ fn an_identity_row_opens_only_at_its_key_namespace_and_version() {
     let line = Line::new(1);
     let [(key, value), (other_key, other_value)] = identity_rows(&line);
     let mut out = Vec::new();
-    assert_eq!(line.escrow.open_identity(&namespace(), &key, &value, &mut out), Ok(()));
-    assert_eq!(line.escrow.open_identity(&namespace(), &other_key, &other_value, &mut out), Ok(()));
+    assert_eq!(line.escrow.identity_opener().open(&namespace(), &key, &value, &mut out), Ok(()));
+    assert_eq!(line.escrow.identity_opener().open(&namespace(), &other_key, &other_value, &mut out), Ok(()));
     assert_eq!(out, b"950000012111222333");
 
     let refused = Err(SealError::NotAuthentic);
     let elsewhere = "nl.bsx".parse().expect("an id");
-    assert_eq!(line.escrow.open_identity(&namespace(), &other_key, &value, &mut out), refused);
-    assert_eq!(line.escrow.open_identity(&elsewhere, &key, &value, &mut out), refused);
-    assert_eq!(Line::new(3).escrow.open_identity(&namespace(), &key, &value, &mut out), refused);
+    assert_eq!(line.escrow.identity_opener().open(&namespace(), &other_key, &value, &mut out), refused);
+    assert_eq!(line.escrow.identity_opener().open(&elsewhere, &key, &value, &mut out), refused);
+    assert_eq!(Line::new(3).escrow.identity_opener().open(&namespace(), &key, &value, &mut out), refused);
     assert_eq!(out.len(), 18, "a refused row leaves nothing behind");
 }
 
@@ -146,6 +146,6 @@ proptest! {
         let pseudonym = line.pseudonym_key.pseudonym(&link_value(9));
         let key = line.escrow.row_key(&pseudonym);
         prop_assert!(line.escrow.open_link(&line.pseudonym_key, &pseudonym, &value).is_err());
-        prop_assert!(line.escrow.open_identity(&namespace(), &key, &value, &mut Vec::new()).is_err());
+        prop_assert!(line.escrow.identity_opener().open(&namespace(), &key, &value, &mut Vec::new()).is_err());
     }
 }

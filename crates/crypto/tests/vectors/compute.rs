@@ -103,7 +103,7 @@ pub(crate) fn case(input: CaseInput) -> Case {
         input.identity_nonce.map(|nonce| identity_row(&escrow_kid, &nonce, &row_key, &namespace, &normalised));
     if let Some(value) = &identity_row_value {
         let mut opened = Vec::new();
-        assert_eq!(escrow.open_identity(&namespace, &row_key, value, &mut opened), Ok(()));
+        assert_eq!(escrow.identity_opener().open(&namespace, &row_key, value, &mut opened), Ok(()));
         assert_eq!(opened, normalised);
     }
     let (identifier, identifier_hex) = match input.identifier {

@@ -161,7 +161,8 @@ fn collect(
 /// Puts the keyring under a new key-encryption key in `to`, while the daemon is stopped. No pseudonym changes. `show` gets
 /// what the operator must have in hand *before* the old key opens nothing any more, shares above all: whatever stops the
 /// command after that loses nothing. The new key is made to come back from where it is, and to open the store, before this
-/// returns; otherwise the old one is in force again.
+/// returns; otherwise the old one is in force again. What the old one opens has left the store's files then; if the
+/// command is stopped before, the next daemon sees to it.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -195,6 +196,7 @@ pub fn rotate_kek(
         engine.rotate_kek(&old).map_err(CommandError::refused)?;
         return Err(CommandError::NotRotated(Box::new(reason)));
     }
+    engine.forget_former_kek().map_err(|refusal| CommandError::NotForgotten(Box::new(refusal)))?;
     say(
         &mut said,
         format_args!("The keyring is under a new key-encryption key, and was opened with it. No pseudonym changes."),
@@ -205,11 +207,15 @@ pub fn rotate_kek(
     say(
         &mut said,
         format_args!(
-            "Backups made until now still open with the old key ({}), and nothing else does:",
+            "The old key ({}) opens nothing in this store any more. It still opens the backups made until now:",
             Place(&settings.kek)
         ),
     );
-    say(&mut said, format_args!("  make a new backup, then destroy the old key together with the old backups."));
+    say(
+        &mut said,
+        format_args!("  move them away, make a new backup in an empty directory, then destroy the old ones"),
+    );
+    say(&mut said, format_args!("  together with the old key."));
     Ok(said)
 }
 

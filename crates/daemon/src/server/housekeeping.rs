@@ -23,7 +23,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     }
 }
 
-/// Does what is due now.
+/// Does what is due now, and says what was done even if not everything could be.
 ///
 /// # Errors
 /// [`Reason::Sealed`], and those of [`sluis_engine::Engine::housekeep`].
@@ -32,9 +32,14 @@ pub(super) async fn keep(shared: &Arc<Shared>) -> Result<Housekeeping, Refusal> 
     let done = tokio::task::spawn_blocking(move || {
         let engine = keeping.keeper.engine()?;
         let engine = engine.live().map_err(|denial| denial.reason)?;
-        engine.housekeep()
+        Ok::<_, Refusal>(engine.housekeep())
     });
-    let done = done.await.unwrap_or_else(|_| Err(Refusal::new(Reason::Internal, "housekeeping panicked")))?;
+    let round = done.await.unwrap_or_else(|_| Err(Refusal::new(Reason::Internal, "housekeeping panicked")))?;
+    let (done, refusal) = match round {
+        Ok(done) => (done, None),
+        Err(unfinished) if unfinished.refusal.reason() == Reason::HeadUnavailable => return Err(unfinished.refusal),
+        Err(unfinished) => (unfinished.done, Some(unfinished.refusal)),
+    };
     for chain in &done.warned {
         tracing::warn!(%chain, "the chain is past its retention and will be destroyed");
     }
@@ -45,5 +50,5 @@ pub(super) async fn keep(shared: &Arc<Shared>) -> Result<Housekeeping, Refusal> 
         tracing::info!(erased = done.erased, compacted = done.compacted, "housekeeping");
     }
     shared.metrics.housekeeping(&done);
-    Ok(done)
+    refusal.map_or(Ok(done), Err)
 }

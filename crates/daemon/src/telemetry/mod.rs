@@ -9,3 +9,6 @@ mod server;
 pub use log::{LogError, init_log};
 pub(crate) use metrics::{Metrics, Operation, State};
 pub(crate) use server::MetricsServer;
+
+#[cfg(test)]
+mod tests;

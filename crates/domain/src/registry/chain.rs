@@ -248,9 +248,6 @@ impl Element {
 }
 
 impl Treatment {
-    /// The names of all treatments.
-    pub const NAMES: [&'static str; 6] = ["pseudonym", "encrypt", "date-shift", "generalise", "keep", "drop"];
-
     /// The text form, without parameters.
     pub fn name(&self) -> &'static str {
         match self {
@@ -261,11 +258,6 @@ impl Treatment {
             Self::Keep => "keep",
             Self::Drop => "drop",
         }
-    }
-
-    /// Whether such a column must stay with the client; the daemon refuses it.
-    pub fn is_client_only(&self) -> bool {
-        matches!(self, Self::Keep | Self::Drop)
     }
 
     /// The namespace of a pseudonym element.

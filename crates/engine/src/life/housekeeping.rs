@@ -25,28 +25,41 @@ pub struct Housekeeping {
     pub compacted: usize,
 }
 
+/// A round of [`Engine::housekeep`] in which something could not be done: a row is damaged, or a write failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// What was done all the same.
+    pub done: Housekeeping,
+    /// The first of what was refused.
+    pub refusal: Refusal,
+}
+
 impl Engine {
     /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, forgets what was kept
     /// beside proposals that nobody signed in time, and rewrites files that hold what was removed. To be called every
     /// minute or so. Every part of it is durable and goes on after a crash where it stopped.
     ///
     /// # Errors
-    /// [`Reason::HeadUnavailable`] as for every act, and those of the store; what was done before stays done.
-    pub fn housekeep(&self) -> Result<Housekeeping, Refusal> {
+    /// [`Unfinished`]: what cannot be done holds up nothing else. [`Reason::HeadUnavailable`] as for every act, and then
+    /// nothing is done.
+    pub fn housekeep(&self) -> Result<Housekeeping, Box<Unfinished>> {
         let _one_at_a_time = self.housekeeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = Housekeeping::default();
         if !self.log.in_order() {
-            return Err(Reason::HeadUnavailable.into());
+            return Err(Box::new(Unfinished { done, refusal: Reason::HeadUnavailable.into() }));
         }
         let now = self.now();
-        let mut done = Housekeeping::default();
-        self.keep_retention(now, &mut done)?;
-        done.expiring = self.expiring()?.len();
-        // What cannot be erased, because a row of it is damaged, must not keep the rest on the disk.
-        let erased = self.erase_due(now);
-        self.forget_expired(now)?;
-        done.compacted = self.compact_due(now)?;
-        done.erased = erased?;
-        Ok(done)
+        let parts = [
+            self.keep_retention(now, &mut done),
+            self.expiring().map(|expiring| done.expiring = expiring.len()),
+            self.erase_due(now).map(|erased| done.erased = erased),
+            self.forget_expired(now),
+            self.compact_due(now).map(|compacted| done.compacted = compacted),
+        ];
+        match parts.into_iter().find_map(Result::err) {
+            None => Ok(done),
+            Some(refusal) => Err(Box::new(Unfinished { done, refusal })),
+        }
     }
 
     /// Forgets what was kept beside proposals that have expired: nothing can happen to them any more.

@@ -2,7 +2,11 @@
 //!
 //! | key in `grants` | value (sealed) |
 //! |---|---|
-//! | `l` \|\| chain id | when the warning was given: milliseconds, 8 bytes; generation 1 |
+//! | `l` \|\| chain id | when the warning was given, and which end of the retention it was of: milliseconds, 8 bytes each; generation 1 |
+//!
+//! A warning counts for the end that it was of and for no other: one that was withdrawn because the retention was
+//! lengthened says nothing about the later end, whoever puts its row back. Nor does one without an end, as an earlier
+//! version gave it: the chain is warned of once more.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +23,7 @@ use crate::snapshot::Snapshot;
 use crate::{Refusal, scan};
 
 const KIND: u8 = b'l';
+const CORRUPT: KeyringError = KeyringError::Corrupt("grants");
 
 /// A chain that is past its retention.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +36,24 @@ pub struct Expiring {
     pub destroyed_at: Timestamp,
 }
 
+/// A warning as stored.
+struct Warning {
+    at: Timestamp,
+    /// When the retention ended that it was of.
+    of: Option<Timestamp>,
+}
+
 /// What is due for a chain.
 enum Step {
-    Warn,
+    /// Of the end of its retention.
+    Warn(Timestamp),
     /// The retention was lengthened, or the chain is gone: the next warning is a new one.
     Withdraw,
     Destroy,
 }
+
+/// A chain and what is due; a refusal if its warning cannot be read, and then it is left as it is.
+type Due = (ChainId, Result<Step, Refusal>);
 
 impl Engine {
     /// When the retention of a chain ends; `None` without one, and for a chain without keys.
@@ -45,82 +61,97 @@ impl Engine {
         retained_until(&self.snapshot(), chain)
     }
 
-    /// The chains of which a warning was given.
+    /// The chains of which a warning was given. One whose warning is damaged is not destroyed, and so not among them.
     pub(crate) fn expiring(&self) -> Result<Vec<Expiring>, Refusal> {
         let snapshot = self.snapshot();
         let warnings = self.warnings(&snapshot)?.into_iter();
-        let expiring = warnings.filter_map(|(id, warned)| {
+        let expiring = warnings.filter_map(|(id, warning)| {
+            let Warning { at, of } = warning.ok()?;
             let retained_until = retained_until(&snapshot, snapshot.registry.registry.chain(&id)?)?;
-            Some(Expiring { chain: id, retained_until, destroyed_at: warned.plus_millis(self.life.warning_millis) })
+            let destroyed_at = at.plus_millis(self.life.warning_millis);
+            (of == Some(retained_until)).then_some(Expiring { chain: id, retained_until, destroyed_at })
         });
         Ok(expiring.collect())
     }
 
-    /// Warns of chains past their retention, and destroys those that were warned of long enough ago.
+    /// Warns of chains past their retention, and destroys those that were warned of long enough ago. What cannot be done
+    /// for one chain does not hold up the others; the first refusal is said in the end.
     pub(super) fn keep_retention(&self, now: Timestamp, done: &mut Housekeeping) -> Result<(), Refusal> {
         if self.retention_steps(&self.snapshot(), now)?.is_empty() {
             return Ok(());
         }
         let _governing = self.govern();
+        let mut failed = None;
         for (chain, step) in self.retention_steps(&self.snapshot(), now)? {
-            match step {
-                Step::Warn => {
-                    self.warn(&chain, now)?;
-                    done.warned.push(chain);
-                }
-                Step::Withdraw => {
-                    let mut commit = Commit::default();
-                    commit.delete(Family::Grants, storage_key(&chain));
-                    self.store.commit(commit)?;
-                }
-                Step::Destroy => {
-                    self.destroy_chain(&chain, now)?;
-                    done.destroyed.push(chain);
-                }
+            if let Err(refusal) = step.and_then(|step| self.keep_chain(chain, step, now, done)) {
+                failed = failed.or(Some(refusal));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn keep_chain(&self, chain: ChainId, step: Step, now: Timestamp, done: &mut Housekeeping) -> Result<(), Refusal> {
+        match step {
+            Step::Warn(until) => {
+                self.warn(&chain, until, now)?;
+                done.warned.push(chain);
+            }
+            Step::Withdraw => {
+                let mut commit = Commit::default();
+                commit.delete(Family::Grants, storage_key(&chain));
+                self.store.commit(commit)?;
+            }
+            Step::Destroy => {
+                self.destroy_chain(&chain, now)?;
+                done.destroyed.push(chain);
             }
         }
         Ok(())
     }
 
-    fn retention_steps(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Vec<(ChainId, Step)>, Refusal> {
+    fn retention_steps(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Vec<Due>, Refusal> {
         let mut warnings = self.warnings(snapshot)?;
         let mut steps = Vec::new();
         for chain in snapshot.registry.registry.chains() {
-            if retained_until(snapshot, chain).is_none_or(|until| until > now) {
-                continue;
-            }
-            match warnings.remove(chain.id()) {
-                None => steps.push((chain.id().clone(), Step::Warn)),
-                Some(at) if at.plus_millis(self.life.warning_millis) <= now => {
-                    steps.push((chain.id().clone(), Step::Destroy));
+            let Some(until) = retained_until(snapshot, chain).filter(|until| *until <= now) else { continue };
+            let step = match warnings.remove(chain.id()).transpose() {
+                Err(refusal) => Err(refusal),
+                Ok(Some(Warning { at, of })) if of == Some(until) => {
+                    if at.plus_millis(self.life.warning_millis) > now {
+                        continue;
+                    }
+                    Ok(Step::Destroy)
                 }
-                Some(_) => {}
-            }
+                Ok(_) => Ok(Step::Warn(until)),
+            };
+            steps.push((chain.id().clone(), step));
         }
-        steps.extend(warnings.into_keys().map(|chain| (chain, Step::Withdraw)));
+        steps.extend(warnings.into_iter().map(|(chain, warning)| (chain, warning.map(|_| Step::Withdraw))));
         Ok(steps)
     }
 
-    fn warnings(&self, snapshot: &Snapshot) -> Result<BTreeMap<ChainId, Timestamp>, Refusal> {
+    /// All warnings; of one whose row is damaged, that it is.
+    fn warnings(&self, snapshot: &Snapshot) -> Result<BTreeMap<ChainId, Result<Warning, Refusal>>, Refusal> {
         let mut warnings = BTreeMap::new();
         for (key, stored) in scan::of_kind(&*self.store, Family::Grants, KIND)? {
-            let (_, value) = snapshot.keyring.state().open(Family::Grants, &key, &stored)?;
             let chain = std::str::from_utf8(&key[1..]).ok().and_then(|text| text.parse().ok());
-            let at = value.try_into().ok().map(u64::from_be_bytes).and_then(Timestamp::from_millis);
-            let (Some(chain), Some(at)) = (chain, at) else { return Err(KeyringError::Corrupt("grants").into()) };
-            warnings.insert(chain, at);
+            let warning = snapshot.keyring.state().open(Family::Grants, &key, &stored);
+            let warning = warning.and_then(|(_, value)| read(&value).ok_or(CORRUPT));
+            warnings.insert(chain.ok_or(CORRUPT)?, warning.map_err(Refusal::from));
         }
         Ok(warnings)
     }
 
-    fn warn(&self, chain: &ChainId, now: Timestamp) -> Result<(), Refusal> {
+    /// In the place of any warning of another end.
+    fn warn(&self, chain: &ChainId, until: Timestamp, now: Timestamp) -> Result<(), Refusal> {
         let snapshot = self.snapshot();
         let key = storage_key(chain);
-        let sealed = snapshot.keyring.state().seal(Family::Grants, &key, 1, &now.millis().to_be_bytes());
+        let value = [now.millis().to_be_bytes(), until.millis().to_be_bytes()].concat();
+        let sealed = snapshot.keyring.state().seal(Family::Grants, &key, 1, &value);
         let mut entry = Entry::new(now, Act::WarnRetention, snapshot.registry.version);
         entry.chain = Some(chain.clone());
         let mut commit = Commit::default();
-        commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed).entry(entry.encode());
+        commit.put(Family::Grants, key, sealed).entry(entry.encode());
         self.store.commit(commit)?;
         Ok(())
     }
@@ -142,8 +173,16 @@ impl Engine {
 }
 
 fn retained_until(snapshot: &Snapshot, chain: &Chain) -> Option<Timestamp> {
-    let created = snapshot.keyring.chain_created(chain.id())?;
+    // A root alone, which an earlier version gave to every chain, serves nothing: there is nothing to destroy.
+    let created = snapshot.keyring.chain_created(chain.id()).filter(|_| snapshot.keyring.is_keyed(chain.id()))?;
     Some(created.plus_millis(chain.retention()?.millis()))
+}
+
+fn read(value: &[u8]) -> Option<Warning> {
+    let moment = |bytes: &[u8]| Timestamp::from_millis(u64::from_be_bytes(bytes.try_into().ok()?));
+    let (at, of) = value.split_at_checked(8)?;
+    let of = if of.is_empty() { None } else { Some(moment(of)?) };
+    Some(Warning { at: moment(at)?, of })
 }
 
 fn storage_key(chain: &ChainId) -> Vec<u8> {

@@ -90,7 +90,7 @@ impl Engine {
     /// returns.
     ///
     /// # Errors
-    /// [`EngineError::Store`], and those of [`Self::extend_log`].
+    /// [`EngineError::Store`], and [`EngineError::EntryMissing`] for a log with a hole.
     pub fn sign_head(&self) -> Result<Arc<SignedHead>, EngineError> {
         let mut grown = self.extended()?;
         let keyring = self.snapshot().keyring.clone();

@@ -1,6 +1,9 @@
 //! KEKs from all kinds of places, and from one kind to another.
 
+use sluis_domain::port::Family;
+
 use super::*;
+use crate::entry::{Header, Role};
 use crate::{Collecting, KeyringError, Share};
 
 /// The KEK in a store's shares.
@@ -47,9 +50,34 @@ fn a_kek_moves_from_any_kind_of_place_to_any_and_changes_no_other_key() {
         assert_eq!(traces(&desk.reload()), all);
         assert_eq!(desk.record(), KekRecord::of(&desk.kek), "nothing of the former one is left");
         assert!(Keyring::load(&desk.store, &former).is_err());
-        let changed = desk.store.rows().iter().filter(|(at, value)| before.get(*at) != Some(*value)).count();
-        assert_eq!(changed, 2, "the master's entry and the record of the KEK");
-        assert_eq!(desk.store.rows().len(), before.len());
+        let rows = desk.store.rows();
+        assert!(
+            rows.iter().all(|(at, value)| before[at] != *value),
+            "every key is wrapped anew, and the record is new"
+        );
+        assert_eq!(rows.len(), before.len());
+    }
+}
+
+#[test]
+fn a_former_kek_opens_the_former_master_and_that_nothing_of_later() {
+    let mut desk = Desk::furnished();
+    let (former, before) = (desk.kek.clone(), desk.store.rows());
+    desk.kek = kek();
+    let next = desk.kek.clone();
+    desk.change(5000, |change| change.rotate_kek(&next));
+    desk.change(6000, |change| drop(change.new_line_version(&chain("a"), &namespace())));
+    let opened = |(family, key): &(u8, Vec<u8>), value: &[u8], wrapping: &sluis_crypto::Secret| {
+        assert_eq!(*family, Family::Keyring as u8);
+        let (header, wrapped) = Header::read(key, value).expect("well formed");
+        wrapped.open(&header, wrapping).ok().flatten()
+    };
+    let of_master = (Family::Keyring as u8, Header::single(Role::Master).to_vec());
+    let master =
+        opened(&of_master, &before[&of_master], former.secret()).expect("a copy of the row that nobody rewrote");
+    let entries = desk.store.rows().into_iter().filter(|((family, _), _)| *family == Family::Keyring as u8);
+    for (at, value) in entries {
+        assert!(opened(&at, &value, &master).is_none(), "{:?} opens with the former master", at.1);
     }
 }
 

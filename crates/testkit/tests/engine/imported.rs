@@ -2,13 +2,15 @@
 
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::Commit;
-use sluis_domain::port::store::{Family, Store, StoreError};
+use sluis_domain::port::store::{Family, Row, Store, StoreError};
 use sluis_domain::{BatchOutcome, Column, Reason, RecordBatch};
 use sluis_engine::{Import, PseudonymiseSession, Refusal, Turns};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
+use sluis_testkit::people;
 
 use crate::office::{Office, REGISTER, STUDY, batch, caller, custodian, texts, wait};
+use crate::quotas::limited;
 use crate::subjects;
 
 fn import(element: &str, column: &str) -> Import {
@@ -186,6 +188,111 @@ fn a_damaged_row_is_refused_when_it_is_read_and_when_it_is_met() {
     let corrupt = |row, element: &str| (row, element.to_owned(), Reason::CorruptLinkRow);
     assert_eq!(rejected(&converted(&office, &["P-2", "P-1"])), [corrupt(0, "bsn"), corrupt(1, "bsn")]);
     assert_eq!(rejected(&imported(&office, &bsns[..1], &["P-1"])), [corrupt(0, "study-no")]);
+}
+
+/// Writes import rows past the engine.
+fn put(office: &Office<ModelStore>, rows: impl IntoIterator<Item = Row>) {
+    let mut commit = Commit::default();
+    for (key, value) in rows {
+        commit.put(Family::Import, key, value);
+    }
+    office.store.commit(commit).unwrap();
+}
+
+#[test]
+fn promise_7_every_flipped_byte_of_an_import_row_is_noticed() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(1);
+    imported(&office, &bsns, &["P-1"]);
+    let rows = office.store.scan(Family::Import, &[], 2).unwrap();
+    let [(key, value)] = rows.as_slice() else { panic!("one row") };
+    // The first byte is the format, which the store knows as well.
+    for at in 1..value.len() {
+        let mut flipped = value.clone();
+        flipped[at] ^= 0x10;
+        put(&office, [(key.clone(), flipped)]);
+        let outcome = converted(&office, &["P-1"]);
+        assert_eq!(rejected(&outcome), [(0, "bsn".to_owned(), Reason::CorruptLinkRow)], "byte {at}");
+        assert_eq!(texts(&outcome), [""], "byte {at}");
+    }
+    put(&office, rows.clone());
+    assert_eq!(texts(&converted(&office, &["P-1"])), office.pseudonymise(REGISTER, &bsns));
+}
+
+#[test]
+fn promise_7_swapped_import_rows_never_lead_to_another_subject() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(3);
+    imported(&office, &bsns, &["P-1", "P-2", "P-3"]);
+    let rows = office.store.scan(Family::Import, &[], 10).unwrap();
+    let neighbours = rows.iter().skip(1).chain(rows.first()).map(|(_, value)| value.clone());
+    put(&office, rows.iter().map(|(key, _)| key.clone()).zip(neighbours));
+    let corrupt = |element: &str| [0, 1, 2].map(|row| (row, element.to_owned(), Reason::CorruptLinkRow));
+    let outcome = converted(&office, &["P-1", "P-2", "P-3"]);
+    assert_eq!((rejected(&outcome), texts(&outcome)), (corrupt("bsn").to_vec(), vec![String::new(); 3]));
+    assert_eq!(rejected(&imported(&office, &bsns, &["P-1", "P-2", "P-3"])), corrupt("study-no"));
+    put(&office, rows);
+    assert_eq!(texts(&converted(&office, &["P-1", "P-2", "P-3"])), office.pseudonymise(REGISTER, &bsns));
+}
+
+#[test]
+fn import_rows_that_cannot_be_read_refuse_the_batch_and_nothing_counts() {
+    let office = Office::open(FaultyStore::new(ModelStore::new()));
+    let bsns = subjects(2);
+    imported(&office, &bsns[..1], &["P-1"]);
+    let grant = office.grant(STUDY, REGISTER, 10);
+    let old = office.engine.open_convert(&caller("registry-office/etl"), &grant, true).unwrap();
+    let session = open(&office, STUDY, import("bsn", "study-no")).unwrap();
+    office.store.fail_reads(Family::Import, StoreError::Corrupt("checksum".into()));
+    let converting = office.engine.convert(&old, Turns::default().give(), &batch(None, &strings(&["P-1"]))).map(drop);
+    assert_eq!(converting.unwrap_err().reason(), Reason::CorruptStore);
+    let importing = office.engine.pseudonymise(&session, &pairs(&bsns[1..], &["P-1"])).map(drop);
+    assert_eq!(importing.unwrap_err().reason(), Reason::CorruptStore, "it may be another subject's");
+    office.store.mend_reads(Family::Import);
+    assert_eq!((office.used(&grant), office.store.scan(Family::Import, &[], 10).unwrap().len()), (0, 1));
+}
+
+#[test]
+fn trying_out_who_has_an_old_pseudonym_counts_as_trying_out_identifiers() {
+    let office = Office::open(ModelStore::new());
+    people::apply(&office.engine, &limited("rejected_percent = 20")).unwrap();
+    let bsns = subjects(800);
+    let own: Vec<String> = (0..800).map(|i| format!("P-{i}")).collect();
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    assert_eq!(rejected(&imported(&office, &bsns, &own)), []);
+    let tried = imported(&office, &bsns[..200], &[&own[1..200], &own[..1]].concat());
+    assert_eq!(tried.rejections.len(), 200, "none of them is whose it is said to be");
+    let session = open(&office, STUDY, import("bsn", "study-no")).unwrap();
+    let refused = office.engine.pseudonymise(&session, &pairs(&bsns[..1], &["P-1"])).map(drop).unwrap_err();
+    assert_eq!(refused.reason(), Reason::QuotaRejected);
+}
+
+#[test]
+fn a_refused_import_does_not_say_which_guess_was_right_and_whom_it_tried_counts() {
+    let mut office = Office::open(ModelStore::new());
+    people::apply(&office.engine, &limited("rejected_percent = 20\nsubjects_per_day = 500")).unwrap();
+    let bsns = subjects(501);
+    let own: Vec<String> = (0..400).map(|i| format!("P-{i}")).collect();
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    imported(&office, &bsns[..400], &own[..400]);
+    for _ in 0..2 {
+        office.pseudonymise(STUDY, &bsns[..400]);
+    }
+    let try_out = |office: &Office<ModelStore>, bsns: &[String], old: &[&str]| {
+        let session = open(office, STUDY, import("bsn", "study-no")).unwrap();
+        let refused = office.engine.pseudonymise(&session, &pairs(bsns, old)).map(drop).unwrap_err();
+        assert_eq!(refused.reason(), Reason::QuotaRejected);
+        format!("{:?}", refused.violations())
+    };
+    let all_wrong = try_out(&office, &bsns[..399], &own[1..400]);
+    let one_right = try_out(&office, &bsns[..399], &[&own[..1], &own[2..400]].concat());
+    assert_eq!(all_wrong, one_right);
+    // A hundred more than before are tried, and no more can be.
+    try_out(&office, &bsns[100..500], &own[..400]);
+    office.reopen();
+    office.pseudonymise(STUDY, &bsns[..500]);
+    let one_more = office.submit("hospital-north/etl", STUDY, &bsns[500..]).unwrap_err();
+    assert_eq!(one_more.reason(), Reason::QuotaSubjects);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The life of keys and subjects: destroyed and cut versions, retention, opt-out and erasure.
 
 mod erasure;
+mod kek;
 mod keys;
+mod lines;
 mod replay;
 mod retention;
 
@@ -16,12 +18,12 @@ use sluis_testkit::people::signer;
 use crate::office::{Office, batch, caller, custodian};
 
 /// Stewards of both owners of the chains with BSNs.
-const OWNERS: [&str; 2] = ["uni-research/steward-1", "registry-office/steward-a"];
+pub(crate) const OWNERS: [&str; 2] = ["uni-research/steward-1", "registry-office/steward-a"];
 const UNI: [&str; 2] = ["uni-research/steward-1", "uni-research/steward-2"];
 const DAY: u64 = 24;
 
 /// A steward's yes.
-fn sign(engine: &Engine, member: &str, proposed: &ProposalView) -> Result<State, Reason> {
+pub(crate) fn sign(engine: &Engine, member: &str, proposed: &ProposalView) -> Result<State, Reason> {
     let object = proposed.record.proposal.encode();
     let signature = signer(member).sign(Deed::SignProposal, engine.origin(), &object).unwrap();
     let signed = engine.sign_proposal(&caller(member), &proposed.record.proposal.id, &signature);

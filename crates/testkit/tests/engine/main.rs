@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bounds;
 mod forged;
 mod imported;
 mod life;
@@ -9,6 +10,7 @@ mod log;
 mod model;
 mod office;
 mod order;
+mod proposals;
 mod quotas;
 mod signed;
 

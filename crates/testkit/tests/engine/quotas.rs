@@ -12,6 +12,7 @@ use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;
 
+use crate::life::{OWNERS, sign};
 use crate::office::{Office, REGISTER, STUDY, batch, caller};
 use crate::subjects;
 
@@ -19,7 +20,7 @@ const NORTH: &str = "hospital-north/etl";
 const SOUTH: &str = "gp-south/etl";
 
 /// The registry of the tests with a quota for all sources of the study.
-fn limited(limits: &str) -> String {
+pub(crate) fn limited(limits: &str) -> String {
     registry().replacen("retention = \"10y\"\n", &format!("retention = \"10y\"\n\n[[chain.quota]]\n{limits}\n"), 1)
 }
 
@@ -60,6 +61,20 @@ fn a_batch_beyond_the_subjects_of_a_day_is_refused_whole_on_record_and_told_wher
     office.submit(NORTH, STUDY, &bsns[..10]).expect("exactly the limit");
     office.submit(NORTH, STUDY, &bsns[..10]).expect("the same subjects count once");
     assert_eq!(told(office.submit(NORTH, STUDY, &bsns[10..11])).0, Reason::QuotaSubjects);
+}
+
+#[test]
+fn who_opted_out_counts_like_anybody_so_that_no_count_tells() {
+    let office = office("subjects_per_day = 3");
+    let (bsns, namespace) = (subjects(4), "nl.bsn".parse().unwrap());
+    let proposed = office.engine.request_erasure(&caller(SOUTH), &namespace, bsns[0].as_bytes()).unwrap();
+    for owner in OWNERS {
+        sign(&office.engine, owner, &proposed).unwrap();
+    }
+    assert_eq!(told(office.submit(NORTH, STUDY, &bsns)).0, Reason::QuotaSubjects);
+    let tokens = office.submit(NORTH, STUDY, &bsns[..3]).unwrap();
+    assert!(tokens[0].is_empty() && !tokens[1].is_empty());
+    assert_eq!(told(office.submit(NORTH, STUDY, &bsns[3..])).0, Reason::QuotaSubjects);
 }
 
 #[test]
@@ -107,7 +122,7 @@ fn too_many_rejected_identifiers_of_a_day_end_it_from_a_thousand_rows_on() {
     let bad = vec!["nonsense".to_owned(); 500];
     assert_eq!(office.submit(NORTH, STUDY, &bad[..200]).unwrap().len(), 200, "of few rows nothing is said");
     office.submit(NORTH, STUDY, &subjects(800)).expect("20 of 100");
-    let text = "quota.rejected_percent: at most 20 percent; 200 of 1000 rows of today were rejected, 201 of 1001 with this batch";
+    let text = "quota.rejected_percent: at most 20 percent; 200 of 1000 rows before this batch were rejected";
     assert_eq!(told(office.submit(NORTH, STUDY, &bad[..1])), (Reason::QuotaRejected, text.to_owned()));
     let fills = office.engine.quota_fill();
     assert_eq!(fills.iter().find(|fill| fill.limit == "rejected").unwrap().ratio, 1.0);

@@ -105,6 +105,9 @@ pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         return Err(Fault::Field("grantee"));
     }
     check_party(state, actor)?;
+    // What the registry allowed when it was approved it need not allow any more.
+    check_eligible(&state.registry, grant)?;
+    check_requirements(state, grant).map_err(|_| Fault::NotAllowed(Reason::GrantStale))?;
     match known.record.usable(entry.at) {
         Ok(()) => {}
         Err(Reason::GrantNotStarted) if known.record.usable(entry.at.plus_millis(BEGAN_EARLIER_MILLIS)).is_ok() => {}

@@ -7,7 +7,7 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_domain::proposal::{End, Matter, Proposal, Record, Signature};
 use sluis_domain::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
 use sluis_domain::statement::Deed;
-use sluis_domain::{ChainId, Identity, OrganisationId, ProposalId, Reason};
+use sluis_domain::{ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason};
 
 use super::{Registries, texts};
 use crate::fault::{Fault, SignerFault};
@@ -136,16 +136,25 @@ pub(super) fn take_effect(state: &mut State, entry: &Entry, due: Option<&Proposa
     if !needs_what_it_takes(state, &record.proposal) {
         return Err(Fault::NotAllowed(Reason::ProposalStale));
     }
-    if let Matter::DestroyVersion { kid, chain, .. } | Matter::CutEscrow { kid, chain, .. } = &record.proposal.matter {
+    if let Some((kid, chain, namespace)) = version_of(&record.proposal.matter) {
         if entry.chain.as_ref() != Some(chain) {
             return Err(Fault::Field("chain"));
         }
-        if !matches!(entry.keys.as_slice(), [used] if used.kid == *kid) {
+        if !matches!(entry.keys.as_slice(), [used] if used.kid == kid && used.namespace.as_ref() == namespace) {
             return Err(Fault::Field("key version"));
         }
     }
     state.opt_outs += u64::from(entry.act == Act::OptOut);
     end(state, &record, entry)
+}
+
+/// The version whose end is proposed: kid, chain and namespace.
+fn version_of(matter: &Matter) -> Option<(Kid, &ChainId, Option<&NamespaceId>)> {
+    match matter {
+        Matter::DestroyVersion { kid, chain, namespace } => Some((*kid, chain, namespace.as_ref())),
+        Matter::CutEscrow { kid, chain, namespace } => Some((*kid, chain, Some(namespace))),
+        Matter::Registry { .. } | Matter::Erase { .. } => None,
+    }
 }
 
 /// Whether a proposal asks for the signatures that its matter takes in the registry in force. What a registry change takes

@@ -1,19 +1,19 @@
 //! The rules of entries: a good log passes, and each broken rule is found at its entry.
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::audit::{Act, Entry, KeyUse, Outcome};
+use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::codec::Writer;
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{End, Grant, State as GrantStanding};
 use sluis_domain::proposal::State as ProposalStanding;
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::Deed;
-use sluis_domain::{Identity, Kid, Reason, Timestamp};
+use sluis_domain::{Identity, Reason, Timestamp};
 
-use super::forge::{Forge, ORIGIN, Person, rekeyed, story};
+use super::forge::{Forge, KEY_B, ORIGIN, Person, key, rekeyed, story};
 use crate::{Fault, Replay, SignerFault, Wrong};
 
-fn replay(log: &Forge) -> Result<Replay, Wrong> {
+pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
     let mut replay = Replay::new(ORIGIN);
     let mut texts = |version: u64| log.registries.get(usize::try_from(version).expect("small")).cloned();
     for (sequence, entry) in log.entries.iter().enumerate() {
@@ -470,7 +470,7 @@ fn ended(change: impl FnOnce(&mut Entry, &mut Entry)) -> Result<Replay, Wrong> {
     warning.chain = "b".parse().ok();
     let mut end = log.entry(Act::ExpireChain, None);
     end.chain.clone_from(&warning.chain);
-    end.keys = vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(5).expect("not zero"), values: 0 }];
+    end.keys = vec![key(KEY_B, 0)];
     change(&mut warning, &mut end);
     log.entries.extend([warning, end]);
     replay(&log)
@@ -508,6 +508,9 @@ fn a_chain_is_destroyed_once() {
     for act in [Act::WarnRetention, Act::ExpireChain, Act::WarnRetention] {
         let mut entry = log.entry(act, None);
         entry.chain = "b".parse().ok();
+        if act == Act::ExpireChain {
+            entry.keys = vec![key(KEY_B, 0)];
+        }
         log.entries.push(entry);
     }
     let wrong = replay(&log).expect_err("it is destroyed");

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use sluis_domain::audit::{Act, Entry};
 use sluis_tlog::{Bundle, VerifierKey, encode_bundle};
 
-use super::forge::{Export, Forge, rekeyed, story};
+use super::forge::{Export, Forge, KEY_B, key, rekeyed, story};
+use super::keys::{forgeries, life};
 use crate::export::{Checked, Problem, verify};
 
 /// Making keys takes a while.
@@ -175,14 +176,13 @@ fn every_byte_of_the_signed_files_counts() {
     }
 }
 
-/// `tests/second_implementation/verify_log.py` comes to the same verdicts. It needs Python with `cryptography`, so it is run
-/// only where `SLUIS_PYTHON` names a program that has it, such as `deploy/python.sh`.
-#[test]
-fn the_second_implementation_agrees() {
-    let Some(python) = std::env::var_os("SLUIS_PYTHON") else { return };
+/// What `tests/second_implementation/verify_log.py` says of an export. It needs Python with `cryptography`, so it is run only
+/// where `SLUIS_PYTHON` names a program that has it, such as `deploy/python.sh`.
+fn second_implementation(name: &str) -> Option<impl Fn(&Export, &VerifierKey) -> Result<(), String>> {
+    let python = std::env::var_os("SLUIS_PYTHON")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/second_implementation/verify_log.py");
-    let place = std::env::temp_dir().join(format!("sluis-verify-{}", std::process::id()));
-    let accepts = |export: &Export, key: &VerifierKey| {
+    let place = std::env::temp_dir().join(format!("sluis-verify-{name}-{}", std::process::id()));
+    Some(move |export: &Export, key: &VerifierKey| {
         for (path, content) in &export.0 {
             let path = place.join(path);
             std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
@@ -194,7 +194,12 @@ fn the_second_implementation_agrees() {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!said.contains("Traceback"), "{said}");
         if output.status.success() { Ok(()) } else { Err(said) }
-    };
+    })
+}
+
+#[test]
+fn the_second_implementation_agrees() {
+    let Some(accepts) = second_implementation("files") else { return };
     let (export, keys, _) = good();
     keys.iter().for_each(|key| accepts(export, key).expect("a good export"));
     for path in export.0.keys() {
@@ -215,6 +220,9 @@ fn the_second_implementation_agrees() {
     for act in [Act::WarnRetention, Act::ExpireChain] {
         let mut entry = log.entry(act, None);
         entry.chain = "b".parse().ok();
+        if act == Act::ExpireChain {
+            entry.keys = vec![key(KEY_B, 0)];
+        }
         log.entries.push(entry);
     }
     accepts(&log.export(), &log.verifier_key(0)).expect("a retention ended");
@@ -222,4 +230,16 @@ fn the_second_implementation_agrees() {
     log.entries.remove(warning);
     assert!(accepts(&log.export(), &log.verifier_key(0)).is_err(), "without a warning");
     assert!(accepts(&rekeyed().export(), &log.verifier_key(0)).is_err(), "an approval with a key that was given up");
+}
+
+#[test]
+fn the_second_implementation_finds_forged_keys_and_grants() {
+    let Some(accepts) = second_implementation("keys") else { return };
+    let honest = life();
+    accepts(&honest.export(), &honest.verifier_key(0)).expect("honest keys");
+    for (what, log, _) in forgeries() {
+        let said = accepts(&log.export(), &log.verifier_key(0)).expect_err(what);
+        assert!(said.contains(&format!("entry {}: ", log.entries.len() - 1)), "{what}: {said}");
+        assert!(!said.contains("cannot be read"), "{what}: {said}");
+    }
 }

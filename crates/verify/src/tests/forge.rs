@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SanType, SigningKey};
 use sluis_crypto::signature::LogKey;
 use sluis_crypto::{Secret, digest::sha256};
-use sluis_domain::audit::{Act, Entry, Outcome};
+use sluis_domain::audit::{Act, Entry, KeyUse, Outcome};
 use sluis_domain::codec::Writer;
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
@@ -123,7 +123,7 @@ impl Forge {
         entry
     }
 
-    fn push(&mut self, entry: Entry) -> &mut Self {
+    pub(super) fn push(&mut self, entry: Entry) -> &mut Self {
         self.entries.push(entry);
         self
     }
@@ -132,7 +132,7 @@ impl Forge {
         Timestamp::from_millis(START + 1000 * self.entries.len() as u64).expect("small")
     }
 
-    fn request(&mut self, id: &'static str, who: &str, kind: Kind, required: &[&str]) {
+    pub(super) fn request(&mut self, id: &'static str, who: &str, kind: Kind, required: &[&str]) {
         let requester = self.people[who].identity.clone();
         let grant = Grant {
             id: id.parse().expect("an id"),
@@ -167,7 +167,7 @@ impl Forge {
         entry
     }
 
-    fn step(&mut self, act: Act, deed: Deed, id: &str, who: &str) {
+    pub(super) fn step(&mut self, act: Act, deed: Deed, id: &str, who: &str) {
         let grant = Grant::decode(&self.grants[id]).expect("made here");
         let mut entry = self.about(&grant, act, who);
         entry.signatures = vec![self.people[who].sign(deed, &self.grants[id])];
@@ -178,10 +178,14 @@ impl Forge {
         let grant = Grant::decode(&self.grants[id]).expect("made here");
         let mut entry = self.about(&grant, act, who);
         (entry.rows, entry.values, entry.counter) = (values, values, counter);
+        entry.keys = vec![key(KEY_A, values)];
+        if act == Act::Convert {
+            entry.keys.push(key(KEY_B, values));
+        }
         self.push(entry);
     }
 
-    fn propose(&mut self, id: &'static str, who: &str, matter: Matter, required: &[Signers]) {
+    pub(super) fn propose(&mut self, id: &'static str, who: &str, matter: Matter, required: &[Signers]) {
         // Of one group two must sign, of several one each.
         let count = if required.len() == 1 { 2 } else { 1 };
         let proposal = Proposal {
@@ -200,20 +204,20 @@ impl Forge {
         self.push(entry);
     }
 
-    fn on_proposal(&self, act: Act, id: &str, who: &str) -> Entry {
+    pub(super) fn on_proposal(&self, act: Act, id: &str, who: &str) -> Entry {
         let mut entry = self.entry(act, Some(who));
         entry.object_digest = Some(sha256(&self.proposal(id)));
         entry.detail = Writer::default().lp(id).finish();
         entry
     }
 
-    fn say(&mut self, act: Act, deed: Deed, id: &str, who: &str) {
+    pub(super) fn say(&mut self, act: Act, deed: Deed, id: &str, who: &str) {
         let mut entry = self.on_proposal(act, id, who);
         entry.signatures = vec![self.people[who].sign(deed, &self.proposal(id))];
         self.push(entry);
     }
 
-    fn propose_registry(&mut self, id: &'static str, who: &str, text: &str, required: &[Signers]) {
+    pub(super) fn propose_registry(&mut self, id: &'static str, who: &str, text: &str, required: &[Signers]) {
         let base = self.registries.last().expect("at least the empty one");
         let matter = Matter::Registry {
             base_version: self.registries.len() as u64 - 1,
@@ -223,11 +227,12 @@ impl Forge {
         self.propose(id, who, matter, required);
     }
 
-    fn apply_registry(&mut self, id: &str, who: &str, text: String) {
+    pub(super) fn apply_registry(&mut self, id: &str, who: &str, text: String, keys: Vec<KeyUse>) {
         let mut entry = self.on_proposal(Act::ApplyRegistry, id, who);
         entry.object_digest = Some(sha256(text.as_bytes()));
         self.registries.push(text);
         entry.registry_version = self.registries.len() as u64 - 1;
+        entry.keys = keys;
         self.push(entry);
     }
 
@@ -315,7 +320,17 @@ pub(super) fn stewards(of: &str) -> Signers {
     Signers::StewardsOf(of.parse().expect("an id"))
 }
 
-fn convert() -> Kind {
+/// The version of chain `a`, the first that any registry makes.
+pub(super) const KEY_A: u32 = 1;
+/// That of chain `b`.
+pub(super) const KEY_B: u32 = 2;
+
+/// A use of a version of namespace `n`.
+pub(super) fn key(kid: u32, values: u64) -> KeyUse {
+    KeyUse { namespace: "n".parse().ok(), kid: Kid::new(kid).expect("not zero"), values }
+}
+
+pub(super) fn convert() -> Kind {
     let id = || "id".parse().expect("an id");
     let chain = |name: &str| name.parse().expect("an id");
     Kind::Convert { from: (chain("a"), id()), to: (chain("b"), id()), order: OutputOrder::Ordered }
@@ -337,7 +352,7 @@ pub(super) fn story() -> Forge {
     log.propose_registry("p-1", "c/anna", &text, &[Signers::Custodians]);
     log.say(Act::SignProposal, Deed::SignProposal, "p-1", "c/anna");
     log.say(Act::SignProposal, Deed::SignProposal, "p-1", "c/bert2");
-    log.apply_registry("p-1", "c/bert2", text);
+    log.apply_registry("p-1", "c/bert2", text, vec![key(KEY_A, 0), key(KEY_B, 0)]);
 
     log.request("g-1", "uni/etl", convert(), &["clinic", "uni"]);
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-1", "uni/s1");
@@ -345,6 +360,7 @@ pub(super) fn story() -> Forge {
     for _ in 0..260 {
         let mut batch = log.entry(Act::Pseudonymise, Some("clinic/etl"));
         (batch.rows, batch.values, batch.chain) = (5, 5, "a".parse().ok());
+        batch.keys = vec![key(KEY_A, 5)];
         log.push(batch);
     }
     log.charge("g-1", "uni/etl", Act::Convert, 3, 3);
@@ -371,7 +387,7 @@ pub(super) fn story() -> Forge {
     log.propose_registry("p-2", "c/anna", &text, &[stewards("uni")]);
     log.say(Act::SignProposal, Deed::SignProposal, "p-2", "uni/s1");
     log.say(Act::SignProposal, Deed::SignProposal, "p-2", "uni/s2");
-    log.apply_registry("p-2", "uni/s2", text);
+    log.apply_registry("p-2", "uni/s2", text, Vec::new());
 
     let owners = [stewards("clinic"), stewards("uni")];
     log.propose("p-3", "clinic/etl", Matter::Erase { namespace: "n".parse().expect("an id") }, &owners);
@@ -384,7 +400,7 @@ pub(super) fn story() -> Forge {
     log.step(Act::DenyGrant, Deed::DenyGrant, "g-3", "clinic/s5");
 
     let (chain, namespace) = ("a".parse().expect("an id"), "n".parse().expect("an id"));
-    let matter = Matter::CutEscrow { kid: Kid::new(9).expect("not zero"), chain, namespace };
+    let matter = Matter::CutEscrow { kid: Kid::new(KEY_A).expect("not zero"), chain, namespace };
     log.propose("p-4", "c/anna", matter, &[stewards("uni")]);
     log.say(Act::RejectProposal, Deed::RejectProposal, "p-4", "c/anna");
 
@@ -412,7 +428,7 @@ pub(super) fn rekeyed() -> Forge {
     log.propose_registry("p-5", "c/anna", &text, &[stewards("uni")]);
     log.say(Act::SignProposal, Deed::SignProposal, "p-5", "uni/s2");
     log.say(Act::SignProposal, Deed::SignProposal, "p-5", "uni/s3");
-    log.apply_registry("p-5", "uni/s3", text);
+    log.apply_registry("p-5", "uni/s3", text, Vec::new());
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-4", "clinic/s4");
     log
 }

@@ -2,3 +2,4 @@ mod entries;
 mod files;
 mod forge;
 mod heads;
+mod keys;

@@ -1,7 +1,6 @@
 //! `sluis audit watch`: a witness, honest growth, roll-backs, forks and restores.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -10,10 +9,16 @@ use sluis_client::v1;
 use sluis_testkit::process::{Sluis, Sluisd};
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit::scene::Scene;
+use sluis_testkit::wait::DEADLINE;
 use sluis_tlog::VerifierKey;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+use tonic::Status;
 
 use super::{AUDITOR, BSNS, HEADS, SOURCE};
 use super::{act, copy_custodian, entries, export, head, rotate_key, settled, verify};
+use crate::liar::{self, Lies};
 use crate::story::{exits, json};
 
 /// One look by a member without any office.
@@ -85,20 +90,23 @@ async fn a_witness_that_keeps_looking_tells_every_time() {
     let size = settled(&scene).await;
     let state = scene.file("witness.json");
     let watch = ["audit", "watch", "--state", &state, "--every", "1s", "--json"];
-    let mut child = scene.sluis(SOURCE).command(&watch).stdout(Stdio::piped()).spawn().expect("runs");
+    let mut command = Command::from(scene.sluis(SOURCE).command(&watch));
+    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("runs");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut next = || json(&lines.next().expect("a look").expect("text"));
-    assert_eq!(next()["entries"], size);
+    let mut next = async || json(&lines.next_line().await.expect("text").expect("a look"));
+    assert_eq!(timeout(DEADLINE, next()).await.expect("it looks")["entries"], size);
     act(&scene, BSNS[0]).await;
-    let grown = loop {
-        let look = next();
-        if look["before"] != look["entries"] {
-            break look;
+    let grown = async {
+        loop {
+            let look = next().await;
+            if look["before"] != look["entries"] {
+                return look;
+            }
         }
     };
+    let grown = timeout(DEADLINE, grown).await.expect("it looks again and again");
     assert_eq!((&grown["before"], &grown["entries"]), (&size.into(), &(size + 1).into()));
-    child.kill().expect("still running");
-    child.wait().expect("waits");
+    child.kill().await.expect("still running");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,6 +185,64 @@ async fn a_custodian_that_puts_back_store_and_head_is_found_out() {
     settled(&scene).await;
     alarms(&look(&scene, &state, &[]), &state, &before, "the log was forked: ");
     refused(&scene, "does not continue");
+}
+
+/// Answers with this where a proof is asked for; with nothing, honestly.
+struct Proves(Option<Result<Vec<Vec<u8>>, Status>>);
+
+impl Lies for Proves {
+    fn proof(&self, honest: v1::ProveConsistencyResponse) -> Result<v1::ProveConsistencyResponse, Status> {
+        let Some(answer) = self.0.clone() else { return Ok(honest) };
+        let hashes = answer?.into_iter().map(Into::into).collect();
+        Ok(v1::ProveConsistencyResponse { hashes, ..honest })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_custodian_that_withholds_the_proof_is_alarming_and_one_that_is_away_is_not() {
+    let scene = Scene::start(HEADS);
+    let old = settled(&scene).await;
+    let state = scene.file("witness.json");
+    seen(&look(&scene, &state, &[]));
+    let before = fs::read(&state).expect("readable");
+    act(&scene, BSNS[0]).await;
+    let new = settled(&scene).await;
+    let request = v1::ProveConsistencyRequest { old_size: old, new_size: new };
+    let honest = scene.client(SOURCE).await.audit().prove_consistency(request).await.expect("a member").into_inner();
+    let hashes: Vec<Vec<u8>> = honest.hashes.iter().map(|hash| hash.to_vec()).collect();
+    assert!(!hashes.is_empty());
+    let changed = |change: fn(&mut Vec<Vec<u8>>)| {
+        let mut hashes = hashes.clone();
+        change(&mut hashes);
+        Some(Ok(hashes))
+    };
+    let refused = |reason| Some(Err(liar::refusal(reason)));
+    let unproven = "does not prove that it continues the one that was seen";
+    let forked = "the log was forked: ";
+    let with = async |answer| {
+        let endpoint = liar::before(&scene, SOURCE, Proves(answer)).await;
+        let watch = ["audit", "watch", "--state", &state, "--once", "--json"];
+        Sluis::of(&scene.pki, &endpoint, SOURCE).run(&watch)
+    };
+    for (answer, words) in [
+        (refused("UNKNOWN_LOG_SIZE"), unproven),
+        (refused("CORRUPT_STORE"), unproven),
+        (refused("INVALID_REQUEST"), unproven),
+        (changed(|hashes| hashes[0].truncate(31)), unproven),
+        (changed(Vec::clear), forked),
+        (changed(|hashes| drop(hashes.pop())), forked),
+        (changed(|hashes| hashes[0][7] ^= 1), forked),
+    ] {
+        alarms(&with(answer).await, &state, &before, words);
+    }
+    // It may be sealed, or stop in that moment. Nothing is believed from it then.
+    for (reason, code) in [("SEALED", 1), ("INTERNAL", 1)] {
+        let said = exits(&with(refused(reason)).await, code);
+        assert!(said.contains(reason) && !said.contains("ALARM"), "{said}");
+        assert_eq!(fs::read(&state).expect("readable"), before);
+    }
+    let said = seen(&with(None).await);
+    assert_eq!((&said["entries"], &said["before"]), (&new.into(), &old.into()), "{said}");
 }
 
 /// The backup comes back, and two custodians sign.

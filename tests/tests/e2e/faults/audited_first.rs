@@ -4,33 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluis_domain::port::store::{Family, Store, StoreError};
+use sluis_testkit::wait::until;
 use sluis_testkit::world::column;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use super::{Act, BSNS, STUDY, Shared, Stage, code, until};
+use super::{Act, BSNS, STUDY, Shared, Stage, code};
 
 /// What the embedded store says when a write fails.
 fn disk_full() -> StoreError {
     StoreError::ReadOnly("disk full".into())
-}
-
-async fn health(stage: &Stage) -> HealthClient<Channel> {
-    let me = stage.world.pki.member("hospital-north/etl");
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(stage.world.pki.ca_pem()))
-        .identity(Identity::from_pem(me.cert_pem, me.key_pem));
-    let endpoint = Channel::from_shared(stage.world.endpoint()).expect("a URL").tls_config(tls).expect("usable");
-    HealthClient::new(endpoint.connect().await.expect("connects"))
-}
-
-async fn wait_for_health(client: &mut HealthClient<Channel>, expected: ServingStatus) {
-    let request = HealthCheckRequest { service: String::new() };
-    let mut statuses = client.watch(request).await.expect("a stream").into_inner();
-    let seen =
-        async { while statuses.message().await.expect("a message").expect("no end").status != expected as i32 {} };
-    tokio::time::timeout(Duration::from_secs(30), seen).await.expect("the health changes");
 }
 
 fn rows(stage: &Stage) -> [usize; 5] {
@@ -42,12 +23,12 @@ fn rows(stage: &Stage) -> [usize; 5] {
 async fn promise_5_an_act_whose_entry_cannot_be_written_is_refused_and_all_later_ones() {
     for act in Act::ALL {
         let stage = Stage::set().await;
-        let mut health = health(&stage).await;
-        wait_for_health(&mut health, ServingStatus::Serving).await;
+        let mut health = stage.world.health().await;
+        health.becomes(true).await;
         let (before, stored) = (stage.seen().await, rows(&stage));
         stage.world.store.fail_commit(1, disk_full());
         assert_eq!(code(stage.act(act).await), "STORE_READ_ONLY", "{act:?}");
-        wait_for_health(&mut health, ServingStatus::NotServing).await;
+        health.becomes(false).await;
         for later in Act::ALL {
             assert_eq!(code(stage.act(later).await), "STORE_READ_ONLY", "{later:?} after {act:?}");
         }
@@ -66,7 +47,7 @@ async fn promise_5_no_answer_leaves_before_its_entry_is_durable() {
         store.hold_completions();
         let acting = stage.clone();
         let mut answer = tokio::spawn(async move { acting.act(act).await });
-        until("the entry reaches the store", || store.held() == 1).await;
+        until("the entry reaches the store", async || store.held() == 1).await;
         // It can only pass wrongly, never fail wrongly: an answer that is too early is on its way by now.
         let early = tokio::time::timeout(Duration::from_millis(100), &mut answer).await;
         assert!(early.is_err(), "{act:?} was answered before its entry was durable");
@@ -87,7 +68,7 @@ async fn promise_5_a_refusal_is_on_record_before_it_is_told() {
         let chain = "open-release".parse().expect("an id");
         asking.source.pseudonymise(&chain, &["person".parse().expect("an id")]).await.map(drop)
     });
-    until("the refusal reaches the store", || store.held() == 1).await;
+    until("the refusal reaches the store", async || store.held() == 1).await;
     assert!(
         tokio::time::timeout(Duration::from_millis(100), &mut answer).await.is_err(),
         "told before it is on record"
@@ -107,7 +88,7 @@ async fn promise_5_a_stream_answers_each_batch_after_its_entry_and_in_order() {
     for bsn in BSNS {
         session.send(column("bsn", &[bsn])).await.expect("sent");
     }
-    until("all batches reach the store", || store.held() == BSNS.len()).await;
+    until("all batches reach the store", async || store.held() == BSNS.len()).await;
     assert!(tokio::time::timeout(Duration::from_millis(100), session.next()).await.is_err(), "answered too early");
     store.release_completions();
     for (sequence, token) in stage.tokens.iter().enumerate() {
@@ -121,8 +102,13 @@ async fn promise_5_a_failed_write_ends_a_stream_after_the_answers_before_it() {
     let stage = Stage::set().await;
     let elements = ["bsn".parse().expect("an id")];
     let mut session = stage.source.pseudonymise(&STUDY.parse().expect("an id"), &elements).await.expect("opens");
-    stage.world.store.fail_commit(2, disk_full());
-    for bsn in BSNS {
+    let store = &stage.world.store;
+    let before = store.commits();
+    store.fail_commit(2, disk_full());
+    session.send(column("bsn", &[BSNS[0]])).await.expect("sent");
+    // Batches are worked on side by side: the others must not overtake it.
+    until("the first batch reaches the store", async || store.commits() == before + 1).await;
+    for bsn in &BSNS[1..] {
         session.send(column("bsn", &[bsn])).await.expect("sent");
     }
     let first = session.next().await.expect("not refused").expect("an answer");

@@ -8,6 +8,7 @@ use sluis_daemon::Stopped;
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::scene::Scene;
+use sluis_testkit::wait::until;
 use sluis_testkit::world::{batch, column, convert, pseudonymise, values};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -123,12 +124,7 @@ async fn batches_in_flight_are_answered_while_draining_and_new_ones_are_refused(
     for bsn in ["950000012", "900095222"] {
         session.send(column("bsn", &[bsn])).await.expect("sent");
     }
-    let taken = async {
-        while store.held() < 2 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(LONG, taken).await.expect("both are in flight");
+    until("both are in flight", async || store.held() == 2).await;
     let stopping = tokio::spawn(world.stop());
     let refused = async {
         // Until the drain has begun, a call waits for its held completion.
@@ -157,12 +153,7 @@ async fn the_drain_deadline_cuts_a_caller_that_does_not_read_and_then_lets_go_of
     let client = world.client("hospital-north/etl").await;
     let before = world.store.commits();
     let (unread, sending) = greedy(open(&client).await.expect("opens"), 40_000);
-    let busy = async {
-        while world.store.commits() < before + 6 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(LONG, busy).await.expect("its batches are worked on");
+    until("its batches are worked on", async || world.store.commits() >= before + 6).await;
     let (stopped, directory) = timeout(LONG, world.stop()).await.expect("it stops");
     assert_eq!(stopped, Stopped::DeadlinePassed);
     drop(unread);

@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use sluis_daemon::StartError;
 use sluis_testkit::process::Sluisd;
 use sluis_testkit::registry::registry;
 use sluis_testkit::scene::Scene;
+use sluis_testkit::wait::{first, until};
 use sluis_testkit::world::{World, batch, pseudonymise};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 /// Why the daemon does not start after something was done to its head file.
 async fn refused(damage: impl FnOnce(&Path)) -> String {
@@ -75,48 +72,21 @@ fn copy_files(from: &Path, to: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_cannot_be_written_ends_all_acts_until_it_can() {
-    let world = World::start_empty("head_seconds = 1\nmax_lag_seconds = 1").await;
+    let world = World::start_empty("head_seconds = 1\nmax_lag_seconds = 2").await;
     world.apply(&registry()).await.expect("valid");
-    let mut health = health(&world).await;
+    let mut health = world.health().await;
     let source = world.client("hospital-north/etl").await;
     // Root writes into read-only directories too, but nobody writes a file where a directory is.
     let in_the_way = world.path("head/head.new");
     fs::create_dir(&in_the_way).expect("in the way");
     let act = || pseudonymise(&source, "national-registry", batch(&[("bsn", &["950000012"])]));
-    let refused = loop {
-        match act().await {
-            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            Err(error) => break error,
-        }
-    };
+    let refused = first("the head is too old", async || act().await.err()).await;
     assert_eq!(refused.reason(), Some("AUDIT_HEAD_UNAVAILABLE"));
-    until(&mut health, ServingStatus::NotServing).await;
+    health.becomes(false).await;
     let entries = sluis_domain::port::Store::entries(&*world.store);
     assert!(act().await.is_err());
     assert_eq!(sluis_domain::port::Store::entries(&*world.store), entries, "nothing is added that nobody can sign");
     fs::remove_dir(&in_the_way).expect("out of the way");
-    until(&mut health, ServingStatus::Serving).await;
-    act().await.expect("by itself, without a restart");
-}
-
-async fn health(world: &World) -> HealthClient<tonic::transport::Channel> {
-    let credentials = world.pki.member("hospital-north/etl");
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(world.pki.ca_pem()))
-        .identity(Identity::from_pem(credentials.cert_pem, credentials.key_pem));
-    let endpoint = Endpoint::from_shared(world.endpoint()).and_then(|endpoint| endpoint.tls_config(tls));
-    HealthClient::new(endpoint.expect("an address").connect().await.expect("connects"))
-}
-
-async fn until(client: &mut HealthClient<tonic::transport::Channel>, expected: ServingStatus) {
-    let reached = async {
-        loop {
-            let request = HealthCheckRequest { service: String::new() };
-            if client.check(request).await.expect("answered").into_inner().status() == expected {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), reached).await.expect("a change of health");
+    health.becomes(true).await;
+    until("acts go on by themselves, without a restart", async || act().await.is_ok()).await;
 }

@@ -94,6 +94,23 @@ async fn a_restored_store_comes_into_force_with_two_custodians_and_ends_live_gra
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_signs_a_restore_that_was_not_shown() {
+    let (scene, _) = restored().await;
+    let (request, out) = (scene.path("head/restore-request").display().to_string(), scene.file("anna.signature"));
+    let sign = ["restore", "sign", &request, "--out", &out];
+    let anna = hands(&scene.pki, CUSTODIANS[0]);
+    for (more, code) in [(&["--json"][..], 2), (&["--json", "--yes"], 0)] {
+        let output = anna.run(&[&sign[..], more].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(said(&output).contains("lost log") && said(&output).contains("is given up"), "{}", said(&output));
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(!printed.contains("given up"), "standard output is for JSON: {printed}");
+    }
+    let shown = anna.ok(&[&sign[..], &["--yes"]].concat());
+    assert!(shown.contains("lost log") && shown.contains("signed as custodian/anna"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signature_counts_with_a_certificate_that_would_open_a_connection() {
     let (scene, _) = restored().await;
     let request = scene.path("head/restore-request");

@@ -183,6 +183,24 @@ async fn promise_7_a_refused_value_takes_its_whole_row_along_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_that_the_shift_takes_out_of_the_calendar_refuses_its_row() {
+    let world = World::start().await;
+    let client = world.client(SOURCE).await;
+    let subjects: Vec<&str> = BSNS.iter().flat_map(|bsn| [*bsn, *bsn, *bsn]).collect();
+    let dates = ["0001-01-01", "9999-12-31", "2026-01-01"].repeat(BSNS.len());
+    let sent = batch(&[("bsn", &subjects), ("visit_date", &dates)]);
+    let result = pseudonymise(&client, STUDY, sent).await.expect("the batch is good");
+    let refused = rejections(&result);
+    assert!(refused.iter().all(|(_, element, reason)| element == "visit_date" && reason == "DATE_OUT_OF_RANGE"));
+    // All dates of a subject are shifted one way, so that its first day of the calendar falls out, or its last; neither for
+    // one whose shift is zero days, which is not so for all of them.
+    assert!(refused.iter().all(|(row, ..)| row % 3 != 2));
+    let mut subjects: Vec<_> = refused.iter().map(|(row, ..)| row / 3).collect();
+    subjects.dedup();
+    assert!(subjects.len() == refused.len() && !subjects.is_empty(), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prehash_of_the_wrong_length_is_refused_as_a_row() {
     let world = World::start().await;
     let client = world.client(SOURCE).await;

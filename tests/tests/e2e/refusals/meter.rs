@@ -114,6 +114,24 @@ async fn a_batch_sent_again_counts_once_and_other_content_under_its_id_is_refuse
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_a_stream_that_broke_off_is_sent_again_and_counts_once() {
+    let world = World::start().await;
+    let id = live_convert(&world, 3).await;
+    let tokens = tokens(&world, STUDY, &BSNS).await;
+    let client = world.client(RECIPIENT).await;
+    let send = async |answered: bool| {
+        let mut stream = client.convert(&id.parse().expect("an id")).await.expect("live");
+        let batch = packed("bsn", &texts(&tokens)[..2]).with_id("monday".into());
+        stream.send(batch).await.expect("sent");
+        if answered { outcome(stream.next().await) } else { "not heard".to_owned() }
+    };
+    assert_eq!(send(true).await, "allowed");
+    assert_eq!(send(false).await, "not heard");
+    assert_eq!(send(true).await, "allowed");
+    assert_eq!(grant(&world, RECIPIENT, &id).await.used_values, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_batch_does_not_use_up_its_id() {
     let world = World::start().await;
     let id = live_convert(&world, 2).await;

@@ -1,23 +1,18 @@
 //! Quotas of sources and limits of a day: refused whole, named, on record and in the metrics.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-
 use sluis_client::{ClientError, v1};
 use sluis_domain::port::{Clock, Family};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, convert_terms, pseudonymise};
+use sluis_testkit::world::{METRICS, World, batch, convert_terms, pseudonymise};
 
 use super::{
     BSNS, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, outcome, rows, texts, tokens,
 };
 
-const TELEMETRY: &str = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";
-
 /// A custodian that serves metrics, with a quota for every source of the study.
 async fn limited(limits: &str) -> World {
-    let world = World::start_empty(TELEMETRY).await;
+    let world = World::start_empty(METRICS).await;
     let quota = format!("retention = \"10y\"\n\n[[chain.quota]]\n{limits}\n");
     world.apply(&registry().replacen("retention = \"10y\"\n", &quota, 1)).await.expect("the registry is valid");
     world
@@ -25,19 +20,6 @@ async fn limited(limits: &str) -> World {
 
 async fn submit(world: &World, bsns: &[&str]) -> Result<v1::BatchResult, ClientError> {
     pseudonymise(&world.client(SOURCE).await, STUDY, batch(&[("bsn", bsns)])).await
-}
-
-async fn metrics(world: &World) -> String {
-    let address = world.running().metrics_addr().expect("configured");
-    tokio::task::spawn_blocking(move || page(address)).await.expect("readable")
-}
-
-fn page(address: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(address).expect("listens");
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("writable");
-    let mut page = String::new();
-    stream.read_to_string(&mut page).expect("readable");
-    page
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +43,7 @@ async fn trying_out_identifiers_is_stopped_at_the_limit_named_on_record_and_in_t
     assert!(on_record.clone().all(|entry| entry.actor == SOURCE && entry.chain_id == STUDY && entry.rows == 0));
     assert_eq!(on_record.count(), 6);
     submit(&world, &texts(&attempts[..20])).await.expect("those counted already");
-    let page = metrics(&world).await;
+    let page = world.metrics().await;
     assert!(page.contains("sluis_quota_refusals_total{limit=\"subjects\"} 1"), "{page}");
     let fill = "sluis_quota_fill_ratio{chain=\"diabetes-study\",organisation=\"hospital-north\",limit=\"subjects\"} 1";
     assert!(page.lines().any(|line| line == fill), "{page}");
@@ -84,7 +66,7 @@ async fn a_source_that_sends_no_identifiers_or_too_often_is_stopped() {
     assert_eq!(outcome(submit(&world, &texts(&good)).await), "QUOTA_REQUESTS");
     world.clock.advance_millis(61_000);
     assert_eq!(outcome(submit(&world, &texts(&good)).await), "allowed");
-    let page = metrics(&world).await;
+    let page = world.metrics().await;
     for limit in ["rejected", "requests"] {
         assert!(page.contains(&format!("sluis_quota_refusals_total{{limit=\"{limit}\"}} 1")), "{page}");
     }
@@ -104,7 +86,7 @@ async fn a_source_sees_its_own_quota_and_who_is_none_sees_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_is_limited_by_the_day() {
-    let world = World::start_empty(TELEMETRY).await;
+    let world = World::start_empty(METRICS).await;
     world.apply(&registry()).await.expect("the registry is valid");
     let tokens = tokens(&world, STUDY, &BSNS).await;
     let tokens = texts(&tokens);
@@ -118,7 +100,7 @@ async fn a_grant_is_limited_by_the_day() {
     assert_eq!(refused.reason(), Some("GRANT_DAILY_LIMIT"));
     let told = &refused.refusal().expect("an answer").violations[0];
     assert_eq!((told.field.as_str(), told.description.as_str()), ("batch", "1 values remain today, the batch has 2"));
-    assert!(metrics(&world).await.contains("sluis_quota_refusals_total{limit=\"grant-daily\"} 1"));
+    assert!(world.metrics().await.contains("sluis_quota_refusals_total{limit=\"grant-daily\"} 1"));
     world.clock.advance_hours(24);
     assert_eq!(outcome(convert_as(&world, RECIPIENT, &id, &tokens[..3]).await), "allowed");
     let counters = audit(&world).await.into_iter().filter(|entry| entry.act == "convert").map(|entry| entry.counter);

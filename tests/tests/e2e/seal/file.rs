@@ -3,7 +3,7 @@
 use sluis_domain::audit::Act;
 use sluis_testkit::world::World;
 
-use super::{entries, seal, serving, unseal, whoami};
+use super::{entries, seal, unseal, whoami};
 use crate::refusals::{BSNS, CUSTODIAN, SOURCE, STUDY, outcome, packed, tokens};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,12 +23,12 @@ async fn a_seal_ends_streams_and_lasts_until_a_custodian_opens_it_again() {
     for stream in [&mut idle, &mut busy] {
         assert_eq!(outcome(stream.next().await), "SEALED");
     }
-    serving(&world.pki, &world.endpoint(), false).await;
+    world.health().await.becomes(false).await;
     assert_eq!(whoami(&source).await, "SEALED");
     assert_eq!(unseal(&source, "").await, "NOT_A_CUSTODIAN");
     assert_eq!(unseal(&custodian, "a share").await, "NO_SHARES");
     assert_eq!(unseal(&custodian, "").await, "open");
-    serving(&world.pki, &world.endpoint(), true).await;
+    world.health().await.becomes(true).await;
     assert_eq!(unseal(&custodian, "").await, "NOT_SEALED");
     assert_eq!(tokens(&world, STUDY, &BSNS).await, before);
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluis_daemon::commands::{CommandError, Split};
+use sluis_daemon::commands::{self, CommandError, Split};
 use sluis_daemon::config::KekSource;
 use sluis_daemon::{Daemon, KekFault, StartError};
 use sluis_domain::audit::Act;
@@ -77,6 +77,30 @@ async fn shares_of_an_older_set_are_foreign() {
     assert_eq!(open.unseal(super::HOLDERS[0], &new[0]).await, "1 of 2");
     assert_eq!(open.unseal(super::HOLDERS[1], &new[1]).await, "open");
     open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shares_that_cannot_be_shown_are_not_put_into_force() {
+    let world = World::start().await;
+    let before = tokens(&world, STUDY, &BSNS).await;
+    let (source, ca) = (world.pki.member(SOURCE), world.pki.ca_pem());
+    let (_, directory) = world.stop().await;
+    let settings = world::settings(directory.path());
+    let mut shown = String::new();
+    let failed = commands::rotate_kek(&settings, &KekSource::Shares, Some(TWO_OF_THREE), |said| {
+        shown = said.to_owned();
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    });
+    assert!(matches!(failed, Err(CommandError::Process(..))), "{:?}", failed.map(drop));
+    assert_eq!(printed(&shown).len(), 3, "all of them, and the command knew no other time");
+
+    let store = Arc::new(RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"));
+    let running = Daemon::start(settings, store.clone(), Arc::new(TestClock::now())).await.expect("with the old key");
+    let client = client_with(&ca, format!("https://localhost:{}", running.addr().port()), &source).await;
+    let after = pseudonymise(&client, STUDY, batch(&[("bsn", &BSNS)])).await.expect("a source");
+    assert_eq!(values(&after, "bsn"), before);
+    assert!(entries(&*store).iter().all(|(act, ..)| *act != Act::RotateKek));
+    running.shutdown().await;
 }
 
 /// A test of the tests' own helper: five holders are custodians.

@@ -4,9 +4,10 @@ use sluis_client::v1;
 use sluis_daemon::commands::Split;
 use sluis_domain::audit::Act;
 use sluis_keyring::Kek;
+use sluis_testkit::wait::until;
 
 use super::forgery::wrong;
-use super::{HOLDERS, House, seal, serving, unseal, whoami};
+use super::{HOLDERS, House, seal, unseal, whoami};
 use crate::refusals::outcome;
 
 const THREE_OF_FIVE: Split = Split { shares: 5, threshold: 3 };
@@ -17,8 +18,8 @@ async fn three_of_five_people_open_it_and_nothing_less_does() {
     assert_eq!(house.shares.len(), 5);
     let open = house.start().await;
     let status = open.status().await;
-    assert_eq!((status.sealed, status.provider.as_str(), status.threshold, status.shares), (true, "shamir", 3, 5));
-    assert!(!open.serves().await);
+    assert_eq!((status.sealed, status.provider.as_str(), status.threshold, status.shares), (true, "shares", 3, 5));
+    assert!(!open.health().await.serves().await);
 
     let share = |number: usize| house.shares[number - 1].as_str();
     assert_eq!(open.unseal(HOLDERS[0], share(1)).await, "1 of 3");
@@ -36,10 +37,10 @@ async fn three_of_five_people_open_it_and_nothing_less_does() {
 
     assert_eq!(open.status().await.presented, 1, "nothing of that counted");
     assert_eq!(open.unseal(HOLDERS[3], share(4)).await, "2 of 3");
-    assert!(!open.serves().await);
+    assert!(!open.health().await.serves().await);
     assert_eq!(whoami(&open.client(HOLDERS[0]).await).await, "SEALED");
     assert_eq!(open.unseal(HOLDERS[4], share(5)).await, "open");
-    serving(&house.pki, &open.endpoint(), true).await;
+    open.health().await.becomes(true).await;
     assert_eq!(whoami(&open.client(HOLDERS[0]).await).await, "allowed");
     assert_eq!(open.unseal(HOLDERS[2], share(3)).await, "NOT_SEALED");
 
@@ -64,7 +65,7 @@ async fn after_a_seal_and_after_a_restart_all_shares_are_needed_again() {
     let carol = open.client(HOLDERS[2]).await;
     assert_eq!(whoami(&carol).await, "allowed");
     assert_eq!(seal(&carol).await, "sealed");
-    serving(&house.pki, &open.endpoint(), false).await;
+    open.health().await.becomes(false).await;
     assert_eq!(whoami(&carol).await, "SEALED");
     assert_eq!(seal(&carol).await, "SEALED");
     assert_eq!(open.unseal(HOLDERS[0], &house.shares[0]).await, "1 of 2");
@@ -118,9 +119,7 @@ async fn a_sealed_custodian_answers_nothing_but_what_opens_it() {
     assert_eq!(whoami(&client).await, "SEALED");
     house.pki.revoke(&revoked);
     open.running.reload();
-    while unseal(&client, "").await != "CERTIFICATE_REVOKED" {
-        tokio::task::yield_now().await;
-    }
+    until("the list is read", async || unseal(&client, "").await == "CERTIFICATE_REVOKED").await;
     // A connection that was there before the certificate expired.
     let client = open.client(HOLDERS[0]).await;
     assert_eq!(whoami(&client).await, "SEALED");

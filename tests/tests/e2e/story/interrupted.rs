@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sluis_testkit::scene::Scene;
+use sluis_testkit::wait::until;
 
 use super::{bsns, exits, pseudonymise};
 
@@ -93,8 +94,8 @@ fn an_interrupted_run_says_what_counts_under_the_grant() {
     assert!(said.contains("`sluis grant show "), "{said}");
 }
 
-#[test]
-fn a_second_request_ends_a_run_that_cannot_end_in_good_order() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_request_ends_a_run_that_cannot_end_in_good_order() {
     let scene = Scene::start("");
     let sluis = scene.sluis("hospital-north/etl");
     let rejects = scene.file("rejects.csv");
@@ -102,31 +103,17 @@ fn a_second_request_ends_a_run_that_cannot_end_in_good_order() {
     let files = scene.files();
     let (mut child, stdin) = start(sluis.command(&arguments), &records());
     // Nobody reads: once the 64 KiB of a pipe are full, the run is stuck in writing.
-    until(&mut child, |child| {
-        rustix::io::ioctl_fionread(child.stdout.as_ref().expect("piped")).expect("a pipe") > 60_000
-    });
-    until(&mut child, |child| {
-        signal(child, Signal::INT);
+    let waiting = || rustix::io::ioctl_fionread(child.stdout.as_ref().expect("piped")).expect("a pipe");
+    until("the pipe is full", async || waiting() > 60_000).await;
+    until("it ends", async || {
+        signal(&child, Signal::INT);
         child.try_wait().expect("a child").is_some()
-    });
+    })
+    .await;
     let status = child.wait().expect("ends");
     assert_eq!(status.code(), Some(130));
     assert_eq!(scene.files(), files);
     drop(stdin);
-}
-
-/// Asks every few milliseconds; gives up after a time that no machine needs.
-#[track_caller]
-#[expect(clippy::disallowed_methods, reason = "another process is asked, which tells nobody when it changes")]
-fn until(child: &mut Child, mut done: impl FnMut(&mut Child) -> bool) {
-    for _ in 0..3_000 {
-        if done(child) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    child.kill().expect("still running");
-    panic!("it never came to that");
 }
 
 #[test]

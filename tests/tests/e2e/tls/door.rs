@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sluis_testkit::pki::Credentials;
+use sluis_testkit::wait::DEADLINE;
 use sluis_testkit::world::World;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -32,7 +33,7 @@ pub(super) async fn knock(
         assert_eq!(frame[3], 4, "a SETTINGS frame");
         std::io::Result::Ok(())
     };
-    let error = tokio::time::timeout(super::DEADLINE, spoken).await.expect("an end").err()?;
+    let error = tokio::time::timeout(DEADLINE, spoken).await.expect("an end").err()?;
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::AlertReceived(alert)) => Some(*alert),
         _ => panic!("neither opened nor refused with an alert: {error}"),

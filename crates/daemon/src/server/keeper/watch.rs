@@ -8,7 +8,6 @@ use sluis_domain::audit::Act;
 use sluis_keyring::Token;
 
 use super::Keeper;
-use crate::config::KekSource;
 use crate::kek::KekFault;
 use crate::server::Shared;
 
@@ -59,7 +58,7 @@ impl Keeper {
             self.close_for(&fault);
         }
         self.forget_old(&mut self.door());
-        if self.door().opens_itself && matches!(self.source, KekSource::Token(_)) {
+        if self.door().opens_itself {
             self.open_itself();
         }
     }
@@ -105,5 +104,83 @@ impl Keeper {
                 tracing::error!(why, "the keyring cannot be opened; a custodian must unseal");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sluis_domain::audit::{Entry, Outcome};
+    use sluis_domain::port::Family;
+    use sluis_keyring::TokenError;
+    use sluis_store::{Options, RocksStore};
+    use sluis_testkit::clock::TestClock;
+    use sluis_testkit::pki::Pki;
+    use sluis_testkit::registry::CUSTODIANS;
+    use sluis_testkit::{people, world};
+
+    use super::*;
+    use crate::commands;
+    use crate::config::{self, Sources};
+
+    /// An open custodian whose key is always at hand: what only a token does is to go.
+    fn keeper(directory: &Path) -> Keeper {
+        drop(Pki::create(&directory.join("pki")));
+        world::write_config(directory, "");
+        let sources = Sources { file: Some(directory.join("sluisd.toml")), ..Sources::default() };
+        let settings = config::load(&sources).expect("valid").settings;
+        commands::init(&settings, None).expect("a new store");
+        let store = RocksStore::open(&settings.data_directory, &Options::default()).expect("opens");
+        Keeper::start(&settings, Arc::new(store), Arc::new(TestClock::now())).expect("opens")
+    }
+
+    fn gone() -> Option<KekFault> {
+        Some(TokenError::Gone("taken away".to_owned()).into())
+    }
+
+    /// Openings and closings on record, and whether somebody did it.
+    fn told(keeper: &Keeper) -> Vec<(Act, bool)> {
+        let rows = keeper.store.scan(Family::Audit, &[], 100).expect("readable");
+        let entries = rows.iter().map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
+        let done =
+            entries.filter(|entry| matches!(entry.act, Act::Seal | Act::Unseal) && entry.outcome == Outcome::Done);
+        done.map(|entry| (entry.act, entry.actor.is_some())).collect()
+    }
+
+    #[test]
+    fn what_was_closed_for_its_token_opens_by_itself_and_what_a_custodian_sealed_does_not() {
+        let directory = tempfile::tempdir().expect("scratch directory");
+        let keeper = keeper(directory.path());
+        let custodian = people::caller(CUSTODIANS[0]);
+        keeper.look(None);
+        assert_eq!(told(&keeper), []);
+        keeper.look(gone());
+        assert_eq!(told(&keeper), [(Act::Seal, false), (Act::Unseal, false)]);
+        assert!(keeper.engine().is_ok());
+
+        let (wiped, _) = keeper.seal(&custodian).expect("a custodian");
+        assert!(wiped.is_cancelled(), "nothing but the custodian keeps it closed");
+        // The second: it was asked before the seal, and the answer comes after it.
+        for gone in [None, gone(), None] {
+            keeper.look(gone);
+            let status = keeper.status(&custodian).expect("a custodian");
+            assert_eq!((status.sealed, status.fault), (true, None));
+        }
+        assert_eq!(told(&keeper).len(), 3, "only the custodian's own act came to it");
+        keeper.unseal(&custodian, "").expect("a custodian");
+        assert!(keeper.engine().is_ok());
+    }
+
+    #[test]
+    fn a_custodian_who_seals_while_the_token_is_away_is_not_overruled_when_it_is_back() {
+        let directory = tempfile::tempdir().expect("scratch directory");
+        let keeper = keeper(directory.path());
+        keeper.close_for(&gone().expect("a fault"));
+        let custodian = people::caller(CUSTODIANS[0]);
+        let refused = keeper.seal(&custodian).map(drop).expect_err("it is sealed already");
+        assert_eq!(refused.reason, Reason::Sealed);
+        keeper.look(None);
+        assert!(keeper.engine().is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Opt-out and erasure.
 
 use sluis_domain::audit::Act;
-use sluis_domain::port::{Family, Store};
+use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::proposal::State;
 use sluis_domain::{Column, NamespaceId, Reason, RecordBatch};
 use sluis_engine::ProposalView;
@@ -127,6 +127,36 @@ fn an_imported_mapping_of_an_erased_subject_goes_too() {
     assert_eq!(rows(&*office.store, Family::Import, kid), 1);
     let found = converted(&office, &["P-1", "P-2"]);
     assert_eq!(rejected(&found), [(0, "bsn".to_owned(), Reason::UnknownPseudonym)]);
+}
+
+#[test]
+fn a_damaged_import_row_holds_up_its_own_chain_and_nothing_else() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(3);
+    imported(&office, &bsns, &["P-1", "P-2", "P-3"]);
+    office.pseudonymise(REGISTER, &bsns);
+    let kids = [STUDY, REGISTER].map(|chain| line(&office.engine, chain, "nl.bsn")[0].kid);
+    let left = || kids.map(|kid| rows(&*office.store, Family::Link, kid));
+    sign_all(&office.engine, &OWNERS, &request(&office, &bsns[0]));
+    request(&office, &bsns[1]);
+    let (key, good) = office.store.scan(Family::Import, &[], 1).unwrap().remove(0);
+    let put = |value: &[u8]| {
+        let mut commit = Commit::default();
+        commit.put(Family::Import, key.clone(), value);
+        office.store.commit(commit).unwrap();
+    };
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    put(&damaged);
+    office.clock.advance_hours(30 * DAY);
+    let refusal = office.engine.housekeep().unwrap_err().refusal;
+    assert_eq!(refusal.reason(), Reason::CorruptStore, "whose row it is nobody knows");
+    assert_eq!(left(), [3, 2], "the other chain comes after it");
+    let requests = office.store.scan(Family::Optout, b"r", 10).unwrap();
+    assert!(requests.iter().all(|(key, _)| key[0] != b'r'), "what nobody signed is forgotten all the same");
+    put(&good);
+    office.engine.housekeep().unwrap();
+    assert_eq!((left(), rows(&*office.store, Family::Import, kids[0])), ([2, 2], 2));
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Destroying a version, and cutting its escrow.
 
-use sluis_domain::Reason;
-use sluis_domain::audit::Act;
+use sluis_domain::audit::{Act, MAX_ENTRY};
 use sluis_domain::port::{Family, Store, StoreError};
 use sluis_domain::proposal::State;
+use sluis_domain::{ChainId, Reason};
 use sluis_engine::KeyState;
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
+use sluis_testkit::people;
+use sluis_testkit::registry::registry;
 
-use super::{UNI, entries, line, reason, refusals, retire, rows, sign, sign_all};
+use super::{DAY, UNI, entries, line, reason, refusals, retire, rows, sign, sign_all};
 use crate::office::{Office, REGISTER, STUDY, caller, custodian};
 use crate::subjects;
 
@@ -111,4 +113,53 @@ fn what_was_removed_is_compacted_after_a_crash_too() {
     office.reopen();
     assert!(office.engine.housekeep().unwrap().compacted >= 4);
     assert!(office.store.scan(Family::Optout, b"c", 10).unwrap().is_empty());
+}
+
+#[test]
+fn a_chain_has_no_more_versions_than_the_entry_of_its_end_can_name() {
+    const MOST: usize = 800;
+    let mut office = Office::open(ModelStore::new());
+    let (namespace, chain) = ("n".repeat(63), "c".repeat(63));
+    let text = format!(
+        "{}\n[[namespace]]\nid = \"{namespace}\"\nidentifier = \"nl-bsn\"\ninput = \"plain\"\n[[chain]]\nid = \"{chain}\"\n\
+         owner = \"uni-research\"\nsources = [\"gp-south\"]\nrecipients = [\"uni-research\"]\nretention = \"1d\"\n\
+         [[chain.namespace]]\nid = \"{namespace}\"\nlink = \"escrow\"\n\
+         [[chain.element]]\nname = \"e\"\ntreatment = \"pseudonym\"\nnamespace = \"{namespace}\"\n",
+        registry()
+    );
+    people::apply(&office.engine, &text).unwrap();
+    let chain: ChainId = chain.parse().unwrap();
+    let rotate = |office: &Office<ModelStore>| office.engine.rotate(&custodian(), &chain, None);
+    for _ in 1..MOST {
+        rotate(&office).unwrap();
+    }
+    assert_eq!(reason(rotate(&office)), Some(Reason::TooManyVersions));
+    let one = office.engine.rotate(&custodian(), &chain, Some(&namespace.parse().unwrap()));
+    assert_eq!(reason(one), Some(Reason::TooManyVersions));
+    let other = text.replace(
+        &format!("id = \"{namespace}\"\nlink = \"escrow\""),
+        &format!("id = \"{namespace}\"\nlink = \"none\""),
+    );
+    for dry_run in [true, false] {
+        let told = office.engine.propose_registry(&custodian(), &other, dry_run, None).unwrap_err();
+        assert_eq!(
+            (told.reason(), told.violations()[0].field.clone()),
+            (Reason::InvalidRegistry, format!("chain[{chain}]"))
+        );
+    }
+    people::apply(&office.engine, &text.replace("retention = \"10y\"", "retention = \"11y\""))
+        .expect("other changes are");
+    let kid = line(&office.engine, chain.as_str(), &namespace)[0].kid;
+    office.engine.disable(&custodian(), kid).unwrap();
+    assert_eq!(reason(rotate(&office)), Some(Reason::TooManyVersions), "its keys are still there");
+    sign_all(&office.engine, &UNI, &office.engine.propose_destroy(&custodian(), kid).unwrap());
+    rotate(&office).unwrap();
+    office.clock.advance_hours(DAY);
+    office.engine.housekeep().unwrap();
+    office.clock.advance_hours(30 * DAY);
+    assert_eq!(office.engine.housekeep().unwrap().destroyed, [chain]);
+    let entry = entries(&*office.store, Act::ExpireChain).remove(0);
+    assert_eq!(entry.keys.len(), MOST);
+    assert!((60_000..=MAX_ENTRY).contains(&entry.encode().len()));
+    office.reopen();
 }

@@ -1,19 +1,40 @@
 //! Chains past their retention.
 
 use sluis_domain::Reason;
-use sluis_domain::audit::Act;
-use sluis_domain::port::Family;
+use sluis_domain::audit::{Act, Entry};
+use sluis_domain::port::{Clock, Commit, Family, Row, Store};
 use sluis_engine::KeyState;
+use sluis_keyring::Keyring;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;
 
-use super::{DAY, entries, line, reason, rows};
-use crate::office::{Office, REGISTER, STUDY, custodian};
+use super::{DAY, OWNERS, entries, line, reason, rows, sign_all};
+use crate::office::{Office, REGISTER, STUDY, caller, custodian};
 use crate::subjects;
 
 fn registry_with(retention: &str) -> String {
     registry().replace("retention = \"10y\"", &format!("retention = \"{retention}\""))
+}
+
+/// A chain that nothing in has a key, unless `lines` say otherwise.
+fn with_counts(registry: &str, lines: &str) -> String {
+    format!(
+        "{registry}\n[[chain]]\nid = \"counts\"\nowner = \"uni-research\"\nsources = [\"hospital-north\"]\n\
+         recipients = [\"uni-research\"]\nretention = \"1d\"\n[[chain.element]]\nname = \"remark\"\ntreatment = \"keep\"\n\
+         {lines}"
+    )
+}
+
+/// The stored warning of a chain.
+fn warning(store: &ModelStore) -> Row {
+    store.scan(Family::Grants, b"l", 1).unwrap().remove(0)
+}
+
+fn put(store: &ModelStore, (key, value): Row) {
+    let mut commit = Commit::default();
+    commit.put(Family::Grants, key, value);
+    store.commit(commit).unwrap();
 }
 
 fn names(chains: &[sluis_domain::ChainId]) -> Vec<&str> {
@@ -88,4 +109,122 @@ fn a_longer_retention_takes_the_warning_back() {
     office.clock.advance_hours(DAY);
     let done = office.engine.housekeep().unwrap();
     assert_eq!((names(&done.warned), names(&done.destroyed)), (vec![STUDY], vec![]), "warned anew");
+}
+
+#[test]
+fn a_withdrawn_warning_that_is_put_back_says_nothing_about_the_later_end() {
+    let office = Office::open(ModelStore::new());
+    people::apply(&office.engine, &registry_with("90d")).unwrap();
+    office.clock.advance_hours(90 * DAY);
+    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
+    let withdrawn = warning(&office.store);
+    people::apply(&office.engine, &registry_with("125d")).unwrap();
+    office.engine.housekeep().unwrap();
+    office.clock.advance_hours(35 * DAY);
+    put(&office.store, withdrawn);
+    assert!(office.engine.status(&custodian()).unwrap().expiring.is_empty());
+    let done = office.engine.housekeep().unwrap();
+    assert_eq!((names(&done.warned), names(&done.destroyed)), (vec![STUDY], vec![]), "warned anew");
+    let expiring = office.engine.status(&custodian()).unwrap().expiring.remove(0);
+    assert_eq!(expiring.destroyed_at, office.clock.now().plus_millis(30 * DAY * 3_600_000));
+    office.clock.advance_hours(30 * DAY);
+    assert_eq!(names(&office.engine.housekeep().unwrap().destroyed), [STUDY]);
+}
+
+#[test]
+fn a_warning_of_an_earlier_version_is_given_once_more() {
+    let office = Office::open(ModelStore::new());
+    people::apply(&office.engine, &registry_with("90d")).unwrap();
+    office.clock.advance_hours(90 * DAY);
+    office.engine.housekeep().unwrap();
+    let (key, _) = warning(&office.store);
+    let keyring = Keyring::load(&*office.store, office.kek()).unwrap();
+    let value = keyring.state().seal(Family::Grants, &key, 1, &office.clock.now().millis().to_be_bytes());
+    put(&office.store, (key, value));
+    office.clock.advance_hours(30 * DAY);
+    let done = office.engine.housekeep().unwrap();
+    assert_eq!((names(&done.warned), names(&done.destroyed)), (vec![STUDY], vec![]));
+    office.clock.advance_hours(30 * DAY);
+    assert_eq!(names(&office.engine.housekeep().unwrap().destroyed), [STUDY]);
+}
+
+#[test]
+fn a_damaged_warning_holds_up_its_own_chain_and_nothing_else() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(1);
+    office.pseudonymise(STUDY, &bsns);
+    office.pseudonymise(REGISTER, &bsns);
+    let keyed = "[[chain.namespace]]\nid = \"nl.bsn\"\n";
+    people::apply(&office.engine, &registry_with("90d")).unwrap();
+    office.clock.advance_hours(90 * DAY);
+    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
+    let (key, mut value) = warning(&office.store);
+    *value.last_mut().unwrap() ^= 1;
+    put(office.damage(), (key, value));
+    people::apply(&office.engine, &with_counts(&registry_with("90d"), keyed)).unwrap();
+    let (source, bsn) = (caller("hospital-north/etl"), "nl.bsn".parse().unwrap());
+    let erasure = office.engine.request_erasure(&source, &bsn, bsns[0].as_bytes()).unwrap();
+    sign_all(&office.engine, &OWNERS, &erasure);
+    office.clock.advance_hours(30 * DAY);
+    let round = office.engine.housekeep().unwrap_err();
+    assert_eq!(round.refusal.reason(), Reason::CorruptStore);
+    assert_eq!((names(&round.done.warned), names(&round.done.destroyed)), (vec!["counts"], vec![]));
+    assert_eq!(round.done.erased, 4, "in every chain, the one past its retention included");
+    let expiring = office.engine.status(&custodian()).unwrap().expiring;
+    assert_eq!(expiring.iter().map(|of| of.chain.as_str()).collect::<Vec<_>>(), ["counts"]);
+    office.clock.advance_hours(30 * DAY);
+    let round = office.engine.housekeep().unwrap_err();
+    assert_eq!(names(&round.done.destroyed), ["counts"]);
+}
+
+#[test]
+fn a_chain_without_keys_has_no_end() {
+    let mut office = Office::open(ModelStore::new());
+    let text = with_counts(&registry(), "");
+    people::apply(&office.engine, &text).unwrap();
+    for longer in ["11y", "12y"] {
+        for _ in 0..2 {
+            office.clock.advance_hours(31 * DAY);
+            assert_eq!(office.engine.housekeep().unwrap().warned, []);
+        }
+        people::apply(&office.engine, &text.replace("10y", longer)).unwrap();
+        office.reopen();
+    }
+    assert!(entries(&*office.store, Act::WarnRetention).is_empty());
+}
+
+#[test]
+fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
+    let mut office = Office::open(ModelStore::new());
+    let text = with_counts(&registry(), "");
+    people::apply(&office.engine, &text).unwrap();
+    let chain: sluis_domain::ChainId = "counts".parse().unwrap();
+    let root = |office: &Office<ModelStore>| {
+        let mut change = Keyring::load(&*office.store, office.kek()).unwrap().change(office.clock.now());
+        change.ensure_chain(&chain);
+        Commit { writes: change.finish().1, ..Commit::default() }
+    };
+    // It gave such a chain a root, and ended that again and again: the next registry made another.
+    for _ in 0..2 {
+        let mut ended = root(&office);
+        for act in [Act::WarnRetention, Act::ExpireChain] {
+            let version = office.engine.registry_text(&custodian(), None).unwrap().0;
+            let entry = Entry { chain: Some(chain.clone()), ..Entry::new(office.clock.now(), act, version) };
+            ended.entry(entry.encode());
+        }
+        ended.delete(Family::Keyring, [&[4][..], b"counts"].concat());
+        office.store.commit(ended).unwrap();
+        office.reopen();
+    }
+    office.store.commit(root(&office)).unwrap();
+    office.reopen();
+    office.clock.advance_hours(31 * DAY);
+    assert_eq!(office.engine.housekeep().unwrap().warned, [], "there is nothing to destroy");
+    people::apply(&office.engine, &with_counts(&registry(), "[[chain.namespace]]\nid = \"nl.bsn\"\n")).unwrap();
+    assert_eq!(names(&office.engine.housekeep().unwrap().warned), ["counts"]);
+    office.clock.advance_hours(30 * DAY);
+    assert_eq!(names(&office.engine.housekeep().unwrap().destroyed), ["counts"]);
+    let rotated = office.engine.rotate(&custodian(), &chain, None);
+    assert_eq!(reason(rotated), Some(Reason::ChainDestroyed));
+    office.reopen();
 }

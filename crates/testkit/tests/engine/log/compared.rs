@@ -114,6 +114,15 @@ fn a_log_of_another_trust_domain_is_refused() {
 }
 
 #[test]
+fn one_key_for_a_custodian_and_a_steward_stops_the_start() {
+    let office = Office::open(ModelStore::new());
+    let mut settings = people::settings();
+    settings.custodians[1].key = people::public_key("uni-research/steward-2");
+    let refused = Engine::open(office.store.clone(), office.kek(), office.clock.clone(), settings).map(drop);
+    assert_eq!(refused, Err(EngineError::SharedKey));
+}
+
+#[test]
 fn a_registry_text_that_cannot_be_read_is_said_to_be_the_cause() {
     let office = Office::open(ModelStore::new());
     people::apply(&office.engine, &sluis_testkit::registry::registry().replace("\"10y\"", "\"9y\"")).unwrap();

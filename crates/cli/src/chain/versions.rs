@@ -1,0 +1,213 @@
+//! `sluis chain rotate | disable | destroy | cut-escrow`: from one key version to the next, and the end of one.
+
+use clap::Args;
+use serde_json::json;
+use sluis_client::v1::{
+    CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, GetStatusRequest, KeyState, KeyVersion,
+    RotateChainRequest,
+};
+use sluis_client::{Client, ClientError};
+use sluis_domain::{ChainId, NamespaceId, Reason};
+
+use crate::change::ChangeArgs;
+use crate::custody::{key_table, key_version};
+use crate::error::{CliError, Exit};
+use crate::{output, proposed};
+
+/// Give a chain's key lines a new version (custodians)
+///
+/// From then on the same identifier gets a different pseudonym; the version in use until then only leads out, by
+/// conversion and re-identification. Shows the versions that are replaced, and asks.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+EXAMPLES
+  sluis chain rotate diabetes-study --namespace nl.bsn
+  sluis chain rotate diabetes-study --yes --json")]
+pub(crate) struct RotateArgs {
+    /// The chain
+    chain: ChainId,
+    /// Only the line of this namespace [default: all lines, also that of encrypted elements]
+    #[arg(long)]
+    namespace: Option<NamespaceId>,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Disable a convert-only key version: its pseudonyms can no longer be converted or re-identified (custodians)
+///
+/// Shows the version, and asks. It happens at once, and there is no way back.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis status        # lists key versions\n  sluis chain disable 0a1b2c3d")]
+pub(crate) struct DisableArgs {
+    #[command(flatten)]
+    version: VersionArgs,
+}
+
+/// Propose to destroy a disabled key version, for ever (custodians)
+///
+/// Shows the version, and asks. When two stewards of the chain's owner have signed, its keys and all rows of it are gone: what
+/// its pseudonyms or ciphertexts meant, nobody can find out any more. Backups made before hold both still.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis chain disable 0a1b2c3d\n  sluis chain destroy 0a1b2c3d")]
+pub(crate) struct DestroyArgs {
+    #[command(flatten)]
+    version: VersionArgs,
+}
+
+/// Propose to cut the escrow of a key version, for ever (custodians)
+///
+/// Shows the version, and asks. When two stewards of the chain's owner have signed, its pseudonyms go on being made as they
+/// are, and nothing leads from them back or across any more: no conversion, no re-identification.
+#[derive(Args, Debug)]
+#[command(after_help = "EXAMPLES\n  sluis chain cut-escrow 0a1b2c3d\n  sluis chain cut-escrow 0a1b2c3d --yes --json")]
+pub(crate) struct CutEscrowArgs {
+    #[command(flatten)]
+    version: VersionArgs,
+}
+
+#[derive(Args, Debug)]
+struct VersionArgs {
+    /// Key id, eight hexadecimal digits
+    #[arg(value_parser = parse_kid)]
+    kid: String,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+fn parse_kid(text: &str) -> Result<String, &'static str> {
+    let good = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if good { Ok(text.to_ascii_lowercase()) } else { Err("a key id is eight hexadecimal digits") }
+}
+
+impl RotateArgs {
+    pub(super) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.change.connect.connect().await?;
+        let question = "Give these lines new keys? New pseudonyms will differ from those so far.";
+        confirm(&self.change, &client, |version| self.replaces(version), |_| question).await?;
+        let request = RotateChainRequest {
+            chain_id: self.chain.to_string(),
+            namespace_id: self.namespace.as_ref().map(ToString::to_string).unwrap_or_default(),
+        };
+        let answer = client.custody().rotate_chain(request).await.map_err(ClientError::from)?.into_inner();
+        print(&answer.key_versions, self.change.json)
+    }
+
+    fn replaces(&self, version: &KeyVersion) -> bool {
+        let named = self.namespace.as_ref().is_none_or(|namespace| version.namespace_id == namespace.as_str());
+        named && version.chain_id == self.chain.as_str() && version.state() == KeyState::Active
+    }
+}
+
+impl DisableArgs {
+    pub(super) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.version.confirmed(disable_question).await?;
+        let request = DisableVersionRequest { kid: self.version.kid };
+        let answer = client.custody().disable_version(request).await.map_err(ClientError::from)?.into_inner();
+        print(answer.key_version.as_slice(), self.version.change.json)
+    }
+}
+
+impl DestroyArgs {
+    pub(super) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.version.confirmed(destroy_question).await?;
+        let request = DestroyVersionRequest { kid: self.version.kid };
+        let answer = client.custody().destroy_version(request).await.map_err(ClientError::from)?.into_inner();
+        proposed::print(answer.proposal, self.version.change.json)
+    }
+}
+
+impl CutEscrowArgs {
+    pub(super) async fn run(self) -> Result<Exit, CliError> {
+        let client = self.version.confirmed(cut_question).await?;
+        let request = CutEscrowRequest { kid: self.version.kid };
+        let answer = client.custody().cut_escrow(request).await.map_err(ClientError::from)?.into_inner();
+        proposed::print(answer.proposal, self.version.change.json)
+    }
+}
+
+impl VersionArgs {
+    /// Connects, shows the version, and asks.
+    async fn confirmed(&self, question: fn(&KeyVersion) -> &'static str) -> Result<Client, CliError> {
+        let client = self.change.connect.connect().await?;
+        confirm(&self.change, &client, |version| version.kid == self.kid, question).await?;
+        Ok(client)
+    }
+}
+
+fn disable_question(version: &KeyVersion) -> &'static str {
+    if of_pseudonyms(version) {
+        "Disable it, at once and with no way back? After that, its pseudonyms cannot be converted or re-identified."
+    } else {
+        "Disable it, at once and with no way back? After that, nobody can read what was encrypted with it."
+    }
+}
+
+fn destroy_question(version: &KeyVersion) -> &'static str {
+    if of_pseudonyms(version) {
+        "Propose to destroy it, for ever? After that, nobody can find out what its pseudonyms stand for."
+    } else {
+        "Propose to destroy it, for ever? After that, nobody can read what was encrypted with it."
+    }
+}
+
+fn cut_question(_: &KeyVersion) -> &'static str {
+    "Propose to cut its escrow, for ever? After that, nothing leads from its pseudonyms back or across."
+}
+
+fn of_pseudonyms(version: &KeyVersion) -> bool {
+    !version.namespace_id.is_empty()
+}
+
+/// Unless told not to, shows what the custodian says of the versions that it is about, and asks. `question`: by the first
+/// of them.
+async fn confirm(
+    change: &ChangeArgs,
+    client: &Client,
+    about: impl Fn(&KeyVersion) -> bool,
+    question: impl FnOnce(&KeyVersion) -> &'static str,
+) -> Result<(), CliError> {
+    if change.yes {
+        return Ok(());
+    }
+    let status = client.custody().get_status(GetStatusRequest {}).await.map_err(ClientError::from)?.into_inner();
+    let mut versions = status.key_versions;
+    versions.retain(about);
+    let Some(first) = versions.first() else {
+        let unknown = Reason::UnknownVersion;
+        let text = format!("{}: {}; `sluis status` lists those there are", unknown.code(), unknown.message());
+        return Err(CliError::NotConfirmed(text));
+    };
+    output::show(key_table(&versions).lines(), change.json)?;
+    change.confirm(question(first))
+}
+
+fn print(versions: &[KeyVersion], json: bool) -> Result<Exit, CliError> {
+    if json {
+        output::json(&json!({ "key_versions": versions.iter().map(key_version).collect::<Vec<_>>() }))?;
+    } else {
+        key_table(versions).print()?;
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kid_is_eight_hexadecimal_digits() {
+        assert_eq!(parse_kid("0A1b2c3D").as_deref(), Ok("0a1b2c3d"));
+        for bad in ["", "0a1b2c3", "0a1b2c3d4", "0a1b2c3g"] {
+            assert!(parse_kid(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn encrypted_elements_are_not_called_pseudonyms() {
+        let pseudonyms = KeyVersion { namespace_id: "nl.bsn".into(), ..KeyVersion::default() };
+        for question in [disable_question, destroy_question] {
+            assert!(question(&pseudonyms).contains("pseudonyms"));
+            assert!(!question(&KeyVersion::default()).contains("pseudonyms"));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is done with each column of a batch.
+
+use std::sync::Arc;
+
+use sluis_crypto::date_shift::DateShiftKey;
+use sluis_domain::generalise::Generalisation;
+use sluis_domain::registry::{Chain, LinkMode, Namespace, Treatment};
+use sluis_domain::{ElementName, NamespaceId, Reason, RecordBatch};
+use sluis_keyring::{ElementVersion, Keyring, LineVersion};
+
+use crate::erasure::Marks;
+use crate::import::Import;
+use crate::snapshot::Snapshot;
+use crate::{Refusal, life};
+
+/// What is to be done with one column of a batch.
+pub(super) enum Step {
+    Pseudonym(Line),
+    Encrypt(Arc<ElementVersion>),
+    DateShift {
+        subject: usize,
+        max_days: u32,
+        key: Arc<DateShiftKey>,
+    },
+    Generalise(Generalisation),
+    /// The old pseudonyms of an import.
+    Import,
+}
+
+/// A pseudonym column's namespace in the chain, and its key version.
+pub(super) struct Line {
+    pub(super) version: Arc<LineVersion>,
+    pub(super) namespace: Namespace,
+    pub(super) link: LinkMode,
+    pub(super) reversible: bool,
+    /// Tells who opted out; `None` if nobody did.
+    pub(super) opt_outs: Option<Marks>,
+}
+
+/// A step for each column, or why the batch is refused before any of its rows is looked at.
+pub(super) fn plan(
+    snapshot: &Snapshot,
+    chain: &Chain,
+    import: Option<&Import>,
+    batch: &RecordBatch,
+) -> Result<Vec<Step>, Refusal> {
+    // The chain may have changed since the stream was opened.
+    import.map_or(Ok(()), |import| import.check(chain))?;
+    let refuse = |reason, name: &ElementName| Refusal::field(reason, "batch.columns.element", name.to_string());
+    let step = |name: &ElementName| {
+        if import.is_some_and(|import| import.column == *name) {
+            return Ok(Step::Import);
+        }
+        let element = chain.element(name).ok_or_else(|| refuse(Reason::UnknownElement, name))?;
+        match element.treatment() {
+            Treatment::Keep | Treatment::Drop => Err(refuse(Reason::ClientOnlyElement, name)),
+            Treatment::Generalise(how) => Ok(Step::Generalise(*how)),
+            Treatment::Encrypt => {
+                let version = snapshot.keyring.active_elements(chain.id());
+                Ok(Step::Encrypt(version.ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone()))
+            }
+            Treatment::Pseudonym { namespace } => Ok(Step::Pseudonym(line(snapshot, chain, namespace)?)),
+            Treatment::DateShift { subject, max_days } => Ok(Step::DateShift {
+                subject: batch
+                    .columns()
+                    .iter()
+                    .position(|(other, _)| other == subject)
+                    .ok_or_else(|| refuse(Reason::MissingSubject, name))?,
+                max_days: *max_days,
+                key: snapshot.keyring.date_shift(chain.id()).ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone(),
+            }),
+        }
+    };
+    batch.columns().iter().map(|(name, _)| step(name)).collect()
+}
+
+fn line(snapshot: &Snapshot, chain: &Chain, namespace: &NamespaceId) -> Result<Line, Refusal> {
+    let version =
+        snapshot.keyring.active_line(chain.id(), namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
+    let used = chain.namespace(namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
+    Ok(Line {
+        version: version.clone(),
+        namespace: snapshot
+            .registry
+            .registry
+            .namespace(namespace)
+            .ok_or_else(|| no_key(&snapshot.keyring, chain))?
+            .clone(),
+        link: used.link(),
+        reversible: used.reversible(),
+        opt_outs: snapshot.opt_outs.of(&snapshot.keyring, namespace),
+    })
+}
+
+fn no_key(keyring: &Keyring, chain: &Chain) -> Refusal {
+    if life::is_destroyed(keyring, chain.id()) {
+        return Reason::ChainDestroyed.into();
+    }
+    Refusal::new(Reason::Internal, format!("chain {} has a registered line without a key", chain.id()))
+}

@@ -1,0 +1,103 @@
+//! Proposals at the edge: the last moment, too many of them, and what is left of those that came to nothing.
+
+use sluis_domain::Reason;
+use sluis_domain::grant::{Grant, Kind, Terms};
+use sluis_domain::port::{Clock, Family, Store};
+use sluis_domain::proposal::{LIFE_MILLIS, State};
+use sluis_domain::statement::Deed;
+use sluis_engine::{ProposalView, Refusal};
+use sluis_testkit::model_store::ModelStore;
+use sluis_testkit::people;
+use sluis_testkit::registry::registry;
+
+use crate::life::{OWNERS, sign};
+use crate::office::{Office, STUDY, caller};
+use crate::subjects;
+
+const SOURCE: &str = "hospital-north/etl";
+const DAY: u64 = 24;
+
+fn request_erasure(office: &Office<ModelStore>, identifier: &str) -> Result<ProposalView, Refusal> {
+    office.engine.request_erasure(&caller(SOURCE), &"nl.bsn".parse().unwrap(), identifier.as_bytes())
+}
+
+#[test]
+fn what_is_done_in_the_last_moment_of_a_proposal_stays_done() {
+    let mut outcomes = Vec::new();
+    // The office opens its store once more at the end: the log must bear out what was done.
+    for before_the_end in 0..12 {
+        let office = Office::open(ModelStore::new());
+        let proposed = request_erasure(&office, &subjects(1)[0]).unwrap();
+        assert_eq!(sign(&office.engine, OWNERS[0], &proposed), Ok(State::Open));
+        office.clock.advance_millis(LIFE_MILLIS - before_the_end);
+        office.clock.tick(1);
+        outcomes.push(sign(&office.engine, OWNERS[1], &proposed));
+    }
+    assert!(
+        outcomes.contains(&Ok(State::Effective)) && outcomes.contains(&Err(Reason::ProposalExpired)),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn requests_that_are_withdrawn_count_for_a_day() {
+    let office = Office::open(ModelStore::new());
+    let (hospital, bsn) = (caller(SOURCE), subjects(1));
+    let signed = |deed, object: &[u8]| people::signer(SOURCE).sign(deed, office.engine.origin(), object).unwrap();
+    let request_grant = || -> Result<Grant, Reason> {
+        let terms = Terms {
+            kind: Kind::Reidentify { chain: STUDY.parse().unwrap(), elements: vec!["bsn".parse().unwrap()] },
+            purpose: "test".into(),
+            legal_basis: "test".into(),
+            max_values: 1,
+            max_values_per_day: None,
+            not_before: None,
+            not_after: office.clock.now().plus_millis(3_600_000),
+        };
+        let view = office.engine.request_grant(&hospital, terms).map_err(|refusal| refusal.reason())?;
+        Ok(view.record.grant.clone())
+    };
+    for _ in 0..500 {
+        let grant = request_grant().unwrap();
+        let signature = signed(Deed::RevokeGrant, &grant.encode());
+        office.engine.revoke_grant(&hospital, &grant.id, &signature).unwrap();
+        let proposed = request_erasure(&office, &bsn[0]).unwrap();
+        let proposal = &proposed.record.proposal;
+        let signature = signed(Deed::RejectProposal, &proposal.encode());
+        office.engine.reject_proposal(&hospital, &proposal.id, &signature).unwrap();
+    }
+    let refused = || (request_grant(), request_erasure(&office, &bsn[0]).map(drop).map_err(|refused| refused.reason()));
+    assert_eq!(refused(), (Err(Reason::TooManyGrants), Err(Reason::TooManyProposals)));
+    assert!(
+        office.engine.request_erasure(&caller("gp-south/etl"), &"nl.bsn".parse().unwrap(), bsn[0].as_bytes()).is_ok()
+    );
+    office.clock.advance_hours(DAY);
+    let (grant, proposal) = refused();
+    assert!(grant.is_ok() && proposal.is_ok());
+}
+
+#[test]
+fn a_request_that_goes_stale_leaves_the_disk_too() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(2);
+    let notes = || {
+        let rows = office.store.scan(Family::Optout, b"c", 100).unwrap();
+        rows.into_iter().filter(|(key, _)| key.starts_with(&[b'c', Family::Optout as u8])).count()
+    };
+    let first = request_erasure(&office, &bsns[0]).unwrap();
+    assert_eq!(sign(&office.engine, OWNERS[0], &first), Ok(State::Open));
+    let second = request_erasure(&office, &bsns[1]).unwrap();
+    for member in OWNERS {
+        sign(&office.engine, member, &second).unwrap();
+    }
+    office.clock.advance_hours(2 * DAY);
+    office.engine.housekeep().unwrap();
+    assert_eq!(notes(), 0, "done for the second");
+    // Who signed first gives up the key: the first request comes to nothing.
+    let key = |member: &str| people::public_key(member).to_string();
+    people::apply(&office.engine, &registry().replace(&key(OWNERS[0]), &key("uni-research/spare"))).unwrap();
+    assert_eq!(sign(&office.engine, OWNERS[1], &first), Err(Reason::ProposalStale));
+    assert_eq!(notes(), 1);
+    office.engine.housekeep().unwrap();
+    assert_eq!(notes(), 0);
+}

@@ -1,0 +1,432 @@
+//! Whose key versions are, which are gone, and what the registry does to grants: honest logs pass, forged ones do not.
+
+use sluis_domain::audit::{Act, KeyUse};
+use sluis_domain::grant::Kind;
+use sluis_domain::proposal::Matter;
+use sluis_domain::statement::Deed;
+use sluis_domain::{ChainId, Kid, Reason};
+
+use super::entries::replay;
+use super::forge::{Forge, KEY_A, KEY_B, convert, key, stewards, story};
+use crate::{Fault, Stage, VersionFault, Wrong};
+
+/// A version that a rotation makes.
+const NEXT: u32 = 3;
+/// A version of chain `a`'s encrypted elements.
+const ELEMENTS: u32 = 4;
+
+/// The story, without the restore that ends what is open.
+fn base() -> Forge {
+    let mut log = story();
+    log.entries.pop();
+    log
+}
+
+fn kid(number: u32) -> Kid {
+    Kid::new(number).expect("not zero")
+}
+
+fn keys(kids: &[u32]) -> Vec<KeyUse> {
+    kids.iter().map(|kid| key(*kid, 0)).collect()
+}
+
+fn elements() -> KeyUse {
+    KeyUse { namespace: None, ..key(ELEMENTS, 0) }
+}
+
+/// An act about a chain and versions, of somebody or of nobody.
+fn act(log: &mut Forge, act: Act, who: Option<&str>, chain: &str, keys: Vec<KeyUse>) {
+    let mut entry = log.entry(act, who);
+    (entry.chain, entry.keys) = (chain.parse().ok(), keys);
+    log.push(entry);
+}
+
+fn submit(log: &mut Forge, chain: &str, kids: &[u32]) {
+    act(log, Act::Pseudonymise, Some("clinic/etl"), chain, keys(kids));
+}
+
+fn custody(log: &mut Forge, what: Act, chain: &str, kids: &[u32]) {
+    act(log, what, Some("c/anna"), chain, keys(kids));
+}
+
+/// A batch of conversion from `a` to `b`.
+fn converted(log: &mut Forge, kids: &[u32]) {
+    log.charge("g-1", "uni/etl", Act::Convert, 0, 7);
+    log.entries.last_mut().expect("just made").keys = keys(kids);
+}
+
+/// The end of version `number`, which is said to be of `chain`, with all signatures of that chain's owner.
+fn end(log: &mut Forge, id: &'static str, what: Act, chain: &str, number: u32) {
+    let (of, namespace): (ChainId, _) = (chain.parse().expect("an id"), "n".parse().expect("an id"));
+    let matter = match what {
+        Act::CutEscrow => Matter::CutEscrow { kid: kid(number), chain: of, namespace },
+        _ => Matter::DestroyVersion { kid: kid(number), chain: of, namespace: Some(namespace) },
+    };
+    let (owner, signers) =
+        if chain == "a" { ("uni", ["uni/s1", "uni/s2"]) } else { ("clinic", ["clinic/s4", "clinic/s5"]) };
+    log.propose(id, "c/anna", matter, &[stewards(owner)]);
+    signers.iter().for_each(|who| log.say(Act::SignProposal, Deed::SignProposal, id, who));
+    let mut entry = log.on_proposal(what, id, signers[1]);
+    (entry.chain, entry.keys) = (chain.parse().ok(), keys(&[number]));
+    log.push(entry);
+}
+
+/// The end of chain `b` with these versions.
+fn expire(log: &mut Forge, kids: &[u32]) {
+    act(log, Act::WarnRetention, None, "b", Vec::new());
+    act(log, Act::ExpireChain, None, "b", keys(kids));
+}
+
+/// `clinic` gets a grant to re-identify.
+fn may_reidentify(log: &mut Forge) {
+    let kind = Kind::Reidentify { chain: "a".parse().expect("an id"), elements: vec!["id".parse().expect("an id")] };
+    log.request("g-5", "clinic/etl", kind, &["uni", "uni"]);
+    log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-5", "uni/s1");
+    log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-5", "uni/s2");
+}
+
+fn reidentified(log: &mut Forge, kids: &[u32]) {
+    log.charge("g-5", "clinic/etl", Act::Reidentify, 0, 0);
+    log.entries.last_mut().expect("just made").keys = keys(kids);
+}
+
+/// `clinic`, a recipient of chain `a`, gets a grant to convert.
+fn may_convert(log: &mut Forge) {
+    log.request("g-6", "clinic/etl", convert(), &["clinic", "uni"]);
+    log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-6", "uni/s1");
+    log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-6", "clinic/s4");
+}
+
+/// The owner of chain `a` changes its registry.
+fn change(log: &mut Forge, from: &str, to: &str) {
+    let before = log.registries.last().expect("the story has some");
+    let text = before.replacen(from, to, 1);
+    assert_ne!(*before, text);
+    log.propose_registry("p-6", "c/anna", &text, &[stewards("uni")]);
+    log.say(Act::SignProposal, Deed::SignProposal, "p-6", "uni/s1");
+    log.say(Act::SignProposal, Deed::SignProposal, "p-6", "uni/s2");
+    log.apply_registry("p-6", "uni/s2", text, Vec::new());
+}
+
+/// What honest keys go through.
+pub(super) fn life() -> Forge {
+    let mut log = base();
+    let made = [keys(&[NEXT]), vec![elements()]].concat();
+    act(&mut log, Act::RotateChain, Some("c/anna"), "a", made.clone());
+    act(&mut log, Act::Pseudonymise, Some("clinic/etl"), "a", made);
+    act(&mut log, Act::Import, Some("clinic/etl"), "a", keys(&[NEXT]));
+    // Tokens of both versions are read, and made with that of `b`.
+    converted(&mut log, &[KEY_A, NEXT, KEY_B]);
+    may_reidentify(&mut log);
+    reidentified(&mut log, &[KEY_A, NEXT]);
+    custody(&mut log, Act::DisableVersion, "a", &[KEY_A]);
+    // Its rows are still there, and those of a subject that is erased go.
+    act(&mut log, Act::EraseSubjects, None, "a", keys(&[KEY_A, NEXT]));
+    end(&mut log, "p-7", Act::DestroyVersion, "a", KEY_A);
+    end(&mut log, "p-8", Act::CutEscrow, "a", NEXT);
+    // A cut escrow leaves the pseudonyms as they are: they are made, and made from others.
+    submit(&mut log, "a", &[NEXT]);
+    converted(&mut log, &[KEY_B]);
+    act(&mut log, Act::EraseSubjects, None, "a", Vec::new());
+    end(&mut log, "p-9", Act::CutEscrow, "b", KEY_B);
+    converted(&mut log, &[KEY_B]);
+    custody(&mut log, Act::RotateChain, "b", &[5]);
+    custody(&mut log, Act::DisableVersion, "b", &[KEY_B]);
+    converted(&mut log, &[5]);
+    expire(&mut log, &[KEY_B, 5]);
+    // No key is needed for what is only made coarser.
+    submit(&mut log, "b", &[]);
+    log
+}
+
+/// Logs whose last entry is forged, with what is wrong with it. Whatever must be signed is signed.
+pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
+    use VersionFault::{Cut, Destroyed, Disabled, NotDisabled, NotNamed, NotNew, OtherLine, Unknown};
+    type Forgery = (&'static str, fn(&mut Forge), u32, VersionFault);
+    let versions: [Forgery; 28] = [
+        ("stewards of a chain destroy a version of another", destroy_elsewhere, KEY_B, OtherLine),
+        (
+            "stewards of a chain cut a version of another",
+            |l| end(l, "p-7", Act::CutEscrow, "a", KEY_B),
+            KEY_B,
+            OtherLine,
+        ),
+        ("a chain ends with a version of another", |l| expire(l, &[KEY_B, KEY_A]), KEY_A, OtherLine),
+        (
+            "a version is disabled in another chain",
+            |l| custody(l, Act::DisableVersion, "a", &[KEY_B]),
+            KEY_B,
+            OtherLine,
+        ),
+        (
+            "subjects are erased in another chain",
+            |l| act(l, Act::EraseSubjects, None, "b", keys(&[KEY_A])),
+            KEY_A,
+            OtherLine,
+        ),
+        ("a batch uses a version of another chain", |l| submit(l, "a", &[KEY_B]), KEY_B, OtherLine),
+        ("a conversion makes pseudonyms of two versions", two_targets, 5, OtherLine),
+        ("a batch uses a version of another namespace", other_namespace, KEY_A, OtherLine),
+        ("a batch uses a version that was never made", |l| submit(l, "a", &[9]), 9, Unknown),
+        ("a rotation makes what there is", |l| custody(l, Act::RotateChain, "a", &[KEY_A]), KEY_A, NotNew),
+        ("a version is used that was disabled", |l| disabled_then(l, |l| submit(l, "a", &[KEY_A])), KEY_A, Disabled),
+        (
+            "a version is converted from that was disabled",
+            |l| disabled_then(l, |l| converted(l, &[KEY_A, KEY_B])),
+            KEY_A,
+            Disabled,
+        ),
+        (
+            "a version is disabled twice",
+            |l| disabled_then(l, |l| custody(l, Act::DisableVersion, "a", &[KEY_A])),
+            KEY_A,
+            Disabled,
+        ),
+        (
+            "a version is destroyed that was not disabled",
+            |l| end(l, "p-7", Act::DestroyVersion, "a", KEY_A),
+            KEY_A,
+            NotDisabled,
+        ),
+        ("a version is used that was destroyed", |l| destroyed_then(l, |l| submit(l, "a", &[KEY_A])), KEY_A, Destroyed),
+        ("a version is imported with that was destroyed", |l| destroyed_then(l, import), KEY_A, Destroyed),
+        (
+            "a version is converted from that was destroyed",
+            |l| destroyed_then(l, |l| converted(l, &[KEY_A, KEY_B])),
+            KEY_A,
+            Destroyed,
+        ),
+        (
+            "a version is re-identified from that was destroyed",
+            |l| destroyed_then(l, |l| reidentified(l, &[KEY_A])),
+            KEY_A,
+            Destroyed,
+        ),
+        (
+            "a version is cut that was destroyed",
+            |l| destroyed_then(l, |l| end(l, "p-8", Act::CutEscrow, "a", KEY_A)),
+            KEY_A,
+            Destroyed,
+        ),
+        (
+            "a version is used after its chain's end",
+            |l| expired_then(l, |l| submit(l, "b", &[KEY_B])),
+            KEY_B,
+            Destroyed,
+        ),
+        (
+            "a version is converted to after its chain's end",
+            |l| expired_then(l, |l| converted(l, &[KEY_A, KEY_B])),
+            KEY_B,
+            Destroyed,
+        ),
+        ("a chain ends without one of its versions", left_out, 5, NotNamed),
+        ("a chain ends without versions and has one", |l| expire(l, &[]), KEY_B, NotNamed),
+        ("a chain ends with a version that was destroyed", destroyed_before, KEY_B, Destroyed),
+        (
+            "a version is converted from whose escrow was cut",
+            |l| cut_then(l, |l| converted(l, &[KEY_A, KEY_B])),
+            KEY_A,
+            Cut,
+        ),
+        (
+            "a version is re-identified from whose escrow was cut",
+            |l| cut_then(l, |l| reidentified(l, &[KEY_A])),
+            KEY_A,
+            Cut,
+        ),
+        (
+            "subjects are erased behind an escrow that was cut",
+            |l| cut_then(l, |l| act(l, Act::EraseSubjects, None, "a", keys(&[KEY_A]))),
+            KEY_A,
+            Cut,
+        ),
+        ("a version is cut twice", |l| cut_then(l, |l| end(l, "p-8", Act::CutEscrow, "a", KEY_A)), KEY_A, Cut),
+    ];
+    let (chain_a, reversible) = ("id = \"a\"\nowner = \"uni\"\n", "reversible = true");
+    let eligible = Fault::NotAllowed(Reason::NotEligible);
+    let stale = Fault::NotAllowed(Reason::GrantStale);
+    let grants = [
+        (
+            "a recipient converts that is none any more",
+            "recipients = [\"uni\", \"clinic\"]",
+            "recipients = [\"uni\"]",
+            Act::Convert,
+            eligible.clone(),
+        ),
+        (
+            "who may not ask any more re-identifies",
+            chain_a,
+            "id = \"a\"\nowner = \"uni\"\nreidentify_to = [\"uni\"]\n",
+            Act::Reidentify,
+            eligible,
+        ),
+        (
+            "a third steward must approve now",
+            chain_a,
+            "id = \"a\"\nowner = \"uni\"\nreidentify_approvals = 3\n",
+            Act::Reidentify,
+            stale.clone(),
+        ),
+        ("nothing is reversible any more", reversible, "reversible = false", Act::Reidentify, stale.clone()),
+        (
+            "nothing leads out any more",
+            "link = \"escrow\"\nreversible = true",
+            "link = \"inbound\"\nreversible = false",
+            Act::Convert,
+            stale,
+        ),
+    ];
+    let versions = versions.into_iter().map(|(what, forge, number, fault)| {
+        let mut log = base();
+        may_reidentify(&mut log);
+        forge(&mut log);
+        (what, log, Fault::Version { kid: kid(number), fault })
+    });
+    let grants = grants.into_iter().map(|(what, from, to, act, fault)| {
+        let mut log = base();
+        may_reidentify(&mut log);
+        may_convert(&mut log);
+        change(&mut log, from, to);
+        log.charge(if act == Act::Convert { "g-6" } else { "g-5" }, "clinic/etl", act, 0, 0);
+        (what, log, fault)
+    });
+    versions.chain(grants).collect()
+}
+
+fn destroy_elsewhere(log: &mut Forge) {
+    custody(log, Act::DisableVersion, "b", &[KEY_B]);
+    end(log, "p-7", Act::DestroyVersion, "a", KEY_B);
+}
+
+fn two_targets(log: &mut Forge) {
+    custody(log, Act::RotateChain, "b", &[5]);
+    converted(log, &[KEY_B, 5]);
+}
+
+fn other_namespace(log: &mut Forge) {
+    let encrypted = KeyUse { namespace: None, ..key(KEY_A, 0) };
+    act(log, Act::Pseudonymise, Some("clinic/etl"), "a", vec![encrypted]);
+}
+
+fn import(log: &mut Forge) {
+    act(log, Act::Import, Some("clinic/etl"), "a", keys(&[KEY_A]));
+}
+
+fn left_out(log: &mut Forge) {
+    custody(log, Act::RotateChain, "b", &[5]);
+    expire(log, &[KEY_B]);
+}
+
+fn destroyed_before(log: &mut Forge) {
+    custody(log, Act::RotateChain, "b", &[5]);
+    custody(log, Act::DisableVersion, "b", &[KEY_B]);
+    end(log, "p-7", Act::DestroyVersion, "b", KEY_B);
+    expire(log, &[KEY_B, 5]);
+}
+
+fn disabled_then(log: &mut Forge, then: fn(&mut Forge)) {
+    custody(log, Act::DisableVersion, "a", &[KEY_A]);
+    then(log);
+}
+
+fn destroyed_then(log: &mut Forge, then: fn(&mut Forge)) {
+    custody(log, Act::DisableVersion, "a", &[KEY_A]);
+    end(log, "p-7", Act::DestroyVersion, "a", KEY_A);
+    then(log);
+}
+
+fn cut_then(log: &mut Forge, then: fn(&mut Forge)) {
+    end(log, "p-7", Act::CutEscrow, "a", KEY_A);
+    then(log);
+}
+
+fn expired_then(log: &mut Forge, then: fn(&mut Forge)) {
+    expire(log, &[KEY_B]);
+    then(log);
+}
+
+#[test]
+fn honest_keys_pass() {
+    let log = life();
+    let replay = replay(&log).expect("nothing is wrong");
+    let state = |number| replay.state().version(kid(number)).expect("it was made");
+    assert_eq!([KEY_A, KEY_B, 5].map(|number| state(number).stage), [Stage::Destroyed; 3]);
+    assert_eq!(
+        [NEXT, ELEMENTS].map(|number| (state(number).stage, state(number).cut)),
+        [(Stage::Made, true), (Stage::Made, false)]
+    );
+    assert_eq!(replay.state().versions().len(), 5);
+}
+
+#[test]
+fn the_last_entry_of_a_forged_log_is_found() {
+    for (what, log, fault) in forgeries() {
+        let wrong = replay(&log).map(drop).expect_err(what);
+        assert_eq!(wrong, Wrong { sequence: log.entries.len() as u64 - 1, fault }, "{what}");
+    }
+}
+
+#[test]
+fn what_is_honest_with_a_grant_stays_so_after_another_change() {
+    let mut log = base();
+    may_reidentify(&mut log);
+    may_convert(&mut log);
+    change(&mut log, "recipients = [\"uni\", \"clinic\"]", "recipients = [\"clinic\"]");
+    log.charge("g-5", "clinic/etl", Act::Reidentify, 0, 0);
+    log.charge("g-6", "clinic/etl", Act::Convert, 0, 0);
+    log.charge("g-1", "uni/etl", Act::Convert, 0, 7);
+    replay(&log).expect("the owner needs not be a recipient, and nothing else concerns these grants");
+}
+
+/// A registry says of which namespace its versions are, and not of which chain.
+#[test]
+fn a_conversion_of_two_unknown_versions_tells_nothing_and_a_later_one_does() {
+    let mut log = base();
+    log.entries.retain(|entry| entry.act != Act::Pseudonymise && entry.act != Act::Reidentify);
+    replay(&log).expect("nothing is wrong");
+    submit(&mut log, "a", &[KEY_A]);
+    submit(&mut log, "b", &[KEY_B]);
+    replay(&log).expect("either could be of either chain");
+    log.entries.pop();
+    converted(&mut log, &[KEY_A, KEY_B]);
+    submit(&mut log, "b", &[KEY_B]);
+    replay(&log).expect("the other one is of the chain converted to");
+    log.entries.pop();
+    submit(&mut log, "a", &[KEY_B]);
+    let fault = replay(&log).map(drop).expect_err("it is of `b`").fault;
+    assert_eq!(fault, Fault::Version { kid: kid(KEY_B), fault: VersionFault::OtherLine });
+}
+
+/// An earlier daemon ended chains that had no keys, and those got some later.
+#[test]
+fn an_end_without_versions_is_none_and_takes_a_warning_of_its_own() {
+    let mut log = base();
+    // No entry is left that says of which chain this version is.
+    log.entries.retain(|entry| entry.act != Act::Convert);
+    expire(&mut log, &[]);
+    expire(&mut log, &[]);
+    submit(&mut log, "b", &[KEY_B]);
+    expire(&mut log, &[KEY_B]);
+    replay(&log).expect("nothing is wrong");
+    let warning = log.entries.len() - 2;
+    log.entries.remove(warning);
+    let fault = replay(&log).map(drop).expect_err("the warnings before were of other ends").fault;
+    assert_eq!(fault, Fault::NotWarned("b".parse().expect("an id")));
+}
+
+#[test]
+fn one_version_is_disabled_at_a_time_and_the_end_names_the_namespace() {
+    let fault = |forge: fn(&mut Forge)| {
+        let mut log = base();
+        forge(&mut log);
+        replay(&log).map(drop).expect_err("it is wrong now").fault
+    };
+    assert_eq!(fault(|log| custody(log, Act::DisableVersion, "a", &[])), Fault::Field("key version"));
+    assert_eq!(fault(|log| custody(log, Act::DisableVersion, "a", &[KEY_A, KEY_A])), Fault::Field("key version"));
+    let unnamed = |log: &mut Forge| {
+        end(log, "p-7", Act::CutEscrow, "a", KEY_A);
+        log.entries.last_mut().expect("just made").keys[0].namespace = None;
+    };
+    assert_eq!(fault(unnamed), Fault::Field("key version"));
+}
