@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sluis_client::{Client, ClientError};
+use sluis_client::{Client, ClientError, Session};
 use sluis_daemon::Stopped;
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::identifiers::bsns;
@@ -34,10 +34,10 @@ impl Answered {
 }
 
 /// Streams batches for ever; returns how it ended.
-async fn stream(client: Client, seen: Arc<Answered>, start: usize) -> ClientError {
+async fn stream(session: Session, seen: Arc<Answered>, start: usize) -> ClientError {
     let batches: Vec<Vec<String>> =
         bsns().skip(start).take(50_000).collect::<Vec<_>>().chunks(100).map(<[_]>::to_vec).collect();
-    let (mut sender, mut receiver) = open(&client).await.expect("opens").split();
+    let (mut sender, mut receiver) = session.split();
     let sent = batches.clone();
     let sending = tokio::spawn(async move {
         for values in sent.iter().cycle() {
@@ -81,9 +81,14 @@ async fn promise_6_a_drained_daemon_loses_nothing_that_it_answered() {
     let grant = scene.grant("registry-office/etl", &terms, &["uni-research/steward-1", "registry-office/steward-a"]);
     for round in 1..=3 {
         let seen = Arc::new(Answered::default());
-        let mut endings = Vec::new();
+        let (mut sessions, mut endings) = (Vec::new(), Vec::new());
         for (start, source) in ["hospital-north/etl", "gp-south/etl", "hospital-north/etl"].into_iter().enumerate() {
-            endings.push(tokio::spawn(stream(scene.client(source).await, seen.clone(), start * 10_000)));
+            // Open before there is any progress, after which the daemon may stop.
+            let session = open(&scene.client(source).await).await.expect("opens");
+            sessions.push((session, start * 10_000));
+        }
+        for (session, start) in sessions {
+            endings.push(tokio::spawn(stream(session, seen.clone(), start)));
         }
         endings.push(tokio::spawn(calls(scene.client("gp-south/etl").await, seen.clone())));
         let progress = async {
