@@ -132,7 +132,7 @@ impl Engine {
         let (keyring, writes) = change.finish();
         let mut commit = Commit { writes, ..Commit::default() };
         commit.entry(entry.encode());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())
     }

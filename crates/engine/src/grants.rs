@@ -342,7 +342,7 @@ impl Engine {
         let stored = seal.seal(Family::Grants, &key, generation, &next.encode());
         commit.expect(Family::Grants, key.clone(), present.map(|known| known.stored.to_vec()));
         commit.put(Family::Grants, key, stored.clone()).entry(entry.encode());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         let record = Arc::new(next);
         self.lock_grants().insert(id, Known { record: record.clone(), stored: stored.into() });
         Ok(self.view_of(record, used))

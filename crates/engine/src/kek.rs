@@ -33,7 +33,7 @@ impl Engine {
             compaction::note(&*self.store, keyring.state(), &range, now, &mut commit)?;
         }
         commit.entry(Entry::new(now, Act::RotateKek, snapshot.registry.version).encode());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())
     }

@@ -22,14 +22,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sluis_domain::custodian;
+use sluis_domain::{Reason, custodian};
 use sluis_domain::port::{Commit, Family, Store, StoreError};
 use sluis_keyring::{AuditKey, Keyring};
 use sluis_tlog::{FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash};
-use sluis_verify::{Replay, State};
+use sluis_verify::{Registries, Replay, State, Wrong};
 
-use crate::EngineError;
 use crate::engine::{Engine, registry_text};
+use crate::snapshot::RegistryState;
+use crate::{EngineError, Refusal};
 pub(crate) use compare::SealedState;
 use head::{Handovers, SignedHead};
 
@@ -49,38 +50,28 @@ pub(crate) struct Log {
     custodians: Mutex<Vec<u8>>,
 }
 
-/// The tree, and what of it is not in the store yet.
+/// The log with all entries that were read.
 struct Grown {
     tree: Tree,
+    /// Tiles that are not in the store yet.
     unstored: BTreeMap<Vec<u8>, Vec<u8>>,
     handovers: Handovers,
+    /// What an auditor makes of the entries.
+    replay: Replay,
 }
 
 impl Log {
     /// Reads all entries of a store: what they say, if nothing is wrong with them, and the log.
     pub(crate) fn open(store: &dyn Store, keyring: &Keyring, origin: &str) -> Result<(Self, State), EngineError> {
-        let mut grown = Grown { tree: Tree::new(), unstored: BTreeMap::new(), handovers: Handovers::read(store)? };
-        let mut replay = Replay::new(origin);
-        let mut unread = None;
-        let mut text = |version| {
-            let text = registry_text(store, keyring, version);
-            text.unwrap_or_else(|error| {
-                unread = Some(error);
-                None
-            })
-        };
+        let (handovers, replay) = (Handovers::read(store)?, Replay::new(origin));
+        let mut grown = Grown { tree: Tree::new(), unstored: BTreeMap::new(), handovers, replay };
         let known = |tile: &FullTile| match store.get(Family::Tree, &tile_key(tile.level, tile.index))? {
             Some(stored) if stored == tile_value(tile) => Ok(true),
             Some(_) => Err(EngineError::Corrupt("tile of the audit log")),
             None => Ok(false),
         };
-        let read = grown.read_on(store, known, |sequence, bytes| {
-            replay.push(sequence, bytes, &mut text)?;
-            Ok(())
-        });
-        // A text that cannot be read is the cause of whatever is wrong because of it.
-        unread.map_or(read, Err)?;
-        let said = replay.into_state();
+        grown.read_on(store, keyring, known)?;
+        let said = grown.replay.state().clone();
         let log = Self {
             grown: Mutex::new(grown),
             published: Mutex::new(None),
@@ -118,13 +109,15 @@ impl Log {
 }
 
 impl Grown {
-    /// Reads the entries that are not in the tree yet. `known` says whether a tile is in the store already.
+    /// Reads the entries that are not in the tree yet, as an auditor does. `known` says whether a tile is in the store
+    /// already.
     fn read_on(
         &mut self,
         store: &dyn Store,
+        keyring: &Keyring,
         known: impl Fn(&FullTile) -> Result<bool, EngineError>,
-        mut each: impl FnMut(u64, &[u8]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
+        let mut texts = Texts { store, keyring, coming: None, unread: None };
         loop {
             let page = store.scan(Family::Audit, &self.tree.size().to_be_bytes(), PAGE)?;
             let last = page.len() < PAGE;
@@ -133,7 +126,9 @@ impl Grown {
                 if key != sequence.to_be_bytes() {
                     return Err(EngineError::EntryMissing(sequence));
                 }
-                each(sequence, &bytes)?;
+                let pushed = self.replay.push(sequence, &bytes, &mut texts).map(drop).map_err(EngineError::from);
+                // A text that cannot be read is the cause of whatever is wrong because of it.
+                texts.unread.take().map_or(pushed, Err)?;
                 for tile in self.tree.append(leaf_hash(&bytes)) {
                     if !known(&tile)? {
                         self.unstored.insert(tile_key(tile.level, tile.index), tile_value(&tile));
@@ -176,6 +171,28 @@ impl Grown {
     }
 }
 
+/// Texts of registries, for the replay.
+struct Texts<'a> {
+    store: &'a dyn Store,
+    keyring: &'a Keyring,
+    /// One that is not in the store yet.
+    coming: Option<&'a RegistryState>,
+    /// Why one could not be read.
+    unread: Option<EngineError>,
+}
+
+impl Registries for Texts<'_> {
+    fn text(&mut self, version: u64) -> Option<String> {
+        if let Some(coming) = self.coming.filter(|coming| coming.version == version) {
+            return Some(coming.toml.clone());
+        }
+        registry_text(self.store, self.keyring, version).unwrap_or_else(|error| {
+            self.unread = Some(error);
+            None
+        })
+    }
+}
+
 /// Tiles from memory and store.
 struct Tiles<'a> {
     grown: &'a Grown,
@@ -206,14 +223,37 @@ impl Engine {
     /// [`EngineError::Store`], and [`EngineError::EntryMissing`] for a log with a hole.
     fn extended(&self) -> Result<MutexGuard<'_, Grown>, EngineError> {
         let mut grown = self.log.grown();
-        grown.read_on(&*self.store, |_| Ok(false), |_, _| Ok(()))?;
+        grown.read_on(&*self.store, &self.snapshot().keyring, |_| Ok(false))?;
         Ok(grown)
+    }
+
+    /// Commits an act that other acts are judged by, after a rehearsal of its entries with the auditor's rules: what those
+    /// refuse would make the log worthless for ever. `coming`: a registry that the commit puts into force. Only while
+    /// [`Self::govern`] is held, so that nothing changes between rehearsal and commit but counters.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`] for entries that would not verify, and those of the store; nothing was committed then.
+    pub(crate) fn commit_governed(&self, commit: Commit, coming: Option<&RegistryState>) -> Result<(), Refusal> {
+        let mut rehearsal = self.extended()?.replay.clone();
+        let snapshot = self.snapshot();
+        let mut texts = Texts { store: &*self.store, keyring: &snapshot.keyring, coming, unread: None };
+        for bytes in &commit.entries {
+            let refused = rehearsal.push(rehearsal.state().entries(), bytes, &mut texts);
+            refused.map_err(|wrong| unverifiable(&wrong))?;
+        }
+        rehearsal.unfinished().map_or(Ok(()), |wrong| Err(unverifiable(&wrong)))?;
+        self.store.commit(commit)?;
+        Ok(())
     }
 
     /// Whether acts are accepted: the store takes writes, and heads of the log can be kept.
     pub fn accepts(&self) -> bool {
         self.writable() && self.log.in_order()
     }
+}
+
+fn unverifiable(wrong: &Wrong) -> Refusal {
+    Refusal::new(Reason::Internal, format!("nothing was done: the audit log would not verify with it, {wrong}"))
 }
 
 /// The verifier key of the log's present signing key, as text.

@@ -129,7 +129,7 @@ impl Engine {
         let mut commit = Commit::default();
         beside(&proposal.id, &mut commit);
         commit.entry(entry.encode());
-        self.store_proposal(Record::new(proposal), None, commit)
+        self.store_proposal(Record::new(proposal), None, commit, None)
     }
 
     /// A yes. With the last one the proposal becomes effective before this returns.
@@ -160,7 +160,7 @@ impl Engine {
             if next.missing().is_empty() {
                 self.make_effective(&permit, next, &known, commit)
             } else {
-                self.store_proposal(next, Some(&known), commit)
+                self.store_proposal(next, Some(&known), commit, None)
             }
         })
     }
@@ -189,7 +189,7 @@ impl Engine {
             entry.signatures = vec![(caller.identity.clone(), signed)];
             let mut commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
             self.forget_for_good(&next, permit.now(), &mut commit)?;
-            self.store_proposal(next, Some(&known), commit)
+            self.store_proposal(next, Some(&known), commit, None)
         })
     }
 
@@ -320,7 +320,7 @@ impl Engine {
         };
         forget_beside(&proposal.id, &mut commit);
         let next = record.end(End::Effective, &caller.identity, permit.now())?;
-        let view = self.store_proposal(next, Some(known), commit)?;
+        let view = self.store_proposal(next, Some(known), commit, effect.registry.as_ref())?;
         if effect.keyring.is_some() || effect.registry.is_some() {
             let keyring = effect.keyring.unwrap_or_else(|| Keyring::clone(&permit.snapshot().keyring));
             self.replace(effect.registry, keyring);
@@ -365,7 +365,7 @@ impl Engine {
         let next = known.record.end(end, &caller.identity, now)?;
         let mut commit = Commit::default();
         self.forget_for_good(&next, now, &mut commit)?;
-        self.store_proposal(next, Some(known), commit).map(drop)
+        self.store_proposal(next, Some(known), commit, None).map(drop)
     }
 
     fn store_proposal(
@@ -373,6 +373,7 @@ impl Engine {
         next: Record,
         present: Option<&KnownProposal>,
         mut commit: Commit,
+        coming: Option<&RegistryState>,
     ) -> Result<ProposalView, Refusal> {
         let (id, key) = (next.proposal.id.clone(), storage_key(b"p", &next.proposal.id));
         let snapshot = self.snapshot();
@@ -384,7 +385,7 @@ impl Engine {
         let stored = seal.seal(Family::Grants, &key, generation, &next.encode());
         commit.expect(Family::Grants, key.clone(), present.map(|known| known.stored.to_vec()));
         commit.put(Family::Grants, key, stored.clone());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, coming)?;
         let record = Arc::new(next);
         self.lock_proposals().insert(id, KnownProposal { record: record.clone(), stored: stored.into() });
         Ok(self.proposal_view(record))

@@ -107,7 +107,7 @@ impl Engine {
         }
         let subjects = marks.len() as u64;
         commit.entry(self.erased_entry(&snapshot, chain, &versions, subjects, now).encode());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         Ok(subjects)
     }
 

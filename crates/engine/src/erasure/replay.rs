@@ -103,7 +103,7 @@ impl Engine {
         if rows > 0 {
             commit.entry(self.erased_entry(snapshot, chain, &infos, found.len() as u64, now).encode());
         }
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         Ok(rows)
     }
 }

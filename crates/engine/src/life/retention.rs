@@ -152,7 +152,7 @@ impl Engine {
         entry.chain = Some(chain.clone());
         let mut commit = Commit::default();
         commit.put(Family::Grants, key, sealed).entry(entry.encode());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl Engine {
         let mut commit = Commit::default();
         let keyring = self.end_keys(change, &ended, &mut commit)?;
         commit.delete(Family::Grants, storage_key(chain)).entry(entry.encode());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())
     }

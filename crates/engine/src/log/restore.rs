@@ -150,7 +150,7 @@ impl Engine {
         entry.detail = restore.encode();
         entry.signatures.clone_from(&signed);
         commit.entry(entry.encode());
-        self.store.commit(commit)?;
+        self.commit_governed(commit, None)?;
         self.put_grants(grants);
         self.put_proposals(proposals);
         let replayed = self.replay_opt_outs(opt_outs)?;

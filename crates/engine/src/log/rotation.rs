@@ -26,7 +26,7 @@ impl Engine {
             let (keyring, writes): (Keyring, _) = change.finish();
             let mut commit = Commit { writes, ..Commit::default() };
             commit.entry(entry.encode());
-            self.store.commit(commit)?;
+            self.commit_governed(commit, None)?;
             self.replace(None, keyring);
             // Should it not be kept now, the next head hands over.
             drop(self.sign_head());
