@@ -26,7 +26,7 @@ use sluis_domain::{Reason, custodian};
 use sluis_domain::port::{Commit, Family, Store, StoreError};
 use sluis_keyring::{AuditKey, Keyring};
 use sluis_tlog::{FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash};
-use sluis_verify::{Registries, Replay, State, Wrong};
+use sluis_verify::{Registries, Replay, State, Unread, Wrong};
 
 use crate::engine::{Engine, registry_text};
 use crate::snapshot::RegistryState;
@@ -126,9 +126,8 @@ impl Grown {
                 if key != sequence.to_be_bytes() {
                     return Err(EngineError::EntryMissing(sequence));
                 }
-                let pushed = self.replay.push(sequence, &bytes, &mut texts).map(drop).map_err(EngineError::from);
-                // A text that cannot be read is the cause of whatever is wrong because of it.
-                texts.unread.take().map_or(pushed, Err)?;
+                let pushed = self.replay.push(sequence, &bytes, &mut texts).map(drop);
+                texts.unread.take().map_or(pushed.map_err(EngineError::from), Err)?;
                 for tile in self.tree.append(leaf_hash(&bytes)) {
                     if !known(&tile)? {
                         self.unstored.insert(tile_key(tile.level, tile.index), tile_value(&tile));
@@ -182,13 +181,13 @@ struct Texts<'a> {
 }
 
 impl Registries for Texts<'_> {
-    fn text(&mut self, version: u64) -> Option<String> {
+    fn text(&mut self, version: u64) -> Result<Option<String>, Unread> {
         if let Some(coming) = self.coming.filter(|coming| coming.version == version) {
-            return Some(coming.toml.clone());
+            return Ok(Some(coming.toml.clone()));
         }
-        registry_text(self.store, self.keyring, version).unwrap_or_else(|error| {
+        registry_text(self.store, self.keyring, version).map_err(|error| {
             self.unread = Some(error);
-            None
+            Unread
         })
     }
 }

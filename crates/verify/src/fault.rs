@@ -105,6 +105,9 @@ pub enum Fault {
     /// The text of a registry is not the one that was applied.
     #[error("the text of registry version {0} is not the one that was signed")]
     RegistryText(u64),
+    /// The text of a registry could not be read.
+    #[error("the text of registry version {0} cannot be read now")]
+    RegistryUnread(u64),
     /// The text of a registry is none, or not one that may follow the one before.
     #[error("registry version {0} is not valid after the one before")]
     RegistryInvalid(u64),

@@ -23,6 +23,6 @@ mod tests;
 
 pub use export::{Checked, Files, Problem, verify};
 pub use fault::{Fault, SignerFault, VersionFault, Wrong};
-pub use replay::{MAX_BEFORE_RESTORE, Registries, Replay};
+pub use replay::{MAX_BEFORE_RESTORE, Registries, Replay, Unread};
 pub use state::{GrantState, Stage, State, VersionState};
 pub use witness::{Alarm, Head, Seen};

@@ -27,12 +27,19 @@ pub const MAX_BEFORE_RESTORE: u64 = 1024;
 /// Where registry texts come from: they are too long for entries.
 pub trait Registries {
     /// The text of a version; `None` if there is none.
-    fn text(&mut self, version: u64) -> Option<String>;
+    ///
+    /// # Errors
+    /// [`Unread`] if it cannot be read now.
+    fn text(&mut self, version: u64) -> Result<Option<String>, Unread>;
 }
 
+/// The text of a registry cannot be read now, which says nothing about the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unread;
+
 impl<F: FnMut(u64) -> Option<String>> Registries for F {
-    fn text(&mut self, version: u64) -> Option<String> {
-        self(version)
+    fn text(&mut self, version: u64) -> Result<Option<String>, Unread> {
+        Ok(self(version))
     }
 }
 
@@ -44,22 +51,19 @@ pub struct Replay {
     recent: Recent,
     /// A proposal whose last signature was the last entry: its effect is due.
     due: Option<ProposalId>,
+    /// What was wrong, if anything was.
+    over: Option<Wrong>,
 }
 
 impl Replay {
     /// Of the log with this origin, from its first entry.
     pub fn new(origin: &str) -> Self {
-        Self { state: State::new(origin), tree: Tree::new(), recent: Recent::default(), due: None }
+        Self { state: State::new(origin), tree: Tree::new(), recent: Recent::default(), due: None, over: None }
     }
 
     /// What the entries so far say.
     pub fn state(&self) -> &State {
         &self.state
-    }
-
-    /// As [`Self::state`], when there is no further entry.
-    pub fn into_state(self) -> State {
-        self.state
     }
 
     /// The tree of the entries so far.
@@ -76,14 +80,21 @@ impl Replay {
     /// The next entry, with its number and its canonical bytes.
     ///
     /// # Errors
-    /// What is wrong with it. The replay is over then: nothing may be concluded from what follows.
+    /// What is wrong with it. The replay is over then, and says the same to every further entry; only after
+    /// [`Fault::RegistryUnread`] the same entry may come once more.
     pub fn push(
         &mut self,
         sequence: u64,
         bytes: &[u8],
         registries: &mut (impl Registries + ?Sized),
     ) -> Result<Entry, Wrong> {
-        self.take(sequence, bytes, registries).map_err(|fault| Wrong { sequence, fault })
+        if let Some(wrong) = &self.over {
+            return Err(wrong.clone());
+        }
+        let taken = self.take(sequence, bytes, registries).map_err(|fault| Wrong { sequence, fault });
+        let wrong = taken.as_ref().err().filter(|wrong| !matches!(wrong.fault, Fault::RegistryUnread(_)));
+        self.over = wrong.cloned();
+        taken
     }
 
     fn take(
@@ -99,11 +110,18 @@ impl Replay {
         if (entry.act == Act::Initialise) != (sequence == 0) {
             return Err(Fault::Initialise);
         }
+        let text = match (entry.act, entry.outcome) {
+            (Act::ApplyRegistry, Outcome::Done) => {
+                let version = entry.registry_version;
+                registries.text(version).map_err(|Unread| Fault::RegistryUnread(version))?
+            }
+            _ => None,
+        };
         let due = self.due.take();
         self.check_due(due.as_ref(), &entry)?;
         self.check_version(&entry)?;
         if entry.outcome == Outcome::Done {
-            self.apply(&entry, due.as_ref(), registries)?;
+            self.apply(&entry, due.as_ref(), text)?;
             keys::follow(&mut self.state, &entry)?;
         }
         let leaf = leaf_hash(bytes);
@@ -140,7 +158,7 @@ impl Replay {
         &mut self,
         entry: &Entry,
         due: Option<&ProposalId>,
-        registries: &mut (impl Registries + ?Sized),
+        text: Option<String>,
     ) -> Result<(), Fault> {
         let state = &mut self.state;
         match entry.act {
@@ -160,7 +178,7 @@ impl Replay {
                 Ok(())
             }
             Act::RejectProposal => proposals::reject(state, entry),
-            Act::ApplyRegistry => proposals::apply_registry(state, entry, due, registries),
+            Act::ApplyRegistry => proposals::apply_registry(state, entry, due, text),
             Act::DestroyVersion | Act::CutEscrow | Act::OptOut => proposals::take_effect(state, entry, due),
             Act::WarnRetention => retention::warn(state, entry),
             Act::ExpireChain => retention::expire(state, entry),

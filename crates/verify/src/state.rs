@@ -1,6 +1,7 @@
 //! What a log says, as rebuilt from its entries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::registry::{Registry, Signers};
@@ -10,6 +11,7 @@ use sluis_domain::{
 use sluis_tlog::VerifierKey;
 
 /// Everything that the entries so far say. It grows with the number of grants, proposals and keys, not with that of entries.
+/// A clone shares their records.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) origin: String,
@@ -17,11 +19,11 @@ pub struct State {
     pub(crate) verifier_keys: Vec<(u64, VerifierKey)>,
     pub(crate) custodians: Vec<Custodian>,
     pub(crate) custodian_lists: u64,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) registry_version: u64,
     pub(crate) registry_digest: [u8; 32],
     pub(crate) grants: BTreeMap<GrantId, GrantState>,
-    pub(crate) proposals: BTreeMap<ProposalId, proposal::Record>,
+    pub(crate) proposals: BTreeMap<ProposalId, Arc<proposal::Record>>,
     pub(crate) versions: BTreeMap<Kid, Version>,
     /// Chains of which a warning was given that they are past their retention, and that did not end since.
     pub(crate) warned: BTreeSet<ChainId>,
@@ -66,7 +68,7 @@ pub enum Stage {
 /// A grant with what happened to it.
 #[derive(Clone, Debug)]
 pub struct GrantState {
-    pub(crate) record: grant::Record,
+    pub(crate) record: Arc<grant::Record>,
     /// SHA-256 of the grant's canonical bytes.
     pub(crate) digest: [u8; 32],
     pub(crate) counter: u64,
@@ -114,7 +116,7 @@ impl State {
             verifier_keys: Vec::new(),
             custodians: Vec::new(),
             custodian_lists: 0,
-            registry: Registry::empty(),
+            registry: Arc::new(Registry::empty()),
             registry_version: 0,
             registry_digest: sha256(&[]),
             grants: BTreeMap::new(),
@@ -180,12 +182,12 @@ impl State {
 
     /// All proposals in the order of their ids, without the signatures' bytes.
     pub fn proposals(&self) -> impl ExactSizeIterator<Item = &proposal::Record> {
-        self.proposals.values()
+        self.proposals.values().map(|record| &**record)
     }
 
     /// A proposal.
     pub fn proposal(&self, id: &ProposalId) -> Option<&proposal::Record> {
-        self.proposals.get(id)
+        self.proposals.get(id).map(|record| &**record)
     }
 
     /// All key versions that were ever made, with what became of them.

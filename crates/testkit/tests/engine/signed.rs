@@ -1,17 +1,23 @@
 //! What signatures count for when the registry changes between them, and what their signers are shown.
 
-use sluis_domain::Reason;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, KeyPair, SanType};
 use sluis_domain::grant::{Kind, Terms};
 use sluis_domain::port::Clock;
+use sluis_domain::port::store::{Family, StoreError};
+use sluis_domain::statement::Deed;
+use sluis_domain::{GrantId, Reason};
+use sluis_engine::Caller;
+use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
+use sluis_testkit::pki::of_member;
 use sluis_testkit::registry::{CUSTODIANS, STEWARDS, registry};
 
 use crate::office::{Office, STUDY, caller};
 
-#[test]
-fn an_approval_with_a_key_that_was_given_up_does_not_count() {
-    let office = Office::open(ModelStore::new());
+fn request(office: &Office<ModelStore>) -> GrantId {
     let terms = Terms {
         kind: Kind::Reidentify { chain: STUDY.parse().unwrap(), elements: vec!["bsn".parse().unwrap()] },
         purpose: "test".into(),
@@ -21,13 +27,57 @@ fn an_approval_with_a_key_that_was_given_up_does_not_count() {
         not_before: None,
         not_after: office.clock.now().plus_millis(3_600_000),
     };
-    let id = office.engine.request_grant(&caller("hospital-north/etl"), terms).unwrap().record.grant.id.clone();
+    office.engine.request_grant(&caller("hospital-north/etl"), terms).unwrap().record.grant.id.clone()
+}
+
+/// A certificate of a member's own key that ended long ago.
+fn expired(member: &str) -> Arc<[u8]> {
+    let key = KeyPair::from_pem(&people::key_pem(member)).unwrap();
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::URI(of_member(member).uris[0].as_str().try_into().unwrap())];
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    params.self_signed(&key).unwrap().der().as_ref().into()
+}
+
+#[test]
+fn an_approval_with_a_key_that_was_given_up_does_not_count() {
+    let office = Office::open(ModelStore::new());
+    let id = request(&office);
     people::approve(&office.engine, STEWARDS[0], &id).unwrap();
     let key = |member: &str| people::public_key(member).to_string();
     let repinned = registry().replace(&key(STEWARDS[0]), &key("uni-research/spare"));
     people::apply(&office.engine, &repinned).unwrap();
     let told = people::approve(&office.engine, STEWARDS[1], &id).unwrap_err();
     assert_eq!(told.reason(), Reason::GrantStale);
+}
+
+#[test]
+fn what_the_auditors_rules_refuse_is_not_done_even_if_the_engine_has_let_it_pass() {
+    let office = Office::open(ModelStore::new());
+    let id = request(&office);
+    let proper = caller(STEWARDS[0]);
+    let view = office.engine.get_grant(&proper, &id).unwrap();
+    let object = view.record.grant.encode();
+    let signature = people::signer(STEWARDS[0]).sign(Deed::ApproveGrant, office.engine.origin(), &object).unwrap();
+    // Whoever read the certificate saw another end in it than the auditor will.
+    let expired = Caller { certificate: expired(STEWARDS[0]), ..proper.clone() };
+    let refused = office.engine.approve_grant(&expired, &id, &view.digest, &signature).unwrap_err();
+    assert_eq!(refused.reason(), Reason::Internal);
+    assert!(refused.detail().contains("would not verify"), "{}", refused.detail());
+    assert_eq!(office.engine.get_grant(&proper, &id).unwrap().record.approvals, []);
+    office.engine.approve_grant(&proper, &id, &view.digest, &signature).unwrap();
+}
+
+#[test]
+fn a_registry_that_cannot_be_read_at_the_moment_holds_up_heads_and_no_longer() {
+    let office = Office::open(FaultyStore::new(ModelStore::new()));
+    let with = |retention: &str| registry().replace("retention = \"10y\"", &format!("retention = \"{retention}\""));
+    people::apply(&office.engine, &with("9y")).unwrap();
+    office.store.fail_reads(Family::Registry, StoreError::Corrupt("checksum".into()));
+    assert!(office.engine.sign_head().is_err());
+    office.store.mend_reads(Family::Registry);
+    office.engine.sign_head().unwrap();
+    people::apply(&office.engine, &with("8y")).unwrap();
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Who runs the custodian, which keys sign its log, and restores.
 
+use std::sync::Arc;
+
 use sluis_domain::audit::Entry;
 use sluis_domain::codec::DecodeError;
 use sluis_domain::custodian;
@@ -57,12 +59,12 @@ pub(super) fn accept_restore(state: &mut State, recent: &Recent, entry: &Entry) 
     }
     for grant in state.grants.values_mut() {
         if let Some(ended) = grant.record.end_by_restore(&first.0, entry.at) {
-            grant.record = ended;
+            grant.record = Arc::new(ended);
         }
     }
     for record in state.proposals.values_mut() {
         if let Ok(stale) = record.end(End::Stale, &first.0, entry.at) {
-            *record = stale;
+            *record = Arc::new(stale);
         }
     }
     state.restores += 1;

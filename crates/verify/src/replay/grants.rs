@@ -1,5 +1,7 @@
 //! Grants: requested, approved, ended, used.
 
+use std::sync::Arc;
+
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Entry;
 use sluis_domain::grant::{Approval, Grant, Kind, Record};
@@ -36,7 +38,7 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     check_eligible(&state.registry, &grant)?;
     check_requirements(state, &grant)?;
     let id = grant.id.clone();
-    state.grants.insert(id, GrantState { record: Record::new(grant), digest, counter: 0, day: (0, 0) });
+    state.grants.insert(id, GrantState { record: Arc::new(Record::new(grant)), digest, counter: 0, day: (0, 0) });
     Ok(())
 }
 
@@ -167,7 +169,7 @@ fn check_fields(grant: &Grant, entry: &Entry) -> Result<(), Fault> {
 fn replace(state: &mut State, next: Record) -> Result<(), Fault> {
     state.signatures += 1;
     let known = state.grants.get_mut(&next.grant.id).ok_or(Fault::UnknownGrant)?;
-    known.record = next;
+    known.record = Arc::new(next);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Proposals: made, signed, rejected, and what came of them.
 
+use std::sync::Arc;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluis_crypto::digest::sha256;
@@ -9,7 +11,7 @@ use sluis_domain::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_si
 use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason};
 
-use super::{Registries, texts};
+use super::texts;
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{Said, check, of_actor, wrong};
 use crate::state::{State, verified};
@@ -43,7 +45,7 @@ pub(super) fn propose(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     if people < REQUIRED_SIGNATURES.into() {
         return Err(Fault::TooFewSignatures);
     }
-    state.proposals.insert(proposal.id.clone(), Record::new(proposal));
+    state.proposals.insert(proposal.id.clone(), Arc::new(Record::new(proposal)));
     Ok(())
 }
 
@@ -64,7 +66,7 @@ pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<ProposalId
     let next = record.sign(signature, entry.at).map_err(Fault::NotAllowed)?;
     let due = next.missing().is_empty().then(|| next.proposal.id.clone());
     state.signatures += 1;
-    state.proposals.insert(next.proposal.id.clone(), next);
+    state.proposals.insert(next.proposal.id.clone(), Arc::new(next));
     Ok(due)
 }
 
@@ -81,7 +83,7 @@ pub(super) fn reject(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     check(&said, entry.at, (signer, signed), state.pinned(signer))?;
     let next = record.end(End::Rejected, signer, entry.at).map_err(Fault::NotAllowed)?;
     state.signatures += 1;
-    state.proposals.insert(next.proposal.id.clone(), next);
+    state.proposals.insert(next.proposal.id.clone(), Arc::new(next));
     Ok(())
 }
 
@@ -100,11 +102,11 @@ pub(super) fn apply_registry(
     state: &mut State,
     entry: &Entry,
     due: Option<&ProposalId>,
-    registries: &mut (impl Registries + ?Sized),
+    text: Option<String>,
 ) -> Result<(), Fault> {
     let record = effective(state, entry, due)?;
     let version = entry.registry_version;
-    let text = registries.text(version).ok_or(Fault::RegistryMissing(version))?;
+    let text = text.ok_or(Fault::RegistryMissing(version))?;
     let digest = sha256(text.as_bytes());
     let Matter::Registry { base_version, base_digest, digest: signed } = &record.proposal.matter else {
         return Err(Fault::NotSigned);
@@ -121,7 +123,7 @@ pub(super) fn apply_registry(
     let next = read_registry(state, &text).ok_or(Fault::RegistryInvalid(version))?;
     check_signers(state, &record, &next)?;
     end(state, &record, entry)?;
-    state.registry = next;
+    state.registry = Arc::new(next);
     state.registry_version = version;
     state.registry_digest = digest;
     Ok(())
@@ -188,7 +190,7 @@ fn signers_for(registry: &Registry, organisation: &OrganisationId, count: u8) ->
 }
 
 /// The proposal whose last signature is the entry before, and which this entry puts into effect.
-fn effective(state: &State, entry: &Entry, due: Option<&ProposalId>) -> Result<Record, Fault> {
+fn effective(state: &State, entry: &Entry, due: Option<&ProposalId>) -> Result<Arc<Record>, Fault> {
     let due = due.ok_or(Fault::NotSigned)?;
     let [id] = texts(entry)?;
     let record = state.proposals.get(due).ok_or(Fault::UnknownProposal)?;
@@ -207,7 +209,7 @@ fn effective(state: &State, entry: &Entry, due: Option<&ProposalId>) -> Result<R
 fn end(state: &mut State, record: &Record, entry: &Entry) -> Result<(), Fault> {
     let by: &Identity = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
     let next = record.end(End::Effective, by, entry.at).map_err(Fault::NotAllowed)?;
-    state.proposals.insert(next.proposal.id.clone(), next);
+    state.proposals.insert(next.proposal.id.clone(), Arc::new(next));
     Ok(())
 }
 
