@@ -175,7 +175,8 @@ mod tests {
         if std::env::var_os("SLUIS_WRITE_DOCS").is_some() {
             std::fs::write(path, &expected).expect("docs/errors.md can be written");
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), expected, "SLUIS_WRITE_DOCS=1 writes it anew");
+        let same = std::fs::read_to_string(path).unwrap_or_default() == expected;
+        assert!(same, "docs/errors.md is not what the reasons say; SLUIS_WRITE_DOCS=1 writes it anew");
     }
 
     fn catalogue() -> String {

@@ -107,7 +107,7 @@ reasons! {
     InvalidRegistry = "INVALID_REGISTRY", InvalidArgument, "the registry was refused as a whole; the violations name every error and its place";
     RegistryChanged = "REGISTRY_CHANGED", Aborted, "the registry changed in the meantime; look at the new diff and apply again";
     UnknownVersion = "UNKNOWN_KEY_VERSION", NotFound, "the key version does not exist";
-    VersionState = "KEY_VERSION_STATE", FailedPrecondition, "the key version's state does not allow this; the current version must be rotated away first";
+    VersionState = "KEY_VERSION_STATE", FailedPrecondition, "the key version's state does not allow this; a version is rotated away first, then disabled, then destroyed";
     TooManyVersions = "TOO_MANY_KEY_VERSIONS", ResourceExhausted, "the chain would have more than 800 key versions that are not destroyed; disable old ones and have them destroyed";
     InvalidPageToken = "INVALID_PAGE_TOKEN", InvalidArgument, "the page token is not one this custodian gave out";
     BackupFailed = "BACKUP_FAILED", Internal, "the backup could not be written; the custodian's log says why";

@@ -83,6 +83,19 @@ impl<S: Store + 'static> Office<S> {
         view.record.grant.id.clone()
     }
 
+    /// Terms of one re-identification from the study.
+    pub(crate) fn reidentify_terms(&self) -> Terms {
+        Terms {
+            kind: Kind::Reidentify { chain: STUDY.parse().unwrap(), elements: vec!["bsn".parse().unwrap()] },
+            purpose: "test".into(),
+            legal_basis: "test".into(),
+            max_values: 1,
+            max_values_per_day: None,
+            not_before: None,
+            not_after: self.clock.now().plus_millis(3_600_000),
+        }
+    }
+
     /// Values used under a grant.
     pub(crate) fn used(&self, grant: &GrantId) -> u64 {
         self.engine.get_grant(&caller("registry-office/etl"), grant).unwrap().used

@@ -1,8 +1,8 @@
 //! Proposals at the edge: the last moment, too many of them, and what is left of those that came to nothing.
 
 use sluis_domain::Reason;
-use sluis_domain::grant::{Grant, Kind, Terms};
-use sluis_domain::port::{Clock, Family, Store};
+use sluis_domain::grant::Grant;
+use sluis_domain::port::{Family, Store};
 use sluis_domain::proposal::{LIFE_MILLIS, State};
 use sluis_domain::statement::Deed;
 use sluis_engine::{ProposalView, Refusal};
@@ -11,7 +11,7 @@ use sluis_testkit::people;
 use sluis_testkit::registry::registry;
 
 use crate::life::{OWNERS, sign};
-use crate::office::{Office, STUDY, caller};
+use crate::office::{Office, caller};
 use crate::subjects;
 
 const SOURCE: &str = "hospital-north/etl";
@@ -45,16 +45,8 @@ fn requests_that_are_withdrawn_count_for_a_day() {
     let (hospital, bsn) = (caller(SOURCE), subjects(1));
     let signed = |deed, object: &[u8]| people::signer(SOURCE).sign(deed, office.engine.origin(), object).unwrap();
     let request_grant = || -> Result<Grant, Reason> {
-        let terms = Terms {
-            kind: Kind::Reidentify { chain: STUDY.parse().unwrap(), elements: vec!["bsn".parse().unwrap()] },
-            purpose: "test".into(),
-            legal_basis: "test".into(),
-            max_values: 1,
-            max_values_per_day: None,
-            not_before: None,
-            not_after: office.clock.now().plus_millis(3_600_000),
-        };
-        let view = office.engine.request_grant(&hospital, terms).map_err(|refusal| refusal.reason())?;
+        let view =
+            office.engine.request_grant(&hospital, office.reidentify_terms()).map_err(|refusal| refusal.reason())?;
         Ok(view.record.grant.clone())
     };
     for _ in 0..500 {

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, SanType};
-use sluis_domain::grant::{Kind, Terms};
-use sluis_domain::port::Clock;
 use sluis_domain::port::store::{Family, StoreError};
 use sluis_domain::statement::Deed;
 use sluis_domain::{GrantId, Reason};
@@ -15,19 +13,17 @@ use sluis_testkit::people;
 use sluis_testkit::pki::of_member;
 use sluis_testkit::registry::{CUSTODIANS, STEWARDS, registry};
 
-use crate::office::{Office, STUDY, caller};
+use crate::office::{Office, caller};
 
 fn request(office: &Office<ModelStore>) -> GrantId {
-    let terms = Terms {
-        kind: Kind::Reidentify { chain: STUDY.parse().unwrap(), elements: vec!["bsn".parse().unwrap()] },
-        purpose: "test".into(),
-        legal_basis: "test".into(),
-        max_values: 1,
-        max_values_per_day: None,
-        not_before: None,
-        not_after: office.clock.now().plus_millis(3_600_000),
-    };
-    office.engine.request_grant(&caller("hospital-north/etl"), terms).unwrap().record.grant.id.clone()
+    office
+        .engine
+        .request_grant(&caller("hospital-north/etl"), office.reidentify_terms())
+        .unwrap()
+        .record
+        .grant
+        .id
+        .clone()
 }
 
 /// A certificate of a member's own key that ended long ago.
