@@ -95,7 +95,7 @@ reasons! {
     InvalidRequest = "INVALID_REQUEST", InvalidArgument, "a field of the request is missing or malformed; the violation names it";
     InvalidBatch = "INVALID_BATCH", InvalidArgument, "every column of a batch must have exactly as many values as the batch has rows, and no element may come twice";
     InvalidStream = "INVALID_STREAM", InvalidArgument, "the first message of a stream opens it and the others are batches";
-    StreamRefused = "STREAM_REFUSED", Aborted, "an earlier batch of the stream was refused, so this one was not looked at; open a new stream";
+    StreamRefused = "STREAM_REFUSED", Aborted, "an earlier batch of the stream was refused, so nothing of this one was done; open a new stream";
     BatchTooLarge = "BATCH_TOO_LARGE", ResourceExhausted, "the batch is larger than this custodian accepts; send smaller batches";
     UnknownChain = "UNKNOWN_CHAIN", NotFound, "the chain does not exist, or not for this caller";
     ChainDestroyed = "CHAIN_DESTROYED", FailedPrecondition, "the chain was destroyed when its retention ended: nothing can be done in it any more";

@@ -107,7 +107,9 @@ impl Engine {
             // Nothing more is put on a record that nobody can sign.
             return Reason::HeadUnavailable.into();
         }
-        if refusal.reason() == Reason::ReadOnly || !self.refusals.admits(&caller.identity, refusal.reason(), entry.at) {
+        // Batches behind one that was refused are refused with it.
+        let unrecorded = matches!(refusal.reason(), Reason::ReadOnly | Reason::StreamRefused);
+        if unrecorded || !self.refusals.admits(&caller.identity, refusal.reason(), entry.at) {
             return refusal;
         }
         entry.outcome = Outcome::Refused(refusal.reason());

@@ -92,6 +92,8 @@ impl Engine {
         self.on_record(&session.caller, Act::Convert, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
             let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
+            // What was looked at, an auditor looks at again.
+            entry.at = permit.now();
             let (outcome, commit) = self.convert_batch(&permit, session.from_imported, batch, entry)?;
             turn.wait()?;
             let pending = self.charge(&permit, &grant, batch, entry, outcome, commit)?;

@@ -192,8 +192,10 @@ impl Engine {
         Ok(policy::authorise(&self.snapshot(), caller, self.now(), action)?)
     }
 
-    /// One change at a time.
+    /// One change at a time. The log is read on before, so that less is left to read while batches wait; what is wrong with
+    /// it is said by whoever needs it.
     pub(crate) fn govern(&self) -> RwLockWriteGuard<'_, ()> {
+        self.read_log_on();
         self.governing.write().unwrap_or_else(PoisonError::into_inner)
     }
 

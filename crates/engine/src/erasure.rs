@@ -90,7 +90,8 @@ impl Engine {
         commit.put(Family::Optout, row.0.clone(), row.1.clone());
         commit.entry(effect_entry(self, permit, Act::OptOut, proposal).encode());
         // Before the commit: an opt-out that was acknowledged is in the journal. One that is only there had every
-        // signature it needs, so to replay it does no wrong.
+        // signature it needs, so to replay it does no wrong. Not before it is known that nothing but the disk can refuse it.
+        self.rehearse(commit, None)?;
         self.journal_mark(&row)?;
         let opt_outs = snapshot.opt_outs.with(namespace, [mark]);
         let after = move |engine: &Engine| engine.replace_opt_outs(opt_outs);

@@ -16,10 +16,11 @@ use sluis_domain::{GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
+use crate::pace::{self, Earlier};
 use crate::policy::{self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
-use crate::{Caller, EngineError, Refusal, meter, pace};
+use crate::{Caller, EngineError, Refusal, meter};
 
 /// Most grants of one organisation that may wait for a decision at a time.
 const MAX_REQUESTED: usize = 100;
@@ -275,13 +276,15 @@ impl Engine {
         }
     }
 
-    /// Bounds what one organisation can make the custodian remember.
+    /// Bounds what the custodian can be made to remember.
     fn check_requested(&self, caller: &Caller, now: Timestamp) -> Result<(), Refusal> {
         let grants = self.lock_grants();
-        let own = grants.values().filter(|known| known.record.grant.grantee == caller.identity.organisation);
-        let earlier =
-            own.map(|known| (known.record.grant.requested_at, known.record.state(now, 0) == State::Requested));
-        pace::check(Reason::TooManyGrants, MAX_REQUESTED, now, earlier)
+        let earlier = grants.values().map(|known| Earlier {
+            by: &known.record.grant.requester,
+            at: known.record.grant.requested_at,
+            waits: known.record.state(now, 0) == State::Requested,
+        });
+        pace::check(Reason::TooManyGrants, MAX_REQUESTED, (&caller.identity, now), earlier)
     }
 
     /// One step of a grant: on record, alone, and durable before it is in force.

@@ -20,7 +20,7 @@ impl Engine {
     /// or, if that does not come to pass, with the next [`Self::housekeep`].
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store, and of the log.
     pub fn rotate_kek(&self, kek: &Kek) -> Result<(), Refusal> {
         let _governing = self.govern();
         let snapshot = self.snapshot();

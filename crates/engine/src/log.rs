@@ -1,8 +1,8 @@
 //! The audit log as a Merkle tree with a signed head.
 //!
 //! Leaf i is the canonical bytes of entry i as the store holds them. An entry reaches the tree after it is durable, when
-//! [`Engine::sign_head`] reads it back from the store: no act waits for the tree or for a signature. Full tiles are kept
-//! in the store:
+//! [`Engine::sign_head`] reads it back from the store: no batch waits for the tree or for a signature. Acts that others are
+//! judged by do ([`Engine::rehearse`]). Full tiles are kept in the store:
 //!
 //! | key in `tree` | value |
 //! |---|---|
@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sluis_domain::{Reason, custodian};
 use sluis_domain::port::{Commit, Family, Store, StoreError};
+use sluis_domain::{Reason, custodian};
 use sluis_keyring::{AuditKey, Keyring};
 use sluis_tlog::{FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash};
 use sluis_verify::{Registries, Replay, State, Unread, Wrong};
@@ -71,6 +71,7 @@ impl Log {
             None => Ok(false),
         };
         grown.read_on(store, keyring, known)?;
+        grown.replay.unfinished().map_or(Ok(()), Err)?;
         let said = grown.replay.state().clone();
         let log = Self {
             grown: Mutex::new(grown),
@@ -219,20 +220,37 @@ impl Engine {
     /// The log with everything that is durable: takes the entries since the last time into the tree.
     ///
     /// # Errors
-    /// [`EngineError::Store`], and [`EngineError::EntryMissing`] for a log with a hole.
+    /// [`EngineError::Store`], [`EngineError::EntryMissing`] for a log with a hole, [`EngineError::Wrong`] for one that does
+    /// not verify, and those of reading a registry.
     fn extended(&self) -> Result<MutexGuard<'_, Grown>, EngineError> {
         let mut grown = self.log.grown();
         grown.read_on(&*self.store, &self.snapshot().keyring, |_| Ok(false))?;
         Ok(grown)
     }
 
-    /// Commits an act that other acts are judged by, after a rehearsal of its entries with the auditor's rules: what those
-    /// refuse would make the log worthless for ever. `coming`: a registry that the commit puts into force. Only while
-    /// [`Self::govern`] is held, so that nothing changes between rehearsal and commit but counters.
+    /// Reads the log on, so that less is left for whoever needs it, and says what is wrong with it.
+    pub(crate) fn read_log_on(&self) {
+        drop(self.extended());
+    }
+
+    /// Commits an act that other acts are judged by, after a rehearsal. Only while [`Self::govern`] is held.
     ///
     /// # Errors
-    /// [`Reason::Internal`] for entries that would not verify, and those of the store; nothing was committed then.
+    /// Those of [`Self::rehearse`] and of the store; nothing was committed then.
     pub(crate) fn commit_governed(&self, commit: Commit, coming: Option<&RegistryState>) -> Result<(), Refusal> {
+        self.rehearse(&commit, coming)?;
+        self.store.commit(commit)?;
+        Ok(())
+    }
+
+    /// Tries the entries of an act with the auditor's rules: what those refuse would make the log worthless for ever.
+    /// `coming`: a registry that the commit puts into force. Only while [`Self::govern`] is held, so that nothing changes
+    /// between rehearsal and commit but what batches on their way to the disk say: counters, and whose key versions are.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`] for entries that would not verify, [`Reason::CorruptStore`] if those before do not, and those of
+    /// the store.
+    pub(crate) fn rehearse(&self, commit: &Commit, coming: Option<&RegistryState>) -> Result<(), Refusal> {
         let mut rehearsal = self.extended()?.replay.clone();
         let snapshot = self.snapshot();
         let mut texts = Texts { store: &*self.store, keyring: &snapshot.keyring, coming, unread: None };
@@ -240,9 +258,7 @@ impl Engine {
             let refused = rehearsal.push(rehearsal.state().entries(), bytes, &mut texts);
             refused.map_err(|wrong| unverifiable(&wrong))?;
         }
-        rehearsal.unfinished().map_or(Ok(()), |wrong| Err(unverifiable(&wrong)))?;
-        self.store.commit(commit)?;
-        Ok(())
+        rehearsal.unfinished().map_or(Ok(()), |wrong| Err(unverifiable(&wrong)))
     }
 
     /// Whether acts are accepted: the store takes writes, and heads of the log can be kept.

@@ -1,31 +1,39 @@
-//! How much one organisation can make the custodian remember without anybody's consent.
+//! How much can be asked of the custodian to remember without anybody's consent.
 
-use sluis_domain::{Reason, Timestamp};
+use sluis_domain::{Identity, Reason, Timestamp};
 
 use crate::Refusal;
 
-/// Most grants, and most proposals, of one organisation in 24 hours, whatever becomes of them: they are kept for ever.
+/// Most grants, and most proposals, that one person may ask for in 24 hours, whatever becomes of them: they are kept for ever.
 const MAX_A_DAY: usize = 500;
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
-/// Refuses one more with `reason` if as many wait already as may, or too many came of late. `earlier`: when each of the
-/// organisation's was made, and whether it waits.
-pub(crate) fn check(
+/// What was asked for before.
+pub(crate) struct Earlier<'a> {
+    pub(crate) by: &'a Identity,
+    pub(crate) at: Timestamp,
+    /// Whether it waits for others.
+    pub(crate) waits: bool,
+}
+
+/// Refuses one more with `reason` if as much of the caller's organisation waits already as may, or the caller asked for too
+/// much of late. The latter is of a person, so that nobody uses up what their colleagues may.
+pub(crate) fn check<'a>(
     reason: Reason,
     most_waiting: usize,
-    now: Timestamp,
-    earlier: impl Iterator<Item = (Timestamp, bool)>,
+    (caller, now): (&Identity, Timestamp),
+    earlier: impl Iterator<Item = Earlier<'a>>,
 ) -> Result<(), Refusal> {
     let (mut waiting, mut of_day) = (0, 0);
-    for (made, waits) in earlier {
+    for Earlier { by, at, waits } in earlier.filter(|earlier| earlier.by.organisation == caller.organisation) {
         waiting += usize::from(waits);
-        of_day += usize::from(made.plus_millis(DAY_MILLIS) > now);
+        of_day += usize::from(by == caller && at.plus_millis(DAY_MILLIS) > now);
     }
-    let refuse = |limit: String| Err(Refusal::field(reason, "organisation", limit));
+    let refuse = |limit: String| Err(Refusal::field(reason, "caller", limit));
     if waiting >= most_waiting {
-        refuse(format!("at most {most_waiting} wait for others at a time"))
+        refuse(format!("at most {most_waiting} of an organisation wait for others at a time"))
     } else if of_day >= MAX_A_DAY {
-        refuse(format!("at most {MAX_A_DAY} are made in 24 hours, whatever becomes of them"))
+        refuse(format!("a person asks for at most {MAX_A_DAY} in 24 hours, whatever becomes of them"))
     } else {
         Ok(())
     }

@@ -20,10 +20,11 @@ use sluis_keyring::Keyring;
 
 use crate::engine::{Engine, registry_text};
 use crate::life::compaction;
+use crate::pace::{self, Earlier};
 use crate::policy::{BeKnown, Permit, RejectProposal, SeeProposal, SignProposal};
 use crate::signing::Said;
 use crate::snapshot::{RegistryState, Snapshot};
-use crate::{Caller, EngineError, Refusal, erasure, life, pace};
+use crate::{Caller, EngineError, Refusal, erasure, life};
 
 /// Most proposals of one organisation that may wait at a time.
 const MAX_OPEN: usize = 50;
@@ -105,10 +106,13 @@ impl Engine {
         beside: impl FnOnce(&ProposalId, &mut Commit),
     ) -> Result<ProposalView, Refusal> {
         let (now, snapshot) = (self.now(), self.snapshot());
-        let own = |known: &&KnownProposal| known.record.proposal.proposer.organisation == caller.identity.organisation;
-        let earlier = |known: &KnownProposal| (known.record.proposal.at, known.record.state(now) == State::Open);
         let proposals = self.lock_proposals();
-        pace::check(Reason::TooManyProposals, MAX_OPEN, now, proposals.values().filter(own).map(earlier))?;
+        let earlier = proposals.values().map(|known| Earlier {
+            by: &known.record.proposal.proposer,
+            at: known.record.proposal.at,
+            waits: known.record.state(now) == State::Open,
+        });
+        pace::check(Reason::TooManyProposals, MAX_OPEN, (&caller.identity, now), earlier)?;
         drop(proposals);
         let proposal = Proposal {
             id: new_id(),

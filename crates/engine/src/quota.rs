@@ -61,7 +61,8 @@ pub(crate) struct Quotas(Mutex<BTreeMap<(ChainId, OrganisationId), Arc<Counter>>
 
 /// The counter of one source in one chain.
 struct Counter {
-    /// `None` until read from the store. Held while a commit is put into the store's queue.
+    /// `None` until read from the store. Held while a commit is put into the store's queue, and until that of a refused
+    /// batch's subjects is durable.
     position: Mutex<Option<Position>>,
     /// Set when a commit failed: the position must be read again.
     stale: AtomicBool,
@@ -163,7 +164,7 @@ impl Counted {
     /// Counts a batch and submits its commit with the counts in it.
     ///
     /// The counter's lock is held until the commit is in the store's queue, so that commits are queued in the order
-    /// of their counts.
+    /// of their counts; for the subjects of a refused batch until they are durable.
     ///
     /// # Errors
     /// [`Reason::QuotaSubjects`], [`Reason::QuotaRejected`]; those of the counter. Nothing of the batch was submitted then;

@@ -60,6 +60,8 @@ impl Engine {
         self.on_record(&session.caller, Act::Reidentify, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
             let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
+            // What was looked at, an auditor looks at again.
+            entry.at = permit.now();
             let outcome = self.reidentify_batch(&permit, batch, entry)?;
             turn.wait()?;
             let pending = self.charge(&permit, &grant, batch, entry, outcome, Commit::default())?;

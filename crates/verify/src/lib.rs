@@ -24,5 +24,5 @@ mod tests;
 pub use export::{Checked, Files, Problem, verify};
 pub use fault::{Fault, SignerFault, VersionFault, Wrong};
 pub use replay::{MAX_BEFORE_RESTORE, Registries, Replay, Unread};
-pub use state::{GrantState, Stage, State, VersionState};
+pub use state::{GrantState, SetBack, Stage, State, VersionState};
 pub use witness::{Alarm, Head, Seen};

@@ -2,7 +2,7 @@
 //!
 //! Everything that the custodian decides by rules that the log itself shows is decided again here: registry versions and
 //! their signatures, requests and approvals of grants, their use, proposals and what came of them, whose key versions are and
-//! which are still there. The first entry that breaks a rule is named. What is not judged: the order of times, because clocks step, and refusals, which change nothing.
+//! which are still there. The first entry that breaks a rule is named. What is not judged: the order of times, because clocks step (a large step back is told), and refusals, which change nothing.
 //! Memory is bounded by the number of grants, proposals and key versions.
 
 use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
@@ -127,6 +127,7 @@ impl Replay {
         let leaf = leaf_hash(bytes);
         self.tree.append(leaf);
         self.recent.append(leaf);
+        self.state.see(entry.at);
         self.state.entries += 1;
         Ok(entry)
     }
@@ -154,12 +155,7 @@ impl Replay {
         if right { Ok(()) } else { Err(Fault::RegistryVersion { named: entry.registry_version, in_force }) }
     }
 
-    fn apply(
-        &mut self,
-        entry: &Entry,
-        due: Option<&ProposalId>,
-        text: Option<String>,
-    ) -> Result<(), Fault> {
+    fn apply(&mut self, entry: &Entry, due: Option<&ProposalId>, text: Option<String>) -> Result<(), Fault> {
         let state = &mut self.state;
         match entry.act {
             Act::Initialise => initialise(state, entry),

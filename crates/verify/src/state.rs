@@ -32,7 +32,21 @@ pub struct State {
     pub(crate) opt_outs: u64,
     pub(crate) restores: u64,
     pub(crate) signatures: u64,
+    pub(crate) latest: Timestamp,
+    pub(crate) set_back: Option<SetBack>,
 }
+
+/// The custodian's clock went back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetBack {
+    /// The entry that is earlier than one before it.
+    pub entry: u64,
+    /// By how much, in milliseconds.
+    pub millis: u64,
+}
+
+/// By how much an entry may be earlier than one before it, because acts go on beside each other and clocks are put right.
+const CLOCK_SLACK_MILLIS: u64 = 10 * 60 * 1000;
 
 /// A key version, as far as the log says what it is.
 #[derive(Clone, Debug)]
@@ -127,7 +141,18 @@ impl State {
             opt_outs: 0,
             restores: 0,
             signatures: 0,
+            latest: Timestamp::default(),
+            set_back: None,
         }
+    }
+
+    /// Takes over the time of the next entry.
+    pub(crate) fn see(&mut self, at: Timestamp) {
+        let millis = self.latest.millis().saturating_sub(at.millis());
+        if millis > CLOCK_SLACK_MILLIS && self.set_back.is_none_or(|before| before.millis < millis) {
+            self.set_back = Some(SetBack { entry: self.entries, millis });
+        }
+        self.latest = self.latest.max(at);
     }
 
     /// Origin of the log.
@@ -213,6 +238,12 @@ impl State {
     /// Signatures of people that were verified.
     pub fn signatures(&self) -> u64 {
         self.signatures
+    }
+
+    /// By how much the custodian's clock was set back, if by more than ten minutes: the furthest. What had expired may have been
+    /// used again meanwhile.
+    pub fn set_back(&self) -> Option<SetBack> {
+        self.set_back
     }
 
     pub(crate) fn is_custodian(&self, who: &Identity) -> bool {

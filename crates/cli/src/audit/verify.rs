@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
-use sluis_verify::{Checked, Problem};
+use sluis_verify::{Checked, Problem, SetBack};
 
 use super::directory::Directory;
 use super::progress::Progress;
@@ -62,6 +62,9 @@ impl VerifyArgs {
                 "proposals": state.proposals().len(), "registry_version": state.registry_version(),
                 "custodians": custodians, "custodian_lists": state.custodian_lists(), "erasures": state.opt_outs(),
                 "restores": state.restores(),
+                "clock_set_back": state.set_back().map(|back| json!({
+                    "entry": back.entry, "seconds": back.millis / 1_000,
+                })),
             }))?;
             return Ok(Exit::Done);
         }
@@ -88,6 +91,12 @@ impl VerifyArgs {
             output::warn(format!(
                 "older stores were restored ({} in all): look at the entries `restore`",
                 state.restores()
+            ));
+        }
+        if let Some(SetBack { entry, millis }) = state.set_back() {
+            let minutes = millis / 60_000;
+            output::warn(format!(
+                "the custodian's clock went back by {minutes} minutes at entry {entry}: what had expired was good once more"
             ));
         }
         Ok(Exit::Done)

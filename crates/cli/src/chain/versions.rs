@@ -83,6 +83,7 @@ impl RotateArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.change.connect.connect().await?;
         let question = "Give these lines new keys? New pseudonyms will differ from those so far.";
+        // Of a chain or namespace that is none, the custodian says so.
         confirm(&self.change, &client, |version| self.replaces(version), |_| question).await?;
         let request = RotateChainRequest {
             chain_id: self.chain.to_string(),
@@ -129,7 +130,11 @@ impl VersionArgs {
     /// Connects, shows the version, and asks.
     async fn confirmed(&self, question: fn(&KeyVersion) -> &'static str) -> Result<Client, CliError> {
         let client = self.change.connect.connect().await?;
-        confirm(&self.change, &client, |version| version.kid == self.kid, question).await?;
+        if !confirm(&self.change, &client, |version| version.kid == self.kid, question).await? {
+            let unknown = Reason::UnknownVersion;
+            let text = format!("{}: {}; `sluis status` lists those there are", unknown.code(), unknown.message());
+            return Err(CliError::NotConfirmed(text));
+        }
         Ok(client)
     }
 }
@@ -159,26 +164,23 @@ fn of_pseudonyms(version: &KeyVersion) -> bool {
 }
 
 /// Unless told not to, shows what the custodian says of the versions that it is about, and asks. `question`: by the first
-/// of them.
+/// of them. `false` if there are none.
 async fn confirm(
     change: &ChangeArgs,
     client: &Client,
     about: impl Fn(&KeyVersion) -> bool,
     question: impl FnOnce(&KeyVersion) -> &'static str,
-) -> Result<(), CliError> {
+) -> Result<bool, CliError> {
     if change.yes {
-        return Ok(());
+        return Ok(true);
     }
     let status = client.custody().get_status(GetStatusRequest {}).await.map_err(ClientError::from)?.into_inner();
     let mut versions = status.key_versions;
     versions.retain(about);
-    let Some(first) = versions.first() else {
-        let unknown = Reason::UnknownVersion;
-        let text = format!("{}: {}; `sluis status` lists those there are", unknown.code(), unknown.message());
-        return Err(CliError::NotConfirmed(text));
-    };
+    let Some(first) = versions.first() else { return Ok(false) };
     output::show(key_table(&versions).lines(), change.json)?;
-    change.confirm(question(first))
+    change.confirm(question(first))?;
+    Ok(true)
 }
 
 fn print(versions: &[KeyVersion], json: bool) -> Result<Exit, CliError> {

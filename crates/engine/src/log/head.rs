@@ -90,7 +90,7 @@ impl Engine {
     /// returns.
     ///
     /// # Errors
-    /// [`EngineError::Store`], and [`EngineError::EntryMissing`] for a log with a hole.
+    /// [`EngineError::Store`], and [`EngineError::EntryMissing`] or [`EngineError::Wrong`] for a log that is not in order.
     pub fn sign_head(&self) -> Result<Arc<SignedHead>, EngineError> {
         let mut grown = self.extended()?;
         let keyring = self.snapshot().keyring.clone();

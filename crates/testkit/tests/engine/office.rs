@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sluis_domain::grant::{Kind, OutputOrder, Terms};
 use sluis_domain::port::{Clock, Store};
-use sluis_domain::{BatchId, BatchOutcome, Column, GrantId, Reason, RecordBatch};
+use sluis_domain::{BatchId, BatchOutcome, Column, GrantId, Reason, RecordBatch, Timestamp};
 use sluis_engine::{Caller, Engine, Refusal, Turns};
 use sluis_keyring::Kek;
 use sluis_testkit::clock::TestClock;
@@ -66,16 +66,17 @@ impl<S: Store + 'static> Office<S> {
 
     /// As [`Self::grant`], with a limit of a day; ends in three days.
     pub(crate) fn daily_grant(&self, from: &str, to: &str, max_values: u64, daily: Option<u64>) -> GrantId {
-        let bsn = |chain: &str| (chain.parse().unwrap(), "bsn".parse().unwrap());
-        let terms = Terms {
-            kind: Kind::Convert { from: bsn(from), to: bsn(to), order: OutputOrder::Ordered },
-            purpose: "test".into(),
-            legal_basis: "test".into(),
-            max_values,
-            max_values_per_day: daily,
-            not_before: None,
-            not_after: self.clock.now().plus_millis(3 * 24 * 3_600_000),
-        };
+        let not_after = self.clock.now().plus_millis(3 * 24 * 3_600_000);
+        let terms = convert_terms(from, to, max_values, not_after);
+        self.approved(Terms { max_values_per_day: daily, ..terms })
+    }
+
+    /// As [`Self::grant`], for ten values between two moments.
+    pub(crate) fn grant_between(&self, from: &str, to: &str, begin: Timestamp, end: Timestamp) -> GrantId {
+        self.approved(Terms { not_before: Some(begin), ..convert_terms(from, to, 10, end) })
+    }
+
+    fn approved(&self, terms: Terms) -> GrantId {
         let view = self.engine.request_grant(&caller("registry-office/etl"), terms).unwrap();
         for steward in ["uni-research/steward-1", "registry-office/steward-a"] {
             people::approve(&self.engine, steward, &view.record.grant.id).unwrap();
@@ -127,6 +128,19 @@ impl<S: Store + 'static> Office<S> {
 
 fn start<S: Store + 'static>(store: &Arc<S>, kek: &Kek, clock: &Arc<TestClock>) -> Arc<Engine> {
     Arc::new(people::open(store.clone(), kek, clock.clone()))
+}
+
+fn convert_terms(from: &str, to: &str, max_values: u64, not_after: Timestamp) -> Terms {
+    let bsn = |chain: &str| (chain.parse().unwrap(), "bsn".parse().unwrap());
+    Terms {
+        kind: Kind::Convert { from: bsn(from), to: bsn(to), order: OutputOrder::Ordered },
+        purpose: "test".into(),
+        legal_basis: "test".into(),
+        max_values,
+        max_values_per_day: None,
+        not_before: None,
+        not_after,
+    }
 }
 
 /// One column of `bsn`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Entry;
-use sluis_domain::grant::{Approval, Grant, Kind, Record};
+use sluis_domain::grant::{Approval, Grant, Kind, Record, Terms};
 use sluis_domain::registry::{Chain, LinkMode, Registry, Signers, Treatment};
 use sluis_domain::statement::Deed;
 use sluis_domain::{ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp};
@@ -112,7 +112,7 @@ pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     check_requirements(state, grant).map_err(|_| Fault::NotAllowed(Reason::GrantStale))?;
     match known.record.usable(entry.at) {
         Ok(()) => {}
-        Err(Reason::GrantNotStarted) if known.record.usable(entry.at.plus_millis(BEGAN_EARLIER_MILLIS)).is_ok() => {}
+        Err(Reason::GrantNotStarted) if begins_by(&grant.terms, entry.at.plus_millis(BEGAN_EARLIER_MILLIS)) => {}
         Err(reason) => return Err(Fault::NotAllowed(reason)),
     }
     let (before, max) = (known.counter, grant.terms.max_values);
@@ -129,6 +129,10 @@ pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         (grant.counter, grant.day) = (entry.counter, day);
     }
     Ok(())
+}
+
+fn begins_by(terms: &Terms, at: Timestamp) -> bool {
+    terms.not_before.is_none_or(|begin| begin <= at)
 }
 
 /// The day and its values after so many more. A batch from just before midnight that comes after one of the new day counts on

@@ -11,7 +11,7 @@ use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, Reason, Timestamp};
 
 use super::forge::{Forge, KEY_B, ORIGIN, Person, key, rekeyed, story};
-use crate::{Fault, Replay, SignerFault, Wrong};
+use crate::{Fault, Replay, SetBack, SignerFault, Wrong};
 
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
     let mut replay = Replay::new(ORIGIN);
@@ -429,6 +429,22 @@ fn a_source_never_signs_its_own_erasure() {
         by(entry, log.person("clinic/etl"), Deed::SignProposal, &log.proposal("p-3"));
     });
     assert_eq!(signer_fault(fault), SignerFault::NotEntitled);
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_told_and_refuses_nothing() {
+    let mut log = story();
+    assert_eq!(replay(&log).expect("honest").state().set_back(), None);
+    let now = log.entry(Act::ReadStatus, None).at.millis();
+    let mut at = |minutes_back: u64| {
+        let at = Timestamp::from_millis(now - minutes_back * 60_000).expect("in range");
+        let entry = Entry { at, ..log.entry(Act::ReadStatus, None) };
+        log.push(entry);
+        let back = replay(&log).expect("no entry is refused for its time").state().set_back();
+        back.map(|SetBack { entry, millis }| (entry + 1 == log.entries.len() as u64, millis / 60_000))
+    };
+    assert_eq!((at(0), at(10)), (None, None));
+    assert_eq!((at(11), at(60), at(30)), (Some((true, 11)), Some((true, 60)), Some((false, 60))));
 }
 
 #[test]

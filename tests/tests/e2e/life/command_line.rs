@@ -66,6 +66,7 @@ fn before_a_key_version_ends_it_is_shown() {
     }
     let (shown, _) = said(&custodian.run(&["chain", "rotate", STUDY]));
     assert!(shown.contains(STUDY) && shown.contains("encrypted elements") && !shown.contains(REGISTER), "{shown}");
+    assert!(said(&custodian.run(&["chain", "rotate", "no-such-chain"])).1.contains("UNKNOWN_CHAIN"));
     assert!(custodian.ok(&["proposal", "list"]).lines().count() == 1, "nothing was proposed");
     let refused = custodian.run(&["chain", "destroy", &kid, "--yes"]);
     assert!(said(&refused).1.contains("sluis chain disable"), "what comes before it: {:?}", said(&refused));

@@ -2,22 +2,48 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 
 use sluis_daemon::commands::Split;
 use sluis_testkit::process::{Sluis, binary};
+use sluis_testkit::wait::DEADLINE;
 
 use super::{HOLDERS, House};
 
 /// What is typed after the share, to see that the terminal shows it.
 const SHOWN: &str = "typed for everybody to see";
 
-/// Reads on until this text has been seen.
-fn until(screen: &mut impl Read, seen: &mut Vec<u8>, text: &str) {
-    let mut some = [0; 256];
-    while !seen.windows(text.len()).any(|window| window == text.as_bytes()) {
-        let length = screen.read(&mut some).expect("readable");
-        assert!(length > 0, "no {text:?} in {}", String::from_utf8_lossy(seen));
-        seen.extend_from_slice(&some[..length]);
+/// What the terminal shows, as it comes.
+struct Screen {
+    coming: mpsc::Receiver<Vec<u8>>,
+    seen: Vec<u8>,
+}
+
+impl Screen {
+    fn of(mut terminal: impl Read + Send + 'static) -> Self {
+        let (shown, coming) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut some = [0; 256];
+            while let Ok(length @ 1..) = terminal.read(&mut some) {
+                drop(shown.send(some[..length].to_vec()));
+            }
+        });
+        Self { coming, seen: Vec::new() }
+    }
+
+    /// Waits until this text has been seen.
+    fn until(&mut self, text: &str) {
+        while !self.seen.windows(text.len()).any(|window| window == text.as_bytes()) {
+            let more = self.coming.recv_timeout(DEADLINE);
+            let more = more.unwrap_or_else(|_| panic!("no {text:?} in {}", String::from_utf8_lossy(&self.seen)));
+            self.seen.extend(more);
+        }
+    }
+
+    /// All of it, when the terminal has closed.
+    fn whole(mut self) -> String {
+        self.seen.extend(self.coming.iter().flatten());
+        String::from_utf8(self.seen).expect("text")
     }
 }
 
@@ -47,20 +73,18 @@ async fn a_share_that_is_typed_is_accepted_and_not_shown() {
     let mut terminal =
         at_a_terminal(&sluis, &line).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("util-linux is there");
     let mut keyboard = terminal.stdin.take().expect("piped");
-    let mut screen = terminal.stdout.take().expect("piped");
+    let mut screen = Screen::of(terminal.stdout.take().expect("piped"));
 
     let share = &house.shares[1];
-    let mut seen = Vec::new();
-    until(&mut screen, &mut seen, "share (not shown): ");
+    screen.until("share (not shown): ");
     writeln!(keyboard, "{share}").expect("read");
-    until(&mut screen, &mut seen, "open (key: shares)");
+    screen.until("open (key: shares)");
     writeln!(keyboard, "{SHOWN}").expect("read");
-    until(&mut screen, &mut seen, &format!("then: {SHOWN}"));
+    screen.until(&format!("then: {SHOWN}"));
     drop(keyboard);
-    screen.read_to_end(&mut seen).expect("readable");
     assert!(terminal.wait().expect("waits").success());
 
-    let seen = String::from_utf8(seen).expect("text");
+    let seen = screen.whole();
     assert_eq!(seen.matches(SHOWN).count(), 2, "typed, and said by the shell: the terminal shows what is typed again");
     let (first, second) = share.split_at(share.len() / 2);
     assert!(!seen.contains(first) && !seen.contains(second), "the share is on the screen");

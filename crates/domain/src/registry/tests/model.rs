@@ -136,8 +136,12 @@ fn lookups_of_what_is_not_there_find_nothing() {
 fn only_keep_and_drop_stay_with_the_client() {
     let registry = parse(SAMPLE).expect("the sample is valid");
     let study = chain(&registry, "diabetes-study");
-    let client_only: Vec<&str> =
-        study.elements().iter().filter(|e| matches!(e.treatment(), Treatment::Keep | Treatment::Drop)).map(|e| e.name().as_str()).collect();
+    let client_only: Vec<&str> = study
+        .elements()
+        .iter()
+        .filter(|e| matches!(e.treatment(), Treatment::Keep | Treatment::Drop))
+        .map(|e| e.name().as_str())
+        .collect();
     assert_eq!(client_only, ["diagnosis", "phone"]);
 }
 
