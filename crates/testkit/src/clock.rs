@@ -25,6 +25,11 @@ impl TestClock {
         self.now.fetch_add(millis, Ordering::SeqCst);
     }
 
+    /// Sets it back, as operators and time servers do.
+    pub fn set_back_millis(&self, millis: u64) {
+        self.now.fetch_sub(millis, Ordering::SeqCst);
+    }
+
     /// Lets it move by itself whenever somebody looks, as a real clock does between two looks.
     pub fn tick(&self, millis: u64) {
         self.step.store(millis, Ordering::SeqCst);

@@ -6,13 +6,13 @@ use sluis_domain::grant::Grant;
 use sluis_domain::port::{Clock, Family, Store};
 use sluis_domain::proposal::{LIFE_MILLIS, State};
 use sluis_domain::statement::Deed;
-use sluis_engine::{ProposalView, Refusal};
+use sluis_engine::{ProposalView, Refusal, Turns};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;
 
 use crate::life::{OWNERS, sign};
-use crate::office::{Office, REGISTER, STUDY, caller};
+use crate::office::{Office, REGISTER, STUDY, batch, caller, wait};
 use crate::subjects;
 
 const SOURCE: &str = "hospital-north/etl";
@@ -42,17 +42,24 @@ fn what_is_done_in_the_last_moment_of_a_proposal_stays_done() {
 
 #[test]
 fn what_is_released_in_the_first_or_last_moment_of_a_short_grant_stays_on_record() {
+    let (minute, length) = (60_000, 30_000);
     let mut outcomes = Vec::new();
     // The office opens its store once more at the end.
-    for (from_begin, moments) in [(true, 0..12), (false, 0..12)] {
-        for before in moments {
+    for before in 0..6 {
+        for first in [true, false] {
             let office = Office::open(ModelStore::new());
             let tokens = office.pseudonymise(STUDY, &subjects(1));
-            let begin = office.clock.now().plus_millis(60_000);
-            let id = office.grant_between(STUDY, REGISTER, begin, begin.plus_millis(30_000));
-            office.clock.advance_millis(if from_begin { 60_000 } else { 90_000 } - before);
+            let begin = office.clock.now().plus_millis(minute);
+            let id = office.grant_between(STUDY, REGISTER, begin, begin.plus_millis(length));
+            office.clock.advance_millis(minute + 1_000);
+            let session = office.engine.open_convert(&caller("registry-office/etl"), &id, false).unwrap();
+            match first {
+                true => office.clock.set_back_millis(1_000 + before),
+                false => office.clock.advance_millis(length - 1_000 - before),
+            }
             office.clock.tick(1);
-            outcomes.push(office.converted(&id, &tokens).map(drop));
+            let pending = office.engine.convert(&session, Turns::default().give(), &batch(None, &tokens));
+            outcomes.push(pending.map(|pending| drop(wait(pending).unwrap())).map_err(|refusal| refusal.reason()));
         }
     }
     for outcome in [Ok(()), Err(Reason::GrantNotStarted), Err(Reason::GrantExpired)] {
