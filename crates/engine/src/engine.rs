@@ -84,8 +84,8 @@ impl Engine {
     }
 
     /// Opens an initialised store: every entry of the audit log is read and every signature in it verified, and what it says
-    /// is compared with the sealed state. The engine refuses all acts with [`Reason::HeadUnavailable`] until its log was compared with the last signed
-    /// head ([`Self::check_head`]).
+    /// is compared with the sealed state. The engine refuses all acts with [`Reason::HeadUnavailable`] until its log
+    /// was compared with the last signed head ([`Self::check_head`]).
     ///
     /// # Errors
     /// [`EngineError`].

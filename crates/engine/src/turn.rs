@@ -20,7 +20,7 @@ impl Turns {
     }
 }
 
-/// One batch's turn. Dropped before [`Turn::end`], it refuses all turns after it.
+/// One batch's turn. Dropped before the batch has counted, it refuses all turns after it.
 #[derive(Debug)]
 pub struct Turn {
     before: Option<Receiver<Step>>,

@@ -1,7 +1,8 @@
 //! The bytes in the store. A contract: what is declared here is on disks for years.
 //!
 //! Integers are big-endian. The first byte of every value is its format; this version knows format `0x01` in every
-//! family but `audit`, whose entries have format `0x02`. A row of an unknown format, or of the wrong size, is corrupt: it is refused, never skipped or guessed.
+//! family but `audit`, whose entries have format `0x02`. A row of an unknown format, or of the wrong size, is corrupt:
+//! it is refused, never skipped or guessed.
 //!
 //! | family | key | value |
 //! |---|---|---|

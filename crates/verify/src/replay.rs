@@ -2,8 +2,9 @@
 //!
 //! Everything that the custodian decides by rules that the log itself shows is decided again here: registry versions and
 //! their signatures, requests and approvals of grants, their use, proposals and what came of them, whose key versions are and
-//! which are still there. The first entry that breaks a rule is named. What is not judged: the order of times, because clocks step (a large step back is told), and refusals, which change nothing.
-//! Memory is bounded by the number of grants, proposals and key versions.
+//! which are still there. The first entry that breaks a rule is named. What is not judged: the order of times, because
+//! clocks step (a large step back is told), and refusals, which change nothing. Memory is bounded by the number of
+//! grants, proposals and key versions.
 
 use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_domain::codec::{DecodeError, Reader};

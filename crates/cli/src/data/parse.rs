@@ -189,7 +189,8 @@ struct RowStep<'a> {
 }
 
 impl RowStep<'_> {
-    /// Adds a row to the block and the packers, one per column that is sent. An error names the column; then the caller takes back what was added.
+    /// Adds a row to the block and the packers, one per column that is sent. An error names the column; then the caller
+    /// takes back what was added.
     fn run(
         self,
         record: &Record<'_>,

@@ -13,7 +13,8 @@ use crate::output;
 /// Approve a requested grant (stewards of an owner of the grant's chains)
 ///
 /// Shows the full terms, read from the bytes that are signed, then asks. The signature is made on this machine with the
-/// key of your client certificate, which the registry must pin for you; it fits no other grant. Where there is no terminal to ask on, give --digest with the digest you looked at (or --yes to approve whatever is stored).
+/// key of your client certificate, which the registry must pin for you; it fits no other grant. Where there is no
+/// terminal to ask on, give --digest with the digest you looked at (or --yes to approve whatever is stored).
 #[derive(Args, Debug)]
 #[command(after_help = "\
 EXAMPLES

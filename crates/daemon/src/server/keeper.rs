@@ -172,7 +172,8 @@ impl Keeper {
     ///
     /// # Errors
     /// Those of [`Sealed::authorise`], [`Reason::NotSealed`], [`Reason::Conflict`] while work in flight still holds the keys
-    /// that were sealed last, [`Reason::NoShares`], those of shares, and why the keyring cannot be opened. A share whose refusal or acceptance cannot be recorded does not count.
+    /// that were sealed last, [`Reason::NoShares`], those of shares, and why the keyring cannot be opened. A share
+    /// whose refusal or acceptance cannot be recorded does not count.
     pub(crate) fn unseal(&self, caller: &Caller, share: &str) -> Result<SealStatus, Denial> {
         let holder = self.sealed.authorise(caller)?;
         let mut door = self.door();

@@ -35,8 +35,8 @@ impl Pool {
         Reserved(permit.expect("the budget is never closed"))
     }
 
-    /// Runs `job` when a thread is free, jobs being begun in the order of the calls. The queue is bounded by what callers reserved before. A panic of the job is
-    /// an [`sluis_domain::Reason::Internal`].
+    /// Runs `job` when a thread is free, jobs being begun in the order of the calls. The queue is bounded by what
+    /// callers reserved before. A panic of the job is an [`sluis_domain::Reason::Internal`].
     pub(crate) fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, Denial> + Send + 'static,
