@@ -52,7 +52,7 @@ pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> Stri
     let liar = Liar { honest: scene.client(member).await, lies: Arc::new(lies) };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("https://localhost:{}", listener.local_addr().expect("bound").port());
-    let server = Server::builder().tls_config(tls(&scene.pki)).expect("usable");
+    let server = Server::builder().tls_config(server_tls(&scene.pki)).expect("usable");
     let front = Front {
         audit: AuditServiceServer::new(liar.clone()),
         identity: IdentityServiceServer::new(liar.clone()),
@@ -63,7 +63,8 @@ pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> Stri
     endpoint
 }
 
-fn tls(pki: &Pki) -> ServerTlsConfig {
+/// As the custodian that an authority made has it.
+pub(crate) fn server_tls(pki: &Pki) -> ServerTlsConfig {
     let read = |name: &str| std::fs::read(pki.path(name)).expect("written by the authority");
     let identity = Identity::from_pem(read("server.pem"), read("server.key"));
     ServerTlsConfig::new().identity(identity).client_ca_root(Certificate::from_pem(pki.ca_pem()))

@@ -7,10 +7,11 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sluis_testkit::process::Sluis;
 use sluis_testkit::scene::Scene;
+use sluis_testkit::world::{World, batch, pseudonymise};
 use sluis_tlog::VerifierKey;
 
 use super::copy::Copy;
-use super::{AUDITOR, BSNS, CUSTODIAN, HEADS, OTHER_STEWARD, SOURCE, STEWARDS};
+use super::{AUDITOR, BSNS, CUSTODIAN, HEADS, NATIONAL, OTHER_STEWARD, SOURCE, STEWARDS};
 use super::{act, export, settled, story, verify};
 use crate::story::{exits, json};
 
@@ -40,6 +41,7 @@ async fn a_copy_of_everything_that_happened_verifies_and_is_brought_up_to_date()
     {
         assert_eq!(verified[name], expected, "{name} in {verified}");
     }
+    assert!(verified["clock_set_back"].is_null(), "{verified}");
     // Approvals 2 + 2 + 2, denial, revocation; of proposals 2 + 2, rejection.
     assert_eq!((&verified["signatures"], &verified["valid"]), (&13.into(), &true.into()), "{verified}");
 
@@ -154,4 +156,27 @@ async fn what_is_read_is_what_is_exported() {
         let said = exits(&scene.sluis(member).run(&[&["audit", "read"], own].concat()), 1);
         assert!(said.contains("NOT_AN_AUDITOR"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_was_set_back_is_told_with_a_log_that_is_whole() {
+    let world = World::start().await;
+    let submit = async |world: &World| {
+        pseudonymise(&world.client(SOURCE).await, NATIONAL, batch(&[("bsn", &BSNS[..1])])).await.expect("a source");
+    };
+    submit(&world).await;
+    world.clock.set_back_millis(3 * 3_600_000);
+    submit(&world).await;
+    // A daemon that stops signs the head of all entries.
+    let world = world.restart().await;
+    let sluis = Sluis::of(&world.pki, &world.endpoint(), AUDITOR);
+    let copy = world.path("copy").display().to_string();
+    sluis.ok(&["audit", "export", &copy]);
+    let key = format!("{copy}/verifier-key");
+    let (said, warned) = verify(&copy, &key, 0);
+    assert!(said.contains("is whole") && warned.contains("the custodian's clock went back by"), "{said}{warned}");
+    let verified = json(&sluis.ok(&["audit", "verify", &copy, "--key", &key, "--json"]));
+    let seconds = verified["clock_set_back"]["seconds"].as_u64().expect("told");
+    // The first entries have the machine's time, the others that of a clock which stands still.
+    assert!((2 * 3_600..4 * 3_600).contains(&seconds), "{verified}");
 }

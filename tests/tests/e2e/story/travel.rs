@@ -15,10 +15,11 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{SOURCE_KEY, bsns, exits, json};
+use crate::liar::server_tls;
 
 const SOURCE: &str = "hospital-north/etl";
 
@@ -99,20 +100,16 @@ async fn record(scene: &Scene) -> (Recorder, String) {
     let credentials = scene.pki.member(SOURCE);
     let key = Zeroizing::new(credentials.key_pem.into_bytes());
     let ca = scene.pki.ca_pem();
-    let config =
-        Config::new(scene.daemon().endpoint(), ca.clone().into_bytes(), credentials.cert_pem.into_bytes(), key);
+    let config = Config::new(scene.daemon().endpoint(), ca.into_bytes(), credentials.cert_pem.into_bytes(), key);
     let custodian = Client::connect(config).await.expect("connects");
     let recorder = Recorder { custodian, seen: Arc::default(), batches: Arc::default() };
-    let read = |name: &str| std::fs::read(scene.pki.path(name)).expect("written by the authority");
-    let identity = Identity::from_pem(read("server.pem"), read("server.key"));
-    let tls = ServerTlsConfig::new().identity(identity).client_ca_root(Certificate::from_pem(ca));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("https://localhost:{}", listener.local_addr().expect("bound").port());
     let front = Front {
         data: PseudonymisationServiceServer::new(recorder.clone()),
         registry: RegistryServiceServer::new(recorder.clone()),
     };
-    let server = Server::builder().tls_config(tls).expect("usable");
+    let server = Server::builder().tls_config(server_tls(&scene.pki)).expect("usable");
     tokio::spawn(async move { server.serve_with_incoming(front, TcpListenerStream::new(listener)).await });
     (recorder, endpoint)
 }
