@@ -33,7 +33,12 @@ fn bsns() -> Column {
         let digit = |i: u32| (n / 10u32.pow(8 - i)) % 10;
         ((0..8).map(|i| digit(i) * (9 - i)).sum::<u32>() + 11 * 9 - digit(8)) % 11 == 0
     };
-    Column::from_values((100_000_001u32..).filter(passes).take(ROWS).map(|n| n.to_string()))
+    Column::from_values(
+        (100_000_001u32..)
+            .filter(passes)
+            .take(ROWS)
+            .map(|n| n.to_string()),
+    )
 }
 
 fn paths(criterion: &mut Criterion) {
@@ -43,7 +48,10 @@ fn paths(criterion: &mut Criterion) {
     for durable in [false, true] {
         let directory = tempfile::tempdir().expect("scratch");
         let store: Arc<dyn Store> = if durable {
-            Arc::new(RocksStore::create(&directory.path().join("data"), &Options::default()).expect("new store"))
+            Arc::new(
+                RocksStore::create(&directory.path().join("data"), &Options::default())
+                    .expect("new store"),
+            )
         } else {
             Arc::new(ModelStore::new())
         };
@@ -51,13 +59,18 @@ fn paths(criterion: &mut Criterion) {
         let source = caller("hospital-north/etl");
         let chain = "national-registry".parse().expect("id");
         let element = "bsn".parse().expect("id");
-        let session =
-            engine.open_pseudonymise(&source, &chain, std::slice::from_ref(&element), false).expect("a source");
+        let session = engine
+            .open_pseudonymise(&source, &chain, std::slice::from_ref(&element), false)
+            .expect("a source");
         let batch = RecordBatch::new(None, ROWS, vec![(element, bsns())]).expect("well-formed");
         let name = if durable { "rocksdb" } else { "memory" };
-        group.bench_with_input(BenchmarkId::from_parameter(name), &batch, |bencher, batch| {
-            bencher.iter(|| block_on(engine.pseudonymise(&session, batch).expect("accepted")));
-        });
+        group.bench_with_input(
+            BenchmarkId::from_parameter(name),
+            &batch,
+            |bencher, batch| {
+                bencher.iter(|| block_on(engine.pseudonymise(&session, batch).expect("accepted")));
+            },
+        );
     }
     group.finish();
 }

@@ -25,8 +25,12 @@ fn method(criterion: &mut Criterion) {
         });
     });
     let link = link_key.link_value(BSN);
-    group.bench_function("link value", |bencher| bencher.iter(|| link_key.link_value(BSN)));
-    group.bench_function("pseudonym", |bencher| bencher.iter(|| pseudonym_key.pseudonym(&link)));
+    group.bench_function("link value", |bencher| {
+        bencher.iter(|| link_key.link_value(BSN))
+    });
+    group.bench_function("pseudonym", |bencher| {
+        bencher.iter(|| pseudonym_key.pseudonym(&link))
+    });
     let pseudonym = pseudonym_key.pseudonym(&link);
     group.bench_function("token text", |bencher| {
         bencher.iter(|| {
@@ -39,9 +43,16 @@ fn method(criterion: &mut Criterion) {
         token::write_text(kid, &pseudonym, &mut text);
         text
     };
-    group.bench_function("token parse", |bencher| bencher.iter(|| token::parse_text(&text)));
+    group.bench_function("token parse", |bencher| {
+        bencher.iter(|| token::parse_text(&text))
+    });
     group.bench_function("link row", |bencher| {
-        bencher.iter(|| (escrow.row_key(&pseudonym), escrow.seal_link(&pseudonym, &link)));
+        bencher.iter(|| {
+            (
+                escrow.row_key(&pseudonym),
+                escrow.seal_link(&pseudonym, &link),
+            )
+        });
     });
     let row = escrow.seal_link(&pseudonym, &link);
     group.bench_function("link row, opened and checked", |bencher| {

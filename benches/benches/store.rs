@@ -29,7 +29,11 @@ fn batch(seed: u64) -> Commit {
             (0..2).for_each(|_| out.extend_from_slice(&random()));
         });
     }
-    Commit { rows: vec![rows], entries: vec![vec![2; 200]], ..Commit::default() }
+    Commit {
+        rows: vec![rows],
+        entries: vec![vec![2; 200]],
+        ..Commit::default()
+    }
 }
 
 /// Time from the first submit to the last completion.
@@ -52,9 +56,12 @@ fn load(store: &RocksStore, commits: Vec<Commit>) -> Duration {
 
 fn link_rows(c: &mut Criterion) {
     let mut group = c.benchmark_group("store");
-    group.sample_size(10).throughput(Throughput::Elements(ROWS as u64));
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(ROWS as u64));
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch directory");
-    let store = RocksStore::create(&dir.path().join("store"), &Options::default()).expect("a new store");
+    let store =
+        RocksStore::create(&dir.path().join("store"), &Options::default()).expect("a new store");
     let mut seed = 0;
     group.bench_function("durable_link_rows", |bencher| {
         bencher.iter_custom(|batches| {

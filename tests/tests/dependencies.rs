@@ -8,22 +8,102 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "sluis-domain",
-        &["tokio", "tonic", "prost", "rocksdb", "aes", "aes-gcm", "hmac", "sha2", "rustls", "sluis-crypto"],
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "aes",
+            "aes-gcm",
+            "hmac",
+            "sha2",
+            "rustls",
+            "sluis-crypto",
+        ],
     ),
-    ("sluis-crypto", &["tokio", "tonic", "prost", "rocksdb", "tracing", "log", "sluis-store", "sluis-keyring"]),
-    ("sluis-keyring", &["tokio", "tonic", "prost", "rocksdb", "aes-gcm", "sluis-store"]),
+    (
+        "sluis-crypto",
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "tracing",
+            "log",
+            "sluis-store",
+            "sluis-keyring",
+        ],
+    ),
+    (
+        "sluis-keyring",
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "aes-gcm",
+            "sluis-store",
+        ],
+    ),
     (
         "sluis-tlog",
-        &["tokio", "tonic", "prost", "rocksdb", "sluis-store", "sluis-keyring", "sluis-engine", "sluis-proto"],
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "sluis-store",
+            "sluis-keyring",
+            "sluis-engine",
+            "sluis-proto",
+        ],
     ),
     (
         "sluis-verify",
-        &["tokio", "tonic", "prost", "rocksdb", "clap", "sluis-store", "sluis-keyring", "sluis-engine", "sluis-proto"],
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "clap",
+            "sluis-store",
+            "sluis-keyring",
+            "sluis-engine",
+            "sluis-proto",
+        ],
     ),
-    ("sluis-store", &["sluis-crypto", "sluis-keyring", "sluis-proto", "aes-gcm", "tokio", "tonic"]),
-    ("sluis-engine", &["tonic", "prost", "rocksdb", "clap", "tokio", "aes-gcm", "sluis-store", "sluis-proto"]),
-    ("sluis-client", &["rocksdb", "sluis-keyring", "sluis-store", "sluis-engine"]),
-    ("sluis-cli", &["rocksdb", "sluis-keyring", "sluis-store", "sluis-engine"]),
+    (
+        "sluis-store",
+        &[
+            "sluis-crypto",
+            "sluis-keyring",
+            "sluis-proto",
+            "aes-gcm",
+            "tokio",
+            "tonic",
+        ],
+    ),
+    (
+        "sluis-engine",
+        &[
+            "tonic",
+            "prost",
+            "rocksdb",
+            "clap",
+            "tokio",
+            "aes-gcm",
+            "sluis-store",
+            "sluis-proto",
+        ],
+    ),
+    (
+        "sluis-client",
+        &["rocksdb", "sluis-keyring", "sluis-store", "sluis-engine"],
+    ),
+    (
+        "sluis-cli",
+        &["rocksdb", "sluis-keyring", "sluis-store", "sluis-engine"],
+    ),
 ];
 
 /// Development only: nothing that ships may depend on these.
@@ -37,18 +117,30 @@ fn direct_dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .exec()
         .expect("cargo metadata");
     let normal = |package: &cargo_metadata::Package| {
-        let direct = package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal);
+        let direct = package
+            .dependencies
+            .iter()
+            .filter(|d| d.kind == DependencyKind::Normal);
         direct.map(|d| d.name.clone()).collect()
     };
-    metadata.packages.iter().map(|package| (package.name.to_string(), normal(package))).collect()
+    metadata
+        .packages
+        .iter()
+        .map(|package| (package.name.to_string(), normal(package)))
+        .collect()
 }
 
 #[test]
 fn no_crate_depends_on_what_it_must_not_know() {
     let direct = direct_dependencies();
     for (package, forbidden) in FORBIDDEN {
-        let found = direct.get(*package).unwrap_or_else(|| panic!("{package} is gone: update this table"));
-        let wrong: Vec<_> = forbidden.iter().filter(|name| found.contains(**name)).collect();
+        let found = direct
+            .get(*package)
+            .unwrap_or_else(|| panic!("{package} is gone: update this table"));
+        let wrong: Vec<_> = forbidden
+            .iter()
+            .filter(|name| found.contains(**name))
+            .collect();
         assert!(wrong.is_empty(), "{package} must not depend on {wrong:?}");
     }
 }
@@ -57,7 +149,10 @@ fn no_crate_depends_on_what_it_must_not_know() {
 fn nothing_shipped_depends_on_development_crates() {
     for (package, found) in direct_dependencies() {
         if !DEVELOPMENT.contains(&package.as_str()) {
-            assert!(DEVELOPMENT.iter().all(|name| !found.contains(*name)), "{package} ships");
+            assert!(
+                DEVELOPMENT.iter().all(|name| !found.contains(*name)),
+                "{package} ships"
+            );
         }
     }
 }

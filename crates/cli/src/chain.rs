@@ -24,7 +24,9 @@ pub(crate) enum ChainCommand {
 
 /// List your organisation's chains, or show one with its elements and treatments
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis chain list\n  sluis chain list diabetes-study\n  sluis chain list --json")]
+#[command(
+    after_help = "EXAMPLES\n  sluis chain list\n  sluis chain list diabetes-study\n  sluis chain list --json"
+)]
 pub(crate) struct ListArgs {
     /// Only this chain, in full
     chain: Option<ChainId>,
@@ -50,11 +52,24 @@ impl ChainCommand {
 impl ListArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let request = ListChainsRequest { chain_id: self.chain.as_ref().map(ToString::to_string).unwrap_or_default() };
-        let answer = client.registry().list_chains(request).await.map_err(ClientError::from)?.into_inner();
+        let request = ListChainsRequest {
+            chain_id: self
+                .chain
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        };
+        let answer = client
+            .registry()
+            .list_chains(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         if self.json {
             let chains: Vec<_> = answer.chains.iter().map(view).collect();
-            output::json(&json!({ "registry_version": answer.registry_version, "chains": chains }))?;
+            output::json(
+                &json!({ "registry_version": answer.registry_version, "chains": chains }),
+            )?;
         } else if self.chain.is_some() {
             answer.chains.iter().try_for_each(print_in_full)?;
         } else {
@@ -65,14 +80,27 @@ impl ListArgs {
 }
 
 fn table(chains: &[Chain]) -> Table {
-    let mut table = Table::new(["chain", "owner", "sources", "recipients", "namespaces", "elements", "retention"]);
+    let mut table = Table::new([
+        "chain",
+        "owner",
+        "sources",
+        "recipients",
+        "namespaces",
+        "elements",
+        "retention",
+    ]);
     for chain in chains {
         table.row([
             chain.chain_id.clone(),
             chain.owner.clone(),
             chain.sources.join(", "),
             chain.recipients.join(", "),
-            chain.namespaces.iter().map(|n| n.namespace_id.as_str()).collect::<Vec<_>>().join(", "),
+            chain
+                .namespaces
+                .iter()
+                .map(|n| n.namespace_id.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
             chain.elements.len().to_string(),
             or(&chain.retention, "no limit"),
         ]);
@@ -81,7 +109,11 @@ fn table(chains: &[Chain]) -> Table {
 }
 
 fn print_in_full(chain: &Chain) -> Result<(), CliError> {
-    let approvals = format!("{} ({} approvals)", chain.reidentify_to.join(", "), chain.reidentify_approvals);
+    let approvals = format!(
+        "{} ({} approvals)",
+        chain.reidentify_to.join(", "),
+        chain.reidentify_approvals
+    );
     let facts = [
         ("chain", chain.chain_id.clone()),
         ("owner", chain.owner.clone()),
@@ -89,23 +121,44 @@ fn print_in_full(chain: &Chain) -> Result<(), CliError> {
         ("recipients", chain.recipients.join(", ")),
         ("re-identify", approvals),
         ("retention", retention(chain)),
-        ("your quota", quota(chain).unwrap_or_else(|| "no limit".to_owned())),
+        (
+            "your quota",
+            quota(chain).unwrap_or_else(|| "no limit".to_owned()),
+        ),
     ];
     for (name, fact) in facts {
         output::line(format!("{name:<13}{}", safe(&fact)))?;
     }
     output::line("")?;
-    let mut namespaces = Table::new(["namespace", "identifier", "input", "checksum", "link", "reversible"]);
+    let mut namespaces = Table::new([
+        "namespace",
+        "identifier",
+        "input",
+        "checksum",
+        "link",
+        "reversible",
+    ]);
     for n in &chain.namespaces {
         let reversible = if n.reversible { "yes" } else { "no" }.to_owned();
-        let words = [&n.namespace_id, &n.identifier, &n.input, &n.checksum, &n.link].map(Clone::clone);
+        let words = [
+            &n.namespace_id,
+            &n.identifier,
+            &n.input,
+            &n.checksum,
+            &n.link,
+        ]
+        .map(Clone::clone);
         namespaces.row(words.into_iter().chain([reversible]));
     }
     namespaces.print()?;
     output::line("")?;
     let mut elements = Table::new(["element", "treatment", "parameters"]);
     for element in &chain.elements {
-        elements.row([element.name.clone(), element.treatment.clone(), parameters(element)]);
+        elements.row([
+            element.name.clone(),
+            element.treatment.clone(),
+            parameters(element),
+        ]);
     }
     elements.print()
 }
@@ -127,7 +180,10 @@ fn quota(chain: &Chain) -> Option<String> {
         (quota.rejected_percent.into(), "percent rejected"),
         (quota.requests_per_minute.into(), "batches a minute"),
     ];
-    let limits = limits.iter().filter(|(limit, _)| *limit > 0).map(|(limit, of)| format!("{limit} {of}"));
+    let limits = limits
+        .iter()
+        .filter(|(limit, _)| *limit > 0)
+        .map(|(limit, of)| format!("{limit} {of}"));
     Some(limits.collect::<Vec<_>>().join(", "))
 }
 
@@ -138,20 +194,32 @@ fn parameters(element: &Element) -> String {
             parts.push(format!("{name} {}", value.to_string()));
         }
     };
-    add("namespace", &element.namespace_id, !element.namespace_id.is_empty());
+    add(
+        "namespace",
+        &element.namespace_id,
+        !element.namespace_id.is_empty(),
+    );
     add("subject", &element.subject, !element.subject.is_empty());
     add("max_days", &element.max_days, element.max_days > 0);
     if let Some(generalise) = &element.generalise {
         add("to", &generalise.to, true);
         add("width", &generalise.width, generalise.width > 0);
-        add("reference", &generalise.reference, !generalise.reference.is_empty());
+        add(
+            "reference",
+            &generalise.reference,
+            !generalise.reference.is_empty(),
+        );
         add("length", &generalise.length, generalise.length > 0);
     }
     parts.join(", ")
 }
 
 fn or(text: &str, otherwise: &str) -> String {
-    if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        otherwise.to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn view(chain: &Chain) -> Value {
@@ -185,10 +253,9 @@ fn quota_view(quota: &Quota) -> Value {
 }
 
 fn element(element: &Element) -> Value {
-    let generalise = element
-        .generalise
-        .as_ref()
-        .map(|g| json!({ "to": g.to, "width": g.width, "reference": g.reference, "length": g.length }));
+    let generalise = element.generalise.as_ref().map(
+        |g| json!({ "to": g.to, "width": g.width, "reference": g.reference, "length": g.length }),
+    );
     json!({
         "name": element.name,
         "treatment": element.treatment,
@@ -205,16 +272,30 @@ mod tests {
 
     #[test]
     fn only_limits_that_are_set_are_shown() {
-        let limited = Quota { subjects_per_day: 100, requests_per_minute: 6, ..Default::default() };
-        let chain = Chain { quota: Some(limited), ..Default::default() };
-        assert_eq!(quota(&chain).as_deref(), Some("100 subjects a day, 6 batches a minute"));
+        let limited = Quota {
+            subjects_per_day: 100,
+            requests_per_minute: 6,
+            ..Default::default()
+        };
+        let chain = Chain {
+            quota: Some(limited),
+            ..Default::default()
+        };
+        assert_eq!(
+            quota(&chain).as_deref(),
+            Some("100 subjects a day, 6 batches a minute")
+        );
         assert_eq!(view(&chain)["quota"]["rejected_percent"], 0);
         assert_eq!(quota(&Chain::default()), None);
     }
 
     #[test]
     fn parameters_are_named() {
-        let shift = Element { subject: "bsn".into(), max_days: 30, ..Default::default() };
+        let shift = Element {
+            subject: "bsn".into(),
+            max_days: 30,
+            ..Default::default()
+        };
         assert_eq!(parameters(&shift), "subject bsn, max_days 30");
         assert_eq!(parameters(&Element::default()), "");
     }

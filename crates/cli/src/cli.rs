@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::data::{ConvertArgs, ImportArgs, PseudonymiseArgs, ReidentifyArgs};
 use crate::error::{CliError, Exit};
 use crate::{
-    audit, chain, custody, dev, grant, key, output, proposal, registry, report, restore, seal, subject, whoami,
+    audit, chain, custody, dev, grant, key, output, proposal, registry, report, restore, seal,
+    subject, whoami,
 };
 
 /// Talk to a Sluis custodian: pseudonymise, convert and re-identify records, and govern who may
@@ -143,7 +144,10 @@ mod tests {
         let commands = all();
         assert!(commands.len() >= 19, "{commands:?}");
         for (words, help) in commands {
-            let examples = help.split_once("\nEXAMPLE").unwrap_or_else(|| panic!("{words} shows no examples")).1;
+            let examples = help
+                .split_once("\nEXAMPLE")
+                .unwrap_or_else(|| panic!("{words} shows no examples"))
+                .1;
             assert!(examples.contains(&words), "{words}");
         }
     }
@@ -152,7 +156,10 @@ mod tests {
     fn every_command_says_what_it_does_and_prints_json() {
         for (words, help) in all() {
             let about = help.lines().next().unwrap_or_default();
-            assert!(!about.is_empty() && !about.starts_with("The connection flags"), "{words}: {about}");
+            assert!(
+                !about.is_empty() && !about.starts_with("The connection flags"),
+                "{words}: {about}"
+            );
             assert!(help.contains("--json"), "{words}");
         }
     }
@@ -160,13 +167,24 @@ mod tests {
     #[test]
     fn the_examples_parse() {
         for (words, help) in all() {
-            let examples = help.split_once("\nEXAMPLE").expect("checked above").1.replace("\\\n", " ");
-            for line in examples.lines().map(str::trim).filter(|line| line.starts_with("sluis")) {
+            let examples = help
+                .split_once("\nEXAMPLE")
+                .expect("checked above")
+                .1
+                .replace("\\\n", " ");
+            for line in examples
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.starts_with("sluis"))
+            {
                 if let Some(words) = plain_words(line) {
                     let parsed = Cli::try_parse_from(&words);
-                    let hint =
-                        "an example over 98 columns is wrapped, and then cannot be copied; break it with a backslash";
-                    assert!(parsed.is_ok(), "{words:?}: {:?} ({hint})", parsed.err().map(|e| e.to_string()));
+                    let hint = "an example over 98 columns is wrapped, and then cannot be copied; break it with a backslash";
+                    assert!(
+                        parsed.is_ok(),
+                        "{words:?}: {:?} ({hint})",
+                        parsed.err().map(|e| e.to_string())
+                    );
                 }
             }
             assert!(!words.is_empty());
@@ -192,8 +210,11 @@ mod tests {
 
     #[test]
     fn the_exit_codes_in_the_help_are_those_of_the_code() {
-        let listed: Vec<&str> =
-            AFTER_HELP.lines().filter_map(|line| line.trim().split_once("  ")).map(|l| l.0).collect();
+        let listed: Vec<&str> = AFTER_HELP
+            .lines()
+            .filter_map(|line| line.trim().split_once("  "))
+            .map(|l| l.0)
+            .collect();
         let codes = [
             Exit::Done,
             Exit::Refused,

@@ -28,10 +28,20 @@ pub struct ConnectArgs {
     #[arg(long, env = "SLUIS_KEY", value_name = "FILE", hide_env_values = true, value_parser = path())]
     key: Option<PathBuf>,
     /// Name the custodian's certificate must bear, where it is not the host of the address
-    #[arg(long, env = "SLUIS_SERVER_NAME", value_name = "NAME", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "SLUIS_SERVER_NAME",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
     server_name: Option<String>,
     /// Profile of the configuration file [default: the file's `default`]
-    #[arg(long, env = "SLUIS_PROFILE", value_name = "NAME", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "SLUIS_PROFILE",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
     profile: Option<String>,
     /// Configuration file with profiles [default: ~/.config/sluis/config.toml]
     #[arg(long, env = "SLUIS_CONFIG", value_name = "FILE", hide_env_values = true, value_parser = path())]
@@ -98,12 +108,16 @@ impl ConnectArgs {
     }
 
     fn profile(&self) -> Result<Profile, CliError> {
-        let explicit = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let explicit = self
+            .config
+            .as_ref()
+            .filter(|path| !path.as_os_str().is_empty());
         let file = match explicit {
             Some(path) => Some(ConfigFile::read(path)?),
-            None => {
-                ConfigFile::default_path().filter(|path| path.exists()).map(|p| ConfigFile::read(&p)).transpose()?
-            }
+            None => ConfigFile::default_path()
+                .filter(|path| path.exists())
+                .map(|p| ConfigFile::read(&p))
+                .transpose()?,
         };
         match (file, given(&self.profile)) {
             (Some(file), name) => file.profile(name),
@@ -117,11 +131,16 @@ impl ConnectArgs {
     /// These settings, and where one is missing that of the profile.
     fn over(&self, profile: Profile) -> Result<Settings, CliError> {
         Ok(Settings {
-            server: given(&self.server).map(str::to_owned).or(profile.server).ok_or_else(|| missing("server"))?,
+            server: given(&self.server)
+                .map(str::to_owned)
+                .or(profile.server)
+                .ok_or_else(|| missing("server"))?,
             ca: path_over(&self.ca, profile.ca).ok_or_else(|| missing("ca"))?,
             cert: path_over(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?,
             key: path_over(&self.key, profile.key).ok_or_else(|| missing("key"))?,
-            server_name: given(&self.server_name).map(str::to_owned).or(profile.server_name),
+            server_name: given(&self.server_name)
+                .map(str::to_owned)
+                .or(profile.server_name),
         })
     }
 }
@@ -133,7 +152,9 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
 
 /// A path that is given, or else that of the profile.
 fn path_over(mine: &Option<PathBuf>, theirs: Option<PathBuf>) -> Option<PathBuf> {
-    mine.clone().filter(|path| !path.as_os_str().is_empty()).or(theirs)
+    mine.clone()
+        .filter(|path| !path.as_os_str().is_empty())
+        .or(theirs)
 }
 
 /// An empty variable counts as not set.
@@ -156,7 +177,9 @@ fn warn_if_others_can_read(key: &Path) {
         && metadata.permissions().mode() & 0o077 != 0
     {
         let key = key.display();
-        output::warn(format!("the private key {key} can be read by others on this machine; run: chmod 600 {key}"));
+        output::warn(format!(
+            "the private key {key} can be read by others on this machine; run: chmod 600 {key}"
+        ));
     }
 }
 
@@ -179,25 +202,47 @@ mod tests {
 
     #[test]
     fn what_is_given_goes_before_the_profile() {
-        let args =
-            ConnectArgs { server: Some("https://flag:2".into()), cert: Some("f/cert".into()), ..Default::default() };
+        let args = ConnectArgs {
+            server: Some("https://flag:2".into()),
+            cert: Some("f/cert".into()),
+            ..Default::default()
+        };
         let config = args.over(profile()).expect("complete");
-        assert_eq!((config.server.as_str(), config.cert.as_path()), ("https://flag:2", Path::new("f/cert")));
-        assert_eq!((config.ca.as_path(), config.key.as_path()), (Path::new("p/ca"), Path::new("p/key")));
+        assert_eq!(
+            (config.server.as_str(), config.cert.as_path()),
+            ("https://flag:2", Path::new("f/cert"))
+        );
+        assert_eq!(
+            (config.ca.as_path(), config.key.as_path()),
+            (Path::new("p/ca"), Path::new("p/key"))
+        );
         assert_eq!(config.server_name.as_deref(), Some("profile"));
     }
 
     #[test]
     fn an_empty_variable_is_not_a_setting() {
-        let args = ConnectArgs { server: Some(String::new()), ca: Some(PathBuf::new()), ..Default::default() };
+        let args = ConnectArgs {
+            server: Some(String::new()),
+            ca: Some(PathBuf::new()),
+            ..Default::default()
+        };
         let config = args.over(profile()).expect("complete");
-        assert_eq!((config.server.as_str(), config.ca.as_path()), ("https://profile:1", Path::new("p/ca")));
+        assert_eq!(
+            (config.server.as_str(), config.ca.as_path()),
+            ("https://profile:1", Path::new("p/ca"))
+        );
     }
 
     #[test]
     fn a_missing_setting_is_named_in_all_three_spellings() {
-        let message =
-            ConnectArgs::default().over(Profile { key: None, ..profile() }).err().expect("no key").to_string();
+        let message = ConnectArgs::default()
+            .over(Profile {
+                key: None,
+                ..profile()
+            })
+            .err()
+            .expect("no key")
+            .to_string();
         for part in ["--key", "SLUIS_KEY", "`key = "] {
             assert!(message.contains(part), "{message}");
         }

@@ -68,13 +68,19 @@ impl CustodyCommand {
 impl RotateAuditKeyArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let answer = client.custody().rotate_audit_key(RotateAuditKeyRequest {}).await.map_err(ClientError::from)?;
+        let answer = client
+            .custody()
+            .rotate_audit_key(RotateAuditKeyRequest {})
+            .await
+            .map_err(ClientError::from)?;
         let key = answer.into_inner().verifier_key;
         if self.json {
             output::json(&json!({ "verifier_key": key }))?;
         } else {
             output::line(format!("the log's new verifier key: {}", safe(&key)))?;
-            output::line("publish it; the old key signs the hand-over, so whoever trusts that one can follow")?;
+            output::line(
+                "publish it; the old key signs the hand-over, so whoever trusts that one can follow",
+            )?;
         }
         Ok(Exit::Done)
     }
@@ -83,7 +89,12 @@ impl RotateAuditKeyArgs {
 impl StatusArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let status = client.custody().get_status(GetStatusRequest {}).await.map_err(ClientError::from)?.into_inner();
+        let status = client
+            .custody()
+            .get_status(GetStatusRequest {})
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         if self.json {
             output::json(&view(&status))?;
         } else {
@@ -103,8 +114,14 @@ impl BackupArgs {
                 "directory": backup.directory, "bytes": backup.bytes, "audit_entries": backup.audit_entries,
             }))?;
         } else {
-            output::line(format!("backup in {} on the custodian's machine", safe(&backup.directory)))?;
-            output::line(format!("{} bytes, at least {} audit entries", backup.bytes, backup.audit_entries))?;
+            output::line(format!(
+                "backup in {} on the custodian's machine",
+                safe(&backup.directory)
+            ))?;
+            output::line(format!(
+                "{} bytes, at least {} audit entries",
+                backup.bytes, backup.audit_entries
+            ))?;
         }
         Ok(Exit::Done)
     }
@@ -114,7 +131,11 @@ impl BackupArgs {
 pub(crate) fn key_table(versions: &[KeyVersion]) -> Table {
     let mut table = Table::new(["chain", "line", "version", "kid", "state", "escrow", "made"]);
     for version in versions {
-        let line = if version.namespace_id.is_empty() { "encrypted elements" } else { &version.namespace_id };
+        let line = if version.namespace_id.is_empty() {
+            "encrypted elements"
+        } else {
+            &version.namespace_id
+        };
         table.row([
             version.chain_id.clone(),
             line.to_owned(),
@@ -152,7 +173,11 @@ fn state(version: &KeyVersion) -> &'static str {
 }
 
 fn print(status: &GetStatusResponse) -> Result<(), CliError> {
-    let serving = if status.serving { "yes" } else { "no: acts are refused; the daemon's log says why" };
+    let serving = if status.serving {
+        "yes"
+    } else {
+        "no: acts are refused; the daemon's log says why"
+    };
     let facts = [
         ("version", status.version.clone()),
         ("method", status.method.clone()),
@@ -166,7 +191,8 @@ fn print(status: &GetStatusResponse) -> Result<(), CliError> {
     }
     for chain in &status.expiring_chains {
         let (id, until, destroyed) = (&chain.chain_id, &chain.retained_until, &chain.destroyed_at);
-        let text = format!("the retention of {id} ended at {until}: it will be destroyed at {destroyed}");
+        let text =
+            format!("the retention of {id} ended at {until}: it will be destroyed at {destroyed}");
         output::line(format!("{:<10}{}", "retention", safe(&text)))?;
     }
     if !status.key_versions.is_empty() {

@@ -52,16 +52,27 @@ impl ShowArgs {
     fn run(self) -> Result<Exit, CliError> {
         let path: PathBuf = self.connect.certificate()?;
         let holder = Holder::from_pem(&fs::read(&path).map_err(CliError::reading(&path))?)?;
-        let line = Custodian { identity: holder.identity.clone(), key: holder.key.clone() }.to_string();
+        let line = Custodian {
+            identity: holder.identity.clone(),
+            key: holder.key.clone(),
+        }
+        .to_string();
         if self.json {
-            output::json(&json!({ "member": holder.identity.to_string(), "public_key": holder.key.to_string() }))?;
+            output::json(
+                &json!({ "member": holder.identity.to_string(), "public_key": holder.key.to_string() }),
+            )?;
         } else if self.line {
             output::line(line)?;
         } else if self.registry {
             output::line(table(&holder))?;
         } else {
-            output::line(format!("In the configuration of sluisd, for custodians:\n\n{line}\n"))?;
-            output::line(format!("In the registry, for stewards:\n{}", table(&holder)))?;
+            output::line(format!(
+                "In the configuration of sluisd, for custodians:\n\n{line}\n"
+            ))?;
+            output::line(format!(
+                "In the registry, for stewards:\n{}",
+                table(&holder)
+            ))?;
         }
         Ok(Exit::Done)
     }
@@ -69,5 +80,8 @@ impl ShowArgs {
 
 /// The table that pins the key in a registry, with an empty line before it.
 pub(crate) fn table(holder: &Holder) -> String {
-    format!("\n[[key]]\nmember = \"{}\"\npublic_key = \"{}\"", holder.identity, holder.key)
+    format!(
+        "\n[[key]]\nmember = \"{}\"\npublic_key = \"{}\"",
+        holder.identity, holder.key
+    )
 }

@@ -34,7 +34,9 @@ impl FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, InvalidMoment> {
         match duration_millis(text) {
             Some(millis) => Ok(Self::In(millis)),
-            None => Timestamp::parse(text).map(Self::At).map_err(|_| InvalidMoment),
+            None => Timestamp::parse(text)
+                .map(Self::At)
+                .map_err(|_| InvalidMoment),
         }
     }
 }
@@ -76,12 +78,27 @@ mod tests {
 
     #[test]
     fn times_are_taken_as_they_are() {
-        assert_eq!(at("2027-02-03T04:05:06+01:00").as_deref(), Ok("2027-02-03T03:05:06Z"));
+        assert_eq!(
+            at("2027-02-03T04:05:06+01:00").as_deref(),
+            Ok("2027-02-03T03:05:06Z")
+        );
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for bad in ["", "d", "30", "30y", "-3d", "+3d", "3 d", "3dé", "2027-02-03", "99999999999999999999d", "1.5h"] {
+        for bad in [
+            "",
+            "d",
+            "30",
+            "30y",
+            "-3d",
+            "+3d",
+            "3 d",
+            "3dé",
+            "2027-02-03",
+            "99999999999999999999d",
+            "1.5h",
+        ] {
             assert_eq!(at(bad), Err(InvalidMoment), "{bad}");
         }
     }

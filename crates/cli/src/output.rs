@@ -13,7 +13,9 @@ use crate::error::CliError;
 /// [`CliError::Io`], also when the reader has gone.
 pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush()).map_err(stdout_failed)
+    writeln!(out, "{}", text.as_ref())
+        .and_then(|()| out.flush())
+        .map_err(stdout_failed)
 }
 
 /// Prints one JSON document, indented, to standard output.
@@ -60,10 +62,24 @@ pub fn error(error: &CliError) {
         return;
     }
     let paint = Paint::stderr();
-    note(format!("{} {}", paint.red("error:"), safe(&error.to_string())));
-    let CliError::Client(client) = error else { return };
-    for violation in client.refusal().iter().flat_map(|refusal| &refusal.violations) {
-        note(format!("  {}: {}", paint.bold(&safe(&violation.field)), safe(&violation.description)));
+    note(format!(
+        "{} {}",
+        paint.red("error:"),
+        safe(&error.to_string())
+    ));
+    let CliError::Client(client) = error else {
+        return;
+    };
+    for violation in client
+        .refusal()
+        .iter()
+        .flat_map(|refusal| &refusal.violations)
+    {
+        note(format!(
+            "  {}: {}",
+            paint.bold(&safe(&violation.field)),
+            safe(&violation.description)
+        ));
     }
     if let Some(hint) = client.reason().and_then(hint) {
         note(format!("  {hint}"));
@@ -77,11 +93,17 @@ pub fn error(error: &CliError) {
 fn hint(reason: &str) -> Option<&'static str> {
     Some(match Reason::from_code(reason)? {
         Reason::UnknownChain => "`sluis chain list` shows the chains you have a part in",
-        Reason::UnknownElement | Reason::ClientOnlyElement => "`sluis chain list CHAIN` shows the chain's elements",
-        Reason::UnknownGrant => "`sluis grant list` shows the grants that concern your organisation",
+        Reason::UnknownElement | Reason::ClientOnlyElement => {
+            "`sluis chain list CHAIN` shows the chain's elements"
+        }
+        Reason::UnknownGrant => {
+            "`sluis grant list` shows the grants that concern your organisation"
+        }
         Reason::WrongElement => "`sluis grant show GRANT` says what it permits",
         Reason::GrantNotApproved => "`sluis grant show GRANT` says who still has to approve it",
-        Reason::UnknownProposal => "`sluis proposal list --all` shows the proposals that concern you",
+        Reason::UnknownProposal => {
+            "`sluis proposal list --all` shows the proposals that concern you"
+        }
         Reason::NotASigner => "`sluis proposal show PROPOSAL` says whose signature is missing",
         Reason::UnknownVersion => "`sluis status` lists the key versions",
         Reason::VersionState => {
@@ -106,10 +128,15 @@ pub fn confirm(question: &str, otherwise: &str) -> Result<(), CliError> {
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)
-        .map_err(|source| CliError::Io { what: "cannot read the answer".into(), source })?;
+        .map_err(|source| CliError::Io {
+            what: "cannot read the answer".into(),
+            source,
+        })?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(CliError::NotConfirmed("not confirmed; nothing was changed".into())),
+        _ => Err(CliError::NotConfirmed(
+            "not confirmed; nothing was changed".into(),
+        )),
     }
 }
 
@@ -122,7 +149,11 @@ pub fn safe(text: &str) -> String {
     };
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if steers(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if steers(c) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
     }
     out
 }
@@ -161,7 +192,11 @@ impl Paint {
         self.wrap("1", text)
     }
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.0 {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -179,26 +214,49 @@ pub struct Table {
 impl Table {
     /// A table with these headings.
     pub fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { rows: vec![headings.into_iter().map(str::to_owned).collect()], continued: false }
+        Self {
+            rows: vec![headings.into_iter().map(str::to_owned).collect()],
+            continued: false,
+        }
     }
 
     /// The headings are not shown: they stand above an earlier table.
     pub fn continued(self) -> Self {
-        Self { continued: true, ..self }
+        Self {
+            continued: true,
+            ..self
+        }
     }
 
     /// Adds a row; cells are made [`safe`].
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| safe(&cell).replace('\n', " ")).collect());
+        self.rows.push(
+            cells
+                .into_iter()
+                .map(|cell| safe(&cell).replace('\n', " "))
+                .collect(),
+        );
     }
 
     /// The table as lines.
     pub fn lines(&self) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |i: usize| self.rows.iter().filter_map(|row| row.get(i)).map(|c| c.chars().count()).max();
+        let width = |i: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(i))
+                .map(|c| c.chars().count())
+                .max()
+        };
         let widths: Vec<usize> = (0..columns).map(|i| width(i).unwrap_or(0)).collect();
         let pad = |(cell, width): (&String, &usize)| format!("{cell:<width$}");
-        let join = |row: &Vec<String>| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ");
+        let join = |row: &Vec<String>| {
+            row.iter()
+                .zip(&widths)
+                .map(pad)
+                .collect::<Vec<_>>()
+                .join("  ")
+        };
         let shown = self.rows.iter().skip(usize::from(self.continued));
         shown.map(|row| join(row).trim_end().to_owned()).collect()
     }
@@ -210,14 +268,21 @@ impl Table {
     pub fn print(&self) -> Result<(), CliError> {
         let paint = Paint::stdout();
         for (i, text) in self.lines().iter().enumerate() {
-            line(if i == 0 && !self.continued { paint.bold(text) } else { text.clone() })?;
+            line(if i == 0 && !self.continued {
+                paint.bold(text)
+            } else {
+                text.clone()
+            })?;
         }
         Ok(())
     }
 }
 
 fn stdout_failed(source: io::Error) -> CliError {
-    CliError::Io { what: "cannot write to standard output".into(), source }
+    CliError::Io {
+        what: "cannot write to standard output".into(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -229,12 +294,24 @@ mod tests {
         let mut table = Table::new(["chain", "owner"]);
         table.row(["a".into(), "uni-research".into()]);
         table.row(["longer-name".into(), String::new()]);
-        assert_eq!(table.lines(), ["chain        owner", "a            uni-research", "longer-name"]);
+        assert_eq!(
+            table.lines(),
+            [
+                "chain        owner",
+                "a            uni-research",
+                "longer-name"
+            ]
+        );
     }
 
     #[test]
     fn a_refusal_that_a_command_explains_names_it() {
-        for reason in [Reason::UnknownChain, Reason::UnknownVersion, Reason::VersionState, Reason::GrantNotApproved] {
+        for reason in [
+            Reason::UnknownChain,
+            Reason::UnknownVersion,
+            Reason::VersionState,
+            Reason::GrantNotApproved,
+        ] {
             let hint = hint(reason.code()).expect("there is one");
             assert!(hint.contains("`sluis "), "{hint}");
         }
@@ -246,6 +323,9 @@ mod tests {
     fn text_of_others_cannot_steer_the_terminal() {
         assert_eq!(safe("a\u{1b}[2Kb"), "a\\u{1b}[2Kb");
         assert_eq!(safe("x\u{202e}y"), "x\\u{202e}y");
-        assert_eq!(safe("Onderzoek naar diabetes – München"), "Onderzoek naar diabetes – München");
+        assert_eq!(
+            safe("Onderzoek naar diabetes – München"),
+            "Onderzoek naar diabetes – München"
+        );
     }
 }

@@ -49,8 +49,13 @@ pub(crate) struct Profile {
 impl ConfigFile {
     /// `$XDG_CONFIG_HOME/sluis/config.toml`, by default `~/.config/sluis/config.toml`.
     pub(crate) fn default_path() -> Option<PathBuf> {
-        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+        let set = |name| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let base =
+            set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
         Some(base.join("sluis/config.toml"))
     }
 
@@ -64,7 +69,10 @@ impl ConfigFile {
     fn parse(text: &str, directory: &Path) -> Result<Self, toml::de::Error> {
         let mut file: Self = toml::from_str(text)?;
         for profile in file.profiles.values_mut() {
-            for path in [&mut profile.ca, &mut profile.cert, &mut profile.key].into_iter().flatten() {
+            for path in [&mut profile.ca, &mut profile.cert, &mut profile.key]
+                .into_iter()
+                .flatten()
+            {
                 *path = directory.join(&*path);
             }
         }
@@ -78,7 +86,10 @@ impl ConfigFile {
         };
         self.profiles.remove(&name).ok_or_else(|| {
             let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
-            CliError::usage(format!("the configuration file has no profile {name}; it has: {}", known.join(", ")))
+            CliError::usage(format!(
+                "the configuration file has no profile {name}; it has: {}",
+                known.join(", ")
+            ))
         })
     }
 }
@@ -96,11 +107,24 @@ mod tests {
 
     #[test]
     fn the_named_profile_goes_before_the_default() {
-        let server = |name| parse(FILE).expect("valid").profile(name).expect("there").server;
+        let server = |name| {
+            parse(FILE)
+                .expect("valid")
+                .profile(name)
+                .expect("there")
+                .server
+        };
         assert_eq!(server(None).as_deref(), Some("https://a:1"));
         assert_eq!(server(Some("b")).as_deref(), Some("https://b:1"));
-        let message = parse(FILE).expect("valid").profile(Some("c")).expect_err("unknown").to_string();
-        assert!(message.contains("no profile c") && message.contains("a, b"), "{message}");
+        let message = parse(FILE)
+            .expect("valid")
+            .profile(Some("c"))
+            .expect_err("unknown")
+            .to_string();
+        assert!(
+            message.contains("no profile c") && message.contains("a, b"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -112,7 +136,10 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused() {
-        for bad in ["defualt = 'a'", "[profiles.a]\nserver = 'x'\ncertificate = 'y'"] {
+        for bad in [
+            "defualt = 'a'",
+            "[profiles.a]\nserver = 'x'\ncertificate = 'y'",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

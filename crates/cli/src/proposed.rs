@@ -20,6 +20,9 @@ pub(crate) fn print(proposed: Option<Proposal>, as_json: bool) -> Result<Exit, C
         return Ok(Exit::Done);
     }
     let lines = view::lines(&wire, &checked, Paint::stdout());
-    lines.into_iter().chain(proposal::what_is_missing(&wire)).try_for_each(output::line)?;
+    lines
+        .into_iter()
+        .chain(proposal::what_is_missing(&wire))
+        .try_for_each(output::line)?;
     Ok(Exit::Done)
 }

@@ -25,8 +25,10 @@ pub(crate) enum RestoreCommand {
 /// Shows what is given up, asks, and writes a file with your signature and certificate. `sluisd accept-restore` takes two of
 /// them, from two custodians. No connection is made.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis restore sign restore-request --out anna.signature\n  \
-                        sluis restore sign restore-request --out anna.signature --yes --json")]
+#[command(
+    after_help = "EXAMPLES\n  sluis restore sign restore-request --out anna.signature\n  \
+                        sluis restore sign restore-request --out anna.signature --yes --json"
+)]
 pub(crate) struct SignArgs {
     /// The request, as `sluisd restore` wrote it
     #[arg(value_name = "FILE")]
@@ -53,15 +55,25 @@ impl SignArgs {
         let holder = Holder::from_pem(&certificate)?;
         let signer = Signer::from_pem(&key).map_err(sluis_client::ClientError::from)?;
         if *signer.public() != holder.key {
-            return Err(CliError::usage("the private key is not the one of the certificate"));
+            return Err(CliError::usage(
+                "the private key is not the one of the certificate",
+            ));
         }
         output::show(lines(&request), self.change.json)?;
-        self.change.confirm(&format!("Sign as {}?", holder.identity))?;
+        self.change
+            .confirm(&format!("Sign as {}?", holder.identity))?;
         let object = request.restore.encode();
         let signature = signer.sign(Deed::AcceptRestore, &request.origin, &object);
         let signature = signature.map_err(sluis_client::ClientError::from)?;
-        let signed = Signed { signature, certificate: holder.certificate };
-        let text = Signature { signed, issuers: holder.issuers }.to_string();
+        let signed = Signed {
+            signature,
+            certificate: holder.certificate,
+        };
+        let text = Signature {
+            signed,
+            issuers: holder.issuers,
+        }
+        .to_string();
         fs::write(&self.out, text).map_err(CliError::writing(&self.out))?;
         let identity = holder.identity.to_string();
         if self.change.json {
@@ -80,15 +92,27 @@ impl SignArgs {
 
 fn read(path: &Path) -> Result<Request, CliError> {
     let text = fs::read_to_string(path).map_err(CliError::reading(path))?;
-    text.parse().map_err(|_| CliError::input(format!("{} is not a request that sluisd restore wrote", path.display())))
+    text.parse().map_err(|_| {
+        CliError::input(format!(
+            "{} is not a request that sluisd restore wrote",
+            path.display()
+        ))
+    })
 }
 
 /// What is given up, and what follows.
 fn lines(request: &Request) -> Vec<String> {
-    let Restore { at, restored_size, restored_root, lost_size, lost_root } = &request.restore;
+    let Restore {
+        at,
+        restored_size,
+        restored_root,
+        lost_size,
+        lost_root,
+    } = &request.restore;
     let hex = |root: &[u8; 32]| data_encoding::HEXLOWER.encode(root);
     let given_up = if (restored_size, restored_root) == (lost_size, lost_root) {
-        "No signed head was left: nobody knows what was done after the restored log ended.".to_owned()
+        "No signed head was left: nobody knows what was done after the restored log ended."
+            .to_owned()
     } else {
         format!(
             "They agree on {} entries at most. What the lost log says after those is given up.",
@@ -113,17 +137,35 @@ mod tests {
 
     fn shown(lost_size: u64, lost_root: [u8; 32]) -> String {
         let at = Timestamp::from_millis(0).expect("small");
-        let restore = Restore { at, restored_size: 7, restored_root: [1; 32], lost_size, lost_root };
-        lines(&Request { origin: "sluis.test/1".to_owned(), restore }).join("\n")
+        let restore = Restore {
+            at,
+            restored_size: 7,
+            restored_root: [1; 32],
+            lost_size,
+            lost_root,
+        };
+        lines(&Request {
+            origin: "sluis.test/1".to_owned(),
+            restore,
+        })
+        .join("\n")
     }
 
     #[test]
     fn both_logs_are_named_and_what_becomes_of_them() {
         let text = shown(9, [2; 32]);
-        for part in ["sluis.test/1", "7 entries, root 0101", "9 entries, root 0202", "agree on 7 entries at most"] {
+        for part in [
+            "sluis.test/1",
+            "7 entries, root 0101",
+            "9 entries, root 0202",
+            "agree on 7 entries at most",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
-        assert!(shown(5, [2; 32]).contains("agree on 5 entries at most"), "of a log that was shorter");
+        assert!(
+            shown(5, [2; 32]).contains("agree on 5 entries at most"),
+            "of a log that was shorter"
+        );
     }
 
     #[test]

@@ -16,7 +16,9 @@ use crate::{output, secret};
 /// The share is one line of standard input; at a terminal it is asked for and not shown. It is never an argument, because
 /// others on this machine can see those. A custodian whose key is not in shares is opened again with --fetch.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis unseal\n  sluis unseal < share.txt\n  sluis unseal --fetch --json")]
+#[command(
+    after_help = "EXAMPLES\n  sluis unseal\n  sluis unseal < share.txt\n  sluis unseal --fetch --json"
+)]
 pub(crate) struct UnsealArgs {
     /// Have the key fetched again from its file, credential or hardware security module
     #[arg(long)]
@@ -50,13 +52,25 @@ pub(crate) struct SealStatusArgs {
 impl UnsealArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let line = if self.fetch { Zeroizing::default() } else { secret::read_line("share")? };
+        let line = if self.fetch {
+            Zeroizing::default()
+        } else {
+            secret::read_line("share")?
+        };
         let share = line.trim();
         if share.is_empty() && !self.fetch {
-            return Err(CliError::input("no share was given; for a key that is not in shares use --fetch"));
+            return Err(CliError::input(
+                "no share was given; for a key that is not in shares use --fetch",
+            ));
         }
-        let request = UnsealRequest { share: share.to_owned() };
-        let answer = client.seal().unseal(request).await.map_err(ClientError::from)?;
+        let request = UnsealRequest {
+            share: share.to_owned(),
+        };
+        let answer = client
+            .seal()
+            .unseal(request)
+            .await
+            .map_err(ClientError::from)?;
         show(answer.into_inner().status.unwrap_or_default(), self.json)
     }
 }
@@ -65,18 +79,33 @@ impl SealArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.change.connect.connect().await?;
         if !self.change.yes {
-            let status = client.seal().get_seal_status(GetSealStatusRequest {}).await.map_err(ClientError::from)?;
+            let status = client
+                .seal()
+                .get_seal_status(GetSealStatusRequest {})
+                .await
+                .map_err(ClientError::from)?;
             self.change.confirm(&question(&status.into_inner()))?;
         }
-        let answer = client.seal().seal(SealRequest {}).await.map_err(ClientError::from)?;
-        show(answer.into_inner().status.unwrap_or_default(), self.change.json)
+        let answer = client
+            .seal()
+            .seal(SealRequest {})
+            .await
+            .map_err(ClientError::from)?;
+        show(
+            answer.into_inner().status.unwrap_or_default(),
+            self.change.json,
+        )
     }
 }
 
 impl SealStatusArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let answer = client.seal().get_seal_status(GetSealStatusRequest {}).await.map_err(ClientError::from)?;
+        let answer = client
+            .seal()
+            .get_seal_status(GetSealStatusRequest {})
+            .await
+            .map_err(ClientError::from)?;
         show(answer.into_inner(), self.json)
     }
 }
@@ -103,7 +132,12 @@ fn sentence(status: &GetSealStatusResponse) -> String {
     let provider = output::safe(&status.provider);
     match status {
         GetSealStatusResponse { sealed: false, .. } => format!("open (key: {provider})"),
-        GetSealStatusResponse { threshold: threshold @ 1.., presented, shares, .. } => {
+        GetSealStatusResponse {
+            threshold: threshold @ 1..,
+            presented,
+            shares,
+            ..
+        } => {
             let missing = threshold.saturating_sub(*presented);
             format!(
                 "sealed: {presented} of {threshold} shares presented, {missing} more needed ({shares} shares exist)"
@@ -146,21 +180,48 @@ mod tests {
             provider: provider.into(),
             ..GetSealStatusResponse::default()
         };
-        let shares = GetSealStatusResponse { threshold: 3, shares: 5, presented: 1, ..sealed("shares") };
-        assert_eq!(sentence(&shares), "sealed: 1 of 3 shares presented, 2 more needed (5 shares exist)");
-        assert_eq!(sentence(&sealed("file")), "sealed (key: file); `sluis unseal --fetch` opens it");
-        let away = GetSealStatusResponse { reason: "HSM_UNAVAILABLE".into(), ..sealed("pkcs11") };
+        let shares = GetSealStatusResponse {
+            threshold: 3,
+            shares: 5,
+            presented: 1,
+            ..sealed("shares")
+        };
+        assert_eq!(
+            sentence(&shares),
+            "sealed: 1 of 3 shares presented, 2 more needed (5 shares exist)"
+        );
+        assert_eq!(
+            sentence(&sealed("file")),
+            "sealed (key: file); `sluis unseal --fetch` opens it"
+        );
+        let away = GetSealStatusResponse {
+            reason: "HSM_UNAVAILABLE".into(),
+            ..sealed("pkcs11")
+        };
         let said = sentence(&away);
-        assert!(said.starts_with("sealed: HSM_UNAVAILABLE: ") && said.ends_with(" (key: pkcs11)"), "{said}");
+        assert!(
+            said.starts_with("sealed: HSM_UNAVAILABLE: ") && said.ends_with(" (key: pkcs11)"),
+            "{said}"
+        );
         assert!(said.contains(Reason::HsmUnavailable.message()), "{said}");
-        let newer = GetSealStatusResponse { reason: "OF_A_LATER_VERSION".into(), ..sealed("pkcs11") };
+        let newer = GetSealStatusResponse {
+            reason: "OF_A_LATER_VERSION".into(),
+            ..sealed("pkcs11")
+        };
         assert_eq!(sentence(&newer), "sealed: OF_A_LATER_VERSION (key: pkcs11)");
-        let open = GetSealStatusResponse { sealed: false, ..shares };
+        let open = GetSealStatusResponse {
+            sealed: false,
+            ..shares
+        };
         assert_eq!(sentence(&open), "open (key: shares)");
     }
     #[test]
     fn the_question_says_what_it_takes_to_open_it_again() {
-        let open = GetSealStatusResponse { threshold: 3, shares: 5, ..GetSealStatusResponse::default() };
+        let open = GetSealStatusResponse {
+            threshold: 3,
+            shares: 5,
+            ..GetSealStatusResponse::default()
+        };
         assert!(question(&open).contains("until 3 people have presented"));
         assert!(question(&GetSealStatusResponse::default()).contains("`sluis unseal --fetch`"));
     }

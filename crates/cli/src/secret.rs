@@ -14,11 +14,22 @@ const LONGEST: u64 = 1_024;
 /// # Errors
 /// [`CliError::Io`].
 pub(crate) fn read_line(what: &str) -> Result<Zeroizing<String>, CliError> {
-    let failed = |source| CliError::Io { what: "cannot read standard input".to_owned(), source };
-    let _hidden = io::stdin().is_terminal().then(|| Hidden::new(what)).transpose().map_err(failed)?;
+    let failed = |source| CliError::Io {
+        what: "cannot read standard input".to_owned(),
+        source,
+    };
+    let _hidden = io::stdin()
+        .is_terminal()
+        .then(|| Hidden::new(what))
+        .transpose()
+        .map_err(failed)?;
     // One buffer that never grows, so that no copy of the secret stays behind.
     let mut line = Zeroizing::new(String::with_capacity(LONGEST as usize));
-    io::stdin().lock().take(LONGEST).read_line(&mut line).map_err(failed)?;
+    io::stdin()
+        .lock()
+        .take(LONGEST)
+        .read_line(&mut line)
+        .map_err(failed)?;
     Ok(line)
 }
 

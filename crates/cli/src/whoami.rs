@@ -12,7 +12,9 @@ use crate::output::{self, safe};
 
 /// Show who the custodian thinks you are, and which roles, chains and grants that gives
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis whoami\n  sluis whoami --profile steward-1 --json | jq .awaiting_approval")]
+#[command(
+    after_help = "EXAMPLES\n  sluis whoami\n  sluis whoami --profile steward-1 --json | jq .awaiting_approval"
+)]
 pub(crate) struct WhoamiArgs {
     /// Print the answer as JSON
     #[arg(long)]
@@ -24,7 +26,12 @@ pub(crate) struct WhoamiArgs {
 impl WhoamiArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let me = client.identity().who_am_i(WhoAmIRequest {}).await.map_err(ClientError::from)?.into_inner();
+        let me = client
+            .identity()
+            .who_am_i(WhoAmIRequest {})
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         if self.json {
             output::json(&view(&me))?;
             return Ok(Exit::Done);
@@ -37,18 +44,36 @@ impl WhoamiArgs {
 }
 
 fn facts(me: &WhoAmIResponse) -> Vec<(&'static str, String)> {
-    let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    let list = |items: &[String]| {
+        if items.is_empty() {
+            "none".to_owned()
+        } else {
+            items.join(", ")
+        }
+    };
     let mut facts = vec![
         ("you are", format!("{}/{}", me.organisation_id, me.member)),
         ("certificate", HEXLOWER.encode(&me.certificate_fingerprint)),
         ("expires", me.certificate_not_after.clone()),
         ("roles", list(&me.roles)),
     ];
-    facts.extend(me.chains.iter().map(|c| ("chain", format!("{}: {}", c.chain_id, c.roles.join(", ")))));
+    facts.extend(
+        me.chains
+            .iter()
+            .map(|c| ("chain", format!("{}: {}", c.chain_id, c.roles.join(", ")))),
+    );
     facts.push(("live grants", list(&me.live_grants)));
     facts.push(("to approve", list(&me.awaiting_approval)));
     facts.push(("to sign", list(&me.awaiting_signature)));
-    facts.push(("signing key", if me.key_pinned { "pinned for you" } else { "not pinned for you" }.to_owned()));
+    facts.push((
+        "signing key",
+        if me.key_pinned {
+            "pinned for you"
+        } else {
+            "not pinned for you"
+        }
+        .to_owned(),
+    ));
     facts.push(("log origin", me.origin.clone()));
     facts
 }

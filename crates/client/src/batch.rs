@@ -17,7 +17,10 @@ pub struct Batch {
 impl Batch {
     /// A batch of `rows` rows without columns.
     pub fn new(rows: u32) -> Self {
-        Self { rows, ..Self::default() }
+        Self {
+            rows,
+            ..Self::default()
+        }
     }
 
     /// Gives the batch a name of the caller's own, 1 to 64 bytes, unique within a grant, without personal data.
@@ -32,8 +35,15 @@ impl Batch {
     /// # Panics
     /// If it has another number of values: that is a defect of the caller.
     pub fn push(&mut self, element: &ElementName, packer: Packer) {
-        assert_eq!(packer.lengths.len(), self.rows as usize, "a column has one value per row");
-        let packed = v1::Packed { data: packer.data.into(), lengths: packer.lengths };
+        assert_eq!(
+            packer.lengths.len(),
+            self.rows as usize,
+            "a column has one value per row"
+        );
+        let packed = v1::Packed {
+            data: packer.data.into(),
+            lengths: packer.lengths,
+        };
         self.columns.push(column(element, packed));
     }
 
@@ -49,12 +59,22 @@ impl Batch {
 
     /// The values of an element, as they will be sent.
     pub fn column(&self, element: &str) -> Option<Column> {
-        let column = self.columns.iter().find(|column| column.element == element)?;
-        column_from_wire(column.clone()).ok().map(|(_, values)| values)
+        let column = self
+            .columns
+            .iter()
+            .find(|column| column.element == element)?;
+        column_from_wire(column.clone())
+            .ok()
+            .map(|(_, values)| values)
     }
 
     pub(crate) fn into_wire(self, sequence: u64) -> v1::RecordBatch {
-        v1::RecordBatch { sequence, batch_id: self.batch_id, rows: self.rows, columns: self.columns }
+        v1::RecordBatch {
+            sequence,
+            batch_id: self.batch_id,
+            rows: self.rows,
+            columns: self.columns,
+        }
     }
 }
 
@@ -62,22 +82,44 @@ impl From<RecordBatch> for Batch {
     fn from(batch: RecordBatch) -> Self {
         // A record batch has at most 2^20 rows.
         let rows = u32::try_from(batch.rows()).unwrap_or(u32::MAX);
-        let batch_id = batch.batch_id().map(|id| Bytes::copy_from_slice(id.as_bytes())).unwrap_or_default();
-        let packed = |values: &Column| v1::Packed { data: values.data().clone(), lengths: values.lengths().collect() };
-        let columns = batch.columns().iter().map(|(name, values)| column(name, packed(values))).collect();
-        Self { batch_id, rows, columns }
+        let batch_id = batch
+            .batch_id()
+            .map(|id| Bytes::copy_from_slice(id.as_bytes()))
+            .unwrap_or_default();
+        let packed = |values: &Column| v1::Packed {
+            data: values.data().clone(),
+            lengths: values.lengths().collect(),
+        };
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|(name, values)| column(name, packed(values)))
+            .collect();
+        Self {
+            batch_id,
+            rows,
+            columns,
+        }
     }
 }
 
 /// Shows the shape only.
 impl std::fmt::Debug for Batch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Batch({} rows, {} columns)", self.rows, self.columns.len())
+        write!(
+            f,
+            "Batch({} rows, {} columns)",
+            self.rows,
+            self.columns.len()
+        )
     }
 }
 
 fn column(element: &ElementName, packed: v1::Packed) -> v1::Column {
-    v1::Column { element: element.to_string(), form: Some(v1::column::Form::Packed(packed)) }
+    v1::Column {
+        element: element.to_string(),
+        form: Some(v1::column::Form::Packed(packed)),
+    }
 }
 
 /// Packs a column value by value; can take back its last values.
@@ -90,14 +132,20 @@ pub struct Packer {
 impl Packer {
     /// Room for `rows` values of together `bytes` bytes.
     pub fn with_capacity(rows: usize, bytes: usize) -> Self {
-        Self { data: Vec::with_capacity(bytes), lengths: Vec::with_capacity(rows) }
+        Self {
+            data: Vec::with_capacity(bytes),
+            lengths: Vec::with_capacity(rows),
+        }
     }
 
     /// Appends what `write` adds to the buffer as one value; nothing added is a missing value.
     ///
     /// # Errors
     /// Those of `write`; then nothing was appended.
-    pub fn push_with<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    pub fn push_with<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let start = self.data.len();
         let outcome = write(&mut self.data);
         if outcome.is_err() {
@@ -105,7 +153,8 @@ impl Packer {
             return outcome;
         }
         let length = self.data.len() - start;
-        self.lengths.push(u32::try_from(length).expect("a value stays below 4 GiB"));
+        self.lengths
+            .push(u32::try_from(length).expect("a value stays below 4 GiB"));
         outcome
     }
 
@@ -159,22 +208,41 @@ pub struct Rejection {
 
 impl BatchResult {
     /// Checks a result against the shape of the batch it answers.
-    pub(crate) fn from_wire(result: v1::BatchResult, rows: u32, columns: usize) -> Result<Self, ClientError> {
+    pub(crate) fn from_wire(
+        result: v1::BatchResult,
+        rows: u32,
+        columns: usize,
+    ) -> Result<Self, ClientError> {
         let plain = match result.output {
             Some(v1::batch_result::Output::Plain(plain)) => plain.columns,
             None if columns == 0 => Vec::new(),
             _ => return Err(ClientError::Protocol("a result without plain columns")),
         };
-        let columns_of_result = plain.into_iter().map(column_from_wire).collect::<Result<Vec<_>, _>>()?;
-        if columns_of_result.len() != columns || columns_of_result.iter().any(|(_, c)| c.rows() != rows as usize) {
-            return Err(ClientError::Protocol("a result of another shape than its batch"));
+        let columns_of_result = plain
+            .into_iter()
+            .map(column_from_wire)
+            .collect::<Result<Vec<_>, _>>()?;
+        if columns_of_result.len() != columns
+            || columns_of_result
+                .iter()
+                .any(|(_, c)| c.rows() != rows as usize)
+        {
+            return Err(ClientError::Protocol(
+                "a result of another shape than its batch",
+            ));
         }
         let rejections: Vec<_> = result.rejections.into_iter().map(Rejection::from).collect();
         let ascending = rejections.windows(2).all(|pair| pair[0].row < pair[1].row);
         if !ascending || rejections.last().is_some_and(|last| last.row >= rows) {
-            return Err(ClientError::Protocol("rejections out of order or of rows that do not exist"));
+            return Err(ClientError::Protocol(
+                "rejections out of order or of rows that do not exist",
+            ));
         }
-        Ok(Self { sequence: result.sequence, columns: columns_of_result, rejections })
+        Ok(Self {
+            sequence: result.sequence,
+            columns: columns_of_result,
+            rejections,
+        })
     }
 }
 
@@ -190,7 +258,11 @@ fn column_from_wire(column: v1::Column) -> Result<(String, Column), ClientError>
 
 impl From<v1::Rejection> for Rejection {
     fn from(rejection: v1::Rejection) -> Self {
-        Self { row: rejection.row, element: rejection.element, reason: rejection.reason }
+        Self {
+            row: rejection.row,
+            element: rejection.element,
+            reason: rejection.reason,
+        }
     }
 }
 
@@ -200,11 +272,20 @@ mod tests {
 
     fn result(lengths: &[u32], rejected: &[u32]) -> v1::BatchResult {
         let element: ElementName = "bsn".parse().expect("id");
-        let packed = v1::Packed { data: Bytes::from_static(b"abc"), lengths: lengths.to_vec() };
-        let rejection = |row: &u32| v1::Rejection { row: *row, element: "bsn".into(), reason: "TOO_LONG".into() };
+        let packed = v1::Packed {
+            data: Bytes::from_static(b"abc"),
+            lengths: lengths.to_vec(),
+        };
+        let rejection = |row: &u32| v1::Rejection {
+            row: *row,
+            element: "bsn".into(),
+            reason: "TOO_LONG".into(),
+        };
         v1::BatchResult {
             sequence: 0,
-            output: Some(v1::batch_result::Output::Plain(v1::PlainOutput { columns: vec![column(&element, packed)] })),
+            output: Some(v1::batch_result::Output::Plain(v1::PlainOutput {
+                columns: vec![column(&element, packed)],
+            })),
             rejections: rejected.iter().map(rejection).collect(),
         }
     }
@@ -221,7 +302,10 @@ mod tests {
             (&[1, 0, 2], &[2, 1], 3, 1),
         ] {
             let outcome = BatchResult::from_wire(result(lengths, rejected), rows, columns);
-            assert!(matches!(outcome, Err(ClientError::Protocol(_))), "{lengths:?} {rejected:?}");
+            assert!(
+                matches!(outcome, Err(ClientError::Protocol(_))),
+                "{lengths:?} {rejected:?}"
+            );
         }
     }
 

@@ -27,28 +27,48 @@ impl Holder {
     /// [`ClientError::Config`] if it is no certificate with exactly one SPIFFE id `spiffe://.../organisation/member`,
     /// [`ClientError::Signing`] if its key is of a kind that signs no statements.
     pub fn from_pem(pem: &[u8]) -> Result<Self, ClientError> {
-        let unusable = ClientError::Config("the file holds no client certificate of a member (PEM, with a SPIFFE id)");
+        let unusable = ClientError::Config(
+            "the file holds no client certificate of a member (PEM, with a SPIFFE id)",
+        );
         let mut chain: Vec<CertificateDer<'_>> = Vec::new();
         for der in CertificateDer::pem_slice_iter(pem) {
-            chain.push(der.map_err(|_| ClientError::Config("the file of the client certificate is no valid PEM"))?);
+            chain.push(der.map_err(|_| {
+                ClientError::Config("the file of the client certificate is no valid PEM")
+            })?);
         }
         let own = chain.split_first();
         let parsed = own.and_then(|(der, _)| X509Certificate::from_der(der).ok());
-        let Some(((der, issuers), (_, certificate))) = own.zip(parsed) else { return Err(unusable) };
-        let Some(identity) = identity(&certificate) else { return Err(unusable) };
-        let key = PublicKey::from_spki(certificate.public_key().raw).ok_or(SigningError::KeyKind)?;
+        let Some(((der, issuers), (_, certificate))) = own.zip(parsed) else {
+            return Err(unusable);
+        };
+        let Some(identity) = identity(&certificate) else {
+            return Err(unusable);
+        };
+        let key =
+            PublicKey::from_spki(certificate.public_key().raw).ok_or(SigningError::KeyKind)?;
         let issuers = issuers.iter().map(|issuer| issuer.to_vec()).collect();
-        Ok(Self { identity, key, certificate: der.to_vec(), issuers })
+        Ok(Self {
+            identity,
+            key,
+            certificate: der.to_vec(),
+            issuers,
+        })
     }
 }
 
 fn identity(certificate: &X509Certificate<'_>) -> Option<Identity> {
     let names = certificate.subject_alternative_name().ok().flatten()?;
-    let mut uris = names.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
-    });
-    let (uri, None) = (uris.next()?, uris.next()) else { return None };
+    let mut uris = names
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        });
+    let (uri, None) = (uris.next()?, uris.next()) else {
+        return None;
+    };
     let (trust_domain, _) = uri.strip_prefix("spiffe://")?.split_once('/')?;
     Identity::from_spiffe(uri, trust_domain).ok()
 }

@@ -9,10 +9,12 @@ use sluis_proto::v1;
 
 use crate::ClientError;
 
-const GRANT_DIFFERS: ClientError =
-    ClientError::Protocol("the grant it describes is not the grant that would be signed; do not sign it");
-const PROPOSAL_DIFFERS: ClientError =
-    ClientError::Protocol("the proposal it describes is not the proposal that would be signed; do not sign it");
+const GRANT_DIFFERS: ClientError = ClientError::Protocol(
+    "the grant it describes is not the grant that would be signed; do not sign it",
+);
+const PROPOSAL_DIFFERS: ClientError = ClientError::Protocol(
+    "the proposal it describes is not the proposal that would be signed; do not sign it",
+);
 
 /// The grant in the canonical bytes of a description.
 ///
@@ -28,7 +30,11 @@ pub fn grant(wire: &v1::Grant) -> Result<Grant, ClientError> {
         && wire.requester == grant.requester.to_string()
         && wire.requested_at == grant.requested_at.to_string()
         && wire.registry_version == grant.registry_version;
-    if agreed { Ok(grant) } else { Err(GRANT_DIFFERS) }
+    if agreed {
+        Ok(grant)
+    } else {
+        Err(GRANT_DIFFERS)
+    }
 }
 
 fn terms(terms: &Terms) -> v1::GrantTerms {
@@ -37,7 +43,10 @@ fn terms(terms: &Terms) -> v1::GrantTerms {
         purpose: terms.purpose.clone(),
         legal_basis: terms.legal_basis.clone(),
         max_values: terms.max_values,
-        not_before: terms.not_before.map(|at| at.to_string()).unwrap_or_default(),
+        not_before: terms
+            .not_before
+            .map(|at| at.to_string())
+            .unwrap_or_default(),
         not_after: terms.not_after.to_string(),
         max_values_per_day: terms.max_values_per_day.unwrap_or_default(),
     }
@@ -56,10 +65,12 @@ fn kind(kind: &Kind) -> v1::grant_terms::Kind {
             }
             .into(),
         }),
-        Kind::Reidentify { chain, elements } => v1::grant_terms::Kind::Reidentify(v1::ReidentifyTerms {
-            chain_id: chain.to_string(),
-            elements: elements.iter().map(ToString::to_string).collect(),
-        }),
+        Kind::Reidentify { chain, elements } => {
+            v1::grant_terms::Kind::Reidentify(v1::ReidentifyTerms {
+                chain_id: chain.to_string(),
+                elements: elements.iter().map(ToString::to_string).collect(),
+            })
+        }
     }
 }
 
@@ -99,7 +110,11 @@ pub fn proposal(wire: &v1::Proposal) -> Result<CheckedProposal, ClientError> {
         return Err(PROPOSAL_DIFFERS);
     }
     let registry = match &proposal.matter {
-        Matter::Registry { base_digest, digest, .. } if !wire.registry_toml.is_empty() => {
+        Matter::Registry {
+            base_digest,
+            digest,
+            ..
+        } if !wire.registry_toml.is_empty() => {
             let texts = (&wire.base_toml, &wire.registry_toml);
             if (sha256(texts.0.as_bytes()), sha256(texts.1.as_bytes())) != (*base_digest, *digest) {
                 return Err(PROPOSAL_DIFFERS);
@@ -112,15 +127,28 @@ pub fn proposal(wire: &v1::Proposal) -> Result<CheckedProposal, ClientError> {
 }
 
 fn change(proposal: &Proposal, base: &str, next: &str) -> Result<RegistryChange, ClientError> {
-    let unreadable = |_| ClientError::Protocol("a registry text that this version of the client cannot read");
+    let unreadable =
+        |_| ClientError::Protocol("a registry text that this version of the client cannot read");
     // Who the custodians are only the custodian's configuration says.
-    let (base, next) =
-        (Registry::parse(base, &[]).map_err(unreadable)?, Registry::parse(next, &[]).map_err(unreadable)?);
-    let change =
-        RegistryChange { changes: registry::diff(&base, &next), needs: registry::required_signers(&base, &next) };
-    let needs: Vec<_> = change.needs.iter().map(|need| (need.signers.clone(), need.count)).collect();
+    let (base, next) = (
+        Registry::parse(base, &[]).map_err(unreadable)?,
+        Registry::parse(next, &[]).map_err(unreadable)?,
+    );
+    let change = RegistryChange {
+        changes: registry::diff(&base, &next),
+        needs: registry::required_signers(&base, &next),
+    };
+    let needs: Vec<_> = change
+        .needs
+        .iter()
+        .map(|need| (need.signers.clone(), need.count))
+        .collect();
     // An empty first registry changes nothing; the custodians sign it all the same.
-    if needs == proposal.required || change.changes.is_empty() { Ok(change) } else { Err(PROPOSAL_DIFFERS) }
+    if needs == proposal.required || change.changes.is_empty() {
+        Ok(change)
+    } else {
+        Err(PROPOSAL_DIFFERS)
+    }
 }
 
 fn kind_of(matter: &Matter) -> v1::ProposalKind {
@@ -134,7 +162,10 @@ fn kind_of(matter: &Matter) -> v1::ProposalKind {
 
 /// Who must sign as described: organisation (empty: custodians) and number.
 fn needed(wire: &v1::Proposal) -> Vec<(String, u32)> {
-    wire.needs.iter().map(|need| (need.stewards_of.clone(), need.count)).collect()
+    wire.needs
+        .iter()
+        .map(|need| (need.stewards_of.clone(), need.count))
+        .collect()
 }
 
 fn required(proposal: &Proposal) -> Vec<(String, u32)> {
@@ -142,7 +173,11 @@ fn required(proposal: &Proposal) -> Vec<(String, u32)> {
         Signers::Custodians => String::new(),
         Signers::StewardsOf(organisation) => organisation.to_string(),
     };
-    proposal.required.iter().map(|(signers, count)| (name(signers), u32::from(*count))).collect()
+    proposal
+        .required
+        .iter()
+        .map(|(signers, count)| (name(signers), u32::from(*count)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -105,9 +105,18 @@ impl Client {
     /// # Errors
     /// Those of the call; `None` if the custodian shows no such chain to this caller.
     pub async fn chain(&self, chain: &ChainId) -> Result<Option<v1::Chain>, ClientError> {
-        let request = v1::ListChainsRequest { chain_id: chain.to_string() };
-        let chains = self.registry().list_chains(request).await?.into_inner().chains;
-        Ok(chains.into_iter().find(|found| found.chain_id == chain.as_str()))
+        let request = v1::ListChainsRequest {
+            chain_id: chain.to_string(),
+        };
+        let chains = self
+            .registry()
+            .list_chains(request)
+            .await?
+            .into_inner()
+            .chains;
+        Ok(chains
+            .into_iter()
+            .find(|found| found.chain_id == chain.as_str()))
     }
 
     /// A grant.
@@ -115,9 +124,13 @@ impl Client {
     /// # Errors
     /// Those of the call.
     pub async fn grant(&self, grant: &GrantId) -> Result<v1::Grant, ClientError> {
-        let request = v1::GetGrantRequest { grant_id: grant.to_string() };
+        let request = v1::GetGrantRequest {
+            grant_id: grant.to_string(),
+        };
         let response = self.grants().get_grant(request).await?.into_inner();
-        response.grant.ok_or(ClientError::Protocol("an answer without its grant"))
+        response
+            .grant
+            .ok_or(ClientError::Protocol("an answer without its grant"))
     }
 
     /// Opens a stream that pseudonymises. `elements` are those of all columns the caller holds, also of those that stay
@@ -125,7 +138,11 @@ impl Client {
     ///
     /// # Errors
     /// Those of the call.
-    pub async fn pseudonymise(&self, chain: &ChainId, elements: &[ElementName]) -> Result<Session, ClientError> {
+    pub async fn pseudonymise(
+        &self,
+        chain: &ChainId,
+        elements: &[ElementName],
+    ) -> Result<Session, ClientError> {
         self.submit(chain, elements, None).await
     }
 
@@ -142,7 +159,10 @@ impl Client {
         element: &ElementName,
         column: &ElementName,
     ) -> Result<Session, ClientError> {
-        let import = v1::Import { element: element.to_string(), column: column.to_string() };
+        let import = v1::Import {
+            element: element.to_string(),
+            column: column.to_string(),
+        };
         self.submit(chain, elements, Some(import)).await
     }
 
@@ -162,15 +182,26 @@ impl Client {
             deliver: v1::Delivery::Caller.into(),
             import,
         };
-        let (batches, requests) = requests(v1::PseudonymiseRequest { message: Some(Message::Open(open)) }, |batch| {
-            v1::PseudonymiseRequest { message: Some(Message::Batch(batch)) }
-        });
-        let responses = self.pseudonymisation().pseudonymise(requests).await?.into_inner();
+        let (batches, requests) = requests(
+            v1::PseudonymiseRequest {
+                message: Some(Message::Open(open)),
+            },
+            |batch| v1::PseudonymiseRequest {
+                message: Some(Message::Batch(batch)),
+            },
+        );
+        let responses = self
+            .pseudonymisation()
+            .pseudonymise(requests)
+            .await?
+            .into_inner();
         let answers = responses.map(|response| {
             Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => {
-                    Answer::Opened(opened_from(opened.limits, None, Some(opened.registry_version)))
-                }
+                Response::Opened(opened) => Answer::Opened(opened_from(
+                    opened.limits,
+                    None,
+                    Some(opened.registry_version),
+                )),
                 Response::Result(result) => Answer::Result(result),
             }))
         });
@@ -193,17 +224,31 @@ impl Client {
         self.open_convert(grant, true).await
     }
 
-    async fn open_convert(&self, grant: &GrantId, from_imported: bool) -> Result<Session, ClientError> {
+    async fn open_convert(
+        &self,
+        grant: &GrantId,
+        from_imported: bool,
+    ) -> Result<Session, ClientError> {
         use v1::convert_request::Message;
         use v1::convert_response::Message as Response;
-        let open = Message::Open(v1::ConvertOpen { grant_id: grant.to_string(), from_imported });
-        let (batches, requests) = requests(v1::ConvertRequest { message: Some(open) }, |batch| v1::ConvertRequest {
-            message: Some(Message::Batch(batch)),
+        let open = Message::Open(v1::ConvertOpen {
+            grant_id: grant.to_string(),
+            from_imported,
         });
+        let (batches, requests) = requests(
+            v1::ConvertRequest {
+                message: Some(open),
+            },
+            |batch| v1::ConvertRequest {
+                message: Some(Message::Batch(batch)),
+            },
+        );
         let responses = self.conversion().convert(requests).await?.into_inner();
         let answers = responses.map(|response| {
             Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None)),
+                Response::Opened(opened) => {
+                    Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None))
+                }
                 Response::Result(result) => Answer::Result(result),
             }))
         });
@@ -217,14 +262,27 @@ impl Client {
     pub async fn reidentify(&self, grant: &GrantId) -> Result<Session, ClientError> {
         use v1::reidentify_request::Message;
         use v1::reidentify_response::Message as Response;
-        let open = Message::Open(v1::ReidentifyOpen { grant_id: grant.to_string() });
-        let (batches, requests) = requests(v1::ReidentifyRequest { message: Some(open) }, |batch| {
-            v1::ReidentifyRequest { message: Some(Message::Batch(batch)) }
+        let open = Message::Open(v1::ReidentifyOpen {
+            grant_id: grant.to_string(),
         });
-        let responses = self.reidentification().reidentify(requests).await?.into_inner();
+        let (batches, requests) = requests(
+            v1::ReidentifyRequest {
+                message: Some(open),
+            },
+            |batch| v1::ReidentifyRequest {
+                message: Some(Message::Batch(batch)),
+            },
+        );
+        let responses = self
+            .reidentification()
+            .reidentify(requests)
+            .await?
+            .into_inner();
         let answers = responses.map(|response| {
             Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None)),
+                Response::Opened(opened) => {
+                    Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None))
+                }
                 Response::Result(result) => Answer::Result(result),
             }))
         });
@@ -233,7 +291,19 @@ impl Client {
 }
 
 /// A custodian that states no limits gets small batches, one at a time.
-fn opened_from(limits: Option<v1::StreamLimits>, remaining: Option<u64>, registry_version: Option<u64>) -> Opened {
-    let cautious = v1::StreamLimits { max_batch_rows: 1024, max_message_bytes: 1 << 20, max_batches_in_flight: 1 };
-    Opened { limits: limits.unwrap_or(cautious), remaining, registry_version }
+fn opened_from(
+    limits: Option<v1::StreamLimits>,
+    remaining: Option<u64>,
+    registry_version: Option<u64>,
+) -> Opened {
+    let cautious = v1::StreamLimits {
+        max_batch_rows: 1024,
+        max_message_bytes: 1 << 20,
+        max_batches_in_flight: 1,
+    };
+    Opened {
+        limits: limits.unwrap_or(cautious),
+        remaining,
+        registry_version,
+    }
 }

@@ -38,14 +38,28 @@ impl Config {
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// With the usual timeout, and the host of the endpoint as the name the custodian's certificate must carry.
-    pub fn new(endpoint: impl Into<String>, ca_pem: Vec<u8>, cert_pem: Vec<u8>, key_pem: Zeroizing<Vec<u8>>) -> Self {
+    pub fn new(
+        endpoint: impl Into<String>,
+        ca_pem: Vec<u8>,
+        cert_pem: Vec<u8>,
+        key_pem: Zeroizing<Vec<u8>>,
+    ) -> Self {
         let connect_timeout = Self::DEFAULT_CONNECT_TIMEOUT;
-        Self { endpoint: endpoint.into(), server_name: None, ca_pem, cert_pem, key_pem, connect_timeout }
+        Self {
+            endpoint: endpoint.into(),
+            server_name: None,
+            ca_pem,
+            cert_pem,
+            key_pem,
+            connect_timeout,
+        }
     }
 
     pub(crate) fn endpoint(&self) -> Result<Endpoint, ClientError> {
         if !self.endpoint.starts_with("https://") {
-            return Err(ClientError::Config("the address of the custodian must have the form https://host:port"));
+            return Err(ClientError::Config(
+                "the address of the custodian must have the form https://host:port",
+            ));
         }
         let mut tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&self.ca_pem))
@@ -86,13 +100,21 @@ mod tests {
     use super::*;
 
     fn config(endpoint: &str) -> Config {
-        Config::new(endpoint, Vec::new(), Vec::new(), Zeroizing::new(b"-----BEGIN PRIVATE KEY-----".to_vec()))
+        Config::new(
+            endpoint,
+            Vec::new(),
+            Vec::new(),
+            Zeroizing::new(b"-----BEGIN PRIVATE KEY-----".to_vec()),
+        )
     }
 
     #[test]
     fn plain_text_endpoints_are_refused() {
         for endpoint in ["http://localhost:1", "localhost:1", "", "HTTPS//x"] {
-            assert!(matches!(config(endpoint).endpoint(), Err(ClientError::Config(_))), "{endpoint}");
+            assert!(
+                matches!(config(endpoint).endpoint(), Err(ClientError::Config(_))),
+                "{endpoint}"
+            );
         }
     }
 

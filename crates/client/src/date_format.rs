@@ -46,7 +46,10 @@ impl FromStr for DateFormat {
             });
         }
         for field in [YEAR, MONTH, DAY] {
-            let times = parts.iter().filter(|part| matches!(part, Part::Number(f, ..) if *f == field)).count();
+            let times = parts
+                .iter()
+                .filter(|part| matches!(part, Part::Number(f, ..) if *f == field))
+                .count();
             if times != 1 {
                 return Err(InvalidDateFormat);
             }
@@ -84,7 +87,13 @@ fn require_both_digits_before_a_number(parts: &mut [Part]) {
 impl Default for DateFormat {
     fn default() -> Self {
         let number = |field, digits| Part::Number(field, digits, digits);
-        let parts = vec![number(YEAR, 4), Part::Literal(b'-'), number(MONTH, 2), Part::Literal(b'-'), number(DAY, 2)];
+        let parts = vec![
+            number(YEAR, 4),
+            Part::Literal(b'-'),
+            number(MONTH, 2),
+            Part::Literal(b'-'),
+            number(DAY, 2),
+        ];
         Self { parts }
     }
 }
@@ -109,7 +118,11 @@ impl DateFormat {
             rest = match *part {
                 Part::Literal(byte) => rest.strip_prefix(&[byte]).ok_or(Reason::InvalidDate)?,
                 Part::Number(field, fewest, most) => {
-                    let digits = rest.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+                    let digits = rest
+                        .iter()
+                        .take(most)
+                        .take_while(|byte| byte.is_ascii_digit())
+                        .count();
                     if digits < fewest {
                         return Err(Reason::InvalidDate);
                     }
@@ -119,7 +132,11 @@ impl DateFormat {
                 }
             };
         }
-        if rest.is_empty() { Date::parse(&iso) } else { Err(Reason::InvalidDate) }
+        if rest.is_empty() {
+            Date::parse(&iso)
+        } else {
+            Err(Reason::InvalidDate)
+        }
     }
 }
 
@@ -132,7 +149,9 @@ mod tests {
     fn iso(format: &str, value: &str) -> Result<String, Reason> {
         let mut out = Vec::new();
         let format: DateFormat = format.parse().expect("a format");
-        format.write_iso(value.as_bytes(), &mut out).map(|()| String::from_utf8(out).expect("ascii"))
+        format
+            .write_iso(value.as_bytes(), &mut out)
+            .map(|()| String::from_utf8(out).expect("ascii"))
     }
 
     #[test]
@@ -173,7 +192,15 @@ mod tests {
 
     #[test]
     fn a_format_names_each_part_once() {
-        for bad in ["", "%Y-%m", "%Y-%m-%d-%d", "%y-%m-%d", "%Y-%m-%d%", "yyyy-mm-dd", "%Y-%m-%D"] {
+        for bad in [
+            "",
+            "%Y-%m",
+            "%Y-%m-%d-%d",
+            "%y-%m-%d",
+            "%Y-%m-%d%",
+            "yyyy-mm-dd",
+            "%Y-%m-%D",
+        ] {
             assert_eq!(bad.parse::<DateFormat>(), Err(InvalidDateFormat), "{bad}");
         }
     }
@@ -181,8 +208,16 @@ mod tests {
     #[test]
     fn the_default_is_exact() {
         let mut out = Vec::new();
-        assert!(DateFormat::default().write_iso(b"1984-3-7", &mut out).is_err());
-        assert!(DateFormat::default().write_iso(b"1984-03-07", &mut out).is_ok());
+        assert!(
+            DateFormat::default()
+                .write_iso(b"1984-3-7", &mut out)
+                .is_err()
+        );
+        assert!(
+            DateFormat::default()
+                .write_iso(b"1984-03-07", &mut out)
+                .is_ok()
+        );
     }
 
     proptest! {

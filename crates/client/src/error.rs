@@ -26,7 +26,9 @@ pub enum ClientError {
     #[error(transparent)]
     Refused(Box<Refusal>),
     /// The custodian answered something that the contract does not allow.
-    #[error("the custodian broke the protocol: {0}; try again, and if it comes back, tell the custodian")]
+    #[error(
+        "the custodian broke the protocol: {0}; try again, and if it comes back, tell the custodian"
+    )]
     Protocol(&'static str),
     /// The batch is larger than this custodian accepts. Nothing was sent.
     #[error("the batch is larger than this custodian accepts; send smaller batches")]
@@ -81,7 +83,8 @@ impl ClientError {
 
     /// The id of the request in the custodian's log, if there is one.
     pub fn request_id(&self) -> Option<&str> {
-        self.refusal().and_then(|refusal| refusal.request_id.as_deref())
+        self.refusal()
+            .and_then(|refusal| refusal.request_id.as_deref())
     }
 }
 
@@ -102,10 +105,22 @@ impl From<Status> for ClientError {
             return Self::Transport(chain(source));
         }
         let details = status.get_error_details();
-        let reason = details.error_info().filter(|info| info.domain == DOMAIN).map(|info| info.reason.clone());
-        let violations = details.bad_request().map(|bad| &bad.field_violations[..]).unwrap_or_default();
+        let reason = details
+            .error_info()
+            .filter(|info| info.domain == DOMAIN)
+            .map(|info| info.reason.clone());
+        let violations = details
+            .bad_request()
+            .map(|bad| &bad.field_violations[..])
+            .unwrap_or_default();
         let request_id = details.request_info().map(|info| info.request_id.clone());
-        let header = || status.metadata().get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let header = || {
+            status
+                .metadata()
+                .get(REQUEST_ID)
+                .and_then(|id| id.to_str().ok())
+                .map(str::to_owned)
+        };
         Self::Refused(Box::new(Refusal {
             code: status.code(),
             reason,
@@ -113,7 +128,10 @@ impl From<Status> for ClientError {
             request_id: header().or(request_id),
             violations: violations
                 .iter()
-                .map(|v| Violation { field: v.field.clone(), description: v.description.clone() })
+                .map(|v| Violation {
+                    field: v.field.clone(),
+                    description: v.description.clone(),
+                })
                 .collect(),
         }))
     }
@@ -150,8 +168,11 @@ mod tests {
     fn status(domain: &str) -> Status {
         let mut details = ErrorDetails::with_error_info("GRANT_EXPIRED", domain, HashMap::new());
         details.set_bad_request(vec![FieldViolation::new("open.chain_id", "is empty")]);
-        let mut status = Status::with_error_details(Code::FailedPrecondition, "the grant has expired", details);
-        status.metadata_mut().insert(REQUEST_ID, "r-17".parse().expect("ascii"));
+        let mut status =
+            Status::with_error_details(Code::FailedPrecondition, "the grant has expired", details);
+        status
+            .metadata_mut()
+            .insert(REQUEST_ID, "r-17".parse().expect("ascii"));
         status
     }
 
@@ -162,7 +183,13 @@ mod tests {
         assert_eq!(error.request_id(), Some("r-17"));
         assert_eq!(error.to_string(), "GRANT_EXPIRED: the grant has expired");
         let refusal = error.refusal().expect("refused");
-        assert_eq!(refusal.violations, [Violation { field: "open.chain_id".into(), description: "is empty".into() }]);
+        assert_eq!(
+            refusal.violations,
+            [Violation {
+                field: "open.chain_id".into(),
+                description: "is empty".into()
+            }]
+        );
     }
 
     #[test]
@@ -175,7 +202,10 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("outer")]
         struct Outer(#[source] std::io::Error);
-        assert_eq!(chain(&Outer(std::io::Error::other("inner"))), "outer: inner");
+        assert_eq!(
+            chain(&Outer(std::io::Error::other("inner"))),
+            "outer: inner"
+        );
         assert_eq!(chain(&Outer(std::io::Error::other("outer"))), "outer");
     }
 }

@@ -46,7 +46,9 @@ pub enum PlanError {
     #[error("the chain does not list the element {0}")]
     UnknownElement(ElementName),
     /// The namespace is `prehash`, and there is no source key for it.
-    #[error("element {element} is hashed before it is sent: a source key for namespace {namespace} is needed")]
+    #[error(
+        "element {element} is hashed before it is sent: a source key for namespace {namespace} is needed"
+    )]
     NoSourceKey {
         /// The element.
         element: ElementName,
@@ -54,7 +56,9 @@ pub enum PlanError {
         namespace: NamespaceId,
     },
     /// The custodian describes the element in a way that this version does not know.
-    #[error("this version does not understand the custodian's description of element {0}; update sluis")]
+    #[error(
+        "this version does not understand the custodian's description of element {0}; update sluis"
+    )]
     NotUnderstood(ElementName),
 }
 
@@ -105,7 +109,11 @@ impl Step {
     ///
     /// # Errors
     /// [`PlanError`].
-    pub fn of(chain: &v1::Chain, element: &ElementName, context: Context<'_>) -> Result<Self, PlanError> {
+    pub fn of(
+        chain: &v1::Chain,
+        element: &ElementName,
+        context: Context<'_>,
+    ) -> Result<Self, PlanError> {
         let described = chain.elements.iter().find(|e| e.name == element.as_str());
         let described = described.ok_or_else(|| PlanError::UnknownElement(element.clone()))?;
         let not_understood = || PlanError::NotUnderstood(element.clone());
@@ -114,7 +122,11 @@ impl Step {
             "encrypt" => Self::Send(SendStep::Text { longest: None }),
             "date-shift" => Self::Send(SendStep::Date(context.date_format.clone())),
             "generalise" => {
-                let how = described.generalise.as_ref().and_then(generalisation).ok_or_else(not_understood)?;
+                let how = described
+                    .generalise
+                    .as_ref()
+                    .and_then(generalisation)
+                    .ok_or_else(not_understood)?;
                 Self::Generalise(GeneraliseStep::new(how, context.date_format))
             }
             "keep" => Self::Keep,
@@ -150,17 +162,25 @@ impl SendStep {
     /// [`Reason::MalformedCiphertext`], and with a prehash those of [`normalise`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         match self {
-            Self::Text { longest: Some(longest) } if value.len() > *longest => return Err(Reason::TooLong),
-            Self::Text { .. } if std::str::from_utf8(value).is_err() => return Err(Reason::InvalidUtf8),
+            Self::Text {
+                longest: Some(longest),
+            } if value.len() > *longest => return Err(Reason::TooLong),
+            Self::Text { .. } if std::str::from_utf8(value).is_err() => {
+                return Err(Reason::InvalidUtf8);
+            }
             Self::Opaque if value.len() > MAX_RAW => return Err(Reason::TooLong),
             Self::Text { .. } | Self::Opaque => out.extend_from_slice(value),
             Self::Date(format) => format.write_iso(value, out)?,
             Self::Prehash(step) => step.apply(value, out)?,
             Self::Issued if value.is_empty() => {}
-            Self::Issued if token::parse_text(value).is_ok() || element::parse_text(value).is_ok() => {
+            Self::Issued
+                if token::parse_text(value).is_ok() || element::parse_text(value).is_ok() =>
+            {
                 out.extend_from_slice(value);
             }
-            Self::Issued if value.starts_with(element::TEXT_PREFIX) => return Err(Reason::MalformedCiphertext),
+            Self::Issued if value.starts_with(element::TEXT_PREFIX) => {
+                return Err(Reason::MalformedCiphertext);
+            }
             Self::Issued => return Err(Reason::MalformedPseudonym),
         }
         Ok(())
@@ -208,19 +228,28 @@ fn pseudonym(
     context: Context<'_>,
 ) -> Result<SendStep, PlanError> {
     let not_understood = || PlanError::NotUnderstood(element.clone());
-    let line = chain.namespaces.iter().find(|n| n.namespace_id == namespace).ok_or_else(not_understood)?;
+    let line = chain
+        .namespaces
+        .iter()
+        .find(|n| n.namespace_id == namespace)
+        .ok_or_else(not_understood)?;
     let kind: IdentifierKind = line.identifier.parse().map_err(|_| not_understood())?;
     match input_mode(&line.input).ok_or_else(not_understood)? {
         InputMode::Plain => Ok(match kind {
             IdentifierKind::Date => SendStep::Date(context.date_format.clone()),
             IdentifierKind::Opaque => SendStep::Opaque,
-            _ => SendStep::Text { longest: Some(MAX_RAW) },
+            _ => SendStep::Text {
+                longest: Some(MAX_RAW),
+            },
         }),
         InputMode::Prehash => {
             let namespace: NamespaceId = namespace.parse().map_err(|_| not_understood())?;
             let checksum = checksum(&line.checksum).ok_or_else(not_understood)?;
             let Some(key) = context.source_keys.get(&namespace) else {
-                return Err(PlanError::NoSourceKey { element: element.clone(), namespace });
+                return Err(PlanError::NoSourceKey {
+                    element: element.clone(),
+                    namespace,
+                });
             };
             Ok(SendStep::Prehash(Box::new(PrehashStep {
                 kind,
@@ -261,8 +290,15 @@ pub struct GeneraliseStep {
 
 impl GeneraliseStep {
     fn new(how: Generalisation, date_format: &DateFormat) -> Self {
-        let of_dates = !matches!(how, Generalisation::Prefix { .. } | Generalisation::Band { .. });
-        Self { how, date_format: of_dates.then(|| date_format.clone()), date: Vec::new() }
+        let of_dates = !matches!(
+            how,
+            Generalisation::Prefix { .. } | Generalisation::Band { .. }
+        );
+        Self {
+            how,
+            date_format: of_dates.then(|| date_format.clone()),
+            date: Vec::new(),
+        }
     }
 
     /// Appends the coarser value; nothing for a missing value. On an error `out` is as it was.
@@ -270,7 +306,9 @@ impl GeneraliseStep {
     /// # Errors
     /// [`Reason::InvalidDate`], [`Reason::InvalidUtf8`], [`Reason::InvalidNumber`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
-        let Some(format) = &self.date_format else { return self.how.apply(value, out) };
+        let Some(format) = &self.date_format else {
+            return self.how.apply(value, out);
+        };
         self.date.clear();
         format.write_iso(value, &mut self.date)?;
         self.how.apply(&self.date, out)
@@ -294,8 +332,12 @@ fn generalisation(described: &v1::Generalisation) -> Option<Generalisation> {
             width: positive(described.width)?,
             reference: Date::parse(described.reference.as_bytes()).ok()?,
         },
-        "prefix" => Generalisation::Prefix { length: positive(described.length)? },
-        "band" => Generalisation::Band { width: (described.width > 0).then_some(described.width)? },
+        "prefix" => Generalisation::Prefix {
+            length: positive(described.length)?,
+        },
+        "band" => Generalisation::Band {
+            width: (described.width > 0).then_some(described.width)?,
+        },
         _ => return None,
     })
 }

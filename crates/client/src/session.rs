@@ -75,14 +75,23 @@ struct Shared {
 pub(crate) fn requests<R: Send + 'static>(
     open: R,
     wrap: fn(v1::RecordBatch) -> R,
-) -> (mpsc::Sender<v1::RecordBatch>, impl Stream<Item = R> + Send + 'static) {
+) -> (
+    mpsc::Sender<v1::RecordBatch>,
+    impl Stream<Item = R> + Send + 'static,
+) {
     let (sender, receiver) = mpsc::channel(1);
-    (sender, stream::iter([open]).chain(ReceiverStream::new(receiver).map(wrap)))
+    (
+        sender,
+        stream::iter([open]).chain(ReceiverStream::new(receiver).map(wrap)),
+    )
 }
 
 impl Session {
     /// Waits for the opening answer.
-    pub(crate) async fn open(batches: mpsc::Sender<v1::RecordBatch>, answers: Answers) -> Result<Self, ClientError> {
+    pub(crate) async fn open(
+        batches: mpsc::Sender<v1::RecordBatch>,
+        answers: Answers,
+    ) -> Result<Self, ClientError> {
         Self::open_with(batches, answers, 0).await
     }
 
@@ -94,10 +103,17 @@ impl Session {
     ) -> Result<Self, ClientError> {
         let opened = match answers.next().await.transpose()?.flatten() {
             Some(Answer::Opened(opened)) => opened,
-            _ => return Err(ClientError::Protocol("a stream that does not begin with its opening answer")),
+            _ => {
+                return Err(ClientError::Protocol(
+                    "a stream that does not begin with its opening answer",
+                ));
+            }
         };
         let in_flight = opened.limits.max_batches_in_flight.clamp(1, 1024) as usize;
-        let shared = Arc::new(Shared { room: Semaphore::new(in_flight), shapes: Mutex::default() });
+        let shared = Arc::new(Shared {
+            room: Semaphore::new(in_flight),
+            shapes: Mutex::default(),
+        });
         Ok(Self {
             sender: BatchSender {
                 batches,
@@ -106,7 +122,11 @@ impl Session {
                 limits: opened.limits,
                 unanswered,
             },
-            receiver: BatchReceiver { answers, shared, next_sequence: 0 },
+            receiver: BatchReceiver {
+                answers,
+                shared,
+                next_sequence: 0,
+            },
             opened,
         })
     }
@@ -150,17 +170,32 @@ impl BatchSender {
     /// [`ClientError::BatchTooLarge`] before anything was sent; [`ClientError::Closed`] when the stream has ended, for a
     /// reason that [`BatchReceiver::next`] tells.
     pub async fn send(&mut self, batch: Batch) -> Result<(), ClientError> {
-        let shape = (batch.rows(), batch.columns().saturating_sub(self.unanswered));
+        let shape = (
+            batch.rows(),
+            batch.columns().saturating_sub(self.unanswered),
+        );
         let wire = batch.into_wire(self.next_sequence);
         // The message around the batch adds a tag and a length.
         let size = wire.encoded_len() + 8;
         if shape.0 > self.limits.max_batch_rows || size > self.limits.max_message_bytes as usize {
             return Err(ClientError::BatchTooLarge);
         }
-        self.shared.room.acquire().await.map_err(|_| ClientError::Closed)?.forget();
-        self.shared.shapes.lock().unwrap_or_else(PoisonError::into_inner).push_back(shape);
+        self.shared
+            .room
+            .acquire()
+            .await
+            .map_err(|_| ClientError::Closed)?
+            .forget();
+        self.shared
+            .shapes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(shape);
         self.next_sequence += 1;
-        self.batches.send(wire).await.map_err(|_| ClientError::Closed)
+        self.batches
+            .send(wire)
+            .await
+            .map_err(|_| ClientError::Closed)
     }
 }
 
@@ -180,13 +215,27 @@ impl BatchReceiver {
 
     async fn receive(&mut self) -> Result<Option<BatchResult>, ClientError> {
         let Some(answer) = self.answers.next().await.transpose()? else {
-            let complete = self.shared.shapes.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-            return if complete { Ok(None) } else { Err(ClientError::Protocol("a stream that ended too early")) };
+            let complete = self
+                .shared
+                .shapes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_empty();
+            return if complete {
+                Ok(None)
+            } else {
+                Err(ClientError::Protocol("a stream that ended too early"))
+            };
         };
         let Some(Answer::Result(result)) = answer else {
             return Err(ClientError::Protocol("an answer that is not a result"));
         };
-        let shape = self.shared.shapes.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let shape = self
+            .shared
+            .shapes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
         let Some((rows, columns)) = shape.filter(|_| result.sequence == self.next_sequence) else {
             return Err(ClientError::Protocol("a result that belongs to no batch"));
         };

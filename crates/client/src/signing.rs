@@ -19,7 +19,9 @@ pub enum SigningError {
     #[error("the key file holds no private key that can be used: PEM is needed, PKCS#8 or SEC1")]
     NoKey,
     /// A key of another kind, such as RSA or P-384.
-    #[error("statements are signed with P-256 or Ed25519 keys, and the client key is of another kind")]
+    #[error(
+        "statements are signed with P-256 or Ed25519 keys, and the client key is of another kind"
+    )]
     KeyKind,
     /// The library did not sign.
     #[error("the key did not sign")]
@@ -39,9 +41,13 @@ impl Signer {
     /// # Errors
     /// [`SigningError::NoKey`], [`SigningError::KeyKind`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, SigningError> {
-        let der = Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(|_| SigningError::NoKey)?);
+        let der =
+            Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(|_| SigningError::NoKey)?);
         let key = any_supported_type(&der).map_err(|_| SigningError::NoKey)?;
-        let public = key.public_key().and_then(|spki| PublicKey::from_spki(&spki)).ok_or(SigningError::KeyKind)?;
+        let public = key
+            .public_key()
+            .and_then(|spki| PublicKey::from_spki(&spki))
+            .ok_or(SigningError::KeyKind)?;
         Ok(Self { key, public })
     }
 
@@ -56,8 +62,13 @@ impl Signer {
     /// # Errors
     /// [`SigningError::Failed`].
     pub fn sign(&self, deed: Deed, origin: &str, object: &[u8]) -> Result<Vec<u8>, SigningError> {
-        let signer = self.key.choose_scheme(&[ECDSA_NISTP256_SHA256, ED25519]).ok_or(SigningError::KeyKind)?;
-        signer.sign(&statement(deed, origin, object)).map_err(|_| SigningError::Failed)
+        let signer = self
+            .key
+            .choose_scheme(&[ECDSA_NISTP256_SHA256, ED25519])
+            .ok_or(SigningError::KeyKind)?;
+        signer
+            .sign(&statement(deed, origin, object))
+            .map_err(|_| SigningError::Failed)
     }
 }
 

@@ -20,8 +20,15 @@ const VALUES: [u8; 256] = {
 #[inline]
 pub(crate) fn encode(bytes: &[u8; 25]) -> [u8; 40] {
     let mut text = [0; 40];
-    for (group, characters) in bytes.as_chunks::<5>().0.iter().zip(text.as_chunks_mut::<8>().0) {
-        let bits = group.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+    for (group, characters) in bytes
+        .as_chunks::<5>()
+        .0
+        .iter()
+        .zip(text.as_chunks_mut::<8>().0)
+    {
+        let bits = group
+            .iter()
+            .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
         for (i, character) in characters.iter_mut().enumerate() {
             *character = ALPHABET[(bits >> (35 - 5 * i)) as usize & 31];
         }
@@ -34,7 +41,12 @@ pub(crate) fn encode(bytes: &[u8; 25]) -> [u8; 40] {
 pub(crate) fn decode(text: &[u8; 40]) -> Option<[u8; 25]> {
     let mut bytes = [0; 25];
     let mut seen = 0;
-    for (characters, group) in text.as_chunks::<8>().0.iter().zip(bytes.as_chunks_mut::<5>().0) {
+    for (characters, group) in text
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .zip(bytes.as_chunks_mut::<5>().0)
+    {
         let mut bits = 0u64;
         for character in characters {
             let value = VALUES[*character as usize];
@@ -69,7 +81,10 @@ mod tests {
             for place in 0..40 {
                 let mut text = [b'a'; 40];
                 text[place] = byte;
-                assert_eq!(decode(&text).is_some(), ALPHABET.contains(&byte.to_ascii_lowercase()));
+                assert_eq!(
+                    decode(&text).is_some(),
+                    ALPHABET.contains(&byte.to_ascii_lowercase())
+                );
             }
         }
     }

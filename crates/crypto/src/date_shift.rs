@@ -43,7 +43,10 @@ mod tests {
         for n in 0..500u128 {
             seen.insert(key.days(&LinkValue::from_bytes(n.to_be_bytes()), 3));
         }
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), (-3..=3).collect::<Vec<_>>());
+        assert_eq!(
+            seen.into_iter().collect::<Vec<_>>(),
+            (-3..=3).collect::<Vec<_>>()
+        );
     }
 
     #[test]

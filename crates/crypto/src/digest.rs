@@ -12,7 +12,8 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
 
 /// HMAC-SHA-256 over all parts, each behind its length in 8 bytes big-endian, so that no two lists of parts run together.
 pub fn keyed(key: &Secret, parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
@@ -36,6 +37,9 @@ mod tests {
     fn keyed_is_hmac_over_length_prefixed_parts() {
         let key = Secret::from_slice(&[1; 32]).expect("32 bytes");
         let message = b"\0\0\0\0\0\0\0\x02ab\0\0\0\0\0\0\0\x01c";
-        assert_eq!(keyed(&key, &[b"ab", b"c"]), mac::Mac::new(&key).compute(&[message]));
+        assert_eq!(
+            keyed(&key, &[b"ab", b"c"]),
+            mac::Mac::new(&key).compute(&[message])
+        );
     }
 }

@@ -57,7 +57,11 @@ impl ElementKey {
         lp(&mut aad, chain.as_str().as_bytes());
         lp(&mut aad, element.as_str().as_bytes());
         aad.extend_from_slice(&kid.to_be_bytes());
-        Self { kid, key: kdf(root_kid, &label), aad }
+        Self {
+            kid,
+            key: kdf(root_kid, &label),
+            aad,
+        }
     }
 
     /// The version this key belongs to.
@@ -72,12 +76,21 @@ impl ElementKey {
     pub fn sealer(&self) -> ElementSealer {
         let mut header = [FORMAT; HEADER_LEN];
         header[1..].copy_from_slice(&self.kid.to_be_bytes());
-        ElementSealer { header, stream: Stream::new(&self.key), aad: self.aad.clone(), scratch: Vec::new() }
+        ElementSealer {
+            header,
+            stream: Stream::new(&self.key),
+            aad: self.aad.clone(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Starts decrypting: one per batch, because it remembers the last subkey.
     pub fn opener(&self) -> ElementOpener {
-        ElementOpener { kid: self.kid, opener: Opener::new(&self.key), aad: self.aad.clone() }
+        ElementOpener {
+            kid: self.kid,
+            opener: Opener::new(&self.key),
+            aad: self.aad.clone(),
+        }
     }
 
     /// Decrypts one value; see [`ElementOpener::open`] for many.
@@ -155,8 +168,12 @@ impl fmt::Debug for ElementCiphertext {
 /// [`MalformedCiphertext`].
 pub fn parse_text(text: &[u8]) -> Result<ElementCiphertext, MalformedCiphertext> {
     let encoded = text.strip_prefix(TEXT_PREFIX).ok_or(MalformedCiphertext)?;
-    let bytes = BASE64URL_NOPAD.decode(encoded).map_err(|_| MalformedCiphertext)?;
-    let (header, sealed) = bytes.split_first_chunk::<HEADER_LEN>().ok_or(MalformedCiphertext)?;
+    let bytes = BASE64URL_NOPAD
+        .decode(encoded)
+        .map_err(|_| MalformedCiphertext)?;
+    let (header, sealed) = bytes
+        .split_first_chunk::<HEADER_LEN>()
+        .ok_or(MalformedCiphertext)?;
     let [format, kid @ ..] = *header;
     if format != FORMAT || sealed.len() < NONCE_LEN + TAG_LEN {
         return Err(MalformedCiphertext);
@@ -177,11 +194,16 @@ impl ElementOpener {
     ///
     /// # Errors
     /// [`SealError::NotAuthentic`] if it was not made by this chain for this element under this version, or was changed.
-    pub fn open(&mut self, ciphertext: &ElementCiphertext, out: &mut Vec<u8>) -> Result<(), SealError> {
+    pub fn open(
+        &mut self,
+        ciphertext: &ElementCiphertext,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
         if ciphertext.kid != self.kid {
             return Err(SealError::NotAuthentic);
         }
-        self.opener.open(&self.aad, &ciphertext.bytes[HEADER_LEN..], out)
+        self.opener
+            .open(&self.aad, &ciphertext.bytes[HEADER_LEN..], out)
     }
 }
 

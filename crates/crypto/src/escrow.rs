@@ -72,7 +72,10 @@ impl EscrowKeys {
     pub fn seal_link(&self, pseudonym: &Pseudonym, link_value: &LinkValue) -> [u8; LINK_VALUE_LEN] {
         let mut value = [ROW_FORMAT; LINK_VALUE_LEN];
         let pad = block(&self.link_seal, pseudonym);
-        for (out, (l, p)) in value[1..].iter_mut().zip(link_value.expose().iter().zip(pad)) {
+        for (out, (l, p)) in value[1..]
+            .iter_mut()
+            .zip(link_value.expose().iter().zip(pad))
+        {
             *out = l ^ p;
         }
         value
@@ -94,7 +97,10 @@ impl EscrowKeys {
             return Err(SealError::UnknownFormat);
         }
         let mut link_value = block(&self.link_seal, pseudonym);
-        link_value.iter_mut().zip(&value[1..]).for_each(|(pad, sealed)| *pad ^= sealed);
+        link_value
+            .iter_mut()
+            .zip(&value[1..])
+            .for_each(|(pad, sealed)| *pad ^= sealed);
         let link_value = LinkValue::from_bytes(link_value);
         let expected = pseudonym_key.pseudonym(&link_value);
         if bool::from(expected.as_bytes().ct_eq(pseudonym.as_bytes())) {
@@ -132,12 +138,18 @@ impl EscrowKeys {
     /// # Panics
     /// If the operating system gives no random bytes.
     pub fn identity_sealer(&self) -> IdentitySealer {
-        IdentitySealer { stream: Stream::new(&self.identity_seal), aad: Vec::new() }
+        IdentitySealer {
+            stream: Stream::new(&self.identity_seal),
+            aad: Vec::new(),
+        }
     }
 
     /// Starts opening identity rows: one per batch, because it remembers the last subkey.
     pub fn identity_opener(&self) -> IdentityOpener {
-        IdentityOpener { opener: Opener::new(&self.identity_seal), aad: Vec::new() }
+        IdentityOpener {
+            opener: Opener::new(&self.identity_seal),
+            aad: Vec::new(),
+        }
     }
 }
 
@@ -169,7 +181,9 @@ impl IdentitySealer {
         let start = out.len();
         out.reserve(IDENTITY_OVERHEAD + normalised.len());
         out.push(ROW_FORMAT);
-        self.stream.seal(&self.aad, normalised, out).inspect_err(|_| out.truncate(start))
+        self.stream
+            .seal(&self.aad, normalised, out)
+            .inspect_err(|_| out.truncate(start))
     }
 }
 

@@ -33,7 +33,11 @@ pub struct ImportKeys {
 impl ImportKeys {
     /// From the version's escrow root.
     pub fn new(escrow_kid: &Secret, kid: Kid) -> Self {
-        Self { kid, index: Mac::new(&kdf(escrow_kid, labels::IMPORT)), seal: kdf(escrow_kid, labels::IMPORT_SEAL) }
+        Self {
+            kid,
+            index: Mac::new(&kdf(escrow_kid, labels::IMPORT)),
+            seal: kdf(escrow_kid, labels::IMPORT_SEAL),
+        }
     }
 
     /// The key of an old pseudonym's row; `None` unless it has 1 to [`MAX_OLD_LEN`] bytes, which are taken as they are.
@@ -43,7 +47,11 @@ impl ImportKeys {
         }
         let mut key = [0; ROW_KEY_LEN];
         key[..4].copy_from_slice(&self.kid.to_be_bytes());
-        key[4..].copy_from_slice(&self.index.compute(&[&lp_length(old_pseudonym), old_pseudonym])[..16]);
+        key[4..].copy_from_slice(
+            &self
+                .index
+                .compute(&[&lp_length(old_pseudonym), old_pseudonym])[..16],
+        );
         Some(key)
     }
 
@@ -52,12 +60,18 @@ impl ImportKeys {
     /// # Panics
     /// If the operating system gives no random bytes.
     pub fn sealer(&self) -> ImportSealer {
-        ImportSealer { stream: Stream::new(&self.seal), aad: Vec::new() }
+        ImportSealer {
+            stream: Stream::new(&self.seal),
+            aad: Vec::new(),
+        }
     }
 
     /// Starts opening import rows: one per batch, because it remembers the last subkey.
     pub fn opener(&self) -> ImportOpener {
-        ImportOpener { opener: Opener::new(&self.seal), aad: Vec::new() }
+        ImportOpener {
+            opener: Opener::new(&self.seal),
+            aad: Vec::new(),
+        }
     }
 }
 
@@ -89,7 +103,9 @@ impl ImportSealer {
         let start = out.len();
         out.reserve(IMPORT_VALUE_LEN);
         out.push(ROW_FORMAT);
-        self.stream.seal(&self.aad, link_value.expose(), out).inspect_err(|_| out.truncate(start))
+        self.stream
+            .seal(&self.aad, link_value.expose(), out)
+            .inspect_err(|_| out.truncate(start))
     }
 }
 
@@ -117,14 +133,18 @@ impl ImportOpener {
         row_key: &[u8; ROW_KEY_LEN],
         value: &[u8],
     ) -> Result<LinkValue, SealError> {
-        let value: &[u8; IMPORT_VALUE_LEN] = value.try_into().map_err(|_| SealError::WrongLength)?;
+        let value: &[u8; IMPORT_VALUE_LEN] =
+            value.try_into().map_err(|_| SealError::WrongLength)?;
         if value[0] != ROW_FORMAT {
             return Err(SealError::UnknownFormat);
         }
         write_aad(&mut self.aad, namespace, row_key);
         let mut opened = Zeroizing::new(Vec::with_capacity(16));
         self.opener.open(&self.aad, &value[1..], &mut opened)?;
-        opened.first_chunk().map(|bytes| LinkValue::from_bytes(*bytes)).ok_or(SealError::WrongLength)
+        opened
+            .first_chunk()
+            .map(|bytes| LinkValue::from_bytes(*bytes))
+            .ok_or(SealError::WrongLength)
     }
 }
 

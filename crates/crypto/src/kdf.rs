@@ -8,8 +8,12 @@ use crate::Secret;
 
 /// `KDF(root, label)`: HKDF-Expand-SHA-256(root, label, 32).
 pub fn kdf(root: &Secret, label: &[u8]) -> Secret {
-    let hkdf = Hkdf::<Sha256>::from_prk(root.expose()).expect("a 32-byte root is as long as the hash, as HKDF asks");
-    Secret::written_by(|key| hkdf.expand(label, key).expect("32 bytes are far below HKDF's limit of 8160"))
+    let hkdf = Hkdf::<Sha256>::from_prk(root.expose())
+        .expect("a 32-byte root is as long as the hash, as HKDF asks");
+    Secret::written_by(|key| {
+        hkdf.expand(label, key)
+            .expect("32 bytes are far below HKDF's limit of 8160")
+    })
 }
 
 #[cfg(test)]
@@ -40,7 +44,8 @@ mod tests {
             ),
         ];
         for (prk, info, okm) in cases {
-            let prk = Secret::from_slice(&HEXLOWER.decode(prk.as_bytes()).expect("hex")).expect("32 bytes");
+            let prk = Secret::from_slice(&HEXLOWER.decode(prk.as_bytes()).expect("hex"))
+                .expect("32 bytes");
             assert_eq!(HEXLOWER.encode(kdf(&prk, &info).expose()), okm);
         }
     }

@@ -11,7 +11,9 @@ pub fn lp(out: &mut Vec<u8>, x: &[u8]) {
 
 /// The length part of `LP(x)`. Panics like [`lp`].
 pub(crate) fn lp_length(x: &[u8]) -> [u8; 2] {
-    u16::try_from(x.len()).expect("what is length-prefixed is at most 65,535 bytes").to_be_bytes()
+    u16::try_from(x.len())
+        .expect("what is length-prefixed is at most 65,535 bytes")
+        .to_be_bytes()
 }
 
 #[cfg(test)]

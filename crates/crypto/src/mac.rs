@@ -15,8 +15,9 @@ const BLOCK: usize = 64;
 const LENGTH_AT: usize = BLOCK - 8;
 
 /// FIPS 180-4 section 5.3.3.
-const INITIAL: [u32; 8] =
-    [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
+const INITIAL: [u32; 8] = [
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+];
 
 /// A prekeyed HMAC-SHA-256.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -28,7 +29,10 @@ pub(crate) struct Mac {
 impl Mac {
     /// Takes the key in: two compressions.
     pub(crate) fn new(key: &Secret) -> Self {
-        Self { inner: keyed_state(key, 0x36), outer: keyed_state(key, 0x5c) }
+        Self {
+            inner: keyed_state(key, 0x36),
+            outer: keyed_state(key, 0x5c),
+        }
     }
 
     /// `HMAC(key, parts[0] || parts[1] || ...)`.
@@ -64,7 +68,10 @@ impl Mac {
 
 fn keyed_state(key: &Secret, pad: u8) -> [u32; 8] {
     let mut block = [pad; BLOCK];
-    block.iter_mut().zip(key.expose()).for_each(|(b, k)| *b ^= k);
+    block
+        .iter_mut()
+        .zip(key.expose())
+        .for_each(|(b, k)| *b ^= k);
     let mut state = INITIAL;
     compress256(&mut state, &[block]);
     block.zeroize();

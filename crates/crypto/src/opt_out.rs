@@ -43,7 +43,13 @@ mod tests {
         let root: Vec<u8> = (0..32).collect();
         let key = OptOutKey::new(&Secret::from_slice(&root).expect("32 bytes"));
         let mut link_value = [0; 16];
-        link_value.iter_mut().zip((0..16).rev()).for_each(|(byte, n)| *byte = n);
-        assert_eq!(HEXLOWER.encode(&key.mark(&LinkValue::from_bytes(link_value))), "f548e78f1517efa067217734400d8a4a");
+        link_value
+            .iter_mut()
+            .zip((0..16).rev())
+            .for_each(|(byte, n)| *byte = n);
+        assert_eq!(
+            HEXLOWER.encode(&key.mark(&LinkValue::from_bytes(link_value))),
+            "f548e78f1517efa067217734400d8a4a"
+        );
     }
 }

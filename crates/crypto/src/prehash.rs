@@ -28,8 +28,10 @@ impl SourceKey {
         if let Some(raw) = Secret::from_slice(content) {
             return Ok(Self(raw));
         }
-        let bytes =
-            HEXLOWER_PERMISSIVE.decode(content.trim_ascii()).map(Zeroizing::new).map_err(|_| InvalidSourceKey)?;
+        let bytes = HEXLOWER_PERMISSIVE
+            .decode(content.trim_ascii())
+            .map(Zeroizing::new)
+            .map_err(|_| InvalidSourceKey)?;
         Secret::from_slice(&bytes).map(Self).ok_or(InvalidSourceKey)
     }
 
@@ -37,7 +39,10 @@ impl SourceKey {
     pub fn for_namespace(&self, namespace: &NamespaceId) -> NamespacePrehash {
         let mut prefix = labels::PREHASH.to_vec();
         lp(&mut prefix, namespace.as_str().as_bytes());
-        NamespacePrehash { mac: Mac::new(&self.0), prefix }
+        NamespacePrehash {
+            mac: Mac::new(&self.0),
+            prefix,
+        }
     }
 }
 
@@ -59,7 +64,8 @@ impl NamespacePrehash {
     /// # Panics
     /// If `normalised` is over 65,535 bytes; a normalised identifier is at most 255.
     pub fn prehash(&self, normalised: &[u8]) -> [u8; 32] {
-        self.mac.compute(&[&self.prefix, &lp_length(normalised), normalised])
+        self.mac
+            .compute(&[&self.prefix, &lp_length(normalised), normalised])
     }
 }
 
@@ -80,13 +86,28 @@ mod tests {
         let raw: [u8; 32] = std::array::from_fn(|at| 0xa0 + at as u8);
         let hex = HEXLOWER.encode(&raw);
         let key = || Ok(SourceKey(Secret::from_slice(&raw).expect("32 bytes")));
-        assert_eq!(SourceKey::from_file_content(format!(" {hex}\r\n").as_bytes()), key());
-        assert_eq!(SourceKey::from_file_content(hex.to_uppercase().as_bytes()), key());
+        assert_eq!(
+            SourceKey::from_file_content(format!(" {hex}\r\n").as_bytes()),
+            key()
+        );
+        assert_eq!(
+            SourceKey::from_file_content(hex.to_uppercase().as_bytes()),
+            key()
+        );
         assert_eq!(
             SourceKey::from_file_content(&[b'\n'; 32]),
-            Ok(SourceKey(Secret::from_slice(&[b'\n'; 32]).expect("32 bytes")))
+            Ok(SourceKey(
+                Secret::from_slice(&[b'\n'; 32]).expect("32 bytes")
+            ))
         );
-        for bad in [&b""[..], &[b'a'; 63], &[b'a'; 66], &[b'g'; 64], &[0; 31], &[0; 33]] {
+        for bad in [
+            &b""[..],
+            &[b'a'; 63],
+            &[b'a'; 66],
+            &[b'g'; 64],
+            &[0; 31],
+            &[0; 33],
+        ] {
             assert_eq!(SourceKey::from_file_content(bad), Err(InvalidSourceKey));
         }
     }

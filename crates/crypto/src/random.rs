@@ -15,5 +15,7 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 /// # Panics
 /// Like [`bytes`].
 pub(crate) fn fill(out: &mut [u8]) {
-    getrandom::fill(out).expect("the operating system gives random bytes (getrandom(2) does not fail after start-up)");
+    getrandom::fill(out).expect(
+        "the operating system gives random bytes (getrandom(2) does not fail after start-up)",
+    );
 }

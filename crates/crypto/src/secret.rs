@@ -88,7 +88,10 @@ mod tests {
     fn only_32_bytes_make_a_secret() {
         assert!(Secret::from_slice(&[1; 31]).is_none());
         assert!(Secret::from_slice(&[1; 33]).is_none());
-        assert_eq!(Secret::from_slice(&[1; 32]).map(|s| *s.expose()), Some([1; 32]));
+        assert_eq!(
+            Secret::from_slice(&[1; 32]).map(|s| *s.expose()),
+            Some([1; 32])
+        );
     }
 
     #[test]
@@ -100,6 +103,9 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        assert_eq!(format!("{:?}", Secret::from_slice(&[0xab; 32]).expect("32 bytes")), "Secret(..)");
+        assert_eq!(
+            format!("{:?}", Secret::from_slice(&[0xab; 32]).expect("32 bytes")),
+            "Secret(..)"
+        );
     }
 }

@@ -13,9 +13,13 @@ use crate::Secret;
 pub fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
     match key.algorithm() {
         Algorithm::EcdsaP256 => {
-            UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, key.raw()).verify(message, signature).is_ok()
+            UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, key.raw())
+                .verify(message, signature)
+                .is_ok()
         }
-        Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, key.raw()).verify(message, signature).is_ok(),
+        Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, key.raw())
+            .verify(message, signature)
+            .is_ok(),
     }
 }
 
@@ -28,8 +32,13 @@ pub struct LogKey {
 impl LogKey {
     /// The key of a seed (RFC 8032, section 5.1.5).
     pub fn new(seed: &Secret) -> Self {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("every 32 bytes are a seed");
-        let public = pair.public_key().as_ref().try_into().expect("an Ed25519 public key has 32 bytes");
+        let pair =
+            Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("every 32 bytes are a seed");
+        let public = pair
+            .public_key()
+            .as_ref()
+            .try_into()
+            .expect("an Ed25519 public key has 32 bytes");
         Self { pair, public }
     }
 
@@ -40,7 +49,11 @@ impl LogKey {
 
     /// The signature of a message: 64 bytes.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.pair.sign(message).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+        self.pair
+            .sign(message)
+            .as_ref()
+            .try_into()
+            .expect("an Ed25519 signature has 64 bytes")
     }
 }
 
@@ -65,7 +78,10 @@ mod tests {
             .expect("hexadecimal");
         let key = LogKey::new(&Secret::from_slice(&seed).expect("32 bytes"));
         let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
-        assert_eq!(hex(key.public()), "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+        assert_eq!(
+            hex(key.public()),
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+        );
         assert_eq!(
             hex(&key.sign(&[0x72])),
             "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
@@ -81,7 +97,8 @@ mod tests {
     fn an_ecdsa_signature_fits_its_key_and_message_only() {
         let pair = || {
             let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("random");
-            let public = PublicKey::p256(pair.public_key().as_ref().try_into().expect("65 bytes")).expect("a point");
+            let public = PublicKey::p256(pair.public_key().as_ref().try_into().expect("65 bytes"))
+                .expect("a point");
             (pair, public)
         };
         let ((mine, public), (_, other)) = (pair(), pair());

@@ -86,7 +86,10 @@ pub fn parse_binary(token: &[u8]) -> Result<(Kid, Pseudonym), TokenError> {
     let (mut kid, mut pseudonym) = ([0; 4], [0; 16]);
     kid.copy_from_slice(&checked[1..5]);
     pseudonym.copy_from_slice(&checked[5..]);
-    Ok((Kid::from_be_bytes(kid).ok_or(TokenError)?, Pseudonym::from_bytes(pseudonym)))
+    Ok((
+        Kid::from_be_bytes(kid).ok_or(TokenError)?,
+        Pseudonym::from_bytes(pseudonym),
+    ))
 }
 
 #[cfg(test)]

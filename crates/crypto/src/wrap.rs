@@ -43,11 +43,26 @@ mod tests {
     fn a_wrap_opens_only_with_its_key_and_place() {
         let (key, other) = (Secret::random(), Secret::random());
         let sealed = seal(&key, b"place", b"root");
-        assert_eq!(open(&key, b"place", &sealed).map(|v| v.to_vec()), Ok(b"root".to_vec()));
-        assert_eq!(open(&other, b"place", &sealed), Err(SealError::NotAuthentic));
-        assert_eq!(open(&key, b"elsewhere", &sealed), Err(SealError::NotAuthentic));
-        assert_eq!(open(&key, b"place", &sealed[..23]), Err(SealError::WrongLength));
-        assert_eq!(open(&key, b"place", &sealed[..39]), Err(SealError::WrongLength));
+        assert_eq!(
+            open(&key, b"place", &sealed).map(|v| v.to_vec()),
+            Ok(b"root".to_vec())
+        );
+        assert_eq!(
+            open(&other, b"place", &sealed),
+            Err(SealError::NotAuthentic)
+        );
+        assert_eq!(
+            open(&key, b"elsewhere", &sealed),
+            Err(SealError::NotAuthentic)
+        );
+        assert_eq!(
+            open(&key, b"place", &sealed[..23]),
+            Err(SealError::WrongLength)
+        );
+        assert_eq!(
+            open(&key, b"place", &sealed[..39]),
+            Err(SealError::WrongLength)
+        );
     }
 
     #[test]

@@ -34,7 +34,13 @@ pub fn seal(
     out: &mut Vec<u8>,
 ) -> Result<(), SealError> {
     let (prefix, rest) = halves(nonce);
-    seal_with(&SubkeyDeriver::new(key).cipher(prefix), rest, aad, plaintext, out)
+    seal_with(
+        &SubkeyDeriver::new(key).cipher(prefix),
+        rest,
+        aad,
+        plaintext,
+        out,
+    )
 }
 
 /// Appends the plaintext of `sealed` (ciphertext || tag) to `out`; on an error `out` is as it was.
@@ -49,7 +55,13 @@ pub fn open(
     out: &mut Vec<u8>,
 ) -> Result<(), SealError> {
     let (prefix, rest) = halves(nonce);
-    open_with(&SubkeyDeriver::new(key).cipher(prefix), rest, aad, sealed, out)
+    open_with(
+        &SubkeyDeriver::new(key).cipher(prefix),
+        rest,
+        aad,
+        sealed,
+        out,
+    )
 }
 
 /// Seals many values under one key: nonce = random(16) || counter(8).
@@ -74,15 +86,27 @@ impl Stream {
     fn with_random(key: &Secret, random: [u8; 16]) -> Self {
         let mut prefix = [0; PREFIX_LEN];
         prefix.copy_from_slice(&random[..PREFIX_LEN]);
-        Self { cipher: SubkeyDeriver::new(key).cipher(&prefix), random, counter: 0 }
+        Self {
+            cipher: SubkeyDeriver::new(key).cipher(&prefix),
+            random,
+            counter: 0,
+        }
     }
 
     /// Appends nonce || ciphertext || tag to `out`, which is encrypted in place. On an error `out` is as it was.
     ///
     /// # Errors
     /// [`SealError::StreamExhausted`] after 2^64 - 1 values, [`SealError::TooLong`] over 64 GiB.
-    pub fn seal(&mut self, aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
-        let next = self.counter.checked_add(1).ok_or(SealError::StreamExhausted)?;
+    pub fn seal(
+        &mut self,
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let next = self
+            .counter
+            .checked_add(1)
+            .ok_or(SealError::StreamExhausted)?;
         let mut nonce = [0; NONCE_LEN];
         nonce[..16].copy_from_slice(&self.random);
         nonce[16..].copy_from_slice(&self.counter.to_be_bytes());
@@ -90,7 +114,8 @@ impl Stream {
         let start = out.len();
         out.reserve(NONCE_LEN + plaintext.len() + TAG_LEN);
         out.extend_from_slice(&nonce);
-        seal_with(&self.cipher, halves(&nonce).1, aad, plaintext, out).inspect_err(|_| out.truncate(start))
+        seal_with(&self.cipher, halves(&nonce).1, aad, plaintext, out)
+            .inspect_err(|_| out.truncate(start))
     }
 }
 
@@ -109,7 +134,10 @@ pub struct Opener {
 impl Opener {
     /// An opener that remembers nothing yet.
     pub fn new(key: &Secret) -> Self {
-        Self { deriver: SubkeyDeriver::new(key), last: None }
+        Self {
+            deriver: SubkeyDeriver::new(key),
+            last: None,
+        }
     }
 
     /// Appends the plaintext of `sealed` (nonce || ciphertext || tag) to `out`; on an error `out` is as it was.
@@ -117,7 +145,9 @@ impl Opener {
     /// # Errors
     /// [`SealError::WrongLength`] if shorter than a nonce and a tag, [`SealError::NotAuthentic`].
     pub fn open(&mut self, aad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SealError::WrongLength)?;
+        let (nonce, sealed) = sealed
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(SealError::WrongLength)?;
         let (prefix, rest) = halves(nonce);
         let cipher = match &mut self.last {
             Some((known, cipher)) if known == prefix => cipher,
@@ -148,7 +178,10 @@ impl SubkeyDeriver {
         let wide = u128::from_be_bytes(l);
         let reduction = (wide >> 127) * 0b1000_0111;
         l.zeroize();
-        Self { aes, k1: Zeroizing::new(((wide << 1) ^ reduction).to_be_bytes()) }
+        Self {
+            aes,
+            k1: Zeroizing::new(((wide << 1) ^ reduction).to_be_bytes()),
+        }
     }
 
     /// Steps 3 to 5: the cipher under the subkey of the nonce's first 12 bytes.
@@ -157,7 +190,9 @@ impl SubkeyDeriver {
         for (half, counter) in subkey.as_chunks_mut::<16>().0.iter_mut().zip([1, 2]) {
             half[..4].copy_from_slice(&[0, counter, b'X', 0]);
             half[4..].copy_from_slice(prefix);
-            half.iter_mut().zip(self.k1.iter()).for_each(|(byte, k)| *byte ^= k);
+            half.iter_mut()
+                .zip(self.k1.iter())
+                .for_each(|(byte, k)| *byte ^= k);
             self.aes.encrypt_block(half.into());
         }
         Aes256Gcm::new((&*subkey).into())
@@ -198,11 +233,14 @@ fn open_with(
     sealed: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), SealError> {
-    let (ciphertext, tag) = sealed.split_last_chunk::<TAG_LEN>().ok_or(SealError::WrongLength)?;
+    let (ciphertext, tag) = sealed
+        .split_last_chunk::<TAG_LEN>()
+        .ok_or(SealError::WrongLength)?;
     let start = out.len();
     out.extend_from_slice(ciphertext);
     // Verifies before it decrypts, so a failure leaves only ciphertext to take back.
-    let opened = cipher.decrypt_inout_detached(nonce.into(), aad, out[start..].as_mut().into(), tag.into());
+    let opened =
+        cipher.decrypt_inout_detached(nonce.into(), aad, out[start..].as_mut().into(), tag.into());
     opened.map_err(|_| {
         out.truncate(start);
         SealError::NotAuthentic

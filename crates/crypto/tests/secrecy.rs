@@ -15,8 +15,15 @@ use zeroize::ZeroizeOnDrop;
 const MARK: u8 = 0xab;
 
 fn assert_shows_nothing(value: &dyn Debug) {
-    for shown in [format!("{value:?}"), format!("{value:#?}"), format!("{value:x?}")] {
-        assert!(!shown.contains("171") && !shown.to_lowercase().contains("ab"), "{shown}");
+    for shown in [
+        format!("{value:?}"),
+        format!("{value:#?}"),
+        format!("{value:x?}"),
+    ] {
+        assert!(
+            !shown.contains("171") && !shown.to_lowercase().contains("ab"),
+            "{shown}"
+        );
         assert!(!shown.contains('['), "{shown}");
     }
 }
@@ -27,10 +34,17 @@ fn debug_shows_no_content_of_any_type() {
     let kid = Kid::new(7).expect("not zero");
     let namespace: NamespaceId = "n".parse().expect("an id");
     let escrow = EscrowKeys::new(&secret, kid);
-    let key = ElementKey::new(&secret, &"c".parse().expect("an id"), &"e".parse().expect("an id"), kid);
+    let key = ElementKey::new(
+        &secret,
+        &"c".parse().expect("an id"),
+        &"e".parse().expect("an id"),
+        kid,
+    );
     let source_key = SourceKey::from_file_content(&[MARK; 32]).expect("32 bytes");
     let mut text = Vec::new();
-    key.sealer().write_text(&[MARK; 9], &mut text).expect("not exhausted");
+    key.sealer()
+        .write_text(&[MARK; 9], &mut text)
+        .expect("not exhausted");
     let types: [&dyn Debug; 22] = [
         &secret,
         &LinkValue::from_bytes([MARK; 16]),

@@ -42,7 +42,9 @@ pub enum CommandError {
     #[error(transparent)]
     Share(#[from] ShareError),
     /// The new key-encryption key does not come back.
-    #[error("the old key-encryption key stays in force, because the new one does not come back: {0}")]
+    #[error(
+        "the old key-encryption key stays in force, because the new one does not come back: {0}"
+    )]
     NotRotated(Box<Self>),
     /// The new key-encryption key is in force, and what the old one opens is still on the disk.
     #[error(
@@ -138,11 +140,20 @@ pub fn init(settings: &Settings, split: Option<Split>) -> Result<Zeroizing<Strin
     // An earlier attempt may have been cut short before the first head was written, and nothing was done since.
     let cut_short = store.entries() <= 2 && !settings.audit.head_file.exists();
     let exists = |error: &EngineError| *error == EngineError::Keyring(KeyringError::Exists);
-    made.or_else(|error| if cut_short && exists(&error) { Ok(()) } else { Err(error) })?;
+    made.or_else(|error| {
+        if cut_short && exists(&error) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })?;
     let engine = Engine::open(store, &new.kek, Arc::new(SystemClock), settings.engine())?;
     restore::first_head(settings, &engine)?;
     new.show_shares(&mut said);
-    say(&mut said, format_args!("The store is in {}.", settings.data_directory.display()));
+    say(
+        &mut said,
+        format_args!("The store is in {}.", settings.data_directory.display()),
+    );
     say(&mut said, format_args!("Start the daemon with: sluisd run"));
     Ok(said)
 }
@@ -167,8 +178,12 @@ fn say(said: &mut String, line: std::fmt::Arguments<'_>) {
 /// # Errors
 /// [`CommandError`] when it does not start.
 pub fn run(settings: Settings) -> Result<Stopped, CommandError> {
-    let store = Arc::new(RocksStore::open(&settings.data_directory, &options(&settings))?);
-    let runtime = tokio::runtime::Runtime::new().map_err(|e| CommandError::Process("threads", e))?;
+    let store = Arc::new(RocksStore::open(
+        &settings.data_directory,
+        &options(&settings),
+    )?);
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|e| CommandError::Process("threads", e))?;
     let stopped = runtime.block_on(async {
         let mut signals = Signals::new().map_err(|e| CommandError::Process("signals", e))?;
         let running = Daemon::start(settings, store, Arc::new(SystemClock)).await?;
@@ -226,7 +241,11 @@ pub fn check_config(loaded: &Loaded) -> Result<String, CommandError> {
     if let Some(e) = loaded.settings.kek.check().err().filter(|_| !absent) {
         problems.push(format!("kek: {e}"));
     }
-    if problems.is_empty() { Ok(loaded.effective.clone()) } else { Err(ConfigError(problems).into()) }
+    if problems.is_empty() {
+        Ok(loaded.effective.clone())
+    } else {
+        Err(ConfigError(problems).into())
+    }
 }
 
 fn options(settings: &Settings) -> Options {
@@ -240,9 +259,15 @@ fn options(settings: &Settings) -> Options {
 
 /// A directory that only its owner can enter; one that exists stays as it is.
 fn make_private(path: &Path) -> Result<(), CommandError> {
-    let made =
-        if path.is_dir() { Ok(()) } else { parents(path).and_then(|()| DirBuilder::new().mode(0o700).create(path)) };
-    made.map_err(|reason| CommandError::Directory { path: path.to_owned(), reason })
+    let made = if path.is_dir() {
+        Ok(())
+    } else {
+        parents(path).and_then(|()| DirBuilder::new().mode(0o700).create(path))
+    };
+    made.map_err(|reason| CommandError::Directory {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 fn parents(path: &Path) -> io::Result<()> {

@@ -59,11 +59,15 @@ impl HeadFile {
     /// The signed head.
     pub(crate) fn read(&self) -> Result<Vec<u8>, HeadFault> {
         let file = match File::open(&self.0) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(HeadFault::Missing(self.0.clone())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(HeadFault::Missing(self.0.clone()));
+            }
             file => file.map_err(|reason| self.fault(reason))?,
         };
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|reason| self.fault(reason))?;
+        file.take(MAX_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(|reason| self.fault(reason))?;
         Ok(bytes)
     }
 
@@ -76,16 +80,28 @@ impl HeadFile {
         let mut name = self.0.file_name().unwrap_or_default().to_owned();
         name.push(".new");
         let new = self.0.with_file_name(name);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
         file.write_all(note.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &self.0)?;
-        let directory = self.0.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = self
+            .0
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         File::open(directory)?.sync_all()
     }
 
     fn fault(&self, reason: io::Error) -> HeadFault {
-        HeadFault::File { path: self.0.clone(), reason }
+        HeadFault::File {
+            path: self.0.clone(),
+            reason,
+        }
     }
 }
 
@@ -123,7 +139,11 @@ pub(crate) struct HeadState {
 
 impl Heads {
     pub(crate) fn new(settings: &AuditSettings) -> Self {
-        let progress = Progress { current: Instant::now(), failing: false, stopped: false };
+        let progress = Progress {
+            current: Instant::now(),
+            failing: false,
+            stopped: false,
+        };
         Self {
             file: HeadFile::new(&settings.head_file),
             max_lag: settings.max_lag,
@@ -139,7 +159,11 @@ impl Heads {
     /// [`HeadFault`]; not if only that writing failed, which is tried again.
     pub(crate) fn admit(&self, engine: &Engine) -> Result<(), HeadFault> {
         engine.check_head(&self.file.read()?)?;
-        *self.progress() = Progress { current: Instant::now(), failing: false, stopped: false };
+        *self.progress() = Progress {
+            current: Instant::now(),
+            failing: false,
+            stopped: false,
+        };
         drop(self.keep(engine));
         Ok(())
     }
@@ -152,21 +176,32 @@ impl Heads {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let failing = self.progress().failing;
-        if !failing && engine.last_head().is_some_and(|head| head.size == engine.entries()) {
+        if !failing
+            && engine
+                .last_head()
+                .is_some_and(|head| head.size == engine.entries())
+        {
             self.progress().current = now;
             return Ok(());
         }
-        let kept = engine.sign_head().map_err(HeadFault::from).and_then(|head| {
-            self.file.write(&head.note)?;
-            engine.publish_head(head);
-            Ok(())
-        });
+        let kept = engine
+            .sign_head()
+            .map_err(HeadFault::from)
+            .and_then(|head| {
+                self.file.write(&head.note)?;
+                engine.publish_head(head);
+                Ok(())
+            });
         match &kept {
             Ok(()) => {
                 if failing {
                     tracing::warn!("the head of the audit log is written again");
                 }
-                *self.progress() = Progress { current: now, failing: false, stopped: false };
+                *self.progress() = Progress {
+                    current: now,
+                    failing: false,
+                    stopped: false,
+                };
             }
             Err(fault) => {
                 self.failures.fetch_add(1, Relaxed);
@@ -196,8 +231,16 @@ impl Heads {
     pub(crate) fn state(&self, engine: &Engine) -> HeadState {
         let size = engine.last_head().map_or(0, |head| head.size);
         let behind = engine.entries() > size;
-        let lag = if behind { self.progress().current.elapsed() } else { Duration::ZERO };
-        HeadState { size, lag, failures: self.failures.load(Relaxed) }
+        let lag = if behind {
+            self.progress().current.elapsed()
+        } else {
+            Duration::ZERO
+        };
+        HeadState {
+            size,
+            lag,
+            failures: self.failures.load(Relaxed),
+        }
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
@@ -258,9 +301,16 @@ mod tests {
             file.write(text).expect("written");
             assert_eq!(file.read().expect("readable"), text.as_bytes());
         }
-        let mode = fs::metadata(file.path()).expect("there").permissions().mode();
+        let mode = fs::metadata(file.path())
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(fs::read_dir(directory.path()).expect("readable").count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(directory.path()).expect("readable").count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 
     #[test]

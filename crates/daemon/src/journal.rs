@@ -32,7 +32,10 @@ impl OptOutJournal {
     pub(crate) fn beside(head_file: &Path) -> Self {
         let mut name = head_file.file_name().unwrap_or_default().to_owned();
         name.push(".optouts");
-        Self { path: head_file.with_file_name(name), writing: Mutex::new(()) }
+        Self {
+            path: head_file.with_file_name(name),
+            writing: Mutex::new(()),
+        }
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
@@ -44,7 +47,10 @@ impl OptOutJournal {
 
     /// Makes the entry of a new file durable in its directory.
     fn sync_directory(&self) -> io::Result<()> {
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = self
+            .path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
@@ -55,12 +61,21 @@ impl sluis_engine::Journal for OptOutJournal {
         let (_, end) = parse(&self.read()?)?;
         let mut bytes = if end == 0 { MAGIC.to_vec() } else { Vec::new() };
         bytes.extend(frame(record)?);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&self.path)?;
         file.set_len(end as u64)?;
         file.seek(SeekFrom::Start(end as u64))?;
         file.write_all(&bytes)?;
         file.sync_all()?;
-        if end == 0 { self.sync_directory() } else { Ok(()) }
+        if end == 0 {
+            self.sync_directory()
+        } else {
+            Ok(())
+        }
     }
 
     fn records(&self) -> io::Result<Vec<Vec<u8>>> {
@@ -69,13 +84,24 @@ impl sluis_engine::Journal for OptOutJournal {
 }
 
 fn frame(record: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u16::try_from(record.len()).ok().filter(|length| *length > 0);
-    let length = length.ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "a record of 1 to 65,535 bytes"))?;
-    Ok([&length.to_be_bytes(), &(!length).to_be_bytes(), record, &check(record)].concat())
+    let length = u16::try_from(record.len())
+        .ok()
+        .filter(|length| *length > 0);
+    let length = length
+        .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "a record of 1 to 65,535 bytes"))?;
+    Ok([
+        &length.to_be_bytes(),
+        &(!length).to_be_bytes(),
+        record,
+        &check(record),
+    ]
+    .concat())
 }
 
 fn check(record: &[u8]) -> [u8; CHECK] {
-    *sluis_engine::sha256(record).first_chunk().expect("32 bytes are more than 8")
+    *sluis_engine::sha256(record)
+        .first_chunk()
+        .expect("32 bytes are more than 8")
 }
 
 /// The whole records, and where the last of them ends: there the next one goes. 0 if there is not even a beginning.
@@ -83,13 +109,21 @@ fn parse(bytes: &[u8]) -> io::Result<(Vec<Vec<u8>>, usize)> {
     let mut records = Vec::new();
     let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
         // Cut off in its first line, or another file.
-        return if MAGIC.starts_with(written(bytes)) { Ok((records, 0)) } else { Err(damaged()) };
+        return if MAGIC.starts_with(written(bytes)) {
+            Ok((records, 0))
+        } else {
+            Err(damaged())
+        };
     };
     while let Some((record, behind)) = take(rest) {
         records.push(record.to_vec());
         rest = behind;
     }
-    if is_unfinished(rest) { Ok((records, bytes.len() - rest.len())) } else { Err(damaged()) }
+    if is_unfinished(rest) {
+        Ok((records, bytes.len() - rest.len()))
+    } else {
+        Err(damaged())
+    }
 }
 
 /// The first record, if it is whole.
@@ -119,7 +153,10 @@ fn is_unfinished(bytes: &[u8]) -> bool {
 
 /// The bytes without the zeros at the end: a file may have got its length before its content.
 fn written(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
     &bytes[..end]
 }
 
@@ -143,7 +180,10 @@ mod tests {
         assert_eq!(journal.records().unwrap(), Vec::<Vec<u8>>::new());
         journal.append(b"one").unwrap();
         journal.append(b"two").unwrap();
-        assert_eq!(journal.records().unwrap(), [b"one".to_vec(), b"two".to_vec()]);
+        assert_eq!(
+            journal.records().unwrap(),
+            [b"one".to_vec(), b"two".to_vec()]
+        );
         assert!(directory.path().join("head.optouts").exists());
     }
 
@@ -164,7 +204,10 @@ mod tests {
             }
             std::fs::write(&path, &whole[..end]).unwrap();
             journal(directory.path()).append(b"new").unwrap();
-            assert_eq!(journal(directory.path()).records().unwrap().last().unwrap(), b"new");
+            assert_eq!(
+                journal(directory.path()).records().unwrap().last().unwrap(),
+                b"new"
+            );
         }
     }
 

@@ -87,7 +87,10 @@ impl KekSource {
             Self::Token(settings) => {
                 let token = Token::open(settings)?;
                 let kek = token.unwrap(&record)?;
-                Ok(Fetched { kek, token: Some(Arc::new(token)) })
+                Ok(Fetched {
+                    kek,
+                    token: Some(Arc::new(token)),
+                })
             }
         }
     }
@@ -105,7 +108,10 @@ impl KekFault {
         match self {
             Self::Token(fault) => matches!(
                 fault,
-                TokenError::Module { .. } | TokenError::TokenAbsent(_) | TokenError::KeyAbsent(_) | TokenError::Gone(_)
+                TokenError::Module { .. }
+                    | TokenError::TokenAbsent(_)
+                    | TokenError::KeyAbsent(_)
+                    | TokenError::Gone(_)
             ),
             Self::File(_) | Self::Store(_) | Self::InShares => false,
         }

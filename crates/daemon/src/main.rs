@@ -82,7 +82,9 @@ struct Shares {
 
 impl Shares {
     fn split(&self) -> Option<Split> {
-        self.shares.zip(self.threshold).map(|(shares, threshold)| Split { shares, threshold })
+        self.shares
+            .zip(self.threshold)
+            .map(|(shares, threshold)| Split { shares, threshold })
     }
 }
 
@@ -99,7 +101,10 @@ struct Configuration {
 
 impl Configuration {
     fn load(&self) -> Result<Loaded, CommandError> {
-        Ok(config::load(&Sources::of_process(self.config.as_deref(), self.set.clone()))?)
+        Ok(config::load(&Sources::of_process(
+            self.config.as_deref(),
+            self.set.clone(),
+        ))?)
     }
 }
 
@@ -120,7 +125,8 @@ fn main() -> ExitCode {
 
 /// Before anything is read that must stay secret.
 fn prepare() -> Result<(), CommandError> {
-    process::harden().map_err(|e| CommandError::Process("core dumps and ptrace cannot be turned off", e))?;
+    process::harden()
+        .map_err(|e| CommandError::Process("core dumps and ptrace cannot be turned off", e))?;
     process::log_panics_by_place();
     // Fails only if there is a provider already, and nobody was here before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -129,9 +135,19 @@ fn prepare() -> Result<(), CommandError> {
 
 fn perform(command: Command) -> Result<Zeroizing<String>, CommandError> {
     match command {
-        Command::Init { shares, configuration } => commands::init(&locked(&configuration)?, shares.split()),
-        Command::CheckConfig(configuration) => commands::check_config(&configuration.load()?).map(Zeroizing::new),
-        Command::Restore { from, head, head_lost, configuration } => {
+        Command::Init {
+            shares,
+            configuration,
+        } => commands::init(&locked(&configuration)?, shares.split()),
+        Command::CheckConfig(configuration) => {
+            commands::check_config(&configuration.load()?).map(Zeroizing::new)
+        }
+        Command::Restore {
+            from,
+            head,
+            head_lost,
+            configuration,
+        } => {
             let lost = match head {
                 Some(path) => LostHead::In(path),
                 None if head_lost => LostHead::Lost,
@@ -139,10 +155,16 @@ fn perform(command: Command) -> Result<Zeroizing<String>, CommandError> {
             };
             commands::restore(&locked(&configuration)?, from.as_deref(), &lost).map(Zeroizing::new)
         }
-        Command::AcceptRestore { signature, configuration } => {
-            commands::accept_restore(&locked(&configuration)?, &signature).map(Zeroizing::new)
-        }
-        Command::RotateKek { to_config, new_file, shares, configuration } => {
+        Command::AcceptRestore {
+            signature,
+            configuration,
+        } => commands::accept_restore(&locked(&configuration)?, &signature).map(Zeroizing::new),
+        Command::RotateKek {
+            to_config,
+            new_file,
+            shares,
+            configuration,
+        } => {
             let settings = locked(&configuration)?;
             let to = new_place(to_config, new_file, shares.split(), &settings)?;
             commands::rotate_kek(&settings, &to, shares.split(), |said| {
@@ -179,7 +201,12 @@ fn new_place(
     present: &Settings,
 ) -> Result<KekSource, CommandError> {
     match (to_config, new_file, split, &present.kek) {
-        (Some(config), ..) => Ok(config::load(&Sources { file: Some(config), ..Sources::default() })?.settings.kek),
+        (Some(config), ..) => Ok(config::load(&Sources {
+            file: Some(config),
+            ..Sources::default()
+        })?
+        .settings
+        .kek),
         (_, Some(path), ..) => commands::new_file(&path),
         (_, _, Some(_), _) => Ok(KekSource::Shares),
         (_, _, _, token @ KekSource::Token(_)) => Ok(token.clone()),

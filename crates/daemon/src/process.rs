@@ -3,7 +3,9 @@
 use std::io;
 
 use rustix::mm::{MlockAllFlags, mlockall};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 
 use crate::config::MemoryLock;
 
@@ -30,7 +32,13 @@ pub enum NotLocked {
 /// # Errors
 /// When the kernel refuses; the daemon must not start then.
 pub fn harden() -> io::Result<()> {
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
     // Not dumpable also means: no ptrace by other processes of the same user, and /proc/self/mem belongs to root.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
@@ -84,14 +92,28 @@ mod tests {
     #[test]
     fn a_hardened_process_leaves_no_core_and_cannot_be_traced() {
         harden().expect("the kernel allows it");
-        assert_eq!(dumpable_behavior().expect("known"), DumpableBehavior::NotDumpable);
-        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+        assert_eq!(
+            dumpable_behavior().expect("known"),
+            DumpableBehavior::NotDumpable
+        );
+        assert_eq!(
+            getrlimit(Resource::Core),
+            Rlimit {
+                current: Some(0),
+                maximum: Some(0)
+            }
+        );
     }
 
     #[test]
     fn the_capability_to_lock_memory_is_bit_14() {
         assert!(may_lock("Name:\tsluisd\nCapEff:\t0000000000004000\n"));
-        for without in ["CapEff:\tffffffffffffbfff", "CapPrm:\t0000000000004000", "CapEff:\tx", ""] {
+        for without in [
+            "CapEff:\tffffffffffffbfff",
+            "CapPrm:\t0000000000004000",
+            "CapEff:\tx",
+            "",
+        ] {
             assert!(!may_lock(without), "{without}");
         }
     }

@@ -46,12 +46,16 @@ impl Denial {
 
     /// A defect of the daemon.
     pub(crate) fn internal(detail: &str) -> Self {
-        Self { detail: detail.to_owned(), ..Self::from(Reason::Internal) }
+        Self {
+            detail: detail.to_owned(),
+            ..Self::from(Reason::Internal)
+        }
     }
 
     /// The answer. Use [`crate::server::Call::deny`], which also records it.
     pub(crate) fn status(&self) -> Status {
-        let mut details = ErrorDetails::with_error_info(self.reason.code(), ERROR_DOMAIN, HashMap::new());
+        let mut details =
+            ErrorDetails::with_error_info(self.reason.code(), ERROR_DOMAIN, HashMap::new());
         let violations = self.shown_violations();
         if !violations.is_empty() {
             details.set_bad_request(violations);
@@ -66,7 +70,10 @@ impl Denial {
             let size = field.len() + description.len();
             if size > room || shown.len() == MAX_VIOLATIONS {
                 let rest = self.violations.len() - shown.len();
-                shown.push(FieldViolation::new("", format!("{rest} more, not shown; repair the others first")));
+                shown.push(FieldViolation::new(
+                    "",
+                    format!("{rest} more, not shown; repair the others first"),
+                ));
                 break;
             }
             room -= size;
@@ -78,14 +85,28 @@ impl Denial {
 
 impl From<Reason> for Denial {
     fn from(reason: Reason) -> Self {
-        Self { reason, detail: String::new(), violations: Vec::new(), recorded: false }
+        Self {
+            reason,
+            detail: String::new(),
+            violations: Vec::new(),
+            recorded: false,
+        }
     }
 }
 
 impl From<Refusal> for Denial {
     fn from(refusal: Refusal) -> Self {
-        let violations = refusal.violations().iter().map(|v| (v.field.clone(), v.description.clone())).collect();
-        Self { reason: refusal.reason(), detail: refusal.detail().to_owned(), violations, recorded: true }
+        let violations = refusal
+            .violations()
+            .iter()
+            .map(|v| (v.field.clone(), v.description.clone()))
+            .collect();
+        Self {
+            reason: refusal.reason(),
+            detail: refusal.detail().to_owned(),
+            violations,
+            recorded: true,
+        }
     }
 }
 
@@ -141,7 +162,10 @@ mod tests {
             assert_ne!(status.code(), Code::Ok);
             assert_eq!(status.message(), reason.message());
             let info = status.get_details_error_info().expect("ErrorInfo");
-            assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason.code(), "sluis"));
+            assert_eq!(
+                (info.reason.as_str(), info.domain.as_str()),
+                (reason.code(), "sluis")
+            );
         }
     }
 
@@ -150,7 +174,10 @@ mod tests {
         let mut denial = Denial::field("batch.rows", "too many");
         denial.detail = "inside".to_owned();
         let status = denial.status();
-        let violations = status.get_details_bad_request().expect("BadRequest").field_violations;
+        let violations = status
+            .get_details_bad_request()
+            .expect("BadRequest")
+            .field_violations;
         assert_eq!(violations[0].field, "batch.rows");
         assert!(!format!("{status:?}").contains("inside"));
     }
@@ -163,8 +190,15 @@ mod tests {
         }
         let status = denial.status();
         assert!(status.details().len() < 6_000, "{}", status.details().len());
-        let violations = status.get_details_bad_request().expect("BadRequest").field_violations;
-        assert!(violations.last().is_some_and(|v| v.description.contains("more, not shown")));
+        let violations = status
+            .get_details_bad_request()
+            .expect("BadRequest")
+            .field_violations;
+        assert!(
+            violations
+                .last()
+                .is_some_and(|v| v.description.contains("more, not shown"))
+        );
     }
 
     /// `docs/errors.md` is this text; set `SLUIS_WRITE_DOCS=1` to write it anew.
@@ -176,18 +210,29 @@ mod tests {
             std::fs::write(path, &expected).expect("docs/errors.md can be written");
         }
         let same = std::fs::read_to_string(path).unwrap_or_default() == expected;
-        assert!(same, "docs/errors.md is not what the reasons say; SLUIS_WRITE_DOCS=1 writes it anew");
+        assert!(
+            same,
+            "docs/errors.md is not what the reasons say; SLUIS_WRITE_DOCS=1 writes it anew"
+        );
     }
 
     fn catalogue() -> String {
         let mut text = String::from(CATALOGUE_HEAD);
         let row = |reason: &&Reason| reason.category() == Category::Row;
-        text.push_str("\n## Answers to a request\n\n| reason | gRPC code | message |\n|---|---|---|\n");
+        text.push_str(
+            "\n## Answers to a request\n\n| reason | gRPC code | message |\n|---|---|---|\n",
+        );
         for reason in Reason::ALL.iter().filter(|r| !row(r)) {
             let code = code_name(code(*reason));
-            text.push_str(&format!("| `{}` | `{code}` | {} |\n", reason.code(), reason.message()));
+            text.push_str(&format!(
+                "| `{}` | `{code}` | {} |\n",
+                reason.code(),
+                reason.message()
+            ));
         }
-        text.push_str("\n## Reasons for which a row is rejected\n\n| reason | meaning |\n|---|---|\n");
+        text.push_str(
+            "\n## Reasons for which a row is rejected\n\n| reason | meaning |\n|---|---|\n",
+        );
         for reason in Reason::ALL.iter().filter(row) {
             text.push_str(&format!("| `{}` | {} |\n", reason.code(), reason.message()));
         }

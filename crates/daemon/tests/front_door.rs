@@ -25,29 +25,49 @@ struct Open {
 impl Open {
     async fn new(client: &Client) -> Self {
         let (requests, receiver) = mpsc::channel(64);
-        let answers = client.pseudonymisation().pseudonymise(ReceiverStream::new(receiver)).await;
-        let open = Self { requests, answers: answers.expect("headers come at once").into_inner() };
-        let first =
-            v1::PseudonymiseOpen { chain_id: CHAIN.to_owned(), elements: vec!["bsn".to_owned()], ..Default::default() };
+        let answers = client
+            .pseudonymisation()
+            .pseudonymise(ReceiverStream::new(receiver))
+            .await;
+        let open = Self {
+            requests,
+            answers: answers.expect("headers come at once").into_inner(),
+        };
+        let first = v1::PseudonymiseOpen {
+            chain_id: CHAIN.to_owned(),
+            elements: vec!["bsn".to_owned()],
+            ..Default::default()
+        };
         open.send(Outgoing::Open(first)).await;
         open
     }
 
     async fn opened(client: &Client) -> Self {
         let mut open = Self::new(client).await;
-        let first = open.answers.message().await.expect("opened").expect("a message");
+        let first = open
+            .answers
+            .message()
+            .await
+            .expect("opened")
+            .expect("a message");
         assert!(matches!(first.message, Some(Incoming::Opened(_))));
         open
     }
 
     async fn send(&self, message: Outgoing) {
-        let request = v1::PseudonymiseRequest { message: Some(message) };
+        let request = v1::PseudonymiseRequest {
+            message: Some(message),
+        };
         // When the stream has ended the answer says why.
         drop(self.requests.send(request).await);
     }
 
     async fn send_batch(&self, sequence: u64) {
-        self.send(Outgoing::Batch(v1::RecordBatch { sequence, ..batch(&[("bsn", &[BSN])]) })).await;
+        self.send(Outgoing::Batch(v1::RecordBatch {
+            sequence,
+            ..batch(&[("bsn", &[BSN])])
+        }))
+        .await;
     }
 
     async fn result(&mut self) -> Result<v1::BatchResult, Status> {
@@ -70,21 +90,43 @@ async fn answers_come_in_order_and_an_error_comes_after_them() {
         assert_eq!(open.result().await.expect("answered").sequence, sequence);
     }
     let status = open.result().await.expect_err("20 comes next");
-    assert_eq!((status.code(), reason(status).as_str()), (Code::InvalidArgument, "INVALID_REQUEST"));
+    assert_eq!(
+        (status.code(), reason(status).as_str()),
+        (Code::InvalidArgument, "INVALID_REQUEST")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packed_column_comes_back_packed() {
     let world = World::start().await;
     let client = world.client(SOURCE).await;
-    let plain = pseudonymise(&client, CHAIN, batch(&[("bsn", &[BSN, "", BSN])])).await.expect("answered");
-    let packed = v1::Packed { data: [BSN, BSN].concat().into(), lengths: vec![9, 0, 9] };
-    let column = v1::Column { element: "bsn".to_owned(), form: Some(v1::column::Form::Packed(packed)) };
-    let request = v1::RecordBatch { rows: 3, columns: vec![column], ..v1::RecordBatch::default() };
-    let packed = pseudonymise(&client, CHAIN, request).await.expect("answered");
+    let plain = pseudonymise(&client, CHAIN, batch(&[("bsn", &[BSN, "", BSN])]))
+        .await
+        .expect("answered");
+    let packed = v1::Packed {
+        data: [BSN, BSN].concat().into(),
+        lengths: vec![9, 0, 9],
+    };
+    let column = v1::Column {
+        element: "bsn".to_owned(),
+        form: Some(v1::column::Form::Packed(packed)),
+    };
+    let request = v1::RecordBatch {
+        rows: 3,
+        columns: vec![column],
+        ..v1::RecordBatch::default()
+    };
+    let packed = pseudonymise(&client, CHAIN, request)
+        .await
+        .expect("answered");
     assert_eq!(values(&packed, "bsn"), values(&plain, "bsn"));
-    let Some(v1::batch_result::Output::Plain(output)) = packed.output else { panic!("plain") };
-    assert!(matches!(output.columns[0].form, Some(v1::column::Form::Packed(_))));
+    let Some(v1::batch_result::Output::Plain(output)) = packed.output else {
+        panic!("plain")
+    };
+    assert!(matches!(
+        output.columns[0].form,
+        Some(v1::column::Form::Packed(_))
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,10 +134,19 @@ async fn a_stream_that_does_not_begin_with_open_is_refused() {
     let world = World::start().await;
     let client = world.client(SOURCE).await;
     let (requests, receiver) = mpsc::channel(4);
-    let answers = client.pseudonymisation().pseudonymise(ReceiverStream::new(receiver)).await;
-    let mut open = Open { requests, answers: answers.expect("headers").into_inner() };
+    let answers = client
+        .pseudonymisation()
+        .pseudonymise(ReceiverStream::new(receiver))
+        .await;
+    let mut open = Open {
+        requests,
+        answers: answers.expect("headers").into_inner(),
+    };
     open.send_batch(0).await;
-    assert_eq!(reason(open.result().await.expect_err("no open")), "INVALID_STREAM");
+    assert_eq!(
+        reason(open.result().await.expect_err("no open")),
+        "INVALID_STREAM"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,14 +155,34 @@ async fn every_answer_carries_its_request_id() {
     let client = world.client(SOURCE).await;
     let with_id = |id: &'static str| {
         let mut request = Request::new(v1::WhoAmIRequest {});
-        request.metadata_mut().insert("x-request-id", id.parse().expect("ASCII"));
+        request
+            .metadata_mut()
+            .insert("x-request-id", id.parse().expect("ASCII"));
         request
     };
-    let mine = client.identity().who_am_i(with_id("mine-1")).await.expect("known");
-    assert_eq!(mine.metadata().get("x-request-id").map(|id| id.as_bytes()), Some(&b"mine-1"[..]));
-    let other = client.identity().who_am_i(with_id("not plain!")).await.expect("known");
-    assert_ne!(other.metadata().get("x-request-id").map(|id| id.as_bytes()), Some(&b"not plain!"[..]));
-    let refused = client.custody().get_status(v1::GetStatusRequest {}).await.expect_err("not a custodian");
+    let mine = client
+        .identity()
+        .who_am_i(with_id("mine-1"))
+        .await
+        .expect("known");
+    assert_eq!(
+        mine.metadata().get("x-request-id").map(|id| id.as_bytes()),
+        Some(&b"mine-1"[..])
+    );
+    let other = client
+        .identity()
+        .who_am_i(with_id("not plain!"))
+        .await
+        .expect("known");
+    assert_ne!(
+        other.metadata().get("x-request-id").map(|id| id.as_bytes()),
+        Some(&b"not plain!"[..])
+    );
+    let refused = client
+        .custody()
+        .get_status(v1::GetStatusRequest {})
+        .await
+        .expect_err("not a custodian");
     assert!(refused.metadata().contains_key("x-request-id"));
     assert_eq!(reason(refused), "NOT_A_CUSTODIAN");
 }
@@ -120,11 +191,29 @@ async fn every_answer_carries_its_request_id() {
 async fn a_certificate_without_exactly_one_spiffe_id_gets_nothing() {
     let world = World::start().await;
     let id = |member: &str| format!("spiffe://{TRUST_DOMAIN}/{member}");
-    for uris in [vec![], vec![id(SOURCE), id("gp-south/etl")], vec!["spiffe://elsewhere.test/a/b".to_owned()]] {
-        let wanted = Wanted { uris, dns: vec!["etl.test".to_owned()], expired: false };
-        let client = world.connect(&world.pki.client(&wanted)).await.expect("the authority is ours");
-        let refused = client.identity().who_am_i(v1::WhoAmIRequest {}).await.expect_err("nobody");
-        assert_eq!((refused.code(), reason(refused).as_str()), (Code::Unauthenticated, "NO_SPIFFE_ID"));
+    for uris in [
+        vec![],
+        vec![id(SOURCE), id("gp-south/etl")],
+        vec!["spiffe://elsewhere.test/a/b".to_owned()],
+    ] {
+        let wanted = Wanted {
+            uris,
+            dns: vec!["etl.test".to_owned()],
+            expired: false,
+        };
+        let client = world
+            .connect(&world.pki.client(&wanted))
+            .await
+            .expect("the authority is ours");
+        let refused = client
+            .identity()
+            .who_am_i(v1::WhoAmIRequest {})
+            .await
+            .expect_err("nobody");
+        assert_eq!(
+            (refused.code(), reason(refused).as_str()),
+            (Code::Unauthenticated, "NO_SPIFFE_ID")
+        );
     }
 }
 
@@ -148,12 +237,22 @@ async fn a_certificate_that_is_revoked_ends_its_open_stream() {
         }
     }
     assert_eq!(refused.as_deref(), Some("CERTIFICATE_REVOKED"));
-    let next = client.identity().who_am_i(v1::WhoAmIRequest {}).await.expect_err("revoked");
+    let next = client
+        .identity()
+        .who_am_i(v1::WhoAmIRequest {})
+        .await
+        .expect_err("revoked");
     assert_eq!(reason(next), "CERTIFICATE_REVOKED");
     // A new connection does not even come through the handshake.
     match world.connect(&credentials).await {
         Err(_) => {}
-        Ok(client) => drop(client.identity().who_am_i(v1::WhoAmIRequest {}).await.expect_err("no handshake")),
+        Ok(client) => drop(
+            client
+                .identity()
+                .who_am_i(v1::WhoAmIRequest {})
+                .await
+                .expect_err("no handshake"),
+        ),
     }
 }
 
@@ -162,28 +261,44 @@ async fn what_is_too_large_or_unreadable_is_refused_with_a_reason() {
     let world = World::start().await;
     let client = world.client(SOURCE).await;
     let long = "x".repeat(5 << 20);
-    let refused = pseudonymise(&client, CHAIN, batch(&[("bsn", &[&long])])).await.expect_err("too large");
+    let refused = pseudonymise(&client, CHAIN, batch(&[("bsn", &[&long])]))
+        .await
+        .expect_err("too large");
     assert_eq!(refused.reason(), Some("BATCH_TOO_LARGE"));
     let many = vec![BSN; 65_537];
-    let refused = pseudonymise(&client, CHAIN, batch(&[("bsn", &many)])).await.expect_err("too many");
+    let refused = pseudonymise(&client, CHAIN, batch(&[("bsn", &many)]))
+        .await
+        .expect_err("too many");
     assert_eq!(refused.reason(), Some("BATCH_TOO_LARGE"));
-    let no_column = v1::Column { element: "bsn".to_owned(), form: None };
-    let request = v1::RecordBatch { columns: vec![no_column], ..v1::RecordBatch::default() };
-    let refused = pseudonymise(&client, CHAIN, request).await.expect_err("no form");
+    let no_column = v1::Column {
+        element: "bsn".to_owned(),
+        form: None,
+    };
+    let request = v1::RecordBatch {
+        columns: vec![no_column],
+        ..v1::RecordBatch::default()
+    };
+    let refused = pseudonymise(&client, CHAIN, request)
+        .await
+        .expect_err("no form");
     assert_eq!(refused.reason(), Some("INVALID_REQUEST"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_and_who_does_not_speak_hold_nobody_up() {
     let world = World::start().await;
-    let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(world.running().addr()).expect("accepted")).collect();
+    let silent: Vec<_> = (0..200)
+        .map(|_| TcpStream::connect(world.running().addr()).expect("accepted"))
+        .collect();
     let client = world.client(SOURCE).await;
     // Never reads: fills its slots and waits.
     let stuck = Open::new(&client).await;
     for sequence in 0..32 {
         stuck.send_batch(sequence).await;
     }
-    pseudonymise(&client, CHAIN, batch(&[("bsn", &[BSN])])).await.expect("answered");
+    pseudonymise(&client, CHAIN, batch(&[("bsn", &[BSN])]))
+        .await
+        .expect("answered");
     let mut other = Open::opened(&world.client("gp-south/etl").await).await;
     other.send_batch(0).await;
     other.result().await.expect("answered");
@@ -196,7 +311,9 @@ async fn a_stream_that_is_not_read_leaves_most_of_the_budget_to_the_others() {
     let stuck = unread_stream(&world).await;
     let other = world.client("gp-south/etl").await;
     for _ in 0..20 {
-        pseudonymise(&other, CHAIN, batch(&[("bsn", &MANY)])).await.expect("answered");
+        pseudonymise(&other, CHAIN, batch(&[("bsn", &MANY)]))
+            .await
+            .expect("answered");
     }
     drop(stuck);
 }
@@ -211,7 +328,9 @@ async fn who_never_reads_is_cut_off_and_the_budget_comes_back() {
     }
     // This waits until the first of them has been cut.
     let other = world.client("gp-south/etl").await;
-    pseudonymise(&other, CHAIN, batch(&[("bsn", &MANY)])).await.expect("answered");
+    pseudonymise(&other, CHAIN, batch(&[("bsn", &MANY)]))
+        .await
+        .expect("answered");
     drop(stuck);
 }
 
@@ -230,7 +349,12 @@ async fn small_budget(extra: &str) -> World {
 async fn unread_stream(world: &World) -> Open {
     let stream = Open::new(&world.client(SOURCE).await).await;
     for sequence in 0..8 {
-        stream.send(Outgoing::Batch(v1::RecordBatch { sequence, ..batch(&[("bsn", &MANY)]) })).await;
+        stream
+            .send(Outgoing::Batch(v1::RecordBatch {
+                sequence,
+                ..batch(&[("bsn", &MANY)])
+            }))
+            .await;
     }
     stream
 }
@@ -238,11 +362,21 @@ async fn unread_stream(world: &World) -> Open {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_calls_and_values_and_show_none_of_them() {
     let world = World::start_empty(METRICS).await;
-    let refused = world.client(SOURCE).await.identity().who_am_i(v1::WhoAmIRequest {}).await.expect_err("unknown");
+    let refused = world
+        .client(SOURCE)
+        .await
+        .identity()
+        .who_am_i(v1::WhoAmIRequest {})
+        .await
+        .expect_err("unknown");
     assert_eq!(reason(refused), "UNKNOWN_ORGANISATION");
     let text = world.metrics().await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-    for name in ["sluis_store_writable 1", "sluis_handshakes_total{outcome=\"ok\"}", "sluis_in_flight_bytes 0"] {
+    for name in [
+        "sluis_store_writable 1",
+        "sluis_handshakes_total{outcome=\"ok\"}",
+        "sluis_in_flight_bytes 0",
+    ] {
         assert!(text.contains(name), "{name} is missing in {text}");
     }
     assert!(!text.contains("hospital-north"));

@@ -233,7 +233,10 @@ impl Entry {
             Outcome::Refused(reason) => (1, reason.code()),
         };
         let mut out = Writer::new(FORMAT);
-        out.u64(self.at.millis()).u8(self.act as u8).u8(outcome).u64(self.registry_version);
+        out.u64(self.at.millis())
+            .u8(self.act as u8)
+            .u8(outcome)
+            .u64(self.registry_version);
         out.u64(self.rows).u64(self.values).u64(self.rejected);
         out.lp(text(self.actor.as_ref().map(|a| a.organisation.as_str())));
         out.lp(text(self.actor.as_ref().map(|a| a.member.as_str())));
@@ -244,7 +247,10 @@ impl Entry {
         out.lp(self.grant_digest.as_ref().map_or(&[][..], |d| &d[..]));
         out.lp(self.object_digest.as_ref().map_or(&[][..], |d| &d[..]));
         out.lp(&self.purpose).lp(reason);
-        out.u16(u16::try_from(self.keys.len()).expect("an act uses at most a chain's lines, far below 65,536"));
+        out.u16(
+            u16::try_from(self.keys.len())
+                .expect("an act uses at most a chain's lines, far below 65,536"),
+        );
         for key in &self.keys {
             out.lp(text(key.namespace.as_ref().map(NamespaceId::as_str)));
             out.fixed(&key.kid.to_be_bytes()).u64(key.values);
@@ -252,7 +258,8 @@ impl Entry {
         out.u64(self.counter).lp(&self.detail);
         out.u8(u8::try_from(self.signatures.len()).expect("an act has at most two signatures"));
         for (signer, signed) in &self.signatures {
-            out.lp(signer.organisation.as_str()).lp(signer.member.as_str());
+            out.lp(signer.organisation.as_str())
+                .lp(signer.member.as_str());
             signed.write(&mut out);
         }
         out.finish()
@@ -271,7 +278,10 @@ impl Entry {
         let mut entry = Self::new(at, act, registry_version);
         (entry.rows, entry.values, entry.rejected) = (input.u64()?, input.u64()?, input.u64()?);
         entry.actor = match (input.parse_optional()?, input.parse_optional()?) {
-            (Some(organisation), Some(member)) => Some(Identity { organisation, member }),
+            (Some(organisation), Some(member)) => Some(Identity {
+                organisation,
+                member,
+            }),
             (None, None) => None,
             _ => return Err(DecodeError),
         };
@@ -297,7 +307,10 @@ impl Entry {
         entry.counter = input.u64()?;
         entry.detail = input.lp()?.to_vec();
         for _ in 0..input.u8()? {
-            let signer = Identity { organisation: input.parse()?, member: input.parse()? };
+            let signer = Identity {
+                organisation: input.parse()?,
+                member: input.parse()?,
+            };
             entry.signatures.push((signer, Signed::read(&mut input)?));
         }
         input.end()?;
@@ -306,7 +319,11 @@ impl Entry {
 }
 
 fn digest(bytes: &[u8]) -> Result<Option<[u8; 32]>, DecodeError> {
-    if bytes.is_empty() { Ok(None) } else { bytes.try_into().map(Some).map_err(|_| DecodeError) }
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        bytes.try_into().map(Some).map_err(|_| DecodeError)
+    }
 }
 
 #[cfg(test)]
@@ -315,7 +332,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn sample() -> Entry {
-        let mut entry = Entry::new(Timestamp::from_millis(0x0102_0304).expect("valid"), Act::Convert, 7);
+        let mut entry = Entry::new(
+            Timestamp::from_millis(0x0102_0304).expect("valid"),
+            Act::Convert,
+            7,
+        );
         (entry.rows, entry.values, entry.rejected) = (3, 2, 1);
         entry.actor = "uni/etl".parse().ok();
         entry.fingerprint = [0xaa; 32];
@@ -324,10 +345,17 @@ mod tests {
         entry.grant = "g".parse().ok();
         entry.grant_digest = Some([0xbb; 32]);
         entry.purpose = "why".into();
-        entry.keys = vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(9).expect("not zero"), values: 2 }];
+        entry.keys = vec![KeyUse {
+            namespace: "n".parse().ok(),
+            kid: Kid::new(9).expect("not zero"),
+            values: 2,
+        }];
         entry.counter = 5;
         entry.detail = b"d".to_vec();
-        let signed = Signed { signature: vec![0xcc; 2], certificate: vec![0xdd; 3] };
+        let signed = Signed {
+            signature: vec![0xcc; 2],
+            certificate: vec![0xdd; 3],
+        };
         entry.signatures = vec![("uni/boss".parse().expect("an identity"), signed)];
         entry
     }
@@ -343,7 +371,9 @@ mod tests {
         expected.extend_from_slice(b"\0\x01a\0\x01b\0\x01g\0\x20");
         expected.extend_from_slice(&[0xbb; 32]);
         expected.extend_from_slice(b"\0\0\0\x03why\0\0\0\x01\0\x01n\0\0\0\x09\0\0\0\0\0\0\0\x02");
-        expected.extend_from_slice(b"\0\0\0\0\0\0\0\x05\0\x01d\x01\0\x03uni\0\x04boss\0\x02\xcc\xcc\0\x03\xdd\xdd\xdd");
+        expected.extend_from_slice(
+            b"\0\0\0\0\0\0\0\x05\0\x01d\x01\0\x03uni\0\x04boss\0\x02\xcc\xcc\0\x03\xdd\xdd\xdd",
+        );
         assert_eq!(sample().encode(), expected);
         assert_eq!(Entry::decode(&expected), Ok(sample()));
     }
@@ -352,7 +382,11 @@ mod tests {
     fn cut_or_lengthened_entries_are_refused() {
         let bytes = sample().encode();
         for end in 0..bytes.len() {
-            assert_eq!(Entry::decode(&bytes[..end]), Err(DecodeError), "cut at {end}");
+            assert_eq!(
+                Entry::decode(&bytes[..end]),
+                Err(DecodeError),
+                "cut at {end}"
+            );
         }
         assert_eq!(Entry::decode(&[bytes, vec![0]].concat()), Err(DecodeError));
     }

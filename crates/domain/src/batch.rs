@@ -16,7 +16,9 @@ impl BatchId {
 
     /// `None` unless 1 to 64 bytes.
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        (1..=Self::MAX_LEN).contains(&bytes.len()).then(|| Self(bytes.into()))
+        (1..=Self::MAX_LEN)
+            .contains(&bytes.len())
+            .then(|| Self(bytes.into()))
     }
 
     /// The bytes.
@@ -46,13 +48,28 @@ impl RecordBatch {
     /// # Errors
     /// [`Reason::InvalidBatch`] if a column does not have `rows` values, an element comes twice, or there are more than
     /// [`MAX_ROWS`] rows or more columns than a chain can have elements.
-    pub fn new(batch_id: Option<BatchId>, rows: usize, columns: Vec<(ElementName, Column)>) -> Result<Self, Reason> {
+    pub fn new(
+        batch_id: Option<BatchId>,
+        rows: usize,
+        columns: Vec<(ElementName, Column)>,
+    ) -> Result<Self, Reason> {
         if rows > MAX_ROWS || columns.len() > MAX_ELEMENTS_PER_CHAIN {
             return Err(Reason::InvalidBatch);
         }
         let lengths_agree = columns.iter().all(|(_, column)| column.rows() == rows);
-        let names_differ = columns.iter().enumerate().all(|(i, (name, _))| columns[..i].iter().all(|(n, _)| n != name));
-        if lengths_agree && names_differ { Ok(Self { batch_id, rows, columns }) } else { Err(Reason::InvalidBatch) }
+        let names_differ = columns
+            .iter()
+            .enumerate()
+            .all(|(i, (name, _))| columns[..i].iter().all(|(n, _)| n != name));
+        if lengths_agree && names_differ {
+            Ok(Self {
+                batch_id,
+                rows,
+                columns,
+            })
+        } else {
+            Err(Reason::InvalidBatch)
+        }
     }
 
     /// The caller's name for the batch.
@@ -72,7 +89,10 @@ impl RecordBatch {
 
     /// The column of an element.
     pub fn column(&self, element: &ElementName) -> Option<&Column> {
-        self.columns.iter().find(|(name, _)| name == element).map(|(_, column)| column)
+        self.columns
+            .iter()
+            .find(|(name, _)| name == element)
+            .map(|(_, column)| column)
     }
 }
 

@@ -43,7 +43,9 @@ impl Writer {
     /// Length-prefixed bytes. Callers keep them below 64 KiB; more is cut never, but refused by a panic.
     pub fn lp(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let bytes = bytes.as_ref();
-        self.u16(u16::try_from(bytes.len()).expect("callers bound length-prefixed values below 64 KiB"));
+        self.u16(
+            u16::try_from(bytes.len()).expect("callers bound length-prefixed values below 64 KiB"),
+        );
         self.fixed(bytes)
     }
     /// The bytes so far.
@@ -151,6 +153,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`DecodeError`] if something is.
     pub fn end(&self) -> Result<(), DecodeError> {
-        if self.0.is_empty() { Ok(()) } else { Err(DecodeError) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(DecodeError)
+        }
     }
 }

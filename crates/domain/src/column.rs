@@ -27,7 +27,11 @@ impl Column {
             end = end.checked_add(*length).ok_or(LengthMismatch)?;
             ends.push(end);
         }
-        if end as usize == data.len() { Ok(Self { data, ends }) } else { Err(LengthMismatch) }
+        if end as usize == data.len() {
+            Ok(Self { data, ends })
+        } else {
+            Err(LengthMismatch)
+        }
     }
 
     /// A column copied from separate values.
@@ -75,7 +79,11 @@ impl Column {
     }
 
     fn range(&self, row: usize) -> std::ops::Range<usize> {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
+        let start = if row == 0 {
+            0
+        } else {
+            self.ends[row - 1] as usize
+        };
         start..self.ends[row] as usize
     }
 }
@@ -83,7 +91,12 @@ impl Column {
 /// Shows the shape only: the values are somebody's data.
 impl std::fmt::Debug for Column {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Column({} values, {} bytes)", self.rows(), self.data.len())
+        write!(
+            f,
+            "Column({} values, {} bytes)",
+            self.rows(),
+            self.data.len()
+        )
     }
 }
 
@@ -97,7 +110,10 @@ pub struct ColumnBuilder {
 impl ColumnBuilder {
     /// Room for `rows` values of together `bytes` bytes.
     pub fn with_capacity(rows: usize, bytes: usize) -> Self {
-        Self { data: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows) }
+        Self {
+            data: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(rows),
+        }
     }
 
     /// Appends a value.
@@ -121,7 +137,10 @@ impl ColumnBuilder {
     ///
     /// # Errors
     /// Those of `write`.
-    pub fn try_push_with<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    pub fn try_push_with<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let start = self.data.len();
         let outcome = write(&mut self.data);
         if outcome.is_err() {
@@ -143,7 +162,10 @@ impl ColumnBuilder {
 
     /// The finished column.
     pub fn finish(self) -> Column {
-        Column { data: self.data.into(), ends: self.ends }
+        Column {
+            data: self.data.into(),
+            ends: self.ends,
+        }
     }
 
     fn end_value(&mut self) {
@@ -169,7 +191,10 @@ mod tests {
     #[test]
     fn lengths_that_do_not_add_up_are_refused() {
         for lengths in [&[1u32, 1][..], &[4], &[u32::MAX, 4], &[]] {
-            assert_eq!(Column::from_packed(Bytes::from_static(b"abc"), lengths), Err(LengthMismatch));
+            assert_eq!(
+                Column::from_packed(Bytes::from_static(b"abc"), lengths),
+                Err(LengthMismatch)
+            );
         }
     }
 

@@ -50,7 +50,8 @@ pub fn encode(custodians: &[Custodian]) -> Vec<u8> {
     let mut out = Writer::new(1);
     out.u16(u16::try_from(sorted.len()).expect("a configuration names few custodians"));
     for custodian in sorted {
-        out.lp(custodian.identity.to_string()).lp(custodian.key.spki());
+        out.lp(custodian.identity.to_string())
+            .lp(custodian.key.spki());
     }
     out.finish()
 }
@@ -84,7 +85,10 @@ mod tests {
         };
         let all = [custodian("c/anna", 1), custodian("c/bert", 2)];
         assert_eq!(all[0].to_string().parse(), Ok(all[0].clone()));
-        assert_eq!(decode(&encode(&[all[1].clone(), all[0].clone()])), Ok(all.to_vec()));
+        assert_eq!(
+            decode(&encode(&[all[1].clone(), all[0].clone()])),
+            Ok(all.to_vec())
+        );
         for bad in ["c/anna", "c/anna=", "anna=AAAA", ""] {
             assert_eq!(bad.parse::<Custodian>(), Err(NotACustodian));
         }

@@ -19,7 +19,9 @@ impl Date {
     /// # Errors
     /// [`Reason::InvalidDate`] for any other form, the year 0000, or a day that does not exist.
     pub fn parse(text: &[u8]) -> Result<Self, Reason> {
-        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return Err(Reason::InvalidDate) };
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
+            return Err(Reason::InvalidDate);
+        };
         let year = number(&[*y1, *y2, *y3, *y4])?;
         let month = number(&[*m1, *m2])?;
         let day = number(&[*d1, *d2])?;
@@ -61,7 +63,9 @@ impl Date {
 
     fn new(year: u16, month: u16, day: u16) -> Option<Self> {
         let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
-        let date = CalendarDate::from_calendar_date(i32::from(year), month, u8::try_from(day).ok()?).ok()?;
+        let date =
+            CalendarDate::from_calendar_date(i32::from(year), month, u8::try_from(day).ok()?)
+                .ok()?;
         Self::in_range(date)
     }
 
@@ -97,7 +101,9 @@ fn number(digits: &[u8]) -> Result<u16, Reason> {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text().iter().try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+        self.text()
+            .iter()
+            .try_for_each(|byte| write!(f, "{}", char::from(*byte)))
     }
 }
 
@@ -131,7 +137,8 @@ mod tests {
 
     /// Days in a month, said anew.
     fn days_in(year: u16, month: u8) -> u8 {
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         match month {
             2 if leap => 29,
             2 => 28,
@@ -147,7 +154,17 @@ mod tests {
     #[test]
     fn every_day_of_every_year_parses_and_no_other_day() {
         for year in 0..=9999 {
-            for (month, day) in [(1, 1), (2, 28), (2, 29), (2, 30), (4, 30), (4, 31), (12, 31), (12, 32), (13, 1)] {
+            for (month, day) in [
+                (1, 1),
+                (2, 28),
+                (2, 29),
+                (2, 30),
+                (4, 30),
+                (4, 31),
+                (12, 31),
+                (12, 32),
+                (13, 1),
+            ] {
                 let text = format!("{year:04}-{month:02}-{day:02}");
                 let exists = year > 0 && month <= 12 && day <= days_in(year, month);
                 assert_eq!(Date::parse(text.as_bytes()).is_ok(), exists, "{text}");
@@ -176,7 +193,11 @@ mod tests {
             "1984-03-07T00:00:00Z",
             "١٩٨٤-03-07",
         ] {
-            assert_eq!(Date::parse(text.as_bytes()), Err(Reason::InvalidDate), "{text}");
+            assert_eq!(
+                Date::parse(text.as_bytes()),
+                Err(Reason::InvalidDate),
+                "{text}"
+            );
         }
     }
 

@@ -67,16 +67,25 @@ impl Generalisation {
                 let date = Date::parse(value)?;
                 append(out, format_args!("{:04}-{:02}", date.year(), date.month()));
             }
-            Self::Decade => append(out, format_args!("{:03}0s", Date::parse(value)?.year() / 10)),
+            Self::Decade => append(
+                out,
+                format_args!("{:03}0s", Date::parse(value)?.year() / 10),
+            ),
             Self::AgeBand { width, reference } => {
                 let age = age(Date::parse(value)?, reference)?;
                 let low = age - age.checked_rem(width).ok_or(Reason::InvalidNumber)?;
-                append(out, format_args!("{low}-{}", u32::from(low) + u32::from(width) - 1));
+                append(
+                    out,
+                    format_args!("{low}-{}", u32::from(low) + u32::from(width) - 1),
+                );
             }
             Self::Prefix { length } => out.extend_from_slice(prefix(value, length)?.as_bytes()),
             Self::Band { width } => {
                 let (floor, width) = (floor(value)?, i64::from(width));
-                let low = floor - floor.checked_rem_euclid(width).ok_or(Reason::InvalidNumber)?;
+                let low = floor
+                    - floor
+                        .checked_rem_euclid(width)
+                        .ok_or(Reason::InvalidNumber)?;
                 append(out, format_args!("[{low},{})", low + width));
             }
         }
@@ -93,13 +102,17 @@ fn age(birth: Date, reference: Date) -> Result<u16, Reason> {
     if birth > reference {
         return Err(Reason::InvalidDate);
     }
-    let birthday_is_yet_to_come = (reference.month(), reference.day()) < (birth.month(), birth.day());
+    let birthday_is_yet_to_come =
+        (reference.month(), reference.day()) < (birth.month(), birth.day());
     Ok(reference.year() - birth.year() - u16::from(birthday_is_yet_to_come))
 }
 
 fn prefix(value: &[u8], length: u16) -> Result<&str, Reason> {
     let text = std::str::from_utf8(value).map_err(|_| Reason::InvalidUtf8)?;
-    let end = text.char_indices().nth(length.into()).map_or(text.len(), |(end, _)| end);
+    let end = text
+        .char_indices()
+        .nth(length.into())
+        .map_or(text.len(), |(end, _)| end);
     Ok(&text[..end])
 }
 
@@ -123,9 +136,15 @@ fn floor(value: &[u8]) -> Result<i64, Reason> {
     if significant.len() > 18 {
         return Err(Reason::InvalidNumber);
     }
-    let magnitude = significant.iter().fold(0, |number: i64, digit| number * 10 + i64::from(digit - b'0'));
+    let magnitude = significant.iter().fold(0, |number: i64, digit| {
+        number * 10 + i64::from(digit - b'0')
+    });
     let has_fraction = fraction.iter().any(|digit| *digit != b'0');
-    Ok(if negative { -magnitude - i64::from(has_fraction) } else { magnitude })
+    Ok(if negative {
+        -magnitude - i64::from(has_fraction)
+    } else {
+        magnitude
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! grant says never changes; approvals and its end are added to it.
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::{ChainId, ElementName, GrantId, Identity, NamespaceId, OrganisationId, Reason, Signed, Timestamp};
+use crate::{
+    ChainId, ElementName, GrantId, Identity, NamespaceId, OrganisationId, Reason, Signed, Timestamp,
+};
 
 // Format 1 of both was used before approvals were signed; retired.
 const GRANT_FORMAT: u8 = 2;
@@ -73,33 +75,58 @@ impl Terms {
     /// Every wrong field.
     pub fn check(&self, now: Timestamp) -> Result<(), Vec<(&'static str, &'static str)>> {
         let start = self.not_before.unwrap_or(now);
-        let text_ok = |text: &str| (1..=MAX_TEXT).contains(&text.trim().len()) && text.len() <= MAX_TEXT;
+        let text_ok =
+            |text: &str| (1..=MAX_TEXT).contains(&text.trim().len()) && text.len() <= MAX_TEXT;
         let elements_ok = match &self.kind {
             Kind::Convert { .. } => true,
             Kind::Reidentify { elements, .. } => {
                 (1..=MAX_ELEMENTS).contains(&elements.len())
-                    && elements.iter().enumerate().all(|(i, e)| !elements[..i].contains(e))
+                    && elements
+                        .iter()
+                        .enumerate()
+                        .all(|(i, e)| !elements[..i].contains(e))
             }
         };
         let rules = [
-            (text_ok(&self.purpose), "purpose", "must be 1 to 1,000 bytes of text"),
-            (text_ok(&self.legal_basis), "legal_basis", "must be 1 to 1,000 bytes of text"),
+            (
+                text_ok(&self.purpose),
+                "purpose",
+                "must be 1 to 1,000 bytes of text",
+            ),
+            (
+                text_ok(&self.legal_basis),
+                "legal_basis",
+                "must be 1 to 1,000 bytes of text",
+            ),
             (self.max_values > 0, "max_values", "must be at least 1"),
             (
-                self.max_values_per_day.is_none_or(|daily| (1..=self.max_values).contains(&daily)),
+                self.max_values_per_day
+                    .is_none_or(|daily| (1..=self.max_values).contains(&daily)),
                 "max_values_per_day",
                 "must be at least 1 and at most max_values",
             ),
-            (self.not_after > start, "not_after", "must be later than not_before"),
+            (
+                self.not_after > start,
+                "not_after",
+                "must be later than not_before",
+            ),
             (self.not_after > now, "not_after", "must lie in the future"),
             (
                 self.not_after.millis().saturating_sub(start.millis()) <= MAX_LIFE_MILLIS,
                 "not_after",
                 "must be at most ten years after not_before",
             ),
-            (elements_ok, "elements", "must name 1 to 64 different elements"),
+            (
+                elements_ok,
+                "elements",
+                "must name 1 to 64 different elements",
+            ),
         ];
-        let wrong: Vec<_> = rules.iter().filter(|(ok, ..)| !ok).map(|(_, field, what)| (*field, *what)).collect();
+        let wrong: Vec<_> = rules
+            .iter()
+            .filter(|(ok, ..)| !ok)
+            .map(|(_, field, what)| (*field, *what))
+            .collect();
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 }
@@ -140,7 +167,11 @@ impl Grant {
         out.lp(self.id.as_str());
         match &self.terms.kind {
             Kind::Convert { from, to, order } => {
-                out.u8(1).lp(from.0.as_str()).lp(from.1.as_str()).lp(to.0.as_str()).lp(to.1.as_str());
+                out.u8(1)
+                    .lp(from.0.as_str())
+                    .lp(from.1.as_str())
+                    .lp(to.0.as_str())
+                    .lp(to.1.as_str());
                 out.u8(match order {
                     OutputOrder::Ordered => 1,
                     OutputOrder::Shuffled => 2,
@@ -153,15 +184,21 @@ impl Grant {
                 }
             }
         }
-        out.lp(&self.terms.purpose).lp(&self.terms.legal_basis).u64(self.terms.max_values);
+        out.lp(&self.terms.purpose)
+            .lp(&self.terms.legal_basis)
+            .u64(self.terms.max_values);
         out.u64(self.terms.max_values_per_day.unwrap_or(0));
-        out.u64(self.terms.not_before.unwrap_or(self.requested_at).millis()).u64(self.terms.not_after.millis());
+        out.u64(self.terms.not_before.unwrap_or(self.requested_at).millis())
+            .u64(self.terms.not_after.millis());
         out.u16(self.namespaces.len() as u16);
         for namespace in &self.namespaces {
             out.lp(namespace.as_ref().map_or("", NamespaceId::as_str));
         }
-        out.lp(self.grantee.as_str()).lp(self.requester.organisation.as_str()).lp(self.requester.member.as_str());
-        out.u64(self.requested_at.millis()).u64(self.registry_version);
+        out.lp(self.grantee.as_str())
+            .lp(self.requester.organisation.as_str())
+            .lp(self.requester.member.as_str());
+        out.u64(self.requested_at.millis())
+            .u64(self.registry_version);
         out.u16(self.required.len() as u16);
         for organisation in &self.required {
             out.lp(organisation.as_str());
@@ -186,7 +223,10 @@ impl Grant {
                     _ => return Err(DecodeError),
                 },
             },
-            2 => Kind::Reidentify { chain: input.parse()?, elements: list(&mut input, |i| i.parse())? },
+            2 => Kind::Reidentify {
+                chain: input.parse()?,
+                elements: list(&mut input, |i| i.parse())?,
+            },
             _ => return Err(DecodeError),
         };
         let terms = Terms {
@@ -203,7 +243,10 @@ impl Grant {
             terms,
             namespaces: list(&mut input, |i| i.parse_optional())?,
             grantee: input.parse()?,
-            requester: Identity { organisation: input.parse()?, member: input.parse()? },
+            requester: Identity {
+                organisation: input.parse()?,
+                member: input.parse()?,
+            },
             requested_at: timestamp(&mut input)?,
             registry_version: input.u64()?,
             required: list(&mut input, |i| i.parse())?,
@@ -283,29 +326,41 @@ pub struct Record {
 impl Record {
     /// A new request.
     pub fn new(grant: Grant) -> Self {
-        Self { grant, approvals: Vec::new(), ended: None }
+        Self {
+            grant,
+            approvals: Vec::new(),
+            ended: None,
+        }
     }
 
     /// The organisations whose approval is still missing, one entry per approval.
     pub fn awaiting(&self) -> Vec<&OrganisationId> {
-        let mut given: Vec<_> = self.approvals.iter().map(|a| &a.steward.organisation).collect();
+        let mut given: Vec<_> = self
+            .approvals
+            .iter()
+            .map(|a| &a.steward.organisation)
+            .collect();
         self.grant
             .required
             .iter()
-            .filter(|organisation| match given.iter().position(|g| g == organisation) {
-                Some(at) => {
-                    given.swap_remove(at);
-                    false
-                }
-                None => true,
-            })
+            .filter(
+                |organisation| match given.iter().position(|g| g == organisation) {
+                    Some(at) => {
+                        given.swap_remove(at);
+                        false
+                    }
+                    None => true,
+                },
+            )
             .collect()
     }
 
     /// Where it stands at `now` after `used` values.
     pub fn state(&self, now: Timestamp, used: u64) -> State {
         match &self.ended {
-            Some(Ended { how: End::Denied, .. }) => State::Denied,
+            Some(Ended {
+                how: End::Denied, ..
+            }) => State::Denied,
             Some(_) => State::Revoked,
             None if now >= self.grant.terms.not_after => State::Expired,
             None if !self.awaiting().is_empty() => State::Requested,
@@ -347,7 +402,12 @@ impl Record {
     ) -> Result<Self, Reason> {
         self.may_approve(steward, now)?;
         let mut next = self.clone();
-        next.approvals.push(Approval { steward: steward.clone(), at: now, registry_version, signed });
+        next.approvals.push(Approval {
+            steward: steward.clone(),
+            at: now,
+            registry_version,
+            signed,
+        });
         Ok(next)
     }
 
@@ -398,7 +458,9 @@ impl Record {
 
     /// Ends it because an older store was restored; `None` if it has ended already.
     pub fn end_by_restore(&self, by: &Identity, now: Timestamp) -> Option<Self> {
-        self.ended.is_none().then(|| self.end(End::Restored, by, now, None))
+        self.ended
+            .is_none()
+            .then(|| self.end(End::Restored, by, now, None))
     }
 
     /// How many steps made it what it is: the request, each approval, the end.
@@ -407,7 +469,15 @@ impl Record {
     }
 
     fn end(&self, how: End, by: &Identity, at: Timestamp, signed: Option<Signed>) -> Self {
-        Self { ended: Some(Ended { how, by: by.clone(), at, signed }), ..self.clone() }
+        Self {
+            ended: Some(Ended {
+                how,
+                by: by.clone(),
+                at,
+                signed,
+            }),
+            ..self.clone()
+        }
     }
 
     /// Bytes for the store (to be sealed): format, LP(grant), approvals, end.
@@ -415,15 +485,22 @@ impl Record {
         let mut out = Writer::new(RECORD_FORMAT);
         out.lp(self.grant.encode()).u16(self.approvals.len() as u16);
         for approval in &self.approvals {
-            out.lp(approval.steward.to_string()).u64(approval.at.millis()).u64(approval.registry_version);
+            out.lp(approval.steward.to_string())
+                .u64(approval.at.millis())
+                .u64(approval.registry_version);
             approval.signed.write(&mut out);
         }
         match &self.ended {
             None => drop(out.u8(0)),
             Some(ended) => {
-                out.u8(ended.how as u8).lp(ended.by.to_string()).u64(ended.at.millis());
+                out.u8(ended.how as u8)
+                    .lp(ended.by.to_string())
+                    .u64(ended.at.millis());
                 out.u8(ended.signed.is_some().into());
-                ended.signed.iter().for_each(|signed| signed.write(&mut out));
+                ended
+                    .signed
+                    .iter()
+                    .for_each(|signed| signed.write(&mut out));
             }
         }
         out.finish()
@@ -459,11 +536,20 @@ impl Record {
                     1 => Some(Signed::read(&mut input)?),
                     _ => return Err(DecodeError),
                 };
-                Ok(Ended { how, by, at, signed })
+                Ok(Ended {
+                    how,
+                    by,
+                    at,
+                    signed,
+                })
             })
             .transpose()?;
         input.end()?;
-        Ok(Self { grant, approvals, ended })
+        Ok(Self {
+            grant,
+            approvals,
+            ended,
+        })
     }
 }
 

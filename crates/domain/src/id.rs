@@ -12,12 +12,16 @@ pub const MAX_ID_LEN: usize = 63;
 
 /// A text that is not an id. Does not carry the text, which may be anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an id is 1 to 63 characters of a-z, 0-9, '.', '_' and '-', and starts with a letter or digit")]
+#[error(
+    "an id is 1 to 63 characters of a-z, 0-9, '.', '_' and '-', and starts with a letter or digit"
+)]
 pub struct InvalidId;
 
 fn is_id(text: &str) -> bool {
     let mut bytes = text.bytes();
-    let first = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let first = bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     first
         && text.len() <= MAX_ID_LEN
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
@@ -137,7 +141,10 @@ impl FromStr for Identity {
     /// Parses `organisation/member`.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let (organisation, member) = text.split_once('/').ok_or(InvalidId)?;
-        Ok(Self { organisation: organisation.parse()?, member: member.parse()? })
+        Ok(Self {
+            organisation: organisation.parse()?,
+            member: member.parse()?,
+        })
     }
 }
 
@@ -156,7 +163,17 @@ mod tests {
         for good in ["a", "0", "nl.bsn", "study-042.participant", &"a".repeat(63)] {
             assert!(good.parse::<ChainId>().is_ok(), "{good}");
         }
-        for bad in ["", "A", ".a", "-a", "_a", "a b", "a/b", "é", &"a".repeat(64)] {
+        for bad in [
+            "",
+            "A",
+            ".a",
+            "-a",
+            "_a",
+            "a b",
+            "a/b",
+            "é",
+            &"a".repeat(64),
+        ] {
             assert!(bad.parse::<ChainId>().is_err(), "{bad}");
         }
     }

@@ -95,8 +95,15 @@ pub struct UnknownIdentifierKind;
 
 impl IdentifierKind {
     /// All kinds, in the order of `docs/method.md`.
-    pub const ALL: [Self; 7] =
-        [Self::NlBsn, Self::UkNhsNumber, Self::Iban, Self::Email, Self::Date, Self::Text, Self::Opaque];
+    pub const ALL: [Self; 7] = [
+        Self::NlBsn,
+        Self::UkNhsNumber,
+        Self::Iban,
+        Self::Email,
+        Self::Date,
+        Self::Text,
+        Self::Opaque,
+    ];
 
     /// The kind as the registry spells it.
     pub fn as_str(self) -> &'static str {
@@ -116,7 +123,10 @@ impl FromStr for IdentifierKind {
     type Err = UnknownIdentifierKind;
 
     fn from_str(text: &str) -> Result<Self, UnknownIdentifierKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownIdentifierKind)
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(UnknownIdentifierKind)
     }
 }
 
@@ -155,7 +165,12 @@ pub enum InputMode {
 /// # Errors
 /// [`Reason::TooLong`], [`Reason::InvalidUtf8`], [`Reason::InvalidIdentifier`], [`Reason::InvalidDate`],
 /// [`Reason::AllZero`], [`Reason::InvalidChecksum`].
-pub fn normalise(kind: IdentifierKind, checksum: Checksum, value: &[u8], out: &mut Vec<u8>) -> Result<bool, Reason> {
+pub fn normalise(
+    kind: IdentifierKind,
+    checksum: Checksum,
+    value: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<bool, Reason> {
     if value.len() > MAX_RAW {
         return Err(Reason::TooLong);
     }
@@ -194,14 +209,19 @@ fn transform(kind: IdentifierKind, value: &[u8], out: &mut Vec<u8>) -> Result<()
 fn check(kind: IdentifierKind, checksum: Checksum, normalised: &[u8]) -> Result<(), Reason> {
     match kind {
         IdentifierKind::NlBsn => check_number::<9>(normalised, checksum, nl_bsn::passes),
-        IdentifierKind::UkNhsNumber => check_number::<10>(normalised, checksum, uk_nhs_number::passes),
+        IdentifierKind::UkNhsNumber => {
+            check_number::<10>(normalised, checksum, uk_nhs_number::passes)
+        }
         IdentifierKind::Iban if !iban::has_form(normalised) => Err(Reason::InvalidIdentifier),
         IdentifierKind::Iban if checksum == Checksum::Strict && !iban::passes(normalised) => {
             Err(Reason::InvalidChecksum)
         }
         IdentifierKind::Email if !email::has_form(normalised) => Err(Reason::InvalidIdentifier),
         IdentifierKind::Date => Date::parse(normalised).map(|_| ()),
-        IdentifierKind::Iban | IdentifierKind::Email | IdentifierKind::Text | IdentifierKind::Opaque => Ok(()),
+        IdentifierKind::Iban
+        | IdentifierKind::Email
+        | IdentifierKind::Text
+        | IdentifierKind::Opaque => Ok(()),
     }
 }
 

@@ -26,7 +26,10 @@ pub mod time;
 pub use batch::{BatchId, BatchOutcome, RecordBatch, Rejection};
 pub use column::{Column, ColumnBuilder};
 pub use custodian::Custodian;
-pub use id::{ChainId, ElementName, GrantId, Identity, Kid, MemberName, NamespaceId, OrganisationId, ProposalId};
+pub use id::{
+    ChainId, ElementName, GrantId, Identity, Kid, MemberName, NamespaceId, OrganisationId,
+    ProposalId,
+};
 pub use public_key::PublicKey;
 pub use reason::Reason;
 pub use statement::Signed;

@@ -6,7 +6,9 @@
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::registry::Signers;
-use crate::{ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason, Signed, Timestamp};
+use crate::{
+    ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason, Signed, Timestamp,
+};
 
 const PROPOSAL_FORMAT: u8 = 1;
 const RECORD_FORMAT: u8 = 1;
@@ -88,22 +90,43 @@ impl Proposal {
         let mut out = Writer::new(PROPOSAL_FORMAT);
         out.lp(self.id.as_str());
         match &self.matter {
-            Matter::Registry { base_version, base_digest, digest } => {
-                out.u8(1).u64(*base_version).fixed(base_digest).fixed(digest);
+            Matter::Registry {
+                base_version,
+                base_digest,
+                digest,
+            } => {
+                out.u8(1)
+                    .u64(*base_version)
+                    .fixed(base_digest)
+                    .fixed(digest);
             }
-            Matter::DestroyVersion { kid, chain, namespace } => {
+            Matter::DestroyVersion {
+                kid,
+                chain,
+                namespace,
+            } => {
                 out.u8(2).fixed(&kid.to_be_bytes()).lp(chain.as_str());
                 out.lp(namespace.as_ref().map_or("", NamespaceId::as_str));
             }
-            Matter::CutEscrow { kid, chain, namespace } => {
-                out.u8(3).fixed(&kid.to_be_bytes()).lp(chain.as_str()).lp(namespace.as_str());
+            Matter::CutEscrow {
+                kid,
+                chain,
+                namespace,
+            } => {
+                out.u8(3)
+                    .fixed(&kid.to_be_bytes())
+                    .lp(chain.as_str())
+                    .lp(namespace.as_str());
             }
             Matter::Erase { namespace } => {
                 out.u8(4).lp(namespace.as_str());
             }
         }
-        out.lp(self.proposer.organisation.as_str()).lp(self.proposer.member.as_str());
-        out.u64(self.at.millis()).u64(self.not_after.millis()).u64(self.registry_version);
+        out.lp(self.proposer.organisation.as_str())
+            .lp(self.proposer.member.as_str());
+        out.u64(self.at.millis())
+            .u64(self.not_after.millis())
+            .u64(self.registry_version);
         out.u16(u16::try_from(self.required.len()).expect("a registry has few owners"));
         for (signers, count) in &self.required {
             match signers {
@@ -124,27 +147,43 @@ impl Proposal {
         let id = input.parse()?;
         let kid = |input: &mut Reader<'_>| Kid::from_be_bytes(input.array()?).ok_or(DecodeError);
         let matter = match input.u8()? {
-            1 => Matter::Registry { base_version: input.u64()?, base_digest: input.array()?, digest: input.array()? },
+            1 => Matter::Registry {
+                base_version: input.u64()?,
+                base_digest: input.array()?,
+                digest: input.array()?,
+            },
             2 => Matter::DestroyVersion {
                 kid: kid(&mut input)?,
                 chain: input.parse()?,
                 namespace: input.parse_optional()?,
             },
-            3 => Matter::CutEscrow { kid: kid(&mut input)?, chain: input.parse()?, namespace: input.parse()? },
-            4 => Matter::Erase { namespace: input.parse()? },
+            3 => Matter::CutEscrow {
+                kid: kid(&mut input)?,
+                chain: input.parse()?,
+                namespace: input.parse()?,
+            },
+            4 => Matter::Erase {
+                namespace: input.parse()?,
+            },
             _ => return Err(DecodeError),
         };
         let proposal = Self {
             id,
             matter,
-            proposer: Identity { organisation: input.parse()?, member: input.parse()? },
+            proposer: Identity {
+                organisation: input.parse()?,
+                member: input.parse()?,
+            },
             at: timestamp(&mut input)?,
             not_after: timestamp(&mut input)?,
             registry_version: input.u64()?,
             required: (0..input.u16()?)
                 .map(|_| {
                     let organisation: Option<OrganisationId> = input.parse_optional()?;
-                    Ok((organisation.map_or(Signers::Custodians, Signers::StewardsOf), input.u8()?))
+                    Ok((
+                        organisation.map_or(Signers::Custodians, Signers::StewardsOf),
+                        input.u8()?,
+                    ))
                 })
                 .collect::<Result<_, _>>()?,
         };
@@ -213,12 +252,21 @@ pub struct Record {
 impl Record {
     /// A new proposal.
     pub fn new(proposal: Proposal) -> Self {
-        Self { proposal, signatures: Vec::new(), ended: None }
+        Self {
+            proposal,
+            signatures: Vec::new(),
+            ended: None,
+        }
     }
 
     /// Whose signatures are still missing, and how many.
     pub fn missing(&self) -> Vec<(&Signers, u8)> {
-        let given = |signers: &Signers| self.signatures.iter().filter(|s| s.among == *signers).count();
+        let given = |signers: &Signers| {
+            self.signatures
+                .iter()
+                .filter(|s| s.among == *signers)
+                .count()
+        };
         let left = self.proposal.required.iter().map(|(signers, count)| {
             let given = u8::try_from(given(signers)).unwrap_or(u8::MAX);
             (signers, count.saturating_sub(given))
@@ -250,7 +298,11 @@ impl Record {
         if self.signatures.iter().any(|s| s.signer == signature.signer) {
             return Err(Reason::AlreadySigned);
         }
-        if !self.missing().iter().any(|(signers, _)| **signers == signature.among) {
+        if !self
+            .missing()
+            .iter()
+            .any(|(signers, _)| **signers == signature.among)
+        {
             return Err(Reason::NotASigner);
         }
         let mut next = self.clone();
@@ -264,7 +316,10 @@ impl Record {
     /// Those of a proposal that is not open.
     pub fn end(&self, end: End, by: &Identity, now: Timestamp) -> Result<Self, Reason> {
         self.open(now)?;
-        Ok(Self { ended: Some((end, now, by.clone())), ..self.clone() })
+        Ok(Self {
+            ended: Some((end, now, by.clone())),
+            ..self.clone()
+        })
     }
 
     fn open(&self, now: Timestamp) -> Result<(), Reason> {
@@ -279,9 +334,11 @@ impl Record {
     /// Bytes for the store (to be sealed): format, LP(proposal), signatures, end.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(RECORD_FORMAT);
-        out.lp(self.proposal.encode()).u16(self.signatures.len() as u16);
+        out.lp(self.proposal.encode())
+            .u16(self.signatures.len() as u16);
         for signature in &self.signatures {
-            out.lp(signature.signer.to_string()).u8(matches!(signature.among, Signers::Custodians).into());
+            out.lp(signature.signer.to_string())
+                .u8(matches!(signature.among, Signers::Custodians).into());
             out.u64(signature.at.millis());
             signature.signed.write(&mut out);
         }
@@ -299,7 +356,9 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, RECORD_FORMAT)?;
         let proposal = Proposal::decode(input.lp()?)?;
-        let signatures = (0..input.u16()?).map(|_| signature(&mut input)).collect::<Result<_, _>>()?;
+        let signatures = (0..input.u16()?)
+            .map(|_| signature(&mut input))
+            .collect::<Result<_, _>>()?;
         let end = match input.u8()? {
             0 => None,
             1 => Some(End::Effective),
@@ -307,9 +366,15 @@ impl Record {
             3 => Some(End::Stale),
             _ => return Err(DecodeError),
         };
-        let ended = end.map(|end| Ok((end, timestamp(&mut input)?, input.parse()?))).transpose()?;
+        let ended = end
+            .map(|end| Ok((end, timestamp(&mut input)?, input.parse()?)))
+            .transpose()?;
         input.end()?;
-        Ok(Self { proposal, signatures, ended })
+        Ok(Self {
+            proposal,
+            signatures,
+            ended,
+        })
     }
 }
 
@@ -320,7 +385,12 @@ fn signature(input: &mut Reader<'_>) -> Result<Signature, DecodeError> {
         1 => Signers::Custodians,
         _ => return Err(DecodeError),
     };
-    Ok(Signature { among, at: timestamp(input)?, signed: Signed::read(input)?, signer })
+    Ok(Signature {
+        among,
+        at: timestamp(input)?,
+        signed: Signed::read(input)?,
+        signer,
+    })
 }
 
 fn timestamp(input: &mut Reader<'_>) -> Result<Timestamp, DecodeError> {

@@ -7,11 +7,13 @@ use data_encoding::BASE64;
 
 /// DER of everything in a `SubjectPublicKeyInfo` before the point of a P-256 key (RFC 5480).
 const P256_HEADER: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
-    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 /// The same for an Ed25519 key (RFC 8410).
-const ED25519_HEADER: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const ED25519_HEADER: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
 
 /// What a key signs with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +46,8 @@ impl PublicKey {
     /// Reads a DER `SubjectPublicKeyInfo` of one of the two kinds; that a P-256 point lies on the curve is found out
     /// when a signature is verified.
     pub fn from_spki(der: &[u8]) -> Option<Self> {
-        let p256 = der.len() == P256_HEADER.len() + 65 && der.starts_with(&P256_HEADER) && der[26] == 4;
+        let p256 =
+            der.len() == P256_HEADER.len() + 65 && der.starts_with(&P256_HEADER) && der[26] == 4;
         let ed25519 = der.len() == ED25519_HEADER.len() + 32 && der.starts_with(&ED25519_HEADER);
         (p256 || ed25519).then(|| Self(der.to_vec()))
     }
@@ -66,7 +69,11 @@ impl PublicKey {
 
     /// What it signs with.
     pub fn algorithm(&self) -> Algorithm {
-        if self.0.starts_with(&ED25519_HEADER) { Algorithm::Ed25519 } else { Algorithm::EcdsaP256 }
+        if self.0.starts_with(&ED25519_HEADER) {
+            Algorithm::Ed25519
+        } else {
+            Algorithm::EcdsaP256
+        }
     }
 
     /// The key itself: 65 bytes of a point, or 32.
@@ -108,13 +115,20 @@ mod tests {
         point[0] = 4;
         let p256 = PublicKey::p256(&point).expect("the form of a point");
         let ed25519 = PublicKey::ed25519(&[9; 32]);
-        assert_eq!((p256.algorithm(), p256.raw()), (Algorithm::EcdsaP256, &point[..]));
-        assert_eq!((ed25519.algorithm(), ed25519.raw()), (Algorithm::Ed25519, &[9; 32][..]));
+        assert_eq!(
+            (p256.algorithm(), p256.raw()),
+            (Algorithm::EcdsaP256, &point[..])
+        );
+        assert_eq!(
+            (ed25519.algorithm(), ed25519.raw()),
+            (Algorithm::Ed25519, &[9; 32][..])
+        );
         for key in [p256, ed25519] {
             assert_eq!(key.to_string().parse(), Ok(key.clone()));
             let spki = key.spki();
             assert!(
-                PublicKey::from_spki(&spki[1..]).is_none() && PublicKey::from_spki(&[spki, &[0]].concat()).is_none()
+                PublicKey::from_spki(&spki[1..]).is_none()
+                    && PublicKey::from_spki(&[spki, &[0]].concat()).is_none()
             );
         }
         point[0] = 2;

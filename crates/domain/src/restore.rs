@@ -35,7 +35,9 @@ impl Restore {
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(FORMAT);
-        out.u64(self.at.millis()).u64(self.restored_size).fixed(&self.restored_root);
+        out.u64(self.at.millis())
+            .u64(self.restored_size)
+            .fixed(&self.restored_root);
         out.u64(self.lost_size).fixed(&self.lost_root).finish()
     }
 

@@ -52,7 +52,13 @@ impl Deed {
 /// The bytes that are signed.
 pub fn statement(deed: Deed, origin: &str, object: &[u8]) -> Vec<u8> {
     let length = u32::try_from(object.len()).expect("objects are bounded far below 4 GiB");
-    Writer::default().lp(LABEL).lp(deed.as_str()).lp(origin).u32(length).fixed(object).finish()
+    Writer::default()
+        .lp(LABEL)
+        .lp(deed.as_str())
+        .lp(origin)
+        .u32(length)
+        .fixed(object)
+        .finish()
 }
 
 /// A signature with the certificate of whoever signed.
@@ -79,13 +85,21 @@ impl Signed {
         if signature.len() > MAX_SIGNATURE || certificate.len() > MAX_CERTIFICATE {
             return Err(DecodeError);
         }
-        Ok(Self { signature, certificate })
+        Ok(Self {
+            signature,
+            certificate,
+        })
     }
 }
 
 impl std::fmt::Debug for Signed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Signed({} + {} bytes)", self.signature.len(), self.certificate.len())
+        write!(
+            f,
+            "Signed({} + {} bytes)",
+            self.signature.len(),
+            self.certificate.len()
+        )
     }
 }
 
@@ -102,11 +116,15 @@ mod tests {
 
     #[test]
     fn a_signature_is_read_back_and_bounded() {
-        let signed = Signed { signature: vec![1; 72], certificate: vec![2; 700] };
+        let signed = Signed {
+            signature: vec![1; 72],
+            certificate: vec![2; 700],
+        };
         let mut out = Writer::new(1);
         signed.write(&mut out);
         let bytes = out.finish();
-        let read = |bytes: &[u8]| Reader::new(bytes, 1).and_then(|mut input| Signed::read(&mut input));
+        let read =
+            |bytes: &[u8]| Reader::new(bytes, 1).and_then(|mut input| Signed::read(&mut input));
         assert_eq!(read(&bytes), Ok(signed));
         assert_eq!(read(&bytes[..bytes.len() - 1]), Err(DecodeError));
         let mut long = Writer::new(1);

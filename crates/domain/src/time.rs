@@ -65,8 +65,14 @@ mod tests {
     fn rfc_3339_both_ways() {
         let moment = Timestamp::parse("2026-11-22T09:30:00.250Z").expect("valid");
         assert_eq!(moment.to_string(), "2026-11-22T09:30:00.25Z");
-        assert_eq!(Timestamp::parse(&Timestamp::MAX.to_string()), Ok(Timestamp::MAX));
-        assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), Err(InvalidTimestamp));
+        assert_eq!(
+            Timestamp::parse(&Timestamp::MAX.to_string()),
+            Ok(Timestamp::MAX)
+        );
+        assert_eq!(
+            Timestamp::parse("1969-12-31T23:59:59Z"),
+            Err(InvalidTimestamp)
+        );
         assert_eq!(Timestamp::parse("tomorrow"), Err(InvalidTimestamp));
     }
 }

@@ -51,14 +51,20 @@ impl RefusalLimit {
     pub(crate) fn admits(&self, caller: &Identity, reason: Reason, now: Timestamp) -> bool {
         let minute = now.millis() / 60_000;
         let first = limit_name(reason).is_some_and(|limit| {
-            let mut limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut limits = self
+                .limits
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             limits.insert((caller.organisation.clone(), limit), minute) != Some(minute)
         });
         self.admits_caller(caller, minute) || first
     }
 
     fn admits_caller(&self, caller: &Identity, minute: u64) -> bool {
-        let mut seen = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self
+            .callers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if seen.len() >= CALLERS && !seen.contains_key(caller) {
             seen.retain(|_, (last, _)| *last == minute);
             if seen.len() >= CALLERS {
@@ -99,7 +105,8 @@ impl Engine {
     /// message), and returns the reason to answer with: [`Reason::ReadOnly`] if it could not be recorded,
     /// [`Reason::HeadUnavailable`] if nothing is.
     pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
-        self.record_refusal(caller, self.entry(caller, act), reason.into()).reason()
+        self.record_refusal(caller, self.entry(caller, act), reason.into())
+            .reason()
     }
 
     fn record_refusal(&self, caller: &Caller, mut entry: Entry, refusal: Refusal) -> Refusal {
@@ -109,7 +116,11 @@ impl Engine {
         }
         // Batches behind one that was refused are refused with it.
         let unrecorded = matches!(refusal.reason(), Reason::ReadOnly | Reason::StreamRefused);
-        if unrecorded || !self.refusals.admits(&caller.identity, refusal.reason(), entry.at) {
+        if unrecorded
+            || !self
+                .refusals
+                .admits(&caller.identity, refusal.reason(), entry.at)
+        {
             return refusal;
         }
         entry.outcome = Outcome::Refused(refusal.reason());
@@ -118,8 +129,13 @@ impl Engine {
         entry.keys.clear();
         // A name that is no chain's is whatever the caller put there.
         let snapshot = self.snapshot();
-        entry.chain = entry.chain.filter(|chain| snapshot.registry.registry.chain(chain).is_some());
-        let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+        entry.chain = entry
+            .chain
+            .filter(|chain| snapshot.registry.registry.chain(chain).is_some());
+        let commit = Commit {
+            entries: vec![entry.encode()],
+            ..Commit::default()
+        };
         match self.store.commit(commit) {
             Ok(_) => refusal,
             Err(error) => error.into(),
@@ -132,7 +148,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`Reason::NotAnAuditor`] and those of the store.
-    pub fn read_entries(&self, caller: &Caller, from: u64, limit: usize, own: bool) -> Result<EntriesPage, Refusal> {
+    pub fn read_entries(
+        &self,
+        caller: &Caller,
+        from: u64,
+        limit: usize,
+        own: bool,
+    ) -> Result<EntriesPage, Refusal> {
         self.on_record(caller, Act::ReadAudit, |_| {
             let snapshot = if own {
                 self.authorise(caller, ReadOwnAudit)?.snapshot().clone()
@@ -141,22 +163,39 @@ impl Engine {
             };
             let registry = &snapshot.registry.registry;
             let organisation = &caller.identity.organisation;
-            let grants = if own { self.grants_of(organisation) } else { BTreeSet::new() };
+            let grants = if own {
+                self.grants_of(organisation)
+            } else {
+                BTreeSet::new()
+            };
             let shown = |entry: &Entry| !own || concerns(registry, &grants, entry, organisation);
             let log_size = self.store.entries();
-            let end = from.saturating_add(limit.clamp(1, MAX_PAGE) as u64).min(log_size);
-            let mut page = EntriesPage { entries: Vec::new(), next_sequence: from, log_size };
+            let end = from
+                .saturating_add(limit.clamp(1, MAX_PAGE) as u64)
+                .min(log_size);
+            let mut page = EntriesPage {
+                entries: Vec::new(),
+                next_sequence: from,
+                log_size,
+            };
             let mut bytes = 0;
             while page.next_sequence < end && bytes < MAX_PAGE_BYTES {
                 let most = end - page.next_sequence;
-                let rows =
-                    self.store.scan(Family::Audit, &page.next_sequence.to_be_bytes(), most.min(AT_ONCE) as usize)?;
+                let rows = self.store.scan(
+                    Family::Audit,
+                    &page.next_sequence.to_be_bytes(),
+                    most.min(AT_ONCE) as usize,
+                )?;
                 if rows.is_empty() {
                     break;
                 }
                 for (key, canonical) in rows {
-                    let corrupt = || Refusal::new(Reason::CorruptStore, "an audit entry cannot be read");
-                    let sequence = key.try_into().map(u64::from_be_bytes).map_err(|_| corrupt())?;
+                    let corrupt =
+                        || Refusal::new(Reason::CorruptStore, "an audit entry cannot be read");
+                    let sequence = key
+                        .try_into()
+                        .map(u64::from_be_bytes)
+                        .map_err(|_| corrupt())?;
                     let entry = Entry::decode(&canonical).map_err(|_| corrupt())?;
                     page.next_sequence = sequence + 1;
                     if shown(&entry) {
@@ -175,11 +214,26 @@ impl Engine {
 
 /// Whether an entry is about an organisation: an act of its members, on a chain it owns or under a grant of its own, or a
 /// restore, which ends everybody's grants.
-fn concerns(registry: &Registry, grants: &BTreeSet<GrantId>, entry: &Entry, organisation: &OrganisationId) -> bool {
-    let owned = |chain: &ChainId| registry.chain(chain).is_some_and(|chain| chain.owner() == organisation);
-    entry.actor.as_ref().is_some_and(|actor| actor.organisation == *organisation)
+fn concerns(
+    registry: &Registry,
+    grants: &BTreeSet<GrantId>,
+    entry: &Entry,
+    organisation: &OrganisationId,
+) -> bool {
+    let owned = |chain: &ChainId| {
+        registry
+            .chain(chain)
+            .is_some_and(|chain| chain.owner() == organisation)
+    };
+    entry
+        .actor
+        .as_ref()
+        .is_some_and(|actor| actor.organisation == *organisation)
         || entry.chain.iter().chain(&entry.to_chain).any(owned)
-        || entry.grant.as_ref().is_some_and(|grant| grants.contains(grant))
+        || entry
+            .grant
+            .as_ref()
+            .is_some_and(|grant| grants.contains(grant))
         || entry.act == Act::AcceptRestore
 }
 
@@ -204,10 +258,19 @@ mod tests {
         let limit = RefusalLimit::default();
         let caller: Identity = "a/b".parse().expect("identity");
         let admits = |reason, minute: u64| {
-            limit.admits(&caller, reason, Timestamp::from_millis(minute * 60_000).expect("small"))
+            limit.admits(
+                &caller,
+                reason,
+                Timestamp::from_millis(minute * 60_000).expect("small"),
+            )
         };
         while admits(Reason::UnknownChain, 5) {}
-        for reason in [Reason::QuotaSubjects, Reason::QuotaRejected, Reason::QuotaRequests, Reason::GrantDailyLimit] {
+        for reason in [
+            Reason::QuotaSubjects,
+            Reason::QuotaRejected,
+            Reason::QuotaRequests,
+            Reason::GrantDailyLimit,
+        ] {
             assert_eq!([admits(reason, 5), admits(reason, 5)], [true, false]);
         }
         assert!(!admits(Reason::GrantExhausted, 5));

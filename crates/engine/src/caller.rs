@@ -46,7 +46,11 @@ pub struct Refusal {
 impl Refusal {
     /// With a detail for the log, which must not hold personal data.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), violations: Vec::new() }
+        Self {
+            reason,
+            detail: detail.into(),
+            violations: Vec::new(),
+        }
     }
 
     /// A malformed field.
@@ -57,7 +61,10 @@ impl Refusal {
     /// Adds a violation.
     #[must_use]
     pub fn with(mut self, field: impl Into<String>, description: impl Into<String>) -> Self {
-        self.violations.push(Violation { field: field.into(), description: description.into() });
+        self.violations.push(Violation {
+            field: field.into(),
+            description: description.into(),
+        });
         self
     }
 

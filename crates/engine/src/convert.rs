@@ -7,7 +7,8 @@ use sluis_domain::grant::{Kind, OutputOrder, Record};
 use sluis_domain::port::{Commit, Family, PackedRows, Store};
 use sluis_domain::registry::LinkMode;
 use sluis_domain::{
-    BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason, RecordBatch,
+    BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason,
+    RecordBatch,
 };
 use sluis_keyring::{Keyring, LineVersion};
 
@@ -50,9 +51,12 @@ struct Route<'a> {
 impl<'a> Route<'a> {
     fn of(record: &'a Record) -> Result<Self, Reason> {
         match (&record.grant.terms.kind, record.grant.namespaces.first()) {
-            (Kind::Convert { from, to, order }, Some(Some(namespace))) => {
-                Ok(Self { from, to, namespace, order: *order })
-            }
+            (Kind::Convert { from, to, order }, Some(Some(namespace))) => Ok(Self {
+                from,
+                to,
+                namespace,
+                order: *order,
+            }),
             _ => Err(Reason::GrantKind),
         }
     }
@@ -77,7 +81,12 @@ impl Engine {
             self.authorise(caller, UseGrant { record: &record })?;
             Route::of(&record)?;
             let remaining = self.remaining(&record)?;
-            Ok(ConvertSession { caller: caller.clone(), grant: grant.clone(), from_imported, remaining })
+            Ok(ConvertSession {
+                caller: caller.clone(),
+                grant: grant.clone(),
+                from_imported,
+                remaining,
+            })
         })
     }
 
@@ -87,14 +96,25 @@ impl Engine {
     /// As [`Self::open_convert`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::GrantDailyLimit`],
     /// [`Reason::BatchIdReused`], [`Reason::StreamRefused`], and those of the store. Nothing of the batch was done or
     /// counted then.
-    pub fn convert(&self, session: &ConvertSession, turn: Turn, batch: &RecordBatch) -> Result<Pending, Refusal> {
+    pub fn convert(
+        &self,
+        session: &ConvertSession,
+        turn: Turn,
+        batch: &RecordBatch,
+    ) -> Result<Pending, Refusal> {
         let _steady = turn.begin(|| self.steady())?;
         self.on_record(&session.caller, Act::Convert, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
-            let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
+            let permit = self.authorise(
+                &session.caller,
+                UseGrant {
+                    record: &grant.record,
+                },
+            )?;
             // What was looked at, an auditor looks at again.
             entry.at = permit.now();
-            let (outcome, commit) = self.convert_batch(&permit, session.from_imported, batch, entry)?;
+            let (outcome, commit) =
+                self.convert_batch(&permit, session.from_imported, batch, entry)?;
             turn.wait()?;
             let pending = self.charge(&permit, &grant, batch, entry, outcome, commit)?;
             turn.end();
@@ -112,16 +132,28 @@ impl Engine {
         let route = Route::of(permit.action().record)?;
         let input = match batch.columns() {
             [(name, column)] if *name == route.from.1 => column,
-            _ => return Err(Refusal::field(Reason::WrongElement, "batch.columns", format!("send {}", route.from.1))),
+            _ => {
+                return Err(Refusal::field(
+                    Reason::WrongElement,
+                    "batch.columns",
+                    format!("send {}", route.from.1),
+                ));
+            }
         };
         let snapshot = permit.snapshot();
         let mut refused = Refused::none(batch.rows());
-        let (store, keyring, line) = (&*self.store, &snapshot.keyring, (&route.from.0, route.namespace));
+        let (store, keyring, line) = (
+            &*self.store,
+            &snapshot.keyring,
+            (&route.from.0, route.namespace),
+        );
         let read = match from_imported {
             true => import::read(store, keyring, line, (0, input), &mut refused)?,
             false => read_tokens(store, keyring, line, input, &mut refused)?,
         };
-        let target = keyring.active_line(&route.to.0, route.namespace).ok_or_else(|| no_line(keyring, &route.to.0))?;
+        let target = keyring
+            .active_line(&route.to.0, route.namespace)
+            .ok_or_else(|| no_line(keyring, &route.to.0))?;
         let opt_outs = snapshot.opt_outs.of(keyring, route.namespace);
         let escrows = snapshot
             .registry
@@ -130,14 +162,21 @@ impl Engine {
             .and_then(|chain| chain.namespace(route.namespace))
             .is_some_and(|line| line.link() == LinkMode::Escrow);
         let mut commit = Commit::default();
-        let output = rekey(target, &read.subjects, (escrows, opt_outs.as_ref()), &mut commit);
+        let output = rekey(
+            target,
+            &read.subjects,
+            (escrows, opt_outs.as_ref()),
+            &mut commit,
+        );
         note(entry, batch, &output, &refused, &read, target);
         let output = match route.order {
             OutputOrder::Ordered => output,
             OutputOrder::Shuffled => shuffled(&output)?,
         };
-        let outcome =
-            BatchOutcome { columns: vec![(route.to.1.clone(), output)], rejections: refused.rejections(batch) };
+        let outcome = BatchOutcome {
+            columns: vec![(route.to.1.clone(), output)],
+            rejections: refused.rejections(batch),
+        };
         Ok((outcome, commit))
     }
 
@@ -156,24 +195,42 @@ impl Engine {
         // The store would sort them too, but while the grant's counter is locked.
         commit.rows.iter_mut().for_each(PackedRows::sort);
         let mut answer = None;
-        let charge = Charge { record: &grant.record, batch, entry, commit };
-        self.meters.charge(&*self.store, snapshot.keyring.state(), charge, |remaining| {
-            let (pending, done) = Pending::new(outcome, Some(remaining));
-            answer = Some(pending);
-            done
-        })?;
+        let charge = Charge {
+            record: &grant.record,
+            batch,
+            entry,
+            commit,
+        };
+        self.meters.charge(
+            &*self.store,
+            snapshot.keyring.state(),
+            charge,
+            |remaining| {
+                let (pending, done) = Pending::new(outcome, Some(remaining));
+                answer = Some(pending);
+                done
+            },
+        )?;
         answer.ok_or_else(|| Refusal::new(Reason::Internal, "a charged batch has no answer"))
     }
 
     pub(crate) fn remaining(&self, record: &Record) -> Result<u64, Refusal> {
-        let used = self.meters.used(&*self.store, self.snapshot().keyring.state(), &record.grant.id)?;
+        let used = self.meters.used(
+            &*self.store,
+            self.snapshot().keyring.state(),
+            &record.grant.id,
+        )?;
         Ok(record.grant.terms.max_values.saturating_sub(used))
     }
 }
 
 /// Why nothing leads into a chain.
 fn no_line(keyring: &Keyring, chain: &ChainId) -> Reason {
-    if life::is_destroyed(keyring, chain) { Reason::ChainDestroyed } else { Reason::NotLinked }
+    if life::is_destroyed(keyring, chain) {
+        Reason::ChainDestroyed
+    } else {
+        Reason::NotLinked
+    }
 }
 
 /// The subjects of a column of tokens.
@@ -192,7 +249,11 @@ fn read_tokens(
             Err(reason) => refused.refuse(found.row, 0, reason),
         }
     }
-    read.used = tokens.found.into_iter().map(|found| found.version).collect();
+    read.used = tokens
+        .found
+        .into_iter()
+        .map(|found| found.version)
+        .collect();
     Ok(read)
 }
 
@@ -207,7 +268,12 @@ fn rekey(
     let kid = target.info().kid;
     let escrow = target.escrow.as_ref().filter(|_| escrows);
     let mut output = ColumnBuilder::with_capacity(subjects.len(), subjects.len() * token::TEXT_LEN);
-    let mut rows = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, subjects.len(), subjects.len() * LINK_ROW_LEN);
+    let mut rows = PackedRows::with_capacity(
+        Family::Link,
+        ROW_KEY_LEN,
+        subjects.len(),
+        subjects.len() * LINK_ROW_LEN,
+    );
     for subject in subjects {
         let Some(link) = subject else {
             output.push_missing();
@@ -229,15 +295,30 @@ fn rekey(
     output.finish()
 }
 
-fn note(entry: &mut Entry, batch: &RecordBatch, output: &Column, refused: &Refused, read: &Read, target: &LineVersion) {
+fn note(
+    entry: &mut Entry,
+    batch: &RecordBatch,
+    output: &Column,
+    refused: &Refused,
+    read: &Read,
+    target: &LineVersion,
+) {
     entry.rows = batch.rows() as u64;
-    entry.values = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
+    entry.values = batch
+        .columns()
+        .iter()
+        .map(|(_, column)| column.present() as u64)
+        .sum();
     entry.rejected = refused.count() as u64;
     let mut note = |version: &LineVersion, values| {
         let info = version.info();
         match entry.keys.iter_mut().find(|key| key.kid == info.kid) {
             Some(key) => key.values += values,
-            None => entry.keys.push(KeyUse { namespace: info.namespace.clone(), kid: info.kid, values }),
+            None => entry.keys.push(KeyUse {
+                namespace: info.namespace.clone(),
+                kid: info.kid,
+                values,
+            }),
         }
     };
     for version in &read.used {

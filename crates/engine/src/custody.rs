@@ -82,16 +82,27 @@ impl Engine {
             entry.chain = Some(chain.clone());
             let permit = self.authorise(caller, Custody)?;
             let snapshot = permit.snapshot();
-            let lines = snapshot.registry.registry.chain(chain).ok_or(Reason::UnknownChain)?;
+            let lines = snapshot
+                .registry
+                .registry
+                .chain(chain)
+                .ok_or(Reason::UnknownChain)?;
             if life::is_destroyed(&snapshot.keyring, chain) {
                 return Err(Reason::ChainDestroyed.into());
             }
             if namespace.is_some_and(|id| lines.namespace(id).is_none()) {
-                return Err(Refusal::field(Reason::InvalidRequest, "namespace_id", "the chain does not have it"));
+                return Err(Refusal::field(
+                    Reason::InvalidRequest,
+                    "namespace_id",
+                    "the chain does not have it",
+                ));
             }
             let mut change = snapshot.keyring.change(permit.now());
             let mut versions = Vec::new();
-            for line in lines.namespaces().filter(|line| namespace.is_none_or(|id| line.id() == id)) {
+            for line in lines
+                .namespaces()
+                .filter(|line| namespace.is_none_or(|id| line.id() == id))
+            {
                 versions.push(change.new_line_version(chain, line.id()));
             }
             if namespace.is_none() && snapshot.keyring.active_elements(chain).is_some() {
@@ -115,7 +126,10 @@ impl Engine {
             let _governing = self.govern();
             let permit = self.authorise(caller, Custody)?;
             let versions = permit.snapshot().keyring.versions();
-            let present = versions.iter().find(|info| info.kid == kid).ok_or(Reason::UnknownVersion)?;
+            let present = versions
+                .iter()
+                .find(|info| info.kid == kid)
+                .ok_or(Reason::UnknownVersion)?;
             entry.chain = Some(present.chain.clone());
             if present.state != KeyState::ConvertOnly {
                 return Err(Reason::VersionState.into());
@@ -127,10 +141,18 @@ impl Engine {
         })
     }
 
-    fn commit_keys(&self, change: Change, entry: &mut Entry, versions: &[VersionInfo]) -> Result<(), Refusal> {
+    fn commit_keys(
+        &self,
+        change: Change,
+        entry: &mut Entry,
+        versions: &[VersionInfo],
+    ) -> Result<(), Refusal> {
         entry.keys = key_uses(versions);
         let (keyring, writes) = change.finish();
-        let mut commit = Commit { writes, ..Commit::default() };
+        let mut commit = Commit {
+            writes,
+            ..Commit::default()
+        };
         commit.entry(entry.encode());
         self.commit_governed(commit, None)?;
         self.replace(None, keyring);
@@ -144,11 +166,16 @@ impl Engine {
     pub fn backup(&self, caller: &Caller, directory: &Path) -> Result<BackupDone, Refusal> {
         self.on_record(caller, Act::CreateBackup, |entry| {
             self.authorise(caller, Custody)?;
-            let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+            let commit = Commit {
+                entries: vec![entry.encode()],
+                ..Commit::default()
+            };
             self.store.commit(commit)?;
             let entries = self.store.entries();
-            let bytes =
-                self.store.backup(directory).map_err(|error| Refusal::new(Reason::BackupFailed, error.to_string()))?;
+            let bytes = self
+                .store
+                .backup(directory)
+                .map_err(|error| Refusal::new(Reason::BackupFailed, error.to_string()))?;
             Ok(BackupDone { bytes, entries })
         })
     }
@@ -157,7 +184,11 @@ impl Engine {
 /// How many versions of each chain are not destroyed.
 pub(crate) fn living(keyring: &Keyring) -> BTreeMap<ChainId, usize> {
     let mut living = BTreeMap::new();
-    for info in keyring.versions().into_iter().filter(|info| info.state != KeyState::Destroyed) {
+    for info in keyring
+        .versions()
+        .into_iter()
+        .filter(|info| info.state != KeyState::Destroyed)
+    {
         *living.entry(info.chain).or_default() += 1;
     }
     living
@@ -165,5 +196,12 @@ pub(crate) fn living(keyring: &Keyring) -> BTreeMap<ChainId, usize> {
 
 /// New or changed versions, as an audit entry names them.
 pub(crate) fn key_uses(versions: &[VersionInfo]) -> Vec<KeyUse> {
-    versions.iter().map(|info| KeyUse { namespace: info.namespace.clone(), kid: info.kid, values: 0 }).collect()
+    versions
+        .iter()
+        .map(|info| KeyUse {
+            namespace: info.namespace.clone(),
+            kid: info.kid,
+            values: 0,
+        })
+        .collect()
 }

@@ -63,19 +63,30 @@ impl Engine {
     ///
     /// # Errors
     /// [`KeyringError::Exists`] if it is not empty, and those of the store.
-    pub fn initialise(store: &dyn Store, kek: &Kek, clock: &dyn Clock, settings: &Settings) -> Result<(), EngineError> {
+    pub fn initialise(
+        store: &dyn Store,
+        kek: &Kek,
+        clock: &dyn Clock,
+        settings: &Settings,
+    ) -> Result<(), EngineError> {
         if store.entries() > 0 || !store.scan(Family::Keyring, &[], 1)?.is_empty() {
             return Err(KeyringError::Exists.into());
         }
         let now = clock.now();
         let (keyring, writes) = Keyring::create(kek, now);
-        let mut commit = Commit { writes, ..Commit::default() };
+        let mut commit = Commit {
+            writes,
+            ..Commit::default()
+        };
         for write in commit.writes.clone() {
             commit.expect(write.family, write.key, None);
         }
         let origin = origin::make(&settings.trust_domain, &mut commit);
         let mut first = Entry::new(now, Act::Initialise, 0);
-        first.detail = Writer::default().lp(&origin).lp(crate::log::verifier_key(&origin, &keyring)).finish();
+        first.detail = Writer::default()
+            .lp(&origin)
+            .lp(crate::log::verifier_key(&origin, &keyring))
+            .finish();
         let mut named = Entry::new(now, Act::Custodians, 0);
         named.detail = custodian::encode(&settings.custodians);
         commit.entry(first.encode()).entry(named.encode());
@@ -100,9 +111,18 @@ impl Engine {
         if !origin::is_of(&origin, &settings.trust_domain) {
             return Err(EngineError::TrustDomain { origin });
         }
-        let names: Vec<_> = settings.custodians.iter().map(|custodian| custodian.identity.clone()).collect();
+        let names: Vec<_> = settings
+            .custodians
+            .iter()
+            .map(|custodian| custodian.identity.clone())
+            .collect();
         let registry = load_registry(&*store, &keyring, &names)?;
-        if registry.registry.keys().any(|(_, key)| settings.custodians.iter().any(|custodian| custodian.key == *key)) {
+        if registry.registry.keys().any(|(_, key)| {
+            settings
+                .custodians
+                .iter()
+                .any(|custodian| custodian.key == *key)
+        }) {
             return Err(EngineError::SharedKey);
         }
         let mut versions = BTreeMap::new();
@@ -128,8 +148,15 @@ impl Engine {
             opt_outs: opt_outs.len(),
         };
         sealed.compare(&said)?;
-        settings.life.journal.as_ref().map_or(Ok(()), |journal| erasure::complete(&*store, &**journal))?;
-        let custodians = settings.custodians.into_iter().map(|custodian| (custodian.identity, custodian.key));
+        settings
+            .life
+            .journal
+            .as_ref()
+            .map_or(Ok(()), |journal| erasure::complete(&*store, &**journal))?;
+        let custodians = settings
+            .custodians
+            .into_iter()
+            .map(|custodian| (custodian.identity, custodian.key));
         let snapshot = Snapshot {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
@@ -164,7 +191,9 @@ impl Engine {
     /// # Errors
     /// [`sluis_domain::Reason::CertificateExpired`], `UnknownOrganisation`, `NotAMember`, `Blocked`.
     pub fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
-        self.on_record(caller, Act::Admit, |_| self.authorise(caller, BeKnown).map(drop))
+        self.on_record(caller, Act::Admit, |_| {
+            self.authorise(caller, BeKnown).map(drop)
+        })
     }
 
     /// Whether the store takes writes.
@@ -185,18 +214,29 @@ impl Engine {
         self.snapshot.load_full()
     }
 
-    pub(crate) fn authorise<A: Action>(&self, caller: &Caller, action: A) -> Result<Permit<A>, Refusal> {
+    pub(crate) fn authorise<A: Action>(
+        &self,
+        caller: &Caller,
+        action: A,
+    ) -> Result<Permit<A>, Refusal> {
         if !self.log.in_order() {
             return Err(Reason::HeadUnavailable.into());
         }
-        Ok(policy::authorise(&self.snapshot(), caller, self.now(), action)?)
+        Ok(policy::authorise(
+            &self.snapshot(),
+            caller,
+            self.now(),
+            action,
+        )?)
     }
 
     /// One change at a time. The log is read on before, so that less is left to read while batches wait; what is wrong with
     /// it is said by whoever needs it.
     pub(crate) fn govern(&self) -> RwLockWriteGuard<'_, ()> {
         self.read_log_on();
-        self.governing.write().unwrap_or_else(PoisonError::into_inner)
+        self.governing
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As [`Self::govern`], for an act that changes something: its entry is about the registry of this moment, which may not be
@@ -209,7 +249,9 @@ impl Engine {
 
     /// No change meanwhile.
     pub(crate) fn steady(&self) -> RwLockReadGuard<'_, ()> {
-        self.governing.read().unwrap_or_else(PoisonError::into_inner)
+        self.governing
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a durable change into force. Only while [`Self::govern`] is held.
@@ -226,7 +268,10 @@ impl Engine {
     /// Puts durable opt-outs into force. Only while [`Self::govern`] is held.
     pub(crate) fn replace_opt_outs(&self, opt_outs: OptOuts) {
         let present = Snapshot::clone(&self.snapshot());
-        self.snapshot.store(Arc::new(Snapshot { opt_outs: Arc::new(opt_outs), ..present }));
+        self.snapshot.store(Arc::new(Snapshot {
+            opt_outs: Arc::new(opt_outs),
+            ..present
+        }));
     }
 }
 
@@ -248,20 +293,38 @@ fn history(
 }
 
 /// Text of a registry version; `None` if there is no such version.
-pub(crate) fn registry_text(store: &dyn Store, keyring: &Keyring, version: u64) -> Result<Option<String>, EngineError> {
+pub(crate) fn registry_text(
+    store: &dyn Store,
+    keyring: &Keyring,
+    version: u64,
+) -> Result<Option<String>, EngineError> {
     let key = version.to_be_bytes();
-    let Some(stored) = store.get(Family::Registry, &key)? else { return Ok(None) };
+    let Some(stored) = store.get(Family::Registry, &key)? else {
+        return Ok(None);
+    };
     let (generation, toml) = keyring.state().open(Family::Registry, &key, &stored)?;
-    let text = String::from_utf8(toml).ok().filter(|_| generation == version);
+    let text = String::from_utf8(toml)
+        .ok()
+        .filter(|_| generation == version);
     text.map(Some).ok_or(EngineError::Corrupt("registry"))
 }
 
 /// The last registry version: key = version (8 bytes), sealed with generation = version.
-fn load_registry(store: &dyn Store, keyring: &Keyring, custodians: &[Identity]) -> Result<RegistryState, EngineError> {
-    let mut latest = RegistryState { version: 0, registry: Registry::empty(), toml: String::new() };
+fn load_registry(
+    store: &dyn Store,
+    keyring: &Keyring,
+    custodians: &[Identity],
+) -> Result<RegistryState, EngineError> {
+    let mut latest = RegistryState {
+        version: 0,
+        registry: Registry::empty(),
+        toml: String::new(),
+    };
     loop {
         let page = store.scan(Family::Registry, &(latest.version + 1).to_be_bytes(), 1)?;
-        let Some((key, _)) = page.into_iter().next() else { break };
+        let Some((key, _)) = page.into_iter().next() else {
+            break;
+        };
         latest.version += 1;
         if key != latest.version.to_be_bytes() {
             return Err(EngineError::Corrupt("registry"));
@@ -269,7 +332,8 @@ fn load_registry(store: &dyn Store, keyring: &Keyring, custodians: &[Identity]) 
     }
     if let Some(text) = registry_text(store, keyring, latest.version)? {
         latest.toml = text;
-        latest.registry = Registry::parse(&latest.toml, custodians).map_err(EngineError::Registry)?;
+        latest.registry =
+            Registry::parse(&latest.toml, custodians).map_err(EngineError::Registry)?;
     }
     Ok(latest)
 }

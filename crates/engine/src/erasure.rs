@@ -57,19 +57,39 @@ impl Engine {
     ) -> Result<ProposalView, Refusal> {
         self.on_record(caller, Act::Propose, |_| {
             let _governing = self.govern();
-            let permit = self.authorise(caller, RequestErasure { namespace: namespace.clone() })?;
+            let permit = self.authorise(
+                caller,
+                RequestErasure {
+                    namespace: namespace.clone(),
+                },
+            )?;
             let snapshot = permit.snapshot();
             let link = linked(snapshot, namespace, identifier)?;
             let required = required(&snapshot.registry.registry, namespace);
-            let matter = Matter::Erase { namespace: namespace.clone() };
+            let matter = Matter::Erase {
+                namespace: namespace.clone(),
+            };
             // It leaves the disk, too, however the proposal ends.
-            let not_after = permit.now().plus_millis(sluis_domain::proposal::LIFE_MILLIS);
+            let not_after = permit
+                .now()
+                .plus_millis(sluis_domain::proposal::LIFE_MILLIS);
             let mut noted = Commit::default();
             let optouts = compaction::whole(Family::Optout);
-            compaction::note(&*self.store, snapshot.keyring.state(), &optouts, not_after, &mut noted)?;
+            compaction::note(
+                &*self.store,
+                snapshot.keyring.state(),
+                &optouts,
+                not_after,
+                &mut noted,
+            )?;
             self.propose(caller, matter, required, |id, commit| {
                 commit.writes.extend(noted.writes);
-                put_link(snapshot.keyring.state(), storage_key(b"r", id), &link, commit);
+                put_link(
+                    snapshot.keyring.state(),
+                    storage_key(b"r", id),
+                    &link,
+                    commit,
+                );
             })
         })
     }
@@ -95,13 +115,19 @@ impl Engine {
         self.journal_mark(&row)?;
         let opt_outs = snapshot.opt_outs.with(namespace, [mark]);
         let after = move |engine: &Engine| engine.replace_opt_outs(opt_outs);
-        Ok(Effect { after: Some(Box::new(after)), ..Effect::default() })
+        Ok(Effect {
+            after: Some(Box::new(after)),
+            ..Effect::default()
+        })
     }
 
     /// The link value of the subject that a proposal is about.
     fn presented(&self, snapshot: &Snapshot, id: &ProposalId) -> Result<LinkValue, Refusal> {
         let key = storage_key(b"r", id);
-        let stored = self.store.get(Family::Optout, &key)?.ok_or(KeyringError::Corrupt("optout"))?;
+        let stored = self
+            .store
+            .get(Family::Optout, &key)?
+            .ok_or(KeyringError::Corrupt("optout"))?;
         Ok(open_link(snapshot.keyring.state(), &key, &stored)?)
     }
 }
@@ -118,17 +144,31 @@ pub(crate) fn stands(snapshot: &Snapshot, proposal: &Proposal, namespace: &Names
 
 /// One steward of every owner of a chain with the namespace; two if there is only one owner.
 fn required(registry: &Registry, namespace: &NamespaceId) -> Vec<(Signers, u8)> {
-    let mut chains: Vec<_> = registry.chains().filter(|chain| chain.namespace(namespace).is_some()).collect();
+    let mut chains: Vec<_> = registry
+        .chains()
+        .filter(|chain| chain.namespace(namespace).is_some())
+        .collect();
     chains.sort_by_key(|chain| chain.owner());
     chains.dedup_by_key(|chain| chain.owner());
     let count = if chains.len() == 1 { 2 } else { 1 };
-    let signers: BTreeMap<_, _> = chains.iter().map(|chain| life::signers(registry, chain.owner(), count)).collect();
+    let signers: BTreeMap<_, _> = chains
+        .iter()
+        .map(|chain| life::signers(registry, chain.owner(), count))
+        .collect();
     signers.into_iter().collect()
 }
 
 /// The linked link value of an identifier, or of a prehash.
-fn linked(snapshot: &Snapshot, namespace: &NamespaceId, identifier: &[u8]) -> Result<LinkValue, Refusal> {
-    let registered = snapshot.registry.registry.namespace(namespace).ok_or(Reason::NotASource)?;
+fn linked(
+    snapshot: &Snapshot,
+    namespace: &NamespaceId,
+    identifier: &[u8],
+) -> Result<LinkValue, Refusal> {
+    let registered = snapshot
+        .registry
+        .registry
+        .namespace(namespace)
+        .ok_or(Reason::NotASource)?;
     let refused = |why| Refusal::field(Reason::InvalidRequest, "identifier", why);
     let mut input = Zeroizing::new(Vec::with_capacity(256));
     match method_input(registered, identifier, &mut input) {
@@ -138,18 +178,31 @@ fn linked(snapshot: &Snapshot, namespace: &NamespaceId, identifier: &[u8]) -> Re
     }
 }
 
-fn keys<'a>(snapshot: &'a Snapshot, namespace: &NamespaceId) -> Result<&'a Arc<NamespaceKeys>, Refusal> {
-    let missing = || Refusal::new(Reason::Internal, format!("namespace {namespace} is registered and has no key"));
+fn keys<'a>(
+    snapshot: &'a Snapshot,
+    namespace: &NamespaceId,
+) -> Result<&'a Arc<NamespaceKeys>, Refusal> {
+    let missing = || {
+        Refusal::new(
+            Reason::Internal,
+            format!("namespace {namespace} is registered and has no key"),
+        )
+    };
     snapshot.keyring.namespace(namespace).ok_or_else(missing)
 }
 
 fn put_link(seal: &StateSeal, key: Vec<u8>, link: &LinkValue, commit: &mut Commit) {
     let sealed = seal.seal(Family::Optout, &key, 1, link.expose());
-    commit.expect(Family::Optout, key.clone(), None).put(Family::Optout, key, sealed);
+    commit
+        .expect(Family::Optout, key.clone(), None)
+        .put(Family::Optout, key, sealed);
 }
 
 fn open_link(seal: &StateSeal, key: &[u8], stored: &[u8]) -> Result<LinkValue, KeyringError> {
     let value = Zeroizing::new(seal.open(Family::Optout, key, stored)?.1);
-    let bytes: [u8; 16] = value.as_slice().try_into().map_err(|_| KeyringError::Corrupt("optout"))?;
+    let bytes: [u8; 16] = value
+        .as_slice()
+        .try_into()
+        .map_err(|_| KeyringError::Corrupt("optout"))?;
     Ok(LinkValue::from_bytes(bytes))
 }

@@ -23,10 +23,14 @@ pub enum EngineError {
     #[error("audit entry {0} is missing: the log was cut or damaged")]
     EntryMissing(u64),
     /// An entry of the log cannot be read, is not signed as it should be, or breaks a rule.
-    #[error("the audit log is wrong from {0}. It was damaged, edited, or written by a program that is not this one")]
+    #[error(
+        "the audit log is wrong from {0}. It was damaged, edited, or written by a program that is not this one"
+    )]
     Wrong(#[from] Wrong),
     /// The log was begun under another trust domain.
-    #[error("the audit log is that of {origin}: `trust_domain` must stay what it was when the custodian was set up")]
+    #[error(
+        "the audit log is that of {origin}: `trust_domain` must stay what it was when the custodian was set up"
+    )]
     TrustDomain {
         /// Origin of the log.
         origin: String,
@@ -38,7 +42,9 @@ pub enum EngineError {
     )]
     Differs(String),
     /// One key for a custodian and a steward.
-    #[error("a key of `custodians` is pinned for a steward as well: one person must not sign on both sides")]
+    #[error(
+        "a key of `custodians` is pinned for a steward as well: one person must not sign on both sides"
+    )]
     SharedKey,
     /// The log and its last signed head do not fit.
     #[error(transparent)]
@@ -49,5 +55,8 @@ pub enum EngineError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+    problems
+        .iter()
+        .map(|problem| format!("\n  {problem}"))
+        .collect()
 }

@@ -17,7 +17,9 @@ use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
 use crate::pace::{self, Earlier};
-use crate::policy::{self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
+use crate::policy::{
+    self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant,
+};
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal, meter};
@@ -57,7 +59,9 @@ pub(crate) fn load(
     let mut start = b"g".to_vec();
     loop {
         let page = store.scan(Family::Grants, &start, 1000)?;
-        let Some((last, _)) = page.last() else { return Ok(grants) };
+        let Some((last, _)) = page.last() else {
+            return Ok(grants);
+        };
         start = [last, &[0][..]].concat();
         for (key, stored) in page {
             if key.first() != Some(&b'g') {
@@ -69,7 +73,13 @@ pub(crate) fn load(
                 return Err(EngineError::Corrupt("grant"));
             }
             verify_approvals(&record, origin, &mut registry)?;
-            grants.insert(record.grant.id.clone(), Known { record: Arc::new(record), stored: stored.into() });
+            grants.insert(
+                record.grant.id.clone(),
+                Known {
+                    record: Arc::new(record),
+                    stored: stored.into(),
+                },
+            );
         }
     }
 }
@@ -81,9 +91,15 @@ fn verify_approvals(
 ) -> Result<(), EngineError> {
     let object = record.grant.encode();
     for approval in &record.approvals {
-        let said = Said { deed: Deed::ApproveGrant, object: &object, signature: &approval.signed.signature };
+        let said = Said {
+            deed: Deed::ApproveGrant,
+            object: &object,
+            signature: &approval.signed.signature,
+        };
         let registry = registry(approval.registry_version)?;
-        let fits = registry.key(&approval.steward).is_some_and(|key| signing::fits(origin, key, &said));
+        let fits = registry
+            .key(&approval.steward)
+            .is_some_and(|key| signing::fits(origin, key, &said));
         if !fits {
             return Err(EngineError::Corrupt("approval of a grant"));
         }
@@ -104,9 +120,10 @@ impl Engine {
             let permit = self.authorise(caller, RequestGrant { kind: &terms.kind })?;
             let (now, registry) = (permit.now(), permit.snapshot().registry.clone());
             terms.check(now).map_err(|wrong| {
-                wrong.iter().fold(Refusal::from(Reason::InvalidRequest), |refusal, (field, what)| {
-                    refusal.with(format!("terms.{field}"), *what)
-                })
+                wrong.iter().fold(
+                    Refusal::from(Reason::InvalidRequest),
+                    |refusal, (field, what)| refusal.with(format!("terms.{field}"), *what),
+                )
             })?;
             let requirements = policy::requirements(&registry.registry, &terms.kind)?;
             self.check_requested(caller, now)?;
@@ -148,7 +165,11 @@ impl Engine {
             let (now, version) = (permit.now(), permit.snapshot().registry.version);
             record.may_approve(&caller.identity, now)?;
             let pinned = permit.snapshot().registry.registry.key(&caller.identity);
-            let said = Said { deed: Deed::ApproveGrant, object: &object, signature };
+            let said = Said {
+                deed: Deed::ApproveGrant,
+                object: &object,
+                signature,
+            };
             let signed = self.check_signature(caller, pinned, &said)?;
             if !self.approvals_stand(&permit.snapshot().registry.registry, record, &object) {
                 return Err(Reason::GrantStale.into());
@@ -162,8 +183,14 @@ impl Engine {
     /// given up since, or has passed to another steward, does not count.
     fn approvals_stand(&self, registry: &Registry, record: &Record, object: &[u8]) -> bool {
         record.approvals.iter().all(|approval| {
-            let said = Said { deed: Deed::ApproveGrant, object, signature: &approval.signed.signature };
-            registry.key(&approval.steward).is_some_and(|key| self.fits(key, &said))
+            let said = Said {
+                deed: Deed::ApproveGrant,
+                object,
+                signature: &approval.signed.signature,
+            };
+            registry
+                .key(&approval.steward)
+                .is_some_and(|key| self.fits(key, &said))
         })
     }
 
@@ -172,12 +199,21 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::GrantDecided`],
     /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`].
-    pub fn deny_grant(&self, caller: &Caller, id: &GrantId, signature: &[u8]) -> Result<GrantView, Refusal> {
+    pub fn deny_grant(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        signature: &[u8],
+    ) -> Result<GrantView, Refusal> {
         self.step(caller, Act::DenyGrant, id, |record, entry| {
             let permit = self.authorise(caller, DecideGrant { record })?;
             let pinned = permit.snapshot().registry.registry.key(&caller.identity);
             let object = record.grant.encode();
-            let said = Said { deed: Deed::DenyGrant, object: &object, signature };
+            let said = Said {
+                deed: Deed::DenyGrant,
+                object: &object,
+                signature,
+            };
             let signed = self.check_signature(caller, pinned, &said)?;
             entry.signatures = vec![(caller.identity.clone(), signed.clone())];
             Ok(record.deny(&caller.identity, permit.now(), signed)?)
@@ -189,7 +225,12 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownGrant`], [`Reason::NotASteward`], [`Reason::CustodianMayNot`], [`Reason::GrantDecided`],
     /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`].
-    pub fn revoke_grant(&self, caller: &Caller, id: &GrantId, signature: &[u8]) -> Result<GrantView, Refusal> {
+    pub fn revoke_grant(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        signature: &[u8],
+    ) -> Result<GrantView, Refusal> {
         self.step(caller, Act::RevokeGrant, id, |record, entry| {
             let permit = self.authorise(caller, RevokeGrant { record })?;
             // Members of the grantee have no pinned key; giving up one's own grant needs none.
@@ -197,7 +238,11 @@ impl Engine {
             let own = record.grant.grantee == caller.identity.organisation;
             let key = pinned.or_else(|| caller.key.as_ref().filter(|_| own));
             let object = record.grant.encode();
-            let said = Said { deed: Deed::RevokeGrant, object: &object, signature };
+            let said = Said {
+                deed: Deed::RevokeGrant,
+                object: &object,
+                signature,
+            };
             let signed = self.check_signature(caller, key, &said)?;
             entry.signatures = vec![(caller.identity.clone(), signed.clone())];
             Ok(record.revoke(&caller.identity, permit.now(), signed)?)
@@ -244,35 +289,63 @@ impl Engine {
     }
 
     /// The grants that concern the caller's organisation, in the order of their ids, after `after`.
-    pub(crate) fn visible_grants(&self, caller: &Caller, after: Option<&GrantId>) -> Result<Vec<Arc<Record>>, Refusal> {
+    pub(crate) fn visible_grants(
+        &self,
+        caller: &Caller,
+        after: Option<&GrantId>,
+    ) -> Result<Vec<Arc<Record>>, Refusal> {
         let permit = self.authorise(caller, BeKnown)?;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let grants = self.lock_grants();
-        let records = grants.range::<GrantId, _>((start, Bound::Unbounded)).map(|(_, known)| &known.record);
-        Ok(records.filter(|record| permit.also(&SeeGrant { record })).cloned().collect())
+        let records = grants
+            .range::<GrantId, _>((start, Bound::Unbounded))
+            .map(|(_, known)| &known.record);
+        Ok(records
+            .filter(|record| permit.also(&SeeGrant { record }))
+            .cloned()
+            .collect())
     }
 
     /// The grants whose grantee is this organisation.
     pub(crate) fn grants_of(&self, organisation: &OrganisationId) -> BTreeSet<GrantId> {
         let grants = self.lock_grants();
-        let own = grants.iter().filter(|(_, known)| known.record.grant.grantee == *organisation);
+        let own = grants
+            .iter()
+            .filter(|(_, known)| known.record.grant.grantee == *organisation);
         own.map(|(id, _)| id.clone()).collect()
     }
 
     /// The grant, noted in the entry.
-    pub(crate) fn grant_on_record(&self, id: &GrantId, entry: &mut Entry) -> Result<Known, Refusal> {
-        let known = self.lock_grants().get(id).cloned().ok_or(Reason::UnknownGrant)?;
+    pub(crate) fn grant_on_record(
+        &self,
+        id: &GrantId,
+        entry: &mut Entry,
+    ) -> Result<Known, Refusal> {
+        let known = self
+            .lock_grants()
+            .get(id)
+            .cloned()
+            .ok_or(Reason::UnknownGrant)?;
         note(&known.record, entry);
         Ok(known)
     }
 
     /// A commit under a grant holds only while the grant is what it was when the commit was permitted, and the
     /// registry as well: another daemon on the same store may have changed them.
-    pub(crate) fn expect_unchanged(&self, snapshot: &Snapshot, grant: Option<&Known>, commit: &mut Commit) {
+    pub(crate) fn expect_unchanged(
+        &self,
+        snapshot: &Snapshot,
+        grant: Option<&Known>,
+        commit: &mut Commit,
+    ) {
         let next = snapshot.registry.version + 1;
         commit.expect(Family::Registry, next.to_be_bytes(), None);
         if let Some(known) = grant {
-            commit.expect(Family::Grants, storage_key(&known.record.grant.id), Some(known.stored.to_vec()));
+            commit.expect(
+                Family::Grants,
+                storage_key(&known.record.grant.id),
+                Some(known.stored.to_vec()),
+            );
         }
     }
 
@@ -284,7 +357,12 @@ impl Engine {
             at: known.record.grant.requested_at,
             waits: known.record.state(now, 0) == State::Requested,
         });
-        pace::check(Reason::TooManyGrants, MAX_REQUESTED, (&caller.identity, now), earlier)
+        pace::check(
+            Reason::TooManyGrants,
+            MAX_REQUESTED,
+            (&caller.identity, now),
+            earlier,
+        )
     }
 
     /// One step of a grant: on record, alone, and durable before it is in force.
@@ -306,28 +384,47 @@ impl Engine {
 
     /// Adds the end of every grant that has not ended to a commit; [`Self::put_grants`] when that is durable. Only while
     /// [`Self::govern`] is held.
-    pub(crate) fn end_grants(&self, by: &Identity, now: Timestamp, commit: &mut Commit) -> Result<Vec<Known>, Refusal> {
+    pub(crate) fn end_grants(
+        &self,
+        by: &Identity,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<Vec<Known>, Refusal> {
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
         let mut ended = Vec::new();
         for known in self.lock_grants().values() {
-            let Some(record) = known.record.end_by_restore(by, now) else { continue };
+            let Some(record) = known.record.end_by_restore(by, now) else {
+                continue;
+            };
             let key = storage_key(&record.grant.id);
             let generation = seal.open(Family::Grants, &key, &known.stored)?.0 + 1;
             let stored = seal.seal(Family::Grants, &key, generation, &record.encode());
             commit.expect(Family::Grants, key.clone(), Some(known.stored.to_vec()));
             commit.put(Family::Grants, key, stored.clone());
-            ended.push(Known { record: Arc::new(record), stored: stored.into() });
+            ended.push(Known {
+                record: Arc::new(record),
+                stored: stored.into(),
+            });
         }
         Ok(ended)
     }
 
     /// Puts grants into force that are durable.
     pub(crate) fn put_grants(&self, grants: Vec<Known>) {
-        self.lock_grants().extend(grants.into_iter().map(|known| (known.record.grant.id.clone(), known)));
+        self.lock_grants().extend(
+            grants
+                .into_iter()
+                .map(|known| (known.record.grant.id.clone(), known)),
+        );
     }
 
-    fn store_grant(&self, next: Record, present: Option<&Known>, entry: &mut Entry) -> Result<GrantView, Refusal> {
+    fn store_grant(
+        &self,
+        next: Record,
+        present: Option<&Known>,
+        entry: &mut Entry,
+    ) -> Result<GrantView, Refusal> {
         note(&next, entry);
         let (id, key) = (next.grant.id.clone(), storage_key(&next.grant.id));
         let snapshot = self.snapshot();
@@ -338,27 +435,49 @@ impl Engine {
                 meter::start(seal, &id, &mut commit);
                 (1, 0)
             }
-            Some(known) => {
-                (seal.open(Family::Grants, &key, &known.stored)?.0 + 1, self.meters.used(&*self.store, seal, &id)?)
-            }
+            Some(known) => (
+                seal.open(Family::Grants, &key, &known.stored)?.0 + 1,
+                self.meters.used(&*self.store, seal, &id)?,
+            ),
         };
         let stored = seal.seal(Family::Grants, &key, generation, &next.encode());
-        commit.expect(Family::Grants, key.clone(), present.map(|known| known.stored.to_vec()));
-        commit.put(Family::Grants, key, stored.clone()).entry(entry.encode());
+        commit.expect(
+            Family::Grants,
+            key.clone(),
+            present.map(|known| known.stored.to_vec()),
+        );
+        commit
+            .put(Family::Grants, key, stored.clone())
+            .entry(entry.encode());
         self.commit_governed(commit, None)?;
         let record = Arc::new(next);
-        self.lock_grants().insert(id, Known { record: record.clone(), stored: stored.into() });
+        self.lock_grants().insert(
+            id,
+            Known {
+                record: record.clone(),
+                stored: stored.into(),
+            },
+        );
         Ok(self.view_of(record, used))
     }
 
     fn view(&self, record: Arc<Record>) -> Result<GrantView, Refusal> {
-        let used = self.meters.used(&*self.store, self.snapshot().keyring.state(), &record.grant.id)?;
+        let used = self.meters.used(
+            &*self.store,
+            self.snapshot().keyring.state(),
+            &record.grant.id,
+        )?;
         Ok(self.view_of(record, used))
     }
 
     fn view_of(&self, record: Arc<Record>, used: u64) -> GrantView {
         let state = record.state(self.now(), used);
-        GrantView { digest: sha256(&record.grant.encode()), state, used, record }
+        GrantView {
+            digest: sha256(&record.grant.encode()),
+            state,
+            used,
+            record,
+        }
     }
 
     fn lock_grants(&self) -> std::sync::MutexGuard<'_, BTreeMap<GrantId, Known>> {
@@ -381,6 +500,9 @@ fn storage_key(id: &GrantId) -> Vec<u8> {
 
 /// 80 random bits: nobody guesses a grant id, and nobody needs to.
 fn new_id() -> GrantId {
-    let text = random::bytes::<10>().iter().fold(String::from("g-"), |text, byte| format!("{text}{byte:02x}"));
-    text.parse().expect("lower-case hexadecimal digits are an id")
+    let text = random::bytes::<10>()
+        .iter()
+        .fold(String::from("g-"), |text, byte| format!("{text}{byte:02x}"));
+    text.parse()
+        .expect("lower-case hexadecimal digits are an id")
 }

@@ -31,16 +31,29 @@ impl Import {
     /// Whether a chain takes it: the column must not be one of its elements, and something must lead out of the line.
     pub(crate) fn check(&self, chain: &Chain) -> Result<(), Refusal> {
         if chain.element(&self.column).is_some() {
-            return Err(field("import.column", "is an element of the chain; give the column another name"));
+            return Err(field(
+                "import.column",
+                "is an element of the chain; give the column another name",
+            ));
         }
         let element = chain.element(&self.element).ok_or_else(|| {
-            Refusal::field(Reason::UnknownElement, "import.element", format!("{} is not an element", self.element))
+            Refusal::field(
+                Reason::UnknownElement,
+                "import.element",
+                format!("{} is not an element", self.element),
+            )
         })?;
         let link = match element.treatment() {
-            Treatment::Pseudonym { namespace } => chain.namespace(namespace).map(|line| line.link()),
+            Treatment::Pseudonym { namespace } => {
+                chain.namespace(namespace).map(|line| line.link())
+            }
             _ => return Err(field("import.element", "is not a pseudonym element")),
         };
-        if link == Some(LinkMode::Escrow) { Ok(()) } else { Err(Reason::NotLinked.into()) }
+        if link == Some(LinkMode::Escrow) {
+            Ok(())
+        } else {
+            Err(Reason::NotLinked.into())
+        }
     }
 }
 
@@ -112,11 +125,17 @@ impl Imports {
         let mut own = Claim::with_capacity(candidates.len());
         for (candidate, verdict) in candidates.iter().zip(&mut verdicts) {
             let claimed = live.iter().map(|claim| &**claim).chain([&own]);
-            if claimed.filter_map(|claim| claim.get(&candidate.key)).any(|link| link != candidate.link) {
+            if claimed
+                .filter_map(|claim| claim.get(&candidate.key))
+                .any(|link| link != candidate.link)
+            {
                 *verdict = verdict.and(Err(Reason::ImportConflict));
             }
             match verdict {
-                Ok(()) => drop(own.insert(candidate.key, LinkValue::from_bytes(*candidate.link.expose()))),
+                Ok(()) => drop(own.insert(
+                    candidate.key,
+                    LinkValue::from_bytes(*candidate.link.expose()),
+                )),
                 Err(reason) => refused.refuse(candidate.row, mapping.old.0, *reason),
             }
         }
@@ -141,8 +160,15 @@ impl<'a> Mapping<'a> {
                 continue;
             }
             match (link, escrow.import().row_key(old)) {
-                (Some(link), Some(key)) => candidates.push(Candidate { row, key, old, link }),
-                (_, None) if old.len() > MAX_OLD_LEN => refused.refuse(row, column, Reason::TooLong),
+                (Some(link), Some(key)) => candidates.push(Candidate {
+                    row,
+                    key,
+                    old,
+                    link,
+                }),
+                (_, None) if old.len() > MAX_OLD_LEN => {
+                    refused.refuse(row, column, Reason::TooLong)
+                }
                 (_, None) => refused.refuse(row, column, Reason::MissingImport),
                 (None, Some(_)) => refused.refuse(row, column, Reason::NoSubject),
             }
@@ -211,7 +237,10 @@ impl Read {
     pub(crate) fn nothing(rows: usize) -> Self {
         let mut subjects = Vec::new();
         subjects.resize_with(rows, || None);
-        Self { subjects, used: Vec::new() }
+        Self {
+            subjects,
+            used: Vec::new(),
+        }
     }
 }
 
@@ -225,7 +254,11 @@ pub(crate) fn read(
 ) -> Result<Read, Refusal> {
     let (index, column) = column;
     let mut read = Read::nothing(column.rows());
-    let mut open: Vec<_> = column.iter().enumerate().filter(|(_, old)| !old.is_empty()).collect();
+    let mut open: Vec<_> = column
+        .iter()
+        .enumerate()
+        .filter(|(_, old)| !old.is_empty())
+        .collect();
     for version in leading_out(keyring, line.0, line.1) {
         let old: Vec<_> = open.iter().map(|(_, old)| *old).collect();
         let mut still_open = Vec::new();
@@ -248,13 +281,23 @@ pub(crate) fn read(
 }
 
 /// The versions of a line that something leads out of: the active one, then the others from new to old.
-fn leading_out<'a>(keyring: &'a Keyring, chain: &ChainId, namespace: &NamespaceId) -> Vec<&'a Arc<LineVersion>> {
+fn leading_out<'a>(
+    keyring: &'a Keyring,
+    chain: &ChainId,
+    namespace: &NamespaceId,
+) -> Vec<&'a Arc<LineVersion>> {
     let infos = keyring.versions().into_iter().filter(|info| {
-        info.chain == *chain && info.namespace.as_ref() == Some(namespace) && info.escrow && info.state.leads_out()
+        info.chain == *chain
+            && info.namespace.as_ref() == Some(namespace)
+            && info.escrow
+            && info.state.leads_out()
     });
     let mut versions: Vec<_> = infos.filter_map(|info| keyring.line(info.kid)).collect();
     versions.sort_by_key(|version| {
-        (version.info().state != KeyState::Active, std::cmp::Reverse(version.info().generation))
+        (
+            version.info().state != KeyState::Active,
+            std::cmp::Reverse(version.info().generation),
+        )
     });
     versions
 }
@@ -266,7 +309,9 @@ fn find(
     version: &LineVersion,
     old: &[&[u8]],
 ) -> Result<Vec<Option<Result<LinkValue, Reason>>>, Refusal> {
-    let Some(escrow) = &version.escrow else { return Ok(old.iter().map(|_| None).collect()) };
+    let Some(escrow) = &version.escrow else {
+        return Ok(old.iter().map(|_| None).collect());
+    };
     // What cannot have been imported has no key, and is looked for nowhere.
     let keys: Vec<_> = old.iter().map(|old| escrow.import().row_key(old)).collect();
     let packed: Vec<u8> = keys.iter().flatten().flatten().copied().collect();
@@ -277,7 +322,11 @@ fn find(
         .map(|key| {
             let key = key?;
             let row = rows.next().filter(|row| !row.is_empty())?;
-            Some(opener.open(namespace, &key, row).map_err(|_| Reason::CorruptLinkRow))
+            Some(
+                opener
+                    .open(namespace, &key, row)
+                    .map_err(|_| Reason::CorruptLinkRow),
+            )
         })
         .collect())
 }

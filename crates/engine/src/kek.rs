@@ -28,7 +28,10 @@ impl Engine {
         let mut change = snapshot.keyring.change(now);
         change.rotate_kek(kek);
         let (keyring, writes) = change.finish();
-        let mut commit = Commit { writes, ..Commit::default() };
+        let mut commit = Commit {
+            writes,
+            ..Commit::default()
+        };
         for range in FAMILIES.map(compaction::whole) {
             compaction::note(&*self.store, keyring.state(), &range, now, &mut commit)?;
         }

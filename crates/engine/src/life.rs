@@ -44,14 +44,26 @@ pub struct LifeSettings {
 impl Default for LifeSettings {
     /// 30 days, 24 hours, no journal.
     fn default() -> Self {
-        Self { warning_millis: 30 * DAY_MILLIS, erasure_window_millis: DAY_MILLIS, journal: None }
+        Self {
+            warning_millis: 30 * DAY_MILLIS,
+            erasure_window_millis: DAY_MILLIS,
+            journal: None,
+        }
     }
 }
 
 impl fmt::Debug for LifeSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { warning_millis, erasure_window_millis, journal } = self;
-        write!(f, "LifeSettings({warning_millis}, {erasure_window_millis}, journal: {})", journal.is_some())
+        let Self {
+            warning_millis,
+            erasure_window_millis,
+            journal,
+        } = self;
+        write!(
+            f,
+            "LifeSettings({warning_millis}, {erasure_window_millis}, journal: {})",
+            journal.is_some()
+        )
     }
 }
 
@@ -63,8 +75,16 @@ impl Engine {
     /// [`Reason::TooManyProposals`], and those of the store.
     pub fn propose_destroy(&self, caller: &Caller, kid: Kid) -> Result<ProposalView, Refusal> {
         self.propose_end(caller, kid, |info| {
-            let matter = Matter::DestroyVersion { kid, chain: info.chain, namespace: info.namespace };
-            if info.state == KeyState::Disabled { Ok(matter) } else { Err(Reason::VersionState) }
+            let matter = Matter::DestroyVersion {
+                kid,
+                chain: info.chain,
+                namespace: info.namespace,
+            };
+            if info.state == KeyState::Disabled {
+                Ok(matter)
+            } else {
+                Err(Reason::VersionState)
+            }
         })
     }
 
@@ -76,7 +96,11 @@ impl Engine {
     pub fn propose_cut(&self, caller: &Caller, kid: Kid) -> Result<ProposalView, Refusal> {
         self.propose_end(caller, kid, |info| match info.namespace {
             _ if info.state == KeyState::Destroyed => Err(Reason::VersionState),
-            Some(namespace) if info.escrow => Ok(Matter::CutEscrow { kid, chain: info.chain, namespace }),
+            Some(namespace) if info.escrow => Ok(Matter::CutEscrow {
+                kid,
+                chain: info.chain,
+                namespace,
+            }),
             _ => Err(Reason::NotLinked),
         })
     }
@@ -112,20 +136,38 @@ impl Engine {
         entry.keys = key_uses(std::slice::from_ref(&info));
         commit.entry(entry.encode());
         let keyring = self.end_keys(change, &[info], commit)?;
-        Ok(Effect { keyring: Some(keyring), ..Effect::default() })
+        Ok(Effect {
+            keyring: Some(keyring),
+            ..Effect::default()
+        })
     }
 
     /// Adds the end of versions to a commit: keys, rows, and what must leave the disk. The keyring after it. Only while
     /// [`Self::govern`] is held.
-    fn end_keys(&self, change: Change, ended: &[VersionInfo], commit: &mut Commit) -> Result<Keyring, Refusal> {
+    fn end_keys(
+        &self,
+        change: Change,
+        ended: &[VersionInfo],
+        commit: &mut Commit,
+    ) -> Result<Keyring, Refusal> {
         let (keyring, writes) = change.finish();
         commit.writes.extend(writes);
         let seal = keyring.state();
-        for range in ended.iter().filter(|info| info.namespace.is_some()).flat_map(|info| rows_of(info.kid)) {
+        for range in ended
+            .iter()
+            .filter(|info| info.namespace.is_some())
+            .flat_map(|info| rows_of(info.kid))
+        {
             compaction::note(&*self.store, seal, &range, self.now(), commit)?;
             commit.removals.push(range);
         }
-        compaction::note(&*self.store, seal, &compaction::whole(Family::Keyring), self.now(), commit)?;
+        compaction::note(
+            &*self.store,
+            seal,
+            &compaction::whole(Family::Keyring),
+            self.now(),
+            commit,
+        )?;
         Ok(keyring)
     }
 }
@@ -137,18 +179,26 @@ pub(crate) fn stands(snapshot: &Snapshot, proposal: &Proposal) -> bool {
         Matter::CutEscrow { kid, .. } => (*kid, |info| info.escrow),
         Matter::Registry { .. } | Matter::Erase { .. } => return false,
     };
-    version(&snapshot.keyring, kid)
-        .is_some_and(|info| fits(&info) && owner_signs(&snapshot.registry.registry, &info.chain) == proposal.required)
+    version(&snapshot.keyring, kid).is_some_and(|info| {
+        fits(&info) && owner_signs(&snapshot.registry.registry, &info.chain) == proposal.required
+    })
 }
 
 /// Whether a chain had keys once and they were destroyed with it: it never gets new ones.
 pub(crate) fn is_destroyed(keyring: &Keyring, chain: &ChainId) -> bool {
-    keyring.chain_created(chain).is_none() && keyring.versions().iter().any(|info| info.chain == *chain)
+    keyring.chain_created(chain).is_none()
+        && keyring.versions().iter().any(|info| info.chain == *chain)
 }
 
 /// Who signs for an organisation when `count` of its stewards must: themselves, or two custodians while it has not as many.
-pub(crate) fn signers(registry: &Registry, organisation: &OrganisationId, count: u8) -> (Signers, u8) {
-    let stewards = registry.organisation(organisation).map_or(0, |of| of.stewards().len());
+pub(crate) fn signers(
+    registry: &Registry,
+    organisation: &OrganisationId,
+    count: u8,
+) -> (Signers, u8) {
+    let stewards = registry
+        .organisation(organisation)
+        .map_or(0, |of| of.stewards().len());
     if stewards >= usize::from(count) {
         (Signers::StewardsOf(organisation.clone()), count)
     } else {
@@ -159,13 +209,22 @@ pub(crate) fn signers(registry: &Registry, organisation: &OrganisationId, count:
 /// Every row of a version, import rows too.
 pub(crate) fn rows_of(kid: Kid) -> [Range; 3] {
     let from = kid.to_be_bytes().to_vec();
-    let to = kid.get().checked_add(1).map_or_else(|| vec![0xff; 21], |next| next.to_be_bytes().to_vec());
-    [Family::Link, Family::Identity, Family::Import].map(|family| Range { family, from: from.clone(), to: to.clone() })
+    let to = kid
+        .get()
+        .checked_add(1)
+        .map_or_else(|| vec![0xff; 21], |next| next.to_be_bytes().to_vec());
+    [Family::Link, Family::Identity, Family::Import].map(|family| Range {
+        family,
+        from: from.clone(),
+        to: to.clone(),
+    })
 }
 
 /// Two stewards of the chain's owner; of a chain that is no longer registered, two custodians.
 fn owner_signs(registry: &Registry, chain: &ChainId) -> Vec<(Signers, u8)> {
-    let owner = registry.chain(chain).map(|chain| signers(registry, chain.owner(), 2));
+    let owner = registry
+        .chain(chain)
+        .map(|chain| signers(registry, chain.owner(), 2));
     vec![owner.unwrap_or((Signers::Custodians, 2))]
 }
 

@@ -25,7 +25,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sluis_domain::port::{Commit, Family, Store, StoreError};
 use sluis_domain::{Reason, custodian};
 use sluis_keyring::{AuditKey, Keyring};
-use sluis_tlog::{FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash};
+use sluis_tlog::{
+    FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash,
+};
 use sluis_verify::{Registries, Replay, State, Unread, Wrong};
 
 use crate::engine::{Engine, registry_text};
@@ -62,14 +64,24 @@ struct Grown {
 
 impl Log {
     /// Reads all entries of a store: what they say, if nothing is wrong with them, and the log.
-    pub(crate) fn open(store: &dyn Store, keyring: &Keyring, origin: &str) -> Result<(Self, State), EngineError> {
+    pub(crate) fn open(
+        store: &dyn Store,
+        keyring: &Keyring,
+        origin: &str,
+    ) -> Result<(Self, State), EngineError> {
         let (handovers, replay) = (Handovers::read(store)?, Replay::new(origin));
-        let mut grown = Grown { tree: Tree::new(), unstored: BTreeMap::new(), handovers, replay };
-        let known = |tile: &FullTile| match store.get(Family::Tree, &tile_key(tile.level, tile.index))? {
-            Some(stored) if stored == tile_value(tile) => Ok(true),
-            Some(_) => Err(EngineError::Corrupt("tile of the audit log")),
-            None => Ok(false),
+        let mut grown = Grown {
+            tree: Tree::new(),
+            unstored: BTreeMap::new(),
+            handovers,
+            replay,
         };
+        let known =
+            |tile: &FullTile| match store.get(Family::Tree, &tile_key(tile.level, tile.index))? {
+                Some(stored) if stored == tile_value(tile) => Ok(true),
+                Some(_) => Err(EngineError::Corrupt("tile of the audit log")),
+                None => Ok(false),
+            };
         grown.read_on(store, keyring, known)?;
         grown.replay.unfinished().map_or(Ok(()), Err)?;
         let said = grown.replay.state().clone();
@@ -97,15 +109,23 @@ impl Log {
 
     /// Detail of the last list of custodians in the log.
     fn custodians(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.custodians.lock().unwrap_or_else(PoisonError::into_inner)
+        self.custodians
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn published(&self) -> Option<Arc<SignedHead>> {
-        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn publish(&self, head: Arc<SignedHead>) {
-        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+        *self
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(head);
     }
 }
 
@@ -118,7 +138,12 @@ impl Grown {
         keyring: &Keyring,
         known: impl Fn(&FullTile) -> Result<bool, EngineError>,
     ) -> Result<(), EngineError> {
-        let mut texts = Texts { store, keyring, coming: None, unread: None };
+        let mut texts = Texts {
+            store,
+            keyring,
+            coming: None,
+            unread: None,
+        };
         loop {
             let page = store.scan(Family::Audit, &self.tree.size().to_be_bytes(), PAGE)?;
             let last = page.len() < PAGE;
@@ -128,10 +153,14 @@ impl Grown {
                     return Err(EngineError::EntryMissing(sequence));
                 }
                 let pushed = self.replay.push(sequence, &bytes, &mut texts).map(drop);
-                texts.unread.take().map_or(pushed.map_err(EngineError::from), Err)?;
+                texts
+                    .unread
+                    .take()
+                    .map_or(pushed.map_err(EngineError::from), Err)?;
                 for tile in self.tree.append(leaf_hash(&bytes)) {
                     if !known(&tile)? {
-                        self.unstored.insert(tile_key(tile.level, tile.index), tile_value(&tile));
+                        self.unstored
+                            .insert(tile_key(tile.level, tile.index), tile_value(&tile));
                     }
                 }
             }
@@ -211,8 +240,12 @@ impl TileSource for Tiles<'_> {
             Some(value) => Some(value.clone()),
             None => self.store.get(Family::Tree, &key)?,
         };
-        let hashes = value.as_deref().and_then(|value| value.get(1..1 + usize::from(width) * HASH_BYTES));
-        hashes.map(<[u8]>::to_vec).ok_or(EngineError::Corrupt("tile of the audit log"))
+        let hashes = value
+            .as_deref()
+            .and_then(|value| value.get(1..1 + usize::from(width) * HASH_BYTES));
+        hashes
+            .map(<[u8]>::to_vec)
+            .ok_or(EngineError::Corrupt("tile of the audit log"))
     }
 }
 
@@ -237,7 +270,11 @@ impl Engine {
     ///
     /// # Errors
     /// Those of [`Self::rehearse`] and of the store; nothing was committed then.
-    pub(crate) fn commit_governed(&self, commit: Commit, coming: Option<&RegistryState>) -> Result<(), Refusal> {
+    pub(crate) fn commit_governed(
+        &self,
+        commit: Commit,
+        coming: Option<&RegistryState>,
+    ) -> Result<(), Refusal> {
         self.rehearse(&commit, coming)?;
         self.store.commit(commit)?;
         Ok(())
@@ -250,15 +287,26 @@ impl Engine {
     /// # Errors
     /// [`Reason::Internal`] for entries that would not verify, [`Reason::CorruptStore`] if those before do not, and those of
     /// the store.
-    pub(crate) fn rehearse(&self, commit: &Commit, coming: Option<&RegistryState>) -> Result<(), Refusal> {
+    pub(crate) fn rehearse(
+        &self,
+        commit: &Commit,
+        coming: Option<&RegistryState>,
+    ) -> Result<(), Refusal> {
         let mut rehearsal = self.extended()?.replay.clone();
         let snapshot = self.snapshot();
-        let mut texts = Texts { store: &*self.store, keyring: &snapshot.keyring, coming, unread: None };
+        let mut texts = Texts {
+            store: &*self.store,
+            keyring: &snapshot.keyring,
+            coming,
+            unread: None,
+        };
         for bytes in &commit.entries {
             let refused = rehearsal.push(rehearsal.state().entries(), bytes, &mut texts);
             refused.map_err(|wrong| unverifiable(&wrong))?;
         }
-        rehearsal.unfinished().map_or(Ok(()), |wrong| Err(unverifiable(&wrong)))
+        rehearsal
+            .unfinished()
+            .map_or(Ok(()), |wrong| Err(unverifiable(&wrong)))
     }
 
     /// Whether acts are accepted: the store takes writes, and heads of the log can be kept.
@@ -268,7 +316,10 @@ impl Engine {
 }
 
 fn unverifiable(wrong: &Wrong) -> Refusal {
-    Refusal::new(Reason::Internal, format!("nothing was done: the audit log would not verify with it, {wrong}"))
+    Refusal::new(
+        Reason::Internal,
+        format!("nothing was done: the audit log would not verify with it, {wrong}"),
+    )
 }
 
 /// The verifier key of the log's present signing key, as text.
@@ -278,7 +329,8 @@ pub(crate) fn verifier_key(origin: &str, keyring: &Keyring) -> String {
 
 /// The verifier key of a signing key of the log.
 fn verifier(origin: &str, key: &AuditKey) -> VerifierKey {
-    VerifierKey::new(origin, key.key.public()).expect("an origin is a trust domain, a slash and hexadecimal digits")
+    VerifierKey::new(origin, key.key.public())
+        .expect("an origin is a trust domain, a slash and hexadecimal digits")
 }
 
 fn tile_key(level: u8, index: u64) -> Vec<u8> {

@@ -68,7 +68,9 @@ impl Meter {
     }
 
     fn in_flight(&self) -> MutexGuard<'_, BTreeSet<[u8; 32]>> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,12 +85,22 @@ impl Meters {
     }
 
     /// Values used so far.
-    pub(crate) fn used(&self, store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<u64, Refusal> {
+    pub(crate) fn used(
+        &self,
+        store: &dyn Store,
+        seal: &StateSeal,
+        grant: &GrantId,
+    ) -> Result<u64, Refusal> {
         Ok(self.count(store, seal, grant)?.used)
     }
 
     /// What the counter says.
-    pub(crate) fn count(&self, store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<Count, Refusal> {
+    pub(crate) fn count(
+        &self,
+        store: &dyn Store,
+        seal: &StateSeal,
+        grant: &GrantId,
+    ) -> Result<Count, Refusal> {
         let meter = self.of(grant);
         let mut position = meter.lock();
         Ok(ensure(&mut position, store, seal, grant)?.count)
@@ -105,9 +117,18 @@ impl Meters {
         charge: Charge<'_>,
         done: impl FnOnce(u64) -> Completion,
     ) -> Result<u64, Refusal> {
-        let Charge { record, batch, entry, mut commit } = charge;
+        let Charge {
+            record,
+            batch,
+            entry,
+            mut commit,
+        } = charge;
         let (grant, terms) = (&record.grant.id, &record.grant.terms);
-        let values: u64 = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
+        let values: u64 = batch
+            .columns()
+            .iter()
+            .map(|(_, column)| column.present() as u64)
+            .sum();
         let mark = batch.batch_id().map(|id| Mark::of(seal, grant, id, batch));
         let meter = self.of(grant);
         let mut guard = meter.lock();
@@ -116,7 +137,10 @@ impl Meters {
         commit.expect(Family::Grants, key.clone(), Some(position.stored.clone()));
         if let Some(mark) = &mark {
             if meter.in_flight().contains(&mark.name) {
-                return Err(Refusal::new(Reason::Conflict, "a batch with this id is being worked on"));
+                return Err(Refusal::new(
+                    Reason::Conflict,
+                    "a batch with this id is being worked on",
+                ));
             }
             if mark.counted(store, seal)? {
                 let remaining = terms.max_values.saturating_sub(position.count.used);
@@ -131,8 +155,14 @@ impl Meters {
         let generation = position.generation + 1;
         let stored = seal.seal(Family::Grants, &key, generation, &count.encode());
         entry.counter = count.used;
-        commit.put(Family::Grants, key, stored.clone()).entry(entry.encode());
-        *position = Position { count, generation, stored };
+        commit
+            .put(Family::Grants, key, stored.clone())
+            .entry(entry.encode());
+        *position = Position {
+            count,
+            generation,
+            stored,
+        };
         let name = mark.map(|mark| mark.name);
         meter.in_flight().extend(name);
         let remaining = terms.max_values - count.used;
@@ -145,37 +175,57 @@ impl Meters {
 impl Count {
     /// With a batch of `values` on day `today`.
     fn add(self, values: u64, today: u32, terms: &Terms) -> Result<Self, Refusal> {
-        let refuse =
-            |reason, remain: String| Refusal::field(reason, "batch", format!("{remain}, the batch has {values}"));
-        let used = self.used.checked_add(values).filter(|used| *used <= terms.max_values).ok_or_else(|| {
-            let remaining = terms.max_values.saturating_sub(self.used);
-            refuse(Reason::GrantExhausted, format!("{remaining} values remain"))
-        })?;
+        let refuse = |reason, remain: String| {
+            Refusal::field(reason, "batch", format!("{remain}, the batch has {values}"))
+        };
+        let used = self
+            .used
+            .checked_add(values)
+            .filter(|used| *used <= terms.max_values)
+            .ok_or_else(|| {
+                let remaining = terms.max_values.saturating_sub(self.used);
+                refuse(Reason::GrantExhausted, format!("{remaining} values remain"))
+            })?;
         if values == 0 {
             // No day begins with nothing: the log does not show it.
             return Ok(self);
         }
-        let (day, before) = if day::counts_on(self.day, today) { (self.day, self.of_day) } else { (today, 0) };
+        let (day, before) = if day::counts_on(self.day, today) {
+            (self.day, self.of_day)
+        } else {
+            (today, 0)
+        };
         // No more than `used`.
         let of_day = before + values;
         match terms.max_values_per_day {
             Some(daily) if of_day > daily => {
                 let remaining = daily.saturating_sub(before);
-                Err(refuse(Reason::GrantDailyLimit, format!("{remaining} values remain today")))
+                Err(refuse(
+                    Reason::GrantDailyLimit,
+                    format!("{remaining} values remain today"),
+                ))
             }
             _ => Ok(Self { used, day, of_day }),
         }
     }
 
     fn encode(self) -> Vec<u8> {
-        Writer::default().u64(self.used).u32(self.day).u64(self.of_day).finish()
+        Writer::default()
+            .u64(self.used)
+            .u32(self.day)
+            .u64(self.of_day)
+            .finish()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (used, rest) = bytes.split_first_chunk()?;
         let (day, rest) = rest.split_first_chunk()?;
         let (used, day) = (u64::from_be_bytes(*used), u32::from_be_bytes(*day));
-        let count = Self { used, day, of_day: u64::from_be_bytes(rest.try_into().ok()?) };
+        let count = Self {
+            used,
+            day,
+            of_day: u64::from_be_bytes(rest.try_into().ok()?),
+        };
         (count.of_day <= count.used).then_some(count)
     }
 }
@@ -209,17 +259,25 @@ fn ensure<'a>(
 fn read(store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<Position, KeyringError> {
     let key = counter_key(grant);
     // Every grant has its counter from the beginning: one that is gone was taken away.
-    let stored = store.get(Family::Grants, &key)?.ok_or(KeyringError::Corrupt("grants"))?;
+    let stored = store
+        .get(Family::Grants, &key)?
+        .ok_or(KeyringError::Corrupt("grants"))?;
     let (generation, value) = seal.open(Family::Grants, &key, &stored)?;
     let count = Count::decode(&value).ok_or(KeyringError::Corrupt("grants"))?;
-    Ok(Position { count, generation, stored })
+    Ok(Position {
+        count,
+        generation,
+        stored,
+    })
 }
 
 /// Starts the counter of a new grant.
 pub(crate) fn start(seal: &StateSeal, grant: &GrantId, commit: &mut Commit) {
     let key = counter_key(grant);
     let sealed = seal.seal(Family::Grants, &key, 1, &Count::default().encode());
-    commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed);
+    commit
+        .expect(Family::Grants, key.clone(), None)
+        .put(Family::Grants, key, sealed);
 }
 
 /// The mark that a batch with an id leaves when it is counted.
@@ -234,27 +292,50 @@ struct Mark {
 impl Mark {
     fn of(seal: &StateSeal, grant: &GrantId, id: &BatchId, batch: &RecordBatch) -> Self {
         let name = seal.fingerprint(&[b"batch-id", grant.as_str().as_bytes(), id.as_bytes()]);
-        let key = Writer::default().u8(b'b').lp(grant.as_str()).fixed(&name).finish();
-        Self { name, key, content: content_digest(seal, batch) }
+        let key = Writer::default()
+            .u8(b'b')
+            .lp(grant.as_str())
+            .fixed(&name)
+            .finish();
+        Self {
+            name,
+            key,
+            content: content_digest(seal, batch),
+        }
     }
 
     /// Whether it is there already; another content under the same id is refused.
     fn counted(&self, store: &dyn Store, seal: &StateSeal) -> Result<bool, Refusal> {
-        let Some(stored) = store.get(Family::Grants, &self.key)? else { return Ok(false) };
+        let Some(stored) = store.get(Family::Grants, &self.key)? else {
+            return Ok(false);
+        };
         let (_, value) = seal.open(Family::Grants, &self.key, &stored)?;
-        if value == self.content { Ok(true) } else { Err(Reason::BatchIdReused.into()) }
+        if value == self.content {
+            Ok(true)
+        } else {
+            Err(Reason::BatchIdReused.into())
+        }
     }
 
     fn add_to(&self, seal: &StateSeal, commit: &mut Commit) {
         let sealed = seal.seal(Family::Grants, &self.key, 1, &self.content);
-        commit.expect(Family::Grants, self.key.clone(), None).put(Family::Grants, self.key.clone(), sealed);
+        commit.expect(Family::Grants, self.key.clone(), None).put(
+            Family::Grants,
+            self.key.clone(),
+            sealed,
+        );
     }
 }
 
 fn content_digest(seal: &StateSeal, batch: &RecordBatch) -> [u8; 32] {
     let mut lengths = Vec::with_capacity(batch.columns().len());
     for (_, column) in batch.columns() {
-        lengths.push(column.lengths().flat_map(u32::to_be_bytes).collect::<Vec<u8>>());
+        lengths.push(
+            column
+                .lengths()
+                .flat_map(u32::to_be_bytes)
+                .collect::<Vec<u8>>(),
+        );
     }
     let mut parts: Vec<&[u8]> = vec![b"batch-content"];
     for ((name, column), lengths) in batch.columns().iter().zip(&lengths) {
@@ -277,7 +358,10 @@ mod tests {
 
     fn terms(max_values: u64, max_values_per_day: Option<u64>) -> Terms {
         Terms {
-            kind: Kind::Reidentify { chain: "a".parse().expect("an id"), elements: Vec::new() },
+            kind: Kind::Reidentify {
+                chain: "a".parse().expect("an id"),
+                elements: Vec::new(),
+            },
             purpose: String::new(),
             legal_basis: String::new(),
             max_values,
@@ -289,31 +373,75 @@ mod tests {
 
     fn told(refused: Result<Count, Refusal>) -> (Reason, String) {
         let refusal = refused.expect_err("refused");
-        (refusal.reason(), refusal.violations()[0].description.clone())
+        (
+            refusal.reason(),
+            refusal.violations()[0].description.clone(),
+        )
     }
 
     #[test]
     fn a_day_has_its_own_limit_and_the_next_day_begins_anew() {
         let terms = terms(10, Some(4));
         let first = Count::default().add(3, 7, &terms).expect("three of four");
-        assert_eq!(first, Count { used: 3, day: 7, of_day: 3 });
+        assert_eq!(
+            first,
+            Count {
+                used: 3,
+                day: 7,
+                of_day: 3
+            }
+        );
         assert_eq!(
             told(first.add(2, 7, &terms)),
-            (Reason::GrantDailyLimit, "1 values remain today, the batch has 2".into())
+            (
+                Reason::GrantDailyLimit,
+                "1 values remain today, the batch has 2".into()
+            )
         );
         let next = first.add(4, 8, &terms).expect("a new day");
-        assert_eq!(next, Count { used: 7, day: 8, of_day: 4 });
-        assert!(next.add(1, 7, &terms).is_err(), "a late batch of yesterday counts today");
-        assert_eq!(told(next.add(4, 9, &terms)), (Reason::GrantExhausted, "3 values remain, the batch has 4".into()));
+        assert_eq!(
+            next,
+            Count {
+                used: 7,
+                day: 8,
+                of_day: 4
+            }
+        );
+        assert!(
+            next.add(1, 7, &terms).is_err(),
+            "a late batch of yesterday counts today"
+        );
+        assert_eq!(
+            told(next.add(4, 9, &terms)),
+            (
+                Reason::GrantExhausted,
+                "3 values remain, the batch has 4".into()
+            )
+        );
         assert!(next.add(3, 9, &terms).is_ok());
-        assert_eq!(next.add(0, 9, &terms).expect("nothing"), next, "no day begins with nothing, as in the log");
+        assert_eq!(
+            next.add(0, 9, &terms).expect("nothing"),
+            next,
+            "no day begins with nothing, as in the log"
+        );
     }
 
     #[test]
     fn no_number_of_values_overflows() {
-        let full = Count { used: u64::MAX, day: 1, of_day: u64::MAX };
-        assert_eq!(told(full.add(1, 1, &terms(u64::MAX, None))).0, Reason::GrantExhausted);
-        assert_eq!(full.add(0, 1, &terms(u64::MAX, None)).expect("nothing of nothing"), full);
+        let full = Count {
+            used: u64::MAX,
+            day: 1,
+            of_day: u64::MAX,
+        };
+        assert_eq!(
+            told(full.add(1, 1, &terms(u64::MAX, None))).0,
+            Reason::GrantExhausted
+        );
+        assert_eq!(
+            full.add(0, 1, &terms(u64::MAX, None))
+                .expect("nothing of nothing"),
+            full
+        );
     }
 
     proptest! {

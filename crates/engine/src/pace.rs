@@ -25,15 +25,21 @@ pub(crate) fn check<'a>(
     earlier: impl Iterator<Item = Earlier<'a>>,
 ) -> Result<(), Refusal> {
     let (mut waiting, mut of_day) = (0, 0);
-    for Earlier { by, at, waits } in earlier.filter(|earlier| earlier.by.organisation == caller.organisation) {
+    for Earlier { by, at, waits } in
+        earlier.filter(|earlier| earlier.by.organisation == caller.organisation)
+    {
         waiting += usize::from(waits);
         of_day += usize::from(by == caller && at.plus_millis(DAY_MILLIS) > now);
     }
     let refuse = |limit: String| Err(Refusal::field(reason, "caller", limit));
     if waiting >= most_waiting {
-        refuse(format!("at most {most_waiting} of an organisation wait for others at a time"))
+        refuse(format!(
+            "at most {most_waiting} of an organisation wait for others at a time"
+        ))
     } else if of_day >= MAX_A_DAY {
-        refuse(format!("a person asks for at most {MAX_A_DAY} in 24 hours, whatever becomes of them"))
+        refuse(format!(
+            "a person asks for at most {MAX_A_DAY} in 24 hours, whatever becomes of them"
+        ))
     } else {
         Ok(())
     }

@@ -23,7 +23,14 @@ impl Pending {
     pub(crate) fn new(outcome: BatchOutcome, remaining: Option<u64>) -> (Self, Completion) {
         let (sender, durable) = oneshot::channel();
         let done: Completion = Box::new(move |result| drop(sender.send(result)));
-        (Self { outcome, remaining, durable }, done)
+        (
+            Self {
+                outcome,
+                remaining,
+                durable,
+            },
+            done,
+        )
     }
 
     /// Values that remain under the grant after this batch, if it ran under one.

@@ -5,7 +5,9 @@
 use sluis_domain::grant::{Kind, Record};
 use sluis_domain::proposal;
 use sluis_domain::registry::{Chain, LinkMode, Organisation, Registry, Signers, Treatment};
-use sluis_domain::{ChainId, ElementName, Identity, NamespaceId, OrganisationId, Reason, Timestamp};
+use sluis_domain::{
+    ChainId, ElementName, Identity, NamespaceId, OrganisationId, Reason, Timestamp,
+};
 
 use crate::Caller;
 use crate::snapshot::Snapshot;
@@ -34,7 +36,9 @@ impl<A> Permit<A> {
 
     /// Whether the caller, at this moment, may do something else as well.
     pub(crate) fn also(&self, action: &impl Action) -> bool {
-        action.check(&view(&self.snapshot, &self.caller, self.now)).is_ok()
+        action
+            .check(&view(&self.snapshot, &self.caller, self.now))
+            .is_ok()
     }
 }
 
@@ -55,7 +59,9 @@ impl View<'_> {
     }
     fn is_steward_of(&self, organisation: &OrganisationId) -> bool {
         self.identity.organisation == *organisation
-            && self.organisation().is_some_and(|o| o.is_steward(&self.identity.member))
+            && self
+                .organisation()
+                .is_some_and(|o| o.is_steward(&self.identity.member))
     }
     fn is_one_of(&self, signers: &Signers) -> bool {
         match signers {
@@ -64,7 +70,11 @@ impl View<'_> {
         }
     }
     fn not_custodian(&self) -> Result<(), Reason> {
-        if self.is_custodian { Err(Reason::CustodianMayNot) } else { Ok(()) }
+        if self.is_custodian {
+            Err(Reason::CustodianMayNot)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -93,7 +103,12 @@ pub(crate) fn authorise<A: Action>(
     }
     admit(&view)?;
     action.check(&view)?;
-    Ok(Permit { caller: caller.clone(), action, snapshot: snapshot.clone(), now })
+    Ok(Permit {
+        caller: caller.clone(),
+        action,
+        snapshot: snapshot.clone(),
+        now,
+    })
 }
 
 fn view<'a>(snapshot: &'a Snapshot, caller: &'a Caller, now: Timestamp) -> View<'a> {
@@ -171,9 +186,21 @@ pub struct DecideGrant<'a> {
 
 impl Action for DecideGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        SeeGrant { record: self.record }.check(view)?;
-        let may = self.record.grant.required.iter().any(|owner| view.is_steward_of(owner));
-        if may { Ok(()) } else { Err(Reason::NotASteward) }
+        SeeGrant {
+            record: self.record,
+        }
+        .check(view)?;
+        let may = self
+            .record
+            .grant
+            .required
+            .iter()
+            .any(|owner| view.is_steward_of(owner));
+        if may {
+            Ok(())
+        } else {
+            Err(Reason::NotASteward)
+        }
     }
 }
 
@@ -184,10 +211,13 @@ impl DecideGrant<'_> {
         let grant = &self.record.grant;
         let standing = |steward: &Identity| {
             let organisation = view.registry.organisation(&steward.organisation);
-            organisation.is_some_and(|o| o.is_steward(&steward.member) && !o.is_blocked(&steward.member))
+            organisation
+                .is_some_and(|o| o.is_steward(&steward.member) && !o.is_blocked(&steward.member))
         };
-        let requirements = requirements(view.registry, &grant.terms.kind).map_err(|_| Reason::GrantStale)?;
-        let same = requirements.required == grant.required && requirements.namespaces == grant.namespaces;
+        let requirements =
+            requirements(view.registry, &grant.terms.kind).map_err(|_| Reason::GrantStale)?;
+        let same =
+            requirements.required == grant.required && requirements.namespaces == grant.namespaces;
         if same && self.record.approvals.iter().all(|a| standing(&a.steward)) {
             Ok(())
         } else {
@@ -205,7 +235,9 @@ pub struct ApproveGrant<'a> {
 
 impl Action for ApproveGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        let decide = DecideGrant { record: self.record };
+        let decide = DecideGrant {
+            record: self.record,
+        };
         decide.check(view)?;
         decide.still_stands(view)
     }
@@ -220,11 +252,17 @@ pub struct RevokeGrant<'a> {
 
 impl Action for RevokeGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        SeeGrant { record: self.record }.check(view)?;
+        SeeGrant {
+            record: self.record,
+        }
+        .check(view)?;
         if self.record.grant.grantee == view.identity.organisation {
             return Ok(());
         }
-        DecideGrant { record: self.record }.check(view)
+        DecideGrant {
+            record: self.record,
+        }
+        .check(view)
     }
 }
 
@@ -258,7 +296,10 @@ pub struct UseGrant<'a> {
 impl Action for UseGrant<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
         let grant = &self.record.grant;
-        SeeGrant { record: self.record }.check(view)?;
+        SeeGrant {
+            record: self.record,
+        }
+        .check(view)?;
         if grant.grantee != view.identity.organisation {
             return Err(Reason::NotTheGrantee);
         }
@@ -285,8 +326,15 @@ impl Action for SeeProposal<'_> {
         let proposal = &self.record.proposal;
         let concerned = view.is_custodian
             || proposal.proposer == *view.identity
-            || proposal.required.iter().any(|(signers, _)| view.is_one_of(signers));
-        if concerned { Ok(()) } else { Err(Reason::UnknownProposal) }
+            || proposal
+                .required
+                .iter()
+                .any(|(signers, _)| view.is_one_of(signers));
+        if concerned {
+            Ok(())
+        } else {
+            Err(Reason::UnknownProposal)
+        }
     }
 }
 
@@ -299,9 +347,21 @@ pub struct SignProposal<'a> {
 
 impl Action for SignProposal<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        SeeProposal { record: self.record }.check(view)?;
-        let needed = self.record.proposal.required.iter().any(|(signers, _)| view.is_one_of(signers));
-        if needed { Ok(()) } else { Err(Reason::NotASigner) }
+        SeeProposal {
+            record: self.record,
+        }
+        .check(view)?;
+        let needed = self
+            .record
+            .proposal
+            .required
+            .iter()
+            .any(|(signers, _)| view.is_one_of(signers));
+        if needed {
+            Ok(())
+        } else {
+            Err(Reason::NotASigner)
+        }
     }
 }
 
@@ -317,7 +377,10 @@ impl Action for RejectProposal<'_> {
         if self.record.proposal.proposer == *view.identity {
             return Ok(());
         }
-        SignProposal { record: self.record }.check(view)
+        SignProposal {
+            record: self.record,
+        }
+        .check(view)
     }
 }
 
@@ -334,7 +397,11 @@ impl Action for RequestErasure {
         let organisation = &view.identity.organisation;
         let of_namespace = |chain: &&Chain| chain.namespace(&self.namespace).is_some();
         let mut chains = view.registry.chains().filter(of_namespace);
-        if chains.any(|chain| chain.is_source(organisation)) { Ok(()) } else { Err(Reason::NotASource) }
+        if chains.any(|chain| chain.is_source(organisation)) {
+            Ok(())
+        } else {
+            Err(Reason::NotASource)
+        }
     }
 }
 
@@ -345,8 +412,14 @@ pub struct ReadOwnAudit;
 impl Action for ReadOwnAudit {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
         let member = &view.identity.member;
-        let may = view.organisation().is_some_and(|o| o.is_auditor(member) || o.is_steward(member));
-        if may { Ok(()) } else { Err(Reason::NotAnAuditor) }
+        let may = view
+            .organisation()
+            .is_some_and(|o| o.is_auditor(member) || o.is_steward(member));
+        if may {
+            Ok(())
+        } else {
+            Err(Reason::NotAnAuditor)
+        }
     }
 }
 
@@ -356,7 +429,9 @@ pub struct ReadRegistry;
 
 impl Action for ReadRegistry {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        Custody.check(view).or_else(|reason| ReadAudit.check(view).map_err(|_| reason))
+        Custody
+            .check(view)
+            .or_else(|reason| ReadAudit.check(view).map_err(|_| reason))
     }
 }
 
@@ -366,7 +441,11 @@ pub struct Custody;
 
 impl Action for Custody {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        if view.is_custodian { Ok(()) } else { Err(Reason::NotACustodian) }
+        if view.is_custodian {
+            Ok(())
+        } else {
+            Err(Reason::NotACustodian)
+        }
     }
 }
 
@@ -376,8 +455,14 @@ pub struct ReadAudit;
 
 impl Action for ReadAudit {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        let may = view.organisation().is_some_and(|o| o.is_auditor(&view.identity.member));
-        if may { Ok(()) } else { Err(Reason::NotAnAuditor) }
+        let may = view
+            .organisation()
+            .is_some_and(|o| o.is_auditor(&view.identity.member));
+        if may {
+            Ok(())
+        } else {
+            Err(Reason::NotAnAuditor)
+        }
     }
 }
 
@@ -395,7 +480,10 @@ fn eligible(registry: &Registry, grantee: &OrganisationId, kind: &Kind) -> Resul
     let (chain, may) = match kind {
         Kind::Convert { from, .. } => {
             let chain = known(&from.0)?;
-            (chain, chain.owner() == grantee || chain.is_recipient(grantee))
+            (
+                chain,
+                chain.owner() == grantee || chain.is_recipient(grantee),
+            )
         }
         Kind::Reidentify { chain, .. } => {
             let chain = known(chain)?;
@@ -428,23 +516,37 @@ pub(crate) fn requirements(registry: &Registry, kind: &Kind) -> Result<Requireme
                 return Err(Reason::NotLinked);
             }
             let link = |chain: &Chain| chain.namespace(namespace).map(|n| n.link());
-            if link(from_chain) != Some(LinkMode::Escrow) || !link(to_chain).is_some_and(LinkMode::is_linked) {
+            if link(from_chain) != Some(LinkMode::Escrow)
+                || !link(to_chain).is_some_and(LinkMode::is_linked)
+            {
                 return Err(Reason::NotLinked);
             }
             let mut required = vec![from_chain.owner().clone(), to_chain.owner().clone()];
             required.sort();
-            Ok(Requirements { required, namespaces: vec![Some(namespace.clone())] })
+            Ok(Requirements {
+                required,
+                namespaces: vec![Some(namespace.clone())],
+            })
         }
         Kind::Reidentify { chain, elements } => {
             let chain = registry.chain(chain).ok_or(Reason::UnknownChain)?;
-            let namespaces = elements.iter().map(|e| reversible(chain, e)).collect::<Result<_, _>>()?;
+            let namespaces = elements
+                .iter()
+                .map(|e| reversible(chain, e))
+                .collect::<Result<_, _>>()?;
             let required = vec![chain.owner().clone(); chain.reidentify_approvals().into()];
-            Ok(Requirements { required, namespaces })
+            Ok(Requirements {
+                required,
+                namespaces,
+            })
         }
     }
 }
 
-fn pseudonym_namespace<'a>(chain: &'a Chain, element: &ElementName) -> Result<&'a NamespaceId, Reason> {
+fn pseudonym_namespace<'a>(
+    chain: &'a Chain,
+    element: &ElementName,
+) -> Result<&'a NamespaceId, Reason> {
     match chain.element(element).map(|e| e.treatment()) {
         Some(Treatment::Pseudonym { namespace }) => Ok(namespace),
         Some(_) => Err(Reason::NotLinked),
@@ -455,7 +557,9 @@ fn pseudonym_namespace<'a>(chain: &'a Chain, element: &ElementName) -> Result<&'
 fn reversible(chain: &Chain, element: &ElementName) -> Result<Option<NamespaceId>, Reason> {
     match chain.element(element).map(|e| e.treatment()) {
         Some(Treatment::Encrypt) => Ok(None),
-        Some(Treatment::Pseudonym { namespace }) if chain.namespace(namespace).is_some_and(|n| n.reversible()) => {
+        Some(Treatment::Pseudonym { namespace })
+            if chain.namespace(namespace).is_some_and(|n| n.reversible()) =>
+        {
             Ok(Some(namespace.clone()))
         }
         Some(_) => Err(Reason::NotReversible),

@@ -74,12 +74,17 @@ pub(crate) struct Effect {
 }
 
 /// All proposals of a store.
-pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<ProposalId, KnownProposal>, EngineError> {
+pub(crate) fn load(
+    store: &dyn Store,
+    keyring: &Keyring,
+) -> Result<BTreeMap<ProposalId, KnownProposal>, EngineError> {
     let mut proposals = BTreeMap::new();
     let mut start = b"p".to_vec();
     loop {
         let page = store.scan(Family::Grants, &start, 1000)?;
-        let Some((last, _)) = page.last() else { return Ok(proposals) };
+        let Some((last, _)) = page.last() else {
+            return Ok(proposals);
+        };
         start = [last, &[0][..]].concat();
         for (key, stored) in page {
             if key.first() != Some(&b'p') {
@@ -90,7 +95,10 @@ pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<BTreeMap<Prop
             if key != storage_key(b"p", &record.proposal.id) {
                 return Err(EngineError::Corrupt("proposal"));
             }
-            let known = KnownProposal { record: Arc::new(record), stored: stored.into() };
+            let known = KnownProposal {
+                record: Arc::new(record),
+                stored: stored.into(),
+            };
             proposals.insert(known.record.proposal.id.clone(), known);
         }
     }
@@ -112,7 +120,12 @@ impl Engine {
             at: known.record.proposal.at,
             waits: known.record.state(now) == State::Open,
         });
-        pace::check(Reason::TooManyProposals, MAX_OPEN, (&caller.identity, now), earlier)?;
+        pace::check(
+            Reason::TooManyProposals,
+            MAX_OPEN,
+            (&caller.identity, now),
+            earlier,
+        )?;
         drop(proposals);
         let proposal = Proposal {
             id: new_id(),
@@ -141,18 +154,37 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownProposal`], [`Reason::NotASigner`], [`Reason::KeyNotPinned`], [`Reason::BadSignature`],
     /// [`Reason::ProposalStale`] if what it is about has changed, those of [`Record::sign`], and those of the effect.
-    pub fn sign_proposal(&self, caller: &Caller, id: &ProposalId, signature: &[u8]) -> Result<ProposalView, Refusal> {
+    pub fn sign_proposal(
+        &self,
+        caller: &Caller,
+        id: &ProposalId,
+        signature: &[u8],
+    ) -> Result<ProposalView, Refusal> {
         self.on_record(caller, Act::SignProposal, |entry| {
             let _governing = self.govern_on_record(entry);
             self.authorise(caller, BeKnown)?;
             let known = self.proposal_on_record(id, entry)?;
-            let permit = self.authorise(caller, SignProposal { record: &known.record })?;
+            let permit = self.authorise(
+                caller,
+                SignProposal {
+                    record: &known.record,
+                },
+            )?;
             let (now, snapshot) = (permit.now(), permit.snapshot());
             let among = among(snapshot, &caller.identity);
             let object = known.record.proposal.encode();
-            let said = Said { deed: Deed::SignProposal, object: &object, signature };
+            let said = Said {
+                deed: Deed::SignProposal,
+                object: &object,
+                signature,
+            };
             let signed = self.check_signature(caller, pinned(snapshot, &caller.identity), &said)?;
-            let signature = Signature { signer: caller.identity.clone(), among, at: now, signed: signed.clone() };
+            let signature = Signature {
+                signer: caller.identity.clone(),
+                among,
+                at: now,
+                signed: signed.clone(),
+            };
             let next = known.record.sign(signature, now)?;
             if !self.still_stands(snapshot, &next) {
                 self.end_proposal(&known, End::Stale, caller)?;
@@ -160,7 +192,10 @@ impl Engine {
             }
             entry.detail = Writer::default().lp(id.as_str()).finish();
             entry.signatures = vec![(caller.identity.clone(), signed)];
-            let commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+            let commit = Commit {
+                entries: vec![entry.encode()],
+                ..Commit::default()
+            };
             if next.missing().is_empty() {
                 self.make_effective(&permit, next, &known, commit)
             } else {
@@ -174,24 +209,43 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownProposal`], [`Reason::NotASigner`], [`Reason::KeyNotPinned`], [`Reason::BadSignature`], and those
     /// of a proposal that is not open.
-    pub fn reject_proposal(&self, caller: &Caller, id: &ProposalId, signature: &[u8]) -> Result<ProposalView, Refusal> {
+    pub fn reject_proposal(
+        &self,
+        caller: &Caller,
+        id: &ProposalId,
+        signature: &[u8],
+    ) -> Result<ProposalView, Refusal> {
         self.on_record(caller, Act::RejectProposal, |entry| {
             let _governing = self.govern_on_record(entry);
             self.authorise(caller, BeKnown)?;
             let known = self.proposal_on_record(id, entry)?;
-            let permit = self.authorise(caller, RejectProposal { record: &known.record })?;
+            let permit = self.authorise(
+                caller,
+                RejectProposal {
+                    record: &known.record,
+                },
+            )?;
             let object = known.record.proposal.encode();
-            let said = Said { deed: Deed::RejectProposal, object: &object, signature };
+            let said = Said {
+                deed: Deed::RejectProposal,
+                object: &object,
+                signature,
+            };
             // A proposer without a pinned key withdraws with the key of their certificate.
             let key = match pinned(permit.snapshot(), &caller.identity) {
                 None if known.record.proposal.proposer == caller.identity => caller.key.as_ref(),
                 pinned => pinned,
             };
             let signed = self.check_signature(caller, key, &said)?;
-            let next = known.record.end(End::Rejected, &caller.identity, permit.now())?;
+            let next = known
+                .record
+                .end(End::Rejected, &caller.identity, permit.now())?;
             entry.detail = Writer::default().lp(id.as_str()).finish();
             entry.signatures = vec![(caller.identity.clone(), signed)];
-            let mut commit = Commit { entries: vec![entry.encode()], ..Commit::default() };
+            let mut commit = Commit {
+                entries: vec![entry.encode()],
+                ..Commit::default()
+            };
             self.forget_for_good(&next, permit.now(), &mut commit)?;
             self.store_proposal(next, Some(&known), commit, None)
         })
@@ -209,7 +263,12 @@ impl Engine {
         self.on_record(caller, Act::ReadProposals, |entry| {
             self.authorise(caller, BeKnown)?;
             let known = self.proposal_on_record(id, entry)?;
-            let permit = self.authorise(caller, SeeProposal { record: &known.record })?;
+            let permit = self.authorise(
+                caller,
+                SeeProposal {
+                    record: &known.record,
+                },
+            )?;
             let view = self.proposal_view(known.record.clone());
             let open = view.state == State::Open;
             let texts = match view.record.proposal.matter {
@@ -229,7 +288,10 @@ impl Engine {
     /// Those of [`Self::admit`].
     pub fn list_proposals(&self, caller: &Caller, all: bool) -> Result<Vec<ProposalView>, Refusal> {
         self.on_record(caller, Act::ReadProposals, |_| {
-            let views = self.visible_proposals(caller)?.into_iter().filter(|view| all || view.state == State::Open);
+            let views = self
+                .visible_proposals(caller)?
+                .into_iter()
+                .filter(|view| all || view.state == State::Open);
             Ok(views.take(MAX_LISTED).collect())
         })
     }
@@ -237,33 +299,61 @@ impl Engine {
     /// All proposals that concern the caller.
     pub(crate) fn visible_proposals(&self, caller: &Caller) -> Result<Vec<ProposalView>, Refusal> {
         let permit = self.authorise(caller, BeKnown)?;
-        let records: Vec<_> = self.lock_proposals().values().map(|known| known.record.clone()).collect();
-        let seen = records.into_iter().filter(|record| permit.also(&SeeProposal { record }));
+        let records: Vec<_> = self
+            .lock_proposals()
+            .values()
+            .map(|known| known.record.clone())
+            .collect();
+        let seen = records
+            .into_iter()
+            .filter(|record| permit.also(&SeeProposal { record }));
         Ok(seen.map(|record| self.proposal_view(record)).collect())
     }
 
     /// All proposals.
     pub(crate) fn all_proposals(&self) -> Vec<ProposalView> {
-        let records: Vec<_> = self.lock_proposals().values().map(|known| known.record.clone()).collect();
-        records.into_iter().map(|record| self.proposal_view(record)).collect()
+        let records: Vec<_> = self
+            .lock_proposals()
+            .values()
+            .map(|known| known.record.clone())
+            .collect();
+        records
+            .into_iter()
+            .map(|record| self.proposal_view(record))
+            .collect()
     }
 
     /// Removes what was kept beside a proposal that came to nothing, from the disk too.
-    pub(crate) fn forget_for_good(&self, record: &Record, now: Timestamp, commit: &mut Commit) -> Result<(), Refusal> {
+    pub(crate) fn forget_for_good(
+        &self,
+        record: &Record,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<(), Refusal> {
         forget_beside(&record.proposal.id, commit);
         if !matches!(record.proposal.matter, Matter::Erase { .. }) {
             return Ok(());
         }
         let snapshot = self.snapshot();
-        compaction::note(&*self.store, snapshot.keyring.state(), &compaction::whole(Family::Optout), now, commit)
+        compaction::note(
+            &*self.store,
+            snapshot.keyring.state(),
+            &compaction::whole(Family::Optout),
+            now,
+            commit,
+        )
     }
 
     /// Whether the caller's signature is one that the proposal waits for.
     pub(crate) fn awaits(&self, permit: &Permit<BeKnown>, record: &Record) -> bool {
         permit.also(&SignProposal { record })
-            && !record.signatures.iter().any(|s| s.signer == permit.caller().identity)
+            && !record
+                .signatures
+                .iter()
+                .any(|s| s.signer == permit.caller().identity)
             && record.state(permit.now()) == State::Open
-            && (record.proposal.proposer_may_sign() || record.proposal.proposer != permit.caller().identity)
+            && (record.proposal.proposer_may_sign()
+                || record.proposal.proposer != permit.caller().identity)
     }
 
     /// Text of the registry that a proposal replaces, which may not be in force any more: it is what the signed bytes name.
@@ -278,9 +368,18 @@ impl Engine {
     /// Text of a proposed registry.
     pub(crate) fn proposed_text(&self, id: &ProposalId) -> Result<String, Refusal> {
         let key = storage_key(b"t", id);
-        let lost = || Refusal::new(Reason::CorruptStore, "the text of a proposal is missing or damaged");
+        let lost = || {
+            Refusal::new(
+                Reason::CorruptStore,
+                "the text of a proposal is missing or damaged",
+            )
+        };
         let stored = self.store.get(Family::Grants, &key)?.ok_or_else(lost)?;
-        let (_, text) = self.snapshot().keyring.state().open(Family::Grants, &key, &stored)?;
+        let (_, text) = self
+            .snapshot()
+            .keyring
+            .state()
+            .open(Family::Grants, &key, &stored)?;
         String::from_utf8(text).map_err(|_| lost())
     }
 
@@ -288,15 +387,25 @@ impl Engine {
     fn still_stands(&self, snapshot: &Snapshot, record: &Record) -> bool {
         let object = record.proposal.encode();
         let base = match &record.proposal.matter {
-            Matter::Registry { base_version, base_digest, .. } => {
+            Matter::Registry {
+                base_version,
+                base_digest,
+                ..
+            } => {
                 let present = &snapshot.registry;
                 *base_version == present.version && *base_digest == sha256(present.toml.as_bytes())
             }
-            Matter::DestroyVersion { .. } | Matter::CutEscrow { .. } => life::stands(snapshot, &record.proposal),
+            Matter::DestroyVersion { .. } | Matter::CutEscrow { .. } => {
+                life::stands(snapshot, &record.proposal)
+            }
             Matter::Erase { namespace } => erasure::stands(snapshot, &record.proposal, namespace),
         };
         base && record.signatures.iter().all(|signature| {
-            let said = Said { deed: Deed::SignProposal, object: &object, signature: &signature.signed.signature };
+            let said = Said {
+                deed: Deed::SignProposal,
+                object: &object,
+                signature: &signature.signed.signature,
+            };
             in_standing(snapshot, &signature.signer, &signature.among)
                 && pinned(snapshot, &signature.signer).is_some_and(|key| self.fits(key, &said))
         })
@@ -314,19 +423,31 @@ impl Engine {
         let proposal = &record.proposal;
         let effect = match &proposal.matter {
             Matter::Registry { .. } => self.registry_effect(permit, proposal, &mut commit)?,
-            Matter::DestroyVersion { kid, .. } => {
-                self.end_effect(permit, proposal, Act::DestroyVersion, |keys| keys.destroy(*kid), &mut commit)?
+            Matter::DestroyVersion { kid, .. } => self.end_effect(
+                permit,
+                proposal,
+                Act::DestroyVersion,
+                |keys| keys.destroy(*kid),
+                &mut commit,
+            )?,
+            Matter::CutEscrow { kid, .. } => self.end_effect(
+                permit,
+                proposal,
+                Act::CutEscrow,
+                |keys| keys.cut_escrow(*kid),
+                &mut commit,
+            )?,
+            Matter::Erase { namespace } => {
+                self.erase_effect(permit, proposal, namespace, &mut commit)?
             }
-            Matter::CutEscrow { kid, .. } => {
-                self.end_effect(permit, proposal, Act::CutEscrow, |keys| keys.cut_escrow(*kid), &mut commit)?
-            }
-            Matter::Erase { namespace } => self.erase_effect(permit, proposal, namespace, &mut commit)?,
         };
         forget_beside(&proposal.id, &mut commit);
         let next = record.end(End::Effective, &caller.identity, permit.now())?;
         let view = self.store_proposal(next, Some(known), commit, effect.registry.as_ref())?;
         if effect.keyring.is_some() || effect.registry.is_some() {
-            let keyring = effect.keyring.unwrap_or_else(|| Keyring::clone(&permit.snapshot().keyring));
+            let keyring = effect
+                .keyring
+                .unwrap_or_else(|| Keyring::clone(&permit.snapshot().keyring));
             self.replace(effect.registry, keyring);
         }
         if let Some(after) = effect.after {
@@ -347,29 +468,44 @@ impl Engine {
         let seal = snapshot.keyring.state();
         let mut ended = Vec::new();
         for known in self.lock_proposals().values() {
-            let Ok(record) = known.record.end(End::Stale, by, now) else { continue };
+            let Ok(record) = known.record.end(End::Stale, by, now) else {
+                continue;
+            };
             let key = storage_key(b"p", &record.proposal.id);
             let generation = seal.open(Family::Grants, &key, &known.stored)?.0 + 1;
             let stored = seal.seal(Family::Grants, &key, generation, &record.encode());
             commit.expect(Family::Grants, key.clone(), Some(known.stored.to_vec()));
             commit.put(Family::Grants, key, stored.clone());
             self.forget_for_good(&record, now, commit)?;
-            ended.push(KnownProposal { record: Arc::new(record), stored: stored.into() });
+            ended.push(KnownProposal {
+                record: Arc::new(record),
+                stored: stored.into(),
+            });
         }
         Ok(ended)
     }
 
     /// Puts proposals into force that are durable.
     pub(crate) fn put_proposals(&self, proposals: Vec<KnownProposal>) {
-        self.lock_proposals().extend(proposals.into_iter().map(|known| (known.record.proposal.id.clone(), known)));
+        self.lock_proposals().extend(
+            proposals
+                .into_iter()
+                .map(|known| (known.record.proposal.id.clone(), known)),
+        );
     }
 
-    fn end_proposal(&self, known: &KnownProposal, end: End, caller: &Caller) -> Result<(), Refusal> {
+    fn end_proposal(
+        &self,
+        known: &KnownProposal,
+        end: End,
+        caller: &Caller,
+    ) -> Result<(), Refusal> {
         let now = self.now();
         let next = known.record.end(end, &caller.identity, now)?;
         let mut commit = Commit::default();
         self.forget_for_good(&next, now, &mut commit)?;
-        self.store_proposal(next, Some(known), commit, None).map(drop)
+        self.store_proposal(next, Some(known), commit, None)
+            .map(drop)
     }
 
     fn store_proposal(
@@ -379,7 +515,10 @@ impl Engine {
         mut commit: Commit,
         coming: Option<&RegistryState>,
     ) -> Result<ProposalView, Refusal> {
-        let (id, key) = (next.proposal.id.clone(), storage_key(b"p", &next.proposal.id));
+        let (id, key) = (
+            next.proposal.id.clone(),
+            storage_key(b"p", &next.proposal.id),
+        );
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
         let generation = match present {
@@ -387,32 +526,60 @@ impl Engine {
             Some(known) => seal.open(Family::Grants, &key, &known.stored)?.0 + 1,
         };
         let stored = seal.seal(Family::Grants, &key, generation, &next.encode());
-        commit.expect(Family::Grants, key.clone(), present.map(|known| known.stored.to_vec()));
+        commit.expect(
+            Family::Grants,
+            key.clone(),
+            present.map(|known| known.stored.to_vec()),
+        );
         commit.put(Family::Grants, key, stored.clone());
         self.commit_governed(commit, coming)?;
         let record = Arc::new(next);
-        self.lock_proposals().insert(id, KnownProposal { record: record.clone(), stored: stored.into() });
+        self.lock_proposals().insert(
+            id,
+            KnownProposal {
+                record: record.clone(),
+                stored: stored.into(),
+            },
+        );
         Ok(self.proposal_view(record))
     }
 
     /// The proposal, noted in the entry.
-    fn proposal_on_record(&self, id: &ProposalId, entry: &mut Entry) -> Result<KnownProposal, Refusal> {
-        let known = self.lock_proposals().get(id).cloned().ok_or(Reason::UnknownProposal)?;
+    fn proposal_on_record(
+        &self,
+        id: &ProposalId,
+        entry: &mut Entry,
+    ) -> Result<KnownProposal, Refusal> {
+        let known = self
+            .lock_proposals()
+            .get(id)
+            .cloned()
+            .ok_or(Reason::UnknownProposal)?;
         note(&known.record.proposal, entry);
         Ok(known)
     }
 
     pub(crate) fn proposal_view(&self, record: Arc<Record>) -> ProposalView {
-        ProposalView { state: record.state(self.now()), record }
+        ProposalView {
+            state: record.state(self.now()),
+            record,
+        }
     }
 
     fn lock_proposals(&self) -> MutexGuard<'_, BTreeMap<ProposalId, KnownProposal>> {
-        self.proposals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.proposals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The entry of a proposal's effect, by whoever gave the last signature and of the moment of that: later it may have expired.
-pub(crate) fn effect_entry(engine: &Engine, permit: &Permit<SignProposal<'_>>, act: Act, proposal: &Proposal) -> Entry {
+pub(crate) fn effect_entry(
+    engine: &Engine,
+    permit: &Permit<SignProposal<'_>>,
+    act: Act,
+    proposal: &Proposal,
+) -> Entry {
     let mut entry = engine.entry(permit.caller(), act);
     entry.at = permit.now();
     note(proposal, &mut entry);
@@ -424,8 +591,13 @@ pub(crate) fn effect_entry(engine: &Engine, permit: &Permit<SignProposal<'_>>, a
 /// Adds the text of a proposed registry.
 pub(crate) fn put_text(snapshot: &Snapshot, id: &ProposalId, toml: &str, commit: &mut Commit) {
     let key = storage_key(b"t", id);
-    let sealed = snapshot.keyring.state().seal(Family::Grants, &key, 1, toml.as_bytes());
-    commit.expect(Family::Grants, key.clone(), None).put(Family::Grants, key, sealed);
+    let sealed = snapshot
+        .keyring
+        .state()
+        .seal(Family::Grants, &key, 1, toml.as_bytes());
+    commit
+        .expect(Family::Grants, key.clone(), None)
+        .put(Family::Grants, key, sealed);
 }
 
 /// Removes what was kept beside a proposal.
@@ -446,7 +618,9 @@ fn among(snapshot: &Snapshot, identity: &Identity) -> Signers {
 /// Whether somebody is (still) one of these.
 pub(crate) fn in_standing(snapshot: &Snapshot, identity: &Identity, signers: &Signers) -> bool {
     let registry = &snapshot.registry.registry;
-    let blocked = registry.organisation(&identity.organisation).is_some_and(|o| o.is_blocked(&identity.member));
+    let blocked = registry
+        .organisation(&identity.organisation)
+        .is_some_and(|o| o.is_blocked(&identity.member));
     match signers {
         Signers::Custodians => snapshot.custodians.contains_key(identity) && !blocked,
         Signers::StewardsOf(_) => registry.may_sign(signers, identity),
@@ -455,13 +629,18 @@ pub(crate) fn in_standing(snapshot: &Snapshot, identity: &Identity, signers: &Si
 
 /// The key pinned for somebody: custodians in the configuration, stewards in the registry.
 pub(crate) fn pinned<'a>(snapshot: &'a Snapshot, identity: &Identity) -> Option<&'a PublicKey> {
-    snapshot.custodians.get(identity).or_else(|| snapshot.registry.registry.key(identity))
+    snapshot
+        .custodians
+        .get(identity)
+        .or_else(|| snapshot.registry.registry.key(identity))
 }
 
 fn note(proposal: &Proposal, entry: &mut Entry) {
     entry.object_digest = Some(sha256(&proposal.encode()));
     entry.chain = match &proposal.matter {
-        Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => Some(chain.clone()),
+        Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => {
+            Some(chain.clone())
+        }
         Matter::Registry { .. } | Matter::Erase { .. } => None,
     };
 }
@@ -472,6 +651,9 @@ pub(crate) fn storage_key(kind: &[u8; 1], id: &ProposalId) -> Vec<u8> {
 
 /// 80 random bits: nobody guesses a proposal's id, and nobody needs to.
 fn new_id() -> ProposalId {
-    let text = random::bytes::<10>().iter().fold(String::from("p-"), |text, byte| format!("{text}{byte:02x}"));
-    text.parse().expect("lower-case hexadecimal digits are an id")
+    let text = random::bytes::<10>()
+        .iter()
+        .fold(String::from("p-"), |text, byte| format!("{text}{byte:02x}"));
+    text.parse()
+        .expect("lower-case hexadecimal digits are an id")
 }

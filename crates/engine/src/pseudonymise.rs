@@ -78,20 +78,38 @@ impl Engine {
     ) -> Result<PseudonymiseSession, Refusal> {
         self.on_record(caller, act(import.as_ref()), |entry| {
             entry.chain = Some(chain.clone());
-            let permit = self.authorise(caller, Submit { chain: chain.clone() })?;
+            let permit = self.authorise(
+                caller,
+                Submit {
+                    chain: chain.clone(),
+                },
+            )?;
             if to_recipient {
                 return Err(Reason::UnsupportedDelivery.into());
             }
             let registered = chain_of(&permit)?;
-            let unknown: Vec<_> = elements.iter().filter(|name| registered.element(name).is_none()).collect();
+            let unknown: Vec<_> = elements
+                .iter()
+                .filter(|name| registered.element(name).is_none())
+                .collect();
             if !unknown.is_empty() {
-                return Err(unknown.iter().fold(Refusal::from(Reason::UnknownElement), |refusal, name| {
-                    refusal.with("elements", format!("{name} is not an element of {chain}"))
-                }));
+                return Err(unknown.iter().fold(
+                    Refusal::from(Reason::UnknownElement),
+                    |refusal, name| {
+                        refusal.with("elements", format!("{name} is not an element of {chain}"))
+                    },
+                ));
             }
-            import.as_ref().map_or(Ok(()), |import| import.check(registered))?;
+            import
+                .as_ref()
+                .map_or(Ok(()), |import| import.check(registered))?;
             let registry_version = permit.snapshot().registry.version;
-            Ok(PseudonymiseSession { caller: caller.clone(), chain: chain.clone(), import, registry_version })
+            Ok(PseudonymiseSession {
+                caller: caller.clone(),
+                chain: chain.clone(),
+                import,
+                registry_version,
+            })
         })
     }
 
@@ -101,16 +119,34 @@ impl Engine {
     /// As [`Self::open_pseudonymise`]; [`Reason::ClientOnlyElement`] for a keep or drop column,
     /// [`Reason::MissingSubject`], [`Reason::QuotaRequests`], [`Reason::QuotaRejected`], [`Reason::QuotaSubjects`], and
     /// those of the store. Nothing of the batch was done then.
-    pub fn pseudonymise(&self, session: &PseudonymiseSession, batch: &RecordBatch) -> Result<Pending, Refusal> {
+    pub fn pseudonymise(
+        &self,
+        session: &PseudonymiseSession,
+        batch: &RecordBatch,
+    ) -> Result<Pending, Refusal> {
         let _steady = self.steady();
         let import = session.import.as_ref();
         self.on_record(&session.caller, act(import), |entry| {
             entry.chain = Some(session.chain.clone());
-            let permit = self.authorise(&session.caller, Submit { chain: session.chain.clone() })?;
-            let (seal, source) = (permit.snapshot().keyring.state(), &session.caller.identity.organisation);
-            let counted = self.quotas.admit(chain_of(&permit)?, source, seal, permit.now())?;
-            let Treated { outcome, mut commit, seen, claimed } =
-                self.treat(&permit, import, batch, entry, counted.as_ref())?;
+            let permit = self.authorise(
+                &session.caller,
+                Submit {
+                    chain: session.chain.clone(),
+                },
+            )?;
+            let (seal, source) = (
+                permit.snapshot().keyring.state(),
+                &session.caller.identity.organisation,
+            );
+            let counted = self
+                .quotas
+                .admit(chain_of(&permit)?, source, seal, permit.now())?;
+            let Treated {
+                outcome,
+                mut commit,
+                seen,
+                claimed,
+            } = self.treat(&permit, import, batch, entry, counted.as_ref())?;
             self.expect_unchanged(permit.snapshot(), None, &mut commit);
             let (pending, done) = Pending::new(outcome, None);
             let done = match claimed {
@@ -146,7 +182,10 @@ impl Engine {
         let claimed = match import {
             Some(import) => {
                 let mapping = mapping(permit.snapshot(), import, batch, &steps, &worked)?;
-                Some(self.imports.add(&*self.store, &mapping, &mut refused, &mut commit)?)
+                Some(
+                    self.imports
+                        .add(&*self.store, &mapping, &mut refused, &mut commit)?,
+                )
             }
             None => None,
         };
@@ -161,7 +200,12 @@ impl Engine {
                 (Step::Encrypt(version), _) => encrypt(version, name, input, &refused)?,
                 (Step::Import, _) => continue,
                 (_, Worked::Done(column)) => refused.blank(column),
-                _ => return Err(Refusal::new(Reason::Internal, "a step and its work do not match")),
+                _ => {
+                    return Err(Refusal::new(
+                        Reason::Internal,
+                        "a step and its work do not match",
+                    ));
+                }
             };
             note_use(&steps[index], &output, entry);
             columns.push((name.clone(), output));
@@ -169,8 +213,16 @@ impl Engine {
         entry.rows = batch.rows() as u64;
         entry.rejected = refused.count() as u64;
         commit.entry(entry.encode());
-        let outcome = BatchOutcome { columns, rejections: refused.rejections(batch) };
-        Ok(Treated { outcome, commit, seen, claimed })
+        let outcome = BatchOutcome {
+            columns,
+            rejections: refused.rejections(batch),
+        };
+        Ok(Treated {
+            outcome,
+            commit,
+            seen,
+            claimed,
+        })
     }
 }
 
@@ -189,21 +241,41 @@ fn act(import: Option<&Import>) -> Act {
 }
 
 fn chain_of(permit: &Permit<Submit>) -> Result<&Chain, Reason> {
-    permit.snapshot().registry.registry.chain(&permit.action().chain).ok_or(Reason::UnknownChain)
+    permit
+        .snapshot()
+        .registry
+        .registry
+        .chain(&permit.action().chain)
+        .ok_or(Reason::UnknownChain)
 }
 
 /// What counts towards the source's quota. A batch without identifiers is none of a quota's business.
-fn seen(counted: &Counted, steps: &[Step], worked: &[Worked], refused: &Refused, rows: usize) -> Seen {
+fn seen(
+    counted: &Counted,
+    steps: &[Step],
+    worked: &[Worked],
+    refused: &Refused,
+    rows: usize,
+) -> Seen {
     let identifies = |step: &Step| matches!(step, Step::Pseudonym(_));
-    let rows = if steps.iter().any(identifies) { rows } else { 0 };
+    let rows = if steps.iter().any(identifies) {
+        rows
+    } else {
+        0
+    };
     // An import that tries out which old pseudonym is whose counts like one that tries out identifiers.
     let no_identifier = |column: usize, reason| {
         identifies(&steps[column]) && reason != Reason::OptedOut || reason == Reason::ImportConflict
     };
-    let links = steps.iter().zip(worked).filter_map(|(step, worked)| match (step, worked) {
-        (Step::Pseudonym(line), Worked::Subjects(subjects)) => Some((line.namespace.id(), subjects.named())),
-        _ => None,
-    });
+    let links = steps
+        .iter()
+        .zip(worked)
+        .filter_map(|(step, worked)| match (step, worked) {
+            (Step::Pseudonym(line), Worked::Subjects(subjects)) => {
+                Some((line.namespace.id(), subjects.named()))
+            }
+            _ => None,
+        });
     counted.seen(rows, refused.count_where(no_identifier), links)
 }
 
@@ -216,14 +288,28 @@ fn mapping<'a>(
     worked: &'a [Worked],
 ) -> Result<Mapping<'a>, Refusal> {
     let place = |name: &ElementName| batch.columns().iter().position(|(other, _)| other == name);
-    let missing = |name| field("batch.columns", &format!("an imported batch needs the column {name}"));
+    let missing = |name| {
+        field(
+            "batch.columns",
+            &format!("an imported batch needs the column {name}"),
+        )
+    };
     let element = place(&import.element).ok_or_else(|| missing(&import.element))?;
     let column = place(&import.column).ok_or_else(|| missing(&import.column))?;
-    let (Step::Pseudonym(line), Worked::Subjects(subjects)) = (&steps[element], &worked[element]) else {
-        return Err(Refusal::new(Reason::Internal, "an import of what is no pseudonym element"));
+    let (Step::Pseudonym(line), Worked::Subjects(subjects)) = (&steps[element], &worked[element])
+    else {
+        return Err(Refusal::new(
+            Reason::Internal,
+            "an import of what is no pseudonym element",
+        ));
     };
     let links = subjects.of_rows().collect();
-    Ok(Mapping { keyring: &snapshot.keyring, version: &line.version, links, old: (column, &batch.columns()[column].1) })
+    Ok(Mapping {
+        keyring: &snapshot.keyring,
+        version: &line.version,
+        links,
+        old: (column, &batch.columns()[column].1),
+    })
 }
 
 fn note_use(step: &Step, output: &Column, entry: &mut Entry) {
@@ -236,6 +322,10 @@ fn note_use(step: &Step, output: &Column, entry: &mut Entry) {
     };
     match entry.keys.iter_mut().find(|key| key.kid == kid) {
         Some(key) => key.values += values,
-        None => entry.keys.push(KeyUse { namespace, kid, values }),
+        None => entry.keys.push(KeyUse {
+            namespace,
+            kid,
+            values,
+        }),
     }
 }

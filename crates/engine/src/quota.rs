@@ -122,21 +122,40 @@ impl Quotas {
         let counter = self.of(chain.id(), source);
         if let Some(limit) = quota.requests_per_minute {
             counter.requests().take(now, limit).map_err(|used| {
-                let stands = format!("at most {limit} batches a minute; {used} came in the last minute");
+                let stands =
+                    format!("at most {limit} batches a minute; {used} came in the last minute");
                 Refusal::field(Reason::QuotaRequests, "quota.requests_per_minute", stands)
             })?;
         }
         if quota.subjects_per_day.is_none() && quota.rejected_percent.is_none() {
             return Ok(None);
         }
-        let digest = seal.fingerprint(&[b"quota", chain.id().as_str().as_bytes(), source.as_str().as_bytes()]);
-        let (hash_key, _) = digest.split_first_chunk::<16>().expect("a digest has 32 bytes");
-        let key = Writer::default().u8(b's').lp(chain.id().as_str()).lp(source.as_str()).finish();
-        Ok(Some(Counted { counter, quota, key, hasher: SipHasher24::new_with_key(hash_key) }))
+        let digest = seal.fingerprint(&[
+            b"quota",
+            chain.id().as_str().as_bytes(),
+            source.as_str().as_bytes(),
+        ]);
+        let (hash_key, _) = digest
+            .split_first_chunk::<16>()
+            .expect("a digest has 32 bytes");
+        let key = Writer::default()
+            .u8(b's')
+            .lp(chain.id().as_str())
+            .lp(source.as_str())
+            .finish();
+        Ok(Some(Counted {
+            counter,
+            quota,
+            key,
+            hasher: SipHasher24::new_with_key(hash_key),
+        }))
     }
 
     fn of(&self, chain: &ChainId, source: &OrganisationId) -> Arc<Counter> {
-        self.lock().entry((chain.clone(), source.clone())).or_insert_with(|| Arc::new(Counter::new())).clone()
+        self.lock()
+            .entry((chain.clone(), source.clone()))
+            .or_insert_with(|| Arc::new(Counter::new()))
+            .clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(ChainId, OrganisationId), Arc<Counter>>> {
@@ -155,10 +174,16 @@ impl Counted {
     ) -> Seen {
         let hashes = |links: L| links.map(|link| self.hasher.hash(link.expose())).collect();
         let subjects = match self.quota.subjects_per_day {
-            Some(_) => links.map(|(namespace, links)| (namespace.clone(), hashes(links))).collect(),
+            Some(_) => links
+                .map(|(namespace, links)| (namespace.clone(), hashes(links)))
+                .collect(),
             None => Vec::new(),
         };
-        Seen { rows: rows as u64, rejected: rejected as u64, subjects }
+        Seen {
+            rows: rows as u64,
+            rejected: rejected as u64,
+            subjects,
+        }
     }
 
     /// Counts a batch and submits its commit with the counts in it.
@@ -188,7 +213,10 @@ impl Counted {
             empty => empty.insert(read(store, seal, &self.key)?),
         };
         let today = day::number(now);
-        let present = position.day.as_ref().filter(|day| day::counts_on(day.number, today));
+        let present = position
+            .day
+            .as_ref()
+            .filter(|day| day::counts_on(day.number, today));
         let mut next = present.map_or_else(|| Day::begin(today), Day::clone);
         let before = Standing::of(&next);
         next.add(0, 0, &seen.subjects);
@@ -230,7 +258,11 @@ impl Counted {
                     "at most {limit} subjects a day; {} are counted today, {} with this batch",
                     before.subjects, after.subjects
                 );
-                Err(Refusal::field(Reason::QuotaSubjects, "quota.subjects_per_day", stands))
+                Err(Refusal::field(
+                    Reason::QuotaSubjects,
+                    "quota.subjects_per_day",
+                    stands,
+                ))
             }
             _ => Ok(()),
         }
@@ -241,12 +273,18 @@ impl Counted {
         match self.quota.rejected_percent {
             Some(limit)
                 if after.rows >= MIN_ROWS_FOR_REJECTED_PERCENT
-                    && u128::from(after.rejected) * 100 > u128::from(after.rows) * u128::from(limit) =>
+                    && u128::from(after.rejected) * 100
+                        > u128::from(after.rows) * u128::from(limit) =>
             {
                 let Standing { rows, rejected, .. } = before;
-                let stands =
-                    format!("at most {limit} percent; {rejected} of {rows} rows before this batch were rejected");
-                Err(Refusal::field(Reason::QuotaRejected, "quota.rejected_percent", stands))
+                let stands = format!(
+                    "at most {limit} percent; {rejected} of {rows} rows before this batch were rejected"
+                );
+                Err(Refusal::field(
+                    Reason::QuotaRejected,
+                    "quota.rejected_percent",
+                    stands,
+                ))
             }
             _ => Ok(()),
         }
@@ -258,14 +296,27 @@ impl Position {
     fn put(&mut self, key: &[u8], day: Day, seal: &StateSeal, commit: &mut Commit) {
         let generation = self.generation + 1;
         let sealed = seal.seal(Family::Quota, key, generation, &day.encode());
-        commit.expect(Family::Quota, key, self.stored.take()).put(Family::Quota, key, sealed.clone());
-        *self = Self { day: Some(day), generation, stored: Some(sealed) };
+        commit.expect(Family::Quota, key, self.stored.take()).put(
+            Family::Quota,
+            key,
+            sealed.clone(),
+        );
+        *self = Self {
+            day: Some(day),
+            generation,
+            stored: Some(sealed),
+        };
     }
 }
 
 impl Standing {
     fn of(day: &Day) -> Self {
-        Self { day: day.number, subjects: day.subjects(), rows: day.rows, rejected: day.rejected }
+        Self {
+            day: day.number,
+            subjects: day.subjects(),
+            rows: day.rows,
+            rejected: day.rejected,
+        }
     }
 }
 
@@ -297,15 +348,35 @@ impl Counter {
 
     /// Shares of the limits that are used now, by name.
     fn fill(&self, quota: Quota, now: Timestamp) -> [(&'static str, f64); 3] {
-        let standing = Some(*self.standing()).filter(|standing| standing.day == day::number(now)).unwrap_or_default();
+        let standing = Some(*self.standing())
+            .filter(|standing| standing.day == day::number(now))
+            .unwrap_or_default();
         let share = |used: u64, limit: Option<f64>| limit.map_or(0.0, |limit| used as f64 / limit);
         let looked_at = standing.rows >= MIN_ROWS_FOR_REJECTED_PERCENT;
-        let percent = quota.rejected_percent.filter(|_| looked_at).map(|percent| f64::from(percent) / 100.0);
+        let percent = quota
+            .rejected_percent
+            .filter(|_| looked_at)
+            .map(|percent| f64::from(percent) / 100.0);
         let requests = self.requests().used(now);
         [
-            ("subjects", share(standing.subjects, quota.subjects_per_day.map(|limit| limit as f64))),
-            ("rejected", share(standing.rejected, percent.map(|percent| percent * standing.rows as f64))),
-            ("requests", share(requests, quota.requests_per_minute.map(f64::from))),
+            (
+                "subjects",
+                share(
+                    standing.subjects,
+                    quota.subjects_per_day.map(|limit| limit as f64),
+                ),
+            ),
+            (
+                "rejected",
+                share(
+                    standing.rejected,
+                    percent.map(|percent| percent * standing.rows as f64),
+                ),
+            ),
+            (
+                "requests",
+                share(requests, quota.requests_per_minute.map(f64::from)),
+            ),
         ]
     }
 }
@@ -315,12 +386,25 @@ impl Engine {
     /// store.
     pub fn quota_fill(&self) -> Vec<QuotaFill> {
         let (registry, now) = (self.snapshot().registry.clone(), self.now());
-        let counters: Vec<_> = self.quotas.lock().iter().map(|(of, counter)| (of.clone(), counter.clone())).collect();
+        let counters: Vec<_> = self
+            .quotas
+            .lock()
+            .iter()
+            .map(|(of, counter)| (of.clone(), counter.clone()))
+            .collect();
         let mut fills = Vec::with_capacity(counters.len() * 3);
         for ((chain, organisation), counter) in counters {
-            let quota = registry.registry.chain(&chain).map_or_else(Quota::default, |chain| chain.quota(&organisation));
+            let quota = registry
+                .registry
+                .chain(&chain)
+                .map_or_else(Quota::default, |chain| chain.quota(&organisation));
             for (limit, ratio) in counter.fill(quota, now) {
-                fills.push(QuotaFill { chain: chain.clone(), organisation: organisation.clone(), limit, ratio });
+                fills.push(QuotaFill {
+                    chain: chain.clone(),
+                    organisation: organisation.clone(),
+                    limit,
+                    ratio,
+                });
             }
         }
         fills
@@ -329,9 +413,17 @@ impl Engine {
 
 fn read(store: &dyn Store, seal: &StateSeal, key: &[u8]) -> Result<Position, KeyringError> {
     let Some(stored) = store.get(Family::Quota, key)? else {
-        return Ok(Position { day: None, generation: 0, stored: None });
+        return Ok(Position {
+            day: None,
+            generation: 0,
+            stored: None,
+        });
     };
     let (generation, value) = seal.open(Family::Quota, key, &stored)?;
     let day = Day::decode(&value).map_err(|_| KeyringError::Corrupt("quota"))?;
-    Ok(Position { day: Some(day), generation, stored: Some(stored) })
+    Ok(Position {
+        day: Some(day),
+        generation,
+        stored: Some(stored),
+    })
 }

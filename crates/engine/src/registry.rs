@@ -6,7 +6,9 @@ use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Act;
 use sluis_domain::port::{Commit, Family, Write};
 use sluis_domain::proposal::{Matter, Proposal};
-use sluis_domain::registry::{self, Chain, Change, Problem, Registry, Requirement, Signers, Treatment};
+use sluis_domain::registry::{
+    self, Chain, Change, Problem, Registry, Requirement, Signers, Treatment,
+};
 use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Keyring, VersionInfo};
 
@@ -90,7 +92,11 @@ impl Engine {
             };
             if proposed.needs.is_empty() && present.version == 0 {
                 // An empty first registry changes nothing, and still somebody must have said so.
-                proposed.needs = vec![Requirement { signers: Signers::Custodians, count: 2, because: Vec::new() }];
+                proposed.needs = vec![Requirement {
+                    signers: Signers::Custodians,
+                    count: 2,
+                    because: Vec::new(),
+                }];
             }
             if proposed.needs.len() > MAX_GROUPS {
                 let text = "concerns the owners of more than 500 chains; apply it in parts";
@@ -102,8 +108,14 @@ impl Engine {
                     base_digest: sha256(present.toml.as_bytes()),
                     digest: sha256(toml.as_bytes()),
                 };
-                let required = proposed.needs.iter().map(|need| (need.signers.clone(), need.count)).collect();
-                let beside = |id: &ProposalId, commit: &mut Commit| put_text(permit.snapshot(), id, toml, commit);
+                let required = proposed
+                    .needs
+                    .iter()
+                    .map(|need| (need.signers.clone(), need.count))
+                    .collect();
+                let beside = |id: &ProposalId, commit: &mut Commit| {
+                    put_text(permit.snapshot(), id, toml, commit)
+                };
                 proposed.proposal = Some(self.propose(caller, matter, required, beside)?);
             }
             Ok(proposed)
@@ -120,44 +132,88 @@ impl Engine {
         let snapshot = permit.snapshot();
         let toml = self.proposed_text(&proposal.id)?;
         let digest = sha256(toml.as_bytes());
-        if !matches!(&proposal.matter, Matter::Registry { digest: signed, .. } if *signed == digest) {
-            return Err(Refusal::new(Reason::CorruptStore, "the text of a proposal is not the one that was signed"));
+        if !matches!(&proposal.matter, Matter::Registry { digest: signed, .. } if *signed == digest)
+        {
+            return Err(Refusal::new(
+                Reason::CorruptStore,
+                "the text of a proposal is not the one that was signed",
+            ));
         }
         let next = self.validate(snapshot, &toml)?;
         let (keyring, writes, versions) = new_keys(snapshot, &next, permit.now());
         check_number(&keyring, &versions)?;
         let version = snapshot.registry.version + 1;
         let key = version.to_be_bytes();
-        let sealed = keyring.state().seal(Family::Registry, &key, version, toml.as_bytes());
+        let sealed = keyring
+            .state()
+            .seal(Family::Registry, &key, version, toml.as_bytes());
         let mut entry = effect_entry(self, permit, Act::ApplyRegistry, proposal);
         entry.object_digest = Some(digest);
         entry.registry_version = version;
         entry.keys = key_uses(&versions);
         commit.writes.extend(writes);
-        commit.expect(Family::Registry, key, None).put(Family::Registry, key, sealed).entry(entry.encode());
-        let registry = Some(RegistryState { version, registry: next, toml });
-        Ok(Effect { keyring: Some(keyring), registry, after: None })
+        commit
+            .expect(Family::Registry, key, None)
+            .put(Family::Registry, key, sealed)
+            .entry(entry.encode());
+        let registry = Some(RegistryState {
+            version,
+            registry: next,
+            toml,
+        });
+        Ok(Effect {
+            keyring: Some(keyring),
+            registry,
+            after: None,
+        })
     }
 
     fn validate(&self, snapshot: &Snapshot, toml: &str) -> Result<Registry, Refusal> {
         let custodians: Vec<_> = snapshot.custodians.keys().cloned().collect();
         let next = Registry::parse(toml, &custodians).map_err(refuse)?;
-        if let Some((steward, _)) = next.keys().find(|(_, key)| snapshot.custodians.values().any(|c| c == *key)) {
+        if let Some((steward, _)) = next
+            .keys()
+            .find(|(_, key)| snapshot.custodians.values().any(|c| c == *key))
+        {
             let text = "is a custodian's key: one person must not sign on both sides";
-            return Err(Refusal::field(Reason::InvalidRegistry, format!("key[{steward}]"), text));
+            return Err(Refusal::field(
+                Reason::InvalidRegistry,
+                format!("key[{steward}]"),
+                text,
+            ));
         }
         let registered = |id: &ChainId| snapshot.registry.registry.chain(id).is_some();
         let destroyed = |id: &ChainId| life::is_destroyed(&snapshot.keyring, id);
-        if let Some(chain) = next.chains().map(Chain::id).find(|id| !registered(id) && destroyed(id)) {
+        if let Some(chain) = next
+            .chains()
+            .map(Chain::id)
+            .find(|id| !registered(id) && destroyed(id))
+        {
             let text = "was destroyed and stays so: take another id";
-            return Err(Refusal::field(Reason::InvalidRegistry, format!("chain[{chain}]"), text));
+            return Err(Refusal::field(
+                Reason::InvalidRegistry,
+                format!("chain[{chain}]"),
+                text,
+            ));
         }
         let mut problems = snapshot.registry.registry.check_change(&next);
         // A chain stays because of its keys and rows; one whose keys were destroyed may go.
-        let removed = snapshot.registry.registry.chains().map(Chain::id).filter(|id| next.chain(id).is_none());
-        let may_go: Vec<_> = removed.filter(|id| destroyed(id)).map(|id| format!("chain[{id}]")).collect();
+        let removed = snapshot
+            .registry
+            .registry
+            .chains()
+            .map(Chain::id)
+            .filter(|id| next.chain(id).is_none());
+        let may_go: Vec<_> = removed
+            .filter(|id| destroyed(id))
+            .map(|id| format!("chain[{id}]"))
+            .collect();
         problems.retain(|problem| !may_go.contains(&problem.path));
-        if problems.is_empty() { Ok(next) } else { Err(refuse(problems)) }
+        if problems.is_empty() {
+            Ok(next)
+        } else {
+            Err(refuse(problems))
+        }
     }
 
     /// Number and text of a registry version; that in force without a number.
@@ -165,7 +221,11 @@ impl Engine {
     /// # Errors
     /// [`Reason::NotACustodian`] for others than custodians and auditors, [`Reason::InvalidRequest`] for a version that
     /// there never was.
-    pub fn registry_text(&self, caller: &Caller, version: Option<u64>) -> Result<(u64, String), Refusal> {
+    pub fn registry_text(
+        &self,
+        caller: &Caller,
+        version: Option<u64>,
+    ) -> Result<(u64, String), Refusal> {
         self.on_record(caller, Act::ReadRegistry, |_| {
             let permit = self.authorise(caller, ReadRegistry)?;
             let snapshot = permit.snapshot();
@@ -175,7 +235,13 @@ impl Engine {
             };
             let text = registry_text(&*self.store, &snapshot.keyring, version)
                 .map_err(|error| Refusal::new(Reason::CorruptStore, error.to_string()))?;
-            let unknown = || Refusal::field(Reason::InvalidRequest, "version", "there is no such registry version");
+            let unknown = || {
+                Refusal::field(
+                    Reason::InvalidRequest,
+                    "version",
+                    "there is no such registry version",
+                )
+            };
             Ok((version, text.ok_or_else(unknown)?))
         })
     }
@@ -222,16 +288,29 @@ impl Engine {
             let custodian = snapshot.custodians.contains_key(identity);
             let steward = organisation.is_some_and(|o| o.is_steward(&identity.member));
             let auditor = organisation.is_some_and(|o| o.is_auditor(&identity.member));
-            let roles = [(custodian, "custodian"), (steward, "steward"), (auditor, "auditor")];
-            let chains = registry.chains().filter(|chain| policy::concerns(chain, &identity.organisation));
+            let roles = [
+                (custodian, "custodian"),
+                (steward, "steward"),
+                (auditor, "auditor"),
+            ];
+            let chains = registry
+                .chains()
+                .filter(|chain| policy::concerns(chain, &identity.organisation));
             let mut whoami = WhoAmI {
                 identity: identity.clone(),
-                roles: roles.iter().filter(|(has, _)| *has).map(|(_, role)| *role).collect(),
-                chains: chains.map(|chain| (chain.id().clone(), chain_roles(chain, identity))).collect(),
+                roles: roles
+                    .iter()
+                    .filter(|(has, _)| *has)
+                    .map(|(_, role)| *role)
+                    .collect(),
+                chains: chains
+                    .map(|chain| (chain.id().clone(), chain_roles(chain, identity)))
+                    .collect(),
                 live_grants: Vec::new(),
                 awaiting_approval: Vec::new(),
                 awaiting_signature: Vec::new(),
-                key_pinned: caller.key.is_some() && pinned(snapshot, identity) == caller.key.as_ref(),
+                key_pinned: caller.key.is_some()
+                    && pinned(snapshot, identity) == caller.key.as_ref(),
             };
             for record in self.visible_grants(caller, None)? {
                 let id = &record.grant.id;
@@ -243,9 +322,13 @@ impl Engine {
                     whoami.awaiting_approval.push(id.clone());
                 }
             }
-            let proposals =
-                self.visible_proposals(caller)?.into_iter().filter(|view| self.awaits(&permit, &view.record));
-            whoami.awaiting_signature = proposals.map(|view| view.record.proposal.id.clone()).collect();
+            let proposals = self
+                .visible_proposals(caller)?
+                .into_iter()
+                .filter(|view| self.awaits(&permit, &view.record));
+            whoami.awaiting_signature = proposals
+                .map(|view| view.record.proposal.id.clone())
+                .collect();
             Ok(whoami)
         })
     }
@@ -257,7 +340,10 @@ fn chain_roles(chain: &registry::Chain, identity: &Identity) -> Vec<&'static str
         (chain.owner() == organisation, "owner"),
         (chain.is_source(organisation), "source"),
         (chain.is_recipient(organisation), "recipient"),
-        (chain.reidentify_to().contains(organisation), "reidentify-to"),
+        (
+            chain.reidentify_to().contains(organisation),
+            "reidentify-to",
+        ),
     ]
     .into_iter()
     .filter(|(has, _)| *has)
@@ -266,18 +352,29 @@ fn chain_roles(chain: &registry::Chain, identity: &Identity) -> Vec<&'static str
 }
 
 fn refuse(problems: Vec<Problem>) -> Refusal {
-    problems.iter().fold(Refusal::from(Reason::InvalidRegistry), |refusal, problem| {
-        refusal.with(problem.path.clone(), problem.to_string())
-    })
+    problems.iter().fold(
+        Refusal::from(Reason::InvalidRegistry),
+        |refusal, problem| refusal.with(problem.path.clone(), problem.to_string()),
+    )
 }
 
 /// Keys that a registry needs and the keyring does not have yet: roots of namespaces and chains, a first version of
 /// every line, and a new version where link mode or reversibility changed. A chain without lines has no use for a root.
-fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, Vec<Write>, Vec<VersionInfo>) {
+fn new_keys(
+    snapshot: &Snapshot,
+    next: &Registry,
+    now: Timestamp,
+) -> (Keyring, Vec<Write>, Vec<VersionInfo>) {
     let mut change = snapshot.keyring.change(now);
     let mut versions = Vec::new();
-    for chain in next.chains().filter(|chain| !life::is_destroyed(&snapshot.keyring, chain.id())) {
-        let encrypts = chain.elements().iter().any(|element| matches!(element.treatment(), Treatment::Encrypt));
+    for chain in next
+        .chains()
+        .filter(|chain| !life::is_destroyed(&snapshot.keyring, chain.id()))
+    {
+        let encrypts = chain
+            .elements()
+            .iter()
+            .any(|element| matches!(element.treatment(), Treatment::Encrypt));
         if chain.namespaces().len() > 0 || encrypts {
             change.ensure_chain(chain.id());
         }
@@ -286,8 +383,15 @@ fn new_keys(snapshot: &Snapshot, next: &Registry, now: Timestamp) -> (Keyring, V
             change.ensure_namespace(namespace.id());
             let same = before
                 .and_then(|chain| chain.namespace(namespace.id()))
-                .is_none_or(|old| (old.link(), old.reversible()) == (namespace.link(), namespace.reversible()));
-            if !same || snapshot.keyring.active_line(chain.id(), namespace.id()).is_none() {
+                .is_none_or(|old| {
+                    (old.link(), old.reversible()) == (namespace.link(), namespace.reversible())
+                });
+            if !same
+                || snapshot
+                    .keyring
+                    .active_line(chain.id(), namespace.id())
+                    .is_none()
+            {
                 versions.push(change.new_line_version(chain.id(), namespace.id()));
             }
         }
@@ -310,15 +414,26 @@ fn check_number(keyring: &Keyring, versions: &[VersionInfo]) -> Result<(), Refus
         return Err(Refusal::field(Reason::InvalidRegistry, "chain", text));
     }
     let living = living(keyring);
-    let Some(VersionInfo { chain, .. }) = versions.iter().find(|info| living[&info.chain] > MAX_VERSIONS) else {
+    let Some(VersionInfo { chain, .. }) = versions
+        .iter()
+        .find(|info| living[&info.chain] > MAX_VERSIONS)
+    else {
         return Ok(());
     };
-    let text =
-        format!("would have more than {MAX_VERSIONS} key versions that are not destroyed: have old ones destroyed");
-    Err(Refusal::field(Reason::InvalidRegistry, format!("chain[{chain}]"), text))
+    let text = format!(
+        "would have more than {MAX_VERSIONS} key versions that are not destroyed: have old ones destroyed"
+    );
+    Err(Refusal::field(
+        Reason::InvalidRegistry,
+        format!("chain[{chain}]"),
+        text,
+    ))
 }
 
 /// `chain`, or `chain/namespace`.
 fn line_name(info: &VersionInfo) -> String {
-    info.namespace.as_ref().map_or_else(|| info.chain.to_string(), |namespace| format!("{}/{namespace}", info.chain))
+    info.namespace.as_ref().map_or_else(
+        || info.chain.to_string(),
+        |namespace| format!("{}/{namespace}", info.chain),
+    )
 }

@@ -6,7 +6,8 @@ use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::grant::{Kind, Record};
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::{
-    BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, Kid, NamespaceId, Reason, RecordBatch,
+    BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, Kid, NamespaceId, Reason,
+    RecordBatch,
 };
 
 use crate::engine::Engine;
@@ -38,14 +39,22 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownGrant`], [`Reason::NotTheGrantee`], [`Reason::GrantKind`], and every reason for which a grant
     /// may not be used now.
-    pub fn open_reidentify(&self, caller: &Caller, grant: &GrantId) -> Result<ReidentifySession, Refusal> {
+    pub fn open_reidentify(
+        &self,
+        caller: &Caller,
+        grant: &GrantId,
+    ) -> Result<ReidentifySession, Refusal> {
         self.on_record(caller, Act::Reidentify, |entry| {
             self.authorise(caller, BeKnown)?;
             let record = self.grant_on_record(grant, entry)?.record;
             self.authorise(caller, UseGrant { record: &record })?;
             scope(&record)?;
             let remaining = self.remaining(&record)?;
-            Ok(ReidentifySession { caller: caller.clone(), grant: grant.clone(), remaining })
+            Ok(ReidentifySession {
+                caller: caller.clone(),
+                grant: grant.clone(),
+                remaining,
+            })
         })
     }
 
@@ -55,11 +64,21 @@ impl Engine {
     /// As [`Self::open_reidentify`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::GrantDailyLimit`],
     /// [`Reason::BatchIdReused`], [`Reason::StreamRefused`], and those of the store. Nothing of the batch was done or
     /// counted then.
-    pub fn reidentify(&self, session: &ReidentifySession, turn: Turn, batch: &RecordBatch) -> Result<Pending, Refusal> {
+    pub fn reidentify(
+        &self,
+        session: &ReidentifySession,
+        turn: Turn,
+        batch: &RecordBatch,
+    ) -> Result<Pending, Refusal> {
         let _steady = turn.begin(|| self.steady())?;
         self.on_record(&session.caller, Act::Reidentify, |entry| {
             let grant = self.grant_on_record(&session.grant, entry)?;
-            let permit = self.authorise(&session.caller, UseGrant { record: &grant.record })?;
+            let permit = self.authorise(
+                &session.caller,
+                UseGrant {
+                    record: &grant.record,
+                },
+            )?;
             // What was looked at, an auditor looks at again.
             entry.at = permit.now();
             let outcome = self.reidentify_batch(&permit, batch, entry)?;
@@ -82,14 +101,28 @@ impl Engine {
         let mut columns = Vec::with_capacity(batch.columns().len());
         for (index, (name, input)) in batch.columns().iter().enumerate() {
             let position = elements.iter().position(|element| element == name);
-            let namespace = position
-                .and_then(|at| namespaces.get(at))
-                .ok_or_else(|| Refusal::field(Reason::WrongElement, "batch.columns.element", name.to_string()))?;
+            let namespace = position.and_then(|at| namespaces.get(at)).ok_or_else(|| {
+                Refusal::field(
+                    Reason::WrongElement,
+                    "batch.columns.element",
+                    name.to_string(),
+                )
+            })?;
             let column = match namespace {
-                Some(namespace) => {
-                    self.identities(permit.snapshot(), (chain, namespace), (index, input), &mut refused, entry)?
-                }
-                None => decrypted(permit.snapshot(), (chain, name), (index, input), &mut refused, entry),
+                Some(namespace) => self.identities(
+                    permit.snapshot(),
+                    (chain, namespace),
+                    (index, input),
+                    &mut refused,
+                    entry,
+                )?,
+                None => decrypted(
+                    permit.snapshot(),
+                    (chain, name),
+                    (index, input),
+                    &mut refused,
+                    entry,
+                ),
             };
             columns.push((name.clone(), column));
         }
@@ -97,9 +130,16 @@ impl Engine {
             *column = refused.blank(std::mem::take(column));
         }
         entry.rows = batch.rows() as u64;
-        entry.values = batch.columns().iter().map(|(_, column)| column.present() as u64).sum();
+        entry.values = batch
+            .columns()
+            .iter()
+            .map(|(_, column)| column.present() as u64)
+            .sum();
         entry.rejected = refused.count() as u64;
-        Ok(BatchOutcome { columns, rejections: refused.rejections(batch) })
+        Ok(BatchOutcome {
+            columns,
+            rejections: refused.rejections(batch),
+        })
     }
 
     /// The identifiers behind a column of tokens. A token without an identity row is looked for among the link rows,
@@ -113,9 +153,15 @@ impl Engine {
         entry: &mut Entry,
     ) -> Result<Column, Refusal> {
         let tokens = Tokens::parse(&snapshot.keyring, line.0, line.1, column, refused);
-        let rows = self.store.get_many(Family::Identity, ROW_KEY_LEN, &tokens.keys)?;
+        let rows = self
+            .store
+            .get_many(Family::Identity, ROW_KEY_LEN, &tokens.keys)?;
         let missing = rows.iter().any(<[u8]>::is_empty);
-        let links = if missing { tokens.links(&*self.store)? } else { Vec::new() };
+        let links = if missing {
+            tokens.links(&*self.store)?
+        } else {
+            Vec::new()
+        };
         let mut output = ColumnBuilder::with_capacity(column.1.rows(), rows.data().len());
         let mut openers: Vec<(Kid, IdentityOpener)> = Vec::new();
         for (at, found) in tokens.found.iter().enumerate() {
@@ -126,16 +172,31 @@ impl Engine {
             let stored = rows.get(at);
             let opened = output.try_push_with(|out| {
                 if stored.is_empty() {
-                    return Err(links[at].as_ref().map_or_else(|reason| *reason, |_| Reason::NoStoredIdentity));
+                    return Err(links[at]
+                        .as_ref()
+                        .map_or_else(|reason| *reason, |_| Reason::NoStoredIdentity));
                 }
                 let start = out.len();
-                let escrow = found.version.escrow.as_ref().ok_or(Reason::UnknownPseudonym)?;
-                let opener = cached(&mut openers, found.version.info().kid, || Ok(escrow.identity_opener()))?;
-                opener.open(line.1, &tokens.key(at), stored, out).map_err(|_| Reason::CorruptLinkRow)?;
+                let escrow = found
+                    .version
+                    .escrow
+                    .as_ref()
+                    .ok_or(Reason::UnknownPseudonym)?;
+                let opener = cached(&mut openers, found.version.info().kid, || {
+                    Ok(escrow.identity_opener())
+                })?;
+                opener
+                    .open(line.1, &tokens.key(at), stored, out)
+                    .map_err(|_| Reason::CorruptLinkRow)?;
                 // Never the wrong person: the identifier must give the pseudonym it is returned for.
                 let link = found.version.linked.link_value(&out[start..]);
-                let same = found.version.pseudonym.pseudonym(&link).as_bytes() == found.pseudonym.as_bytes();
-                if same { Ok(()) } else { Err(Reason::CorruptLinkRow) }
+                let same = found.version.pseudonym.pseudonym(&link).as_bytes()
+                    == found.pseudonym.as_bytes();
+                if same {
+                    Ok(())
+                } else {
+                    Err(Reason::CorruptLinkRow)
+                }
             });
             if let Err(reason) = opened {
                 refused.refuse(found.row, column.0, reason);
@@ -175,7 +236,9 @@ fn decrypted(
             let ciphertext = element::parse_text(text).map_err(|_| Reason::MalformedCiphertext)?;
             let kid = ciphertext.kid();
             let opener = cached(&mut openers, kid, || opener(snapshot, element, kid))?;
-            opener.open(&ciphertext, out).map_err(|_| Reason::UnknownCiphertext)?;
+            opener
+                .open(&ciphertext, out)
+                .map_err(|_| Reason::UnknownCiphertext)?;
             note(entry, None, kid);
             Ok(())
         });
@@ -202,8 +265,15 @@ fn cached<T>(
     Ok(&mut openers[at].1)
 }
 
-fn opener(snapshot: &Snapshot, element: (&ChainId, &ElementName), kid: Kid) -> Result<ElementOpener, Reason> {
-    let version = snapshot.keyring.elements(kid).filter(|version| version.info().chain == *element.0);
+fn opener(
+    snapshot: &Snapshot,
+    element: (&ChainId, &ElementName),
+    kid: Kid,
+) -> Result<ElementOpener, Reason> {
+    let version = snapshot
+        .keyring
+        .elements(kid)
+        .filter(|version| version.info().chain == *element.0);
     let version = version.ok_or(Reason::UnknownCiphertext)?;
     if !version.info().state.leads_out() {
         return Err(Reason::VersionDisabled);
@@ -214,6 +284,10 @@ fn opener(snapshot: &Snapshot, element: (&ChainId, &ElementName), kid: Kid) -> R
 fn note(entry: &mut Entry, namespace: Option<&NamespaceId>, kid: Kid) {
     match entry.keys.iter_mut().find(|key| key.kid == kid) {
         Some(key) => key.values += 1,
-        None => entry.keys.push(KeyUse { namespace: namespace.cloned(), kid, values: 1 }),
+        None => entry.keys.push(KeyUse {
+            namespace: namespace.cloned(),
+            kid,
+            values: 1,
+        }),
     }
 }

@@ -10,7 +10,10 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn none(rows: usize) -> Self {
-        Self { rows: vec![None; rows], count: 0 }
+        Self {
+            rows: vec![None; rows],
+            count: 0,
+        }
     }
 
     /// Refuses a row for the value of a column; the first reason stays.
@@ -33,7 +36,11 @@ impl Refused {
 
     /// Rows refused for a value of such a column, for such a reason.
     pub(crate) fn count_where(&self, is: impl Fn(usize, Reason) -> bool) -> usize {
-        self.rows.iter().flatten().filter(|(column, reason)| is(usize::from(*column), *reason)).count()
+        self.rows
+            .iter()
+            .flatten()
+            .filter(|(column, reason)| is(usize::from(*column), *reason))
+            .count()
     }
 
     /// The rejections, in row order, with the names of the batch's columns.
@@ -43,7 +50,11 @@ impl Refused {
             let (column, reason) = (*refused)?;
             let element = batch.columns()[usize::from(column)].0.clone();
             // Rows of a batch are bounded by MAX_ROWS, 2^20.
-            Some(Rejection { row: row as u32, element, reason })
+            Some(Rejection {
+                row: row as u32,
+                element,
+                reason,
+            })
         })
         .collect()
     }
@@ -55,7 +66,11 @@ impl Refused {
         }
         let mut blanked = ColumnBuilder::with_capacity(column.rows(), column.data().len());
         for (row, value) in column.iter().enumerate() {
-            if self.is_refused(row) { blanked.push_missing() } else { blanked.push(value) }
+            if self.is_refused(row) {
+                blanked.push_missing()
+            } else {
+                blanked.push(value)
+            }
         }
         blanked.finish()
     }

@@ -7,7 +7,11 @@ const PAGE: usize = 1_000;
 
 /// All rows whose key begins with `kind`. For families that hold few of them.
 pub(crate) fn of_kind(store: &dyn Store, family: Family, kind: u8) -> Result<Vec<Row>, StoreError> {
-    let range = Range { family, from: vec![kind], to: vec![kind + 1] };
+    let range = Range {
+        family,
+        from: vec![kind],
+        to: vec![kind + 1],
+    };
     let mut rows = Vec::new();
     pages(store, &range, |page| {
         rows.extend_from_slice(page);
@@ -25,7 +29,9 @@ pub(crate) fn pages<E: From<StoreError>>(
     let mut start = range.from.clone();
     loop {
         let mut page = store.scan(range.family, &start, PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
         start = [last, &[0][..]].concat();
         let read = page.len();
         page.retain(|(key, _)| *key < range.to);

@@ -40,11 +40,23 @@ impl Sealed {
     ///
     /// # Errors
     /// [`EngineError::Corrupt`] for a store without an origin, and those of the store.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: &Settings) -> Result<Self, EngineError> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: &Settings,
+    ) -> Result<Self, EngineError> {
         let origin = origin::read(&*store)?;
-        let custodians =
-            settings.custodians.iter().map(|custodian| (custodian.identity.clone(), custodian.key.clone()));
-        Ok(Self { store, clock, custodians: custodians.collect(), origin, refusals: RefusalLimit::default() })
+        let custodians = settings
+            .custodians
+            .iter()
+            .map(|custodian| (custodian.identity.clone(), custodian.key.clone()));
+        Ok(Self {
+            store,
+            clock,
+            custodians: custodians.collect(),
+            origin,
+            refusals: RefusalLimit::default(),
+        })
     }
 
     /// Origin of the audit log.
@@ -62,7 +74,11 @@ impl Sealed {
     /// # Errors
     /// [`Reason::CertificateExpired`].
     pub fn admit(&self, caller: &Caller) -> Result<(), Reason> {
-        if self.now() >= caller.not_after { Err(Reason::CertificateExpired) } else { Ok(()) }
+        if self.now() >= caller.not_after {
+            Err(Reason::CertificateExpired)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the caller may open and close the keyring.
@@ -71,15 +87,27 @@ impl Sealed {
     /// [`Reason::CertificateExpired`], [`Reason::NotACustodian`], [`Reason::KeyNotPinned`].
     pub fn authorise<'a>(&self, caller: &'a Caller) -> Result<KeyHolder<'a>, Reason> {
         self.admit(caller)?;
-        let pinned = self.custodians.get(&caller.identity).ok_or(Reason::NotACustodian)?;
-        if caller.key.as_ref() == Some(pinned) { Ok(KeyHolder(caller)) } else { Err(Reason::KeyNotPinned) }
+        let pinned = self
+            .custodians
+            .get(&caller.identity)
+            .ok_or(Reason::NotACustodian)?;
+        if caller.key.as_ref() == Some(pinned) {
+            Ok(KeyHolder(caller))
+        } else {
+            Err(Reason::KeyNotPinned)
+        }
     }
 
     /// Puts an act on record.
     ///
     /// # Errors
     /// Those of the store; the act must not happen then.
-    pub fn record(&self, by: Option<KeyHolder<'_>>, act: Act, detail: Vec<u8>) -> Result<(), Refusal> {
+    pub fn record(
+        &self,
+        by: Option<KeyHolder<'_>>,
+        act: Act,
+        detail: Vec<u8>,
+    ) -> Result<(), Refusal> {
         let mut entry = self.entry(by.map(|holder| holder.0), act)?;
         entry.detail = detail;
         append(&*self.store, &entry)
@@ -88,7 +116,8 @@ impl Sealed {
     /// Puts on record what a caller was refused, and returns the reason to answer with: another one if it could not be
     /// recorded.
     pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
-        if reason == Reason::ReadOnly || !self.refusals.admits(&caller.identity, reason, self.now()) {
+        if reason == Reason::ReadOnly || !self.refusals.admits(&caller.identity, reason, self.now())
+        {
             return reason;
         }
         let recorded = self.entry(Some(caller), act).and_then(|mut entry| {
@@ -99,7 +128,12 @@ impl Sealed {
     }
 
     fn entry(&self, caller: Option<&Caller>, act: Act) -> Result<Entry, Refusal> {
-        Ok(entry(self.now(), caller, act, last_version_on_record(&*self.store)?))
+        Ok(entry(
+            self.now(),
+            caller,
+            act,
+            last_version_on_record(&*self.store)?,
+        ))
     }
 }
 
@@ -108,7 +142,12 @@ impl Engine {
     ///
     /// # Errors
     /// Those of the store; the act must not happen then.
-    pub fn record(&self, by: Option<KeyHolder<'_>>, act: Act, detail: Vec<u8>) -> Result<(), Refusal> {
+    pub fn record(
+        &self,
+        by: Option<KeyHolder<'_>>,
+        act: Act,
+        detail: Vec<u8>,
+    ) -> Result<(), Refusal> {
         let version = self.snapshot().registry.version;
         let mut entry = entry(self.now(), by.map(|holder| holder.0), act, version);
         entry.detail = detail;
@@ -118,11 +157,17 @@ impl Engine {
 
 /// The registry version that the last audit entry names.
 fn last_version_on_record(store: &dyn Store) -> Result<u64, Refusal> {
-    let Some(last) = store.entries().checked_sub(1) else { return Ok(0) };
+    let Some(last) = store.entries().checked_sub(1) else {
+        return Ok(0);
+    };
     let page = store.scan(Family::Audit, &last.to_be_bytes(), 1)?;
-    let entry = page.first().and_then(|(_, bytes)| Entry::decode(bytes).ok());
+    let entry = page
+        .first()
+        .and_then(|(_, bytes)| Entry::decode(bytes).ok());
     let corrupt = || Refusal::new(Reason::CorruptStore, "the last audit entry cannot be read");
-    entry.map(|entry| entry.registry_version).ok_or_else(corrupt)
+    entry
+        .map(|entry| entry.registry_version)
+        .ok_or_else(corrupt)
 }
 
 fn entry(now: Timestamp, caller: Option<&Caller>, act: Act, version: u64) -> Entry {
@@ -133,6 +178,9 @@ fn entry(now: Timestamp, caller: Option<&Caller>, act: Act, version: u64) -> Ent
 }
 
 fn append(store: &dyn Store, entry: &Entry) -> Result<(), Refusal> {
-    store.commit(Commit { entries: vec![entry.encode()], ..Commit::default() })?;
+    store.commit(Commit {
+        entries: vec![entry.encode()],
+        ..Commit::default()
+    })?;
     Ok(())
 }

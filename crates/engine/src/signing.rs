@@ -32,18 +32,27 @@ impl Engine {
         pinned: Option<&PublicKey>,
         said: &Said<'_>,
     ) -> Result<Signed, Refusal> {
-        let pinned = pinned.filter(|pinned| caller.key.as_ref() == Some(pinned)).ok_or(Reason::KeyNotPinned)?;
+        let pinned = pinned
+            .filter(|pinned| caller.key.as_ref() == Some(pinned))
+            .ok_or(Reason::KeyNotPinned)?;
         // Whoever verifies the log will ask the same of the certificate.
         if self.now().plus_millis(CLOCKS_DIFFER_MILLIS) < caller.not_before {
             return Err(Reason::CertificateNotYetValid.into());
         }
         if caller.certificate.len() > MAX_CERTIFICATE {
-            return Err(Refusal::field(Reason::InvalidRequest, "certificate", "is longer than 8,192 bytes"));
+            return Err(Refusal::field(
+                Reason::InvalidRequest,
+                "certificate",
+                "is longer than 8,192 bytes",
+            ));
         }
         if said.signature.len() > MAX_SIGNATURE || !self.fits(pinned, said) {
             return Err(Reason::BadSignature.into());
         }
-        Ok(Signed { signature: said.signature.to_vec(), certificate: caller.certificate.to_vec() })
+        Ok(Signed {
+            signature: said.signature.to_vec(),
+            certificate: caller.certificate.to_vec(),
+        })
     }
 
     /// Whether a signature, made earlier, was made with this key.
@@ -54,5 +63,9 @@ impl Engine {
 
 /// Whether a signature at the custodian with this origin was made with this key.
 pub(crate) fn fits(origin: &str, key: &PublicKey, said: &Said<'_>) -> bool {
-    signature::verify(key, &statement(said.deed, origin, said.object), said.signature)
+    signature::verify(
+        key,
+        &statement(said.deed, origin, said.object),
+        said.signature,
+    )
 }

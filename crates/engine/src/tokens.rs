@@ -38,14 +38,29 @@ impl Tokens {
         refused: &mut Refused,
     ) -> Self {
         let (index, column) = column;
-        let mut tokens =
-            Self { found: Vec::with_capacity(column.rows()), keys: Vec::with_capacity(column.rows() * ROW_KEY_LEN) };
-        let mut line = Line { keyring, chain, namespace, last: None };
-        for (row, text) in column.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+        let mut tokens = Self {
+            found: Vec::with_capacity(column.rows()),
+            keys: Vec::with_capacity(column.rows() * ROW_KEY_LEN),
+        };
+        let mut line = Line {
+            keyring,
+            chain,
+            namespace,
+            last: None,
+        };
+        for (row, text) in column
+            .iter()
+            .enumerate()
+            .filter(|(_, text)| !text.is_empty())
+        {
             match line.parse(text) {
                 Ok(((version, escrow), pseudonym)) => {
                     tokens.keys.extend_from_slice(&escrow.row_key(&pseudonym));
-                    tokens.found.push(Found { row, version: version.clone(), pseudonym });
+                    tokens.found.push(Found {
+                        row,
+                        version: version.clone(),
+                        pseudonym,
+                    });
                 }
                 Err(reason) => refused.refuse(row, index, reason),
             }
@@ -54,15 +69,25 @@ impl Tokens {
     }
 
     /// The stored link values, one per found token; a token without a row is unknown, a damaged row is refused.
-    pub(crate) fn links(&self, store: &dyn Store) -> Result<Vec<Result<LinkValue, Reason>>, Refusal> {
+    pub(crate) fn links(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Vec<Result<LinkValue, Reason>>, Refusal> {
         let rows = store.get_many(Family::Link, ROW_KEY_LEN, &self.keys)?;
-        Ok(self.found.iter().zip(rows.iter()).map(|(found, row)| open_link(found, row)).collect())
+        Ok(self
+            .found
+            .iter()
+            .zip(rows.iter())
+            .map(|(found, row)| open_link(found, row))
+            .collect())
     }
 
     /// The key of the rows of the token at `index`.
     pub(crate) fn key(&self, index: usize) -> [u8; ROW_KEY_LEN] {
         let start = index * ROW_KEY_LEN;
-        self.keys[start..start + ROW_KEY_LEN].try_into().expect("a slice of that length")
+        self.keys[start..start + ROW_KEY_LEN]
+            .try_into()
+            .expect("a slice of that length")
     }
 }
 
@@ -97,7 +122,11 @@ impl<'a> Line<'a> {
         if !info.state.leads_out() {
             return Err(Reason::VersionDisabled);
         }
-        version.escrow.as_ref().map(|escrow| (version, escrow)).ok_or(Reason::UnknownPseudonym)
+        version
+            .escrow
+            .as_ref()
+            .map(|escrow| (version, escrow))
+            .ok_or(Reason::UnknownPseudonym)
     }
 }
 
@@ -105,6 +134,12 @@ fn open_link(found: &Found, row: &[u8]) -> Result<LinkValue, Reason> {
     if row.is_empty() {
         return Err(Reason::UnknownPseudonym);
     }
-    let escrow = found.version.escrow.as_ref().ok_or(Reason::UnknownPseudonym)?;
-    escrow.open_link(&found.version.pseudonym, &found.pseudonym, row).map_err(|_| Reason::CorruptLinkRow)
+    let escrow = found
+        .version
+        .escrow
+        .as_ref()
+        .ok_or(Reason::UnknownPseudonym)?;
+    escrow
+        .open_link(&found.version.pseudonym, &found.pseudonym, row)
+        .map_err(|_| Reason::CorruptLinkRow)
 }

@@ -16,7 +16,10 @@ impl Turns {
     /// as there are turns: each waits for the one before it.
     pub fn give(&mut self) -> Turn {
         let (next, after) = mpsc::channel();
-        Turn { before: self.0.replace(after), next }
+        Turn {
+            before: self.0.replace(after),
+            next,
+        }
     }
 }
 
@@ -90,10 +93,14 @@ mod tests {
         thread::scope(|scope| {
             for (number, turn) in given.into_iter().enumerate().rev() {
                 let order = &order;
-                scope.spawn(move || play(turn, false, || order.lock().expect("whole").push(number)));
+                scope
+                    .spawn(move || play(turn, false, || order.lock().expect("whole").push(number)));
             }
         });
-        assert_eq!(order.into_inner().expect("whole"), (0..16).collect::<Vec<_>>());
+        assert_eq!(
+            order.into_inner().expect("whole"),
+            (0..16).collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -117,7 +124,10 @@ mod tests {
         let second = thread::scope(|scope| {
             let later = scope.spawn(|| second.begin(|| noting("second")).map(|()| second));
             first.begin(|| noting("first")).expect("the first");
-            later.join().expect("no panic").expect("the first has begun, if not counted")
+            later
+                .join()
+                .expect("no panic")
+                .expect("the first has begun, if not counted")
         });
         assert_eq!(order.into_inner().expect("whole"), ["first", "second"]);
         drop(first);

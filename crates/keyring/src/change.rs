@@ -12,7 +12,8 @@ use crate::keyring::{stored_audit_key, stored_chain, stored_namespace};
 use crate::keys::Master;
 use crate::version::Version;
 use crate::{
-    AuditKey, ChainKeys, ChangeError, ElementVersion, Kek, KeyState, Keyring, LineVersion, NamespaceKeys, VersionInfo,
+    AuditKey, ChainKeys, ChangeError, ElementVersion, Kek, KeyState, Keyring, LineVersion,
+    NamespaceKeys, VersionInfo,
 };
 
 /// A changed keyring and the writes that make it durable.
@@ -33,17 +34,31 @@ pub struct Change {
 
 impl Change {
     pub(crate) fn new(keyring: Keyring, now: Timestamp) -> Self {
-        Self { keyring, now, entries: BTreeMap::new(), kek: None, new_master: false }
+        Self {
+            keyring,
+            now,
+            entries: BTreeMap::new(),
+            kek: None,
+            new_master: false,
+        }
     }
 
     /// The snapshot after the change and its writes.
     pub fn finish(mut self) -> (Keyring, Vec<Write>) {
         if self.new_master {
             let generation = self.keyring.master.generation + 1;
-            self.keyring.master = Arc::new(Master { secret: Secret::random(), generation, created_at: self.now });
+            self.keyring.master = Arc::new(Master {
+                secret: Secret::random(),
+                generation,
+                created_at: self.now,
+            });
             self.entries.extend(self.keyring.stored());
         }
-        let entries = self.entries.into_iter().map(|(key, value)| Write { family: Family::Keyring, key, value });
+        let entries = self.entries.into_iter().map(|(key, value)| Write {
+            family: Family::Keyring,
+            key,
+            value,
+        });
         (self.keyring, self.kek.into_iter().chain(entries).collect())
     }
 
@@ -51,8 +66,14 @@ impl Change {
     pub fn ensure_namespace(&mut self, namespace: &NamespaceId) {
         if !self.keyring.namespaces.contains_key(namespace) {
             let keys = NamespaceKeys::new(Secret::random(), self.now);
-            self.put(stored_namespace(&self.keyring.master.secret, namespace, &keys));
-            self.keyring.namespaces.insert(namespace.clone(), Arc::new(keys));
+            self.put(stored_namespace(
+                &self.keyring.master.secret,
+                namespace,
+                &keys,
+            ));
+            self.keyring
+                .namespaces
+                .insert(namespace.clone(), Arc::new(keys));
         }
     }
 
@@ -71,8 +92,19 @@ impl Change {
     /// If the namespace has no root: [`Self::ensure_namespace`] comes first.
     pub fn new_line_version(&mut self, chain: &ChainId, namespace: &NamespaceId) -> VersionInfo {
         let info = self.next_info(chain, Some(namespace));
-        let linked = self.keyring.namespaces.get(namespace).expect("ensure_namespace comes first").linked.clone();
-        let version = LineVersion::new(info.clone(), Secret::random(), Some(Secret::random()), linked);
+        let linked = self
+            .keyring
+            .namespaces
+            .get(namespace)
+            .expect("ensure_namespace comes first")
+            .linked
+            .clone();
+        let version = LineVersion::new(
+            info.clone(),
+            Secret::random(),
+            Some(Secret::random()),
+            linked,
+        );
         self.put_version(Version::Line(Arc::new(version)));
         info
     }
@@ -80,7 +112,10 @@ impl Change {
     /// A new active version of a chain's line of encrypted elements; the one before becomes convert-only.
     pub fn new_element_version(&mut self, chain: &ChainId) -> VersionInfo {
         let info = self.next_info(chain, None);
-        self.put_version(Version::Element(Arc::new(ElementVersion { info: info.clone(), root: Secret::random() })));
+        self.put_version(Version::Element(Arc::new(ElementVersion {
+            info: info.clone(),
+            root: Secret::random(),
+        })));
         info
     }
 
@@ -110,8 +145,17 @@ impl Change {
     /// cut before or is a line of encrypted elements.
     pub fn cut_escrow(&mut self, kid: Kid) -> Result<VersionInfo, ChangeError> {
         self.in_state(kid, |state| state != KeyState::Destroyed)?;
-        let line = self.keyring.line(kid).filter(|line| line.escrow_root.is_some()).ok_or(ChangeError::NoEscrow)?;
-        let version = LineVersion::new(line.info.clone(), copy(&line.root), None, line.linked.clone());
+        let line = self
+            .keyring
+            .line(kid)
+            .filter(|line| line.escrow_root.is_some())
+            .ok_or(ChangeError::NoEscrow)?;
+        let version = LineVersion::new(
+            line.info.clone(),
+            copy(&line.root),
+            None,
+            line.linked.clone(),
+        );
         let info = version.info.clone();
         self.put_version(Version::Line(Arc::new(version)));
         self.new_master = true;
@@ -152,13 +196,26 @@ impl Change {
     }
 
     fn in_state(&self, kid: Kid, fits: impl FnOnce(KeyState) -> bool) -> Result<(), ChangeError> {
-        let state = self.keyring.versions.get(&kid).ok_or(ChangeError::UnknownVersion)?.info().state;
-        if fits(state) { Ok(()) } else { Err(ChangeError::State) }
+        let state = self
+            .keyring
+            .versions
+            .get(&kid)
+            .ok_or(ChangeError::UnknownVersion)?
+            .info()
+            .state;
+        if fits(state) {
+            Ok(())
+        } else {
+            Err(ChangeError::State)
+        }
     }
 
     /// Moves a version that is there and not destroyed to another state.
     fn set_state(&mut self, kid: Kid, state: KeyState) -> VersionInfo {
-        let changed = |info: &VersionInfo| VersionInfo { state, ..info.clone() };
+        let changed = |info: &VersionInfo| VersionInfo {
+            state,
+            ..info.clone()
+        };
         let version = match &self.keyring.versions[&kid] {
             Version::Line(old) => Version::Line(Arc::new(LineVersion::new(
                 changed(&old.info),
@@ -166,9 +223,10 @@ impl Change {
                 old.escrow_root.as_ref().map(copy),
                 old.linked.clone(),
             ))),
-            Version::Element(old) => {
-                Version::Element(Arc::new(ElementVersion { info: changed(&old.info), root: copy(&old.root) }))
-            }
+            Version::Element(old) => Version::Element(Arc::new(ElementVersion {
+                info: changed(&old.info),
+                root: copy(&old.root),
+            })),
             Version::Destroyed(info) => return info.clone(),
         };
         let info = version.info().clone();
@@ -179,7 +237,11 @@ impl Change {
     /// Makes a tombstone of a version that is there.
     fn bury(&mut self, kid: Kid) -> VersionInfo {
         let present = self.keyring.versions[&kid].info().clone();
-        let info = VersionInfo { state: KeyState::Destroyed, escrow: false, ..present };
+        let info = VersionInfo {
+            state: KeyState::Destroyed,
+            escrow: false,
+            ..present
+        };
         self.put_version(Version::Destroyed(info.clone()));
         self.new_master = true;
         info
@@ -187,14 +249,21 @@ impl Change {
 
     /// What the next version of a line will be; retires the present one.
     fn next_info(&mut self, chain: &ChainId, namespace: Option<&NamespaceId>) -> VersionInfo {
-        let present = self.keyring.active.get(&(chain.clone(), namespace.cloned())).copied();
+        let present = self
+            .keyring
+            .active
+            .get(&(chain.clone(), namespace.cloned()))
+            .copied();
         let retired = present.map(|kid| self.set_state(kid, KeyState::ConvertOnly));
         VersionInfo {
             kid: self.new_kid(),
             chain: chain.clone(),
             namespace: namespace.cloned(),
             state: KeyState::Active,
-            generation: retired.map_or_else(|| self.last_generation(chain, namespace), |info| info.generation) + 1,
+            generation: retired.map_or_else(
+                || self.last_generation(chain, namespace),
+                |info| info.generation,
+            ) + 1,
             created_at: self.now,
             escrow: namespace.is_some(),
         }
@@ -203,7 +272,8 @@ impl Change {
     /// The highest generation of a line without an active version; 0 for a new line.
     fn last_generation(&self, chain: &ChainId, namespace: Option<&NamespaceId>) -> u32 {
         let infos = self.keyring.versions.values().map(Version::info);
-        let of_line = infos.filter(|info| info.chain == *chain && info.namespace.as_ref() == namespace);
+        let of_line =
+            infos.filter(|info| info.chain == *chain && info.namespace.as_ref() == namespace);
         of_line.map(|info| info.generation).max().unwrap_or(0)
     }
 
@@ -221,7 +291,8 @@ impl Change {
     }
 
     fn put_version(&mut self, version: Version) {
-        self.entries.extend(version.stored(&self.keyring.master.secret));
+        self.entries
+            .extend(version.stored(&self.keyring.master.secret));
         let info = version.info();
         let (kid, line) = (info.kid, (info.chain.clone(), info.namespace.clone()));
         if info.state == KeyState::Active {

@@ -77,7 +77,15 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) fn new(role: Role, created_at: Timestamp) -> Self {
-        Self { role, namespace: None, chain: None, kid: None, state: KeyState::Active, generation: 1, created_at }
+        Self {
+            role,
+            namespace: None,
+            chain: None,
+            kid: None,
+            state: KeyState::Active,
+            generation: 1,
+            created_at,
+        }
     }
 
     /// The key of the one entry of such a role.
@@ -100,7 +108,11 @@ impl Header {
     /// Wraps a root under `wrapping`.
     pub(crate) fn wrap(&self, wrapping: &Secret, root: &Secret) -> Stored {
         let mut value = self.public();
-        value.fixed(&wrap::check_value(root)).fixed(&wrap::seal(wrapping, &self.aad(), root.expose()));
+        value.fixed(&wrap::check_value(root)).fixed(&wrap::seal(
+            wrapping,
+            &self.aad(),
+            root.expose(),
+        ));
         (self.key(), value.finish())
     }
 
@@ -112,13 +124,21 @@ impl Header {
     }
 
     /// Reads an entry's header and keeps what is still wrapped.
-    pub(crate) fn read<'a>(key: &[u8], value: &'a [u8]) -> Result<(Self, Wrapped<'a>), KeyringError> {
+    pub(crate) fn read<'a>(
+        key: &[u8],
+        value: &'a [u8],
+    ) -> Result<(Self, Wrapped<'a>), KeyringError> {
         let role = key
             .first()
             .and_then(|number| Role::ALL.into_iter().find(|r| *r as u8 == *number))
             .ok_or(KeyringError::Corrupt("unknown role"))?;
-        let (header, wrapped) = Self::parse(role, value).map_err(|_| KeyringError::Corrupt("malformed entry"))?;
-        if header.key() == key { Ok((header, wrapped)) } else { Err(KeyringError::Corrupt("entry under another key")) }
+        let (header, wrapped) =
+            Self::parse(role, value).map_err(|_| KeyringError::Corrupt("malformed entry"))?;
+        if header.key() == key {
+            Ok((header, wrapped))
+        } else {
+            Err(KeyringError::Corrupt("entry under another key"))
+        }
     }
 
     fn parse(role: Role, value: &[u8]) -> Result<(Self, Wrapped<'_>), DecodeError> {
@@ -136,9 +156,15 @@ impl Header {
             return Err(DecodeError);
         }
         let wrapped = if header.state == KeyState::Destroyed {
-            Wrapped { check: None, sealed: input.fixed(SEAL)? }
+            Wrapped {
+                check: None,
+                sealed: input.fixed(SEAL)?,
+            }
         } else {
-            Wrapped { check: Some(input.array()?), sealed: input.fixed(SEAL + Secret::LEN)? }
+            Wrapped {
+                check: Some(input.array()?),
+                sealed: input.fixed(SEAL + Secret::LEN)?,
+            }
         };
         input.end()?;
         Ok((header, wrapped))
@@ -146,15 +172,27 @@ impl Header {
 
     fn public(&self) -> Writer {
         let mut value = Writer::new(FORMAT);
-        value.lp(self.namespace_text()).lp(self.chain_text()).fixed(&self.kid_bytes());
-        value.u8(self.state as u8).u32(self.generation).u64(self.created_at.millis()).lp(METHOD);
+        value
+            .lp(self.namespace_text())
+            .lp(self.chain_text())
+            .fixed(&self.kid_bytes());
+        value
+            .u8(self.state as u8)
+            .u32(self.generation)
+            .u64(self.created_at.millis())
+            .lp(METHOD);
         value
     }
 
     fn aad(&self) -> Vec<u8> {
         let mut aad = Writer::default();
-        aad.lp([self.role as u8]).lp(self.namespace_text()).lp(self.chain_text()).lp(self.kid_bytes());
-        aad.lp([self.state as u8]).lp(METHOD).lp(self.generation.to_be_bytes());
+        aad.lp([self.role as u8])
+            .lp(self.namespace_text())
+            .lp(self.chain_text())
+            .lp(self.kid_bytes());
+        aad.lp([self.state as u8])
+            .lp(METHOD)
+            .lp(self.generation.to_be_bytes());
         aad.lp(self.created_at.millis().to_be_bytes()).finish()
     }
 
@@ -179,11 +217,22 @@ pub(crate) struct Wrapped<'a> {
 
 impl Wrapped<'_> {
     /// The root; `None` for a tombstone.
-    pub(crate) fn open(&self, header: &Header, wrapping: &Secret) -> Result<Option<Secret>, KeyringError> {
+    pub(crate) fn open(
+        &self,
+        header: &Header,
+        wrapping: &Secret,
+    ) -> Result<Option<Secret>, KeyringError> {
         let refused = KeyringError::Corrupt("an entry does not open");
-        let opened = wrap::open(wrapping, &header.aad(), self.sealed).map_err(|_| refused.clone())?;
-        let Some(check) = self.check else { return Ok(None) };
+        let opened =
+            wrap::open(wrapping, &header.aad(), self.sealed).map_err(|_| refused.clone())?;
+        let Some(check) = self.check else {
+            return Ok(None);
+        };
         let root = Secret::from_slice(&opened).ok_or(refused)?;
-        if wrap::check_value(&root) == check { Ok(Some(root)) } else { Err(KeyringError::Corrupt("key-check value")) }
+        if wrap::check_value(&root) == check {
+            Ok(Some(root))
+        } else {
+            Err(KeyringError::Corrupt("key-check value"))
+        }
     }
 }

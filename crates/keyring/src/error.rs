@@ -25,7 +25,9 @@ pub enum KekError {
     #[error("the PIN file {0} must hold one line of 1 to 126 printable characters")]
     MalformedPin(String),
     /// Others than the owner may read it.
-    #[error("the {what} file {path} is accessible to others (mode {mode:o}); run: chmod 600 {path}")]
+    #[error(
+        "the {what} file {path} is accessible to others (mode {mode:o}); run: chmod 600 {path}"
+    )]
     Permissions {
         /// What it holds: `KEK` or `PIN`.
         what: &'static str,
@@ -48,7 +50,9 @@ pub enum ShareError {
     #[error("a key is split into 2 to {max} shares, of which at least 2 and at most all are needed", max = crate::MAX_SHARES)]
     Numbers,
     /// Not a share, or mistyped: the check sum finds that.
-    #[error("this is not a share, or it is mistyped: a share is `sluisshare1` and 76 letters and digits")]
+    #[error(
+        "this is not a share, or it is mistyped: a share is `sluisshare1` and 76 letters and digits"
+    )]
     Malformed,
     /// A share of something else.
     #[error("this share is of another custodian or of an earlier set")]
@@ -120,7 +124,9 @@ pub enum KeyringError {
     #[error("this is not the KEK of this store: its key-check value differs")]
     WrongKek,
     /// The KEK comes from another kind of place than the store's.
-    #[error("the KEK of this store comes from {stored}, not from {given}: change [kek] in the configuration")]
+    #[error(
+        "the KEK of this store comes from {stored}, not from {given}: change [kek] in the configuration"
+    )]
     OtherProvider {
         /// What the store says.
         stored: &'static str,

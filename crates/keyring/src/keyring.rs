@@ -12,7 +12,10 @@ use crate::entry::{Header, Role, Stored};
 use crate::kek::record::KekRecord;
 use crate::keys::Master;
 use crate::version::Version;
-use crate::{AuditKey, ChainKeys, Change, ElementVersion, Kek, LineVersion, NamespaceKeys, StateSeal, VersionInfo};
+use crate::{
+    AuditKey, ChainKeys, Change, ElementVersion, Kek, LineVersion, NamespaceKeys, StateSeal,
+    VersionInfo,
+};
 
 /// An immutable snapshot of all keys, ready for use. Cloning shares the keys; the last clone wipes them.
 #[derive(Clone, Debug)]
@@ -36,7 +39,11 @@ impl Keyring {
     pub fn create(kek: &Kek, now: Timestamp) -> (Self, Vec<Write>) {
         let keyring = Self {
             kek: kek.clone(),
-            master: Arc::new(Master { secret: Secret::random(), generation: 1, created_at: now }),
+            master: Arc::new(Master {
+                secret: Secret::random(),
+                generation: 1,
+                created_at: now,
+            }),
             state: Arc::new(StateSeal::new(Secret::random(), now)),
             namespaces: BTreeMap::new(),
             chains: BTreeMap::new(),
@@ -45,7 +52,11 @@ impl Keyring {
             active: BTreeMap::new(),
         };
         let mut writes = vec![KekRecord::of(kek).write()];
-        writes.extend(keyring.stored().into_iter().map(|(key, value)| Write { family: Family::Keyring, key, value }));
+        writes.extend(keyring.stored().into_iter().map(|(key, value)| Write {
+            family: Family::Keyring,
+            key,
+            value,
+        }));
         (keyring, writes)
     }
 
@@ -55,7 +66,11 @@ impl Keyring {
     }
 
     /// The active version of a (chain, namespace) line.
-    pub fn active_line(&self, chain: &ChainId, namespace: &NamespaceId) -> Option<&Arc<LineVersion>> {
+    pub fn active_line(
+        &self,
+        chain: &ChainId,
+        namespace: &NamespaceId,
+    ) -> Option<&Arc<LineVersion>> {
         self.line(*self.active.get(&(chain.clone(), Some(namespace.clone())))?)
     }
 
@@ -108,13 +123,22 @@ impl Keyring {
 
     /// The key that signs heads of the audit log now.
     pub fn current_audit_key(&self) -> &Arc<AuditKey> {
-        self.audit_keys.last_key_value().expect("a keyring is made with an audit key and loaded with one").1
+        self.audit_keys
+            .last_key_value()
+            .expect("a keyring is made with an audit key and loaded with one")
+            .1
     }
 
     /// What is public about every version, ordered by chain, namespace, generation; destroyed ones too.
     pub fn versions(&self) -> Vec<VersionInfo> {
-        let mut all: Vec<_> = self.versions.values().map(|version| version.info().clone()).collect();
-        all.sort_by(|a, b| (&a.chain, &a.namespace, a.generation).cmp(&(&b.chain, &b.namespace, b.generation)));
+        let mut all: Vec<_> = self
+            .versions
+            .values()
+            .map(|version| version.info().clone())
+            .collect();
+        all.sort_by(|a, b| {
+            (&a.chain, &a.namespace, a.generation).cmp(&(&b.chain, &b.namespace, b.generation))
+        });
         all
     }
 
@@ -128,32 +152,64 @@ impl Keyring {
         let master = &self.master.secret;
         let mut roots = vec![self.stored_master()];
         roots.push(Header::new(Role::State, self.state.created_at).wrap(master, &self.state.key));
-        roots.extend(self.namespaces.iter().map(|(id, keys)| stored_namespace(master, id, keys)));
-        roots.extend(self.chains.iter().map(|(id, keys)| stored_chain(master, id, keys)));
-        roots.extend(self.audit_keys.values().map(|key| stored_audit_key(master, key)));
-        let mut all: Vec<_> = roots.into_iter().map(|(key, value)| (key, Some(value))).collect();
-        all.extend(self.versions.values().flat_map(|version| version.stored(master)));
+        roots.extend(
+            self.namespaces
+                .iter()
+                .map(|(id, keys)| stored_namespace(master, id, keys)),
+        );
+        roots.extend(
+            self.chains
+                .iter()
+                .map(|(id, keys)| stored_chain(master, id, keys)),
+        );
+        roots.extend(
+            self.audit_keys
+                .values()
+                .map(|key| stored_audit_key(master, key)),
+        );
+        let mut all: Vec<_> = roots
+            .into_iter()
+            .map(|(key, value)| (key, Some(value)))
+            .collect();
+        all.extend(
+            self.versions
+                .values()
+                .flat_map(|version| version.stored(master)),
+        );
         all
     }
 
     /// The entry of the master, under the KEK.
     pub(crate) fn stored_master(&self) -> Stored {
         let generation = self.master.generation;
-        let header = Header { generation, ..Header::new(Role::Master, self.master.created_at) };
+        let header = Header {
+            generation,
+            ..Header::new(Role::Master, self.master.created_at)
+        };
         header.wrap(self.kek.secret(), &self.master.secret)
     }
 }
 
 pub(crate) fn stored_namespace(master: &Secret, id: &NamespaceId, keys: &NamespaceKeys) -> Stored {
-    let header = Header { namespace: Some(id.clone()), ..Header::new(Role::Namespace, keys.created_at) };
+    let header = Header {
+        namespace: Some(id.clone()),
+        ..Header::new(Role::Namespace, keys.created_at)
+    };
     header.wrap(master, &keys.root)
 }
 
 pub(crate) fn stored_chain(master: &Secret, id: &ChainId, keys: &ChainKeys) -> Stored {
-    Header { chain: Some(id.clone()), ..Header::new(Role::Chain, keys.created_at) }.wrap(master, &keys.root)
+    Header {
+        chain: Some(id.clone()),
+        ..Header::new(Role::Chain, keys.created_at)
+    }
+    .wrap(master, &keys.root)
 }
 
 pub(crate) fn stored_audit_key(master: &Secret, key: &AuditKey) -> Stored {
-    let header = Header { generation: key.generation, ..Header::new(Role::AuditKey, key.created_at) };
+    let header = Header {
+        generation: key.generation,
+        ..Header::new(Role::AuditKey, key.created_at)
+    };
     header.wrap(master, &key.seed)
 }

@@ -21,7 +21,12 @@ pub struct NamespaceKeys {
 
 impl NamespaceKeys {
     pub(crate) fn new(root: Secret, created_at: Timestamp) -> Self {
-        Self { linked: Arc::new(LinkKey::linked(&root)), opt_out: OptOutKey::new(&root), root, created_at }
+        Self {
+            linked: Arc::new(LinkKey::linked(&root)),
+            opt_out: OptOutKey::new(&root),
+            root,
+            created_at,
+        }
     }
 }
 
@@ -36,7 +41,11 @@ pub struct ChainKeys {
 
 impl ChainKeys {
     pub(crate) fn new(root: Secret, created_at: Timestamp) -> Self {
-        Self { date_shift: Arc::new(DateShiftKey::new(&root)), root, created_at }
+        Self {
+            date_shift: Arc::new(DateShiftKey::new(&root)),
+            root,
+            created_at,
+        }
     }
 }
 
@@ -53,7 +62,12 @@ pub struct AuditKey {
 
 impl AuditKey {
     pub(crate) fn new(seed: Secret, generation: u32, created_at: Timestamp) -> Self {
-        Self { key: LogKey::new(&seed), seed, generation, created_at }
+        Self {
+            key: LogKey::new(&seed),
+            seed,
+            generation,
+            created_at,
+        }
     }
 }
 

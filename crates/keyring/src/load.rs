@@ -12,8 +12,8 @@ use crate::kek::record::KekRecord;
 use crate::keys::Master;
 use crate::version::Version;
 use crate::{
-    AuditKey, ChainKeys, ElementVersion, Kek, KeyState, Keyring, KeyringError, LineVersion, NamespaceKeys, StateSeal,
-    VersionInfo,
+    AuditKey, ChainKeys, ElementVersion, Kek, KeyState, Keyring, KeyringError, LineVersion,
+    NamespaceKeys, StateSeal, VersionInfo,
 };
 
 /// Rows read at a time.
@@ -27,7 +27,11 @@ impl Keyring {
     pub fn load(store: &dyn Store, kek: &Kek) -> Result<Self, KeyringError> {
         KekRecord::read(store)?.admit(kek)?;
         let (header, secret) = open_single(store, Role::Master, kek.secret())?;
-        let master = Master { secret, generation: header.generation, created_at: header.created_at };
+        let master = Master {
+            secret,
+            generation: header.generation,
+            created_at: header.created_at,
+        };
         let (header, state) = open_single(store, Role::State, &master.secret)?;
         let mut keyring = Self {
             kek: kek.clone(),
@@ -58,35 +62,68 @@ impl Keyring {
         }
         self.take_lines(lines)?;
         // Generations count from 1, so a gap means that one was taken away.
-        let last = self.audit_keys.last_key_value().map_or(0, |(generation, _)| *generation);
+        let last = self
+            .audit_keys
+            .last_key_value()
+            .map_or(0, |(generation, _)| *generation);
         if last == 0 || self.audit_keys.len() != last as usize {
             return Err(KeyringError::Corrupt("an audit key is missing"));
         }
         Ok(())
     }
 
-    fn take(&mut self, header: Header, root: Option<Secret>, lines: &mut Lines) -> Result<(), KeyringError> {
-        let Header { role, namespace, chain, kid, state, generation, created_at } = header;
-        let info =
-            |kid, chain, namespace| VersionInfo { kid, chain, namespace, state, generation, created_at, escrow: false };
+    fn take(
+        &mut self,
+        header: Header,
+        root: Option<Secret>,
+        lines: &mut Lines,
+    ) -> Result<(), KeyringError> {
+        let Header {
+            role,
+            namespace,
+            chain,
+            kid,
+            state,
+            generation,
+            created_at,
+        } = header;
+        let info = |kid, chain, namespace| VersionInfo {
+            kid,
+            chain,
+            namespace,
+            state,
+            generation,
+            created_at,
+            escrow: false,
+        };
         match (role, namespace, chain, kid, root) {
             (Role::Namespace, Some(namespace), None, None, Some(root)) => {
-                self.namespaces.insert(namespace, Arc::new(NamespaceKeys::new(root, created_at)));
+                self.namespaces
+                    .insert(namespace, Arc::new(NamespaceKeys::new(root, created_at)));
             }
             (Role::Chain, None, Some(chain), None, Some(root)) => {
-                self.chains.insert(chain, Arc::new(ChainKeys::new(root, created_at)));
+                self.chains
+                    .insert(chain, Arc::new(ChainKeys::new(root, created_at)));
             }
             (Role::AuditKey, None, None, None, Some(seed)) if generation > 0 => {
-                self.audit_keys.insert(generation, Arc::new(AuditKey::new(seed, generation, created_at)));
+                self.audit_keys.insert(
+                    generation,
+                    Arc::new(AuditKey::new(seed, generation, created_at)),
+                );
             }
             (Role::Line, Some(namespace), Some(chain), Some(kid), Some(root)) => {
                 lines.roots.push((info(kid, chain, Some(namespace)), root));
             }
             (Role::Escrow, Some(namespace), Some(chain), Some(kid), root) => {
-                lines.escrows.insert(kid, (info(kid, chain, Some(namespace)), root));
+                lines
+                    .escrows
+                    .insert(kid, (info(kid, chain, Some(namespace)), root));
             }
             (Role::Element, None, Some(chain), Some(kid), Some(root)) => {
-                let version = ElementVersion { info: info(kid, chain, None), root };
+                let version = ElementVersion {
+                    info: info(kid, chain, None),
+                    root,
+                };
                 self.admit(Version::Element(Arc::new(version)))?;
             }
             (Role::Line, Some(namespace), Some(chain), Some(kid), None) => {
@@ -95,7 +132,11 @@ impl Keyring {
             (Role::Element, None, Some(chain), Some(kid), None) => {
                 self.admit(Version::Destroyed(info(kid, chain, None)))?;
             }
-            _ => return Err(KeyringError::Corrupt("an entry with the wrong fields for its role")),
+            _ => {
+                return Err(KeyringError::Corrupt(
+                    "an entry with the wrong fields for its role",
+                ));
+            }
         }
         Ok(())
     }
@@ -106,15 +147,32 @@ impl Keyring {
             let incomplete = KeyringError::Corrupt("a line without its escrow or namespace root");
             let (of, escrow) = lines.escrows.remove(&info.kid).ok_or(incomplete.clone())?;
             // A tombstone keeps its own state, whatever becomes of the line.
-            let of = if of.state == KeyState::Destroyed { VersionInfo { state: info.state, ..of } } else { of };
+            let of = if of.state == KeyState::Destroyed {
+                VersionInfo {
+                    state: info.state,
+                    ..of
+                }
+            } else {
+                of
+            };
             if of != info {
-                return Err(KeyringError::Corrupt("an escrow root of another line or state"));
+                return Err(KeyringError::Corrupt(
+                    "an escrow root of another line or state",
+                ));
             }
-            let keys = info.namespace.as_ref().and_then(|id| self.namespaces.get(id)).ok_or(incomplete)?;
+            let keys = info
+                .namespace
+                .as_ref()
+                .and_then(|id| self.namespaces.get(id))
+                .ok_or(incomplete)?;
             let version = LineVersion::new(info, root, escrow, keys.linked.clone());
             self.admit(Version::Line(Arc::new(version)))?;
         }
-        if lines.escrows.is_empty() { Ok(()) } else { Err(KeyringError::Corrupt("an escrow root without its line")) }
+        if lines.escrows.is_empty() {
+            Ok(())
+        } else {
+            Err(KeyringError::Corrupt("an escrow root without its line"))
+        }
     }
 
     /// Takes a loaded version in. A line has one active version.
@@ -138,7 +196,11 @@ struct Lines {
     escrows: BTreeMap<Kid, (VersionInfo, Option<Secret>)>,
 }
 
-fn open_single(store: &dyn Store, role: Role, wrapping: &Secret) -> Result<(Header, Secret), KeyringError> {
+fn open_single(
+    store: &dyn Store,
+    role: Role,
+    wrapping: &Secret,
+) -> Result<(Header, Secret), KeyringError> {
     let missing = KeyringError::Corrupt("a master entry is missing");
     let key = Header::single(role);
     let value = store.get(Family::Keyring, &key)?.ok_or(missing.clone())?;

@@ -23,7 +23,11 @@ pub struct StateSeal {
 
 impl StateSeal {
     pub(crate) fn new(key: Secret, created_at: Timestamp) -> Self {
-        Self { fingerprint: sluis_crypto::kdf(&key, labels::STATE_FINGERPRINT), key, created_at }
+        Self {
+            fingerprint: sluis_crypto::kdf(&key, labels::STATE_FINGERPRINT),
+            key,
+            created_at,
+        }
     }
 
     /// The stored form of a value.
@@ -36,11 +40,17 @@ impl StateSeal {
     ///
     /// # Errors
     /// [`KeyringError::Corrupt`] if it was changed, moved, or is of an unknown format.
-    pub fn open(&self, family: Family, key: &[u8], stored: &[u8]) -> Result<(u64, Vec<u8>), KeyringError> {
+    pub fn open(
+        &self,
+        family: Family,
+        key: &[u8],
+        stored: &[u8],
+    ) -> Result<(u64, Vec<u8>), KeyringError> {
         let corrupt = KeyringError::Corrupt(family.name());
         let mut input = Reader::new(stored, FORMAT).map_err(|_| corrupt.clone())?;
         let generation = input.u64().map_err(|_| corrupt.clone())?;
-        let value = wrap::open(&self.key, &aad(family, key, generation), &stored[9..]).map_err(|_| corrupt)?;
+        let value = wrap::open(&self.key, &aad(family, key, generation), &stored[9..])
+            .map_err(|_| corrupt)?;
         Ok((generation, value.to_vec()))
     }
 
@@ -52,7 +62,10 @@ impl StateSeal {
 
 fn aad(family: Family, key: &[u8], generation: u64) -> Vec<u8> {
     let mut aad = Writer::default();
-    aad.lp(family.name()).lp(key).lp(generation.to_be_bytes()).finish()
+    aad.lp(family.name())
+        .lp(key)
+        .lp(generation.to_be_bytes())
+        .finish()
 }
 
 #[cfg(test)]
@@ -63,14 +76,24 @@ mod tests {
     fn a_value_opens_only_where_it_was_put_and_as_it_was() {
         let seal = StateSeal::new(Secret::random(), Timestamp::MAX);
         let stored = seal.seal(Family::Grants, b"g1", 4, b"value");
-        assert_eq!(seal.open(Family::Grants, b"g1", &stored), Ok((4, b"value".to_vec())));
+        assert_eq!(
+            seal.open(Family::Grants, b"g1", &stored),
+            Ok((4, b"value".to_vec()))
+        );
         let corrupt = Err(KeyringError::Corrupt("grants"));
         assert_eq!(seal.open(Family::Grants, b"g2", &stored), corrupt);
-        assert_eq!(seal.open(Family::Registry, b"g1", &stored), Err(KeyringError::Corrupt("registry")));
+        assert_eq!(
+            seal.open(Family::Registry, b"g1", &stored),
+            Err(KeyringError::Corrupt("registry"))
+        );
         for at in 0..stored.len() {
             let mut changed = stored.clone();
             changed[at] ^= 1;
-            assert_eq!(seal.open(Family::Grants, b"g1", &changed), corrupt, "byte {at}");
+            assert_eq!(
+                seal.open(Family::Grants, b"g1", &changed),
+                corrupt,
+                "byte {at}"
+            );
         }
         for end in 0..stored.len() {
             assert_eq!(seal.open(Family::Grants, b"g1", &stored[..end]), corrupt);

@@ -25,7 +25,14 @@ pub enum KeyState {
 
 impl KeyState {
     pub(crate) fn from_number(number: u8) -> Option<Self> {
-        [Self::Active, Self::ConvertOnly, Self::Disabled, Self::Destroyed].into_iter().find(|s| *s as u8 == number)
+        [
+            Self::Active,
+            Self::ConvertOnly,
+            Self::Disabled,
+            Self::Destroyed,
+        ]
+        .into_iter()
+        .find(|s| *s as u8 == number)
     }
 
     /// Whether tokens and ciphertexts of such a version may still be read.
@@ -85,13 +92,23 @@ pub struct LineVersion {
 }
 
 impl LineVersion {
-    pub(crate) fn new(info: VersionInfo, root: Secret, escrow_root: Option<Secret>, linked: Arc<LinkKey>) -> Self {
+    pub(crate) fn new(
+        info: VersionInfo,
+        root: Secret,
+        escrow_root: Option<Secret>,
+        linked: Arc<LinkKey>,
+    ) -> Self {
         Self {
             linked,
             unlinked: LinkKey::unlinked(&root),
             pseudonym: PseudonymKey::new(&root),
-            escrow: escrow_root.as_ref().map(|root| EscrowKeys::new(root, info.kid)),
-            info: VersionInfo { escrow: escrow_root.is_some(), ..info },
+            escrow: escrow_root
+                .as_ref()
+                .map(|root| EscrowKeys::new(root, info.kid)),
+            info: VersionInfo {
+                escrow: escrow_root.is_some(),
+                ..info
+            },
             root,
             escrow_root,
         }
@@ -149,11 +166,19 @@ impl Version {
                     Some(root) => header(Role::Escrow).wrap(master, root),
                     None => header(Role::Escrow).bury(master),
                 };
-                vec![some(header(Role::Line).wrap(master, &line.root)), some(escrow)]
+                vec![
+                    some(header(Role::Line).wrap(master, &line.root)),
+                    some(escrow),
+                ]
             }
-            Self::Element(elements) => vec![some(header(Role::Element).wrap(master, &elements.root))],
+            Self::Element(elements) => {
+                vec![some(header(Role::Element).wrap(master, &elements.root))]
+            }
             Self::Destroyed(info) if info.namespace.is_some() => {
-                vec![some(header(Role::Line).bury(master)), (header(Role::Escrow).key(), None)]
+                vec![
+                    some(header(Role::Line).bury(master)),
+                    (header(Role::Escrow).key(), None),
+                ]
             }
             Self::Destroyed(_) => vec![some(header(Role::Element).bury(master))],
         }

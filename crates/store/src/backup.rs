@@ -41,26 +41,45 @@ pub struct Restored {
 /// the backup is damaged or of an unknown format.
 pub fn restore(backup_dir: &Path, target_dir: &Path) -> Result<Restored, StoreError> {
     if !backup_dir.join(BACKUP_LISTS).is_dir() {
-        return Err(StoreError::Io(format!("{} holds no backup", backup_dir.display())));
+        return Err(StoreError::Io(format!(
+            "{} holds no backup",
+            backup_dir.display()
+        )));
     }
     create_private_dir(target_dir)?;
     if list(target_dir)?.next().is_some() {
-        return Err(StoreError::Io(format!("{} is not empty: a restore needs an empty one", target_dir.display())));
+        return Err(StoreError::Io(format!(
+            "{} is not empty: a restore needs an empty one",
+            target_dir.display()
+        )));
     }
     let staging = target_dir.join(STAGING);
     create_private_dir(&staging)?;
     let mut engine = open_engine(backup_dir)?;
     let info = latest(&engine, backup_dir)?;
-    engine.verify_backup(info.backup_id).map_err(|error| from_rocks(&error))?;
     engine
-        .restore_from_backup(&staging, &staging, &RestoreOptions::default(), info.backup_id)
+        .verify_backup(info.backup_id)
+        .map_err(|error| from_rocks(&error))?;
+    engine
+        .restore_from_backup(
+            &staging,
+            &staging,
+            &RestoreOptions::default(),
+            info.backup_id,
+        )
         .map_err(|error| from_rocks(&error))?;
     let store = RocksStore::open(&staging, &Options::default())?;
     store.verify()?;
     let (store_id, entries) = (store.store_id(), store.entries());
     drop(store);
     publish(&staging, target_dir)?;
-    Ok(Restored { backup_id: info.backup_id, timestamp: info.timestamp, bytes: info.size, store_id, entries })
+    Ok(Restored {
+        backup_id: info.backup_id,
+        timestamp: info.timestamp,
+        bytes: info.size,
+        store_id,
+        entries,
+    })
 }
 
 /// Adds a backup to `directory` (created with mode 0700) and returns its size in bytes.
@@ -69,9 +88,13 @@ pub(crate) fn backup(store: &RocksStore, directory: &Path) -> Result<u64, StoreE
     create_private_dir(directory)?;
     let mut engine = open_engine(directory)?;
     // Memtables are flushed first; what is written meanwhile comes with the write-ahead log.
-    engine.create_new_backup_flush(&store.db.db, true).map_err(|error| from_rocks(&error))?;
+    engine
+        .create_new_backup_flush(&store.db.db, true)
+        .map_err(|error| from_rocks(&error))?;
     let info = latest(&engine, directory)?;
-    engine.verify_backup(info.backup_id).map_err(|error| from_rocks(&error))?;
+    engine
+        .verify_backup(info.backup_id)
+        .map_err(|error| from_rocks(&error))?;
     sync_entry(directory)?;
     Ok(info.size)
 }
@@ -84,7 +107,11 @@ fn open_engine(directory: &Path) -> Result<BackupEngine, StoreError> {
 
 fn latest(engine: &BackupEngine, directory: &Path) -> Result<BackupEngineInfo, StoreError> {
     let none = || StoreError::Io(format!("{} holds no backup", directory.display()));
-    engine.get_backup_info().into_iter().max_by_key(|info| info.backup_id).ok_or_else(none)
+    engine
+        .get_backup_info()
+        .into_iter()
+        .max_by_key(|info| info.backup_id)
+        .ok_or_else(none)
 }
 
 fn publish(staging: &Path, target: &Path) -> Result<(), StoreError> {
@@ -105,10 +132,15 @@ fn rename(from: &Path, to: &Path, name: &Path) -> Result<(), StoreError> {
 }
 
 fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| from_io(&error, dir))
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| from_io(&error, dir))
 }
 
 fn list(dir: &Path) -> Result<impl Iterator<Item = std::ffi::OsString>, StoreError> {
     let entries = fs::read_dir(dir).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-    Ok(entries.map_err(|error| from_io(&error, dir))?.into_iter().map(|entry| entry.file_name()))
+    Ok(entries
+        .map_err(|error| from_io(&error, dir))?
+        .into_iter()
+        .map(|entry| entry.file_name()))
 }

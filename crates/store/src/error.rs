@@ -36,8 +36,12 @@ mod tests {
 
     #[test]
     fn texts_that_may_quote_a_row_are_cut_to_their_kind() {
-        let cut = without_keys("Corruption: L1 has overlapping ranges: file #8 largest key: 6162 seq 3");
-        assert!(cut.starts_with("Corruption (") && !cut.contains("6162"), "{cut}");
+        let cut =
+            without_keys("Corruption: L1 has overlapping ranges: file #8 largest key: 6162 seq 3");
+        assert!(
+            cut.starts_with("Corruption (") && !cut.contains("6162"),
+            "{cut}"
+        );
         let path = "IO error: No space left on device: While appending to file: /s/000004.log";
         assert_eq!(without_keys(path), path);
     }

@@ -79,7 +79,9 @@ pub fn audit_key(sequence: u64) -> [u8; AUDIT_KEY_BYTES] {
 /// # Errors
 /// [`StoreError::Corrupt`] unless the key has 8 bytes.
 pub fn audit_sequence(key: &[u8]) -> Result<u64, StoreError> {
-    key.try_into().map(u64::from_be_bytes).map_err(|_| misfit(Family::Audit))
+    key.try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| misfit(Family::Audit))
 }
 
 /// The value of the store format.
@@ -93,7 +95,10 @@ pub fn format_value(format: u32) -> Vec<u8> {
 /// [`StoreError::Corrupt`] if it is not [`STORE_FORMAT`].
 pub fn check_format(value: &[u8]) -> Result<(), StoreError> {
     let format = match value.split_first() {
-        Some((&VALUE_FORMAT, format)) => format.try_into().map(u32::from_be_bytes).map_err(|_| misfit(Family::Meta))?,
+        Some((&VALUE_FORMAT, format)) => format
+            .try_into()
+            .map(u32::from_be_bytes)
+            .map_err(|_| misfit(Family::Meta))?,
         _ => return Err(misfit(Family::Meta)),
     };
     if format == STORE_FORMAT {
@@ -133,16 +138,30 @@ pub fn check_row(family: Family, key: &[u8], value: &[u8]) -> Result<(), StoreEr
         Family::Import => key.len() == LINK_KEY_BYTES && value.len() == IMPORT_VALUE_BYTES,
         Family::Tree => key.len() == TREE_KEY_BYTES && value.len() == TREE_VALUE_BYTES,
         Family::Alias => false,
-        Family::Keyring | Family::Registry | Family::Grants | Family::Optout | Family::Meta | Family::Quota => {
-            !key.is_empty()
-        }
+        Family::Keyring
+        | Family::Registry
+        | Family::Grants
+        | Family::Optout
+        | Family::Meta
+        | Family::Quota => !key.is_empty(),
     };
-    let format = if family == Family::Audit { ENTRY_FORMAT } else { VALUE_FORMAT };
-    if sizes_fit && value.first() == Some(&format) { Ok(()) } else { Err(misfit(family)) }
+    let format = if family == Family::Audit {
+        ENTRY_FORMAT
+    } else {
+        VALUE_FORMAT
+    };
+    if sizes_fit && value.first() == Some(&format) {
+        Ok(())
+    } else {
+        Err(misfit(family))
+    }
 }
 
 fn misfit(family: Family) -> StoreError {
-    StoreError::Corrupt(format!("a row of `{}` has an unknown format or a wrong size", family.name()))
+    StoreError::Corrupt(format!(
+        "a row of `{}` has an unknown format or a wrong size",
+        family.name()
+    ))
 }
 
 #[cfg(test)]
@@ -160,9 +179,21 @@ mod tests {
     #[test]
     fn an_unknown_store_format_is_refused_with_both_numbers() {
         let refused = check_format(&format_value(1)).unwrap_err().to_string();
-        assert!(refused.contains("format 1") && refused.contains("format 2"), "{refused}");
-        for value in [&[][..], &[1], &[2, 0, 0, 0, 2], &[1, 0, 0, 2], &[1, 0, 0, 0, 0, 2]] {
-            assert!(matches!(check_format(value), Err(StoreError::Corrupt(_))), "{value:?}");
+        assert!(
+            refused.contains("format 1") && refused.contains("format 2"),
+            "{refused}"
+        );
+        for value in [
+            &[][..],
+            &[1],
+            &[2, 0, 0, 0, 2],
+            &[1, 0, 0, 2],
+            &[1, 0, 0, 0, 0, 2],
+        ] {
+            assert!(
+                matches!(check_format(value), Err(StoreError::Corrupt(_))),
+                "{value:?}"
+            );
         }
     }
 
@@ -182,7 +213,10 @@ mod tests {
             let shorter_key = &key[1..];
             let other_format = [&[3], &value[1..]].concat();
             for (key, value) in [(shorter_key, value), (key, &other_format), (key, &[])] {
-                assert!(matches!(check_row(family, key, value), Err(StoreError::Corrupt(_))), "{family:?}");
+                assert!(
+                    matches!(check_row(family, key, value), Err(StoreError::Corrupt(_))),
+                    "{family:?}"
+                );
             }
         }
         assert!(check_row(Family::Link, &key, &[1; 18]).is_err());

@@ -2,7 +2,8 @@
 
 use rocksdb::statistics::StatsLevel;
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    DBRecoveryMode,
 };
 use sluis_domain::port::store::Family;
 
@@ -66,8 +67,15 @@ pub(crate) fn database(options: &Options) -> rocksdb::Options {
 pub(crate) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.block_cache_bytes);
     let names = Family::ALL.map(|family| (family.name(), family_options(family, options, &cache)));
-    let default = (rocksdb::DEFAULT_COLUMN_FAMILY_NAME, rocksdb::Options::default());
-    names.into_iter().chain([default]).map(|(name, options)| ColumnFamilyDescriptor::new(name, options)).collect()
+    let default = (
+        rocksdb::DEFAULT_COLUMN_FAMILY_NAME,
+        rocksdb::Options::default(),
+    );
+    names
+        .into_iter()
+        .chain([default])
+        .map(|(name, options)| ColumnFamilyDescriptor::new(name, options))
+        .collect()
 }
 
 fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::Options {
@@ -89,6 +97,10 @@ fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::
     let half = options.write_buffer_bytes / 2;
     cf.set_write_buffer_size(if bulk { half } else { half.min(4 * MIB) });
     // Link rows do not compress.
-    cf.set_compression_type(if family == Family::Link { DBCompressionType::None } else { DBCompressionType::Lz4 });
+    cf.set_compression_type(if family == Family::Link {
+        DBCompressionType::None
+    } else {
+        DBCompressionType::Lz4
+    });
     cf
 }

@@ -17,12 +17,22 @@ pub(crate) struct Job {
 impl Job {
     /// A job, with its size taken once.
     pub(crate) fn new(commit: Commit, done: Completion) -> Self {
-        let expected = commit.expect.iter().map(|e| e.key.len() + e.value.as_ref().map_or(0, Vec::len));
-        let written = commit.writes.iter().map(|w| w.key.len() + w.value.as_ref().map_or(0, Vec::len));
+        let expected = commit
+            .expect
+            .iter()
+            .map(|e| e.key.len() + e.value.as_ref().map_or(0, Vec::len));
+        let written = commit
+            .writes
+            .iter()
+            .map(|w| w.key.len() + w.value.as_ref().map_or(0, Vec::len));
         let rows = commit.rows.iter().map(|rows| rows.bytes());
         let entries = commit.entries.iter().map(Vec::len);
         let bytes = expected.chain(written).chain(rows).chain(entries).sum();
-        Self { commit, done, bytes }
+        Self {
+            commit,
+            done,
+            bytes,
+        }
     }
 }
 
@@ -48,7 +58,12 @@ impl Queue {
     /// An empty queue with the limits of `options`.
     pub(crate) fn new(options: &Options) -> Self {
         let state = Mutex::new(State::default());
-        Self { state, work: Condvar::new(), room: Condvar::new(), limits: options.clone() }
+        Self {
+            state,
+            work: Condvar::new(),
+            room: Condvar::new(),
+            limits: options.clone(),
+        }
     }
 
     /// Appends a job, in the order of the calls; blocks while the queue is full.
@@ -58,10 +73,14 @@ impl Queue {
         state.next_ticket += 1;
         let full = |state: &State| {
             !state.jobs.is_empty()
-                && (state.jobs.len() >= self.limits.queue_commits || state.bytes + job.bytes > self.limits.queue_bytes)
+                && (state.jobs.len() >= self.limits.queue_commits
+                    || state.bytes + job.bytes > self.limits.queue_bytes)
         };
         let waits = |state: &mut State| state.admitted != ticket || full(state);
-        let mut state = self.room.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .room
+            .wait_while(state, waits)
+            .unwrap_or_else(PoisonError::into_inner);
         state.admitted += 1;
         state.bytes += job.bytes;
         state.jobs.push_back(job);
@@ -73,10 +92,14 @@ impl Queue {
     /// The next group, waiting for one; empty once the queue is closed and drained.
     pub(crate) fn take_group(&self) -> Vec<Job> {
         let idle = |state: &mut State| state.jobs.is_empty() && !state.closed;
-        let mut state = self.work.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .work
+            .wait_while(self.lock(), idle)
+            .unwrap_or_else(PoisonError::into_inner);
         let (mut group, mut bytes) = (Vec::new(), 0);
         while let Some(job) = state.jobs.front() {
-            let fits = group.len() < self.limits.group_commits && bytes + job.bytes <= self.limits.group_bytes;
+            let fits = group.len() < self.limits.group_commits
+                && bytes + job.bytes <= self.limits.group_bytes;
             if !group.is_empty() && !fits {
                 break;
             }
@@ -119,7 +142,11 @@ mod tests {
 
     #[test]
     fn groups_are_bounded_by_number_and_bytes_and_keep_the_order() {
-        let queue = Queue::new(&Options { group_commits: 2, group_bytes: 10, ..Options::default() });
+        let queue = Queue::new(&Options {
+            group_commits: 2,
+            group_bytes: 10,
+            ..Options::default()
+        });
         for bytes in [1, 2, 3, 9, 50, 4] {
             queue.push(job(bytes));
         }
@@ -133,7 +160,11 @@ mod tests {
 
     #[test]
     fn a_full_queue_blocks_until_a_group_is_taken() {
-        let queue = Queue::new(&Options { queue_bytes: 10, group_commits: 1, ..Options::default() });
+        let queue = Queue::new(&Options {
+            queue_bytes: 10,
+            group_commits: 1,
+            ..Options::default()
+        });
         queue.push(job(8));
         std::thread::scope(|scope| {
             let blocked = scope.spawn(|| queue.push(job(5)));

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rocksdb::statistics::Ticker;
 use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, Direction, FlushOptions, IteratorMode, ReadOptions,
-    WriteBatch, WriteOptions,
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, Direction, FlushOptions,
+    IteratorMode, ReadOptions, WriteBatch, WriteOptions,
 };
 use sluis_domain::port::store::{Commit, Completion, Family, Range, Row, Store, StoreError};
 use sluis_domain::{Column, ColumnBuilder};
@@ -57,7 +57,10 @@ impl RocksStore {
         create_private_dir(dir)?;
         let lock = lock(dir)?;
         if dir.join(CURRENT_FILE).exists() {
-            return Err(StoreError::Io(format!("{} already holds a store", dir.display())));
+            return Err(StoreError::Io(format!(
+                "{} already holds a store",
+                dir.display()
+            )));
         }
         let mut db_options = options::database(options);
         db_options.create_if_missing(true);
@@ -92,9 +95,23 @@ impl RocksStore {
             return Err(StoreError::Corrupt(format!("{} {text}", dir.display())));
         };
         layout::check_format(&format)?;
-        let store_id = layout::store_id(&db.get_unchecked(Family::Meta, META_STORE_ID)?.unwrap_or_default())?;
-        let writer = Writer::start(Arc::clone(&db), db.next_entry()?, options, Arc::clone(&db.failure))?;
-        Ok(Self { writer, db, backup: Mutex::new(()), store_id, _lock: lock })
+        let store_id = layout::store_id(
+            &db.get_unchecked(Family::Meta, META_STORE_ID)?
+                .unwrap_or_default(),
+        )?;
+        let writer = Writer::start(
+            Arc::clone(&db),
+            db.next_entry()?,
+            options,
+            Arc::clone(&db.failure),
+        )?;
+        Ok(Self {
+            writer,
+            db,
+            backup: Mutex::new(()),
+            store_id,
+            _lock: lock,
+        })
     }
 
     /// The random id given to the store when it was created; a restored store keeps it.
@@ -116,13 +133,19 @@ impl RocksStore {
         for family in Family::ALL {
             let mut read = ReadOptions::default();
             read.fill_cache(false);
-            for row in self.db.db.iterator_cf_opt(self.db.family(family)?, read, IteratorMode::Start) {
+            for row in
+                self.db
+                    .db
+                    .iterator_cf_opt(self.db.family(family)?, read, IteratorMode::Start)
+            {
                 let (key, value) = row.map_err(|error| from_rocks(&error))?;
                 layout::check_row(family, &key, &value)?;
                 if family == Family::Audit {
                     let sequence = layout::audit_sequence(&key)?;
                     if sequence != next {
-                        return Err(StoreError::Corrupt(format!("audit entry {next} is missing")));
+                        return Err(StoreError::Corrupt(format!(
+                            "audit entry {next} is missing"
+                        )));
                     }
                     next += 1;
                 }
@@ -139,7 +162,9 @@ impl Store for RocksStore {
 
     fn get_many(&self, family: Family, key_len: usize, keys: &[u8]) -> Result<Column, StoreError> {
         if key_len == 0 || !keys.len().is_multiple_of(key_len) {
-            return Err(StoreError::Io("packed keys do not have the stated length".into()));
+            return Err(StoreError::Io(
+                "packed keys do not have the stated length".into(),
+            ));
         }
         let rows = keys.len() / key_len;
         let key = |row: u32| &keys[row as usize * key_len..][..key_len];
@@ -150,22 +175,33 @@ impl Store for RocksStore {
         let mut values = Vec::new();
         for chunk in order.chunks(LOOKUP_CHUNK) {
             let cf = self.db.family(family)?;
-            let answers = self.db.db.batched_multi_get_cf(cf, chunk.iter().map(|&row| key(row)), true);
+            let answers =
+                self.db
+                    .db
+                    .batched_multi_get_cf(cf, chunk.iter().map(|&row| key(row)), true);
             for (&row, answer) in chunk.iter().zip(answers) {
-                let Some(value) = answer.map_err(|error| self.db.failed_read(&error))? else { continue };
+                let Some(value) = answer.map_err(|error| self.db.failed_read(&error))? else {
+                    continue;
+                };
                 layout::check_row(family, key(row), &value)?;
                 found[row as usize] = values.len()..values.len() + value.len();
                 values.extend_from_slice(&value);
             }
         }
         let mut column = ColumnBuilder::with_capacity(rows, values.len());
-        found.into_iter().for_each(|range| column.push(&values[range]));
+        found
+            .into_iter()
+            .for_each(|range| column.push(&values[range]));
         Ok(column.finish())
     }
 
     fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let mode = IteratorMode::From(start, Direction::Forward);
-        let rows = self.db.db.iterator_cf(self.db.family(family)?, mode).take(limit);
+        let rows = self
+            .db
+            .db
+            .iterator_cf(self.db.family(family)?, mode)
+            .take(limit);
         rows.map(|row| {
             let (key, value) = row.map_err(|error| self.db.failed_read(&error))?;
             layout::check_row(family, &key, &value)?;
@@ -184,13 +220,21 @@ impl Store for RocksStore {
         let family = self.db.family(range.family)?;
         // What is still in memory is written out first: compaction works on files. Of all families, because a file of the
         // write-ahead log, which holds the removed rows too, stays until none of them needs it.
-        let families: Vec<_> = Family::ALL.iter().filter_map(|family| self.db.db.cf_handle(family.name())).collect();
+        let families: Vec<_> = Family::ALL
+            .iter()
+            .filter_map(|family| self.db.db.cf_handle(family.name()))
+            .collect();
         let mut flush = FlushOptions::default();
         flush.set_wait(true);
-        self.db.db.flush_cfs_opt(&families, &flush).map_err(|error| from_rocks(&error))?;
+        self.db
+            .db
+            .flush_cfs_opt(&families, &flush)
+            .map_err(|error| from_rocks(&error))?;
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-        self.db.db.compact_range_cf_opt(family, Some(&range.from), Some(&range.to), &options);
+        self.db
+            .db
+            .compact_range_cf_opt(family, Some(&range.from), Some(&range.to), &options);
         Ok(())
     }
 
@@ -208,10 +252,18 @@ impl Store for RocksStore {
 }
 
 impl Database {
-    fn open(dir: &Path, db_options: rocksdb::Options, options: &Options) -> Result<Self, StoreError> {
+    fn open(
+        dir: &Path,
+        db_options: rocksdb::Options,
+        options: &Options,
+    ) -> Result<Self, StoreError> {
         let db = DB::open_cf_descriptors(&db_options, dir, options::families(options));
         let failure = Arc::new(OnceLock::new());
-        Ok(Self { db: db.map_err(|error| from_rocks(&error))?, options: db_options, failure })
+        Ok(Self {
+            db: db.map_err(|error| from_rocks(&error))?,
+            options: db_options,
+            failure,
+        })
     }
 
     /// The port's error for what a read met. Corruption found by RocksDB ends all writing.
@@ -224,7 +276,12 @@ impl Database {
     }
 
     fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
-        let missing = || StoreError::Corrupt(format!("the store has no column family `{}`", family.name()));
+        let missing = || {
+            StoreError::Corrupt(format!(
+                "the store has no column family `{}`",
+                family.name()
+            ))
+        };
         self.db.cf_handle(family.name()).ok_or_else(missing)
     }
 
@@ -237,16 +294,25 @@ impl Database {
     }
 
     fn get_unchecked(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db.get_cf(self.family(family)?, key).map_err(|error| self.failed_read(&error))
+        self.db
+            .get_cf(self.family(family)?, key)
+            .map_err(|error| self.failed_read(&error))
     }
 
     fn next_entry(&self) -> Result<u64, StoreError> {
-        match self.db.iterator_cf(self.family(Family::Audit)?, IteratorMode::End).next() {
+        match self
+            .db
+            .iterator_cf(self.family(Family::Audit)?, IteratorMode::End)
+            .next()
+        {
             None => Ok(0),
             Some(last) => {
                 let (key, _) = last.map_err(|error| from_rocks(&error))?;
-                let full = || StoreError::Corrupt("the last audit sequence number is used up".into());
-                layout::audit_sequence(&key)?.checked_add(1).ok_or_else(full)
+                let full =
+                    || StoreError::Corrupt("the last audit sequence number is used up".into());
+                layout::audit_sequence(&key)?
+                    .checked_add(1)
+                    .ok_or_else(full)
             }
         }
     }
@@ -254,7 +320,9 @@ impl Database {
     fn write_meta(&self) -> Result<(), StoreError> {
         let mut id = [0; STORE_ID_BYTES];
         let source = Path::new("/dev/urandom");
-        File::open(source).and_then(|mut file| file.read_exact(&mut id)).map_err(|error| from_io(&error, source))?;
+        File::open(source)
+            .and_then(|mut file| file.read_exact(&mut id))
+            .map_err(|error| from_io(&error, source))?;
         let mut batch = WriteBatch::default();
         let meta = self.family(Family::Meta)?;
         batch.put_cf(meta, META_STORE_ID, layout::store_id_value(&id));
@@ -265,7 +333,9 @@ impl Database {
     fn write_synced(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        self.db.write_opt(batch, &options).map_err(|error| from_rocks(&error))
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|error| from_rocks(&error))
     }
 
     fn append(&self, batch: &mut WriteBatch, placed: &Placed) -> Result<(), StoreError> {
@@ -281,7 +351,8 @@ impl Database {
         }
         for rows in &placed.commit.rows {
             let family = self.family(rows.family())?;
-            rows.iter().for_each(|(key, value)| batch.put_cf(family, key, value));
+            rows.iter()
+                .for_each(|(key, value)| batch.put_cf(family, key, value));
         }
         let audit = self.family(Family::Audit)?;
         for (sequence, entry) in (placed.first_entry..).zip(&placed.commit.entries) {
@@ -298,7 +369,9 @@ impl Backend for Arc<Database> {
 
     fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        group.iter().try_for_each(|placed| self.append(&mut batch, placed))?;
+        group
+            .iter()
+            .try_for_each(|placed| self.append(&mut batch, placed))?;
         self.write_synced(batch)
     }
 }
@@ -306,23 +379,38 @@ impl Backend for Arc<Database> {
 /// Flushing at the end makes the next start quick; what it does not manage is in the write-ahead log.
 impl Drop for Database {
     fn drop(&mut self) {
-        let families: Vec<_> = Family::ALL.iter().filter_map(|family| self.db.cf_handle(family.name())).collect();
+        let families: Vec<_> = Family::ALL
+            .iter()
+            .filter_map(|family| self.db.cf_handle(family.name()))
+            .collect();
         drop(self.db.flush_cfs_opt(&families, &FlushOptions::default()));
     }
 }
 
 /// Creates `dir` for the owner alone, if it is absent.
 pub(crate) fn create_private_dir(dir: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| from_io(&error, dir))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| from_io(&error, dir))
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK_FILE);
-    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path);
     let file = file.map_err(|error| from_io(&error, &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(format!("another sluisd uses {}", dir.display()))),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(format!(
+            "another sluisd uses {}",
+            dir.display()
+        ))),
         Err(TryLockError::Error(error)) => Err(from_io(&error, &path)),
     }
 }
@@ -332,11 +420,19 @@ fn check_families(dir: &Path, db_options: &rocksdb::Options) -> Result<(), Store
     let ours = |name: &str| Family::ALL.iter().any(|family| family.name() == name);
     let known = |name: &str| name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || ours(name);
     if let Some(unknown) = present.iter().find(|name| !known(name)) {
-        let text = format!("the store has the column family `{unknown}`, which this version of sluisd does not know");
+        let text = format!(
+            "the store has the column family `{unknown}`, which this version of sluisd does not know"
+        );
         return Err(StoreError::Corrupt(text));
     }
-    if let Some(missing) = Family::ALL.iter().find(|family| !present.iter().any(|name| name == family.name())) {
-        return Err(StoreError::Corrupt(format!("the store has no column family `{}`", missing.name())));
+    if let Some(missing) = Family::ALL
+        .iter()
+        .find(|family| !present.iter().any(|name| name == family.name()))
+    {
+        return Err(StoreError::Corrupt(format!(
+            "the store has no column family `{}`",
+            missing.name()
+        )));
     }
     Ok(())
 }
@@ -348,5 +444,7 @@ pub(crate) fn sync_entry(dir: &Path) -> Result<(), StoreError> {
         Some(parent) => parent.into(),
         None => return Ok(()),
     };
-    File::open(&parent).and_then(|parent| parent.sync_all()).map_err(|error| from_io(&error, &parent))
+    File::open(&parent)
+        .and_then(|parent| parent.sync_all())
+        .map_err(|error| from_io(&error, &parent))
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use sluis_domain::port::store::{Commit, Completion, Expectation, Family, Range, Receipt, StoreError};
+use sluis_domain::port::store::{
+    Commit, Completion, Expectation, Family, Range, Receipt, StoreError,
+};
 
 use crate::layout;
 use crate::queue::{Job, Queue};
@@ -49,13 +51,20 @@ impl Writer {
         options: &crate::Options,
         failure: Arc<OnceLock<String>>,
     ) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared { queue: Queue::new(options), next_entry: AtomicU64::new(next_entry), failure });
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options),
+            next_entry: AtomicU64::new(next_entry),
+            failure,
+        });
         let seen_by_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || run(&backend, &seen_by_thread))
             .map_err(|error| StoreError::Io(format!("the writer thread did not start: {error}")))?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Queues a commit.
@@ -86,7 +95,9 @@ impl Drop for Writer {
 
 impl Shared {
     fn writable(&self) -> Result<(), StoreError> {
-        self.failure.get().map_or(Ok(()), |reason| Err(StoreError::ReadOnly(reason.clone())))
+        self.failure
+            .get()
+            .map_or(Ok(()), |reason| Err(StoreError::ReadOnly(reason.clone())))
     }
 }
 
@@ -110,12 +121,17 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Vec<O
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut next = shared.next_entry.load(Ordering::Acquire);
     for Job { commit, done, .. } in jobs {
-        let admitted = shared.writable().and_then(|()| admit(backend, &placed, &commit));
+        let admitted = shared
+            .writable()
+            .and_then(|()| admit(backend, &placed, &commit));
         outcomes.push((done, admitted.map(|()| Receipt { first_entry: next })));
         if outcomes.last().is_some_and(|(_, outcome)| outcome.is_ok()) {
             let first_entry = next;
             next += commit.entries.len() as u64;
-            placed.push(Placed { commit, first_entry });
+            placed.push(Placed {
+                commit,
+                first_entry,
+            });
         }
     }
     if placed.is_empty() {
@@ -135,7 +151,10 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Vec<O
 /// the group go with it, because they may rest on commits that were not written.
 fn fail_group(shared: &Shared, error: &StoreError, outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let reason = shared.failure.get_or_init(|| error.to_string());
-    outcomes.into_iter().map(|(done, _)| (done, Err(StoreError::ReadOnly(reason.clone())))).collect()
+    outcomes
+        .into_iter()
+        .map(|(done, _)| (done, Err(StoreError::ReadOnly(reason.clone()))))
+        .collect()
 }
 
 fn admit(backend: &impl Backend, earlier: &[Placed], commit: &Commit) -> Result<(), StoreError> {
@@ -159,16 +178,34 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
             layout::check_row(write.family, &write.key, value)?;
         }
     }
-    let audit_rows = commit.rows.iter().any(|rows| rows.family() == Family::Audit);
-    let removed = commit.removals.iter().any(|range| range.family == Family::Audit);
-    if audit_rows || removed || commit.writes.iter().any(|write| write.family == Family::Audit) {
-        return Err(StoreError::Corrupt("audit entries can only be appended".into()));
+    let audit_rows = commit
+        .rows
+        .iter()
+        .any(|rows| rows.family() == Family::Audit);
+    let removed = commit
+        .removals
+        .iter()
+        .any(|range| range.family == Family::Audit);
+    if audit_rows
+        || removed
+        || commit
+            .writes
+            .iter()
+            .any(|write| write.family == Family::Audit)
+    {
+        return Err(StoreError::Corrupt(
+            "audit entries can only be appended".into(),
+        ));
     }
     for rows in &commit.rows {
-        rows.iter().try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;
+        rows.iter()
+            .try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;
     }
     let key = layout::audit_key(0);
-    commit.entries.iter().try_for_each(|entry| layout::check_row(Family::Audit, &key, entry))
+    commit
+        .entries
+        .iter()
+        .try_for_each(|entry| layout::check_row(Family::Audit, &key, entry))
 }
 
 /// What earlier commits of the group make of a key: `Some(None)` if they remove it, `None` if they leave it alone.
@@ -176,15 +213,31 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
 fn pending<'a>(earlier: &'a [Placed], family: Family, key: &[u8]) -> Option<Option<&'a [u8]>> {
     earlier.iter().rev().find_map(|placed| {
         if family == Family::Audit {
-            let index = layout::audit_sequence(key).ok()?.checked_sub(placed.first_entry)?;
-            return placed.commit.entries.get(usize::try_from(index).ok()?).map(|entry| Some(entry.as_slice()));
+            let index = layout::audit_sequence(key)
+                .ok()?
+                .checked_sub(placed.first_entry)?;
+            return placed
+                .commit
+                .entries
+                .get(usize::try_from(index).ok()?)
+                .map(|entry| Some(entry.as_slice()));
         }
-        let rows = placed.commit.rows.iter().rev().filter(|rows| rows.family() == family);
+        let rows = placed
+            .commit
+            .rows
+            .iter()
+            .rev()
+            .filter(|rows| rows.family() == family);
         let mut found = rows.filter_map(|rows| rows.iter().filter(|(k, _)| *k == key).last());
         let row = found.next().map(|(_, value)| Some(value));
         let mut writes = placed.commit.writes.iter().rev();
-        let write = || writes.find(|w| w.family == family && w.key == key).map(|w| w.value.as_deref());
-        let covers = |r: &Range| r.family == family && (r.from.as_slice()..r.to.as_slice()).contains(&key);
+        let write = || {
+            writes
+                .find(|w| w.family == family && w.key == key)
+                .map(|w| w.value.as_deref())
+        };
+        let covers =
+            |r: &Range| r.family == family && (r.from.as_slice()..r.to.as_slice()).contains(&key);
         let removed = || placed.commit.removals.iter().any(covers).then_some(None);
         row.or_else(write).or_else(removed)
     })

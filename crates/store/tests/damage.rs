@@ -12,7 +12,9 @@ use sluis_domain::port::store::{Commit, Family, Store, StoreError};
 use sluis_store::{Options, RocksStore, layout};
 
 fn open_error(dir: &Path) -> StoreError {
-    RocksStore::open(dir, &Options::default()).map(drop).unwrap_err()
+    RocksStore::open(dir, &Options::default())
+        .map(drop)
+        .unwrap_err()
 }
 
 fn is_corrupt<T>(outcome: Result<T, StoreError>) -> bool {
@@ -25,21 +27,32 @@ fn a_directory_without_a_store_is_not_opened() {
     for dir in [dir.path(), &dir.path().join("absent")] {
         assert!(open_error(dir).to_string().contains("holds no store"));
     }
-    assert_eq!(files(dir.path()), Vec::<std::path::PathBuf>::new(), "nothing is left behind");
+    assert_eq!(
+        files(dir.path()),
+        Vec::<std::path::PathBuf>::new(),
+        "nothing is left behind"
+    );
 }
 
 #[test]
 fn a_store_is_not_created_over_another() {
     let (dir, store) = store_in();
     drop(store);
-    let refused = RocksStore::create(dir.path(), &Options::default()).map(drop).unwrap_err();
-    assert!(refused.to_string().contains("already holds a store"), "{refused}");
+    let refused = RocksStore::create(dir.path(), &Options::default())
+        .map(drop)
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("already holds a store"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn a_second_opening_of_the_directory_is_refused() {
     let (dir, store) = store_in();
-    assert!(matches!(open_error(dir.path()), StoreError::Locked(text) if text.contains("another sluisd uses")));
+    assert!(
+        matches!(open_error(dir.path()), StoreError::Locked(text) if text.contains("another sluisd uses"))
+    );
     drop(store);
     RocksStore::open(dir.path(), &Options::default()).unwrap();
 }
@@ -51,7 +64,14 @@ fn a_new_directory_is_for_its_owner_alone() {
     let store = RocksStore::create(&dir.path().join("new"), &Options::default()).unwrap();
     store.backup(&dir.path().join("backup")).unwrap();
     for name in ["new", "backup"] {
-        assert_eq!(fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(dir.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o700
+        );
     }
 }
 
@@ -116,26 +136,42 @@ fn a_missing_or_short_table_is_refused() {
 fn an_unknown_store_format_is_refused() {
     let (dir, store) = store_in();
     let mut commit = Commit::default();
-    commit.put(Family::Meta, layout::META_FORMAT, layout::format_value(layout::STORE_FORMAT + 1));
+    commit.put(
+        Family::Meta,
+        layout::META_FORMAT,
+        layout::format_value(layout::STORE_FORMAT + 1),
+    );
     store.commit(commit).unwrap();
     drop(store);
-    assert!(matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("format 3")));
+    assert!(
+        matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("format 3"))
+    );
 }
 
 #[test]
 fn a_store_whose_creation_did_not_finish_is_refused() {
     let (dir, store) = store_in();
     drop(store);
-    behind_its_back(dir.path(), |db| db.delete_cf(db.cf_handle("meta").unwrap(), layout::META_FORMAT).unwrap());
-    assert!(matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("did not finish")));
+    behind_its_back(dir.path(), |db| {
+        db.delete_cf(db.cf_handle("meta").unwrap(), layout::META_FORMAT)
+            .unwrap()
+    });
+    assert!(
+        matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("did not finish"))
+    );
 }
 
 #[test]
 fn an_unknown_column_family_is_refused() {
     let (dir, store) = store_in();
     drop(store);
-    behind_its_back(dir.path(), |db| db.create_cf("novelty", &rocksdb::Options::default()).unwrap());
-    assert!(matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("`novelty`")));
+    behind_its_back(dir.path(), |db| {
+        db.create_cf("novelty", &rocksdb::Options::default())
+            .unwrap()
+    });
+    assert!(
+        matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains("`novelty`"))
+    );
 }
 
 #[test]
@@ -144,13 +180,19 @@ fn a_value_of_an_unknown_format_is_refused_on_every_way_out() {
     store.commit(rows(0..2)).unwrap();
     drop(store);
     let key = link_row(1).0;
-    behind_its_back(dir.path(), |db| db.put_cf(db.cf_handle("link").unwrap(), &key, [2; 17]).unwrap());
+    behind_its_back(dir.path(), |db| {
+        db.put_cf(db.cf_handle("link").unwrap(), &key, [2; 17])
+            .unwrap()
+    });
     let store = RocksStore::open(dir.path(), &Options::default()).unwrap();
     assert!(is_corrupt(store.get(Family::Link, &key)));
     assert!(is_corrupt(store.get_many(Family::Link, 20, &key)));
     assert!(is_corrupt(store.scan(Family::Link, &[], 10)));
     assert!(is_corrupt(store.verify()));
-    assert!(store.get(Family::Link, &link_row(0).0).unwrap().is_some(), "other rows are not affected");
+    assert!(
+        store.get(Family::Link, &link_row(0).0).unwrap().is_some(),
+        "other rows are not affected"
+    );
 }
 
 #[test]
@@ -161,18 +203,32 @@ fn a_gap_in_the_audit_sequence_is_found() {
     }
     store.verify().unwrap();
     drop(store);
-    behind_its_back(dir.path(), |db| db.delete_cf(db.cf_handle("audit").unwrap(), layout::audit_key(3)).unwrap());
+    behind_its_back(dir.path(), |db| {
+        db.delete_cf(db.cf_handle("audit").unwrap(), layout::audit_key(3))
+            .unwrap()
+    });
     let store = RocksStore::open(dir.path(), &Options::default()).unwrap();
-    assert_eq!(store.verify(), Err(StoreError::Corrupt("audit entry 3 is missing".into())));
+    assert_eq!(
+        store.verify(),
+        Err(StoreError::Corrupt("audit entry 3 is missing".into()))
+    );
 }
 
 fn newest_log(dir: &Path) -> std::path::PathBuf {
-    files(dir).into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "log")).max().unwrap()
+    files(dir)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ext| ext == "log"))
+        .max()
+        .unwrap()
 }
 
 fn largest_table(dir: &Path) -> std::path::PathBuf {
-    let tables = files(dir).into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "sst"));
-    tables.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap()
+    let tables = files(dir)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ext| ext == "sst"));
+    tables
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap()
 }
 
 fn behind_its_back(dir: &Path, change: impl FnOnce(&mut DB)) {

@@ -14,10 +14,18 @@ pub struct TestClock {
 
 impl TestClock {
     /// A clock that stands at the present moment.
-    #[expect(clippy::disallowed_methods, reason = "certificates made for a test must be valid at the real time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "certificates made for a test must be valid at the real time"
+    )]
     pub fn now() -> Self {
-        let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Self { now: AtomicU64::new(elapsed.as_millis() as u64), step: AtomicU64::new(0) }
+        let elapsed = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            now: AtomicU64::new(elapsed.as_millis() as u64),
+            step: AtomicU64::new(0),
+        }
     }
 
     /// Moves it forward.

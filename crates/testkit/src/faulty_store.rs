@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{Commit, Completion, Family, Range, Receipt, Row, Store, StoreError};
+use sluis_domain::port::store::{
+    Commit, Completion, Family, Range, Receipt, Row, Store, StoreError,
+};
 
 /// Any store, with faults. All methods that set a fault may be called at any time, from any thread.
 pub struct FaultyStore<S> {
@@ -38,7 +40,11 @@ struct Faults {
 impl<S: Store> FaultyStore<S> {
     /// `inner`, without faults so far.
     pub fn new(inner: S) -> Self {
-        Self { inner, faults: Arc::default(), go_on: Condvar::new() }
+        Self {
+            inner,
+            faults: Arc::default(),
+            go_on: Condvar::new(),
+        }
     }
 
     /// The store inside.
@@ -118,9 +124,16 @@ impl<S: Store> FaultyStore<S> {
         let mut faults = self.faults();
         faults.reading += 1;
         let held = |faults: &mut Faults| faults.unread.contains(&(family as u8));
-        faults = self.go_on.wait_while(faults, held).unwrap_or_else(PoisonError::into_inner);
+        faults = self
+            .go_on
+            .wait_while(faults, held)
+            .unwrap_or_else(PoisonError::into_inner);
         faults.reading -= 1;
-        faults.unreadable.get(&(family as u8)).cloned().map_or(Ok(()), Err)
+        faults
+            .unreadable
+            .get(&(family as u8))
+            .cloned()
+            .map_or(Ok(()), Err)
     }
 
     fn damage(&self, family: Family, value: &mut [u8]) {
@@ -136,7 +149,9 @@ impl<S: Store> Store for FaultyStore<S> {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.readable(family)?;
         let mut value = self.inner.get(family, key)?;
-        value.iter_mut().for_each(|value| self.damage(family, value));
+        value
+            .iter_mut()
+            .for_each(|value| self.damage(family, value));
         Ok(value)
     }
 
@@ -154,7 +169,8 @@ impl<S: Store> Store for FaultyStore<S> {
     fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         self.readable(family)?;
         let mut rows = self.inner.scan(family, start, limit)?;
-        rows.iter_mut().for_each(|(_, value)| self.damage(family, value));
+        rows.iter_mut()
+            .for_each(|(_, value)| self.damage(family, value));
         Ok(rows)
     }
 
@@ -164,7 +180,9 @@ impl<S: Store> Store for FaultyStore<S> {
         let done: Completion = Box::new(move |outcome| complete(&faults, done, outcome));
         match refused {
             // The inner store completes it, with nothing written: in order, and from a thread of its own.
-            Err(error) => self.inner.submit(Commit::default(), Box::new(move |_| done(Err(error)))),
+            Err(error) => self
+                .inner
+                .submit(Commit::default(), Box::new(move |_| done(Err(error)))),
             Ok(()) => self.inner.submit(commit, done),
         }
     }
@@ -191,7 +209,9 @@ impl Faults {
     fn admit(&mut self) -> Result<(), StoreError> {
         self.commits += 1;
         self.writable()?;
-        let Some(error) = self.failing.remove(&self.commits) else { return Ok(()) };
+        let Some(error) = self.failing.remove(&self.commits) else {
+            return Ok(());
+        };
         if error != StoreError::Conflict {
             self.read_only = Some(error.to_string());
         }
@@ -199,7 +219,9 @@ impl Faults {
     }
 
     fn writable(&self) -> Result<(), StoreError> {
-        self.read_only.clone().map_or(Ok(()), |reason| Err(StoreError::ReadOnly(reason)))
+        self.read_only
+            .clone()
+            .map_or(Ok(()), |reason| Err(StoreError::ReadOnly(reason)))
     }
 }
 

@@ -14,12 +14,19 @@ pub struct Health(HealthClient<Channel>);
 impl Health {
     /// As somebody who is registered nowhere: health is told to every certificate with an identity.
     pub async fn of(pki: &Pki, endpoint: &str) -> Self {
-        Self(HealthClient::new(channel(pki, endpoint, &pki.member("nobody/monitor")).await))
+        Self(HealthClient::new(
+            channel(pki, endpoint, &pki.member("nobody/monitor")).await,
+        ))
     }
 
     /// Whether it serves now.
     pub async fn serves(&mut self) -> bool {
-        let answer = self.0.check(everything()).await.expect("always answers").into_inner();
+        let answer = self
+            .0
+            .check(everything())
+            .await
+            .expect("always answers")
+            .into_inner();
         answer.status() == ServingStatus::Serving
     }
 
@@ -28,13 +35,35 @@ impl Health {
     /// # Panics
     /// After [`DEADLINE`].
     pub async fn becomes(&mut self, serving: bool) {
-        let expected = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        let mut statuses = self.0.watch(everything()).await.expect("a stream").into_inner();
-        let seen = async { while statuses.message().await.expect("told").expect("no end").status() != expected {} };
-        tokio::time::timeout(DEADLINE, seen).await.unwrap_or_else(|_| panic!("never {expected:?}"));
+        let expected = if serving {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        let mut statuses = self
+            .0
+            .watch(everything())
+            .await
+            .expect("a stream")
+            .into_inner();
+        let seen = async {
+            while statuses
+                .message()
+                .await
+                .expect("told")
+                .expect("no end")
+                .status()
+                != expected
+            {}
+        };
+        tokio::time::timeout(DEADLINE, seen)
+            .await
+            .unwrap_or_else(|_| panic!("never {expected:?}"));
     }
 }
 
 fn everything() -> HealthCheckRequest {
-    HealthCheckRequest { service: String::new() }
+    HealthCheckRequest {
+        service: String::new(),
+    }
 }

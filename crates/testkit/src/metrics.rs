@@ -17,6 +17,8 @@ pub async fn page(address: SocketAddr) -> String {
 
 /// The value of a metric, which is named with its labels; `None` if it is not on the page, like what was never counted.
 pub fn value(page: &str, name: &str) -> Option<u64> {
-    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    let value = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     Some(value.parse().expect("a whole number"))
 }

@@ -29,8 +29,18 @@ struct State {
 impl Default for ModelStore {
     fn default() -> Self {
         let (completing, outcomes) = channel::<Outcome>();
-        std::thread::spawn(move || outcomes.into_iter().for_each(|(done, outcome)| done(outcome)));
-        Self { state: Mutex::new(State { rows: BTreeMap::new(), entries: 0, completing }) }
+        std::thread::spawn(move || {
+            outcomes
+                .into_iter()
+                .for_each(|(done, outcome)| done(outcome))
+        });
+        Self {
+            state: Mutex::new(State {
+                rows: BTreeMap::new(),
+                entries: 0,
+                completing,
+            }),
+        }
     }
 }
 
@@ -47,29 +57,47 @@ impl ModelStore {
 
 impl Store for ModelStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.state().rows.get(&(family as u8, key.to_vec())).cloned())
+        Ok(self
+            .state()
+            .rows
+            .get(&(family as u8, key.to_vec()))
+            .cloned())
     }
 
     fn get_many(&self, family: Family, key_len: usize, keys: &[u8]) -> Result<Column, StoreError> {
         if key_len == 0 || !keys.len().is_multiple_of(key_len) {
-            return Err(StoreError::Io("packed keys do not have the stated length".into()));
+            return Err(StoreError::Io(
+                "packed keys do not have the stated length".into(),
+            ));
         }
-        let values: Result<Vec<_>, _> = keys.chunks(key_len).map(|key| self.get(family, key)).collect();
-        Ok(Column::from_values(values?.into_iter().map(Option::unwrap_or_default)))
+        let values: Result<Vec<_>, _> = keys
+            .chunks(key_len)
+            .map(|key| self.get(family, key))
+            .collect();
+        Ok(Column::from_values(
+            values?.into_iter().map(Option::unwrap_or_default),
+        ))
     }
 
     fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let state = self.state();
         let from = state.rows.range((family as u8, start.to_vec())..);
-        let rows = from.take_while(|((number, _), _)| *number == family as u8).take(limit);
-        Ok(rows.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        let rows = from
+            .take_while(|((number, _), _)| *number == family as u8)
+            .take(limit);
+        Ok(rows
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect())
     }
 
     fn submit(&self, commit: Commit, done: Completion) {
         let mut state = self.state();
         let outcome = state.apply(commit);
         // Sent while the state is held, so that completions keep the order of the commits.
-        state.completing.send((done, outcome)).expect("the thread lives as long as the store");
+        state
+            .completing
+            .send((done, outcome))
+            .expect("the thread lives as long as the store");
     }
 
     fn compact(&self, _range: &Range) -> Result<(), StoreError> {
@@ -92,13 +120,17 @@ impl Store for ModelStore {
 impl State {
     fn apply(&mut self, commit: Commit) -> Result<Receipt, StoreError> {
         check_layout(&commit)?;
-        let holds = |e: &Expectation| self.rows.get(&(e.family as u8, e.key.clone())) == e.value.as_ref();
+        let holds =
+            |e: &Expectation| self.rows.get(&(e.family as u8, e.key.clone())) == e.value.as_ref();
         if !commit.expect.iter().all(holds) {
             return Err(StoreError::Conflict);
         }
-        let receipt = Receipt { first_entry: self.entries };
+        let receipt = Receipt {
+            first_entry: self.entries,
+        };
         for Range { family, from, to } in commit.removals {
-            self.rows.retain(|(number, key), _| *number != family as u8 || *key < from || *key >= to);
+            self.rows
+                .retain(|(number, key), _| *number != family as u8 || *key < from || *key >= to);
         }
         for Write { family, key, value } in commit.writes {
             match value {
@@ -108,10 +140,19 @@ impl State {
         }
         for rows in &commit.rows {
             let family = rows.family() as u8;
-            self.rows.extend(rows.iter().map(|(key, value)| ((family, key.to_vec()), value.to_vec())));
+            self.rows.extend(
+                rows.iter()
+                    .map(|(key, value)| ((family, key.to_vec()), value.to_vec())),
+            );
         }
         for entry in commit.entries {
-            self.rows.insert((Family::Audit as u8, layout::audit_key(self.entries).to_vec()), entry);
+            self.rows.insert(
+                (
+                    Family::Audit as u8,
+                    layout::audit_key(self.entries).to_vec(),
+                ),
+                entry,
+            );
             self.entries += 1;
         }
         Ok(receipt)
@@ -120,16 +161,28 @@ impl State {
 
 fn check_layout(commit: &Commit) -> Result<(), StoreError> {
     let put = |write: &Write| match &write.value {
-        _ if write.family == Family::Audit => Err(StoreError::Corrupt("audit entries can only be appended".into())),
+        _ if write.family == Family::Audit => Err(StoreError::Corrupt(
+            "audit entries can only be appended".into(),
+        )),
         Some(value) => layout::check_row(write.family, &write.key, value),
         None => Ok(()),
     };
-    if commit.removals.iter().any(|range| range.family == Family::Audit) {
-        return Err(StoreError::Corrupt("audit entries can only be appended".into()));
+    if commit
+        .removals
+        .iter()
+        .any(|range| range.family == Family::Audit)
+    {
+        return Err(StoreError::Corrupt(
+            "audit entries can only be appended".into(),
+        ));
     }
     commit.writes.iter().try_for_each(put)?;
     for rows in &commit.rows {
-        rows.iter().try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;
+        rows.iter()
+            .try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;
     }
-    commit.entries.iter().try_for_each(|entry| layout::check_row(Family::Audit, &layout::audit_key(0), entry))
+    commit
+        .entries
+        .iter()
+        .try_for_each(|entry| layout::check_row(Family::Audit, &layout::audit_key(0), entry))
 }

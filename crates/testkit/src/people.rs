@@ -38,13 +38,18 @@ pub fn public_key(member: &str) -> PublicKey {
 
 /// The table that pins the key of `organisation/member` in a registry.
 pub fn key_table(member: &str) -> String {
-    format!("\n[[key]]\nmember = \"{member}\"\npublic_key = \"{}\"\n", public_key(member))
+    format!(
+        "\n[[key]]\nmember = \"{member}\"\npublic_key = \"{}\"\n",
+        public_key(member)
+    )
 }
 
 /// [`CUSTODIANS`] as a configuration names them.
 pub fn custodians() -> Vec<Custodian> {
-    let custodian =
-        |member: &str| Custodian { identity: member.parse().expect("organisation/member"), key: public_key(member) };
+    let custodian = |member: &str| Custodian {
+        identity: member.parse().expect("organisation/member"),
+        key: public_key(member),
+    };
     CUSTODIANS.map(custodian).to_vec()
 }
 
@@ -65,12 +70,19 @@ fn certificate(member: &str) -> Arc<[u8]> {
     let made = || {
         let key = KeyPair::from_pem(&key_pem(member)).expect("made here");
         let mut params = CertificateParams::default();
-        params.subject_alt_names = of_member(member).uris.iter().map(|uri| uri_name(uri)).collect();
+        params.subject_alt_names = of_member(member)
+            .uris
+            .iter()
+            .map(|uri| uri_name(uri))
+            .collect();
         let certificate = params.self_signed(&key).expect("self-signed");
         certificate.der().as_ref().into()
     };
     let mut certificates = CERTIFICATES.lock().unwrap_or_else(PoisonError::into_inner);
-    certificates.entry(member.to_owned()).or_insert_with(made).clone()
+    certificates
+        .entry(member.to_owned())
+        .or_insert_with(made)
+        .clone()
 }
 
 fn uri_name(uri: &str) -> SanType {
@@ -79,7 +91,11 @@ fn uri_name(uri: &str) -> SanType {
 
 /// What an engine with [`CUSTODIANS`] is told.
 pub fn settings() -> Settings {
-    Settings { custodians: custodians(), trust_domain: TRUST_DOMAIN.to_owned(), ..Settings::default() }
+    Settings {
+        custodians: custodians(),
+        trust_domain: TRUST_DOMAIN.to_owned(),
+        ..Settings::default()
+    }
 }
 
 /// Opens an engine with [`CUSTODIANS`] that takes its log as it is, as if its last head were just signed.
@@ -88,7 +104,9 @@ pub fn settings() -> Settings {
 /// If it does not open.
 pub fn open(store: Arc<dyn Store>, kek: &Kek, clock: Arc<dyn Clock>) -> Engine {
     let engine = Engine::open(store, kek, clock, settings()).expect("opens");
-    engine.check_head(engine.sign_head().expect("signs").note.as_bytes()).expect("its own head");
+    engine
+        .check_head(engine.sign_head().expect("signs").note.as_bytes())
+        .expect("its own head");
     engine
 }
 
@@ -99,15 +117,22 @@ pub fn open(store: Arc<dyn Store>, kek: &Kek, clock: Arc<dyn Clock>) -> Engine {
 /// Those of the engine.
 pub fn apply(engine: &Engine, toml: &str) -> Result<Proposed, Refusal> {
     let proposed = engine.propose_registry(&caller(CUSTODIANS[0]), toml, false, None)?;
-    let Some(view) = &proposed.proposal else { return Ok(proposed) };
+    let Some(view) = &proposed.proposal else {
+        return Ok(proposed);
+    };
     let object = view.record.proposal.encode();
     for need in &proposed.needs {
         let all: Vec<&str> = match &need.signers {
             Signers::Custodians => CUSTODIANS.to_vec(),
-            Signers::StewardsOf(id) => STEWARDS.into_iter().filter(|s| s.starts_with(&format!("{id}/"))).collect(),
+            Signers::StewardsOf(id) => STEWARDS
+                .into_iter()
+                .filter(|s| s.starts_with(&format!("{id}/")))
+                .collect(),
         };
         for member in all.into_iter().take(need.count.into()) {
-            let signature = signer(member).sign(Deed::SignProposal, engine.origin(), &object).expect("signs");
+            let signature = signer(member)
+                .sign(Deed::SignProposal, engine.origin(), &object)
+                .expect("signs");
             engine.sign_proposal(&caller(member), &view.record.proposal.id, &signature)?;
         }
     }
@@ -121,6 +146,8 @@ pub fn apply(engine: &Engine, toml: &str) -> Result<Proposed, Refusal> {
 pub fn approve(engine: &Engine, steward: &str, id: &GrantId) -> Result<GrantView, Refusal> {
     let view = engine.get_grant(&caller(steward), id)?;
     let object = view.record.grant.encode();
-    let signature = signer(steward).sign(Deed::ApproveGrant, engine.origin(), &object).expect("signs");
+    let signature = signer(steward)
+        .sign(Deed::ApproveGrant, engine.origin(), &object)
+        .expect("signs");
     engine.approve_grant(&caller(steward), id, &view.digest, &signature)
 }

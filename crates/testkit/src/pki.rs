@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams,
-    SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevocationReason, RevokedCertParams, SanType, SerialNumber,
 };
 use sluis_domain::port::Clock;
 use time::{Duration, OffsetDateTime};
@@ -60,7 +60,11 @@ impl Pki {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("key");
         let ca = params.self_signed(&key).expect("self-signed").pem();
-        let pki = Self { directory: directory.to_owned(), issuer: Issuer::new(params, key), revoked: Mutex::default() };
+        let pki = Self {
+            directory: directory.to_owned(),
+            issuer: Issuer::new(params, key),
+            revoked: Mutex::default(),
+        };
         pki.write("ca.pem", &ca);
         pki.renew_server();
         pki.write_crl();
@@ -81,7 +85,12 @@ impl Pki {
             SanType::DnsName("localhost".try_into().expect("ascii")),
             SanType::IpAddress("127.0.0.1".parse().expect("address")),
         ];
-        self.issue(&KeyPair::generate().expect("key"), names, ExtendedKeyUsagePurpose::ServerAuth, Life::Present)
+        self.issue(
+            &KeyPair::generate().expect("key"),
+            names,
+            ExtendedKeyUsagePurpose::ServerAuth,
+            Life::Present,
+        )
     }
 
     /// Where a file of the authority is.
@@ -101,13 +110,27 @@ impl Pki {
 
     /// As [`Self::member`], in a certificate that has expired.
     pub fn expired_member(&self, member: &str) -> Credentials {
-        self.client_with(&Wanted { expired: true, ..of_member(member) }, &own_key(member))
+        self.client_with(
+            &Wanted {
+                expired: true,
+                ..of_member(member)
+            },
+            &own_key(member),
+        )
     }
 
     /// As [`Self::member`], in a certificate that is valid from tomorrow on.
     pub fn early_member(&self, member: &str) -> Credentials {
-        let uris = of_member(member).uris.into_iter().map(|uri| SanType::URI(uri.try_into().expect("ascii")));
-        self.issue(&own_key(member), uris.collect(), ExtendedKeyUsagePurpose::ClientAuth, Life::ToCome)
+        let uris = of_member(member)
+            .uris
+            .into_iter()
+            .map(|uri| SanType::URI(uri.try_into().expect("ascii")));
+        self.issue(
+            &own_key(member),
+            uris.collect(),
+            ExtendedKeyUsagePurpose::ClientAuth,
+            Life::ToCome,
+        )
     }
 
     /// Credentials of `organisation/member` with a key of their own.
@@ -121,10 +144,25 @@ impl Pki {
     }
 
     fn client_with(&self, wanted: &Wanted, key: &KeyPair) -> Credentials {
-        let uris = wanted.uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().expect("ascii")));
-        let dns = wanted.dns.iter().map(|name| SanType::DnsName(name.as_str().try_into().expect("ascii")));
-        let life = if wanted.expired { Life::Past } else { Life::Present };
-        self.issue(key, uris.chain(dns).collect(), ExtendedKeyUsagePurpose::ClientAuth, life)
+        let uris = wanted
+            .uris
+            .iter()
+            .map(|uri| SanType::URI(uri.as_str().try_into().expect("ascii")));
+        let dns = wanted
+            .dns
+            .iter()
+            .map(|name| SanType::DnsName(name.as_str().try_into().expect("ascii")));
+        let life = if wanted.expired {
+            Life::Past
+        } else {
+            Life::Present
+        };
+        self.issue(
+            key,
+            uris.chain(dns).collect(),
+            ExtendedKeyUsagePurpose::ClientAuth,
+            life,
+        )
     }
 
     /// Writes credentials as `NAME.pem` and `NAME.key` for the command line.
@@ -137,11 +175,20 @@ impl Pki {
 
     /// Puts a certificate on the revocation list.
     pub fn revoke(&self, credentials: &Credentials) {
-        self.revoked.lock().expect("not poisoned").push(credentials.serial);
+        self.revoked
+            .lock()
+            .expect("not poisoned")
+            .push(credentials.serial);
         self.write_crl();
     }
 
-    fn issue(&self, key: &KeyPair, sans: Vec<SanType>, usage: ExtendedKeyUsagePurpose, life: Life) -> Credentials {
+    fn issue(
+        &self,
+        key: &KeyPair,
+        sans: Vec<SanType>,
+        usage: ExtendedKeyUsagePurpose,
+        life: Life,
+    ) -> Credentials {
         let mut serial = sluis_crypto::random::bytes::<16>();
         serial[0] = serial[0] & 0x3f | 0x40;
         let mut params = params("test", life);
@@ -151,7 +198,11 @@ impl Pki {
         params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
         let cert_pem = params.signed_by(key, &self.issuer).expect("signed").pem();
-        Credentials { cert_pem, key_pem: key.serialize_pem(), serial }
+        Credentials {
+            cert_pem,
+            key_pem: key.serialize_pem(),
+            serial,
+        }
     }
 
     fn write_crl(&self) {
@@ -173,7 +224,11 @@ impl Pki {
                 .collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let crl = params.signed_by(&self.issuer).expect("signed").pem().expect("PEM");
+        let crl = params
+            .signed_by(&self.issuer)
+            .expect("signed")
+            .pem()
+            .expect("PEM");
         self.write("crl.pem", &crl);
     }
 
@@ -181,7 +236,8 @@ impl Pki {
     fn write(&self, name: &str, content: &str) {
         use std::os::unix::fs::PermissionsExt;
         let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("inside the directory")).expect("scratch directory");
+        fs::create_dir_all(path.parent().expect("inside the directory"))
+            .expect("scratch directory");
         let beside = path.with_extension("new");
         fs::write(&beside, content).expect("scratch file");
         fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).expect("own file");
@@ -191,7 +247,11 @@ impl Pki {
 
 /// A good certificate of `organisation/member`.
 pub fn of_member(member: &str) -> Wanted {
-    Wanted { uris: vec![format!("spiffe://{TRUST_DOMAIN}/{member}")], dns: Vec::new(), expired: false }
+    Wanted {
+        uris: vec![format!("spiffe://{TRUST_DOMAIN}/{member}")],
+        dns: Vec::new(),
+        expired: false,
+    }
 }
 
 fn own_key(member: &str) -> KeyPair {

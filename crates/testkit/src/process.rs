@@ -16,8 +16,16 @@ use crate::world::write_config;
 /// If it was not built: `make test` builds it first.
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test");
-    let path = test.parent().and_then(Path::parent).expect("target/release/deps").join(name);
-    assert!(path.exists(), "{} is missing; run: cargo build --release --workspace --bins", path.display());
+    let path = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/release/deps")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is missing; run: cargo build --release --workspace --bins",
+        path.display()
+    );
     path
 }
 
@@ -34,15 +42,24 @@ impl Sluisd {
     pub fn prepare(directory: &Path, extra: &str) -> Pki {
         let pki = Pki::create(&directory.join("pki"));
         write_config(directory, extra);
-        let output = Self::command(directory, "init").output().expect("sluisd runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Self::command(directory, "init")
+            .output()
+            .expect("sluisd runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         pki
     }
 
     /// `sluisd COMMAND --config directory/sluisd.toml`.
     pub fn command(directory: &Path, command: &str) -> Command {
         let mut sluisd = Command::new(binary("sluisd"));
-        sluisd.arg(command).arg("--config").arg(directory.join("sluisd.toml"));
+        sluisd
+            .arg(command)
+            .arg("--config")
+            .arg(directory.join("sluisd.toml"));
         sluisd
     }
 
@@ -72,9 +89,17 @@ impl Sluisd {
             let mut line = String::new();
             let read = stderr.read_line(&mut line).expect("text");
             log.lock().expect("not poisoned").push_str(&line);
-            assert!(read > 0, "sluisd did not start:\n{}", log.lock().expect("not poisoned"));
+            assert!(
+                read > 0,
+                "sluisd did not start:\n{}",
+                log.lock().expect("not poisoned")
+            );
             if line.contains("\"serving\"") {
-                addr = line.split("\"addr\":\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+                addr = line
+                    .split("\"addr\":\"")
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next())
+                    .map(str::to_owned);
             }
         }
         let sink = log.clone();
@@ -84,12 +109,20 @@ impl Sluisd {
             drop(stderr.read_to_string(&mut rest));
             sink.lock().expect("not poisoned").push_str(&rest);
         });
-        Self { child, addr: addr.expect("found"), log, reader: Some(reader) }
+        Self {
+            child,
+            addr: addr.expect("found"),
+            log,
+            reader: Some(reader),
+        }
     }
 
     /// `https://localhost:PORT`.
     pub fn endpoint(&self) -> String {
-        format!("https://localhost:{}", self.addr.rsplit(':').next().expect("a port"))
+        format!(
+            "https://localhost:{}",
+            self.addr.rsplit(':').next().expect("a port")
+        )
     }
 
     /// Where it serves metrics.
@@ -98,8 +131,14 @@ impl Sluisd {
     /// Unless that is configured.
     pub fn metrics_addr(&self) -> SocketAddr {
         let log = self.log();
-        let line = log.lines().find(|line| line.contains("\"metrics\"")).expect("said before it serves");
-        let addr = line.split("\"addr\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let line = log
+            .lines()
+            .find(|line| line.contains("\"metrics\""))
+            .expect("said before it serves");
+        let addr = line
+            .split("\"addr\":\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
         addr.expect("in the same line").parse().expect("an address")
     }
 
@@ -127,7 +166,10 @@ impl Sluisd {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("reads to the end");
         }
-        (status.code(), self.log.lock().expect("not poisoned").clone())
+        (
+            status.code(),
+            self.log.lock().expect("not poisoned").clone(),
+        )
     }
 }
 
@@ -166,7 +208,10 @@ impl Sluis {
     /// `sluis ARGUMENTS...`, not started yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("sluis"));
-        command.args(arguments).env_remove("SLUIS_CONFIG").env_remove("SLUIS_PROFILE");
+        command
+            .args(arguments)
+            .env_remove("SLUIS_CONFIG")
+            .env_remove("SLUIS_PROFILE");
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         command
     }
@@ -179,7 +224,11 @@ impl Sluis {
     /// Runs and must succeed; returns standard output.
     pub fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "sluis {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "sluis {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).expect("text")
     }
 }
@@ -187,6 +236,13 @@ impl Sluis {
 /// Peak resident memory of a process so far, in bytes; `None` when it is gone.
 pub fn peak_memory(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
 }

@@ -31,7 +31,9 @@ pub fn registry() -> String {
 
 /// A registry text with the keys of these stewards.
 pub fn pinned(text: &str, stewards: &[&str]) -> String {
-    stewards.iter().fold(text.to_owned(), |text, steward| text + &key_table(steward))
+    stewards
+        .iter()
+        .fold(text.to_owned(), |text, steward| text + &key_table(steward))
 }
 
 const DEMO: &str = include_str!("../../../deploy/demo/registry.toml");

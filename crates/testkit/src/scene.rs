@@ -26,7 +26,11 @@ impl Scene {
         let pki = Sluisd::prepare(directory.path(), extra);
         fs::create_dir(directory.path().join("files")).expect("scratch directory");
         let daemon = Some(Sluisd::start(directory.path()));
-        let scene = Self { daemon, pki, directory };
+        let scene = Self {
+            daemon,
+            pki,
+            directory,
+        };
         scene.apply(registry(), &CUSTODIANS);
         scene
     }
@@ -35,7 +39,14 @@ impl Scene {
     /// proposal.
     pub fn apply(&self, text: impl AsRef<[u8]>, signers: &[&str]) -> String {
         let file = self.write("registry.toml", text);
-        let said = self.sluis(CUSTODIANS[0]).ok(&["registry", "apply", &file, "--yes", "--no-sign", "--json"]);
+        let said = self.sluis(CUSTODIANS[0]).ok(&[
+            "registry",
+            "apply",
+            &file,
+            "--yes",
+            "--no-sign",
+            "--json",
+        ]);
         let id = field(&said, "proposal_id");
         for signer in signers {
             self.sluis(signer).ok(&["registry", "sign", &id, "--yes"]);
@@ -90,7 +101,13 @@ impl Scene {
 
     /// A connected client of `organisation/member`.
     pub async fn client(&self, member: &str) -> Client {
-        connect(&self.pki, self.daemon().endpoint(), &self.pki.member(member)).await.expect("connects")
+        connect(
+            &self.pki,
+            self.daemon().endpoint(),
+            &self.pki.member(member),
+        )
+        .await
+        .expect("connects")
     }
 
     /// Something of the daemon: `pki/`, `sluisd.toml`, `kek`, `data/`, `backup/`.
@@ -123,15 +140,30 @@ impl Scene {
     /// The names of all record files, hidden ones too.
     pub fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("files")).expect("scratch directory");
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| {
+                entry
+                    .expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
         names.sort();
         names
     }
 
     /// Asks for a grant as `requester` (`sluis grant request TERMS...`) and approves it as each of `approvers`; its id.
     pub fn grant(&self, requester: &str, terms: &[&str], approvers: &[&str]) -> String {
-        let why = ["--purpose", "a test", "--legal-basis", "none needed", "--until", "1d", "--json"];
+        let why = [
+            "--purpose",
+            "a test",
+            "--legal-basis",
+            "none needed",
+            "--until",
+            "1d",
+            "--json",
+        ];
         let arguments = [&["grant", "request"], terms, &why[..]].concat();
         let said = self.sluis(requester).ok(&arguments);
         let id = field(&said, "grant_id");
@@ -145,5 +177,7 @@ impl Scene {
 /// A text in the indented JSON of a command; testkit has no JSON parser, and ids need no escapes.
 pub fn field(json: &str, name: &str) -> String {
     let rest = json.split(&format!("\"{name}\": \"")).nth(1);
-    rest.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {name} in {json}")).to_owned()
+    rest.and_then(|rest| rest.split('"').next())
+        .unwrap_or_else(|| panic!("no {name} in {json}"))
+        .to_owned()
 }

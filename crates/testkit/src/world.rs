@@ -61,17 +61,35 @@ impl World {
         commands::init(&settings, None).expect("a new store");
         let clock = Arc::new(TestClock::now());
         let (store, running) = open(settings, clock.clone()).await;
-        Self { directory, pki, clock, store, running }
+        Self {
+            directory,
+            pki,
+            clock,
+            store,
+            running,
+        }
     }
 
     /// Stops the daemon and starts it again on the same store.
     #[must_use]
     pub async fn restart(self) -> Self {
-        let Self { directory, pki, clock, store, running } = self;
+        let Self {
+            directory,
+            pki,
+            clock,
+            store,
+            running,
+        } = self;
         assert_eq!(running.shutdown().await, Stopped::Drained);
         drop(store);
         let (store, running) = open(settings(directory.path()), clock.clone()).await;
-        Self { directory, pki, clock, store, running }
+        Self {
+            directory,
+            pki,
+            clock,
+            store,
+            running,
+        }
     }
 
     /// Stops the daemon, lets `edit` at its store, and starts the daemon again.
@@ -79,13 +97,25 @@ impl World {
     /// # Errors
     /// Why it does not start.
     pub async fn restart_edited(self, edit: impl FnOnce(&RocksStore)) -> Result<Self, StartError> {
-        let Self { directory, pki, clock, store, running } = self;
+        let Self {
+            directory,
+            pki,
+            clock,
+            store,
+            running,
+        } = self;
         assert_eq!(running.shutdown().await, Stopped::Drained);
         drop(store);
         let settings = settings(directory.path());
         edit(&RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"));
         let (store, running) = try_open(settings, clock.clone()).await?;
-        Ok(Self { directory, pki, clock, store, running })
+        Ok(Self {
+            directory,
+            pki,
+            clock,
+            store,
+            running,
+        })
     }
 
     /// Stops the daemon; the scratch directory stays until the returned guard is dropped.
@@ -120,7 +150,9 @@ impl World {
 
     /// A connected client of `organisation/member`.
     pub async fn client(&self, member: &str) -> Client {
-        self.connect(&self.pki.member(member)).await.expect("connects")
+        self.connect(&self.pki.member(member))
+            .await
+            .expect("connects")
     }
 
     /// Connects with any credentials.
@@ -150,8 +182,18 @@ impl World {
     /// # Errors
     /// Those of the call.
     pub async fn propose(&self, registry: &str) -> Result<v1::ApplyRegistryResponse, ClientError> {
-        let request = v1::ApplyRegistryRequest { toml: registry.into(), dry_run: false, expected_version: None };
-        Ok(self.client(CUSTODIANS[0]).await.registry().apply_registry(request).await?.into_inner())
+        let request = v1::ApplyRegistryRequest {
+            toml: registry.into(),
+            dry_run: false,
+            expected_version: None,
+        };
+        Ok(self
+            .client(CUSTODIANS[0])
+            .await
+            .registry()
+            .apply_registry(request)
+            .await?
+            .into_inner())
     }
 
     /// Signs a proposal as everybody whose signature is missing: custodians, and the first stewards of each
@@ -162,7 +204,11 @@ impl World {
     pub async fn sign_all(&self, proposal_id: &str) -> Result<v1::Proposal, ClientError> {
         let custodian = self.client(CUSTODIANS[0]).await;
         let mut proposal = proposal(&custodian, proposal_id).await?;
-        let base = custodian.registry().get_registry(v1::GetRegistryRequest::default()).await?.into_inner();
+        let base = custodian
+            .registry()
+            .get_registry(v1::GetRegistryRequest::default())
+            .await?
+            .into_inner();
         let registry = Registry::parse(&base.toml, &[]).expect("the one in force is valid");
         for needed in proposal.missing.clone() {
             for signer in signers(&registry, &needed.stewards_of).take(needed.count as usize) {
@@ -173,12 +219,25 @@ impl World {
     }
 
     /// Requests a grant as `requester` and approves it as each of `approvers`; returns its id.
-    pub async fn grant(&self, requester: &str, terms: v1::GrantTerms, approvers: &[&str]) -> String {
+    pub async fn grant(
+        &self,
+        requester: &str,
+        terms: v1::GrantTerms,
+        approvers: &[&str],
+    ) -> String {
         let request = v1::RequestGrantRequest { terms: Some(terms) };
-        let response = self.client(requester).await.grants().request_grant(request).await.expect("requested");
+        let response = self
+            .client(requester)
+            .await
+            .grants()
+            .request_grant(request)
+            .await
+            .expect("requested");
         let grant = response.into_inner().grant.expect("always set");
         for approver in approvers {
-            approve(&self.client(approver).await, &grant).await.expect("approved");
+            approve(&self.client(approver).await, &grant)
+                .await
+                .expect("approved");
         }
         grant.grant_id
     }
@@ -189,8 +248,13 @@ fn signers(registry: &Registry, stewards_of: &str) -> impl Iterator<Item = Strin
     let signers: Vec<String> = match stewards_of.parse::<OrganisationId>() {
         Err(_) => CUSTODIANS.map(str::to_owned).to_vec(),
         Ok(id) => {
-            let organisation = registry.organisation(&id).expect("who must sign is registered");
-            let free = organisation.stewards().iter().filter(|member| !organisation.is_blocked(member));
+            let organisation = registry
+                .organisation(&id)
+                .expect("who must sign is registered");
+            let free = organisation
+                .stewards()
+                .iter()
+                .filter(|member| !organisation.is_blocked(member));
             free.map(|member| format!("{id}/{member}")).collect()
         }
     };
@@ -202,8 +266,16 @@ fn signers(registry: &Registry, stewards_of: &str) -> impl Iterator<Item = Strin
 /// # Errors
 /// Those of the call.
 pub async fn proposal(client: &Client, proposal_id: &str) -> Result<v1::Proposal, ClientError> {
-    let request = v1::GetProposalRequest { proposal_id: proposal_id.into() };
-    Ok(client.proposals().get_proposal(request).await?.into_inner().proposal.expect("always set"))
+    let request = v1::GetProposalRequest {
+        proposal_id: proposal_id.into(),
+    };
+    Ok(client
+        .proposals()
+        .get_proposal(request)
+        .await?
+        .into_inner()
+        .proposal
+        .expect("always set"))
 }
 
 /// Signs a proposal.
@@ -211,9 +283,20 @@ pub async fn proposal(client: &Client, proposal_id: &str) -> Result<v1::Proposal
 /// # Errors
 /// Those of the call.
 pub async fn sign(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
-    let signature = client.sign(Deed::SignProposal, &proposal.origin, &proposal.canonical)?.into();
-    let request = v1::SignProposalRequest { proposal_id: proposal.proposal_id.clone(), signature };
-    Ok(client.proposals().sign_proposal(request).await?.into_inner().proposal.expect("always set"))
+    let signature = client
+        .sign(Deed::SignProposal, &proposal.origin, &proposal.canonical)?
+        .into();
+    let request = v1::SignProposalRequest {
+        proposal_id: proposal.proposal_id.clone(),
+        signature,
+    };
+    Ok(client
+        .proposals()
+        .sign_proposal(request)
+        .await?
+        .into_inner()
+        .proposal
+        .expect("always set"))
 }
 
 /// Rejects a proposal, or withdraws it.
@@ -221,9 +304,20 @@ pub async fn sign(client: &Client, proposal: &v1::Proposal) -> Result<v1::Propos
 /// # Errors
 /// Those of the call.
 pub async fn reject(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
-    let signature = client.sign(Deed::RejectProposal, &proposal.origin, &proposal.canonical)?.into();
-    let request = v1::RejectProposalRequest { proposal_id: proposal.proposal_id.clone(), signature };
-    Ok(client.proposals().reject_proposal(request).await?.into_inner().proposal.expect("always set"))
+    let signature = client
+        .sign(Deed::RejectProposal, &proposal.origin, &proposal.canonical)?
+        .into();
+    let request = v1::RejectProposalRequest {
+        proposal_id: proposal.proposal_id.clone(),
+        signature,
+    };
+    Ok(client
+        .proposals()
+        .reject_proposal(request)
+        .await?
+        .into_inner()
+        .proposal
+        .expect("always set"))
 }
 
 /// Approves a grant.
@@ -231,10 +325,22 @@ pub async fn reject(client: &Client, proposal: &v1::Proposal) -> Result<v1::Prop
 /// # Errors
 /// Those of the call.
 pub async fn approve(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
-    let signature = client.sign(Deed::ApproveGrant, &grant.origin, &grant.canonical)?.into();
+    let signature = client
+        .sign(Deed::ApproveGrant, &grant.origin, &grant.canonical)?
+        .into();
     let (grant_id, digest) = (grant.grant_id.clone(), grant.digest.clone());
-    let request = v1::ApproveGrantRequest { grant_id, digest, signature };
-    Ok(client.grants().approve_grant(request).await?.into_inner().grant.expect("always set"))
+    let request = v1::ApproveGrantRequest {
+        grant_id,
+        digest,
+        signature,
+    };
+    Ok(client
+        .grants()
+        .approve_grant(request)
+        .await?
+        .into_inner()
+        .grant
+        .expect("always set"))
 }
 
 /// Denies a grant.
@@ -242,9 +348,20 @@ pub async fn approve(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, Cl
 /// # Errors
 /// Those of the call.
 pub async fn deny(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
-    let signature = client.sign(Deed::DenyGrant, &grant.origin, &grant.canonical)?.into();
-    let request = v1::DenyGrantRequest { grant_id: grant.grant_id.clone(), signature };
-    Ok(client.grants().deny_grant(request).await?.into_inner().grant.expect("always set"))
+    let signature = client
+        .sign(Deed::DenyGrant, &grant.origin, &grant.canonical)?
+        .into();
+    let request = v1::DenyGrantRequest {
+        grant_id: grant.grant_id.clone(),
+        signature,
+    };
+    Ok(client
+        .grants()
+        .deny_grant(request)
+        .await?
+        .into_inner()
+        .grant
+        .expect("always set"))
 }
 
 /// Revokes a grant.
@@ -252,13 +369,29 @@ pub async fn deny(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, Clien
 /// # Errors
 /// Those of the call.
 pub async fn revoke(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
-    let signature = client.sign(Deed::RevokeGrant, &grant.origin, &grant.canonical)?.into();
-    let request = v1::RevokeGrantRequest { grant_id: grant.grant_id.clone(), signature };
-    Ok(client.grants().revoke_grant(request).await?.into_inner().grant.expect("always set"))
+    let signature = client
+        .sign(Deed::RevokeGrant, &grant.origin, &grant.canonical)?
+        .into();
+    let request = v1::RevokeGrantRequest {
+        grant_id: grant.grant_id.clone(),
+        signature,
+    };
+    Ok(client
+        .grants()
+        .revoke_grant(request)
+        .await?
+        .into_inner()
+        .grant
+        .expect("always set"))
 }
 
 /// Terms to convert `from` (chain, element) to `to`, for `max_values`, ending in a day of the world's clock.
-pub fn convert_terms(world: &World, from: (&str, &str), to: (&str, &str), max_values: u64) -> v1::GrantTerms {
+pub fn convert_terms(
+    world: &World,
+    from: (&str, &str),
+    to: (&str, &str),
+    max_values: u64,
+) -> v1::GrantTerms {
     terms(
         world,
         v1::grant_terms::Kind::Convert(v1::ConvertTerms {
@@ -273,9 +406,17 @@ pub fn convert_terms(world: &World, from: (&str, &str), to: (&str, &str), max_va
 }
 
 /// Terms to re-identify elements of a chain, for `max_values`, ending in a day of the world's clock.
-pub fn reidentify_terms(world: &World, chain: &str, elements: &[&str], max_values: u64) -> v1::GrantTerms {
+pub fn reidentify_terms(
+    world: &World,
+    chain: &str,
+    elements: &[&str],
+    max_values: u64,
+) -> v1::GrantTerms {
     let elements = elements.iter().map(|e| (*e).to_owned()).collect();
-    let kind = v1::grant_terms::Kind::Reidentify(v1::ReidentifyTerms { chain_id: chain.into(), elements });
+    let kind = v1::grant_terms::Kind::Reidentify(v1::ReidentifyTerms {
+        chain_id: chain.into(),
+        elements,
+    });
     terms(world, kind, max_values)
 }
 
@@ -297,7 +438,10 @@ pub fn batch(columns: &[(&str, &[&str])]) -> v1::RecordBatch {
     let column = |(element, values): &(&str, &[&str])| v1::Column {
         element: (*element).to_owned(),
         form: Some(v1::column::Form::Values(v1::Values {
-            values: values.iter().map(|v| v.as_bytes().to_vec().into()).collect(),
+            values: values
+                .iter()
+                .map(|v| v.as_bytes().to_vec().into())
+                .collect(),
         })),
     };
     v1::RecordBatch {
@@ -311,13 +455,21 @@ pub fn batch(columns: &[(&str, &[&str])]) -> v1::RecordBatch {
 /// A batch of one column, for a stream.
 pub fn column(element: &str, values: &[impl AsRef<[u8]>]) -> Batch {
     let column = (element.parse().expect("an id"), Column::from_values(values));
-    RecordBatch::new(None, values.len(), vec![column]).expect("one column within the limits").into()
+    RecordBatch::new(None, values.len(), vec![column])
+        .expect("one column within the limits")
+        .into()
 }
 
 /// The text values of a result's column; missing ones are empty.
 pub fn values(result: &v1::BatchResult, element: &str) -> Vec<String> {
-    let Some(v1::batch_result::Output::Plain(plain)) = &result.output else { panic!("a plain output") };
-    let column = plain.columns.iter().find(|c| c.element == element).expect("the column is there");
+    let Some(v1::batch_result::Output::Plain(plain)) = &result.output else {
+        panic!("a plain output")
+    };
+    let column = plain
+        .columns
+        .iter()
+        .find(|c| c.element == element)
+        .expect("the column is there");
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
     match column.form.as_ref().expect("always set") {
         v1::column::Form::Values(values) => values.values.iter().map(|v| text(v)).collect(),
@@ -335,7 +487,11 @@ pub fn values(result: &v1::BatchResult, element: &str) -> Vec<String> {
 
 /// (row, element, reason) of each rejection.
 pub fn rejections(result: &v1::BatchResult) -> Vec<(u32, String, String)> {
-    result.rejections.iter().map(|r| (r.row, r.element.clone(), r.reason.clone())).collect()
+    result
+        .rejections
+        .iter()
+        .map(|r| (r.row, r.element.clone(), r.reason.clone()))
+        .collect()
 }
 
 /// Pseudonymises one batch.
@@ -348,9 +504,19 @@ pub async fn pseudonymise(
     batch: v1::RecordBatch,
 ) -> Result<v1::BatchResult, ClientError> {
     let elements = batch.columns.iter().map(|c| c.element.clone()).collect();
-    let open = v1::PseudonymiseOpen { chain_id: chain.into(), elements, ..v1::PseudonymiseOpen::default() };
-    let request = v1::PseudonymiseBatchRequest { open: Some(open), batch: Some(batch) };
-    let response = client.pseudonymisation().pseudonymise_batch(request).await?;
+    let open = v1::PseudonymiseOpen {
+        chain_id: chain.into(),
+        elements,
+        ..v1::PseudonymiseOpen::default()
+    };
+    let request = v1::PseudonymiseBatchRequest {
+        open: Some(open),
+        batch: Some(batch),
+    };
+    let response = client
+        .pseudonymisation()
+        .pseudonymise_batch(request)
+        .await?;
     Ok(response.into_inner().result.expect("always set"))
 }
 
@@ -358,32 +524,64 @@ pub async fn pseudonymise(
 ///
 /// # Errors
 /// Those of the call.
-pub async fn convert(client: &Client, grant: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
-    let request =
-        v1::ConvertBatchRequest { grant_id: grant.into(), batch: Some(batch), ..v1::ConvertBatchRequest::default() };
-    Ok(client.conversion().convert_batch(request).await?.into_inner().result.expect("always set"))
+pub async fn convert(
+    client: &Client,
+    grant: &str,
+    batch: v1::RecordBatch,
+) -> Result<v1::BatchResult, ClientError> {
+    let request = v1::ConvertBatchRequest {
+        grant_id: grant.into(),
+        batch: Some(batch),
+        ..v1::ConvertBatchRequest::default()
+    };
+    Ok(client
+        .conversion()
+        .convert_batch(request)
+        .await?
+        .into_inner()
+        .result
+        .expect("always set"))
 }
 
 /// Re-identifies one batch.
 ///
 /// # Errors
 /// Those of the call.
-pub async fn reidentify(client: &Client, grant: &str, batch: v1::RecordBatch) -> Result<v1::BatchResult, ClientError> {
-    let request = v1::ReidentifyBatchRequest { grant_id: grant.into(), batch: Some(batch) };
-    Ok(client.reidentification().reidentify_batch(request).await?.into_inner().result.expect("always set"))
+pub async fn reidentify(
+    client: &Client,
+    grant: &str,
+    batch: v1::RecordBatch,
+) -> Result<v1::BatchResult, ClientError> {
+    let request = v1::ReidentifyBatchRequest {
+        grant_id: grant.into(),
+        batch: Some(batch),
+    };
+    Ok(client
+        .reidentification()
+        .reidentify_batch(request)
+        .await?
+        .into_inner()
+        .result
+        .expect("always set"))
 }
 
 /// The reason code of a status, or what it says instead.
 pub fn reason(status: Status) -> String {
     let error = ClientError::from(status);
-    error.reason().map_or_else(|| format!("{error}"), str::to_owned)
+    error
+        .reason()
+        .map_or_else(|| format!("{error}"), str::to_owned)
 }
 
 /// Writes `sluisd.toml` for a daemon that lives in `directory` with the PKI in `directory/pki`. Its housekeeping is that
 /// of whoever asks for it ([`Running::housekeep`]): by itself it does none for an hour.
 pub fn write_config(directory: &Path, extra: &str) {
     let at = |name: &str| directory.join(name).display().to_string();
-    let custodians = people::custodians().iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
+    let custodians = people::custodians()
+        .iter()
+        .map(|c| format!("\"{c}\""))
+        .collect::<Vec<_>>()
+        .join(", ");
     let text = format!(
         "listen = \"127.0.0.1:0\"\ntrust_domain = \"{TRUST_DOMAIN}\"\ndata_directory = {:?}\nbackup_directory = {:?}\n\
          custodians = [{custodians}]\n[tls]\ncert = {:?}\nkey = {:?}\nclient_ca = {:?}\ncrl = {:?}\nreload_seconds = 1\n\
@@ -403,15 +601,24 @@ pub fn write_config(directory: &Path, extra: &str) {
 
 /// The settings of the daemon that lives in `directory`.
 pub fn settings(directory: &Path) -> Settings {
-    let sources = Sources { file: Some(directory.join("sluisd.toml")), ..Sources::default() };
-    config::load(&sources).expect("the test configuration is valid").settings
+    let sources = Sources {
+        file: Some(directory.join("sluisd.toml")),
+        ..Sources::default()
+    };
+    config::load(&sources)
+        .expect("the test configuration is valid")
+        .settings
 }
 
 /// Connects to a custodian whose certificate `pki` made.
 ///
 /// # Errors
 /// Those of the connection.
-pub async fn connect(pki: &Pki, endpoint: String, credentials: &Credentials) -> Result<Client, ClientError> {
+pub async fn connect(
+    pki: &Pki,
+    endpoint: String,
+    credentials: &Credentials,
+) -> Result<Client, ClientError> {
     let config = Config::new(
         endpoint,
         pki.ca_pem().into_bytes(),
@@ -425,12 +632,21 @@ pub async fn connect(pki: &Pki, endpoint: String, credentials: &Credentials) -> 
 pub async fn channel(pki: &Pki, endpoint: &str, credentials: &Credentials) -> Channel {
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(pki.ca_pem()))
-        .identity(Identity::from_pem(&credentials.cert_pem, &credentials.key_pem));
-    let endpoint = Endpoint::from_shared(endpoint.to_owned()).expect("a URL").tls_config(tls).expect("PEM");
+        .identity(Identity::from_pem(
+            &credentials.cert_pem,
+            &credentials.key_pem,
+        ));
+    let endpoint = Endpoint::from_shared(endpoint.to_owned())
+        .expect("a URL")
+        .tls_config(tls)
+        .expect("PEM");
     endpoint.connect().await.expect("connects")
 }
 
-async fn open(settings: Settings, clock: Arc<TestClock>) -> (Arc<FaultyStore<RocksStore>>, Running) {
+async fn open(
+    settings: Settings,
+    clock: Arc<TestClock>,
+) -> (Arc<FaultyStore<RocksStore>>, Running) {
     try_open(settings, clock).await.expect("starts")
 }
 

@@ -58,8 +58,13 @@ fn rows() -> impl Strategy<Value = PackedRows> {
 
 fn commit() -> impl Strategy<Value = Commit> {
     let family = || prop_oneof![Just(Family::Grants), Just(Family::Registry)];
-    let expect = (family(), key(), value()).prop_map(|(family, key, value)| Expectation { family, key, value });
-    let write = (family(), key(), value()).prop_map(|(family, key, value)| Write { family, key, value });
+    let expect = (family(), key(), value()).prop_map(|(family, key, value)| Expectation {
+        family,
+        key,
+        value,
+    });
+    let write =
+        (family(), key(), value()).prop_map(|(family, key, value)| Write { family, key, value });
     let range = (family(), 0u8..4, 0u8..5).prop_map(|(family, from, to)| Range {
         family,
         from: vec![from],
@@ -73,7 +78,13 @@ fn commit() -> impl Strategy<Value = Commit> {
         proptest::collection::vec(rows(), 0..2),
         proptest::collection::vec(entry, 0..3),
     )
-        .prop_map(|(expect, removals, writes, rows, entries)| Commit { expect, removals, writes, rows, entries })
+        .prop_map(|(expect, removals, writes, rows, entries)| Commit {
+            expect,
+            removals,
+            writes,
+            rows,
+            entries,
+        })
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

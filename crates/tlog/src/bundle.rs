@@ -43,7 +43,10 @@ pub fn encode_bundle<E: AsRef<[u8]>>(entries: &[E]) -> Result<Vec<u8>, BundleErr
     let mut bundle = Vec::with_capacity(entries.iter().map(|entry| 2 + entry.as_ref().len()).sum());
     for (position, entry) in entries.iter().enumerate() {
         let entry = entry.as_ref();
-        let length = u16::try_from(entry.len()).map_err(|_| BundleError::TooLong { position, bytes: entry.len() })?;
+        let length = u16::try_from(entry.len()).map_err(|_| BundleError::TooLong {
+            position,
+            bytes: entry.len(),
+        })?;
         bundle.extend_from_slice(&length.to_be_bytes());
         bundle.extend_from_slice(entry);
     }
@@ -56,13 +59,19 @@ pub fn decode_bundle(bundle: &[u8], width: u16) -> Result<Vec<&[u8]>, BundleErro
     let mut rest = bundle;
     let mut entries = Vec::with_capacity(width.into());
     for position in 0..usize::from(width) {
-        let (entry, after) = split_entry(rest).ok_or(BundleError::Truncated { position, expected: width })?;
+        let (entry, after) = split_entry(rest).ok_or(BundleError::Truncated {
+            position,
+            expected: width,
+        })?;
         entries.push(entry);
         rest = after;
     }
     match rest.len() {
         0 => Ok(entries),
-        bytes => Err(BundleError::TrailingBytes { bytes, expected: width }),
+        bytes => Err(BundleError::TrailingBytes {
+            bytes,
+            expected: width,
+        }),
     }
 }
 
@@ -72,7 +81,11 @@ fn split_entry(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn check_count(entries: usize) -> Result<(), BundleError> {
-    if (1..=usize::from(TILE_WIDTH)).contains(&entries) { Ok(()) } else { Err(BundleError::Count(entries)) }
+    if (1..=usize::from(TILE_WIDTH)).contains(&entries) {
+        Ok(())
+    } else {
+        Err(BundleError::Count(entries))
+    }
 }
 
 #[cfg(test)]
@@ -85,14 +98,29 @@ mod tests {
     fn a_bundle_is_lengths_and_entries() {
         let bundle = encode_bundle(&[&b"one"[..], b"", b"three"]).expect("a bundle");
         assert_eq!(bundle, b"\0\x03one\0\0\0\x05three");
-        assert_eq!(decode_bundle(&bundle, 3), Ok(vec![&b"one"[..], b"", b"three"]));
+        assert_eq!(
+            decode_bundle(&bundle, 3),
+            Ok(vec![&b"one"[..], b"", b"three"])
+        );
     }
 
     #[test]
     fn the_number_of_entries_must_be_right() {
         let bundle = encode_bundle(&[b"one", b"two"]).expect("a bundle");
-        assert_eq!(decode_bundle(&bundle, 1), Err(BundleError::TrailingBytes { bytes: 5, expected: 1 }));
-        assert_eq!(decode_bundle(&bundle, 3), Err(BundleError::Truncated { position: 2, expected: 3 }));
+        assert_eq!(
+            decode_bundle(&bundle, 1),
+            Err(BundleError::TrailingBytes {
+                bytes: 5,
+                expected: 1
+            })
+        );
+        assert_eq!(
+            decode_bundle(&bundle, 3),
+            Err(BundleError::Truncated {
+                position: 2,
+                expected: 3
+            })
+        );
         assert_eq!(decode_bundle(&bundle, 0), Err(BundleError::Count(0)));
         assert_eq!(decode_bundle(&bundle, 257), Err(BundleError::Count(257)));
         assert_eq!(encode_bundle::<&[u8]>(&[]), Err(BundleError::Count(0)));
@@ -106,14 +134,26 @@ mod tests {
         let bundle = encode_bundle(&[&longest]).expect("fits");
         assert_eq!(decode_bundle(&bundle, 1), Ok(vec![&longest[..]]));
         let refused = encode_bundle(&[&[][..], &[7; MAX_ENTRY_BYTES + 1]]);
-        assert_eq!(refused, Err(BundleError::TooLong { position: 1, bytes: 65536 }));
+        assert_eq!(
+            refused,
+            Err(BundleError::TooLong {
+                position: 1,
+                bytes: 65536
+            })
+        );
     }
 
     #[test]
     fn every_truncation_is_refused() {
         let bundle = encode_bundle(&[&b"one"[..], b"", b"three"]).expect("a bundle");
         for length in 0..bundle.len() {
-            assert!(matches!(decode_bundle(&bundle[..length], 3), Err(BundleError::Truncated { .. })), "{length}");
+            assert!(
+                matches!(
+                    decode_bundle(&bundle[..length], 3),
+                    Err(BundleError::Truncated { .. })
+                ),
+                "{length}"
+            );
         }
     }
 

@@ -31,7 +31,9 @@ pub struct OpenedCheckpoint {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// Fewer than three lines, or no newline at the end.
-    #[error("a checkpoint has three lines (origin, size, root), each with its newline, and extension lines after them")]
+    #[error(
+        "a checkpoint has three lines (origin, size, root), each with its newline, and extension lines after them"
+    )]
     Lines,
     /// The origin is empty or has control characters.
     #[error("the origin of a checkpoint must not be empty and must not contain control characters")]
@@ -43,7 +45,9 @@ pub enum CheckpointError {
     #[error("the root of a checkpoint must be the base64 of 32 bytes")]
     Root,
     /// An extension line is empty or has control characters.
-    #[error("an extension line of a checkpoint must not be empty and must not contain control characters")]
+    #[error(
+        "an extension line of a checkpoint must not be empty and must not contain control characters"
+    )]
     Extension,
 }
 
@@ -73,7 +77,12 @@ impl Checkpoint {
         if !is_line(origin) {
             return Err(CheckpointError::Origin);
         }
-        Ok(Self { origin: origin.to_owned(), size, root, extensions: Vec::new() })
+        Ok(Self {
+            origin: origin.to_owned(),
+            size,
+            root,
+            extensions: Vec::new(),
+        })
     }
 
     /// The same with extension lines, without their newlines.
@@ -88,19 +97,33 @@ impl Checkpoint {
     /// Reads a signed checkpoint of the log `origin`, and believes it if at least one of the known keys signed it and no
     /// signature under the name of a known key is false. Whoever asks for the signature of a certain key, or of several,
     /// must look at `signed_by`.
-    pub fn open(signed: &[u8], origin: &str, known: &[VerifierKey]) -> Result<OpenedCheckpoint, OpenError> {
+    pub fn open(
+        signed: &[u8],
+        origin: &str,
+        known: &[VerifierKey],
+    ) -> Result<OpenedCheckpoint, OpenError> {
         let note = Note::from_bytes(signed)?;
         let signed_by = note.verify(known)?;
         let checkpoint: Self = note.text().parse()?;
         if checkpoint.origin != origin {
-            return Err(OpenError::OtherLog { expected: origin.to_owned(), found: checkpoint.origin });
+            return Err(OpenError::OtherLog {
+                expected: origin.to_owned(),
+                found: checkpoint.origin,
+            });
         }
-        Ok(OpenedCheckpoint { checkpoint, signed_by })
+        Ok(OpenedCheckpoint {
+            checkpoint,
+            signed_by,
+        })
     }
 
     /// The checkpoint as a signed note with one signature. `sign` gets the bytes of the text and makes the Ed25519
     /// signature that belongs to `key`.
-    pub fn sign(&self, key: &VerifierKey, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<String, NoteError> {
+    pub fn sign(
+        &self,
+        key: &VerifierKey,
+        sign: impl FnOnce(&[u8]) -> [u8; 64],
+    ) -> Result<String, NoteError> {
         let mut note = self.to_note()?;
         note.sign(key, sign)?;
         Ok(note.to_string())
@@ -141,25 +164,41 @@ impl FromStr for Checkpoint {
     type Err = CheckpointError;
 
     fn from_str(text: &str) -> Result<Self, CheckpointError> {
-        let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?.split('\n');
+        let mut lines = text
+            .strip_suffix('\n')
+            .ok_or(CheckpointError::Lines)?
+            .split('\n');
         let mut line = || lines.next().ok_or(CheckpointError::Lines);
         let (origin, size, root) = (line()?, line()?, line()?);
         let size = read_size(size).ok_or(CheckpointError::Size)?;
-        let root = BASE64.decode(root.as_bytes()).ok().and_then(|root| <[u8; HASH_BYTES]>::try_from(root).ok());
-        Self::new(origin, size, root.ok_or(CheckpointError::Root)?)?.with_extensions(lines.map(str::to_owned).collect())
+        let root = BASE64
+            .decode(root.as_bytes())
+            .ok()
+            .and_then(|root| <[u8; HASH_BYTES]>::try_from(root).ok());
+        Self::new(origin, size, root.ok_or(CheckpointError::Root)?)?
+            .with_extensions(lines.map(str::to_owned).collect())
     }
 }
 
 fn read_size(text: &str) -> Option<u64> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
 
 /// The text of the checkpoint, as it is signed.
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(&self.root))?;
-        self.extensions.iter().try_for_each(|line| writeln!(f, "{line}"))
+        write!(
+            f,
+            "{}\n{}\n{}\n",
+            self.origin,
+            self.size,
+            BASE64.encode(&self.root)
+        )?;
+        self.extensions
+            .iter()
+            .try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 

@@ -25,13 +25,17 @@ pub enum KeyError {
     #[error("a verifier key is a name, 8 hexadecimal digits and base64, with + between them")]
     Form,
     /// A name that cannot stand in a note.
-    #[error("the name of a key must not be empty and must not contain spaces, control characters or +")]
+    #[error(
+        "the name of a key must not be empty and must not contain spaces, control characters or +"
+    )]
     Name,
     /// The id is not 8 lower-case hexadecimal digits.
     #[error("the id of a key must be 8 lower-case hexadecimal digits")]
     Id,
     /// The last part is not the base64 of 33 bytes.
-    #[error("the last part of a verifier key must be the base64 of a type byte and 32 bytes of key")]
+    #[error(
+        "the last part of a verifier key must be the base64 of a type byte and 32 bytes of key"
+    )]
     Key,
     /// A key of another signature type.
     #[error("the key is of signature type {0:#04x}; only Ed25519 (0x01) is supported")]
@@ -47,9 +51,17 @@ impl VerifierKey {
         if !is_name(name) {
             return Err(KeyError::Name);
         }
-        let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key).finalize();
+        let hash = Sha256::new()
+            .chain_update(name)
+            .chain_update([b'\n', ED25519])
+            .chain_update(key)
+            .finalize();
         let id = *hash.first_chunk().expect("a hash has more than 4 bytes");
-        Ok(Self { name: name.to_owned(), id, key: *key })
+        Ok(Self {
+            name: name.to_owned(),
+            id,
+            key: *key,
+        })
     }
 
     /// Its name.
@@ -85,14 +97,22 @@ impl FromStr for VerifierKey {
         // Base64 has + too, so only the first two of them part.
         let (name, rest) = text.split_once('+').ok_or(KeyError::Form)?;
         let (id, key) = rest.split_once('+').ok_or(KeyError::Form)?;
-        let id = HEXLOWER.decode(id.as_bytes()).ok().and_then(|id| <[u8; 4]>::try_from(id).ok()).ok_or(KeyError::Id)?;
+        let id = HEXLOWER
+            .decode(id.as_bytes())
+            .ok()
+            .and_then(|id| <[u8; 4]>::try_from(id).ok())
+            .ok_or(KeyError::Id)?;
         let key = BASE64.decode(key.as_bytes()).map_err(|_| KeyError::Key)?;
         let (kind, key) = key.split_first().ok_or(KeyError::Key)?;
         if *kind != ED25519 {
             return Err(KeyError::Type(*kind));
         }
         let key = Self::new(name, key.try_into().map_err(|_| KeyError::Key)?)?;
-        if key.id == id { Ok(key) } else { Err(KeyError::WrongId) }
+        if key.id == id {
+            Ok(key)
+        } else {
+            Err(KeyError::WrongId)
+        }
     }
 }
 
@@ -121,7 +141,10 @@ mod tests {
     fn a_key_has_one_spelling() {
         let key: VerifierKey = PETER.parse().expect("a key");
         assert_eq!(key.to_string(), PETER);
-        assert_eq!((key.name(), key.id()), ("PeterNeumann", [0xc7, 0x4f, 0x20, 0xa3]));
+        assert_eq!(
+            (key.name(), key.id()),
+            ("PeterNeumann", [0xc7, 0x4f, 0x20, 0xa3])
+        );
         assert_eq!(VerifierKey::new("PeterNeumann", key.key()), Ok(key));
     }
 
@@ -130,21 +153,57 @@ mod tests {
         let parse = |text: &str| text.parse::<VerifierKey>();
         assert_eq!(parse(""), Err(KeyError::Form));
         assert_eq!(parse("PeterNeumann+c74f20a3"), Err(KeyError::Form));
-        assert_eq!(parse(&PETER.replace("Peter", "Peter ")), Err(KeyError::Name));
-        assert_eq!(parse(&PETER.replace("Peter", "Peter\u{a0}")), Err(KeyError::Name));
-        assert_eq!(parse(&PETER.replace("Peter", "Peter\u{7}")), Err(KeyError::Name));
-        assert_eq!(parse(&PETER.replace("PeterNeumann", "")), Err(KeyError::Name));
-        assert_eq!(parse(&PETER.replace("c74f20a3", "C74F20A3")), Err(KeyError::Id));
-        assert_eq!(parse(&PETER.replace("c74f20a3", "c74f20")), Err(KeyError::Id));
-        assert_eq!(parse(&PETER.replace("c74f20a3", "+c74f20a3")), Err(KeyError::Id));
-        assert_eq!(parse(&PETER.replace("+ARp", "+ABp")), Err(KeyError::Type(0)));
-        assert_eq!(parse(&PETER.replace("+ARp", "+BBp")), Err(KeyError::Type(4)));
+        assert_eq!(
+            parse(&PETER.replace("Peter", "Peter ")),
+            Err(KeyError::Name)
+        );
+        assert_eq!(
+            parse(&PETER.replace("Peter", "Peter\u{a0}")),
+            Err(KeyError::Name)
+        );
+        assert_eq!(
+            parse(&PETER.replace("Peter", "Peter\u{7}")),
+            Err(KeyError::Name)
+        );
+        assert_eq!(
+            parse(&PETER.replace("PeterNeumann", "")),
+            Err(KeyError::Name)
+        );
+        assert_eq!(
+            parse(&PETER.replace("c74f20a3", "C74F20A3")),
+            Err(KeyError::Id)
+        );
+        assert_eq!(
+            parse(&PETER.replace("c74f20a3", "c74f20")),
+            Err(KeyError::Id)
+        );
+        assert_eq!(
+            parse(&PETER.replace("c74f20a3", "+c74f20a3")),
+            Err(KeyError::Id)
+        );
+        assert_eq!(
+            parse(&PETER.replace("+ARp", "+ABp")),
+            Err(KeyError::Type(0))
+        );
+        assert_eq!(
+            parse(&PETER.replace("+ARp", "+BBp")),
+            Err(KeyError::Type(4))
+        );
         assert_eq!(parse(&PETER.replace("10TW", "")), Err(KeyError::Key));
         assert_eq!(parse(&PETER.replace("10TW", "10T")), Err(KeyError::Key));
         assert_eq!(parse("PeterNeumann+c74f20a3+"), Err(KeyError::Key));
-        assert_eq!(parse(&PETER.replace("Peter", "Retep")), Err(KeyError::WrongId));
-        assert_eq!(parse(&PETER.replace("c74f", "c84f")), Err(KeyError::WrongId));
-        assert_eq!(parse(&PETER.replace("10TW", "10TX")), Err(KeyError::WrongId));
+        assert_eq!(
+            parse(&PETER.replace("Peter", "Retep")),
+            Err(KeyError::WrongId)
+        );
+        assert_eq!(
+            parse(&PETER.replace("c74f", "c84f")),
+            Err(KeyError::WrongId)
+        );
+        assert_eq!(
+            parse(&PETER.replace("10TW", "10TX")),
+            Err(KeyError::WrongId)
+        );
     }
 
     proptest! {

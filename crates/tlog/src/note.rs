@@ -59,7 +59,9 @@ pub enum NoteError {
     #[error("signature line {0} is not an em dash, the name of a key and base64")]
     SignatureLine(usize),
     /// A known key did not make the signature that stands under its name and id.
-    #[error("the signature of {name} is false: the note was changed after it was signed, or never signed")]
+    #[error(
+        "the signature of {name} is false: the note was changed after it was signed, or never signed"
+    )]
     FalseSignature {
         /// Name of the key.
         name: String,
@@ -78,9 +80,16 @@ pub enum NoteError {
 impl Note {
     /// An unsigned note. The text must end with a newline and have no other control characters.
     pub fn new(text: impl Into<String>) -> Result<Self, NoteError> {
-        let note = Self { text: text.into(), signatures: Vec::new() };
+        let note = Self {
+            text: text.into(),
+            signatures: Vec::new(),
+        };
         check_characters(&note.text)?;
-        if note.text.ends_with('\n') { Ok(note) } else { Err(NoteError::Text) }
+        if note.text.ends_with('\n') {
+            Ok(note)
+        } else {
+            Err(NoteError::Text)
+        }
     }
 
     /// Reads a signed note from bytes of any origin.
@@ -88,7 +97,9 @@ impl Note {
         if bytes.len() > MAX_NOTE_BYTES {
             return Err(NoteError::TooLong);
         }
-        std::str::from_utf8(bytes).map_err(|_| NoteError::NotUtf8)?.parse()
+        std::str::from_utf8(bytes)
+            .map_err(|_| NoteError::NotUtf8)?
+            .parse()
     }
 
     /// The text, with the newline at its end.
@@ -103,14 +114,24 @@ impl Note {
 
     /// Adds the signature of a key, in the place of one that the same key made before. `sign` gets the bytes of the text
     /// and makes the Ed25519 signature; one that `key` does not verify is refused.
-    pub fn sign(&mut self, key: &VerifierKey, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<(), NoteError> {
+    pub fn sign(
+        &mut self,
+        key: &VerifierKey,
+        sign: impl FnOnce(&[u8]) -> [u8; 64],
+    ) -> Result<(), NoteError> {
         let bytes = sign(self.text.as_bytes()).to_vec();
         if !key.verify(&self.text, &bytes) {
-            return Err(NoteError::OtherSigningKey { name: key.name().to_owned() });
+            return Err(NoteError::OtherSigningKey {
+                name: key.name().to_owned(),
+            });
         }
         let mut signed = self.clone();
         signed.signatures.retain(|signature| !signature.is_by(key));
-        signed.signatures.push(NoteSignature { name: key.name().to_owned(), id: key.id(), bytes });
+        signed.signatures.push(NoteSignature {
+            name: key.name().to_owned(),
+            id: key.id(),
+            bytes,
+        });
         if signed.signatures.len() > MAX_SIGNATURES {
             return Err(NoteError::TooManySignatures);
         }
@@ -132,13 +153,19 @@ impl Note {
             }
             // Two keys can have one name and id, if somebody went to the trouble.
             let Some(key) = candidates.find(|key| key.verify(&self.text, &signature.bytes)) else {
-                return Err(NoteError::FalseSignature { name: signature.name.clone() });
+                return Err(NoteError::FalseSignature {
+                    name: signature.name.clone(),
+                });
             };
             if !signed_by.contains(key) {
                 signed_by.push(key.clone());
             }
         }
-        if signed_by.is_empty() { Err(NoteError::NoKnownSignature) } else { Ok(signed_by) }
+        if signed_by.is_empty() {
+            Err(NoteError::NoKnownSignature)
+        } else {
+            Ok(signed_by)
+        }
     }
 }
 
@@ -153,7 +180,11 @@ impl NoteSignature {
         let signature = BASE64.decode(signature.as_bytes()).ok()?;
         let (id, bytes) = signature.split_first_chunk::<4>()?;
         let whole = is_name(name) && !bytes.is_empty();
-        whole.then(|| Self { name: name.to_owned(), id: *id, bytes: bytes.to_vec() })
+        whole.then(|| Self {
+            name: name.to_owned(),
+            id: *id,
+            bytes: bytes.to_vec(),
+        })
     }
 }
 
@@ -161,7 +192,11 @@ fn check_characters(text: &str) -> Result<(), NoteError> {
     if text.len() > MAX_NOTE_BYTES {
         return Err(NoteError::TooLong);
     }
-    if text.bytes().any(|byte| byte < 0x20 && byte != b'\n') { Err(NoteError::ControlCharacter) } else { Ok(()) }
+    if text.bytes().any(|byte| byte < 0x20 && byte != b'\n') {
+        Err(NoteError::ControlCharacter)
+    } else {
+        Ok(())
+    }
 }
 
 impl FromStr for Note {
@@ -171,15 +206,19 @@ impl FromStr for Note {
         check_characters(note)?;
         // The text may have empty lines too: the last one parts.
         let at = note.rfind("\n\n").ok_or(NoteError::NoSignatures)?;
-        let lines = note[at + 2..].strip_suffix('\n').ok_or(NoteError::NoSignatures)?;
+        let lines = note[at + 2..]
+            .strip_suffix('\n')
+            .ok_or(NoteError::NoSignatures)?;
         if lines.split('\n').count() > MAX_SIGNATURES {
             return Err(NoteError::TooManySignatures);
         }
-        let signatures = lines
-            .split('\n')
-            .enumerate()
-            .map(|(at, line)| NoteSignature::from_line(line).ok_or(NoteError::SignatureLine(at + 1)));
-        Ok(Self { text: note[..=at].to_owned(), signatures: signatures.collect::<Result<_, _>>()? })
+        let signatures = lines.split('\n').enumerate().map(|(at, line)| {
+            NoteSignature::from_line(line).ok_or(NoteError::SignatureLine(at + 1))
+        });
+        Ok(Self {
+            text: note[..=at].to_owned(),
+            signatures: signatures.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -188,7 +227,11 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
         for NoteSignature { name, id, bytes } in &self.signatures {
-            writeln!(f, "{SIGNATURE_PREFIX}{name} {}", BASE64.encode(&[id, &bytes[..]].concat()))?;
+            writeln!(
+                f,
+                "{SIGNATURE_PREFIX}{name} {}",
+                BASE64.encode(&[id, &bytes[..]].concat())
+            )?;
         }
         Ok(())
     }

@@ -11,7 +11,9 @@ use crate::tree::Tree;
 
 /// Leaf hashes of `0`, `1`, ... as eight big-endian bytes.
 pub(crate) fn leaves(count: u64) -> Vec<Hash> {
-    (0..count).map(|entry| leaf_hash(&entry.to_be_bytes())).collect()
+    (0..count)
+        .map(|entry| leaf_hash(&entry.to_be_bytes()))
+        .collect()
 }
 
 fn split(leaves: &[Hash]) -> usize {
@@ -46,12 +48,20 @@ pub(crate) fn path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
 
 /// PROOF(m, D\[n\]), RFC 9162, section 2.1.4.1.
 pub(crate) fn proof(old: usize, leaves: &[Hash]) -> Vec<Hash> {
-    if old == 0 { Vec::new() } else { subproof(old, leaves, true) }
+    if old == 0 {
+        Vec::new()
+    } else {
+        subproof(old, leaves, true)
+    }
 }
 
 fn subproof(old: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
     if old == leaves.len() {
-        return if whole { Vec::new() } else { vec![root(leaves)] };
+        return if whole {
+            Vec::new()
+        } else {
+            vec![root(leaves)]
+        };
     }
     let (left, right) = leaves.split_at(split(leaves));
     let (mut proof, sibling) = match old.checked_sub(left.len()) {
@@ -71,10 +81,18 @@ pub(crate) struct Stored {
 
 impl Stored {
     pub(crate) fn of(leaves: &[Hash]) -> Self {
-        let mut stored = Self { tree: Tree::new(), full: HashMap::new(), asked: RefCell::default() };
+        let mut stored = Self {
+            tree: Tree::new(),
+            full: HashMap::new(),
+            asked: RefCell::default(),
+        };
         for leaf in leaves {
             for tile in stored.tree.append(*leaf) {
-                assert_eq!(stored.full.insert((tile.level, tile.index), tile.data), None, "a tile is full once");
+                assert_eq!(
+                    stored.full.insert((tile.level, tile.index), tile.data),
+                    None,
+                    "a tile is full once"
+                );
             }
         }
         stored
@@ -87,7 +105,12 @@ impl TileSource for Stored {
     fn tile(&self, level: u8, index: u64, width: u16) -> Result<Vec<u8>, Tile> {
         let name = Tile::new(level, index, width).expect("a tile");
         self.asked.borrow_mut().push(name);
-        let full = self.full.get(&(level, index)).map(|data| &data[..usize::from(width) * 32]);
-        full.or_else(|| self.tree.unfinished_tile(level, index, width)).map(<[u8]>::to_vec).ok_or(name)
+        let full = self
+            .full
+            .get(&(level, index))
+            .map(|data| &data[..usize::from(width) * 32]);
+        full.or_else(|| self.tree.unfinished_tile(level, index, width))
+            .map(<[u8]>::to_vec)
+            .ok_or(name)
     }
 }

@@ -74,7 +74,11 @@ impl<'a, S: TileSource> Prover<'a, S> {
     /// The root that the tree had at `size` entries, 0 to the size of the log.
     pub fn root(&self, size: u64) -> Result<Hash, ProveError<S::Error>> {
         self.check_size(size)?;
-        if size == 0 { Ok(EMPTY_ROOT) } else { self.nodes().subtree(0, size) }
+        if size == 0 {
+            Ok(EMPTY_ROOT)
+        } else {
+            self.nodes().subtree(0, size)
+        }
     }
 
     /// The proof that entry `index` is in the tree of `size` entries: hashes from the leaf upwards.
@@ -130,11 +134,22 @@ impl<'a, S: TileSource> Prover<'a, S> {
     }
 
     fn check_size(&self, asked: u64) -> Result<(), ProveError<S::Error>> {
-        if asked > self.size { Err(ProveError::NotThatLong { asked, size: self.size }) } else { Ok(()) }
+        if asked > self.size {
+            Err(ProveError::NotThatLong {
+                asked,
+                size: self.size,
+            })
+        } else {
+            Ok(())
+        }
     }
 
     fn nodes(&self) -> Nodes<'a, S> {
-        Nodes { source: self.source, size: self.size, read: HashMap::new() }
+        Nodes {
+            source: self.source,
+            size: self.size,
+            read: HashMap::new(),
+        }
     }
 }
 
@@ -159,7 +174,11 @@ impl<S: TileSource> Nodes<'_, S> {
             peaks.push(self.perfect(low, height)?);
             low += 1 << height;
         }
-        Ok(peaks.into_iter().rev().reduce(|right, left| node_hash(&left, &right)).expect("a range is not empty"))
+        Ok(peaks
+            .into_iter()
+            .rev()
+            .reduce(|right, left| node_hash(&left, &right))
+            .expect("a range is not empty"))
     }
 
     /// The root of the 2^height entries from `low`: it lies in one tile, or is computed from up to 128 hashes of one.
@@ -170,18 +189,29 @@ impl<S: TileSource> Nodes<'_, S> {
         let from = usize::try_from(position % 256).expect("under 256") * HASH_BYTES;
         let mut row: Vec<Hash> = hashes(&tile[from..from + (HASH_BYTES << (height % 8))]).collect();
         while row.len() > 1 {
-            row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+            row = row
+                .chunks_exact(2)
+                .map(|pair| node_hash(&pair[0], &pair[1]))
+                .collect();
         }
         Ok(row[0])
     }
 
     fn tile(&mut self, level: u8, index: u64) -> Result<&[u8], ProveError<S::Error>> {
         if !self.read.contains_key(&(level, index)) {
-            let tile = Tile::in_tree(level, index, self.size).expect("a node of the tree is in a tile of it");
-            let data = self.source.tile(level, index, tile.width()).map_err(ProveError::Source)?;
+            let tile = Tile::in_tree(level, index, self.size)
+                .expect("a node of the tree is in a tile of it");
+            let data = self
+                .source
+                .tile(level, index, tile.width())
+                .map_err(ProveError::Source)?;
             let expected = usize::from(tile.width()) * HASH_BYTES;
             if data.len() != expected {
-                return Err(ProveError::TileLength { tile, bytes: data.len(), expected });
+                return Err(ProveError::TileLength {
+                    tile,
+                    bytes: data.len(),
+                    expected,
+                });
             }
             self.read.insert((level, index), data);
         }

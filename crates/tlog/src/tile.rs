@@ -35,13 +35,19 @@ pub enum NameError {
     #[error("the level of a tile must be a number from 0 to 63 without leading zeroes")]
     Level,
     /// The index is not in groups of three digits, or exceeds 64 bits.
-    #[error("the index must be groups of three digits, all but the last with an x in front, as in x001/x234/067")]
+    #[error(
+        "the index must be groups of three digits, all but the last with an x in front, as in x001/x234/067"
+    )]
     Index,
     /// The width is not a number from 1 to 255 without leading zeroes (1 to 256 where it is not a path).
-    #[error("the width must be a number from 1 to 255 without leading zeroes; a full tile or bundle has no width")]
+    #[error(
+        "the width must be a number from 1 to 255 without leading zeroes; a full tile or bundle has no width"
+    )]
     Width,
     /// It does not begin with `tile/` and a level, or with `tile/entries/`.
-    #[error("not a path of a tile (tile/<level>/<index>) or of an entry bundle (tile/entries/<index>)")]
+    #[error(
+        "not a path of a tile (tile/<level>/<index>) or of an entry bundle (tile/entries/<index>)"
+    )]
     Prefix,
 }
 
@@ -51,7 +57,11 @@ impl Tile {
         if level > MAX_LEVEL {
             return Err(NameError::Level);
         }
-        Ok(Self { level, index, width: checked_width(width)? })
+        Ok(Self {
+            level,
+            index,
+            width: checked_width(width)?,
+        })
     }
 
     /// The tile at this place in a tree of `size` entries, as wide as it is there; `None` if that tree has none there.
@@ -60,7 +70,11 @@ impl Tile {
             return None;
         }
         let width = width_in(size >> (8 * u32::from(level)), index)?;
-        Some(Self { level, index, width })
+        Some(Self {
+            level,
+            index,
+            width,
+        })
     }
 
     /// All tiles of a tree of `size` entries, level by level from 0, each level from the left. Only the last of a level
@@ -89,12 +103,18 @@ impl Tile {
 impl Bundle {
     /// A bundle of `width` entries, 1 to 256.
     pub fn new(index: u64, width: u16) -> Result<Self, NameError> {
-        Ok(Self { index, width: checked_width(width)? })
+        Ok(Self {
+            index,
+            width: checked_width(width)?,
+        })
     }
 
     /// The bundle with this index in a log of `size` entries; `None` if that log has none.
     pub fn in_log(index: u64, size: u64) -> Option<Self> {
-        Some(Self { index, width: width_in(size, index)? })
+        Some(Self {
+            index,
+            width: width_in(size, index)?,
+        })
     }
 
     /// All bundles of a log of `size` entries, in order. Only the last can be partial.
@@ -121,7 +141,11 @@ fn width_in(count: u64, index: u64) -> Option<u16> {
 }
 
 fn checked_width(width: u16) -> Result<u16, NameError> {
-    if (1..=TILE_WIDTH).contains(&width) { Ok(width) } else { Err(NameError::Width) }
+    if (1..=TILE_WIDTH).contains(&width) {
+        Ok(width)
+    } else {
+        Err(NameError::Width)
+    }
 }
 
 impl fmt::Display for Tile {
@@ -148,18 +172,28 @@ fn write_place(f: &mut fmt::Formatter<'_>, index: u64, width: u16) -> fmt::Resul
         write!(f, "x{group:03}/")?;
     }
     write!(f, "{:03}", groups[0])?;
-    if width < TILE_WIDTH { write!(f, ".p/{width}") } else { Ok(()) }
+    if width < TILE_WIDTH {
+        write!(f, ".p/{width}")
+    } else {
+        Ok(())
+    }
 }
 
 impl FromStr for Tile {
     type Err = NameError;
 
     fn from_str(path: &str) -> Result<Self, NameError> {
-        let (level, place) =
-            path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).ok_or(NameError::Prefix)?;
+        let (level, place) = path
+            .strip_prefix("tile/")
+            .and_then(|rest| rest.split_once('/'))
+            .ok_or(NameError::Prefix)?;
         let level = plain_number(level).ok_or(NameError::Level)?;
         let (index, width) = read_place(place)?;
-        Self::new(u8::try_from(level).map_err(|_| NameError::Level)?, index, width)
+        Self::new(
+            u8::try_from(level).map_err(|_| NameError::Level)?,
+            index,
+            width,
+        )
     }
 }
 
@@ -167,7 +201,10 @@ impl FromStr for Bundle {
     type Err = NameError;
 
     fn from_str(path: &str) -> Result<Self, NameError> {
-        let (index, width) = read_place(path.strip_prefix("tile/entries/").ok_or(NameError::Prefix)?)?;
+        let (index, width) = read_place(
+            path.strip_prefix("tile/entries/")
+                .ok_or(NameError::Prefix)?,
+        )?;
         Self::new(index, width)
     }
 }
@@ -185,7 +222,9 @@ fn read_place(place: &str) -> Result<(u64, u16), NameError> {
 
 /// Groups of three digits. The first must not be `x000`, so that an index has one spelling.
 fn read_index(text: &str) -> Option<u64> {
-    let (upper, last) = text.rsplit_once('/').map_or((None, text), |(upper, last)| (Some(upper), last));
+    let (upper, last) = text
+        .rsplit_once('/')
+        .map_or((None, text), |(upper, last)| (Some(upper), last));
     let mut index = 0_u64;
     for group in upper.into_iter().flat_map(|upper| upper.split('/')) {
         index = append_group(index, group.strip_prefix('x')?)?;
@@ -205,7 +244,8 @@ fn append_group(index: u64, group: &str) -> Option<u64> {
 
 /// A decimal number without sign and leading zeroes.
 fn plain_number(text: &str) -> Option<u16> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
 

@@ -45,7 +45,10 @@ impl Edge {
     fn push(&mut self, hash: Hash) -> Option<(Vec<u8>, Hash)> {
         let mut peak = hash;
         for _ in 0..self.width().trailing_ones() {
-            let left = self.peaks.pop().expect("one peak for each bit of the width");
+            let left = self
+                .peaks
+                .pop()
+                .expect("one peak for each bit of the width");
             peak = node_hash(&left, &peak);
         }
         self.peaks.push(peak);
@@ -72,7 +75,10 @@ impl Tree {
     /// The root of the tree as it is now; [`EMPTY_ROOT`] if there is no entry.
     pub fn root(&self) -> Hash {
         let peaks = self.levels.iter().flat_map(|edge| edge.peaks.iter().rev());
-        peaks.copied().reduce(|right, left| node_hash(&left, &right)).unwrap_or(EMPTY_ROOT)
+        peaks
+            .copied()
+            .reduce(|right, left| node_hash(&left, &right))
+            .unwrap_or(EMPTY_ROOT)
     }
 
     /// Appends the hash of one entry ([`leaf_hash`](crate::leaf_hash)). Returns the tiles that it filled, lowest level
@@ -84,8 +90,14 @@ impl Tree {
             if self.levels.len() == usize::from(level) {
                 self.levels.push(Edge::default());
             }
-            let Some((data, root)) = self.levels[usize::from(level)].push(hash) else { break };
-            full.push(FullTile { level, index: self.size >> (8 * (u32::from(level) + 1)), data });
+            let Some((data, root)) = self.levels[usize::from(level)].push(hash) else {
+                break;
+            };
+            full.push(FullTile {
+                level,
+                index: self.size >> (8 * (u32::from(level) + 1)),
+                data,
+            });
             (hash, level) = (root, level + 1);
         }
         self.size += 1;
@@ -96,14 +108,23 @@ impl Tree {
     /// fewer hashes. What is not here was handed out as [`FullTile`], or does not exist yet.
     pub fn unfinished_tile(&self, level: u8, index: u64, width: u16) -> Option<&[u8]> {
         let edge = self.levels.get(usize::from(level))?;
-        let at = self.size.checked_shr(8 * (u32::from(level) + 1)).unwrap_or(0);
-        if index == at { edge.tile.get(..usize::from(width) * HASH_BYTES) } else { None }
+        let at = self
+            .size
+            .checked_shr(8 * (u32::from(level) + 1))
+            .unwrap_or(0);
+        if index == at {
+            edge.tile.get(..usize::from(width) * HASH_BYTES)
+        } else {
+            None
+        }
     }
 }
 
 impl std::fmt::Debug for Tree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tree").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Tree")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 

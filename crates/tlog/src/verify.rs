@@ -28,15 +28,25 @@ pub enum VerifyError {
     #[error("the proof does not lead from the entry to the root of the log")]
     Inclusion,
     /// The proof does not lead to the earlier root.
-    #[error("the proof does not lead to the earlier root: the log was forked or rewritten, or the proof is false")]
+    #[error(
+        "the proof does not lead to the earlier root: the log was forked or rewritten, or the proof is false"
+    )]
     OldRoot,
     /// The proof does not lead to the later root.
-    #[error("the proof does not lead to the later root: the log was forked or rewritten, or the proof is false")]
+    #[error(
+        "the proof does not lead to the later root: the log was forked or rewritten, or the proof is false"
+    )]
     NewRoot,
 }
 
 /// Checks that the entry with this hash is at `index` in the tree with `size` entries and the trusted `root`.
-pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root: &Hash) -> Result<(), VerifyError> {
+pub fn verify_inclusion(
+    index: u64,
+    size: u64,
+    leaf: &Hash,
+    proof: &[Hash],
+    root: &Hash,
+) -> Result<(), VerifyError> {
     if index >= size {
         return Err(VerifyError::NotInTree { index, size });
     }
@@ -107,7 +117,13 @@ pub fn verify_consistency(
     }
 }
 
-fn verify_trivial(old: u64, old_root: &Hash, new: u64, new_root: &Hash, proof: &[Hash]) -> Result<(), VerifyError> {
+fn verify_trivial(
+    old: u64,
+    old_root: &Hash,
+    new: u64,
+    new_root: &Hash,
+    proof: &[Hash],
+) -> Result<(), VerifyError> {
     let is_empty_root = |size: u64, root: &Hash| size != 0 || *root == EMPTY_ROOT;
     if !proof.is_empty() {
         Err(VerifyError::Length(proof.len()))

@@ -13,8 +13,8 @@
 use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::codec::Reader;
 use sluis_tlog::{
-    Bundle, BundleError, Checkpoint, HASH_BYTES, Hash, Note, NoteError, Tile, Tree, VerifierKey, decode_bundle,
-    leaf_hash,
+    Bundle, BundleError, Checkpoint, HASH_BYTES, Hash, Note, NoteError, Tile, Tree, VerifierKey,
+    decode_bundle, leaf_hash,
 };
 
 use crate::fault::Wrong;
@@ -92,7 +92,9 @@ pub enum Problem {
         what: String,
     },
     /// There are as many handovers as rotations.
-    #[error("the log has {rotations} rotations of its signing key, and there are {found} handovers")]
+    #[error(
+        "the log has {rotations} rotations of its signing key, and there are {found} handovers"
+    )]
     Handovers {
         /// In the entries.
         rotations: usize,
@@ -155,15 +157,28 @@ pub fn verify<F: Files>(
     };
     let mut scan = Scan::new(files, &head, anchor.name());
     let unreadable = scan.run(progress)?.err();
-    let mut problems: Vec<Problem> =
-        unreadable.clone().into_iter().chain(scan.wrong.take().map(Problem::Wrong)).collect();
+    let mut problems: Vec<Problem> = unreadable
+        .clone()
+        .into_iter()
+        .chain(scan.wrong.take().map(Problem::Wrong))
+        .collect();
     if unreadable.is_none() {
-        problems.extend(scan.replay.unfinished().filter(|_| problems.is_empty()).map(Problem::Wrong));
+        problems.extend(
+            scan.replay
+                .unfinished()
+                .filter(|_| problems.is_empty())
+                .map(Problem::Wrong),
+        );
         problems.extend(scan.compare());
         problems.extend(check_keys(files, &head, anchor, &scan)?);
     }
     // An entry that was changed comes before the rule that it breaks.
-    problems.sort_by_key(|problem| (problem.sequence().unwrap_or(u64::MAX), matches!(problem, Problem::Wrong(_))));
+    problems.sort_by_key(|problem| {
+        (
+            problem.sequence().unwrap_or(u64::MAX),
+            matches!(problem, Problem::Wrong(_)),
+        )
+    });
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
@@ -183,8 +198,13 @@ struct HeadFiles {
     handovers: Vec<(Checkpoint, Note)>,
 }
 
-fn open_head<F: Files>(files: &F, anchor: &VerifierKey) -> Result<Result<HeadFiles, Problem>, F::Error> {
-    let Some(bytes) = files.read(CHECKPOINT)? else { return Ok(Err(Problem::Missing(CHECKPOINT.to_owned()))) };
+fn open_head<F: Files>(
+    files: &F,
+    anchor: &VerifierKey,
+) -> Result<Result<HeadFiles, Problem>, F::Error> {
+    let Some(bytes) = files.read(CHECKPOINT)? else {
+        return Ok(Err(Problem::Missing(CHECKPOINT.to_owned())));
+    };
     let (checkpoint, note) = match open_note(&bytes) {
         Ok(opened) => opened,
         Err(what) => return Ok(Err(Problem::Checkpoint(what))),
@@ -194,22 +214,35 @@ fn open_head<F: Files>(files: &F, anchor: &VerifierKey) -> Result<Result<HeadFil
         return Ok(Err(Problem::OtherLog { expected, found }));
     }
     // A signature under a key that is known already can be judged before all entries are read.
-    if let Err(error @ NoteError::FalseSignature { .. }) = note.verify(std::slice::from_ref(anchor)) {
+    if let Err(error @ NoteError::FalseSignature { .. }) = note.verify(std::slice::from_ref(anchor))
+    {
         return Ok(Err(Problem::Checkpoint(error.to_string())));
     }
     let mut handovers = Vec::new();
     while let Some(bytes) = files.read(&handover_path(handovers.len()))? {
         match open_note(&bytes) {
             Ok(opened) => handovers.push(opened),
-            Err(what) => return Ok(Err(Problem::Handover { path: handover_path(handovers.len()), what })),
+            Err(what) => {
+                return Ok(Err(Problem::Handover {
+                    path: handover_path(handovers.len()),
+                    what,
+                }));
+            }
         }
     }
-    Ok(Ok(HeadFiles { checkpoint, note, handovers }))
+    Ok(Ok(HeadFiles {
+        checkpoint,
+        note,
+        handovers,
+    }))
 }
 
 fn open_note(bytes: &[u8]) -> Result<(Checkpoint, Note), String> {
     let note = Note::from_bytes(bytes).map_err(|error| error.to_string())?;
-    let checkpoint = note.text().parse().map_err(|error: sluis_tlog::CheckpointError| error.to_string())?;
+    let checkpoint = note
+        .text()
+        .parse()
+        .map_err(|error: sluis_tlog::CheckpointError| error.to_string())?;
     Ok((checkpoint, note))
 }
 
@@ -222,7 +255,9 @@ fn check_keys<F: Files>(
 ) -> Result<Vec<Problem>, F::Error> {
     let keys: Vec<VerifierKey> = scan.keys.iter().map(|(_, key)| key.clone()).collect();
     // Without keys the first entry is wrong, which is named already.
-    let Some(present) = keys.last() else { return Ok(Vec::new()) };
+    let Some(present) = keys.last() else {
+        return Ok(Vec::new());
+    };
     let mut problems = Vec::new();
     if !keys.contains(anchor) {
         problems.push(Problem::Key);
@@ -231,17 +266,29 @@ fn check_keys<F: Files>(
         problems.push(Problem::Checkpoint(what));
     }
     if head.handovers.len() + 1 != keys.len() {
-        problems.push(Problem::Handovers { rotations: keys.len() - 1, found: head.handovers.len() });
+        problems.push(Problem::Handovers {
+            rotations: keys.len() - 1,
+            found: head.handovers.len(),
+        });
     }
-    let rotations = keys.windows(2).zip(scan.keys.iter().skip(1).map(|(sequence, _)| *sequence));
-    for (number, ((checkpoint, note), (pair, sequence))) in head.handovers.iter().zip(rotations).enumerate() {
+    let rotations = keys
+        .windows(2)
+        .zip(scan.keys.iter().skip(1).map(|(sequence, _)| *sequence));
+    for (number, ((checkpoint, note), (pair, sequence))) in
+        head.handovers.iter().zip(rotations).enumerate()
+    {
         if let Err(what) = check_handover(checkpoint, note, pair, sequence, scan, anchor) {
-            problems.push(Problem::Handover { path: handover_path(number), what });
+            problems.push(Problem::Handover {
+                path: handover_path(number),
+                what,
+            });
         }
     }
     match files.read(VERIFIER_KEY)? {
         None => problems.push(Problem::Missing(VERIFIER_KEY.to_owned())),
-        Some(bytes) if bytes != format!("{present}\n").as_bytes() => problems.push(Problem::VerifierKey),
+        Some(bytes) if bytes != format!("{present}\n").as_bytes() => {
+            problems.push(Problem::VerifierKey)
+        }
         Some(_) => {}
     }
     Ok(problems)
@@ -260,7 +307,9 @@ fn check_handover<F: Files>(
         return Err(format!("it is of the log {}", checkpoint.origin()));
     }
     if checkpoint.size() <= rotated {
-        return Err(format!("it does not cover entry {rotated}, which names the new key"));
+        return Err(format!(
+            "it does not cover entry {rotated}, which names the new key"
+        ));
     }
     if scan.root_at(checkpoint.size()) != Some(checkpoint.root()) {
         return Err("it is of another tree than the checkpoint".to_owned());
@@ -274,7 +323,11 @@ fn signed_by(note: &Note, known: &[VerifierKey], wanted: &[VerifierKey]) -> Resu
     if let Some(key) = wanted.iter().find(|key| !by.contains(key)) {
         return Err(format!("the signature of {key} is missing"));
     }
-    if note.signatures().len() == by.len() { Ok(()) } else { Err("it has a signature of an unknown key".to_owned()) }
+    if note.signatures().len() == by.len() {
+        Ok(())
+    } else {
+        Err("it has a signature of an unknown key".to_owned())
+    }
 }
 
 /// One pass over the entries.
@@ -308,7 +361,11 @@ impl<'a, F: Files> Scan<'a, F> {
             replay: Replay::new(origin),
             wrong: None,
             keys: Vec::new(),
-            roots: head.handovers.iter().map(|(checkpoint, _)| (checkpoint.size(), None)).collect(),
+            roots: head
+                .handovers
+                .iter()
+                .map(|(checkpoint, _)| (checkpoint.size(), None))
+                .collect(),
             mismatch: None,
             bad_tile: None,
             tiles: 0,
@@ -317,7 +374,10 @@ impl<'a, F: Files> Scan<'a, F> {
     }
 
     fn root_at(&self, size: u64) -> Option<&Hash> {
-        self.roots.iter().find(|(at, _)| *at == size).and_then(|(_, root)| root.as_ref())
+        self.roots
+            .iter()
+            .find(|(at, _)| *at == size)
+            .and_then(|(_, root)| root.as_ref())
     }
 
     /// The inner error: what is missing or cannot be read.
@@ -333,8 +393,11 @@ impl<'a, F: Files> Scan<'a, F> {
 
     fn read_bundle(&mut self, bundle: &Bundle) -> Result<Result<(), Problem>, F::Error> {
         let (path, first) = (bundle.to_string(), bundle.index() * 256);
-        let tile = Tile::in_tree(0, bundle.index(), self.size).map_or_else(String::new, |tile| tile.to_string());
-        let Some(bytes) = self.files.read(&path)? else { return Ok(Err(Problem::Missing(path))) };
+        let tile = Tile::in_tree(0, bundle.index(), self.size)
+            .map_or_else(String::new, |tile| tile.to_string());
+        let Some(bytes) = self.files.read(&path)? else {
+            return Ok(Err(Problem::Missing(path)));
+        };
         let entries = match decode_bundle(&bytes, bundle.width()) {
             Ok(entries) => entries,
             Err(error) => {
@@ -342,10 +405,16 @@ impl<'a, F: Files> Scan<'a, F> {
                     BundleError::Truncated { position, .. } => position as u64,
                     _ => u64::from(bundle.width()) - 1,
                 };
-                return Ok(Err(Problem::Bundle { path, sequence: first + position, error }));
+                return Ok(Err(Problem::Bundle {
+                    path,
+                    sequence: first + position,
+                    error,
+                }));
             }
         };
-        let Some(hashes) = self.files.read(&tile)? else { return Ok(Err(Problem::Missing(tile))) };
+        let Some(hashes) = self.files.read(&tile)? else {
+            return Ok(Err(Problem::Missing(tile)));
+        };
         if hashes.len() != entries.len() * HASH_BYTES {
             return Ok(Err(Problem::TileLength(tile)));
         }
@@ -362,7 +431,10 @@ impl<'a, F: Files> Scan<'a, F> {
             self.mismatch = Some((sequence, tile.to_owned()));
         }
         for full in self.entries.append(leaf) {
-            if let Some(tile) = Tile::new(full.level, full.index, 256).ok().filter(|tile| tile.level() > 0) {
+            if let Some(tile) = Tile::new(full.level, full.index, 256)
+                .ok()
+                .filter(|tile| tile.level() > 0)
+            {
                 self.compare_tile(&tile, &full.data)?;
             }
         }
@@ -370,7 +442,8 @@ impl<'a, F: Files> Scan<'a, F> {
         for (_, root) in self.roots.iter_mut().filter(|(at, _)| *at == size) {
             *root = Some(self.entries.root());
         }
-        self.keys.extend(named_key(bytes).map(|key| (sequence, key)));
+        self.keys
+            .extend(named_key(bytes).map(|key| (sequence, key)));
         self.replay(sequence, bytes)
     }
 
@@ -394,7 +467,10 @@ impl<'a, F: Files> Scan<'a, F> {
     /// The tiles above the lowest that are not full.
     fn read_unfinished(&mut self) -> Result<Result<(), Problem>, F::Error> {
         for tile in Tile::all(self.size).filter(|tile| tile.level() > 0 && tile.width() < 256) {
-            let expected = self.entries.unfinished_tile(tile.level(), tile.index(), tile.width()).map(<[u8]>::to_vec);
+            let expected = self
+                .entries
+                .unfinished_tile(tile.level(), tile.index(), tile.width())
+                .map(<[u8]>::to_vec);
             self.compare_tile(&tile, &expected.unwrap_or_default())?;
         }
         Ok(Ok(()))
@@ -412,7 +488,11 @@ impl<'a, F: Files> Scan<'a, F> {
     /// What is to be believed, entries or tiles, is for the root in the checkpoint to say.
     fn compare(&self) -> Option<Problem> {
         if self.entries.root() == self.root {
-            let tile = self.mismatch.as_ref().map(|(_, tile)| tile).or(self.bad_tile.as_ref());
+            let tile = self
+                .mismatch
+                .as_ref()
+                .map(|(_, tile)| tile)
+                .or(self.bad_tile.as_ref());
             return tile.map(|tile| Problem::Tile(tile.clone()));
         }
         match &self.mismatch {
@@ -424,7 +504,9 @@ impl<'a, F: Files> Scan<'a, F> {
 
 /// The signing key that an entry names.
 fn named_key(bytes: &[u8]) -> Option<VerifierKey> {
-    let entry = Entry::decode(bytes).ok().filter(|entry| entry.outcome == Outcome::Done)?;
+    let entry = Entry::decode(bytes)
+        .ok()
+        .filter(|entry| entry.outcome == Outcome::Done)?;
     let texts = match entry.act {
         Act::Initialise => 2,
         Act::RotateAuditKey => 1,

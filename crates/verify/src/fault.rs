@@ -63,7 +63,9 @@ pub enum Fault {
     #[error("it does not need the approvals that registry version {0} wants")]
     Approvals(u64),
     /// More values than before plus those of the batch, fewer than before, or more than the grant allows.
-    #[error("its counter is {counter}; it was {before}, the batch has {values} values and the grant allows {max}")]
+    #[error(
+        "its counter is {counter}; it was {before}, the batch has {values} values and the grant allows {max}"
+    )]
     Counter {
         /// In the entry.
         counter: u64,

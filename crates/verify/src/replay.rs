@@ -59,7 +59,13 @@ pub struct Replay {
 impl Replay {
     /// Of the log with this origin, from its first entry.
     pub fn new(origin: &str) -> Self {
-        Self { state: State::new(origin), tree: Tree::new(), recent: Recent::default(), due: None, over: None }
+        Self {
+            state: State::new(origin),
+            tree: Tree::new(),
+            recent: Recent::default(),
+            due: None,
+            over: None,
+        }
     }
 
     /// What the entries so far say.
@@ -75,7 +81,10 @@ impl Replay {
     /// What is missing if there is no further entry: an effect and the last signature for it are one commit.
     pub fn unfinished(&self) -> Option<Wrong> {
         let due = self.due.clone()?;
-        Some(Wrong { sequence: self.state.entries, fault: Fault::EffectMissing(due) })
+        Some(Wrong {
+            sequence: self.state.entries,
+            fault: Fault::EffectMissing(due),
+        })
     }
 
     /// The next entry, with its number and its canonical bytes.
@@ -92,8 +101,13 @@ impl Replay {
         if let Some(wrong) = &self.over {
             return Err(wrong.clone());
         }
-        let taken = self.take(sequence, bytes, registries).map_err(|fault| Wrong { sequence, fault });
-        let wrong = taken.as_ref().err().filter(|wrong| !matches!(wrong.fault, Fault::RegistryUnread(_)));
+        let taken = self
+            .take(sequence, bytes, registries)
+            .map_err(|fault| Wrong { sequence, fault });
+        let wrong = taken
+            .as_ref()
+            .err()
+            .filter(|wrong| !matches!(wrong.fault, Fault::RegistryUnread(_)));
         self.over = wrong.cloned();
         taken
     }
@@ -107,14 +121,19 @@ impl Replay {
         if sequence != self.state.entries {
             return Err(Fault::Gap(self.state.entries));
         }
-        let entry = Entry::decode(bytes).ok().filter(|_| bytes.len() <= MAX_ENTRY).ok_or(Fault::NotAnEntry)?;
+        let entry = Entry::decode(bytes)
+            .ok()
+            .filter(|_| bytes.len() <= MAX_ENTRY)
+            .ok_or(Fault::NotAnEntry)?;
         if (entry.act == Act::Initialise) != (sequence == 0) {
             return Err(Fault::Initialise);
         }
         let text = match (entry.act, entry.outcome) {
             (Act::ApplyRegistry, Outcome::Done) => {
                 let version = entry.registry_version;
-                registries.text(version).map_err(|Unread| Fault::RegistryUnread(version))?
+                registries
+                    .text(version)
+                    .map_err(|Unread| Fault::RegistryUnread(version))?
             }
             _ => None,
         };
@@ -136,8 +155,13 @@ impl Replay {
     /// The effect of a proposal is in one commit with the last signature.
     fn check_due(&self, due: Option<&ProposalId>, entry: &Entry) -> Result<(), Fault> {
         let Some(due) = due else { return Ok(()) };
-        let follows = entry.outcome == Outcome::Done && proposals::effect_of(&self.state, due) == Some(entry.act);
-        if follows { Ok(()) } else { Err(Fault::EffectMissing(due.clone())) }
+        let follows = entry.outcome == Outcome::Done
+            && proposals::effect_of(&self.state, due) == Some(entry.act);
+        if follows {
+            Ok(())
+        } else {
+            Err(Fault::EffectMissing(due.clone()))
+        }
     }
 
     fn check_version(&self, entry: &Entry) -> Result<(), Fault> {
@@ -153,10 +177,22 @@ impl Replay {
             // Anything else may have begun under an earlier one.
             _ => entry.registry_version <= in_force,
         };
-        if right { Ok(()) } else { Err(Fault::RegistryVersion { named: entry.registry_version, in_force }) }
+        if right {
+            Ok(())
+        } else {
+            Err(Fault::RegistryVersion {
+                named: entry.registry_version,
+                in_force,
+            })
+        }
     }
 
-    fn apply(&mut self, entry: &Entry, due: Option<&ProposalId>, text: Option<String>) -> Result<(), Fault> {
+    fn apply(
+        &mut self,
+        entry: &Entry,
+        due: Option<&ProposalId>,
+        text: Option<String>,
+    ) -> Result<(), Fault> {
         let state = &mut self.state;
         match entry.act {
             Act::Initialise => initialise(state, entry),
@@ -176,7 +212,9 @@ impl Replay {
             }
             Act::RejectProposal => proposals::reject(state, entry),
             Act::ApplyRegistry => proposals::apply_registry(state, entry, due, text),
-            Act::DestroyVersion | Act::CutEscrow | Act::OptOut => proposals::take_effect(state, entry, due),
+            Act::DestroyVersion | Act::CutEscrow | Act::OptOut => {
+                proposals::take_effect(state, entry, due)
+            }
             Act::WarnRetention => retention::warn(state, entry),
             Act::ExpireChain => retention::expire(state, entry),
             _ => Ok(()),
@@ -218,17 +256,30 @@ fn texts<const N: usize>(entry: &Entry) -> Result<[String; N], Fault> {
     let bytes = [&[0], entry.detail.as_slice()].concat();
     let read = || -> Result<Vec<String>, DecodeError> {
         let mut input = Reader::new(&bytes, 0)?;
-        let texts = (0..N).map(|_| input.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+        let texts = (0..N)
+            .map(|_| input.text().map(str::to_owned))
+            .collect::<Result<_, _>>()?;
         input.end()?;
         Ok(texts)
     };
-    read().ok().and_then(|texts| texts.try_into().ok()).ok_or(Fault::Detail(entry.act.as_str()))
+    read()
+        .ok()
+        .and_then(|texts| texts.try_into().ok())
+        .ok_or(Fault::Detail(entry.act.as_str()))
 }
 
 /// A batch of a source.
 fn submit(state: &State, entry: &Entry) -> Result<(), Fault> {
     let actor = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
-    let chain = entry.chain.as_ref().and_then(|id| state.registry.chain(id)).ok_or(Fault::Field("chain"))?;
+    let chain = entry
+        .chain
+        .as_ref()
+        .and_then(|id| state.registry.chain(id))
+        .ok_or(Fault::Field("chain"))?;
     grants::check_party(state, actor)?;
-    if chain.is_source(&actor.organisation) { Ok(()) } else { Err(Fault::NotAllowed(Reason::NotASource)) }
+    if chain.is_source(&actor.organisation) {
+        Ok(())
+    } else {
+        Err(Fault::NotAllowed(Reason::NotASource))
+    }
 }

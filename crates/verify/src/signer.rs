@@ -30,7 +30,10 @@ pub(crate) struct Said<'a> {
 /// The only signature of an entry, which must be by whoever did the act.
 pub(crate) fn of_actor(entry: &Entry) -> Result<(&Identity, &Signed), Fault> {
     let [(signer, signed)] = entry.signatures.as_slice() else {
-        return Err(Fault::Signatures { expected: 1, found: entry.signatures.len() });
+        return Err(Fault::Signatures {
+            expected: 1,
+            found: entry.signatures.len(),
+        });
     };
     if entry.actor.as_ref() == Some(signer) && entry.fingerprint == sha256(&signed.certificate) {
         Ok((signer, signed))
@@ -51,7 +54,10 @@ pub(crate) fn check(
 
 /// A fault of this signer.
 pub(crate) fn wrong(signer: &Identity, fault: SignerFault) -> Fault {
-    Fault::Signer { signer: signer.clone(), fault }
+    Fault::Signer {
+        signer: signer.clone(),
+        fault,
+    }
 }
 
 fn check_signed(
@@ -61,8 +67,12 @@ fn check_signed(
     signed: &Signed,
     key: Option<&PublicKey>,
 ) -> Result<(), SignerFault> {
-    let domain = said.origin.rsplit_once('/').map_or(said.origin, |(domain, _)| domain);
-    let certificate = Certificate::read(&signed.certificate, domain).ok_or(SignerFault::Certificate)?;
+    let domain = said
+        .origin
+        .rsplit_once('/')
+        .map_or(said.origin, |(domain, _)| domain);
+    let certificate =
+        Certificate::read(&signed.certificate, domain).ok_or(SignerFault::Certificate)?;
     if certificate.identity != *signer {
         return Err(SignerFault::Identity);
     }
@@ -74,18 +84,28 @@ fn check_signed(
         return Err(SignerFault::NotPinned);
     }
     let statement = statement(said.deed, said.origin, said.object);
-    if signature::verify(own, &statement, &signed.signature) { Ok(()) } else { Err(SignerFault::Signature) }
+    if signature::verify(own, &statement, &signed.signature) {
+        Ok(())
+    } else {
+        Err(SignerFault::Signature)
+    }
 }
 
 impl Certificate {
     fn read(der: &[u8], trust_domain: &str) -> Option<Self> {
         let (rest, certificate) = X509Certificate::from_der(der).ok()?;
         let names = certificate.subject_alternative_name().ok().flatten()?;
-        let mut uris = names.value.general_names.iter().filter_map(|name| match name {
-            GeneralName::URI(uri) => Some(*uri),
-            _ => None,
-        });
-        let (uri, None) = (uris.next()?, uris.next()) else { return None };
+        let mut uris = names
+            .value
+            .general_names
+            .iter()
+            .filter_map(|name| match name {
+                GeneralName::URI(uri) => Some(*uri),
+                _ => None,
+            });
+        let (uri, None) = (uris.next()?, uris.next()) else {
+            return None;
+        };
         rest.is_empty().then_some(Self {
             identity: Identity::from_spiffe(uri, trust_domain).ok()?,
             key: PublicKey::from_spki(certificate.public_key().raw),
@@ -96,6 +116,7 @@ impl Certificate {
 
     fn is_valid(&self, at: Timestamp) -> bool {
         let seconds = |millis: u64| i64::try_from(millis / 1000).unwrap_or(i64::MAX);
-        self.not_before <= seconds(at.millis() + BEGAN_EARLIER_MILLIS) && seconds(at.millis()) <= self.not_after
+        self.not_before <= seconds(at.millis() + BEGAN_EARLIER_MILLIS)
+            && seconds(at.millis()) <= self.not_after
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sluis_crypto::digest::sha256;
 use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{
-    ChainId, Custodian, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Signed, Timestamp, grant, proposal,
+    ChainId, Custodian, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Signed,
+    Timestamp, grant, proposal,
 };
 use sluis_tlog::VerifierKey;
 
@@ -149,8 +150,12 @@ impl State {
     /// Takes over the time of the next entry.
     pub(crate) fn see(&mut self, at: Timestamp) {
         let millis = self.latest.millis().saturating_sub(at.millis());
-        if millis > CLOCK_SLACK_MILLIS && self.set_back.is_none_or(|before| before.millis < millis) {
-            self.set_back = Some(SetBack { entry: self.entries, millis });
+        if millis > CLOCK_SLACK_MILLIS && self.set_back.is_none_or(|before| before.millis < millis)
+        {
+            self.set_back = Some(SetBack {
+                entry: self.entries,
+                millis,
+            });
         }
         self.latest = self.latest.max(at);
     }
@@ -217,7 +222,9 @@ impl State {
 
     /// All key versions that were ever made, with what became of them.
     pub fn versions(&self) -> impl ExactSizeIterator<Item = (Kid, VersionState)> {
-        self.versions.iter().map(|(kid, version)| (*kid, version.state))
+        self.versions
+            .iter()
+            .map(|(kid, version)| (*kid, version.state))
     }
 
     /// A key version.
@@ -247,13 +254,20 @@ impl State {
     }
 
     pub(crate) fn is_custodian(&self, who: &Identity) -> bool {
-        self.custodians.iter().any(|custodian| custodian.identity == *who)
+        self.custodians
+            .iter()
+            .any(|custodian| custodian.identity == *who)
     }
 
     /// The key pinned for somebody: custodians by the configuration, stewards by the registry.
     pub(crate) fn pinned(&self, who: &Identity) -> Option<&PublicKey> {
-        let custodian = self.custodians.iter().find(|custodian| custodian.identity == *who);
-        custodian.map(|custodian| &custodian.key).or_else(|| self.registry.key(who))
+        let custodian = self
+            .custodians
+            .iter()
+            .find(|custodian| custodian.identity == *who);
+        custodian
+            .map(|custodian| &custodian.key)
+            .or_else(|| self.registry.key(who))
     }
 
     /// Whether somebody is one of these at this moment, and not blocked.
@@ -266,21 +280,31 @@ impl State {
 
     /// Whether somebody who signed as one of these still is one, with the key that they signed with.
     pub(crate) fn still_stands(&self, who: &Identity, among: &Signers, signed: &Signed) -> bool {
-        self.is_one_of(who, among) && self.pinned(who).is_some_and(|key| key.spki() == signed.certificate)
+        self.is_one_of(who, among)
+            && self
+                .pinned(who)
+                .is_some_and(|key| key.spki() == signed.certificate)
     }
 
     /// Whether somebody is a member who is not blocked.
     pub(crate) fn is_member(&self, who: &Identity) -> bool {
-        self.registry.organisation(&who.organisation).is_some_and(|of| of.is_member(&who.member))
+        self.registry
+            .organisation(&who.organisation)
+            .is_some_and(|of| of.is_member(&who.member))
             && !self.is_blocked(who)
     }
 
     fn is_blocked(&self, who: &Identity) -> bool {
-        self.registry.organisation(&who.organisation).is_some_and(|of| of.is_blocked(&who.member))
+        self.registry
+            .organisation(&who.organisation)
+            .is_some_and(|of| of.is_blocked(&who.member))
     }
 }
 
 /// In the place of a signature that was verified: only the key that it was made with is kept, where that matters later.
 pub(crate) fn verified(key: Option<&PublicKey>) -> Signed {
-    Signed { signature: Vec::new(), certificate: key.map_or_else(Vec::new, |key| key.spki().to_vec()) }
+    Signed {
+        signature: Vec::new(),
+        certificate: key.map_or_else(Vec::new, |key| key.spki().to_vec()),
+    }
 }

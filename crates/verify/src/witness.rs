@@ -76,7 +76,10 @@ impl Head {
         handovers: &[String],
         trusted: Option<&VerifierKey>,
     ) -> Result<Self, Alarm> {
-        let offered: VerifierKey = verifier_key.trim_end().parse().map_err(|_| Alarm::NotAKey)?;
+        let offered: VerifierKey = verifier_key
+            .trim_end()
+            .parse()
+            .map_err(|_| Alarm::NotAKey)?;
         let rotated = trusted.is_some_and(|trusted| *trusted != offered);
         if let Some(trusted) = trusted.filter(|_| rotated) {
             let hands_over = |handover: &String| hands_over(handover, trusted, &offered);
@@ -85,8 +88,16 @@ impl Head {
                 return Err(Alarm::OtherKey { trusted, offered });
             }
         }
-        let opened = Checkpoint::open(note.as_bytes(), offered.name(), std::slice::from_ref(&offered))?;
-        Ok(Self { checkpoint: opened.checkpoint, key: offered, rotated })
+        let opened = Checkpoint::open(
+            note.as_bytes(),
+            offered.name(),
+            std::slice::from_ref(&offered),
+        )?;
+        Ok(Self {
+            checkpoint: opened.checkpoint,
+            key: offered,
+            rotated,
+        })
     }
 
     /// How it follows the head that was seen before.
@@ -112,14 +123,25 @@ impl Head {
     /// [`Alarm::NotContinued`].
     pub fn continues(&self, before: &Checkpoint, proof: &[Hash]) -> Result<(), Alarm> {
         let (old, new) = (before.size(), self.checkpoint.size());
-        Ok(verify_consistency(old, before.root(), new, self.checkpoint.root(), proof)?)
+        Ok(verify_consistency(
+            old,
+            before.root(),
+            new,
+            self.checkpoint.root(),
+            proof,
+        )?)
     }
 }
 
 /// A head of this log that both keys signed.
 fn hands_over(handover: &str, old: &VerifierKey, new: &VerifierKey) -> bool {
     let pair = [old.clone(), new.clone()];
-    let is_of_log = |note: &Note| note.text().parse::<Checkpoint>().is_ok_and(|head| head.origin() == old.name());
+    let is_of_log = |note: &Note| {
+        note.text()
+            .parse::<Checkpoint>()
+            .is_ok_and(|head| head.origin() == old.name())
+    };
     let note = Note::from_bytes(handover.as_bytes()).ok().filter(is_of_log);
-    note.and_then(|note| note.verify(&pair).ok()).is_some_and(|by| by.len() == 2)
+    note.and_then(|note| note.verify(&pair).ok())
+        .is_some_and(|by| by.len() == 2)
 }

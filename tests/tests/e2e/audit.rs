@@ -17,7 +17,9 @@ use sluis_testkit::wait::first;
 use sluis_testkit::world::{batch, convert, pseudonymise, reidentify, values};
 use sluis_tlog::{Checkpoint, Note};
 
-use crate::refusals::{AUDITOR, BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY};
+use crate::refusals::{
+    AUDITOR, BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY,
+};
 use crate::story::{exits, json};
 
 /// A new head every second.
@@ -47,44 +49,98 @@ async fn story() -> Story {
     let scene = Scene::start(HEADS);
     let first_key = head(&scene).await.1.verifier_key;
     let (source, recipient) = (scene.client(SOURCE).await, scene.client(RECIPIENT).await);
-    let made = pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)])).await.expect("a source");
+    let made = pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)]))
+        .await
+        .expect("a source");
     let tokens = values(&made, "bsn");
-    pseudonymise(&source, NATIONAL, batch(&[("bsn", &BSNS[..2])])).await.expect("a source");
+    pseudonymise(&source, NATIONAL, batch(&[("bsn", &BSNS[..2])]))
+        .await
+        .expect("a source");
 
-    let terms = ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "10"];
+    let terms = [
+        "convert",
+        "--from",
+        "diabetes-study/bsn",
+        "--to",
+        "national-registry/bsn",
+        "--max-values",
+        "10",
+    ];
     let used = request(&scene, RECIPIENT, &terms, PURPOSE);
     decide(&scene, &used, "approve", &[STEWARDS[0], OTHER_STEWARD]);
     let two = batch(&[("bsn", &[&tokens[0], &tokens[1]])]);
-    convert(&recipient, &used, two.clone()).await.expect("approved");
-    let finding = ["reidentify", "--chain", STUDY, "--element", "bsn", "--max-values", "1"];
+    convert(&recipient, &used, two.clone())
+        .await
+        .expect("approved");
+    let finding = [
+        "reidentify",
+        "--chain",
+        STUDY,
+        "--element",
+        "bsn",
+        "--max-values",
+        "1",
+    ];
     let finding = request(&scene, SOURCE, &finding, FINDING);
     decide(&scene, &finding, "approve", &STEWARDS);
     let one = batch(&[("bsn", &[&tokens[0]])]);
-    reidentify(&source, &finding, one.clone()).await.expect("approved");
-    reidentify(&source, &finding, one).await.expect_err("used up");
+    reidentify(&source, &finding, one.clone())
+        .await
+        .expect("approved");
+    reidentify(&source, &finding, one)
+        .await
+        .expect_err("used up");
     let open = request(&scene, RECIPIENT, &terms, "left open");
-    convert(&recipient, &open, two.clone()).await.expect_err("not approved");
+    convert(&recipient, &open, two.clone())
+        .await
+        .expect_err("not approved");
     let denied = request(&scene, RECIPIENT, &terms, "not a good reason");
     decide(&scene, &denied, "deny", &STEWARDS[..1]);
     let revoked = request(&scene, RECIPIENT, &terms, "no longer needed");
     decide(&scene, &revoked, "approve", &[STEWARDS[1], OTHER_STEWARD]);
     decide(&scene, &revoked, "revoke", &[RECIPIENT]);
-    convert(&scene.client("outsider/etl").await, &used, two).await.expect_err("not the grantee");
+    convert(&scene.client("outsider/etl").await, &used, two)
+        .await
+        .expect_err("not the grantee");
 
     let tighter = registry().replacen("subjects_per_day = 1000000", "subjects_per_day = 2", 1);
     scene.apply(&tighter, &STEWARDS);
     let other = scene.client("gp-south/etl").await;
-    pseudonymise(&other, STUDY, batch(&[("bsn", &BSNS)])).await.expect_err("over the quota");
+    pseudonymise(&other, STUDY, batch(&[("bsn", &BSNS)]))
+        .await
+        .expect_err("over the quota");
     let never = scene.apply(tighter.replace("= \"10y\"", "= \"9y\""), &[]);
-    scene.sluis(STEWARDS[0]).ok(&["proposal", "reject", &never, "--yes"]);
-    scene.sluis(CUSTODIAN).ok(&["chain", "rotate", NATIONAL, "--yes"]);
+    scene
+        .sluis(STEWARDS[0])
+        .ok(&["proposal", "reject", &never, "--yes"]);
+    scene
+        .sluis(CUSTODIAN)
+        .ok(&["chain", "rotate", NATIONAL, "--yes"]);
     rotate_key(&scene).await;
-    Story { scene, first_key, used, open, denied, revoked, token: tokens[0].clone() }
+    Story {
+        scene,
+        first_key,
+        used,
+        open,
+        denied,
+        revoked,
+        token: tokens[0].clone(),
+    }
 }
 
 fn request(scene: &Scene, requester: &str, terms: &[&str], purpose: &str) -> String {
-    let why = ["--purpose", purpose, "--legal-basis", "consent", "--until", "1d", "--json"];
-    let said = scene.sluis(requester).ok(&[&["grant", "request"], terms, &why[..]].concat());
+    let why = [
+        "--purpose",
+        purpose,
+        "--legal-basis",
+        "consent",
+        "--until",
+        "1d",
+        "--json",
+    ];
+    let said = scene
+        .sluis(requester)
+        .ok(&[&["grant", "request"], terms, &why[..]].concat());
     json(&said)["grant_id"].as_str().expect("text").to_owned()
 }
 
@@ -97,30 +153,54 @@ fn decide(scene: &Scene, grant: &str, what: &str, members: &[&str]) {
 /// One batch of one value; one entry.
 async fn act(scene: &Scene, bsn: &str) {
     let source = scene.client(SOURCE).await;
-    pseudonymise(&source, NATIONAL, batch(&[("bsn", &[bsn])])).await.expect("a source");
+    pseudonymise(&source, NATIONAL, batch(&[("bsn", &[bsn])]))
+        .await
+        .expect("a source");
 }
 
 async fn rotate_key(scene: &Scene) {
     let custodian = scene.client(CUSTODIAN).await;
-    custodian.custody().rotate_audit_key(v1::RotateAuditKeyRequest {}).await.expect("a custodian");
+    custodian
+        .custody()
+        .rotate_audit_key(v1::RotateAuditKeyRequest {})
+        .await
+        .expect("a custodian");
     settled(scene).await;
 }
 
 /// The last signed head.
 async fn head(scene: &Scene) -> (Checkpoint, v1::GetCheckpointResponse) {
     let client = scene.client(SOURCE).await;
-    let answer = client.audit().get_checkpoint(v1::GetCheckpointRequest {}).await.expect("a member").into_inner();
+    let answer = client
+        .audit()
+        .get_checkpoint(v1::GetCheckpointRequest {})
+        .await
+        .expect("a member")
+        .into_inner();
     (parsed(answer.checkpoint.as_bytes()), answer)
 }
 
 fn parsed(note: &[u8]) -> Checkpoint {
-    Note::from_bytes(note).expect("a note").text().parse().expect("a checkpoint")
+    Note::from_bytes(note)
+        .expect("a note")
+        .text()
+        .parse()
+        .expect("a checkpoint")
 }
 
 /// Number of entries, signed or not.
 async fn entries(scene: &Scene) -> u64 {
-    let request = v1::ReadEntriesRequest { from_sequence: 0, limit: 1, own: false };
-    let answer = scene.client(AUDITOR).await.audit().read_entries(request).await;
+    let request = v1::ReadEntriesRequest {
+        from_sequence: 0,
+        limit: 1,
+        own: false,
+    };
+    let answer = scene
+        .client(AUDITOR)
+        .await
+        .audit()
+        .read_entries(request)
+        .await;
     answer.expect("an auditor").into_inner().log_size
 }
 
@@ -135,15 +215,25 @@ async fn settled(scene: &Scene) -> u64 {
 
 /// `sluis audit export` as the auditor; what it says.
 fn export(scene: &Scene, directory: &str) -> Value {
-    json(&scene.sluis(AUDITOR).ok(&["audit", "export", directory, "--json"]))
+    json(
+        &scene
+            .sluis(AUDITOR)
+            .ok(&["audit", "export", directory, "--json"]),
+    )
 }
 
 /// `sluis audit verify`, which must end with this code; what it says on standard output and standard error.
 #[track_caller]
 fn verify(directory: &str, key: &str, code: i32) -> (String, String) {
     let mut command = std::process::Command::new(sluis_testkit::process::binary("sluis"));
-    let output = command.args(["audit", "verify", directory, "--key", key]).output().expect("sluis runs");
-    (String::from_utf8_lossy(&output.stdout).into_owned(), exits(&output, code))
+    let output = command
+        .args(["audit", "verify", directory, "--key", key])
+        .output()
+        .expect("sluis runs");
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        exits(&output, code),
+    )
 }
 
 /// Copies the store and the last head somewhere else, or back.

@@ -44,16 +44,27 @@ impl Stage {
     /// With grants for so many values.
     async fn set_for(max_values: u64) -> Self {
         let world = World::start().await;
-        let terms = v1::GrantTerms { max_values, ..conversion(&world) };
+        let terms = v1::GrantTerms {
+            max_values,
+            ..conversion(&world)
+        };
         let convert_grant = world.grant("registry-office/etl", terms, &OWNERS).await;
         let terms = world::reidentify_terms(&world, STUDY, &["bsn"], max_values);
         let reidentify = world.grant("hospital-north/doctor", terms, &STEWARDS).await;
         let office = world.client("registry-office/etl").await;
-        let requested = request(&office, conversion(&world)).await.expect("requested");
-        let proposed = propose(&world.client(CUSTODIANS[0]).await, "9y").await.expect("valid");
-        world::sign(&world.client(STEWARDS[1]).await, &proposed).await.expect("a steward");
+        let requested = request(&office, conversion(&world))
+            .await
+            .expect("requested");
+        let proposed = propose(&world.client(CUSTODIANS[0]).await, "9y")
+            .await
+            .expect("valid");
+        world::sign(&world.client(STEWARDS[1]).await, &proposed)
+            .await
+            .expect("a steward");
         let source = world.client("hospital-north/etl").await;
-        let result = pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)])).await.expect("pseudonymised");
+        let result = pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)]))
+            .await
+            .expect("pseudonymised");
         let tokens = values(&result, "bsn");
         let mut stage = Self {
             doctor: world.client("hospital-north/doctor").await,
@@ -112,35 +123,91 @@ impl Stage {
     /// Does one act to its answer.
     async fn act(&self, act: Act) -> Result<(), ClientError> {
         match act {
-            Act::Pseudonymise => pseudonymise(&self.source, STUDY, batch(&[("bsn", &["111222333"])])).await.map(drop),
+            Act::Pseudonymise => {
+                pseudonymise(&self.source, STUDY, batch(&[("bsn", &["111222333"])]))
+                    .await
+                    .map(drop)
+            }
             Act::Convert => self.convert().await.map(drop),
             Act::Reidentify => self.reidentify().await.map(drop),
-            Act::Request => request(&self.office, conversion(&self.world)).await.map(drop),
-            Act::Approve => world::approve(&self.steward, &self.requested).await.map(drop),
+            Act::Request => request(&self.office, conversion(&self.world))
+                .await
+                .map(drop),
+            Act::Approve => world::approve(&self.steward, &self.requested)
+                .await
+                .map(drop),
             Act::Deny => world::deny(&self.steward, &self.requested).await.map(drop),
-            Act::Revoke => world::revoke(&self.steward, &self.grant(&self.convert).await?).await.map(drop),
+            Act::Revoke => world::revoke(&self.steward, &self.grant(&self.convert).await?)
+                .await
+                .map(drop),
             Act::Propose => propose(&self.custodian, "8y").await.map(drop),
             Act::Sign => world::sign(&self.steward, &self.proposed).await.map(drop),
             Act::Rotate => {
-                let request = v1::RotateChainRequest { chain_id: STUDY.into(), namespace_id: String::new() };
-                Ok(self.custodian.custody().rotate_chain(request).await.map(drop)?)
+                let request = v1::RotateChainRequest {
+                    chain_id: STUDY.into(),
+                    namespace_id: String::new(),
+                };
+                Ok(self
+                    .custodian
+                    .custody()
+                    .rotate_chain(request)
+                    .await
+                    .map(drop)?)
             }
-            Act::Backup => Ok(self.custodian.custody().create_backup(v1::CreateBackupRequest {}).await.map(drop)?),
+            Act::Backup => Ok(self
+                .custodian
+                .custody()
+                .create_backup(v1::CreateBackupRequest {})
+                .await
+                .map(drop)?),
         }
     }
 
     /// Everything that an act could have changed, as the parties see it.
     async fn seen(&self) -> Seen {
-        let status = self.custodian.custody().get_status(v1::GetStatusRequest {}).await.expect("answered").into_inner();
-        let list = v1::ListGrantsRequest { page_size: 100, page_token: String::new(), state: 0 };
+        let status = self
+            .custodian
+            .custody()
+            .get_status(v1::GetStatusRequest {})
+            .await
+            .expect("answered")
+            .into_inner();
+        let list = v1::ListGrantsRequest {
+            page_size: 100,
+            page_token: String::new(),
+            state: 0,
+        };
         let all = v1::ListProposalsRequest { all: true };
         Seen {
             registry_version: status.registry_version,
             entries: status.audit_entries,
-            kids: status.key_versions.into_iter().map(|version| version.kid).collect(),
-            proposals: self.custodian.proposals().list_proposals(all).await.expect("answered").into_inner().proposals,
-            grants: self.office.grants().list_grants(list).await.expect("answered").into_inner().grants,
-            used: self.doctor.grant(&self.reidentify.parse().expect("an id")).await.expect("answered").used_values,
+            kids: status
+                .key_versions
+                .into_iter()
+                .map(|version| version.kid)
+                .collect(),
+            proposals: self
+                .custodian
+                .proposals()
+                .list_proposals(all)
+                .await
+                .expect("answered")
+                .into_inner()
+                .proposals,
+            grants: self
+                .office
+                .grants()
+                .list_grants(list)
+                .await
+                .expect("answered")
+                .into_inner()
+                .grants,
+            used: self
+                .doctor
+                .grant(&self.reidentify.parse().expect("an id"))
+                .await
+                .expect("answered")
+                .used_values,
         }
     }
 }
@@ -193,19 +260,37 @@ fn conversion(world: &World) -> v1::GrantTerms {
 
 /// Proposes a registry with another retention of the study.
 async fn propose(custodian: &Client, retention: &str) -> Result<v1::Proposal, ClientError> {
-    let toml = registry().replace("retention = \"10y\"", &format!("retention = \"{retention}\""));
-    let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
-    Ok(custodian.registry().apply_registry(request).await?.into_inner().proposal.expect("it differs"))
+    let toml = registry().replace(
+        "retention = \"10y\"",
+        &format!("retention = \"{retention}\""),
+    );
+    let request = v1::ApplyRegistryRequest {
+        toml,
+        dry_run: false,
+        expected_version: None,
+    };
+    Ok(custodian
+        .registry()
+        .apply_registry(request)
+        .await?
+        .into_inner()
+        .proposal
+        .expect("it differs"))
 }
 
 async fn request(client: &Client, terms: v1::GrantTerms) -> Result<v1::Grant, ClientError> {
-    let response = client.grants().request_grant(v1::RequestGrantRequest { terms: Some(terms) }).await?;
+    let response = client
+        .grants()
+        .request_grant(v1::RequestGrantRequest { terms: Some(terms) })
+        .await?;
     Ok(response.into_inner().grant.expect("always set"))
 }
 
 fn code<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> String {
     let error = outcome.expect_err("refused");
-    error.reason().map_or_else(|| error.to_string(), str::to_owned)
+    error
+        .reason()
+        .map_or_else(|| error.to_string(), str::to_owned)
 }
 
 type Shared = Arc<Stage>;

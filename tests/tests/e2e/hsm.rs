@@ -25,22 +25,47 @@ struct House {
 impl House {
     /// A token, and a custodian whose key is in it.
     fn new() -> Self {
-        assert!(Path::new(MODULE).exists(), "SoftHSM is needed; run: deploy/setup.sh test");
+        assert!(
+            Path::new(MODULE).exists(),
+            "SoftHSM is needed; run: deploy/setup.sh test"
+        );
         let directory = tempfile::tempdir().expect("scratch directory");
-        let house = Self { pki: Pki::create(&directory.path().join("pki")), directory };
+        let house = Self {
+            pki: Pki::create(&directory.path().join("pki")),
+            directory,
+        };
         let (tokens, pin) = (house.path("tokens"), house.path("pin"));
         fs::create_dir(&tokens).expect("scratch directory");
-        fs::write(house.path("softhsm2.conf"), format!("directories.tokendir = {}\n", tokens.display()))
-            .expect("written");
+        fs::write(
+            house.path("softhsm2.conf"),
+            format!("directories.tokendir = {}\n", tokens.display()),
+        )
+        .expect("written");
         fs::write(&pin, "1234\n").expect("written");
         fs::set_permissions(&pin, fs::Permissions::from_mode(0o600)).expect("own file");
         let mut util = Command::new("softhsm2-util");
-        util.args(["--init-token", "--free", "--label", "sluis", "--so-pin", "87654321", "--pin", "1234"]);
-        let made = util.env("SOFTHSM2_CONF", house.path("softhsm2.conf")).output().expect("softhsm2-util runs");
+        util.args([
+            "--init-token",
+            "--free",
+            "--label",
+            "sluis",
+            "--so-pin",
+            "87654321",
+            "--pin",
+            "1234",
+        ]);
+        let made = util
+            .env("SOFTHSM2_CONF", house.path("softhsm2.conf"))
+            .output()
+            .expect("softhsm2-util runs");
         assert!(made.status.success(), "{made:?}");
         house.configure();
         let output = house.command("init").output().expect("sluisd runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         house
     }
 
@@ -73,7 +98,9 @@ impl House {
 
     async fn custodian(&self, daemon: &Sluisd) -> Client {
         let credentials = self.pki.member(CUSTODIAN);
-        world::connect(&self.pki, daemon.endpoint(), &credentials).await.expect("connects")
+        world::connect(&self.pki, daemon.endpoint(), &credentials)
+            .await
+            .expect("connects")
     }
 
     /// Takes the token away.
@@ -91,14 +118,22 @@ async fn whoami(client: &Client) -> String {
 }
 
 async fn status(client: &Client) -> (bool, String) {
-    let answer = client.seal().get_seal_status(v1::GetSealStatusRequest {}).await.expect("a custodian").into_inner();
+    let answer = client
+        .seal()
+        .get_seal_status(v1::GetSealStatusRequest {})
+        .await
+        .expect("a custodian")
+        .into_inner();
     assert_eq!(answer.provider, "pkcs11");
     (answer.sealed, answer.reason)
 }
 
 /// Waits until the daemon has noticed.
 async fn becomes(client: &Client, sealed: bool, reason: &str) {
-    until("the daemon notices", async || status(client).await == (sealed, reason.to_owned())).await;
+    until("the daemon notices", async || {
+        status(client).await == (sealed, reason.to_owned())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,9 +170,15 @@ async fn a_custodian_seals_and_unseals_with_the_token() {
     let house = House::new();
     let daemon = house.start();
     let client = house.custodian(&daemon).await;
-    assert_eq!(outcome(client.seal().seal(v1::SealRequest {}).await), "allowed");
+    assert_eq!(
+        outcome(client.seal().seal(v1::SealRequest {}).await),
+        "allowed"
+    );
     assert_eq!(status(&client).await, (true, String::new()));
-    assert_eq!(outcome(client.seal().unseal(v1::UnsealRequest::default()).await), "allowed");
+    assert_eq!(
+        outcome(client.seal().unseal(v1::UnsealRequest::default()).await),
+        "allowed"
+    );
     assert_eq!(status(&client).await, (false, String::new()));
 }
 
@@ -147,5 +188,8 @@ fn a_wrong_pin_is_refused_at_the_start_and_tried_once() {
     fs::write(house.path("pin"), "4321\n").expect("written");
     let output = house.command("run").output().expect("sluisd runs");
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("the token refuses the PIN"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("the token refuses the PIN"),
+        "{output:?}"
+    );
 }

@@ -29,10 +29,16 @@ async fn promise_2_no_plaintext_is_written_anywhere() {
     let page = metrics::page(scene.daemon().metrics_addr()).await;
     assert!(page.contains("sluis_"), "a page of metrics");
     let mut places = vec![
-        ("what the command line said".to_owned(), returned.into_bytes()),
+        (
+            "what the command line said".to_owned(),
+            returned.into_bytes(),
+        ),
         ("the daemon's refusals".to_owned(), refusals.into_bytes()),
         ("the metrics".to_owned(), page.into_bytes()),
-        ("the environment".to_owned(), fs::read(format!("/proc/{pid}/environ")).expect("our own process")),
+        (
+            "the environment".to_owned(),
+            fs::read(format!("/proc/{pid}/environ")).expect("our own process"),
+        ),
         (
             "the command line of the daemon".to_owned(),
             fs::read(format!("/proc/{pid}/cmdline")).expect("our own process"),
@@ -56,22 +62,40 @@ async fn promise_2_no_plaintext_is_written_anywhere() {
     rows(&restored, &mut places);
 
     let records = ["in.csv", "study.csv"].map(|name| (name.to_owned(), scene.read_bytes(name)));
-    assert!(scanner.search(&records).len() > 600, "where they belong, they are found");
+    assert!(
+        scanner.search(&records).len() > 600,
+        "where they belong, they are found"
+    );
     let found = scanner.search(&places);
-    assert!(found.is_empty(), "{} places\n{}", found.len(), found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "{} places\n{}",
+        found.len(),
+        found.join("\n")
+    );
     assert!(scanner.marks() > 100, "{}", scanner.marks());
 }
 
 /// The key-encryption key, and the link value of every identifier, which no message and no file ever shows.
 fn mark_keys_and_link_values(scene: &Scene, scanner: &mut Scanner) {
-    let store = RocksStore::open(&scene.path("data"), &Options::default()).expect("the daemon has stopped");
+    let store =
+        RocksStore::open(&scene.path("data"), &Options::default()).expect("the daemon has stopped");
     let kek = fs::read(scene.path("kek")).expect("made by init");
     scanner.mark("the key-encryption key", &kek);
-    let keyring = Keyring::load(&store, &Kek::from_file(&scene.path("kek")).expect("readable")).expect("the key fits");
+    let keyring = Keyring::load(
+        &store,
+        &Kek::from_file(&scene.path("kek")).expect("readable"),
+    )
+    .expect("the key fits");
     let chain = "diabetes-study".parse().expect("an id");
-    let line = keyring.active_line(&chain, &"nl.bsn".parse().expect("an id")).expect("the chain has it");
+    let line = keyring
+        .active_line(&chain, &"nl.bsn".parse().expect("an id"))
+        .expect("the chain has it");
     for bsn in drive::bsns() {
-        scanner.mark("a link value", line.linked.link_value(bsn.as_bytes()).expose());
+        scanner.mark(
+            "a link value",
+            line.linked.link_value(bsn.as_bytes()).expose(),
+        );
     }
 }
 
@@ -98,10 +122,12 @@ fn rows(directory: &Path, places: &mut Vec<(String, Vec<u8>)>) {
             let page = store.scan(family, &start, 1_000).expect("readable");
             let Some((last, _)) = page.last() else { break };
             start = [&last[..], &[0]].concat();
-            places.extend(
-                page.into_iter()
-                    .map(|(key, value)| (format!("family {}", family.name()), [key, vec![0xff; 4], value].concat())),
-            );
+            places.extend(page.into_iter().map(|(key, value)| {
+                (
+                    format!("family {}", family.name()),
+                    [key, vec![0xff; 4], value].concat(),
+                )
+            }));
         }
     }
 }
@@ -123,9 +149,16 @@ fn a_planted_value_is_found_in_every_form_and_place() {
     for before in ["", "x", "xy", "xyz"] {
         let inside = [before.as_bytes(), marked, b"tail"].concat();
         let place = scanner::base64(&inside, scanner::STANDARD).into_bytes();
-        assert!(!scanner.search(&[("base64".to_owned(), place)]).is_empty(), "{before}");
+        assert!(
+            !scanner.search(&[("base64".to_owned(), place)]).is_empty(),
+            "{before}"
+        );
     }
-    assert!(scanner.search(&[("elsewhere".to_owned(), b"Planted-9f31".to_vec())]).is_empty());
+    assert!(
+        scanner
+            .search(&[("elsewhere".to_owned(), b"Planted-9f31".to_vec())])
+            .is_empty()
+    );
 
     let directory = tempfile::tempdir().expect("scratch directory");
     fs::create_dir(directory.path().join("sub")).expect("writable");
@@ -138,7 +171,11 @@ fn a_planted_value_is_found_in_every_form_and_place() {
     fs::create_dir(&data).expect("writable");
     let store = RocksStore::create(&data, &Options::default()).expect("new");
     let mut commit = Commit::default();
-    commit.put(Family::Grants, b"key".to_vec(), [&[1], &b" ".repeat(5_000)[..], marked].concat());
+    commit.put(
+        Family::Grants,
+        b"key".to_vec(),
+        [&[1], &b" ".repeat(5_000)[..], marked].concat(),
+    );
     store.commit(commit).expect("written");
     drop(store);
     places.clear();
@@ -153,8 +190,20 @@ fn promise_2_the_daemon_leaves_no_core_dump() {
     let scene = Scene::start("");
     let pid = scene.daemon().pid();
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("our own process");
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a line");
-    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .expect("a line");
+    assert_eq!(
+        core.split_whitespace().collect::<Vec<_>>()[4..6],
+        ["0", "0"],
+        "{core}"
+    );
     // The kernel gives the files of a process that is not dumpable to root.
-    assert_eq!(fs::metadata(format!("/proc/{pid}/mem")).expect("it runs").uid(), 0);
+    assert_eq!(
+        fs::metadata(format!("/proc/{pid}/mem"))
+            .expect("it runs")
+            .uid(),
+        0
+    );
 }

@@ -21,7 +21,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// What a custodian does with a call; by default the honest thing.
 pub(crate) trait Lies: Send + Sync + 'static {
     /// The proof that a head continues an earlier one.
-    fn proof(&self, honest: v1::ProveConsistencyResponse) -> Result<v1::ProveConsistencyResponse, Status> {
+    fn proof(
+        &self,
+        honest: v1::ProveConsistencyResponse,
+    ) -> Result<v1::ProveConsistencyResponse, Status> {
         Ok(honest)
     }
 
@@ -49,17 +52,31 @@ pub(crate) fn refusal(reason: &str) -> Status {
 
 /// Starts a liar before the custodian of a scene, which knows it as this member; where it listens.
 pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> String {
-    let liar = Liar { honest: scene.client(member).await, lies: Arc::new(lies) };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let endpoint = format!("https://localhost:{}", listener.local_addr().expect("bound").port());
-    let server = Server::builder().tls_config(server_tls(&scene.pki)).expect("usable");
+    let liar = Liar {
+        honest: scene.client(member).await,
+        lies: Arc::new(lies),
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let endpoint = format!(
+        "https://localhost:{}",
+        listener.local_addr().expect("bound").port()
+    );
+    let server = Server::builder()
+        .tls_config(server_tls(&scene.pki))
+        .expect("usable");
     let front = Front {
         audit: AuditServiceServer::new(liar.clone()),
         identity: IdentityServiceServer::new(liar.clone()),
         proposals: ProposalServiceServer::new(liar.clone()),
         registry: RegistryServiceServer::new(liar),
     };
-    tokio::spawn(async move { server.serve_with_incoming(front, TcpListenerStream::new(listener)).await });
+    tokio::spawn(async move {
+        server
+            .serve_with_incoming(front, TcpListenerStream::new(listener))
+            .await
+    });
     endpoint
 }
 
@@ -67,7 +84,9 @@ pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> Stri
 pub(crate) fn server_tls(pki: &Pki) -> ServerTlsConfig {
     let read = |name: &str| std::fs::read(pki.path(name)).expect("written by the authority");
     let identity = Identity::from_pem(read("server.pem"), read("server.key"));
-    ServerTlsConfig::new().identity(identity).client_ca_root(Certificate::from_pem(pki.ca_pem()))
+    ServerTlsConfig::new()
+        .identity(identity)
+        .client_ca_root(Certificate::from_pem(pki.ca_pem()))
 }
 
 #[derive(Clone)]
@@ -82,7 +101,10 @@ impl AuditService for Liar {
         &self,
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
-        self.honest.audit().get_checkpoint(request.into_inner()).await
+        self.honest
+            .audit()
+            .get_checkpoint(request.into_inner())
+            .await
     }
 
     async fn read_entries(
@@ -96,14 +118,21 @@ impl AuditService for Liar {
         &self,
         request: Request<v1::ProveInclusionRequest>,
     ) -> Result<Response<v1::ProveInclusionResponse>, Status> {
-        self.honest.audit().prove_inclusion(request.into_inner()).await
+        self.honest
+            .audit()
+            .prove_inclusion(request.into_inner())
+            .await
     }
 
     async fn prove_consistency(
         &self,
         request: Request<v1::ProveConsistencyRequest>,
     ) -> Result<Response<v1::ProveConsistencyResponse>, Status> {
-        let honest = self.honest.audit().prove_consistency(request.into_inner()).await?;
+        let honest = self
+            .honest
+            .audit()
+            .prove_consistency(request.into_inner())
+            .await?;
         self.lies.proof(honest.into_inner()).map(Response::new)
     }
 }
@@ -114,7 +143,11 @@ impl RegistryService for Liar {
         &self,
         request: Request<v1::ApplyRegistryRequest>,
     ) -> Result<Response<v1::ApplyRegistryResponse>, Status> {
-        let honest = self.honest.registry().apply_registry(self.lies.asked(request.into_inner())).await?;
+        let honest = self
+            .honest
+            .registry()
+            .apply_registry(self.lies.asked(request.into_inner()))
+            .await?;
         Ok(Response::new(self.lies.applied(honest.into_inner())))
     }
 
@@ -122,14 +155,20 @@ impl RegistryService for Liar {
         &self,
         request: Request<v1::GetRegistryRequest>,
     ) -> Result<Response<v1::GetRegistryResponse>, Status> {
-        self.honest.registry().get_registry(request.into_inner()).await
+        self.honest
+            .registry()
+            .get_registry(request.into_inner())
+            .await
     }
 
     async fn list_chains(
         &self,
         request: Request<v1::ListChainsRequest>,
     ) -> Result<Response<v1::ListChainsResponse>, Status> {
-        self.honest.registry().list_chains(request.into_inner()).await
+        self.honest
+            .registry()
+            .list_chains(request.into_inner())
+            .await
     }
 }
 
@@ -139,7 +178,12 @@ impl ProposalService for Liar {
         &self,
         request: Request<v1::GetProposalRequest>,
     ) -> Result<Response<v1::GetProposalResponse>, Status> {
-        let honest = self.honest.proposals().get_proposal(request.into_inner()).await?.into_inner();
+        let honest = self
+            .honest
+            .proposals()
+            .get_proposal(request.into_inner())
+            .await?
+            .into_inner();
         let proposal = honest.proposal.map(|proposal| self.lies.proposal(proposal));
         Ok(Response::new(v1::GetProposalResponse { proposal }))
     }
@@ -148,27 +192,39 @@ impl ProposalService for Liar {
         &self,
         request: Request<v1::ListProposalsRequest>,
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
-        self.honest.proposals().list_proposals(request.into_inner()).await
+        self.honest
+            .proposals()
+            .list_proposals(request.into_inner())
+            .await
     }
 
     async fn sign_proposal(
         &self,
         request: Request<v1::SignProposalRequest>,
     ) -> Result<Response<v1::SignProposalResponse>, Status> {
-        self.honest.proposals().sign_proposal(request.into_inner()).await
+        self.honest
+            .proposals()
+            .sign_proposal(request.into_inner())
+            .await
     }
 
     async fn reject_proposal(
         &self,
         request: Request<v1::RejectProposalRequest>,
     ) -> Result<Response<v1::RejectProposalResponse>, Status> {
-        self.honest.proposals().reject_proposal(request.into_inner()).await
+        self.honest
+            .proposals()
+            .reject_proposal(request.into_inner())
+            .await
     }
 }
 
 #[tonic::async_trait]
 impl IdentityService for Liar {
-    async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Result<Response<v1::WhoAmIResponse>, Status> {
+    async fn who_am_i(
+        &self,
+        request: Request<v1::WhoAmIRequest>,
+    ) -> Result<Response<v1::WhoAmIResponse>, Status> {
         self.honest.identity().who_am_i(request.into_inner()).await
     }
 }
@@ -192,7 +248,12 @@ impl Service<http::Request<Body>> for Front {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let of = |service: &str| request.uri().path().starts_with(&format!("/sluis.v1.{service}/"));
+        let of = |service: &str| {
+            request
+                .uri()
+                .path()
+                .starts_with(&format!("/sluis.v1.{service}/"))
+        };
         if of("AuditService") {
             self.audit.call(request)
         } else if of("IdentityService") {

@@ -47,7 +47,15 @@ element = [{ name = "bsn", treatment = "pseudonym", namespace = "nl.bsn" }]
 
 /// [`REGISTRY`] with the keys of its stewards.
 fn registry() -> String {
-    pinned(REGISTRY, &["owner/steward", "owner/steward-2", "other/steward", "other/steward-2"])
+    pinned(
+        REGISTRY,
+        &[
+            "owner/steward",
+            "owner/steward-2",
+            "other/steward",
+            "other/steward-2",
+        ],
+    )
 }
 
 /// Every kind of caller that has standing, and its certificate.
@@ -212,7 +220,9 @@ fn expected() -> Cells {
     for line in MATRIX.lines().filter(|line| !line.is_empty()) {
         if !line.starts_with(' ') {
             rpc = line;
-            STRANGERS.iter().for_each(|(caller, _, told)| add(rpc, caller, told));
+            STRANGERS
+                .iter()
+                .for_each(|(caller, _, told)| add(rpc, caller, told));
             add(rpc, NAMELESS.0, NAMELESS.1);
             continue;
         }
@@ -225,11 +235,17 @@ fn expected() -> Cells {
 
 /// `Service/Method` of the whole contract.
 fn rpcs() -> Vec<String> {
-    let set = prost_types::FileDescriptorSet::decode(sluis_proto::DESCRIPTOR_SET).expect("a descriptor set");
+    let set = prost_types::FileDescriptorSet::decode(sluis_proto::DESCRIPTOR_SET)
+        .expect("a descriptor set");
     let ours = set.file.iter().filter(|file| file.package() == "sluis.v1");
     let services = ours.flat_map(|file| &file.service);
     services
-        .flat_map(|service| service.method.iter().map(|method| format!("{}/{}", service.name(), method.name())))
+        .flat_map(|service| {
+            service
+                .method
+                .iter()
+                .map(|method| format!("{}/{}", service.name(), method.name()))
+        })
         .collect()
 }
 
@@ -250,22 +266,59 @@ impl Fixture {
     async fn new() -> Self {
         let world = World::start_with(&registry()).await;
         let source = world.client("hospital/etl").await;
-        let result = pseudonymise(&source, "alpha", batch(&[("bsn", &["950000012"])])).await.expect("a source");
+        let result = pseudonymise(&source, "alpha", batch(&[("bsn", &["950000012"])]))
+            .await
+            .expect("a source");
         let terms = convert_terms(&world, ("alpha", "bsn"), ("beta", "bsn"), 1_000);
-        let to_convert = world.grant("grantee/etl", terms, &["owner/steward", "other/steward"]).await;
+        let to_convert = world
+            .grant("grantee/etl", terms, &["owner/steward", "other/steward"])
+            .await;
         let terms = reidentify_terms(&world, "alpha", &["bsn"], 1_000);
-        let to_reidentify = world.grant("grantee/etl", terms, &["owner/steward", "owner/steward-2"]).await;
+        let to_reidentify = world
+            .grant("grantee/etl", terms, &["owner/steward", "owner/steward-2"])
+            .await;
         let custodian = world.client("custodian/anna").await;
-        let status = custodian.custody().get_status(v1::GetStatusRequest {}).await.expect("a custodian").into_inner();
-        let beta = status.key_versions.into_iter().find(|v| v.chain_id == "beta").expect("a key line");
-        let request = v1::RotateChainRequest { chain_id: "beta".into(), namespace_id: String::new() };
-        custodian.custody().rotate_chain(request).await.expect("a custodian");
+        let status = custodian
+            .custody()
+            .get_status(v1::GetStatusRequest {})
+            .await
+            .expect("a custodian")
+            .into_inner();
+        let beta = status
+            .key_versions
+            .into_iter()
+            .find(|v| v.chain_id == "beta")
+            .expect("a key line");
+        let request = v1::RotateChainRequest {
+            chain_id: "beta".into(),
+            namespace_id: String::new(),
+        };
+        custodian
+            .custody()
+            .rotate_chain(request)
+            .await
+            .expect("a custodian");
         let mut clients = Vec::new();
-        for (caller, member) in CALLERS.into_iter().chain(STRANGERS.map(|(caller, member, _)| (caller, member))) {
+        for (caller, member) in CALLERS
+            .into_iter()
+            .chain(STRANGERS.map(|(caller, member, _)| (caller, member)))
+        {
             clients.push((caller, world.client(member).await));
         }
-        let nameless = world.pki.client(&Wanted { uris: vec![], dns: vec!["etl.test".into()], expired: false });
-        Self { tokens: values(&result, "bsn"), world, clients, nameless, to_convert, to_reidentify, kid: beta.kid }
+        let nameless = world.pki.client(&Wanted {
+            uris: vec![],
+            dns: vec!["etl.test".into()],
+            expired: false,
+        });
+        Self {
+            tokens: values(&result, "bsn"),
+            world,
+            clients,
+            nameless,
+            to_convert,
+            to_reidentify,
+            kid: beta.kid,
+        }
     }
 
     fn terms(&self) -> v1::GrantTerms {
@@ -274,15 +327,32 @@ impl Fixture {
 
     /// A request of the grantee that nobody has decided.
     async fn undecided(&self) -> v1::Grant {
-        let request = v1::RequestGrantRequest { terms: Some(self.terms()) };
-        let response = self.world.client("grantee/etl").await.grants().request_grant(request).await;
-        response.expect("eligible").into_inner().grant.expect("always set")
+        let request = v1::RequestGrantRequest {
+            terms: Some(self.terms()),
+        };
+        let response = self
+            .world
+            .client("grantee/etl")
+            .await
+            .grants()
+            .request_grant(request)
+            .await;
+        response
+            .expect("eligible")
+            .into_inner()
+            .grant
+            .expect("always set")
     }
 
     /// A change of `alpha`, proposed by the custodian, that nobody has signed.
     async fn proposed(&self) -> v1::Proposal {
         let toml = registry().replace("id = \"alpha\"", "id = \"alpha\"\nretention = \"10y\"");
-        self.world.propose(&toml).await.expect("valid").proposal.expect("it differs")
+        self.world
+            .propose(&toml)
+            .await
+            .expect("valid")
+            .proposal
+            .expect("it differs")
     }
 
     /// Makes the call, well-formed, and says what came of it. Streams are opened.
@@ -292,21 +362,39 @@ impl Fixture {
         match rpc {
             "PseudonymisationService/Pseudonymise" => {
                 let elements = ["bsn".parse().expect("an id")];
-                outcome(client.pseudonymise(&"alpha".parse().expect("an id"), &elements).await)
+                outcome(
+                    client
+                        .pseudonymise(&"alpha".parse().expect("an id"), &elements)
+                        .await,
+                )
             }
             "PseudonymisationService/PseudonymiseBatch" => {
                 outcome(pseudonymise(client, "alpha", batch(&[("bsn", &["950000012"])])).await)
             }
-            "ConversionService/Convert" => outcome(client.convert(&grant_id.parse().expect("an id")).await),
-            "ConversionService/ConvertBatch" => outcome(convert(client, &grant_id, column()).await),
-            "ReidentificationService/Reidentify" => {
-                outcome(client.reidentify(&self.to_reidentify.parse().expect("an id")).await)
+            "ConversionService/Convert" => {
+                outcome(client.convert(&grant_id.parse().expect("an id")).await)
             }
+            "ConversionService/ConvertBatch" => outcome(convert(client, &grant_id, column()).await),
+            "ReidentificationService/Reidentify" => outcome(
+                client
+                    .reidentify(&self.to_reidentify.parse().expect("an id"))
+                    .await,
+            ),
             "ReidentificationService/ReidentifyBatch" => {
                 outcome(reidentify(client, &self.to_reidentify, column()).await)
             }
-            "GrantService/GetGrant" => outcome(client.grants().get_grant(v1::GetGrantRequest { grant_id }).await),
-            "GrantService/ListGrants" => outcome(client.grants().list_grants(v1::ListGrantsRequest::default()).await),
+            "GrantService/GetGrant" => outcome(
+                client
+                    .grants()
+                    .get_grant(v1::GetGrantRequest { grant_id })
+                    .await,
+            ),
+            "GrantService/ListGrants" => outcome(
+                client
+                    .grants()
+                    .list_grants(v1::ListGrantsRequest::default())
+                    .await,
+            ),
             _ => self.govern(rpc, client).await,
         }
     }
@@ -315,76 +403,155 @@ impl Fixture {
     async fn govern(&self, rpc: &str, client: &Client) -> String {
         match rpc {
             "GrantService/RequestGrant" => {
-                let request = v1::RequestGrantRequest { terms: Some(self.terms()) };
+                let request = v1::RequestGrantRequest {
+                    terms: Some(self.terms()),
+                };
                 outcome(client.grants().request_grant(request).await)
             }
-            "GrantService/ApproveGrant" => outcome(world::approve(client, &self.undecided().await).await),
+            "GrantService/ApproveGrant" => {
+                outcome(world::approve(client, &self.undecided().await).await)
+            }
             "GrantService/DenyGrant" => outcome(world::deny(client, &self.undecided().await).await),
-            "GrantService/RevokeGrant" => outcome(world::revoke(client, &self.undecided().await).await),
-            "ProposalService/SignProposal" => outcome(world::sign(client, &self.proposed().await).await),
-            "ProposalService/RejectProposal" => outcome(world::reject(client, &self.proposed().await).await),
+            "GrantService/RevokeGrant" => {
+                outcome(world::revoke(client, &self.undecided().await).await)
+            }
+            "ProposalService/SignProposal" => {
+                outcome(world::sign(client, &self.proposed().await).await)
+            }
+            "ProposalService/RejectProposal" => {
+                outcome(world::reject(client, &self.proposed().await).await)
+            }
             "ProposalService/GetProposal" => {
                 let proposal_id = self.proposed().await.proposal_id;
-                outcome(client.proposals().get_proposal(v1::GetProposalRequest { proposal_id }).await)
+                outcome(
+                    client
+                        .proposals()
+                        .get_proposal(v1::GetProposalRequest { proposal_id })
+                        .await,
+                )
             }
-            "ProposalService/ListProposals" => {
-                outcome(client.proposals().list_proposals(v1::ListProposalsRequest::default()).await)
-            }
+            "ProposalService/ListProposals" => outcome(
+                client
+                    .proposals()
+                    .list_proposals(v1::ListProposalsRequest::default())
+                    .await,
+            ),
             "RegistryService/ApplyRegistry" => {
                 let toml = format!("{}# the same\n", registry());
-                let request = v1::ApplyRegistryRequest { toml, dry_run: false, expected_version: None };
+                let request = v1::ApplyRegistryRequest {
+                    toml,
+                    dry_run: false,
+                    expected_version: None,
+                };
                 outcome(client.registry().apply_registry(request).await)
             }
-            "RegistryService/GetRegistry" => {
-                outcome(client.registry().get_registry(v1::GetRegistryRequest::default()).await)
+            "RegistryService/GetRegistry" => outcome(
+                client
+                    .registry()
+                    .get_registry(v1::GetRegistryRequest::default())
+                    .await,
+            ),
+            "RegistryService/ListChains" => outcome(
+                client
+                    .registry()
+                    .list_chains(v1::ListChainsRequest::default())
+                    .await,
+            ),
+            "CustodyService/GetStatus" => {
+                outcome(client.custody().get_status(v1::GetStatusRequest {}).await)
             }
-            "RegistryService/ListChains" => {
-                outcome(client.registry().list_chains(v1::ListChainsRequest::default()).await)
-            }
-            "CustodyService/GetStatus" => outcome(client.custody().get_status(v1::GetStatusRequest {}).await),
             "CustodyService/RotateChain" => {
-                let request = v1::RotateChainRequest { chain_id: "beta".into(), namespace_id: String::new() };
+                let request = v1::RotateChainRequest {
+                    chain_id: "beta".into(),
+                    namespace_id: String::new(),
+                };
                 outcome(client.custody().rotate_chain(request).await)
             }
             "CustodyService/DisableVersion" => {
-                let request = v1::DisableVersionRequest { kid: self.kid.clone() };
+                let request = v1::DisableVersionRequest {
+                    kid: self.kid.clone(),
+                };
                 outcome(client.custody().disable_version(request).await)
             }
             // By now the custodian has disabled it.
             "CustodyService/DestroyVersion" => {
-                let request = v1::DestroyVersionRequest { kid: self.kid.clone() };
+                let request = v1::DestroyVersionRequest {
+                    kid: self.kid.clone(),
+                };
                 outcome(client.custody().destroy_version(request).await)
             }
             "CustodyService/CutEscrow" => {
-                let request = v1::CutEscrowRequest { kid: self.kid.clone() };
+                let request = v1::CutEscrowRequest {
+                    kid: self.kid.clone(),
+                };
                 outcome(client.custody().cut_escrow(request).await)
             }
             "SubjectService/RequestErasure" => {
                 let (namespace_id, identifier) = ("nl.bsn".to_owned(), "950000012".into());
-                let request = v1::RequestErasureRequest { namespace_id, identifier };
+                let request = v1::RequestErasureRequest {
+                    namespace_id,
+                    identifier,
+                };
                 outcome(client.subjects().request_erasure(request).await)
             }
-            "CustodyService/CreateBackup" => outcome(client.custody().create_backup(v1::CreateBackupRequest {}).await),
-            "CustodyService/RotateAuditKey" => {
-                outcome(client.custody().rotate_audit_key(v1::RotateAuditKeyRequest {}).await)
-            }
-            "AuditService/GetCheckpoint" => outcome(client.audit().get_checkpoint(v1::GetCheckpointRequest {}).await),
+            "CustodyService/CreateBackup" => outcome(
+                client
+                    .custody()
+                    .create_backup(v1::CreateBackupRequest {})
+                    .await,
+            ),
+            "CustodyService/RotateAuditKey" => outcome(
+                client
+                    .custody()
+                    .rotate_audit_key(v1::RotateAuditKeyRequest {})
+                    .await,
+            ),
+            "AuditService/GetCheckpoint" => outcome(
+                client
+                    .audit()
+                    .get_checkpoint(v1::GetCheckpointRequest {})
+                    .await,
+            ),
             "AuditService/ProveInclusion" => {
-                let request = v1::ProveInclusionRequest { sequence: 0, tree_size: 0 };
+                let request = v1::ProveInclusionRequest {
+                    sequence: 0,
+                    tree_size: 0,
+                };
                 outcome(client.audit().prove_inclusion(request).await)
             }
             "AuditService/ProveConsistency" => {
-                let request = v1::ProveConsistencyRequest { old_size: 1, new_size: 0 };
+                let request = v1::ProveConsistencyRequest {
+                    old_size: 1,
+                    new_size: 0,
+                };
                 outcome(client.audit().prove_consistency(request).await)
             }
-            "AuditService/ReadEntries" => outcome(client.audit().read_entries(v1::ReadEntriesRequest::default()).await),
-            "IdentityService/WhoAmI" => outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await),
-            "SealService/GetSealStatus" => outcome(client.seal().get_seal_status(v1::GetSealStatusRequest {}).await),
-            "SealService/Unseal" => outcome(client.seal().unseal(v1::UnsealRequest::default()).await),
+            "AuditService/ReadEntries" => outcome(
+                client
+                    .audit()
+                    .read_entries(v1::ReadEntriesRequest::default())
+                    .await,
+            ),
+            "IdentityService/WhoAmI" => {
+                outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await)
+            }
+            "SealService/GetSealStatus" => outcome(
+                client
+                    .seal()
+                    .get_seal_status(v1::GetSealStatusRequest {})
+                    .await,
+            ),
+            "SealService/Unseal" => {
+                outcome(client.seal().unseal(v1::UnsealRequest::default()).await)
+            }
             "SealService/Seal" => {
                 let told = outcome(client.seal().seal(v1::SealRequest {}).await);
                 if told == "allowed" {
-                    client.seal().unseal(v1::UnsealRequest::default()).await.expect("its key is in a file");
+                    client
+                        .seal()
+                        .unseal(v1::UnsealRequest::default())
+                        .await
+                        .expect("its key is in a file");
                 }
                 told
             }
@@ -399,19 +566,47 @@ async fn every_rpc_tells_every_kind_of_caller_what_the_matrix_says() {
     let mut found = Cells::new();
     for rpc in rpcs() {
         for (caller, client) in &fixture.clients {
-            found.insert((rpc.clone(), (*caller).to_owned()), fixture.call(&rpc, client).await);
+            found.insert(
+                (rpc.clone(), (*caller).to_owned()),
+                fixture.call(&rpc, client).await,
+            );
         }
-        let nameless = fixture.world.connect(&fixture.nameless).await.expect("the authority is ours");
-        found.insert((rpc.clone(), NAMELESS.0.to_owned()), fixture.call(&rpc, &nameless).await);
+        let nameless = fixture
+            .world
+            .connect(&fixture.nameless)
+            .await
+            .expect("the authority is ours");
+        found.insert(
+            (rpc.clone(), NAMELESS.0.to_owned()),
+            fixture.call(&rpc, &nameless).await,
+        );
     }
     let expected = expected();
-    let missing: Vec<_> = found.keys().filter(|cell| !expected.contains_key(cell)).collect();
+    let missing: Vec<_> = found
+        .keys()
+        .filter(|cell| !expected.contains_key(cell))
+        .collect();
     assert!(missing.is_empty(), "not in the matrix: {missing:#?}");
-    let left_over: Vec<_> = expected.keys().filter(|cell| !found.contains_key(cell)).collect();
-    assert!(left_over.is_empty(), "in the matrix, but there is no such call: {left_over:#?}");
-    let wrong: Vec<_> = found.iter().filter(|(cell, told)| expected.get(cell) != Some(told)).collect();
-    assert!(wrong.is_empty(), "told otherwise than the matrix says: {wrong:#?}");
-    assert_eq!(found.len(), rpcs().len() * (CALLERS.len() + STRANGERS.len() + 1));
+    let left_over: Vec<_> = expected
+        .keys()
+        .filter(|cell| !found.contains_key(cell))
+        .collect();
+    assert!(
+        left_over.is_empty(),
+        "in the matrix, but there is no such call: {left_over:#?}"
+    );
+    let wrong: Vec<_> = found
+        .iter()
+        .filter(|(cell, told)| expected.get(cell) != Some(told))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "told otherwise than the matrix says: {wrong:#?}"
+    );
+    assert_eq!(
+        found.len(),
+        rpcs().len() * (CALLERS.len() + STRANGERS.len() + 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -428,17 +623,50 @@ async fn lists_show_callers_what_concerns_them_and_nothing_else() {
         ("grantee", &["alpha"], 2),
         ("outsider", &[], 0),
     ] {
-        let client = &fixture.clients.iter().find(|(name, _)| *name == caller).expect("in the table").1;
-        let listed = client.registry().list_chains(v1::ListChainsRequest::default()).await.expect("known").into_inner();
-        let ids: Vec<_> = listed.chains.iter().map(|chain| chain.chain_id.as_str()).collect();
+        let client = &fixture
+            .clients
+            .iter()
+            .find(|(name, _)| *name == caller)
+            .expect("in the table")
+            .1;
+        let listed = client
+            .registry()
+            .list_chains(v1::ListChainsRequest::default())
+            .await
+            .expect("known")
+            .into_inner();
+        let ids: Vec<_> = listed
+            .chains
+            .iter()
+            .map(|chain| chain.chain_id.as_str())
+            .collect();
         assert_eq!(ids, chains, "{caller}");
-        let listed = client.grants().list_grants(v1::ListGrantsRequest::default()).await.expect("known").into_inner();
+        let listed = client
+            .grants()
+            .list_grants(v1::ListGrantsRequest::default())
+            .await
+            .expect("known")
+            .into_inner();
         assert_eq!(listed.grants.len(), grants, "{caller}");
-        let who = client.identity().who_am_i(v1::WhoAmIRequest {}).await.expect("known").into_inner();
-        assert_eq!(who.live_grants.len(), if caller == "grantee" { 2 } else { 0 }, "{caller}");
-        let beta = v1::ListChainsRequest { chain_id: "beta".into() };
+        let who = client
+            .identity()
+            .who_am_i(v1::WhoAmIRequest {})
+            .await
+            .expect("known")
+            .into_inner();
+        assert_eq!(
+            who.live_grants.len(),
+            if caller == "grantee" { 2 } else { 0 },
+            "{caller}"
+        );
+        let beta = v1::ListChainsRequest {
+            chain_id: "beta".into(),
+        };
         let may = chains.contains(&"beta");
-        assert_eq!(outcome(client.registry().list_chains(beta).await), if may { "allowed" } else { "UNKNOWN_CHAIN" });
+        assert_eq!(
+            outcome(client.registry().list_chains(beta).await),
+            if may { "allowed" } else { "UNKNOWN_CHAIN" }
+        );
     }
 }
 
@@ -447,26 +675,46 @@ async fn lists_show_callers_what_concerns_them_and_nothing_else() {
 async fn health_and_reflection_are_open_to_every_certificate_with_a_spiffe_id() {
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
     use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-    use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_request::MessageRequest};
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_request::MessageRequest,
+    };
     let world = World::start_with(&registry()).await;
-    let uri = |member: &str| vec![format!("spiffe://{}/{member}", sluis_testkit::pki::TRUST_DOMAIN)];
+    let uri = |member: &str| {
+        vec![format!(
+            "spiffe://{}/{member}",
+            sluis_testkit::pki::TRUST_DOMAIN
+        )]
+    };
     for (uris, expected) in [
         (uri("hospital/etl"), "allowed"),
         (uri("nobody/etl"), "allowed"),
         (uri("hospital/gone"), "allowed"),
         (vec![], "NO_SPIFFE_ID"),
     ] {
-        let wanted = Wanted { uris: uris.clone(), dns: vec!["etl.test".into()], expired: false };
-        let check = HealthCheckRequest { service: String::new() };
+        let wanted = Wanted {
+            uris: uris.clone(),
+            dns: vec!["etl.test".into()],
+            expired: false,
+        };
+        let check = HealthCheckRequest {
+            service: String::new(),
+        };
         let credentials = world.pki.client(&wanted);
         let channel = async || world::channel(&world.pki, &world.endpoint(), &credentials).await;
-        assert_eq!(outcome(HealthClient::new(channel().await).check(check).await), expected, "{uris:?}");
+        assert_eq!(
+            outcome(HealthClient::new(channel().await).check(check).await),
+            expected,
+            "{uris:?}"
+        );
         let list = ServerReflectionRequest {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
         };
         let mut client = ServerReflectionClient::new(channel().await);
-        let said = match client.server_reflection_info(tokio_stream::iter([list])).await {
+        let said = match client
+            .server_reflection_info(tokio_stream::iter([list]))
+            .await
+        {
             Ok(answers) => outcome(answers.into_inner().next().await.expect("an answer")),
             Err(status) => outcome(Err::<(), _>(status)),
         };

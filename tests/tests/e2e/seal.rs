@@ -28,7 +28,13 @@ use tempfile::TempDir;
 use crate::refusals::outcome;
 
 /// Five people with a share each.
-const HOLDERS: [&str; 5] = ["custodian/anna", "custodian/ben", "custodian/carol", "custodian/dirk", "custodian/eva"];
+const HOLDERS: [&str; 5] = [
+    "custodian/anna",
+    "custodian/ben",
+    "custodian/carol",
+    "custodian/dirk",
+    "custodian/eva",
+];
 
 /// A custodian whose key is in shares.
 struct House {
@@ -53,15 +59,29 @@ impl House {
         world::write_config(directory.path(), "");
         name_holders(directory.path());
         use_shares(directory.path());
-        let said = commands::init(&world::settings(directory.path()), Some(split)).expect("a new store");
-        Self { directory, pki, clock: Arc::new(TestClock::now()), shares: printed(&said) }
+        let said =
+            commands::init(&world::settings(directory.path()), Some(split)).expect("a new store");
+        Self {
+            directory,
+            pki,
+            clock: Arc::new(TestClock::now()),
+            shares: printed(&said),
+        }
     }
 
     async fn start(&self) -> Open<'_> {
         let settings = world::settings(self.directory.path());
-        let store = Arc::new(RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"));
-        let running = Daemon::start(settings, store.clone(), self.clock.clone()).await.expect("starts, sealed");
-        Open { house: self, running, store }
+        let store = Arc::new(
+            RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"),
+        );
+        let running = Daemon::start(settings, store.clone(), self.clock.clone())
+            .await
+            .expect("starts, sealed");
+        Open {
+            house: self,
+            running,
+            store,
+        }
     }
 }
 
@@ -79,7 +99,9 @@ impl Open<'_> {
     }
 
     async fn with(&self, credentials: &Credentials) -> Client {
-        world::connect(&self.house.pki, self.endpoint(), credentials).await.expect("connects")
+        world::connect(&self.house.pki, self.endpoint(), credentials)
+            .await
+            .expect("connects")
     }
 
     /// Presents a share; `presented of threshold`, or why not.
@@ -89,7 +111,13 @@ impl Open<'_> {
 
     async fn status(&self) -> v1::GetSealStatusResponse {
         let request = v1::GetSealStatusRequest {};
-        self.client(HOLDERS[0]).await.seal().get_seal_status(request).await.expect("a custodian").into_inner()
+        self.client(HOLDERS[0])
+            .await
+            .seal()
+            .get_seal_status(request)
+            .await
+            .expect("a custodian")
+            .into_inner()
     }
 
     async fn health(&self) -> Health {
@@ -107,24 +135,40 @@ type Told = (Act, Option<String>, Result<Vec<u8>, String>);
 
 fn entries(store: &dyn Store) -> Vec<Told> {
     let rows = store.scan(Family::Audit, &[], 10_000).expect("readable");
-    let entries = rows.iter().map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
+    let entries = rows
+        .iter()
+        .map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
     entries
         .map(|entry| {
             let outcome = match entry.outcome {
                 Outcome::Done => Ok(entry.detail),
                 Outcome::Refused(reason) => Err(reason.code().to_owned()),
             };
-            (entry.act, entry.actor.map(|actor| actor.member.to_string()), outcome)
+            (
+                entry.act,
+                entry.actor.map(|actor| actor.member.to_string()),
+                outcome,
+            )
         })
         .collect()
 }
 
 /// Presents a share; `presented of threshold` while sealed, `open`, or why not.
 async fn unseal(client: &Client, share: &str) -> String {
-    match client.seal().unseal(v1::UnsealRequest { share: share.to_owned() }).await {
+    match client
+        .seal()
+        .unseal(v1::UnsealRequest {
+            share: share.to_owned(),
+        })
+        .await
+    {
         Ok(answer) => match answer.into_inner().status.expect("always set") {
             v1::GetSealStatusResponse { sealed: false, .. } => "open".to_owned(),
-            v1::GetSealStatusResponse { presented, threshold, .. } => format!("{presented} of {threshold}"),
+            v1::GetSealStatusResponse {
+                presented,
+                threshold,
+                ..
+            } => format!("{presented} of {threshold}"),
         },
         refused => outcome(refused),
     }
@@ -153,7 +197,11 @@ async fn client_with(ca_pem: &str, endpoint: String, credentials: &Credentials) 
 }
 
 /// `sluisd rotate-kek`: all that it showed and said.
-fn rotate(settings: &Settings, to: &KekSource, split: Option<Split>) -> Result<String, CommandError> {
+fn rotate(
+    settings: &Settings,
+    to: &KekSource,
+    split: Option<Split>,
+) -> Result<String, CommandError> {
     let mut shown = String::new();
     let said = commands::rotate_kek(settings, to, split, |text| {
         shown.push_str(text);
@@ -164,7 +212,9 @@ fn rotate(settings: &Settings, to: &KekSource, split: Option<Split>) -> Result<S
 
 /// The shares among what a command said.
 fn printed(said: &str) -> Vec<String> {
-    let lines = said.lines().filter_map(|line| line.strip_prefix("share ")?.split_once(": "));
+    let lines = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("share ")?.split_once(": "));
     let shares: Vec<_> = lines
         .enumerate()
         .map(|(i, (number, share))| {
@@ -186,13 +236,23 @@ fn edit(directory: &Path, from: &str, to: &str) {
 
 /// From a key file to shares.
 fn use_shares(directory: &Path) {
-    edit(directory, &format!("file = {:?}", directory.join("kek").display().to_string()), "shares = true");
+    edit(
+        directory,
+        &format!("file = {:?}", directory.join("kek").display().to_string()),
+        "shares = true",
+    );
 }
 
 /// Makes all of [`HOLDERS`] custodians.
 fn name_holders(directory: &Path) {
     let last = people::custodians().pop().expect("there are some");
-    let more: String =
-        HOLDERS[2..].iter().map(|member| format!(", \"{member}={}\"", people::public_key(member))).collect();
-    edit(directory, &format!("\"{last}\""), &format!("\"{last}\"{more}"));
+    let more: String = HOLDERS[2..]
+        .iter()
+        .map(|member| format!(", \"{member}={}\"", people::public_key(member)))
+        .collect();
+    edit(
+        directory,
+        &format!("\"{last}\""),
+        &format!("\"{last}\"{more}"),
+    );
 }

@@ -14,7 +14,8 @@ use serde_json::Value;
 use sluis_testkit::scene::Scene;
 
 /// A source key as its file holds it.
-pub(crate) const SOURCE_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub(crate) const SOURCE_KEY: &str =
+    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// Valid BSNs, no two alike (11-test: weights 9 to 2 and -1).
 pub(crate) fn bsns() -> impl Iterator<Item = String> {
@@ -30,8 +31,18 @@ pub(crate) fn column(text: &str, delimiter: char, header: &str) -> Vec<String> {
     assert!(!text.contains('"'), "quoted values are not for this helper");
     let mut lines = text.lines();
     let headers = lines.next().expect("a header line");
-    let at = headers.split(delimiter).position(|h| h == header).unwrap_or_else(|| panic!("{header} in {headers}"));
-    lines.map(|line| line.split(delimiter).nth(at).expect("not ragged").to_owned()).collect()
+    let at = headers
+        .split(delimiter)
+        .position(|h| h == header)
+        .unwrap_or_else(|| panic!("{header} in {headers}"));
+    lines
+        .map(|line| {
+            line.split(delimiter)
+                .nth(at)
+                .expect("not ragged")
+                .to_owned()
+        })
+        .collect()
 }
 
 /// The JSON document that a command printed.
@@ -52,18 +63,37 @@ pub(crate) fn exits(output: &Output, code: i32) -> String {
 }
 
 /// Pseudonymises a file as a member; both are names of record files.
-pub(crate) fn pseudonymise(scene: &Scene, member: &str, chain: &str, input: &str, output: &str) -> Value {
+pub(crate) fn pseudonymise(
+    scene: &Scene,
+    member: &str,
+    chain: &str,
+    input: &str,
+    output: &str,
+) -> Value {
     let key = scene.write("source.key", SOURCE_KEY);
     let (input, output) = (scene.file(input), scene.file(output));
-    let arguments =
-        ["pseudonymise", &input, "--chain", chain, "--source-key", &key, "-o", &output, "--json", "--force"];
+    let arguments = [
+        "pseudonymise",
+        &input,
+        "--chain",
+        chain,
+        "--source-key",
+        &key,
+        "-o",
+        &output,
+        "--json",
+        "--force",
+    ];
     json(&scene.sluis(member).ok(&arguments))
 }
 
 #[test]
 fn the_bsns_of_these_tests_are_valid() {
     let known: Vec<_> = bsns().take(3).collect();
-    for bsn in bsns().take(500).chain(["950000012".into(), "111222333".into()]) {
+    for bsn in bsns()
+        .take(500)
+        .chain(["950000012".into(), "111222333".into()])
+    {
         let mut normalised = Vec::new();
         let kind = sluis_domain::identifier::IdentifierKind::NlBsn;
         let strict = sluis_domain::identifier::Checksum::Strict;

@@ -29,11 +29,22 @@ fn free_port() -> u16 {
 #[test]
 fn the_tour_of_the_readme_runs_as_it_stands() {
     let scratch = tempfile::tempdir().expect("scratch directory");
-    let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{}", tour());
-    let script = script.replace("7443", &free_port().to_string()).replace("kill %1", "kill $!");
+    let script = format!(
+        "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{}",
+        tour()
+    );
+    let script = script
+        .replace("7443", &free_port().to_string())
+        .replace("kill %1", "kill $!");
     let bin = binary("sluis");
-    let path = format!("{}:{}", bin.parent().expect("a directory").display(), std::env::var("PATH").expect("set"));
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let path = format!(
+        "{}:{}",
+        bin.parent().expect("a directory").display(),
+        std::env::var("PATH").expect("set")
+    );
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace");
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(&scratch)
@@ -42,8 +53,16 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
         .output()
         .expect("bash runs");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    let called = std::fs::read_to_string(scratch.path().join("called.csv")).expect("the last file of the tour");
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let called = std::fs::read_to_string(scratch.path().join("called.csv"))
+        .expect("the last file of the tour");
     assert_eq!(called.lines().count(), 4, "a header and three patients");
-    assert!(said.contains("reidentify") && said.contains("grant-approve"), "the audit log was shown");
+    assert!(
+        said.contains("reidentify") && said.contains("grant-approve"),
+        "the audit log was shown"
+    );
 }

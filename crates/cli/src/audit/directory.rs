@@ -50,15 +50,25 @@ impl Directory {
 
     /// As [`Self::write`], unless the file has that content already.
     pub(super) fn put(&self, name: &str, content: &[u8]) -> Result<(), CliError> {
-        if self.read(name)?.as_deref() == Some(content) { Ok(()) } else { self.write(name, content) }
+        if self.read(name)?.as_deref() == Some(content) {
+            Ok(())
+        } else {
+            self.write(name, content)
+        }
     }
 
     /// Removes a file or directory of the export, if it is there.
     pub(super) fn remove(&self, name: &str) -> Result<(), CliError> {
         let path = self.at(name);
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let removed = if path.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
         match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(CliError::writing(&path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(CliError::writing(&path)(error))
+            }
             _ => Ok(()),
         }
     }
@@ -74,8 +84,12 @@ impl Directory {
 
     /// The head of the export, its signature not verified; `None` if there is none yet.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>, CliError> {
-        let Some(bytes) = self.read(CHECKPOINT)? else { return Ok(None) };
-        let parsed = Note::from_bytes(&bytes).ok().and_then(|note| note.text().parse().ok());
+        let Some(bytes) = self.read(CHECKPOINT)? else {
+            return Ok(None);
+        };
+        let parsed = Note::from_bytes(&bytes)
+            .ok()
+            .and_then(|note| note.text().parse().ok());
         parsed.map(Some).ok_or_else(|| self.unsound(CHECKPOINT))
     }
 
@@ -122,7 +136,14 @@ impl Files for Directory {
         let path = self.at(name);
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(CliError::reading(&path)(error)),
         }
     }

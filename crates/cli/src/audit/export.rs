@@ -64,8 +64,12 @@ impl ExportArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let directory = Directory::new(&self.directory);
         let client = self.connect.connect().await?;
-        let answer =
-            client.audit().get_checkpoint(GetCheckpointRequest {}).await.map_err(ClientError::from)?.into_inner();
+        let answer = client
+            .audit()
+            .get_checkpoint(GetCheckpointRequest {})
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         let head = Head::read(&answer.checkpoint, &answer.verifier_key, &[], None);
         let head = head.map_err(|alarm| CliError::Wrong(alarm.to_string()))?;
         let size = head.checkpoint.size();
@@ -94,7 +98,10 @@ impl ExportArgs {
                 "root": HEXLOWER.encode(checkpoint.root()), "verifier_key": key,
             }))?;
         } else {
-            output::line(format!("{size} entries in {directory}, {} of them new", size - before))?;
+            output::line(format!(
+                "{size} entries in {directory}, {} of them new",
+                size - before
+            ))?;
             output::line(format!("signed with {}", safe(&key)))?;
         }
         Ok(Exit::Done)
@@ -103,7 +110,8 @@ impl ExportArgs {
 
 fn mismatch(before: u64) -> String {
     match before {
-        0 => "the custodian's entries are not those of its signed head; nothing was signed off".to_owned(),
+        0 => "the custodian's entries are not those of its signed head; nothing was signed off"
+            .to_owned(),
         _ => format!(
             "the custodian's log does not continue the {before} entries exported before: either they were changed on disk \
              (`sluis audit verify` tells), or the log was forked or rolled back. Keep this directory; --from-scratch into \
@@ -114,9 +122,16 @@ fn mismatch(before: u64) -> String {
 
 /// Removes an export, and nothing else.
 fn clear(directory: &Directory) -> Result<(), CliError> {
-    [CHECKPOINT, VERIFIER_KEY, "handovers", "tile", "registry", "README.txt"]
-        .iter()
-        .try_for_each(|name| directory.remove(name))
+    [
+        CHECKPOINT,
+        VERIFIER_KEY,
+        "handovers",
+        "tile",
+        "registry",
+        "README.txt",
+    ]
+    .iter()
+    .try_for_each(|name| directory.remove(name))
 }
 
 /// The log as far as it was copied.
@@ -134,18 +149,29 @@ impl Copy {
     /// Reads what is there and checks it against the head that is there. Without a head only full bundles count.
     fn resume(directory: Directory, size: u64) -> Result<Self, CliError> {
         let (old, empty) = (directory.checkpoint()?, directory.is_empty()?);
-        let begun = directory.read(&Bundle::new(0, 256).map_or_else(|_| String::new(), |b| b.to_string()))?.is_some();
+        let begun = directory
+            .read(&Bundle::new(0, 256).map_or_else(|_| String::new(), |b| b.to_string()))?
+            .is_some();
         if old.is_none() && !begun && !empty {
             let path = directory.path().display();
-            return Err(CliError::usage(format!("{path} is not empty and holds no export: name another directory")));
+            return Err(CliError::usage(format!(
+                "{path} is not empty and holds no export: name another directory"
+            )));
         }
         let old_size = old.as_ref().map_or(0, |old| old.size());
         if old_size > size {
-            let text =
-                format!("the export has {old_size} entries, and the log's signed head only {size}: it was rolled back");
+            let text = format!(
+                "the export has {old_size} entries, and the log's signed head only {size}: it was rolled back"
+            );
             return Err(CliError::Wrong(text));
         }
-        let mut copy = Self { directory, tree: Tree::new(), bundle: Vec::new(), registries: BTreeSet::new(), old_size };
+        let mut copy = Self {
+            directory,
+            tree: Tree::new(),
+            bundle: Vec::new(),
+            registries: BTreeSet::new(),
+            old_size,
+        };
         match &old {
             Some(old) => {
                 for bundle in Bundle::all(old_size) {
@@ -153,8 +179,9 @@ impl Copy {
                 }
                 if copy.tree.root() != *old.root() {
                     let path = copy.directory.path().display();
-                    let text =
-                        format!("{path} was changed after it was exported: its entries do not fit its checkpoint");
+                    let text = format!(
+                        "{path} was changed after it was exported: its entries do not fit its checkpoint"
+                    );
                     return Err(CliError::Wrong(text));
                 }
             }
@@ -182,14 +209,18 @@ impl Copy {
             // A page may go on past the signed head.
             for (sequence, entry) in (next..).zip(page.entries) {
                 if entry.sequence != sequence {
-                    return Err(ClientError::Protocol("entries that do not follow each other").into());
+                    return Err(
+                        ClientError::Protocol("entries that do not follow each other").into(),
+                    );
                 }
                 if self.tree.size() < size {
                     self.take(entry.canonical.to_vec())?;
                 }
             }
             if self.tree.size() == next {
-                return Err(ClientError::Protocol("an answer that does not lead on in the log").into());
+                return Err(
+                    ClientError::Protocol("an answer that does not lead on in the log").into(),
+                );
             }
             progress.set(self.tree.size(), size);
         }
@@ -218,9 +249,14 @@ impl Copy {
     }
 
     fn write_bundle(&self) -> Result<(), CliError> {
-        let Some(bundle) = Bundle::in_log((self.tree.size() - 1) / 256, self.tree.size()) else { return Ok(()) };
+        let Some(bundle) = Bundle::in_log((self.tree.size() - 1) / 256, self.tree.size()) else {
+            return Ok(());
+        };
         let too_long = |_| ClientError::Protocol("an entry that is too long");
-        self.directory.put(&bundle.to_string(), &encode_bundle(&self.bundle).map_err(too_long)?)
+        self.directory.put(
+            &bundle.to_string(),
+            &encode_bundle(&self.bundle).map_err(too_long)?,
+        )
     }
 
     async fn fetch_registries(&self, client: &Client) -> Result<(), CliError> {
@@ -228,7 +264,12 @@ impl Copy {
             let path = registry_path(*version);
             if self.directory.read(&path)?.is_none() {
                 let request = GetRegistryRequest { version: *version };
-                let answer = client.registry().get_registry(request).await.map_err(ClientError::from)?.into_inner();
+                let answer = client
+                    .registry()
+                    .get_registry(request)
+                    .await
+                    .map_err(ClientError::from)?
+                    .into_inner();
                 self.directory.write(&path, answer.toml.as_bytes())?;
             }
         }
@@ -242,25 +283,41 @@ impl Copy {
             self.write_bundle()?;
         }
         for tile in Tile::all(size).filter(|tile| tile.width() < 256) {
-            if let Some(hashes) = self.tree.unfinished_tile(tile.level(), tile.index(), tile.width()) {
+            if let Some(hashes) =
+                self.tree
+                    .unfinished_tile(tile.level(), tile.index(), tile.width())
+            {
                 self.directory.put(&tile.to_string(), hashes)?;
             }
         }
         for (number, handover) in head.handovers.iter().enumerate() {
-            self.directory.put(&handover_path(number), handover.as_bytes())?;
+            self.directory
+                .put(&handover_path(number), handover.as_bytes())?;
         }
-        self.directory.put(VERIFIER_KEY, format!("{}\n", head.verifier_key.trim_end()).as_bytes())?;
+        self.directory.put(
+            VERIFIER_KEY,
+            format!("{}\n", head.verifier_key.trim_end()).as_bytes(),
+        )?;
         self.directory.put("README.txt", README.as_bytes())?;
-        self.directory.write(CHECKPOINT, head.checkpoint.as_bytes())?;
+        self.directory
+            .write(CHECKPOINT, head.checkpoint.as_bytes())?;
         let present: BTreeSet<String> = partial(size).collect();
-        partial(self.old_size).filter(|name| !present.contains(name)).try_for_each(|name| self.directory.remove(&name))
+        partial(self.old_size)
+            .filter(|name| !present.contains(name))
+            .try_for_each(|name| self.directory.remove(&name))
     }
 }
 
 /// Names of the partial tiles and bundles of a log of this size.
 fn partial(size: u64) -> impl Iterator<Item = String> {
-    let tiles = Tile::all(size).filter(|tile| tile.width() < 256).map(|tile| tile.to_string());
-    tiles.chain(Bundle::all(size).filter(|bundle| bundle.width() < 256).map(|bundle| bundle.to_string()))
+    let tiles = Tile::all(size)
+        .filter(|tile| tile.width() < 256)
+        .map(|tile| tile.to_string());
+    tiles.chain(
+        Bundle::all(size)
+            .filter(|bundle| bundle.width() < 256)
+            .map(|bundle| bundle.to_string()),
+    )
 }
 
 #[cfg(test)]
@@ -270,14 +327,24 @@ mod tests {
     use super::*;
 
     fn entry(number: u64) -> Vec<u8> {
-        Entry::new(Timestamp::from_millis(number).expect("small"), Act::ReadStatus, 0).encode()
+        Entry::new(
+            Timestamp::from_millis(number).expect("small"),
+            Act::ReadStatus,
+            0,
+        )
+        .encode()
     }
 
     fn head(tree: &Tree) -> GetCheckpointResponse {
-        let text =
-            sluis_tlog::Checkpoint::new("example.org/log", tree.size(), tree.root()).expect("a line").to_string();
+        let text = sluis_tlog::Checkpoint::new("example.org/log", tree.size(), tree.root())
+            .expect("a line")
+            .to_string();
         let line = "\u{2014} example.org/log AAAAAAAA\n";
-        GetCheckpointResponse { checkpoint: format!("{text}\n{line}"), verifier_key: "k".into(), handovers: Vec::new() }
+        GetCheckpointResponse {
+            checkpoint: format!("{text}\n{line}"),
+            verifier_key: "k".into(),
+            handovers: Vec::new(),
+        }
     }
 
     /// Copies entries up to `size`, as the network would bring them.
@@ -295,25 +362,39 @@ mod tests {
         assert_eq!(copy(place.path(), 300).expect("copies"), 0);
         assert_eq!(copy(place.path(), 700).expect("continues"), 300);
         let directory = Directory::new(place.path());
-        assert_eq!(directory.checkpoint().expect("reads").map(|head| head.size()), Some(700));
+        assert_eq!(
+            directory
+                .checkpoint()
+                .expect("reads")
+                .map(|head| head.size()),
+            Some(700)
+        );
         for name in partial(300) {
             assert_eq!(directory.read(&name).expect("reads"), None, "{name}");
         }
-        for name in
-            partial(700).chain(Tile::all(700).map(|t| t.to_string())).chain(Bundle::all(700).map(|b| b.to_string()))
+        for name in partial(700)
+            .chain(Tile::all(700).map(|t| t.to_string()))
+            .chain(Bundle::all(700).map(|b| b.to_string()))
         {
             assert!(directory.read(&name).expect("reads").is_some(), "{name}");
         }
         let mut numbers = Vec::new();
-        directory.entries(|sequence, entry| numbers.push((sequence, entry.at.millis()))).expect("reads");
-        assert_eq!(numbers, (0..700).map(|number| (number, number)).collect::<Vec<_>>());
+        directory
+            .entries(|sequence, entry| numbers.push((sequence, entry.at.millis())))
+            .expect("reads");
+        assert_eq!(
+            numbers,
+            (0..700).map(|number| (number, number)).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn an_interrupted_export_goes_on_after_its_full_bundles() {
         let place = tempfile::tempdir().expect("a directory");
         let mut begun = Copy::resume(Directory::new(place.path()), 600).expect("empty");
-        (0..520).try_for_each(|number| begun.take(entry(number))).expect("copies");
+        (0..520)
+            .try_for_each(|number| begun.take(entry(number)))
+            .expect("copies");
         drop(begun);
         assert_eq!(copy(place.path(), 600).expect("continues"), 512);
     }

@@ -38,8 +38,15 @@ impl AuditCommand {
 /// A verifier key as text, or the file that holds it.
 fn read_key(text: &str) -> Result<VerifierKey, CliError> {
     let path = Path::new(text);
-    let content =
-        if path.is_file() { fs::read_to_string(path).map_err(CliError::reading(path))? } else { text.to_owned() };
+    let content = if path.is_file() {
+        fs::read_to_string(path).map_err(CliError::reading(path))?
+    } else {
+        text.to_owned()
+    };
     let parsed = content.trim().parse();
-    parsed.map_err(|error| CliError::usage(format!("neither a verifier key nor a file that holds one: {error}")))
+    parsed.map_err(|error| {
+        CliError::usage(format!(
+            "neither a verifier key nor a file that holds one: {error}"
+        ))
+    })
 }

@@ -12,8 +12,11 @@ impl Progress {
         if !io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }
-        let bar = ProgressBar::with_draw_target(Some(entries), ProgressDrawTarget::stderr_with_hz(10));
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}%  {pos} of {len} entries  {eta} left") {
+        let bar =
+            ProgressBar::with_draw_target(Some(entries), ProgressDrawTarget::stderr_with_hz(10));
+        if let Ok(style) = ProgressStyle::with_template(
+            "{bar:30} {percent:>3}%  {pos} of {len} entries  {eta} left",
+        ) {
             bar.set_style(style);
         }
         Self(bar)

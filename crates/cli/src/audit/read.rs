@@ -59,7 +59,10 @@ impl ReadArgs {
             self.print(&page.entries, &mut headed)?;
             if page.next_sequence < page.log_size {
                 if page.next_sequence <= next {
-                    return Err(ClientError::Protocol("an answer that does not lead on in the log").into());
+                    return Err(ClientError::Protocol(
+                        "an answer that does not lead on in the log",
+                    )
+                    .into());
                 }
             } else if self.follow {
                 tokio::time::sleep(POLL).await;
@@ -73,7 +76,9 @@ impl ReadArgs {
 
     fn print(&self, entries: &[AuditEntry], headed: &mut bool) -> Result<(), CliError> {
         if self.json {
-            return entries.iter().try_for_each(|entry| output::json_line(&view(entry)));
+            return entries
+                .iter()
+                .try_for_each(|entry| output::json_line(&view(entry)));
         }
         page(entries, headed).print()
     }
@@ -82,13 +87,30 @@ impl ReadArgs {
 /// A page of the log. Only the first that has entries has the headings.
 fn page(entries: &[AuditEntry], headed: &mut bool) -> Table {
     let table = table(entries);
-    if entries.is_empty() || std::mem::replace(headed, true) { table.continued() } else { table }
+    if entries.is_empty() || std::mem::replace(headed, true) {
+        table.continued()
+    } else {
+        table
+    }
 }
 
 /// A page of the log, which may be shorter than asked for: the custodian bounds its answers in bytes too.
-pub(crate) async fn read_page(client: &Client, from_sequence: u64, own: bool) -> Result<ReadEntriesResponse, CliError> {
-    let request = ReadEntriesRequest { from_sequence, limit: PAGE, own };
-    Ok(client.audit().read_entries(request).await.map_err(ClientError::from)?.into_inner())
+pub(crate) async fn read_page(
+    client: &Client,
+    from_sequence: u64,
+    own: bool,
+) -> Result<ReadEntriesResponse, CliError> {
+    let request = ReadEntriesRequest {
+        from_sequence,
+        limit: PAGE,
+        own,
+    };
+    Ok(client
+        .audit()
+        .read_entries(request)
+        .await
+        .map_err(ClientError::from)?
+        .into_inner())
 }
 
 fn table(entries: &[AuditEntry]) -> Table {
@@ -107,7 +129,13 @@ fn table(entries: &[AuditEntry]) -> Table {
         "outcome",
     ]);
     for entry in entries {
-        let count = |number: u64| if number == 0 { "-".to_owned() } else { number.to_string() };
+        let count = |number: u64| {
+            if number == 0 {
+                "-".to_owned()
+            } else {
+                number.to_string()
+            }
+        };
         table.row([
             entry.sequence.to_string(),
             entry.at.clone(),
@@ -141,7 +169,11 @@ fn outcome(entry: &AuditEntry) -> String {
 }
 
 fn dash(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn view(entry: &AuditEntry) -> Value {
@@ -181,9 +213,13 @@ mod tests {
     #[test]
     fn the_headings_are_shown_once() {
         let mut headed = false;
-        let pages = [0, 2, 0, 1].map(|entries| page(&vec![AuditEntry::default(); entries], &mut headed).lines());
+        let pages = [0, 2, 0, 1]
+            .map(|entries| page(&vec![AuditEntry::default(); entries], &mut headed).lines());
         assert_eq!(pages.each_ref().map(Vec::len), [0, 3, 0, 1]);
-        assert!(pages[1][0].starts_with("seq") && pages[3][0].starts_with('0'), "{pages:?}");
+        assert!(
+            pages[1][0].starts_with("seq") && pages[3][0].starts_with('0'),
+            "{pages:?}"
+        );
     }
 
     #[test]
@@ -201,7 +237,9 @@ mod tests {
         };
         let lines = table(&[entry]).lines();
         assert!(
-            lines[1].ends_with("a -> b  -      -     -       -     -         -          refused: GRANT_EXPIRED"),
+            lines[1].ends_with(
+                "a -> b  -      -     -       -     -         -          refused: GRANT_EXPIRED"
+            ),
             "{}",
             lines[1]
         );

@@ -39,11 +39,16 @@ impl VerifyArgs {
     pub(super) fn run(self) -> Result<Exit, CliError> {
         let key = read_key(&self.key)?;
         if !self.directory.is_dir() {
-            return Err(CliError::input(format!("{} is not a directory", self.directory.display())));
+            return Err(CliError::input(format!(
+                "{} is not a directory",
+                self.directory.display()
+            )));
         }
         let progress = Progress::new(0);
         let verdict =
-            sluis_verify::verify(&Directory::new(&self.directory), &key, &mut |done, of| progress.set(done, of))?;
+            sluis_verify::verify(&Directory::new(&self.directory), &key, &mut |done, of| {
+                progress.set(done, of)
+            })?;
         drop(progress);
         match verdict {
             Ok(checked) => self.right(&checked),
@@ -53,7 +58,11 @@ impl VerifyArgs {
 
     fn right(&self, checked: &Checked) -> Result<Exit, CliError> {
         let (state, checkpoint) = (&checked.state, &checked.checkpoint);
-        let custodians: Vec<_> = state.custodians().iter().map(|custodian| custodian.identity.to_string()).collect();
+        let custodians: Vec<_> = state
+            .custodians()
+            .iter()
+            .map(|custodian| custodian.identity.to_string())
+            .collect();
         if self.json {
             output::json(&json!({
                 "valid": true, "problems": [], "origin": checkpoint.origin(), "entries": checkpoint.size(),
@@ -68,13 +77,38 @@ impl VerifyArgs {
             }))?;
             return Ok(Exit::Done);
         }
-        output::line(format!("the log {} is whole: {} entries", safe(checkpoint.origin()), checkpoint.size()))?;
+        output::line(format!(
+            "the log {} is whole: {} entries",
+            safe(checkpoint.origin()),
+            checkpoint.size()
+        ))?;
         let facts = [
-            ("head", format!("signed; {} handovers to a new key", checked.handovers)),
-            ("tree", format!("{} tiles and {} bundles fit it", checked.tiles, checked.bundles)),
-            ("signatures", format!("{} of stewards, custodians and grantees are genuine", state.signatures())),
-            ("grants", format!("{}, used as approved", state.grants().len())),
-            ("registry", format!("version {}, every change signed", state.registry_version())),
+            (
+                "head",
+                format!("signed; {} handovers to a new key", checked.handovers),
+            ),
+            (
+                "tree",
+                format!(
+                    "{} tiles and {} bundles fit it",
+                    checked.tiles, checked.bundles
+                ),
+            ),
+            (
+                "signatures",
+                format!(
+                    "{} of stewards, custodians and grantees are genuine",
+                    state.signatures()
+                ),
+            ),
+            (
+                "grants",
+                format!("{}, used as approved", state.grants().len()),
+            ),
+            (
+                "registry",
+                format!("version {}, every change signed", state.registry_version()),
+            ),
             ("proposals", state.proposals().len().to_string()),
             ("custodians", custodians.join(", ")),
         ];
@@ -105,10 +139,19 @@ impl VerifyArgs {
     fn wrong(&self, problems: &[Problem]) -> Result<Exit, CliError> {
         if self.json {
             let view = |problem: &Problem| json!({ "entry": problem.sequence(), "problem": problem.to_string() });
-            output::json(&json!({ "valid": false, "problems": problems.iter().map(view).collect::<Vec<_>>() }))?;
+            output::json(
+                &json!({ "valid": false, "problems": problems.iter().map(view).collect::<Vec<_>>() }),
+            )?;
             return Ok(Exit::Refused);
         }
-        let texts: Vec<_> = problems.iter().map(|problem| safe(&problem.to_string())).collect();
-        Err(CliError::Wrong(format!("{} is wrong: {}", self.directory.display(), texts.join("\n  also: "))))
+        let texts: Vec<_> = problems
+            .iter()
+            .map(|problem| safe(&problem.to_string()))
+            .collect();
+        Err(CliError::Wrong(format!(
+            "{} is wrong: {}",
+            self.directory.display(),
+            texts.join("\n  also: ")
+        )))
     }
 }

@@ -79,8 +79,14 @@ fn every(text: &str) -> Result<Duration, String> {
         Some('h') => 3600,
         _ => return Err(wrong()),
     };
-    let seconds = text[..text.len() - 1].parse::<u32>().ok().and_then(|number| number.checked_mul(unit));
-    seconds.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into())).ok_or_else(wrong)
+    let seconds = text[..text.len() - 1]
+        .parse::<u32>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .ok_or_else(wrong)
 }
 
 impl WatchArgs {
@@ -90,7 +96,9 @@ impl WatchArgs {
             match self.look(accept_restore).await {
                 Ok(()) => accept_restore = false,
                 // A custodian that cannot be reached is not a false one.
-                Err(error @ CliError::Client(_)) if !self.once => output::warn(safe(&error.to_string())),
+                Err(error @ CliError::Client(_)) if !self.once => {
+                    output::warn(safe(&error.to_string()))
+                }
                 Err(error) => return Err(error),
             }
             if self.once {
@@ -102,21 +110,39 @@ impl WatchArgs {
 
     async fn look(&self, accept_restore: bool) -> Result<(), CliError> {
         let memory = self.read()?;
-        let known = memory.as_ref().map(|memory| memory.head().ok_or_else(|| self.unreadable())).transpose()?;
+        let known = memory
+            .as_ref()
+            .map(|memory| memory.head().ok_or_else(|| self.unreadable()))
+            .transpose()?;
         let given = self.log_key.as_deref().map(read_key).transpose()?;
         let trusted = given.as_ref().or(known.as_ref().map(|(key, _)| key));
         let client = self.connect.connect().await?;
-        let answer =
-            client.audit().get_checkpoint(GetCheckpointRequest {}).await.map_err(ClientError::from)?.into_inner();
-        let head = Head::read(&answer.checkpoint, &answer.verifier_key, &answer.handovers, trusted).map_err(alarm)?;
+        let answer = client
+            .audit()
+            .get_checkpoint(GetCheckpointRequest {})
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
+        let head = Head::read(
+            &answer.checkpoint,
+            &answer.verifier_key,
+            &answer.handovers,
+            trusted,
+        )
+        .map_err(alarm)?;
         match &known {
             None if trusted.is_none() => {
-                output::warn(format!("first look: trusting the key {} from now on", safe(&head.key.to_string())));
+                output::warn(format!(
+                    "first look: trusting the key {} from now on",
+                    safe(&head.key.to_string())
+                ));
             }
             None => {}
             Some((_, before)) if accept_restore => {
                 let (old, new) = (before.size(), head.checkpoint.size());
-                output::warn(format!("restore accepted: from a head of {old} entries to one of {new}"));
+                output::warn(format!(
+                    "restore accepted: from a head of {old} entries to one of {new}"
+                ));
             }
             Some((_, before)) => compare(&client, before, &head).await?,
         }
@@ -125,7 +151,10 @@ impl WatchArgs {
     }
 
     fn say(&self, head: &Head, before: Option<u64>) -> Result<(), CliError> {
-        let (size, root) = (head.checkpoint.size(), HEXLOWER.encode(head.checkpoint.root()));
+        let (size, root) = (
+            head.checkpoint.size(),
+            HEXLOWER.encode(head.checkpoint.root()),
+        );
         let at = clock::now().to_string();
         if self.json {
             let origin = head.checkpoint.origin();
@@ -134,9 +163,14 @@ impl WatchArgs {
             }));
         }
         if head.rotated {
-            output::note(format!("the signing key was rotated, signed by both keys: {}", safe(&head.key.to_string())));
+            output::note(format!(
+                "the signing key was rotated, signed by both keys: {}",
+                safe(&head.key.to_string())
+            ));
         }
-        output::line(format!("{at}  {size} entries, root {root}, continues what was seen"))
+        output::line(format!(
+            "{at}  {size} entries, root {root}, continues what was seen"
+        ))
     }
 
     fn read(&self) -> Result<Option<Memory>, CliError> {
@@ -144,12 +178,16 @@ impl WatchArgs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(CliError::reading(&self.state))?,
         };
-        serde_json::from_str(&text).map(Some).map_err(|_| self.unreadable())
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|_| self.unreadable())
     }
 
     fn unreadable(&self) -> CliError {
         let path = self.state.display();
-        CliError::input(format!("{path} is not a witness's state; restore it from a copy, or name another file"))
+        CliError::input(format!(
+            "{path} is not a witness's state; restore it from a copy, or name another file"
+        ))
     }
 
     fn keep(&self, head: &Head, note: &str) -> Result<(), CliError> {
@@ -163,10 +201,15 @@ impl WatchArgs {
             _ => std::path::Path::new("."),
         };
         let write = || {
-            let mut file = tempfile::Builder::new().prefix(".sluis-").suffix(".part").tempfile_in(directory)?;
+            let mut file = tempfile::Builder::new()
+                .prefix(".sluis-")
+                .suffix(".part")
+                .tempfile_in(directory)?;
             writeln!(file, "{}", serde_json::to_string_pretty(&memory)?)?;
             file.as_file().sync_all()?;
-            file.persist(&self.state).map(drop).map_err(|error| error.error)
+            file.persist(&self.state)
+                .map(drop)
+                .map_err(|error| error.error)
         };
         write().map_err(CliError::writing(&self.state))
     }
@@ -174,21 +217,40 @@ impl WatchArgs {
 
 async fn compare(client: &Client, before: &Checkpoint, head: &Head) -> Result<(), CliError> {
     if before.origin() != head.checkpoint.origin() {
-        return Err(CliError::Alarm("the custodian shows another log than the one that was seen".into()));
+        return Err(CliError::Alarm(
+            "the custodian shows another log than the one that was seen".into(),
+        ));
     }
-    let Seen::Grown { old, new } = head.after(before).map_err(alarm)? else { return Ok(()) };
-    let request = ProveConsistencyRequest { old_size: old, new_size: new };
-    let answer =
-        client.audit().prove_consistency(request).await.map_err(|status| unproven(status.into()))?.into_inner();
-    let hashes: Option<Vec<Hash>> = answer.hashes.iter().map(|hash| Hash::try_from(&hash[..]).ok()).collect();
-    let hashes = hashes.ok_or_else(|| unproven(ClientError::Protocol("a proof of hashes that are none")))?;
+    let Seen::Grown { old, new } = head.after(before).map_err(alarm)? else {
+        return Ok(());
+    };
+    let request = ProveConsistencyRequest {
+        old_size: old,
+        new_size: new,
+    };
+    let answer = client
+        .audit()
+        .prove_consistency(request)
+        .await
+        .map_err(|status| unproven(status.into()))?
+        .into_inner();
+    let hashes: Option<Vec<Hash>> = answer
+        .hashes
+        .iter()
+        .map(|hash| Hash::try_from(&hash[..]).ok())
+        .collect();
+    let hashes =
+        hashes.ok_or_else(|| unproven(ClientError::Protocol("a proof of hashes that are none")))?;
     head.continues(before, &hashes).map_err(alarm)
 }
 
 /// Whoever signed a head knows the sizes before it: not to prove that it continues an earlier one is to show a fork. Anything
 /// else may pass.
 fn unproven(error: ClientError) -> CliError {
-    let known = matches!(error.reason(), Some("UNKNOWN_LOG_SIZE" | "CORRUPT_STORE" | "INVALID_REQUEST"));
+    let known = matches!(
+        error.reason(),
+        Some("UNKNOWN_LOG_SIZE" | "CORRUPT_STORE" | "INVALID_REQUEST")
+    );
     if known || matches!(error, ClientError::Protocol(_)) {
         let text = "the custodian signed a larger head and does not prove that it continues the one that was seen";
         return CliError::Alarm(format!("{text}: {}", safe(&error.to_string())));
@@ -209,8 +271,14 @@ mod tests {
 
     #[test]
     fn a_proof_that_is_not_given_is_an_alarm_and_a_custodian_away_is_none() {
-        assert!(matches!(unproven(ClientError::Protocol("none")), CliError::Alarm(_)));
-        assert!(matches!(unproven(ClientError::Transport("away".into())), CliError::Client(_)));
+        assert!(matches!(
+            unproven(ClientError::Protocol("none")),
+            CliError::Alarm(_)
+        ));
+        assert!(matches!(
+            unproven(ClientError::Transport("away".into())),
+            CliError::Client(_)
+        ));
     }
 
     #[test]
@@ -218,7 +286,17 @@ mod tests {
         assert_eq!(every("60s"), Ok(Duration::from_secs(60)));
         assert_eq!(every("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(every("1h"), Ok(Duration::from_secs(3600)));
-        for bad in ["", "60", "0s", "-1s", "1d", "xm", "9999999999s", "4294967295h", "é"] {
+        for bad in [
+            "",
+            "60",
+            "0s",
+            "-1s",
+            "1d",
+            "xm",
+            "9999999999s",
+            "4294967295h",
+            "é",
+        ] {
             assert!(every(bad).is_err(), "{bad}");
         }
     }

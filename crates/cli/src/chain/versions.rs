@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 use sluis_client::v1::{
-    CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, GetStatusRequest, KeyState, KeyVersion,
-    RotateChainRequest,
+    CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, GetStatusRequest, KeyState,
+    KeyVersion, RotateChainRequest,
 };
 use sluis_client::{Client, ClientError};
 use sluis_domain::{ChainId, NamespaceId, Reason};
@@ -37,7 +37,9 @@ pub(crate) struct RotateArgs {
 ///
 /// Shows the version, and asks. It happens at once, and there is no way back.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis status        # lists key versions\n  sluis chain disable 0a1b2c3d")]
+#[command(
+    after_help = "EXAMPLES\n  sluis status        # lists key versions\n  sluis chain disable 0a1b2c3d"
+)]
 pub(crate) struct DisableArgs {
     #[command(flatten)]
     version: VersionArgs,
@@ -59,7 +61,9 @@ pub(crate) struct DestroyArgs {
 /// Shows the version, and asks. When two stewards of the chain's owner have signed, its pseudonyms go on being made as they
 /// are, and nothing leads from them back or across any more: no conversion, no re-identification.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis chain cut-escrow 0a1b2c3d\n  sluis chain cut-escrow 0a1b2c3d --yes --json")]
+#[command(
+    after_help = "EXAMPLES\n  sluis chain cut-escrow 0a1b2c3d\n  sluis chain cut-escrow 0a1b2c3d --yes --json"
+)]
 pub(crate) struct CutEscrowArgs {
     #[command(flatten)]
     version: VersionArgs,
@@ -76,7 +80,11 @@ struct VersionArgs {
 
 fn parse_kid(text: &str) -> Result<String, &'static str> {
     let good = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if good { Ok(text.to_ascii_lowercase()) } else { Err("a key id is eight hexadecimal digits") }
+    if good {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("a key id is eight hexadecimal digits")
+    }
 }
 
 impl RotateArgs {
@@ -84,17 +92,35 @@ impl RotateArgs {
         let client = self.change.connect.connect().await?;
         let question = "Give these lines new keys? New pseudonyms will differ from those so far.";
         // Of a chain or namespace that is none, the custodian says so.
-        confirm(&self.change, &client, |version| self.replaces(version), |_| question).await?;
+        confirm(
+            &self.change,
+            &client,
+            |version| self.replaces(version),
+            |_| question,
+        )
+        .await?;
         let request = RotateChainRequest {
             chain_id: self.chain.to_string(),
-            namespace_id: self.namespace.as_ref().map(ToString::to_string).unwrap_or_default(),
+            namespace_id: self
+                .namespace
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         };
-        let answer = client.custody().rotate_chain(request).await.map_err(ClientError::from)?.into_inner();
+        let answer = client
+            .custody()
+            .rotate_chain(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         print(&answer.key_versions, self.change.json)
     }
 
     fn replaces(&self, version: &KeyVersion) -> bool {
-        let named = self.namespace.as_ref().is_none_or(|namespace| version.namespace_id == namespace.as_str());
+        let named = self
+            .namespace
+            .as_ref()
+            .is_none_or(|namespace| version.namespace_id == namespace.as_str());
         named && version.chain_id == self.chain.as_str() && version.state() == KeyState::Active
     }
 }
@@ -102,8 +128,15 @@ impl RotateArgs {
 impl DisableArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.version.confirmed(disable_question).await?;
-        let request = DisableVersionRequest { kid: self.version.kid };
-        let answer = client.custody().disable_version(request).await.map_err(ClientError::from)?.into_inner();
+        let request = DisableVersionRequest {
+            kid: self.version.kid,
+        };
+        let answer = client
+            .custody()
+            .disable_version(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         print(answer.key_version.as_slice(), self.version.change.json)
     }
 }
@@ -111,8 +144,15 @@ impl DisableArgs {
 impl DestroyArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.version.confirmed(destroy_question).await?;
-        let request = DestroyVersionRequest { kid: self.version.kid };
-        let answer = client.custody().destroy_version(request).await.map_err(ClientError::from)?.into_inner();
+        let request = DestroyVersionRequest {
+            kid: self.version.kid,
+        };
+        let answer = client
+            .custody()
+            .destroy_version(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         proposed::print(answer.proposal, self.version.change.json)
     }
 }
@@ -120,19 +160,40 @@ impl DestroyArgs {
 impl CutEscrowArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.version.confirmed(cut_question).await?;
-        let request = CutEscrowRequest { kid: self.version.kid };
-        let answer = client.custody().cut_escrow(request).await.map_err(ClientError::from)?.into_inner();
+        let request = CutEscrowRequest {
+            kid: self.version.kid,
+        };
+        let answer = client
+            .custody()
+            .cut_escrow(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         proposed::print(answer.proposal, self.version.change.json)
     }
 }
 
 impl VersionArgs {
     /// Connects, shows the version, and asks.
-    async fn confirmed(&self, question: fn(&KeyVersion) -> &'static str) -> Result<Client, CliError> {
+    async fn confirmed(
+        &self,
+        question: fn(&KeyVersion) -> &'static str,
+    ) -> Result<Client, CliError> {
         let client = self.change.connect.connect().await?;
-        if !confirm(&self.change, &client, |version| version.kid == self.kid, question).await? {
+        if !confirm(
+            &self.change,
+            &client,
+            |version| version.kid == self.kid,
+            question,
+        )
+        .await?
+        {
             let unknown = Reason::UnknownVersion;
-            let text = format!("{}: {}; `sluis status` lists those there are", unknown.code(), unknown.message());
+            let text = format!(
+                "{}: {}; `sluis status` lists those there are",
+                unknown.code(),
+                unknown.message()
+            );
             return Err(CliError::NotConfirmed(text));
         }
         Ok(client)
@@ -174,10 +235,17 @@ async fn confirm(
     if change.yes {
         return Ok(true);
     }
-    let status = client.custody().get_status(GetStatusRequest {}).await.map_err(ClientError::from)?.into_inner();
+    let status = client
+        .custody()
+        .get_status(GetStatusRequest {})
+        .await
+        .map_err(ClientError::from)?
+        .into_inner();
     let mut versions = status.key_versions;
     versions.retain(about);
-    let Some(first) = versions.first() else { return Ok(false) };
+    let Some(first) = versions.first() else {
+        return Ok(false);
+    };
     output::show(key_table(&versions).lines(), change.json)?;
     change.confirm(question(first))?;
     Ok(true)
@@ -185,7 +253,9 @@ async fn confirm(
 
 fn print(versions: &[KeyVersion], json: bool) -> Result<Exit, CliError> {
     if json {
-        output::json(&json!({ "key_versions": versions.iter().map(key_version).collect::<Vec<_>>() }))?;
+        output::json(
+            &json!({ "key_versions": versions.iter().map(key_version).collect::<Vec<_>>() }),
+        )?;
     } else {
         key_table(versions).print()?;
     }
@@ -206,7 +276,10 @@ mod tests {
 
     #[test]
     fn encrypted_elements_are_not_called_pseudonyms() {
-        let pseudonyms = KeyVersion { namespace_id: "nl.bsn".into(), ..KeyVersion::default() };
+        let pseudonyms = KeyVersion {
+            namespace_id: "nl.bsn".into(),
+            ..KeyVersion::default()
+        };
         for question in [disable_question, destroy_question] {
             assert!(question(&pseudonyms).contains("pseudonyms"));
             assert!(!question(&KeyVersion::default()).contains("pseudonyms"));

@@ -20,7 +20,10 @@ pub(crate) struct Answered {
 impl Answered {
     /// Nothing was sent yet. `grant`: what answers count under.
     pub(crate) fn new(grant: Option<GrantId>) -> Self {
-        Self { grant, ..Self::default() }
+        Self {
+            grant,
+            ..Self::default()
+        }
     }
 
     /// A batch is about to be sent: from now on the custodian may have answered.
@@ -55,7 +58,10 @@ impl Answered {
     }
 
     fn text(&self) -> Option<String> {
-        let grant = self.grant.as_ref().filter(|_| self.sent.load(Ordering::Relaxed))?;
+        let grant = self
+            .grant
+            .as_ref()
+            .filter(|_| self.sent.load(Ordering::Relaxed))?;
         let rows = self.rows.load(Ordering::Relaxed);
         Some(format!(
             "At least {rows} rows were answered and count under the grant; `sluis grant show {grant}` says how many values \
@@ -73,10 +79,17 @@ mod tests {
         let answered = Answered::new(Some("g-7f3a".parse().expect("an id")));
         assert_eq!(answered.text(), None, "nothing was sent");
         answered.sent();
-        assert!(answered.text().is_some_and(|text| text.starts_with("At least 0 rows")));
+        assert!(
+            answered
+                .text()
+                .is_some_and(|text| text.starts_with("At least 0 rows"))
+        );
         answered.add(7);
         let text = answered.text().expect("answered");
-        assert!(text.starts_with("At least 7 rows") && text.contains("`sluis grant show g-7f3a`"), "{text}");
+        assert!(
+            text.starts_with("At least 7 rows") && text.contains("`sluis grant show g-7f3a`"),
+            "{text}"
+        );
         let free = Answered::new(None);
         free.sent();
         assert_eq!(free.text(), None);

@@ -20,7 +20,12 @@ pub(crate) struct FileArgs {
     #[arg(value_name = "INPUT")]
     positional: Option<PathBuf>,
     /// The same as INPUT
-    #[arg(long = "input", short = 'i', value_name = "FILE", conflicts_with = "positional")]
+    #[arg(
+        long = "input",
+        short = 'i',
+        value_name = "FILE",
+        conflicts_with = "positional"
+    )]
     input: Option<PathBuf>,
     /// Where the result goes; - for standard output. Written under another name and renamed when it is complete
     #[arg(long, short, value_name = "FILE", default_value = "-")]
@@ -61,14 +66,22 @@ impl Targets {
     pub(crate) fn interrupted(&self) -> String {
         match self.output.unfinished() {
             None => "interrupted; no file was written".to_owned(),
-            Some(name) => format!("interrupted; what was written to {} is not complete", name.display()),
+            Some(name) => format!(
+                "interrupted; what was written to {} is not complete",
+                name.display()
+            ),
         }
     }
 
     /// What a process that ends without destructors must remove.
     pub(crate) fn hidden_names(&self) -> Vec<PathBuf> {
-        let targets = [Some(&self.output), self.rejects.as_ref()].into_iter().flatten();
-        targets.filter_map(Target::hidden_name).map(Path::to_path_buf).collect()
+        let targets = [Some(&self.output), self.rejects.as_ref()]
+            .into_iter()
+            .flatten();
+        targets
+            .filter_map(Target::hidden_name)
+            .map(Path::to_path_buf)
+            .collect()
     }
 }
 
@@ -111,7 +124,10 @@ impl FileArgs {
                 )));
             }
         }
-        [output, rejects].into_iter().flatten().try_for_each(|path| Target::check(path, self.force))
+        [output, rejects]
+            .into_iter()
+            .flatten()
+            .try_for_each(|path| Target::check(path, self.force))
     }
 
     /// Begins to write. `private`: the result is for the eyes of the caller's account only.
@@ -120,7 +136,10 @@ impl FileArgs {
             Some(path) => Target::create(path, self.force, private)?,
             None => Target::stdout(),
         };
-        let rejects = self.rejects_path().map(|path| Target::create(path, self.force, false)).transpose()?;
+        let rejects = self
+            .rejects_path()
+            .map(|path| Target::create(path, self.force, false))
+            .transpose()?;
         Ok(Targets { output, rejects })
     }
 }
@@ -139,7 +158,12 @@ impl std::str::FromStr for ColumnName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (header, element) = text.rsplit_once('=').ok_or("give header=element")?;
-        let element = element.parse().map_err(|error| format!("after the = comes an element; {error}"))?;
-        Ok(Self { header: header.to_owned(), element })
+        let element = element
+            .parse()
+            .map_err(|error| format!("after the = comes an element; {error}"))?;
+        Ok(Self {
+            header: header.to_owned(),
+            element,
+        })
     }
 }

@@ -42,12 +42,24 @@ impl Assembler {
         if let Some(rejects) = &mut targets.rejects {
             rejects.write(b"line,row,element,reason\n")?;
         }
-        Ok(Self { targets, layout, shuffled, buffer, tally: Tally::default() })
+        Ok(Self {
+            targets,
+            layout,
+            shuffled,
+            buffer,
+            tally: Tally::default(),
+        })
     }
 
     /// Writes a batch. `result` is there exactly if the block was sent.
-    pub(crate) fn write(&mut self, block: Block, result: Option<BatchResult>) -> Result<(), CliError> {
-        let (columns, rejections) = result.map(|result| (result.columns, result.rejections)).unwrap_or_default();
+    pub(crate) fn write(
+        &mut self,
+        block: Block,
+        result: Option<BatchResult>,
+    ) -> Result<(), CliError> {
+        let (columns, rejections) = result
+            .map(|result| (result.columns, result.rejections))
+            .unwrap_or_default();
         if block.is_sent() && columns.len() != block.gaps {
             return Err(ClientError::Protocol("a result of another shape than its batch").into());
         }
@@ -56,8 +68,14 @@ impl Assembler {
             let at = *block
                 .positions
                 .get(rejection.row as usize)
-                .ok_or(ClientError::Protocol("a rejection of a row that does not exist"))?;
-            rejects.push(Reject { at, element: rejection.element, reason: rejection.reason.into() });
+                .ok_or(ClientError::Protocol(
+                    "a rejection of a row that does not exist",
+                ))?;
+            rejects.push(Reject {
+                at,
+                element: rejection.element,
+                reason: rejection.reason.into(),
+            });
         }
         self.buffer.clear();
         let written = if self.shuffled {
@@ -76,7 +94,12 @@ impl Assembler {
 
     /// Adds the rows that are not in `rejects` (ascending); those that cannot be encoded are added to it.
     fn add_rows(&mut self, block: &Block, columns: &[Answer], rejects: &mut Vec<Reject>) -> usize {
-        let mut rejected = rejects.iter().map(|reject| reject.at).collect::<Vec<Position>>().into_iter().peekable();
+        let mut rejected = rejects
+            .iter()
+            .map(|reject| reject.at)
+            .collect::<Vec<Position>>()
+            .into_iter()
+            .peekable();
         let mut written = 0;
         for (row, at) in block.positions.iter().enumerate() {
             if rejected.next_if_eq(at).is_some() {
@@ -88,7 +111,11 @@ impl Assembler {
                 Err((column, reason)) => {
                     self.buffer.truncate(start);
                     let element = columns[column].0.clone();
-                    rejects.push(Reject { at: *at, element, reason: reason.code().into() });
+                    rejects.push(Reject {
+                        at: *at,
+                        element,
+                        reason: reason.code().into(),
+                    });
                 }
             }
         }
@@ -96,10 +123,16 @@ impl Assembler {
     }
 
     /// An error names the column of the answer that cannot be encoded.
-    fn add_row(&mut self, block: &Block, columns: &[Answer], row: usize) -> Result<(), (usize, Reason)> {
+    fn add_row(
+        &mut self,
+        block: &Block,
+        columns: &[Answer],
+        row: usize,
+    ) -> Result<(), (usize, Reason)> {
         for (i, piece) in block.pieces(row).enumerate() {
             if let Some(column) = i.checked_sub(1) {
-                self.add_value(columns[column].1.get(row)).map_err(|reason| (column, reason))?;
+                self.add_value(columns[column].1.get(row))
+                    .map_err(|reason| (column, reason))?;
             }
             self.buffer.extend_from_slice(piece);
         }
@@ -112,27 +145,42 @@ impl Assembler {
             self.buffer.extend_from_slice(b"\"\"");
             return Ok(());
         }
-        write_value(&self.layout.encoding.encode(value)?, self.layout.delimiter, &mut self.buffer);
+        write_value(
+            &self.layout.encoding.encode(value)?,
+            self.layout.delimiter,
+            &mut self.buffer,
+        );
         Ok(())
     }
 
     /// Adds as many values as rows were accepted: those of rejected rows are missing, and so among the last.
-    fn add_shuffled(&mut self, block: &Block, columns: &[Answer], rejected: usize) -> Result<usize, CliError> {
-        let Some((_, column)) = columns.first() else { return Ok(0) };
+    fn add_shuffled(
+        &mut self,
+        block: &Block,
+        columns: &[Answer],
+        rejected: usize,
+    ) -> Result<usize, CliError> {
+        let Some((_, column)) = columns.first() else {
+            return Ok(0);
+        };
         let accepted = block.positions.len() - rejected;
         for row in 0..accepted {
             // Tokens are ASCII in any encoding.
-            self.add_value(column.get(row)).map_err(|_| ClientError::Protocol("a pseudonym that is no text"))?;
+            self.add_value(column.get(row))
+                .map_err(|_| ClientError::Protocol("a pseudonym that is no text"))?;
             self.buffer.extend_from_slice(self.layout.terminator);
         }
         Ok(accepted)
     }
 
     fn write_rejects(&mut self, rejects: &[Reject]) -> Result<(), CliError> {
-        let Some(target) = &mut self.targets.rejects else { return Ok(()) };
+        let Some(target) = &mut self.targets.rejects else {
+            return Ok(());
+        };
         self.buffer.clear();
         for reject in rejects {
-            self.buffer.extend_from_slice(format!("{},{},", reject.at.line, reject.at.row).as_bytes());
+            self.buffer
+                .extend_from_slice(format!("{},{},", reject.at.line, reject.at.row).as_bytes());
             write_value(reject.element.as_bytes(), b',', &mut self.buffer);
             self.buffer.push(b',');
             write_value(reject.reason.as_bytes(), b',', &mut self.buffer);

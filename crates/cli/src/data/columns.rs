@@ -19,17 +19,26 @@ pub(crate) struct ColumnPlan {
 impl ColumnPlan {
     /// A column that passes through as it is.
     pub(crate) fn keep() -> Self {
-        Self { element: None, step: Step::Keep }
+        Self {
+            element: None,
+            step: Step::Keep,
+        }
     }
 
     /// A column that is left out.
     pub(crate) fn drop() -> Self {
-        Self { element: None, step: Step::Drop }
+        Self {
+            element: None,
+            step: Step::Drop,
+        }
     }
 
     /// A column of tokens or ciphertexts. What is neither, such as an identifier, is rejected here and never sent.
     pub(crate) fn send(element: ElementName) -> Self {
-        Self { element: Some(element), step: Step::Send(SendStep::Issued) }
+        Self {
+            element: Some(element),
+            step: Step::Send(SendStep::Issued),
+        }
     }
 }
 
@@ -37,16 +46,26 @@ impl ColumnPlan {
 ///
 /// # Errors
 /// A header of `--columns` that the file does not have, or two columns of one element.
-pub(crate) fn elements(headers: &[String], names: &[ColumnName]) -> Result<Vec<Option<ElementName>>, CliError> {
+pub(crate) fn elements(
+    headers: &[String],
+    names: &[ColumnName],
+) -> Result<Vec<Option<ElementName>>, CliError> {
     if let Some(stray) = names.iter().find(|name| !headers.contains(&name.header)) {
-        return Err(CliError::usage(format!("--columns names {:?}, but the file has no such header", stray.header)));
+        return Err(CliError::usage(format!(
+            "--columns names {:?}, but the file has no such header",
+            stray.header
+        )));
     }
     let element_of = |header: &String| match names.iter().find(|name| name.header == *header) {
         Some(name) => Some(name.element.clone()),
         None => header.parse().ok(),
     };
     let elements: Vec<Option<ElementName>> = headers.iter().map(element_of).collect();
-    for (i, element) in elements.iter().enumerate().filter(|(_, element)| element.is_some()) {
+    for (i, element) in elements
+        .iter()
+        .enumerate()
+        .filter(|(_, element)| element.is_some())
+    {
         if let Some(earlier) = elements[..i].iter().position(|other| other == element) {
             // By number: without a header line these are values.
             return Err(CliError::input(format!(
@@ -67,8 +86,17 @@ pub(crate) fn plan(
     context: Context<'_>,
 ) -> Result<Vec<ColumnPlan>, CliError> {
     let listed = listed(chain);
-    let is_listed = |element: &Option<ElementName>| element.as_ref().is_some_and(|e| listed.contains(&e.as_str()));
-    let unlisted: Vec<_> = headers.iter().zip(&elements).filter(|(_, e)| !is_listed(e)).map(|(h, _)| h).collect();
+    let is_listed = |element: &Option<ElementName>| {
+        element
+            .as_ref()
+            .is_some_and(|e| listed.contains(&e.as_str()))
+    };
+    let unlisted: Vec<_> = headers
+        .iter()
+        .zip(&elements)
+        .filter(|(_, e)| !is_listed(e))
+        .map(|(h, _)| h)
+        .collect();
     if unlisted.len() == headers.len() {
         return Err(no_listed_column(headers.len(), chain));
     }
@@ -76,7 +104,10 @@ pub(crate) fn plan(
         return Err(unlisted_columns(&unlisted, chain));
     }
     let plan_of = |element: ElementName| match Step::of(chain, &element, context) {
-        Ok(step) => Ok(ColumnPlan { element: Some(element), step }),
+        Ok(step) => Ok(ColumnPlan {
+            element: Some(element),
+            step,
+        }),
         Err(error) => Err(no_plan(error)),
     };
     elements.into_iter().flatten().map(plan_of).collect()
@@ -85,14 +116,21 @@ pub(crate) fn plan(
 /// Why an element cannot be treated, and the flag that helps if one does.
 pub(crate) fn no_plan(error: PlanError) -> CliError {
     match error {
-        PlanError::NoSourceKey { .. } => CliError::usage(format!("{error}; give --source-key FILE")),
-        PlanError::UnknownElement(_) | PlanError::NotUnderstood(_) => CliError::usage(error.to_string()),
+        PlanError::NoSourceKey { .. } => {
+            CliError::usage(format!("{error}; give --source-key FILE"))
+        }
+        PlanError::UnknownElement(_) | PlanError::NotUnderstood(_) => {
+            CliError::usage(error.to_string())
+        }
     }
 }
 
 /// The elements of all columns that hold one.
 pub(crate) fn held(plans: &[ColumnPlan]) -> Vec<ElementName> {
-    plans.iter().filter_map(|plan| plan.element.clone()).collect()
+    plans
+        .iter()
+        .filter_map(|plan| plan.element.clone())
+        .collect()
 }
 
 /// Names no column: a file without a header line has a person's record there.
@@ -106,7 +144,11 @@ fn no_listed_column(columns: usize, chain: &v1::Chain) -> CliError {
 }
 
 fn listed(chain: &v1::Chain) -> Vec<&str> {
-    chain.elements.iter().map(|element| element.name.as_str()).collect()
+    chain
+        .elements
+        .iter()
+        .map(|element| element.name.as_str())
+        .collect()
 }
 
 fn unlisted_columns(headers: &[&String], chain: &v1::Chain) -> CliError {
@@ -129,21 +171,40 @@ mod tests {
     }
 
     fn names(text: &str) -> Vec<ColumnName> {
-        text.split(',').filter(|part| !part.is_empty()).map(|part| part.parse().expect("header=element")).collect()
+        text.split(',')
+            .filter(|part| !part.is_empty())
+            .map(|part| part.parse().expect("header=element"))
+            .collect()
     }
 
     #[test]
     fn a_header_is_the_element_of_the_same_name_unless_it_is_told_otherwise() {
-        let found = elements(&headers(&["BSN", "sex", "a=b", "Não"]), &names("BSN=bsn,a=b=ab")).expect("fits");
-        let text: Vec<_> = found.iter().map(|e| e.as_ref().map(ElementName::as_str)).collect();
+        let found = elements(
+            &headers(&["BSN", "sex", "a=b", "Não"]),
+            &names("BSN=bsn,a=b=ab"),
+        )
+        .expect("fits");
+        let text: Vec<_> = found
+            .iter()
+            .map(|e| e.as_ref().map(ElementName::as_str))
+            .collect();
         assert_eq!(text, [Some("bsn"), Some("sex"), Some("ab"), None]);
     }
 
     #[test]
     fn names_that_do_not_fit_are_refused() {
-        assert!(matches!(elements(&headers(&["a"]), &names("b=a")), Err(CliError::Usage(_))));
-        assert!(matches!(elements(&headers(&["a", "b"]), &names("b=a")), Err(CliError::Input(_))));
-        assert!(matches!(elements(&headers(&["a", "a"]), &[]), Err(CliError::Input(_))));
+        assert!(matches!(
+            elements(&headers(&["a"]), &names("b=a")),
+            Err(CliError::Usage(_))
+        ));
+        assert!(matches!(
+            elements(&headers(&["a", "b"]), &names("b=a")),
+            Err(CliError::Input(_))
+        ));
+        assert!(matches!(
+            elements(&headers(&["a", "a"]), &[]),
+            Err(CliError::Input(_))
+        ));
         assert!("bsn".parse::<ColumnName>().is_err());
         assert!("bsn=BSN".parse::<ColumnName>().is_err());
     }
@@ -152,15 +213,27 @@ mod tests {
     fn every_column_that_the_chain_does_not_list_is_named() {
         let chain = v1::Chain {
             chain_id: "c".into(),
-            elements: vec![v1::Element { name: "sex".into(), treatment: "keep".into(), ..Default::default() }],
+            elements: vec![v1::Element {
+                name: "sex".into(),
+                treatment: "keep".into(),
+                ..Default::default()
+            }],
             ..Default::default()
         };
         let headers = headers(&["sex", "name", "Född"]);
         let keys = Default::default();
         let date_format = Default::default();
-        let context = Context { source_keys: &keys, date_format: &date_format };
+        let context = Context {
+            source_keys: &keys,
+            date_format: &date_format,
+        };
         let elements = elements(&headers, &[]).expect("distinct");
-        let message = plan(&headers, elements, &chain, context).expect_err("unlisted").to_string();
-        assert!(message.contains("UNKNOWN_ELEMENT") && message.contains("\"name\", \"Född\""), "{message}");
+        let message = plan(&headers, elements, &chain, context)
+            .expect_err("unlisted")
+            .to_string();
+        assert!(
+            message.contains("UNKNOWN_ELEMENT") && message.contains("\"name\", \"Född\""),
+            "{message}"
+        );
     }
 }

@@ -58,19 +58,38 @@ impl ConvertArgs {
         let terms = terms(client.grant(&self.grant).await?)?;
         let from: ElementName = terms.from_element.parse().map_err(|_| not_understood())?;
         let shuffled = terms.output_order == i32::from(v1::OutputOrder::Shuffled);
-        let sent = if self.from_imported { SendStep::Opaque } else { SendStep::Issued };
-        let plan = ColumnPlan { element: Some(from), step: Step::Send(sent) };
+        let sent = if self.from_imported {
+            SendStep::Opaque
+        } else {
+            SendStep::Issued
+        };
+        let plan = ColumnPlan {
+            element: Some(from),
+            step: Step::Send(sent),
+        };
         let plans = plans(&input.headers, self.column.as_deref(), plan, shuffled)?;
         if shuffled && !self.files.quiet {
-            output::note("The grant asks for shuffled output: only the converted column is written, in random order.");
+            output::note(
+                "The grant asks for shuffled output: only the converted column is written, in random order.",
+            );
         }
         let session = match self.from_imported {
             true => client.convert_imported(&self.grant).await?,
             false => client.convert(&self.grant).await?,
         };
-        let kind = OutputKind { shuffled, private: false, grant: Some(self.grant.clone()) };
+        let kind = OutputKind {
+            shuffled,
+            private: false,
+            grant: Some(self.grant.clone()),
+        };
         let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
-        summary::report("convert", self.grant.as_str(), &tally, &self.files, started.elapsed().as_secs_f64())?;
+        summary::report(
+            "convert",
+            self.grant.as_str(),
+            &tally,
+            &self.files,
+            started.elapsed().as_secs_f64(),
+        )?;
         Ok(tally.exit())
     }
 }
@@ -78,15 +97,17 @@ impl ConvertArgs {
 fn terms(grant: v1::Grant) -> Result<v1::ConvertTerms, CliError> {
     match grant.terms.and_then(|terms| terms.kind) {
         Some(v1::grant_terms::Kind::Convert(terms)) => Ok(terms),
-        Some(v1::grant_terms::Kind::Reidentify(_)) => {
-            Err(CliError::usage("GRANT_KIND: this is a grant to re-identify; use `sluis reidentify`"))
-        }
+        Some(v1::grant_terms::Kind::Reidentify(_)) => Err(CliError::usage(
+            "GRANT_KIND: this is a grant to re-identify; use `sluis reidentify`",
+        )),
         None => Err(not_understood()),
     }
 }
 
 fn not_understood() -> CliError {
-    CliError::usage("this version does not understand the custodian's description of the grant; update sluis")
+    CliError::usage(
+        "this version does not understand the custodian's description of the grant; update sluis",
+    )
 }
 
 fn plans(
@@ -95,7 +116,11 @@ fn plans(
     sent: ColumnPlan,
     shuffled: bool,
 ) -> Result<Vec<ColumnPlan>, CliError> {
-    let element = sent.element.as_ref().map(ElementName::to_string).unwrap_or_default();
+    let element = sent
+        .element
+        .as_ref()
+        .map(ElementName::to_string)
+        .unwrap_or_default();
     let wanted = column.unwrap_or(&element).to_owned();
     match headers.iter().filter(|header| **header == wanted).count() {
         1 => {}
@@ -105,7 +130,11 @@ fn plans(
                 "the file has no column {wanted:?}; name the one to convert with --column, or is the header line missing?"
             )));
         }
-        _ => return Err(CliError::input(format!("two columns of the file have the header {wanted:?}"))),
+        _ => {
+            return Err(CliError::input(format!(
+                "two columns of the file have the header {wanted:?}"
+            )));
+        }
     }
     let mut sent = Some(sent);
     let plan_of = |header: &String| match sent.take_if(|_| *header == wanted) {
@@ -142,6 +171,9 @@ mod tests {
     #[test]
     fn the_column_must_be_there_once() {
         assert!(matches!(steps(None, false), Err(CliError::Usage(_))));
-        assert!(matches!(steps(Some("twin"), false), Err(CliError::Input(_))));
+        assert!(matches!(
+            steps(Some("twin"), false),
+            Err(CliError::Input(_))
+        ));
     }
 }

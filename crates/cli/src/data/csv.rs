@@ -19,12 +19,20 @@ pub(crate) enum CsvError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("line {line}: {found} fields, where the header line has {expected}")]
-    Ragged { line: u64, found: usize, expected: usize },
+    Ragged {
+        line: u64,
+        found: usize,
+        expected: usize,
+    },
     #[error("line {line}: a quoted value that begins here or in this record does not end")]
     UnclosedQuote { line: u64 },
-    #[error("line {line}: text after the closing quote of a value; a quote inside a quoted value is written twice")]
+    #[error(
+        "line {line}: text after the closing quote of a value; a quote inside a quoted value is written twice"
+    )]
     TextAfterQuote { line: u64 },
-    #[error("line {line}: a carriage return that does not end a line; quote the value or convert the line endings")]
+    #[error(
+        "line {line}: a carriage return that does not end a line; quote the value or convert the line endings"
+    )]
     BareCarriageReturn { line: u64 },
     #[error("line {line}: the record is over 16 MiB; is a quote missing?")]
     TooLong { line: u64 },
@@ -110,12 +118,21 @@ impl<R: Read> CsvReader<R> {
         let line = self.line;
         let expected = *self.expected.get_or_insert(self.fields.len());
         if self.fields.len() != expected {
-            return Err(CsvError::Ragged { line, found: self.fields.len(), expected });
+            return Err(CsvError::Ragged {
+                line,
+                found: self.fields.len(),
+                expected,
+            });
         }
         self.consumed += (next - self.ready.start) as u64;
         self.ready.start = next;
         self.line += lines;
-        Ok(Record { line, terminator: &self.buffer[end..next], buffer: &self.buffer, fields: &self.fields })
+        Ok(Record {
+            line,
+            terminator: &self.buffer[end..next],
+            buffer: &self.buffer,
+            fields: &self.fields,
+        })
     }
 
     fn skip_empty_lines(&mut self) {
@@ -146,17 +163,49 @@ impl<R: Read> CsvReader<R> {
                     _ => return Ok(Scan::NeedMore),
                 }
             } else {
-                at += data[at..].iter().take_while(|b| **b != self.delimiter && **b != b'\n' && **b != b'\r').count();
+                at += data[at..]
+                    .iter()
+                    .take_while(|b| **b != self.delimiter && **b != b'\n' && **b != b'\r')
+                    .count();
             }
-            self.fields.push(Field { raw: start..at, quoted });
+            self.fields.push(Field {
+                raw: start..at,
+                quoted,
+            });
             match &data[at..] {
                 [byte, ..] if *byte == self.delimiter => at += 1,
-                [b'\n', ..] => return Ok(Scan::Record { end: at, next: at + 1, lines: newlines + 1 }),
-                [b'\r', b'\n', ..] => return Ok(Scan::Record { end: at, next: at + 2, lines: newlines + 1 }),
-                [] if self.ended => return Ok(Scan::Record { end: at, next: at, lines: newlines + 1 }),
+                [b'\n', ..] => {
+                    return Ok(Scan::Record {
+                        end: at,
+                        next: at + 1,
+                        lines: newlines + 1,
+                    });
+                }
+                [b'\r', b'\n', ..] => {
+                    return Ok(Scan::Record {
+                        end: at,
+                        next: at + 2,
+                        lines: newlines + 1,
+                    });
+                }
+                [] if self.ended => {
+                    return Ok(Scan::Record {
+                        end: at,
+                        next: at,
+                        lines: newlines + 1,
+                    });
+                }
                 [] | [b'\r'] if !self.ended => return Ok(Scan::NeedMore),
-                [b'\r', ..] => return Err(CsvError::BareCarriageReturn { line: self.line + newlines }),
-                _ => return Err(CsvError::TextAfterQuote { line: self.line + newlines }),
+                [b'\r', ..] => {
+                    return Err(CsvError::BareCarriageReturn {
+                        line: self.line + newlines,
+                    });
+                }
+                _ => {
+                    return Err(CsvError::TextAfterQuote {
+                        line: self.line + newlines,
+                    });
+                }
             }
         }
     }
@@ -237,7 +286,10 @@ impl<'a> Record<'a> {
 
 /// Appends a value, in quotes if it needs them.
 pub(crate) fn write_value(value: &[u8], delimiter: u8, out: &mut Vec<u8>) {
-    if !value.iter().any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n')) {
+    if !value
+        .iter()
+        .any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n'))
+    {
         out.extend_from_slice(value);
         return;
     }

@@ -49,7 +49,11 @@ impl Encoding {
         }
         let text = std::str::from_utf8(value).map_err(|_| Reason::Unencodable)?;
         let (encoded, _, lossy) = WINDOWS_1252.encode(text);
-        if lossy { Err(Reason::Unencodable) } else { Ok(encoded) }
+        if lossy {
+            Err(Reason::Unencodable)
+        } else {
+            Ok(encoded)
+        }
     }
 }
 
@@ -82,7 +86,10 @@ pub(crate) struct Dialect {
 ///
 /// # Errors
 /// Those of reading; [`io::ErrorKind::InvalidData`] for UTF-16, which is not text in either encoding.
-pub(crate) fn detect<R: Read>(mut input: R, given: Option<Delimiter>) -> io::Result<(Dialect, impl Read)> {
+pub(crate) fn detect<R: Read>(
+    mut input: R,
+    given: Option<Delimiter>,
+) -> io::Result<(Dialect, impl Read)> {
     let mut head = Vec::new();
     while first_line(&head).is_none() && head.len() < MAX_HEADER {
         let wanted = (head.len() as u64).max(8 << 10);
@@ -91,7 +98,10 @@ pub(crate) fn detect<R: Read>(mut input: R, given: Option<Delimiter>) -> io::Res
         }
     }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "this is UTF-16; save it as UTF-8 (CSV UTF-8)"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "this is UTF-16; save it as UTF-8 (CSV UTF-8)",
+        ));
     }
     let bom = head.starts_with(BOM);
     if bom {
@@ -104,7 +114,9 @@ pub(crate) fn detect<R: Read>(mut input: R, given: Option<Delimiter>) -> io::Res
 
 /// Up to the first line feed outside quotes that has something before it.
 fn first_line(head: &[u8]) -> Option<&[u8]> {
-    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+    let start = head
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'))?;
     let mut quoted = false;
     let end = head[start..].iter().position(|byte| {
         quoted ^= *byte == b'"';
@@ -123,7 +135,11 @@ fn most_frequent(line: &[u8]) -> u8 {
         outside.count()
     };
     // `max_by_key` gives the last of equals.
-    DELIMITERS.into_iter().rev().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
+    DELIMITERS
+        .into_iter()
+        .rev()
+        .max_by_key(|delimiter| count(*delimiter))
+        .unwrap_or(b',')
 }
 
 #[cfg(test)]
@@ -156,8 +172,26 @@ mod tests {
 
     #[test]
     fn the_byte_order_mark_is_taken_off_and_nothing_else() {
-        assert_eq!(detected(b"\xef\xbb\xbfa,b\n"), (Dialect { delimiter: b',', bom: true }, b"a,b\n".to_vec()));
-        assert_eq!(detected(b"\xef\xbb"), (Dialect { delimiter: b',', bom: false }, b"\xef\xbb".to_vec()));
+        assert_eq!(
+            detected(b"\xef\xbb\xbfa,b\n"),
+            (
+                Dialect {
+                    delimiter: b',',
+                    bom: true
+                },
+                b"a,b\n".to_vec()
+            )
+        );
+        assert_eq!(
+            detected(b"\xef\xbb"),
+            (
+                Dialect {
+                    delimiter: b',',
+                    bom: false
+                },
+                b"\xef\xbb".to_vec()
+            )
+        );
         let long = [b"a,b\n".to_vec(), vec![b'x'; 100_000]].concat();
         assert_eq!(detected(&long).1, long);
     }
@@ -170,9 +204,21 @@ mod tests {
     #[test]
     fn windows_1252_goes_there_and_back() {
         let encoding = Encoding::Windows1252;
-        assert_eq!(encoding.decode(b"Andr\xe9 \x80").as_ref(), "André €".as_bytes());
-        assert_eq!(encoding.encode("André €".as_bytes()).expect("has a place").as_ref(), b"Andr\xe9 \x80");
-        assert_eq!(encoding.encode("Łódź".as_bytes()).err(), Some(Reason::Unencodable));
+        assert_eq!(
+            encoding.decode(b"Andr\xe9 \x80").as_ref(),
+            "André €".as_bytes()
+        );
+        assert_eq!(
+            encoding
+                .encode("André €".as_bytes())
+                .expect("has a place")
+                .as_ref(),
+            b"Andr\xe9 \x80"
+        );
+        assert_eq!(
+            encoding.encode("Łódź".as_bytes()).err(),
+            Some(Reason::Unencodable)
+        );
         assert_eq!(Encoding::Utf8.decode(b"\xff").as_ref(), b"\xff");
     }
 

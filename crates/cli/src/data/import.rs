@@ -64,11 +64,21 @@ impl ImportArgs {
 
 impl Mapping {
     /// Finds the column; its name is what `--columns` or its header say.
-    pub(crate) fn place(&self, headers: &[String], elements: &[Option<ElementName>]) -> Result<OldColumn, CliError> {
-        let places: Vec<usize> = (0..headers.len()).filter(|place| headers[*place] == self.old).collect();
+    pub(crate) fn place(
+        &self,
+        headers: &[String],
+        elements: &[Option<ElementName>],
+    ) -> Result<OldColumn, CliError> {
+        let places: Vec<usize> = (0..headers.len())
+            .filter(|place| headers[*place] == self.old)
+            .collect();
         let [place] = places[..] else {
             // The headers are not listed: without a header line they are values.
-            let problem = if places.is_empty() { "no column" } else { "more than one column" };
+            let problem = if places.is_empty() {
+                "no column"
+            } else {
+                "more than one column"
+            };
             return Err(CliError::usage(format!(
                 "the file has {problem} {:?}, which --old names; is the header line missing?",
                 self.old
@@ -83,7 +93,11 @@ impl Mapping {
 
     /// Whether the file has the element, and the old pseudonyms in a column of their own.
     pub(crate) fn check(&self, plans: &[ColumnPlan], old: &OldColumn) -> Result<(), CliError> {
-        let holds = |element: &ElementName| plans.iter().any(|plan| plan.element.as_ref() == Some(element));
+        let holds = |element: &ElementName| {
+            plans
+                .iter()
+                .any(|plan| plan.element.as_ref() == Some(element))
+        };
         if holds(&old.name) {
             return Err(CliError::usage(format!(
                 "--old {:?} has the name of an element; give it another with --columns HEADER=NAME",
@@ -93,21 +107,36 @@ impl Mapping {
         if holds(&self.element) {
             return Ok(());
         }
-        let column = if old.name == self.element { "is in the column that --old names" } else { "is in no column" };
-        Err(CliError::usage(format!("element {}, which --element names, {column}", self.element)))
+        let column = if old.name == self.element {
+            "is in the column that --old names"
+        } else {
+            "is in no column"
+        };
+        Err(CliError::usage(format!(
+            "element {}, which --element names, {column}",
+            self.element
+        )))
     }
 }
 
 impl OldColumn {
     /// Sent, and left out of the output.
     pub(crate) fn plan(&self) -> ColumnPlan {
-        ColumnPlan { element: Some(self.name.clone()), step: Step::SendOnly(SendStep::Opaque) }
+        ColumnPlan {
+            element: Some(self.name.clone()),
+            step: Step::SendOnly(SendStep::Opaque),
+        }
     }
 }
 
 /// All items but the one at `place`.
 pub(crate) fn without<T: Clone>(items: &[T], place: usize) -> Vec<T> {
-    items.iter().enumerate().filter(|(i, _)| *i != place).map(|(_, item)| item.clone()).collect()
+    items
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != place)
+        .map(|(_, item)| item.clone())
+        .collect()
 }
 
 #[cfg(test)]
@@ -116,37 +145,78 @@ mod tests {
     use crate::data::columns;
 
     fn mapping(old: &str) -> Mapping {
-        Mapping { element: "bsn".parse().expect("an id"), old: old.to_owned() }
+        Mapping {
+            element: "bsn".parse().expect("an id"),
+            old: old.to_owned(),
+        }
     }
 
     fn place(headers: &[&str], old: &str) -> Result<(usize, String), CliError> {
         let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
         let elements = columns::elements(&headers, &[]).expect("distinct");
-        mapping(old).place(&headers, &elements).map(|found| (found.place, found.name.to_string()))
+        mapping(old)
+            .place(&headers, &elements)
+            .map(|found| (found.place, found.name.to_string()))
     }
 
     #[test]
     fn the_column_is_found_by_its_header_and_sent_under_an_id() {
-        assert_eq!(place(&["bsn", "study-no"], "study-no").expect("there"), (1, "study-no".to_owned()));
-        assert_eq!(place(&["Study No", "bsn"], "Study No").expect("there"), (0, "old-pseudonym".to_owned()));
-        assert!(matches!(place(&["bsn"], "study-no"), Err(CliError::Usage(_))));
-        assert!(matches!(place(&["No 1", "No 1"], "No 1"), Err(CliError::Usage(_))));
+        assert_eq!(
+            place(&["bsn", "study-no"], "study-no").expect("there"),
+            (1, "study-no".to_owned())
+        );
+        assert_eq!(
+            place(&["Study No", "bsn"], "Study No").expect("there"),
+            (0, "old-pseudonym".to_owned())
+        );
+        assert!(matches!(
+            place(&["bsn"], "study-no"),
+            Err(CliError::Usage(_))
+        ));
+        assert!(matches!(
+            place(&["No 1", "No 1"], "No 1"),
+            Err(CliError::Usage(_))
+        ));
     }
 
     #[test]
     fn the_element_must_be_there_beside_the_old_pseudonyms() {
-        let plans =
-            |names: &[&str]| names.iter().map(|n| ColumnPlan::send(n.parse().expect("an id"))).collect::<Vec<_>>();
-        let old = |name: &str| OldColumn { place: 0, name: name.parse().expect("an id") };
-        assert!(mapping("x").check(&plans(&["bsn", "sex"]), &old("x")).is_ok());
-        assert!(matches!(mapping("x").check(&plans(&["sex"]), &old("x")), Err(CliError::Usage(_))));
-        assert!(matches!(mapping("bsn").check(&plans(&["sex"]), &old("bsn")), Err(CliError::Usage(_))));
-        assert!(matches!(mapping("x").check(&plans(&["bsn", "x"]), &old("x")), Err(CliError::Usage(_))));
+        let plans = |names: &[&str]| {
+            names
+                .iter()
+                .map(|n| ColumnPlan::send(n.parse().expect("an id")))
+                .collect::<Vec<_>>()
+        };
+        let old = |name: &str| OldColumn {
+            place: 0,
+            name: name.parse().expect("an id"),
+        };
+        assert!(
+            mapping("x")
+                .check(&plans(&["bsn", "sex"]), &old("x"))
+                .is_ok()
+        );
+        assert!(matches!(
+            mapping("x").check(&plans(&["sex"]), &old("x")),
+            Err(CliError::Usage(_))
+        ));
+        assert!(matches!(
+            mapping("bsn").check(&plans(&["sex"]), &old("bsn")),
+            Err(CliError::Usage(_))
+        ));
+        assert!(matches!(
+            mapping("x").check(&plans(&["bsn", "x"]), &old("x")),
+            Err(CliError::Usage(_))
+        ));
     }
 
     #[test]
     fn old_pseudonyms_are_sent_and_not_written() {
-        let plan = OldColumn { place: 1, name: "study-no".parse().expect("an id") }.plan();
+        let plan = OldColumn {
+            place: 1,
+            name: "study-no".parse().expect("an id"),
+        }
+        .plan();
         assert!(plan.step.is_sent() && !plan.step.is_written());
         assert_eq!(without(&["a", "b", "c"], 1), ["a", "c"]);
     }

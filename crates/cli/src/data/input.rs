@@ -39,12 +39,24 @@ impl Input {
                 let file = File::open(path).map_err(CliError::reading(path))?;
                 let metadata = file.metadata().map_err(CliError::reading(path))?;
                 let size = metadata.is_file().then_some(metadata.len());
-                Self::new(Box::new(file), path.display().to_string(), size, args.delimiter, args.encoding)
+                Self::new(
+                    Box::new(file),
+                    path.display().to_string(),
+                    size,
+                    args.delimiter,
+                    args.encoding,
+                )
             }
-            None if !args.input_is_given() && io::stdin().is_terminal() => {
-                Err(CliError::usage("no input: name a CSV file, or - for standard input"))
-            }
-            None => Self::new(Box::new(io::stdin()), "standard input".into(), None, args.delimiter, args.encoding),
+            None if !args.input_is_given() && io::stdin().is_terminal() => Err(CliError::usage(
+                "no input: name a CSV file, or - for standard input",
+            )),
+            None => Self::new(
+                Box::new(io::stdin()),
+                "standard input".into(),
+                None,
+                args.delimiter,
+                args.encoding,
+            ),
         }
     }
 
@@ -55,43 +67,73 @@ impl Input {
         delimiter: Option<Delimiter>,
         encoding: Encoding,
     ) -> Result<Self, CliError> {
-        let (dialect, rest) = detect(input, delimiter).map_err(|error| malformed(&name, error.into()))?;
+        let (dialect, rest) =
+            detect(input, delimiter).map_err(|error| malformed(&name, error.into()))?;
         let rest: Box<dyn Read + Send> = Box::new(rest);
         let mut reader = CsvReader::new(rest, dialect.delimiter);
         let (headers, raw_headers, terminator) = {
             let record = reader.next().map_err(|error| malformed(&name, error))?;
-            let record = record.ok_or_else(|| CliError::input(format!("{name} is empty: there is no header line")))?;
+            let record = record.ok_or_else(|| {
+                CliError::input(format!("{name} is empty: there is no header line"))
+            })?;
             let mut scratch = Vec::new();
             let text = |field| {
-                let value = encoding.decode(record.value(field, &mut scratch)).into_owned();
+                let value = encoding
+                    .decode(record.value(field, &mut scratch))
+                    .into_owned();
                 String::from_utf8(value).map_err(|_| {
-                    CliError::input(format!("{name}: the header line is not UTF-8; try --encoding windows-1252"))
+                    CliError::input(format!(
+                        "{name}: the header line is not UTF-8; try --encoding windows-1252"
+                    ))
                 })
             };
             let headers = (0..record.len()).map(text).collect::<Result<Vec<_>, _>>()?;
-            let raw = (0..record.len()).map(|field| record.raw(field).to_vec()).collect();
-            let terminator: &[u8] = if record.terminator == b"\r\n" { b"\r\n" } else { b"\n" };
+            let raw = (0..record.len())
+                .map(|field| record.raw(field).to_vec())
+                .collect();
+            let terminator: &[u8] = if record.terminator == b"\r\n" {
+                b"\r\n"
+            } else {
+                b"\n"
+            };
             (headers, raw, terminator)
         };
         let prefix = if dialect.bom { BOM } else { b"" };
         let delimiter = dialect.delimiter;
-        Ok(Self { reader, name, size, headers, raw_headers, terminator, delimiter, encoding, prefix })
+        Ok(Self {
+            reader,
+            name,
+            size,
+            headers,
+            raw_headers,
+            terminator,
+            delimiter,
+            encoding,
+            prefix,
+        })
     }
 
     /// An input in memory.
     #[cfg(test)]
     pub(crate) fn from_bytes(bytes: &[u8], encoding: Encoding) -> Result<Self, CliError> {
         let input = Box::new(io::Cursor::new(bytes.to_vec()));
-        Self::new(input, "test.csv".into(), Some(bytes.len() as u64), None, encoding)
+        Self::new(
+            input,
+            "test.csv".into(),
+            Some(bytes.len() as u64),
+            None,
+            encoding,
+        )
     }
 }
 
 /// The error for a malformed input, with the name of the file.
 pub(crate) fn malformed(name: &str, error: CsvError) -> CliError {
     match error {
-        CsvError::Io(source) if source.kind() != io::ErrorKind::InvalidData => {
-            CliError::Io { what: format!("cannot read {name}"), source }
-        }
+        CsvError::Io(source) if source.kind() != io::ErrorKind::InvalidData => CliError::Io {
+            what: format!("cannot read {name}"),
+            source,
+        },
         other => CliError::input(format!("{name}: {other}")),
     }
 }
@@ -101,7 +143,10 @@ pub(crate) fn read_secret(path: &Path) -> Result<sluis_client::Zeroizing<Vec<u8>
     let mut file = File::open(path).map_err(CliError::reading(path))?;
     // Room for the whole content, so that growing leaves no copies behind.
     let mut content = sluis_client::Zeroizing::new(Vec::with_capacity(4096));
-    Read::by_ref(&mut file).take(4096).read_to_end(&mut content).map_err(CliError::reading(path))?;
+    Read::by_ref(&mut file)
+        .take(4096)
+        .read_to_end(&mut content)
+        .map_err(CliError::reading(path))?;
     Ok(content)
 }
 
@@ -117,24 +162,38 @@ mod tests {
     #[test]
     fn an_empty_file_says_so() {
         for bytes in [&b""[..], b"\n\n", BOM] {
-            let error = Input::from_bytes(bytes, Encoding::Utf8).err().expect("refused");
-            assert!(matches!(&error, CliError::Input(text) if text.contains("is empty")), "{error}");
+            let error = Input::from_bytes(bytes, Encoding::Utf8)
+                .err()
+                .expect("refused");
+            assert!(
+                matches!(&error, CliError::Input(text) if text.contains("is empty")),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn headers_are_text_and_stay_as_they_were_written() {
-        let input = Input::from_bytes(b"\xef\xbb\xbf\"bsn\";\"a;\"\"b\"\r\n1;2\r\n", Encoding::Utf8).expect("readable");
+        let input = Input::from_bytes(
+            b"\xef\xbb\xbf\"bsn\";\"a;\"\"b\"\r\n1;2\r\n",
+            Encoding::Utf8,
+        )
+        .expect("readable");
         assert_eq!(input.headers, ["bsn", "a;\"b"]);
         assert_eq!(input.raw_headers, [&b"\"bsn\""[..], b"\"a;\"\"b\""]);
-        assert_eq!((input.terminator, input.delimiter, input.prefix), (&b"\r\n"[..], b';', BOM));
+        assert_eq!(
+            (input.terminator, input.delimiter, input.prefix),
+            (&b"\r\n"[..], b';', BOM)
+        );
     }
 
     #[test]
     fn headers_in_windows_1252() {
         let input = Input::from_bytes(b"pr\xe9nom\n", Encoding::Windows1252).expect("readable");
         assert_eq!(input.headers, ["prénom"]);
-        let error = Input::from_bytes(b"pr\xe9nom\n", Encoding::Utf8).err().expect("refused");
+        let error = Input::from_bytes(b"pr\xe9nom\n", Encoding::Utf8)
+            .err()
+            .expect("refused");
         assert!(error.to_string().contains("--encoding windows-1252"));
     }
 }

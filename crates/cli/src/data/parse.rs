@@ -101,12 +101,17 @@ impl Block {
     }
 
     fn range(&self, piece: usize) -> Range<usize> {
-        let start = if piece == 0 { 0 } else { self.ends[piece - 1] as usize };
+        let start = if piece == 0 {
+            0
+        } else {
+            self.ends[piece - 1] as usize
+        };
         start..self.ends[piece] as usize
     }
 
     fn end_piece(&mut self) {
-        self.ends.push(u32::try_from(self.text.len()).expect("a block stays below 4 GiB"));
+        self.ends
+            .push(u32::try_from(self.text.len()).expect("a block stays below 4 GiB"));
     }
 }
 
@@ -129,31 +134,73 @@ struct Scratch {
 
 impl<R: Read> Parser<R> {
     /// One plan per column of the reader.
-    pub(crate) fn new(reader: CsvReader<R>, plans: Vec<ColumnPlan>, layout: Layout, limits: BatchLimits) -> Self {
-        Self { reader, plans, layout, limits, row: 0, scratch: Scratch::default() }
+    pub(crate) fn new(
+        reader: CsvReader<R>,
+        plans: Vec<ColumnPlan>,
+        layout: Layout,
+        limits: BatchLimits,
+    ) -> Self {
+        Self {
+            reader,
+            plans,
+            layout,
+            limits,
+            row: 0,
+            scratch: Scratch::default(),
+        }
     }
 
     /// The next batch and what stays here of it; `None` at the end of the input. A batch may be without rows, when all of
     /// them were refused here.
     pub(crate) fn next(&mut self) -> Result<Option<(Batch, Block)>, CsvError> {
-        let gaps = self.plans.iter().filter(|plan| matches!(plan.step, Step::Send(_))).count();
+        let gaps = self
+            .plans
+            .iter()
+            .filter(|plan| matches!(plan.step, Step::Send(_)))
+            .count();
         let sent = self.plans.iter().filter(|plan| plan.step.is_sent()).count();
-        let mut packers: Vec<Packer> = (0..sent).map(|_| Packer::with_capacity(self.limits.rows, 0)).collect();
-        let mut block = Block { gaps, ..Block::default() };
-        while block.positions.len() + block.rejects.len() < self.limits.rows && !self.is_full(&block, &packers) {
-            let Some(record) = self.reader.next()? else { break };
+        let mut packers: Vec<Packer> = (0..sent)
+            .map(|_| Packer::with_capacity(self.limits.rows, 0))
+            .collect();
+        let mut block = Block {
+            gaps,
+            ..Block::default()
+        };
+        while block.positions.len() + block.rejects.len() < self.limits.rows
+            && !self.is_full(&block, &packers)
+        {
+            let Some(record) = self.reader.next()? else {
+                break;
+            };
             self.row += 1;
-            let at = Position { row: self.row, line: record.line };
+            let at = Position {
+                row: self.row,
+                line: record.line,
+            };
             let before = (block.text.len(), block.ends.len());
-            let step = RowStep { layout: &self.layout, limits: self.limits, scratch: &mut self.scratch };
+            let step = RowStep {
+                layout: &self.layout,
+                limits: self.limits,
+                scratch: &mut self.scratch,
+            };
             match step.run(&record, &mut self.plans, &mut block, &mut packers) {
                 Ok(()) => block.positions.push(at),
                 Err((column, reason)) => {
                     block.text.truncate(before.0);
                     block.ends.truncate(before.1);
-                    packers.iter_mut().for_each(|packer| packer.truncate(block.positions.len()));
-                    let element = self.plans[column].element.as_ref().map(ElementName::to_string).unwrap_or_default();
-                    block.rejects.push(Reject { at, element, reason: reason.code().into() });
+                    packers
+                        .iter_mut()
+                        .for_each(|packer| packer.truncate(block.positions.len()));
+                    let element = self.plans[column]
+                        .element
+                        .as_ref()
+                        .map(ElementName::to_string)
+                        .unwrap_or_default();
+                    block.rejects.push(Reject {
+                        at,
+                        element,
+                        reason: reason.code().into(),
+                    });
                 }
             }
         }
@@ -165,7 +212,10 @@ impl<R: Read> Parser<R> {
     }
 
     fn is_full(&self, block: &Block, packers: &[Packer]) -> bool {
-        let sent: usize = packers.iter().map(|packer| packer.bytes() + packer.rows() * VALUE_OVERHEAD).sum();
+        let sent: usize = packers
+            .iter()
+            .map(|packer| packer.bytes() + packer.rows() * VALUE_OVERHEAD)
+            .sum();
         // The next row may add `value_bytes`; half a message and a quarter of one fit.
         block.text.len() >= MAX_KEPT || sent >= self.limits.sent_bytes
     }
@@ -213,8 +263,14 @@ impl RowStep<'_> {
                 Step::Generalise(step) => {
                     coarse.clear();
                     let value = encoding.decode(record.value(column, unquoted));
-                    let outcome = step.apply(&value, coarse).and_then(|()| encoding.encode(coarse));
-                    write_value(&outcome.map_err(|reason| (column, reason))?, delimiter, &mut block.text);
+                    let outcome = step
+                        .apply(&value, coarse)
+                        .and_then(|()| encoding.encode(coarse));
+                    write_value(
+                        &outcome.map_err(|reason| (column, reason))?,
+                        delimiter,
+                        &mut block.text,
+                    );
                 }
                 Step::Send(_) => {
                     block.end_piece();
@@ -228,8 +284,12 @@ impl RowStep<'_> {
                 if sent_bytes > self.limits.value_bytes {
                     return Err((column, Reason::TooLong));
                 }
-                let packer = packers.next().expect("there is a packer per column that is sent");
-                packer.push_with(|out| step.apply(&value, out)).map_err(|reason| (column, reason))?;
+                let packer = packers
+                    .next()
+                    .expect("there is a packer per column that is sent");
+                packer
+                    .push_with(|out| step.apply(&value, out))
+                    .map_err(|reason| (column, reason))?;
             }
             written += usize::from(plan.step.is_written());
         }

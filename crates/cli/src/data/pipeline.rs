@@ -62,7 +62,11 @@ async fn take_through(
     args: &FileArgs,
     answered: &Arc<Answered>,
 ) -> Result<Tally, CliError> {
-    let headers = input.raw_headers.iter().zip(&plans).filter(|(_, plan)| plan.step.is_written());
+    let headers = input
+        .raw_headers
+        .iter()
+        .zip(&plans)
+        .filter(|(_, plan)| plan.step.is_written());
     let headers: Vec<&[u8]> = headers.map(|(header, _)| header.as_slice()).collect();
     let layout = Layout {
         delimiter: input.delimiter,
@@ -71,7 +75,9 @@ async fn take_through(
         columns: headers.len(),
     };
     if headers.is_empty() {
-        return Err(CliError::input("no column is left: all of them are dropped"));
+        return Err(CliError::input(
+            "no column is left: all of them are dropped",
+        ));
     }
     let mut stop = StopRequest::listen({
         let answered = answered.clone();
@@ -80,7 +86,13 @@ async fn take_through(
     let targets = args.open_targets(kind.private)?;
     answered.leaves_behind(targets.hidden_names());
     let interrupted = targets.interrupted();
-    let assembler = Assembler::new(targets, layout.clone(), kind.shuffled, input.prefix, &headers)?;
+    let assembler = Assembler::new(
+        targets,
+        layout.clone(),
+        kind.shuffled,
+        input.prefix,
+        &headers,
+    )?;
     let limits = BatchLimits::new(args.batch_rows, session.limits());
     let parsed = start_parser(Parser::new(input.reader, plans, layout, limits));
     let (answers, to_write) = mpsc::channel(QUEUE);
@@ -165,7 +177,11 @@ async fn receive(
     answered: &Answered,
 ) -> Result<(), CliError> {
     while let Some(block) = in_order.recv().await {
-        let result = if block.is_sent() { receiver.next().await? } else { None };
+        let result = if block.is_sent() {
+            receiver.next().await?
+        } else {
+            None
+        };
         if result.is_some() != block.is_sent() {
             return Err(ClientError::Protocol("a stream that ended too early").into());
         }
@@ -197,5 +213,8 @@ fn assemble(
 }
 
 fn stage_failed() -> CliError {
-    CliError::Io { what: "stopped".into(), source: std::io::Error::other("a stage failed") }
+    CliError::Io {
+        what: "stopped".into(),
+        source: std::io::Error::other("a stage failed"),
+    }
 }

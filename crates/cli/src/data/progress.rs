@@ -13,7 +13,9 @@ impl Progress {
     /// By bytes where the size of the input is known. Shows nothing when `quiet` or when standard error is no terminal.
     pub(crate) fn new(size: Option<u64>, quiet: bool) -> Self {
         if quiet || !io::stderr().is_terminal() {
-            return Self { bar: ProgressBar::hidden() };
+            return Self {
+                bar: ProgressBar::hidden(),
+            };
         }
         let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(10));
         let template = match size {
@@ -32,7 +34,11 @@ impl Progress {
             return;
         }
         let seconds = self.bar.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
+        let rate = if seconds > 0.0 {
+            rows as f64 / seconds
+        } else {
+            0.0
+        };
         self.bar.set_message(format!("{rows} rows, {rate:.0}/s"));
         self.bar.set_position(bytes);
     }

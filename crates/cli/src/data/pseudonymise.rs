@@ -71,10 +71,18 @@ impl FromStr for SourceKeyFile {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // A path may have a = of its own: what stands before it is a namespace only if it is an id.
-        let named = text.split_once('=').and_then(|(namespace, path)| Some((namespace.parse().ok()?, path)));
+        let named = text
+            .split_once('=')
+            .and_then(|(namespace, path)| Some((namespace.parse().ok()?, path)));
         Ok(match named {
-            Some((namespace, path)) => Self { namespace: Some(namespace), path: path.into() },
-            None => Self { namespace: None, path: text.into() },
+            Some((namespace, path)) => Self {
+                namespace: Some(namespace),
+                path: path.into(),
+            },
+            None => Self {
+                namespace: None,
+                path: text.into(),
+            },
         })
     }
 }
@@ -91,33 +99,48 @@ impl PseudonymiseArgs {
 
 impl RecordArgs {
     /// Takes the records through a stream of the chain, with an existing mapping if there is one to import.
-    pub(crate) async fn run(self, command: &str, mapping: Option<&Mapping>) -> Result<Exit, CliError> {
+    pub(crate) async fn run(
+        self,
+        command: &str,
+        mapping: Option<&Mapping>,
+    ) -> Result<Exit, CliError> {
         let started = Instant::now();
         self.files.check_targets()?;
         let source_keys = read_source_keys(&self.source_key)?;
         let input = Input::open(&self.files)?;
         let elements = columns::elements(&input.headers, &self.columns)?;
-        let old = mapping.map(|mapping| mapping.place(&input.headers, &elements)).transpose()?;
+        let old = mapping
+            .map(|mapping| mapping.place(&input.headers, &elements))
+            .transpose()?;
         let client = self.connect.connect().await?;
         let chain = chain(&client, &self.chain).await?;
-        let context = Context { source_keys: &source_keys, date_format: &self.date_format };
+        let context = Context {
+            source_keys: &source_keys,
+            date_format: &self.date_format,
+        };
         let (plans, session) = match mapping.zip(old) {
             None => {
                 let plans = columns::plan(&input.headers, elements, &chain, context)?;
-                let session = client.pseudonymise(&self.chain, &columns::held(&plans)).await?;
+                let session = client
+                    .pseudonymise(&self.chain, &columns::held(&plans))
+                    .await?;
                 (plans, session)
             }
             Some((mapping, old)) => {
                 let headers: Vec<_> = without(&input.headers, old.place);
-                let mut plans = columns::plan(&headers, without(&elements, old.place), &chain, context)?;
+                let mut plans =
+                    columns::plan(&headers, without(&elements, old.place), &chain, context)?;
                 mapping.check(&plans, &old)?;
                 let held = columns::held(&plans);
-                let session = client.import(&self.chain, &held, &mapping.element, &old.name).await?;
+                let session = client
+                    .import(&self.chain, &held, &mapping.element, &old.name)
+                    .await?;
                 plans.insert(old.place, old.plan());
                 (plans, session)
             }
         };
-        let tally = pipeline::run(session, input, plans, OutputKind::default(), &self.files).await?;
+        let tally =
+            pipeline::run(session, input, plans, OutputKind::default(), &self.files).await?;
         let seconds = started.elapsed().as_secs_f64();
         summary::report(command, self.chain.as_str(), &tally, &self.files, seconds)?;
         Ok(tally.exit())
@@ -126,7 +149,9 @@ impl RecordArgs {
 
 async fn chain(client: &Client, chain: &ChainId) -> Result<v1::Chain, CliError> {
     let found = client.chain(chain).await?;
-    Ok(found.ok_or(ClientError::Protocol("an answer without the chain that was asked for"))?)
+    Ok(found.ok_or(ClientError::Protocol(
+        "an answer without the chain that was asked for",
+    ))?)
 }
 
 fn read_source_keys(files: &[SourceKeyFile]) -> Result<SourceKeys, CliError> {
@@ -150,7 +175,10 @@ mod tests {
     #[test]
     fn a_source_key_file_may_name_its_namespace() {
         let parsed = |text: &str| text.parse::<SourceKeyFile>().expect("never fails");
-        let named = SourceKeyFile { namespace: Some("nl.bsn".parse().expect("an id")), path: "k=1.hex".into() };
+        let named = SourceKeyFile {
+            namespace: Some("nl.bsn".parse().expect("an id")),
+            path: "k=1.hex".into(),
+        };
         assert_eq!(parsed("nl.bsn=k=1.hex"), named);
         assert_eq!(parsed("/etc/key=1").path, PathBuf::from("/etc/key=1"));
         assert_eq!(parsed("key.hex").namespace, None);

@@ -49,9 +49,19 @@ impl ReidentifyArgs {
         let granted = terms(client.grant(&self.grant).await?)?.elements;
         let plans = plans(&input.headers, &self.columns, &granted)?;
         let session = client.reidentify(&self.grant).await?;
-        let kind = OutputKind { shuffled: false, private: true, grant: Some(self.grant.clone()) };
+        let kind = OutputKind {
+            shuffled: false,
+            private: true,
+            grant: Some(self.grant.clone()),
+        };
         let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
-        summary::report("reidentify", self.grant.as_str(), &tally, &self.files, started.elapsed().as_secs_f64())?;
+        summary::report(
+            "reidentify",
+            self.grant.as_str(),
+            &tally,
+            &self.files,
+            started.elapsed().as_secs_f64(),
+        )?;
         Ok(tally.exit())
     }
 }
@@ -59,16 +69,20 @@ impl ReidentifyArgs {
 fn terms(grant: v1::Grant) -> Result<v1::ReidentifyTerms, CliError> {
     match grant.terms.and_then(|terms| terms.kind) {
         Some(v1::grant_terms::Kind::Reidentify(terms)) => Ok(terms),
-        Some(v1::grant_terms::Kind::Convert(_)) => {
-            Err(CliError::usage("GRANT_KIND: this is a grant to convert; use `sluis convert`"))
-        }
+        Some(v1::grant_terms::Kind::Convert(_)) => Err(CliError::usage(
+            "GRANT_KIND: this is a grant to convert; use `sluis convert`",
+        )),
         None => Err(CliError::usage(
             "this version does not understand the custodian's description of the grant; update sluis",
         )),
     }
 }
 
-fn plans(headers: &[String], names: &[ColumnName], granted: &[String]) -> Result<Vec<ColumnPlan>, CliError> {
+fn plans(
+    headers: &[String],
+    names: &[ColumnName],
+    granted: &[String],
+) -> Result<Vec<ColumnPlan>, CliError> {
     let is_granted = |element: &ElementName| granted.iter().any(|name| name == element.as_str());
     if let Some(name) = names.iter().find(|name| !is_granted(&name.element)) {
         return Err(CliError::usage(format!(
@@ -81,7 +95,10 @@ fn plans(headers: &[String], names: &[ColumnName], granted: &[String]) -> Result
         Some(element) => ColumnPlan::send(element),
         None => ColumnPlan::keep(),
     };
-    let plans: Vec<_> = columns::elements(headers, names)?.into_iter().map(plan_of).collect();
+    let plans: Vec<_> = columns::elements(headers, names)?
+        .into_iter()
+        .map(plan_of)
+        .collect();
     if plans.iter().all(|plan| plan.element.is_none()) {
         return Err(CliError::usage(format!(
             "no column of the file is an element of the grant ({}); name one with --columns header=element",
@@ -97,7 +114,10 @@ mod tests {
 
     fn sent(names: &str) -> Result<Vec<bool>, CliError> {
         let headers = ["patient", "note", "sex"].map(str::to_owned);
-        let names: Vec<ColumnName> = names.split_terminator(',').map(|n| n.parse().expect("header=element")).collect();
+        let names: Vec<ColumnName> = names
+            .split_terminator(',')
+            .map(|n| n.parse().expect("header=element"))
+            .collect();
         let plans = plans(&headers, &names, &["bsn".to_owned(), "note".to_owned()])?;
         Ok(plans.iter().map(|plan| plan.element.is_some()).collect())
     }
@@ -110,8 +130,13 @@ mod tests {
 
     #[test]
     fn what_the_grant_does_not_name_is_refused() {
-        assert!(matches!(sent("sex=sex"), Err(CliError::Usage(text)) if text.contains("WRONG_ELEMENT")));
+        assert!(
+            matches!(sent("sex=sex"), Err(CliError::Usage(text)) if text.contains("WRONG_ELEMENT"))
+        );
         let headers = ["sex".to_owned()];
-        assert!(matches!(plans(&headers, &[], &["bsn".to_owned()]), Err(CliError::Usage(_))));
+        assert!(matches!(
+            plans(&headers, &[], &["bsn".to_owned()]),
+            Err(CliError::Usage(_))
+        ));
     }
 }

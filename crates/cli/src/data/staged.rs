@@ -21,13 +21,19 @@ impl Staged {
     /// Begins a file in the directory of its final name. `mode`: permission bits, of which the umask takes away.
     pub(super) fn create(directory: &Path, mode: u32) -> io::Result<Self> {
         match unnamed(directory, mode) {
-            Some(file) => Ok(Self::Unnamed { file, directory: directory.to_path_buf() }),
+            Some(file) => Ok(Self::Unnamed {
+                file,
+                directory: directory.to_path_buf(),
+            }),
             None => Self::hidden(directory, mode),
         }
     }
 
     fn hidden(directory: &Path, mode: u32) -> io::Result<Self> {
-        hidden_names().permissions(Permissions::from_mode(mode)).tempfile_in(directory).map(Self::Hidden)
+        hidden_names()
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(directory)
+            .map(Self::Hidden)
     }
 
     /// To write to.
@@ -51,15 +57,24 @@ impl Staged {
         match self {
             Self::Unnamed { file, directory } => {
                 let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let link = |name: &Path| Ok(linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?);
+                let link =
+                    |name: &Path| Ok(linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?);
                 if !replace {
                     return link(name);
                 }
                 // A link never replaces; a name of its own can be moved over the old one.
-                hidden_names().make_in(directory, link)?.persist(name).map_err(|error| error.error)
+                hidden_names()
+                    .make_in(directory, link)?
+                    .persist(name)
+                    .map_err(|error| error.error)
             }
-            Self::Hidden(file) if replace => file.persist(name).map(drop).map_err(|error| error.error),
-            Self::Hidden(file) => file.persist_noclobber(name).map(drop).map_err(|error| error.error),
+            Self::Hidden(file) if replace => {
+                file.persist(name).map(drop).map_err(|error| error.error)
+            }
+            Self::Hidden(file) => file
+                .persist_noclobber(name)
+                .map(drop)
+                .map_err(|error| error.error),
         }
     }
 }
@@ -77,7 +92,16 @@ fn unnamed(directory: &Path, mode: u32) -> Option<File> {
     let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
     // Only /proc leads back to the file when it is to get its name.
     let can_be_named = Path::new("/proc/self/fd").is_dir();
-    can_be_named.then(|| File::options().write(true).mode(mode).custom_flags(flags).open(directory).ok()).flatten()
+    can_be_named
+        .then(|| {
+            File::options()
+                .write(true)
+                .mode(mode)
+                .custom_flags(flags)
+                .open(directory)
+                .ok()
+        })
+        .flatten()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -120,7 +144,9 @@ mod tests {
             staged().persist(&name, false).expect("the name is free");
             assert_eq!(fs::read(&name).expect("there"), b"new");
             fs::write(&name, "old").expect("writable");
-            let refused = staged().persist(&name, false).expect_err("the name is taken");
+            let refused = staged()
+                .persist(&name, false)
+                .expect_err("the name is taken");
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(fs::read(&name).expect("there"), b"old");
             staged().persist(&name, true).expect("replaced");

@@ -22,11 +22,22 @@ impl StopRequest {
     ///
     /// Signals that were ignored when the process began, as `nohup` has it, stay ignored.
     pub(crate) fn listen(last_words: impl FnOnce() + Send + 'static) -> Result<Self, CliError> {
-        let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
-        let heard = kinds.into_iter().filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0);
+        let ignored =
+            std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::quit(),
+        ];
+        let heard = kinds
+            .into_iter()
+            .filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0);
         let signals = heard.map(signal).collect::<io::Result<Vec<_>>>();
-        let signals = signals.map_err(|source| CliError::Io { what: "cannot listen to signals".into(), source })?;
+        let signals = signals.map_err(|source| CliError::Io {
+            what: "cannot listen to signals".into(),
+            source,
+        })?;
         let (request, asked) = oneshot::channel();
         tokio::spawn(watch(signals, request, last_words));
         Ok(Self(asked))
@@ -40,7 +51,11 @@ impl StopRequest {
     }
 }
 
-async fn watch(mut signals: Vec<Signal>, request: oneshot::Sender<()>, last_words: impl FnOnce() + Send + 'static) {
+async fn watch(
+    mut signals: Vec<Signal>,
+    request: oneshot::Sender<()>,
+    last_words: impl FnOnce() + Send + 'static,
+) {
     next(&mut signals).await;
     if request.send(()).is_ok() {
         next(&mut signals).await;
@@ -50,9 +65,14 @@ async fn watch(mut signals: Vec<Signal>, request: oneshot::Sender<()>, last_word
 }
 
 async fn next(signals: &mut [Signal]) {
-    poll_fn(|context| match signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
+    poll_fn(|context| {
+        match signals
+            .iter_mut()
+            .any(|signal| signal.poll_recv(context).is_ready())
+        {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     })
     .await;
 }
@@ -60,7 +80,8 @@ async fn next(signals: &mut [Signal]) {
 /// The signals that are ignored, as `proc_pid_status(5)` gives them: bit n - 1 for signal n.
 fn ignored(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -69,7 +90,10 @@ mod tests {
 
     #[test]
     fn ignored_signals_are_read_from_the_status() {
-        assert_eq!(ignored("SigBlk:\t0000000000000007\nSigIgn:\t0000000000001001\n"), 0x1001);
+        assert_eq!(
+            ignored("SigBlk:\t0000000000000007\nSigIgn:\t0000000000001001\n"),
+            0x1001
+        );
         assert_eq!(ignored("Name:\tsluis\n"), 0);
     }
 }

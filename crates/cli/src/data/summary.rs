@@ -32,23 +32,31 @@ impl Tally {
         self.written += written as u64;
         self.rejected += rejects.len() as u64;
         for reject in rejects {
-            let kind = self.kinds.entry((reject.element, reject.reason.into_owned()));
+            let kind = self
+                .kinds
+                .entry((reject.element, reject.reason.into_owned()));
             kind.or_insert((0, reject.at.line)).0 += 1;
         }
     }
 
     fn kinds(&self) -> impl Iterator<Item = Kind<'_>> {
-        self.kinds.iter().map(|((element, reason), (rows, first_line))| Kind {
-            element,
-            reason,
-            rows: *rows,
-            first_line: *first_line,
-        })
+        self.kinds
+            .iter()
+            .map(|((element, reason), (rows, first_line))| Kind {
+                element,
+                reason,
+                rows: *rows,
+                first_line: *first_line,
+            })
     }
 
     /// 0 or 3.
     pub(crate) fn exit(&self) -> Exit {
-        if self.rejected == 0 { Exit::Done } else { Exit::SomeRejected }
+        if self.rejected == 0 {
+            Exit::Done
+        } else {
+            Exit::SomeRejected
+        }
     }
 }
 
@@ -94,7 +102,13 @@ pub(crate) fn report(
     }
 }
 
-fn report_json(command: &str, subject: &str, tally: &Tally, args: &FileArgs, seconds: f64) -> Result<(), CliError> {
+fn report_json(
+    command: &str,
+    subject: &str,
+    tally: &Tally,
+    args: &FileArgs,
+    seconds: f64,
+) -> Result<(), CliError> {
     let document = Document {
         command,
         subject,
@@ -102,28 +116,40 @@ fn report_json(command: &str, subject: &str, tally: &Tally, args: &FileArgs, sec
         written: tally.written,
         rejected: tally.rejected,
         rejections: tally.kinds().collect(),
-        output: args.output_path().map_or_else(|| "-".to_owned(), |path| path.display().to_string()),
+        output: args
+            .output_path()
+            .map_or_else(|| "-".to_owned(), |path| path.display().to_string()),
         rejects: args.rejects_path().map(|path| path.display().to_string()),
         seconds: (seconds * 1000.0).round() / 1000.0,
     };
     if args.output_path().is_some() {
         return output::json_line(&document);
     }
-    let text = serde_json::to_string(&document)
-        .map_err(|source| CliError::Io { what: "cannot write the summary".into(), source: source.into() })?;
+    let text = serde_json::to_string(&document).map_err(|source| CliError::Io {
+        what: "cannot write the summary".into(),
+        source: source.into(),
+    })?;
     output::note(text);
     Ok(())
 }
 
 fn report_text(tally: &Tally, args: &FileArgs, seconds: f64) {
-    let to = args.output_path().map_or_else(String::new, |path| format!(" to {}", path.display()));
-    output::note(format!("{} rows read, {} written{to} in {seconds:.1} s", tally.rows, tally.written));
+    let to = args
+        .output_path()
+        .map_or_else(String::new, |path| format!(" to {}", path.display()));
+    output::note(format!(
+        "{} rows read, {} written{to} in {seconds:.1} s",
+        tally.rows, tally.written
+    ));
     if tally.rejected > 0 {
         let listed = match args.rejects_path() {
             Some(path) => format!("see {}", path.display()),
             None => "list them with --rejects FILE".to_owned(),
         };
-        output::warn(format!("{} rows rejected and left out; {listed}", tally.rejected));
+        output::warn(format!(
+            "{} rows rejected and left out; {listed}",
+            tally.rejected
+        ));
         list(tally.kinds());
     }
 }
@@ -133,7 +159,10 @@ fn list<'a>(kinds: impl Iterator<Item = Kind<'a>>) {
     let mut kinds: Vec<_> = kinds.collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.rows));
     for kind in kinds.iter().take(MAX_LISTED) {
-        let text = format!("  {} x {} {} (first in line {})", kind.rows, kind.element, kind.reason, kind.first_line);
+        let text = format!(
+            "  {} x {} {} (first in line {})",
+            kind.rows, kind.element, kind.reason, kind.first_line
+        );
         output::note(output::safe(&text));
     }
     if kinds.len() > MAX_LISTED {

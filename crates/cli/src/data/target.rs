@@ -29,7 +29,10 @@ impl Target {
     /// Refuses an existing file that must not be replaced.
     pub(crate) fn check(path: &Path, force: bool) -> Result<(), CliError> {
         match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Err(CliError::usage(format!("{} is a directory", path.display()))),
+            Ok(metadata) if metadata.is_dir() => Err(CliError::usage(format!(
+                "{} is a directory",
+                path.display()
+            ))),
             Ok(metadata) if is_device(path, &metadata) || force => Ok(()),
             Ok(_) => Err(exists(path)),
             Err(_) => Ok(()),
@@ -42,8 +45,14 @@ impl Target {
         Self::check(path, force)?;
         let name = path.to_path_buf();
         if fs::symlink_metadata(path).is_ok_and(|metadata| is_device(path, &metadata)) {
-            let file = File::options().write(true).open(path).map_err(CliError::writing(path))?;
-            return Ok(Self { sink: Sink::Device(file), name });
+            let file = File::options()
+                .write(true)
+                .open(path)
+                .map_err(CliError::writing(path))?;
+            return Ok(Self {
+                sink: Sink::Device(file),
+                name,
+            });
         }
         // A symbolic link stays one: what it points to is replaced.
         let name = fs::canonicalize(&name).unwrap_or(name);
@@ -54,12 +63,21 @@ impl Target {
         let mode = if private { 0o600 } else { 0o666 };
         let replaced = fs::metadata(&name).map_or(0o777, |metadata| metadata.permissions().mode());
         let file = Staged::create(directory, mode & replaced).map_err(CliError::writing(path))?;
-        Ok(Self { sink: Sink::Staged { file, replace: force }, name })
+        Ok(Self {
+            sink: Sink::Staged {
+                file,
+                replace: force,
+            },
+            name,
+        })
     }
 
     /// Standard output.
     pub(crate) fn stdout() -> Self {
-        Self { sink: Sink::Stdout, name: "standard output".into() }
+        Self {
+            sink: Sink::Stdout,
+            name: "standard output".into(),
+        }
     }
 
     /// Writes.
@@ -93,22 +111,30 @@ impl Target {
             Sink::Device(_) => Ok(()),
             Sink::Staged { file, replace } => {
                 file.file().sync_all().map_err(CliError::writing(name))?;
-                file.persist(name, replace).map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => exists(name),
-                    _ => CliError::writing(name)(error),
-                })
+                file.persist(name, replace)
+                    .map_err(|error| match error.kind() {
+                        io::ErrorKind::AlreadyExists => exists(name),
+                        _ => CliError::writing(name)(error),
+                    })
             }
         }
     }
 }
 
 fn exists(path: &Path) -> CliError {
-    CliError::usage(format!("{} exists; choose another name or replace it with --force", path.display()))
+    CliError::usage(format!(
+        "{} exists; choose another name or replace it with --force",
+        path.display()
+    ))
 }
 
 /// Whether a path leads to a pipe, terminal or the like.
 fn is_device(path: &Path, metadata: &fs::Metadata) -> bool {
-    let target = if metadata.is_symlink() { fs::metadata(path).ok() } else { Some(metadata.clone()) };
+    let target = if metadata.is_symlink() {
+        fs::metadata(path).ok()
+    } else {
+        Some(metadata.clone())
+    };
     target.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
@@ -134,7 +160,15 @@ mod tests {
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).expect("a directory");
-        entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+        entries
+            .map(|entry| {
+                entry
+                    .expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect()
     }
 
     #[test]
@@ -152,7 +186,8 @@ mod tests {
     #[test]
     fn a_file_that_is_not_finished_leaves_nothing() {
         let directory = tempfile::tempdir().expect("writable");
-        let mut target = Target::create(&directory.path().join("out.csv"), false, true).expect("new");
+        let mut target =
+            Target::create(&directory.path().join("out.csv"), false, true).expect("new");
         target.write(b"half").expect("writable");
         drop(target);
         assert!(names(directory.path()).is_empty());
@@ -163,10 +198,17 @@ mod tests {
         let directory = tempfile::tempdir().expect("writable");
         let path = directory.path().join("out.csv");
         fs::write(&path, "old").expect("writable");
-        assert!(matches!(Target::create(&path, false, false), Err(CliError::Usage(_))));
+        assert!(matches!(
+            Target::create(&path, false, false),
+            Err(CliError::Usage(_))
+        ));
         let mut forced = Target::create(&path, true, false).expect("forced");
         forced.write(b"new").expect("writable");
-        assert_eq!(fs::read(&path).expect("there"), b"old", "until it is complete");
+        assert_eq!(
+            fs::read(&path).expect("there"),
+            b"old",
+            "until it is complete"
+        );
         forced.finish().expect("complete");
         assert_eq!(fs::read(&path).expect("there"), b"new");
     }
@@ -187,13 +229,20 @@ mod tests {
         let directory = tempfile::tempdir().expect("writable");
         let path = directory.path().join("out.csv");
         let mode = || fs::metadata(&path).expect("there").permissions().mode() & 0o777;
-        Target::create(&path, false, false).and_then(Target::finish).expect("complete");
+        Target::create(&path, false, false)
+            .and_then(Target::finish)
+            .expect("complete");
         let usual = mode();
-        for (old, private, new) in
-            [(0o600, false, 0o600), (0o640, false, 0o640 & usual), (0o777, false, usual), (0o666, true, 0o600)]
-        {
+        for (old, private, new) in [
+            (0o600, false, 0o600),
+            (0o640, false, 0o640 & usual),
+            (0o777, false, usual),
+            (0o666, true, 0o600),
+        ] {
             fs::set_permissions(&path, fs::Permissions::from_mode(old)).expect("ours");
-            Target::create(&path, true, private).and_then(Target::finish).expect("complete");
+            Target::create(&path, true, private)
+                .and_then(Target::finish)
+                .expect("complete");
             assert_eq!(mode(), new, "{old:o}, private: {private}");
         }
     }
@@ -204,7 +253,10 @@ mod tests {
         let path = |name: &str| directory.path().join(name);
         assert_eq!(place(&path("./out.csv")), place(&path("out.csv")));
         assert_ne!(place(&path("other.csv")), place(&path("out.csv")));
-        assert_eq!(place(Path::new("Cargo.toml")), place(&std::env::current_dir().expect("one").join("Cargo.toml")));
+        assert_eq!(
+            place(Path::new("Cargo.toml")),
+            place(&std::env::current_dir().expect("one").join("Cargo.toml"))
+        );
         assert_eq!(place(Path::new("new")), place(Path::new("./new")));
         fs::write(path("out.csv"), "").expect("writable");
         std::os::unix::fs::symlink("out.csv", path("link.csv")).expect("writable");
@@ -215,8 +267,13 @@ mod tests {
     fn a_private_file_is_for_its_owner() {
         let directory = tempfile::tempdir().expect("writable");
         let path = directory.path().join("identities.csv");
-        Target::create(&path, false, true).and_then(Target::finish).expect("complete");
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        Target::create(&path, false, true)
+            .and_then(Target::finish)
+            .expect("complete");
+        assert_eq!(
+            fs::metadata(&path).expect("there").permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]
@@ -224,6 +281,9 @@ mod tests {
         let mut null = Target::create(Path::new("/dev/null"), false, false).expect("a device");
         null.write(b"x").expect("writable");
         null.finish().expect("complete");
-        assert!(matches!(Target::check(Path::new("/"), true), Err(CliError::Usage(_))));
+        assert!(matches!(
+            Target::check(Path::new("/"), true),
+            Err(CliError::Usage(_))
+        ));
     }
 }

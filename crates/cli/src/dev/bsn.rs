@@ -12,7 +12,10 @@ pub(super) fn bsn(index: u64) -> String {
     let mut number = 9_000_000 + six;
     let sum = weighted(number);
     let fits = |d8: u64| (sum + 2 * d8) % 11 != 10;
-    let d8 = (0..10).filter(|d8| fits(*d8)).nth(choice as usize).unwrap_or(0);
+    let d8 = (0..10)
+        .filter(|d8| fits(*d8))
+        .nth(choice as usize)
+        .unwrap_or(0);
     number = number * 10 + d8;
     format!("{number}{}", (sum + 2 * d8) % 11)
 }
@@ -36,7 +39,11 @@ mod tests {
     /// The 11-test as it is written in the law, apart from the code above.
     fn passes(bsn: &str) -> bool {
         let digits: Vec<i64> = bsn.bytes().map(|b| i64::from(b - b'0')).collect();
-        let sum: i64 = digits.iter().zip([9, 8, 7, 6, 5, 4, 3, 2, -1]).map(|(d, w)| d * w).sum();
+        let sum: i64 = digits
+            .iter()
+            .zip([9, 8, 7, 6, 5, 4, 3, 2, -1])
+            .map(|(d, w)| d * w)
+            .sum();
         digits.len() == 9 && sum % 11 == 0
     }
 
@@ -47,7 +54,9 @@ mod tests {
 
     #[test]
     fn all_are_valid_different_and_in_the_test_range() {
-        let indices = (0..100_000).chain((COUNT - 100_000)..COUNT).chain((0..COUNT).step_by(97));
+        let indices = (0..100_000)
+            .chain((COUNT - 100_000)..COUNT)
+            .chain((0..COUNT).step_by(97));
         let distinct: HashSet<u64> = indices.collect();
         let numbers: HashSet<String> = distinct.iter().map(|i| bsn(*i)).collect();
         assert_eq!(numbers.len(), distinct.len());

@@ -73,8 +73,8 @@ const CITIES: [(&str, u64); 10] = [
 
 /// Codes as in ICD-10.
 const DIAGNOSES: [&str; 14] = [
-    "E10.9", "E11.2", "E11.65", "E11.9", "E66.0", "E78.0", "F32.1", "I10", "I25.10", "I48.0", "J44.9", "J45.909",
-    "M54.5", "N18.3",
+    "E10.9", "E11.2", "E11.65", "E11.9", "E66.0", "E78.0", "F32.1", "I10", "I25.10", "I48.0",
+    "J44.9", "J45.909", "M54.5", "N18.3",
 ];
 
 /// Letters of a postcode (no vowels that could spell).
@@ -104,7 +104,10 @@ pub(super) struct Population {
 
 impl Population {
     pub(super) fn new(seed: u64) -> Self {
-        Self { seed, numbers: Shuffle::new(super::bsn::COUNT, &mut Random::seeded(&[seed, 0])) }
+        Self {
+            seed,
+            numbers: Shuffle::new(super::bsn::COUNT, &mut Random::seeded(&[seed, 0])),
+        }
     }
 
     /// Person `index`, below [`super::bsn::COUNT`].
@@ -128,7 +131,10 @@ impl Population {
     /// The visit of person `index` to care provider `provider`.
     pub(super) fn visit(&self, index: u64, provider: u64) -> Visit {
         let random = &mut Random::seeded(&[self.seed, 2, index, provider]);
-        Visit { diagnosis: random.pick::<&'static str>(&DIAGNOSES), visit_date: date(random, 2023, 3) }
+        Visit {
+            diagnosis: random.pick::<&'static str>(&DIAGNOSES),
+            visit_date: date(random, 2023, 3),
+        }
     }
 }
 
@@ -137,7 +143,9 @@ fn date(random: &mut Random, first: u64, years: u64) -> String {
     const DAYS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let year = first + random.below(years);
     let month = random.below(12);
-    let leap = month == 1 && year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = month == 1
+        && year.is_multiple_of(4)
+        && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let day = 1 + random.below(DAYS[month as usize] + u64::from(leap));
     format!("{year:04}-{:02}-{day:02}", month + 1)
 }
@@ -163,9 +171,17 @@ mod tests {
         let population = Population::new(3);
         for index in 0..5_000 {
             let patient = population.patient(index);
-            assert!(patient.email.is_ascii() && patient.email.contains('@'), "{}", patient.email);
+            assert!(
+                patient.email.is_ascii() && patient.email.contains('@'),
+                "{}",
+                patient.email
+            );
             let postcode = patient.postcode.as_bytes();
-            assert!(postcode.len() == 7 && postcode[4] == b' ' && postcode[..4].iter().all(u8::is_ascii_digit));
+            assert!(
+                postcode.len() == 7
+                    && postcode[4] == b' '
+                    && postcode[..4].iter().all(u8::is_ascii_digit)
+            );
         }
     }
 }

@@ -47,7 +47,11 @@ impl Shuffle {
         while gcd(factor, size) != 1 {
             factor = factor % size + 1;
         }
-        Self { size, factor, offset: random.below(size) }
+        Self {
+            size,
+            factor,
+            offset: random.below(size),
+        }
     }
 
     /// What stands at position `i`, below the size.
@@ -70,7 +74,10 @@ mod tests {
     fn splitmix64_gives_its_published_numbers() {
         // Seed 1234567, from the reference implementation (prng.di.unimi.it).
         let mut random = Random(1_234_567);
-        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!(
+            [random.next(), random.next()],
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
+        );
     }
 
     #[test]

@@ -13,7 +13,16 @@ use super::random::{Random, Shuffle};
 use crate::error::{CliError, Exit};
 use crate::output;
 
-const HEADER: [&str; 8] = ["bsn", "email", "name", "birth_date", "postcode", "diagnosis", "visit_date", "city"];
+const HEADER: [&str; 8] = [
+    "bsn",
+    "email",
+    "name",
+    "birth_date",
+    "postcode",
+    "diagnosis",
+    "visit_date",
+    "city",
+];
 
 /// FOR DEVELOPMENT ONLY: write synthetic patients of two care providers, some of them known to both
 ///
@@ -55,8 +64,16 @@ struct Made {
     files: [(PathBuf, u64); 2],
 }
 
-const HOSPITAL: Provider = Provider { file: "hospital-north.csv", delimiter: b',', number: 1 };
-const GP: Provider = Provider { file: "gp-south.csv", delimiter: b';', number: 2 };
+const HOSPITAL: Provider = Provider {
+    file: "hospital-north.csv",
+    delimiter: b',',
+    number: 1,
+};
+const GP: Provider = Provider {
+    file: "gp-south.csv",
+    delimiter: b';',
+    number: 2,
+};
 
 impl SampleDataArgs {
     pub(crate) fn run(self) -> Result<Exit, CliError> {
@@ -72,32 +89,54 @@ impl SampleDataArgs {
         let hospital_end = both + (self.patients - both).div_ceil(2);
         let gp_rows = both + self.patients - hospital_end;
         self.write(&HOSPITAL, hospital_end, |i| i)?;
-        self.write(&GP, gp_rows, |i| if i < both { i } else { hospital_end + i - both })?;
-        Ok(Made { both, files: [(self.path(&HOSPITAL), hospital_end), (self.path(&GP), gp_rows)] })
+        self.write(&GP, gp_rows, |i| {
+            if i < both { i } else { hospital_end + i - both }
+        })?;
+        Ok(Made {
+            both,
+            files: [
+                (self.path(&HOSPITAL), hospital_end),
+                (self.path(&GP), gp_rows),
+            ],
+        })
     }
 
     /// Writes `rows` rows, in an order of the provider's own; `patient` says who is the provider's `i`-th patient.
-    fn write(&self, provider: &Provider, rows: u64, patient: impl Fn(u64) -> u64) -> Result<(), CliError> {
+    fn write(
+        &self,
+        provider: &Provider,
+        rows: u64,
+        patient: impl Fn(u64) -> u64,
+    ) -> Result<(), CliError> {
         let path = self.path(provider);
         let population = Population::new(self.seed);
         let order = Shuffle::new(rows, &mut Random::seeded(&[self.seed, 3, provider.number]));
         let records = (0..rows).map(|row| {
             let index = patient(order.at(row));
-            (population.patient(index), population.visit(index, provider.number))
+            (
+                population.patient(index),
+                population.visit(index, provider.number),
+            )
         });
-        write_csv(&path, provider.delimiter, records).map_err(|error| CliError::writing(&path)(error.into()))
+        write_csv(&path, provider.delimiter, records)
+            .map_err(|error| CliError::writing(&path)(error.into()))
     }
 
     fn report(&self, made: &Made) -> Result<(), CliError> {
         if self.json {
             let file = |(path, rows): &(PathBuf, u64)| json!({ "path": path, "rows": rows });
             let files: Vec<_> = made.files.iter().map(file).collect();
-            return output::json(&json!({ "patients": self.patients, "known_to_both": made.both, "files": files }));
+            return output::json(
+                &json!({ "patients": self.patients, "known_to_both": made.both, "files": files }),
+            );
         }
         for (path, rows) in &made.files {
             output::line(format!("{}: {rows} rows", path.display()))?;
         }
-        output::line(format!("{} synthetic patients, {} of them in both files", self.patients, made.both))
+        output::line(format!(
+            "{} synthetic patients, {} of them in both files",
+            self.patients, made.both
+        ))
     }
 
     fn path(&self, provider: &Provider) -> PathBuf {
@@ -105,9 +144,15 @@ impl SampleDataArgs {
     }
 }
 
-fn write_csv(path: &Path, delimiter: u8, records: impl Iterator<Item = (Patient, Visit)>) -> Result<(), csv::Error> {
+fn write_csv(
+    path: &Path,
+    delimiter: u8,
+    records: impl Iterator<Item = (Patient, Visit)>,
+) -> Result<(), csv::Error> {
     let file = BufWriter::new(File::create(path)?);
-    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(file);
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(delimiter)
+        .from_writer(file);
     writer.write_record(HEADER)?;
     for (patient, visit) in records {
         writer.write_record([
@@ -134,16 +179,34 @@ mod tests {
     fn make(patients: u64, overlap: u64, seed: u64) -> tempfile::TempDir {
         let scratch = tempfile::tempdir().expect("scratch");
         let directory = scratch.path().to_owned();
-        SampleDataArgs { directory, patients, seed, overlap, json: false }.make().expect("written");
+        SampleDataArgs {
+            directory,
+            patients,
+            seed,
+            overlap,
+            json: false,
+        }
+        .make()
+        .expect("written");
         scratch
     }
 
     fn rows(directory: &tempfile::TempDir, provider: &Provider) -> HashMap<String, Vec<String>> {
         let path = directory.path().join(provider.file);
-        let mut reader = csv::ReaderBuilder::new().delimiter(provider.delimiter).from_path(path).expect("there");
-        assert_eq!(reader.headers().expect("header"), &csv::StringRecord::from(HEADER.to_vec()));
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(provider.delimiter)
+            .from_path(path)
+            .expect("there");
+        assert_eq!(
+            reader.headers().expect("header"),
+            &csv::StringRecord::from(HEADER.to_vec())
+        );
         let row = |record: csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
-        reader.records().map(|record| row(record.expect("a record"))).map(|r| (r[0].clone(), r)).collect()
+        reader
+            .records()
+            .map(|record| row(record.expect("a record")))
+            .map(|r| (r[0].clone(), r))
+            .collect()
     }
 
     #[test]
@@ -154,14 +217,17 @@ mod tests {
         let everybody: HashSet<_> = north.keys().chain(south.keys()).collect();
         assert_eq!(everybody.len(), 1_000);
         for (bsn, row) in &north {
-            let Some(other) = south.get(bsn) else { continue };
+            let Some(other) = south.get(bsn) else {
+                continue;
+            };
             assert_eq!((&row[..5], &row[7]), (&other[..5], &other[7]));
         }
     }
 
     #[test]
     fn the_seed_decides_everything() {
-        let bytes = |scratch: tempfile::TempDir| fs::read(scratch.path().join(GP.file)).expect("there");
+        let bytes =
+            |scratch: tempfile::TempDir| fs::read(scratch.path().join(GP.file)).expect("there");
         assert_eq!(bytes(make(200, 10, 5)), bytes(make(200, 10, 5)));
         assert_ne!(bytes(make(200, 10, 5)), bytes(make(200, 10, 6)));
     }
@@ -170,7 +236,10 @@ mod tests {
     fn overlap_may_be_nothing_or_everything() {
         for (overlap, expected) in [(0, (51, 50)), (100, (101, 101))] {
             let scratch = make(101, overlap, 1);
-            assert_eq!((rows(&scratch, &HOSPITAL).len(), rows(&scratch, &GP).len()), expected);
+            assert_eq!(
+                (rows(&scratch, &HOSPITAL).len(), rows(&scratch, &GP).len()),
+                expected
+            );
         }
         assert_eq!(rows(&make(1, 0, 1), &GP).len(), 0);
     }

@@ -35,7 +35,10 @@ pub(crate) struct ApproveArgs {
 type Digest = [u8; 32];
 
 fn parse_digest(text: &str) -> Result<Digest, String> {
-    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|bytes| Digest::try_from(bytes).ok());
+    let bytes = HEXLOWER_PERMISSIVE
+        .decode(text.as_bytes())
+        .ok()
+        .and_then(|bytes| Digest::try_from(bytes).ok());
     bytes.ok_or_else(|| "a digest is 64 hexadecimal digits".to_owned())
 }
 
@@ -46,9 +49,20 @@ impl ApproveArgs {
         let shown = super::of_bytes(shown, &self.named.grant)?;
         output::show(view::lines(&shown), self.named.json)?;
         self.agree(&shown)?;
-        let signature = client.sign(Deed::ApproveGrant, &shown.origin, &shown.canonical)?.into();
-        let request = ApproveGrantRequest { grant_id: shown.grant_id, digest: shown.digest, signature };
-        let answer = client.grants().approve_grant(request).await.map_err(ClientError::from)?.into_inner();
+        let signature = client
+            .sign(Deed::ApproveGrant, &shown.origin, &shown.canonical)?
+            .into();
+        let request = ApproveGrantRequest {
+            grant_id: shown.grant_id,
+            digest: shown.digest,
+            signature,
+        };
+        let answer = client
+            .grants()
+            .approve_grant(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         let after = super::present(answer.grant)?;
         if self.named.json {
             return super::print(&after, true);
@@ -61,9 +75,9 @@ impl ApproveArgs {
     fn agree(&self, shown: &Grant) -> Result<(), CliError> {
         match self.digest {
             Some(wanted) if shown.digest == wanted.as_slice() => Ok(()),
-            Some(_) => {
-                Err(CliError::NotConfirmed("the grant's digest is not the one given; nothing was approved".into()))
-            }
+            Some(_) => Err(CliError::NotConfirmed(
+                "the grant's digest is not the one given; nothing was approved".into(),
+            )),
             None if self.yes => Ok(()),
             None => output::confirm(
                 "Approve this grant?",

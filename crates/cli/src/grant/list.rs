@@ -56,7 +56,9 @@ impl ListArgs {
             output::json(&json!({ "grants": grants.iter().map(view::json).collect::<Vec<_>>() }))?;
             return Ok(Exit::Done);
         }
-        let mut table = Table::new(["grant", "state", "what", "grantee", "used", "until", "purpose"]);
+        let mut table = Table::new([
+            "grant", "state", "what", "grantee", "used", "until", "purpose",
+        ]);
         for grant in &grants {
             table.row(row(grant));
         }
@@ -70,8 +72,17 @@ impl ListArgs {
         let mut grants = Vec::new();
         let mut page_token = String::new();
         loop {
-            let request = ListGrantsRequest { page_size: PAGE, page_token, state: state.into() };
-            let page = client.grants().list_grants(request).await.map_err(ClientError::from)?.into_inner();
+            let request = ListGrantsRequest {
+                page_size: PAGE,
+                page_token,
+                state: state.into(),
+            };
+            let page = client
+                .grants()
+                .list_grants(request)
+                .await
+                .map_err(ClientError::from)?
+                .into_inner();
             grants.extend(page.grants);
             if page.next_page_token.is_empty() {
                 return Ok(grants);

@@ -54,7 +54,9 @@ struct Named {
 
 /// Show a grant: its terms, who approved it, who still has to
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis grant show g-7f3a\n  sluis grant show g-7f3a --json | jq -r .digest")]
+#[command(
+    after_help = "EXAMPLES\n  sluis grant show g-7f3a\n  sluis grant show g-7f3a --json | jq -r .digest"
+)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     named: Named,
@@ -64,7 +66,9 @@ pub(crate) struct ShowArgs {
 ///
 /// Shows it and asks; the denial is signed on this machine with the key of your client certificate.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis grant deny g-7f3a --profile steward-1\n  sluis grant deny g-7f3a --yes")]
+#[command(
+    after_help = "EXAMPLES\n  sluis grant deny g-7f3a --profile steward-1\n  sluis grant deny g-7f3a --yes"
+)]
 pub(crate) struct DenyArgs {
     #[command(flatten)]
     named: Named,
@@ -97,10 +101,25 @@ impl ShowArgs {
 impl DenyArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let (grant_id, signature) =
-            self.named.sign(&client, Deed::DenyGrant, self.yes, "Deny this grant, for good?").await?;
-        let request = DenyGrantRequest { grant_id, signature: signature.into() };
-        let answer = client.grants().deny_grant(request).await.map_err(ClientError::from)?.into_inner();
+        let (grant_id, signature) = self
+            .named
+            .sign(
+                &client,
+                Deed::DenyGrant,
+                self.yes,
+                "Deny this grant, for good?",
+            )
+            .await?;
+        let request = DenyGrantRequest {
+            grant_id,
+            signature: signature.into(),
+        };
+        let answer = client
+            .grants()
+            .deny_grant(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         self.named.after(&present(answer.grant)?, self.yes)
     }
 }
@@ -108,9 +127,20 @@ impl DenyArgs {
 impl RevokeArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let (grant_id, signature) = self.named.sign(&client, Deed::RevokeGrant, self.yes, "End this grant?").await?;
-        let request = RevokeGrantRequest { grant_id, signature: signature.into() };
-        let answer = client.grants().revoke_grant(request).await.map_err(ClientError::from)?.into_inner();
+        let (grant_id, signature) = self
+            .named
+            .sign(&client, Deed::RevokeGrant, self.yes, "End this grant?")
+            .await?;
+        let request = RevokeGrantRequest {
+            grant_id,
+            signature: signature.into(),
+        };
+        let answer = client
+            .grants()
+            .revoke_grant(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         self.named.after(&present(answer.grant)?, self.yes)
     }
 }

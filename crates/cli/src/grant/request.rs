@@ -5,7 +5,9 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 use sluis_client::ClientError;
 use sluis_client::v1::grant_terms::Kind;
-use sluis_client::v1::{ConvertTerms, GrantTerms, OutputOrder, ReidentifyTerms, RequestGrantRequest};
+use sluis_client::v1::{
+    ConvertTerms, GrantTerms, OutputOrder, ReidentifyTerms, RequestGrantRequest,
+};
 use sluis_domain::{ChainId, ElementName};
 
 use crate::clock;
@@ -107,7 +109,9 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (chain, element) = text.split_once('/').ok_or("write it as CHAIN/ELEMENT, such as diabetes-study/bsn")?;
+        let (chain, element) = text
+            .split_once('/')
+            .ok_or("write it as CHAIN/ELEMENT, such as diabetes-study/bsn")?;
         let chain = chain.parse().map_err(|e| format!("chain: {e}"))?;
         let element = element.parse().map_err(|e| format!("element: {e}"))?;
         Ok(Self { chain, element })
@@ -156,7 +160,10 @@ impl ConvertGrantArgs {
 impl ReidentifyGrantArgs {
     fn terms(&self) -> ReidentifyTerms {
         let elements = self.elements.iter().map(ToString::to_string).collect();
-        ReidentifyTerms { chain_id: self.chain.to_string(), elements }
+        ReidentifyTerms {
+            chain_id: self.chain.to_string(),
+            elements,
+        }
     }
 }
 
@@ -166,7 +173,9 @@ impl Common {
         let not_before = self.from_time.map(|moment| moment.from(now));
         let not_after = self.until.from(now);
         if not_after <= not_before.unwrap_or(now) {
-            return Err(CliError::usage("--until must be later than now and than --from-time"));
+            return Err(CliError::usage(
+                "--until must be later than now and than --from-time",
+            ));
         }
         let terms = GrantTerms {
             kind: Some(kind),
@@ -174,12 +183,19 @@ impl Common {
             legal_basis: self.legal_basis,
             max_values: self.max_values,
             max_values_per_day: self.max_values_per_day.unwrap_or_default(),
-            not_before: not_before.map(|moment| moment.to_string()).unwrap_or_default(),
+            not_before: not_before
+                .map(|moment| moment.to_string())
+                .unwrap_or_default(),
             not_after: not_after.to_string(),
         };
         let client = self.connect.connect().await?;
         let request = RequestGrantRequest { terms: Some(terms) };
-        let answer = client.grants().request_grant(request).await.map_err(ClientError::from)?.into_inner();
+        let answer = client
+            .grants()
+            .request_grant(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         super::print(&super::present(answer.grant)?, self.json)
     }
 }
@@ -191,7 +207,10 @@ mod tests {
     #[test]
     fn a_place_is_a_chain_and_an_element() {
         let place: Place = "diabetes-study/bsn".parse().expect("valid");
-        assert_eq!((place.chain.as_str(), place.element.as_str()), ("diabetes-study", "bsn"));
+        assert_eq!(
+            (place.chain.as_str(), place.element.as_str()),
+            ("diabetes-study", "bsn")
+        );
         for bad in ["bsn", "/bsn", "a/", "A/b", "a/b/c"] {
             assert!(bad.parse::<Place>().is_err(), "{bad}");
         }

@@ -9,14 +9,21 @@ use crate::output::safe;
 
 /// The whole grant, one aligned line per fact. Text of other parties cannot steer the terminal or fake a line.
 pub(super) fn lines(grant: &Grant) -> Vec<String> {
-    facts(grant).into_iter().map(|(name, fact)| format!("{name:<13}{}", safe(&fact).replace('\n', "\\n"))).collect()
+    facts(grant)
+        .into_iter()
+        .map(|(name, fact)| format!("{name:<13}{}", safe(&fact).replace('\n', "\\n")))
+        .collect()
 }
 
 /// The state in one line, with what is still missing.
 pub(super) fn state(grant: &Grant) -> String {
     match grant.awaiting.as_slice() {
         [] => state_word(grant).to_owned(),
-        missing => format!("{}, waits for a steward of: {}", state_word(grant), missing.join(", ")),
+        missing => format!(
+            "{}, waits for a steward of: {}",
+            state_word(grant),
+            missing.join(", ")
+        ),
     }
 }
 
@@ -37,9 +44,14 @@ pub(super) fn state_word(grant: &Grant) -> &'static str {
 pub(super) fn what(grant: &Grant) -> String {
     match grant.terms.as_ref().and_then(|terms| terms.kind.as_ref()) {
         Some(Kind::Convert(t)) => {
-            format!("convert {}/{} to {}/{}", t.from_chain_id, t.from_element, t.to_chain_id, t.to_element)
+            format!(
+                "convert {}/{} to {}/{}",
+                t.from_chain_id, t.from_element, t.to_chain_id, t.to_element
+            )
         }
-        Some(Kind::Reidentify(t)) => format!("re-identify {}: {}", t.chain_id, t.elements.join(", ")),
+        Some(Kind::Reidentify(t)) => {
+            format!("re-identify {}: {}", t.chain_id, t.elements.join(", "))
+        }
         None => "unknown".to_owned(),
     }
 }
@@ -51,21 +63,40 @@ fn facts(grant: &Grant) -> Vec<(&'static str, String)> {
         ("state", state(grant)),
         ("permits", what(grant)),
         ("grantee", grant.grantee.clone()),
-        ("requested", format!("by {} at {}", grant.requester, grant.requested_at)),
+        (
+            "requested",
+            format!("by {} at {}", grant.requester, grant.requested_at),
+        ),
         ("purpose", terms.purpose),
         ("legal basis", terms.legal_basis),
         (
             "values",
-            format!("at most {}{}, used {}", terms.max_values, daily(terms.max_values_per_day), grant.used_values),
+            format!(
+                "at most {}{}, used {}",
+                terms.max_values,
+                daily(terms.max_values_per_day),
+                grant.used_values
+            ),
         ),
-        ("valid", format!("from {} until {}", terms.not_before, terms.not_after)),
+        (
+            "valid",
+            format!("from {} until {}", terms.not_before, terms.not_after),
+        ),
     ];
     if let Some(Kind::Convert(convert)) = &terms.kind {
         facts.insert(3, ("order", order(convert.output_order()).to_owned()));
     }
-    facts.extend(grant.approvals.iter().map(|a| ("approved", format!("by {} at {}", a.steward, a.approved_at))));
+    facts.extend(
+        grant
+            .approvals
+            .iter()
+            .map(|a| ("approved", format!("by {} at {}", a.steward, a.approved_at))),
+    );
     if !grant.ended_by.is_empty() {
-        facts.push(("ended", format!("by {} at {}", grant.ended_by, grant.ended_at)));
+        facts.push((
+            "ended",
+            format!("by {} at {}", grant.ended_by, grant.ended_at),
+        ));
     }
     facts.push(("registry", format!("version {}", grant.registry_version)));
     facts.push(("digest", HEXLOWER.encode(&grant.digest)));
@@ -73,7 +104,11 @@ fn facts(grant: &Grant) -> Vec<(&'static str, String)> {
 }
 
 fn daily(max_values: u64) -> String {
-    if max_values == 0 { String::new() } else { format!(", {max_values} a day") }
+    if max_values == 0 {
+        String::new()
+    } else {
+        format!(", {max_values} a day")
+    }
 }
 
 fn order(order: OutputOrder) -> &'static str {
@@ -103,7 +138,9 @@ pub(super) fn json(grant: &Grant) -> Value {
 }
 
 fn terms(grant: &Grant) -> Value {
-    let Some(terms) = &grant.terms else { return Value::Null };
+    let Some(terms) = &grant.terms else {
+        return Value::Null;
+    };
     let mut value = json!({
         "purpose": terms.purpose,
         "legal_basis": terms.legal_basis,
@@ -122,7 +159,9 @@ fn terms(grant: &Grant) -> Value {
                 "output_order": order(t.output_order()),
             });
         }
-        Some(Kind::Reidentify(t)) => value["reidentify"] = json!({ "chain_id": t.chain_id, "elements": t.elements }),
+        Some(Kind::Reidentify(t)) => {
+            value["reidentify"] = json!({ "chain_id": t.chain_id, "elements": t.elements })
+        }
         None => {}
     }
     value
@@ -143,10 +182,18 @@ mod tests {
     use super::*;
 
     fn grant() -> Grant {
-        let kind = Kind::Reidentify(ReidentifyTerms { chain_id: "study".into(), elements: vec!["bsn".into()] });
+        let kind = Kind::Reidentify(ReidentifyTerms {
+            chain_id: "study".into(),
+            elements: vec!["bsn".into()],
+        });
         Grant {
             grant_id: "g-1".into(),
-            terms: Some(GrantTerms { kind: Some(kind), purpose: "why".into(), max_values: 3, ..Default::default() }),
+            terms: Some(GrantTerms {
+                kind: Some(kind),
+                purpose: "why".into(),
+                max_values: 3,
+                ..Default::default()
+            }),
             state: GrantState::Requested.into(),
             awaiting: vec!["uni".into(), "uni".into()],
             digest: vec![0xab; 32].into(),
@@ -157,7 +204,13 @@ mod tests {
     #[test]
     fn a_steward_sees_what_is_asked_and_what_is_missing() {
         let text = lines(&grant()).join("\n");
-        for part in ["re-identify study: bsn", "why", "at most 3, used 0", "waits for a steward of: uni, uni", "abab"] {
+        for part in [
+            "re-identify study: bsn",
+            "why",
+            "at most 3, used 0",
+            "waits for a steward of: uni, uni",
+            "abab",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -166,16 +219,31 @@ mod tests {
     fn the_limit_of_a_day_is_shown_where_there_is_one() {
         let mut grant = grant();
         grant.terms.as_mut().expect("terms").max_values_per_day = 2;
-        assert!(lines(&grant).join("\n").contains("at most 3, 2 a day, used 0"));
+        assert!(
+            lines(&grant)
+                .join("\n")
+                .contains("at most 3, 2 a day, used 0")
+        );
         assert_eq!(json(&grant)["terms"]["max_values_per_day"], 2);
     }
 
     #[test]
     fn a_purpose_cannot_fake_another_line() {
         let mut grant = grant();
-        grant.terms.as_mut().expect("terms").purpose = "x\nvalues       at most 1\r\u{1b}[2K".into();
-        assert_eq!(lines(&grant).iter().filter(|line| line.starts_with("values")).count(), 1);
-        assert!(lines(&grant).iter().all(|line| !line.contains(['\n', '\r', '\u{1b}'])));
+        grant.terms.as_mut().expect("terms").purpose =
+            "x\nvalues       at most 1\r\u{1b}[2K".into();
+        assert_eq!(
+            lines(&grant)
+                .iter()
+                .filter(|line| line.starts_with("values"))
+                .count(),
+            1
+        );
+        assert!(
+            lines(&grant)
+                .iter()
+                .all(|line| !line.contains(['\n', '\r', '\u{1b}']))
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! A yes or a no to a proposal.
 
-use sluis_client::v1::{Proposal, ProposalKind, ProposalState, RejectProposalRequest, SignProposalRequest};
+use sluis_client::v1::{
+    Proposal, ProposalKind, ProposalState, RejectProposalRequest, SignProposalRequest,
+};
 use sluis_client::{Client, ClientError};
 use sluis_domain::Reason;
 use sluis_domain::statement::Deed;
@@ -27,16 +29,29 @@ pub(crate) async fn decide(
     let (wire, checked) = fetch(&client, &named.proposal).await?;
     if only.is_some_and(|kind| kind != wire.kind()) {
         let kind = view::kind_word(&wire);
-        return Err(CliError::usage(format!("that is no registry change but: {kind}; see `sluis proposal show`")));
+        return Err(CliError::usage(format!(
+            "that is no registry change but: {kind}; see `sluis proposal show`"
+        )));
     }
     // Texts come with open proposals only, and nobody signs a registry that they were not shown.
     if let Some(reason) = over(wire.state()).filter(|_| decision == Decision::Sign) {
-        return Err(CliError::NotConfirmed(format!("{}: {}", reason.code(), reason.message())));
+        return Err(CliError::NotConfirmed(format!(
+            "{}: {}",
+            reason.code(),
+            reason.message()
+        )));
     }
-    if wire.kind() == ProposalKind::Registry && wire.state() == ProposalState::Open && checked.registry.is_none() {
+    if wire.kind() == ProposalKind::Registry
+        && wire.state() == ProposalState::Open
+        && checked.registry.is_none()
+    {
         return Err(ClientError::Protocol("a proposed registry without its text").into());
     }
-    let paint = if named.json { Paint::stderr() } else { Paint::stdout() };
+    let paint = if named.json {
+        Paint::stderr()
+    } else {
+        Paint::stdout()
+    };
     output::show(view::lines(&wire, &checked, paint), named.json)?;
     if !yes {
         output::confirm(
@@ -76,16 +91,36 @@ fn over(state: ProposalState) -> Option<Reason> {
 
 /// Signs a proposal that was shown and checked.
 pub(crate) async fn sign(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
-    let signature = client.sign(Deed::SignProposal, &wire.origin, &wire.canonical)?.into();
-    let request = SignProposalRequest { proposal_id: wire.proposal_id.clone(), signature };
-    let answer = client.proposals().sign_proposal(request).await.map_err(ClientError::from)?.into_inner();
+    let signature = client
+        .sign(Deed::SignProposal, &wire.origin, &wire.canonical)?
+        .into();
+    let request = SignProposalRequest {
+        proposal_id: wire.proposal_id.clone(),
+        signature,
+    };
+    let answer = client
+        .proposals()
+        .sign_proposal(request)
+        .await
+        .map_err(ClientError::from)?
+        .into_inner();
     Ok(present(answer.proposal)?)
 }
 
 async fn reject(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
-    let signature = client.sign(Deed::RejectProposal, &wire.origin, &wire.canonical)?.into();
-    let request = RejectProposalRequest { proposal_id: wire.proposal_id.clone(), signature };
-    let answer = client.proposals().reject_proposal(request).await.map_err(ClientError::from)?.into_inner();
+    let signature = client
+        .sign(Deed::RejectProposal, &wire.origin, &wire.canonical)?
+        .into();
+    let request = RejectProposalRequest {
+        proposal_id: wire.proposal_id.clone(),
+        signature,
+    };
+    let answer = client
+        .proposals()
+        .reject_proposal(request)
+        .await
+        .map_err(ClientError::from)?
+        .into_inner();
     Ok(present(answer.proposal)?)
 }
 
@@ -99,8 +134,15 @@ fn report(after: &Proposal, json: bool, decision: Decision) -> Result<Exit, CliE
         Decision::Sign => "signed",
         Decision::Reject => "said no",
     };
-    output::line(format!("{done}; {} is {}", after.proposal_id, view::state_word(after)))?;
-    for text in what_is_missing(after).iter().filter(|_| decision == Decision::Sign) {
+    output::line(format!(
+        "{done}; {} is {}",
+        after.proposal_id,
+        view::state_word(after)
+    ))?;
+    for text in what_is_missing(after)
+        .iter()
+        .filter(|_| decision == Decision::Sign)
+    {
         output::line(text)?;
     }
     Ok(Exit::Done)
@@ -115,7 +157,13 @@ mod tests {
     #[test]
     fn the_last_signer_is_told_that_it_takes_effect() {
         let waits_for = |counts: &[u32]| Proposal {
-            missing: counts.iter().map(|count| SignersNeeded { count: *count, ..SignersNeeded::default() }).collect(),
+            missing: counts
+                .iter()
+                .map(|count| SignersNeeded {
+                    count: *count,
+                    ..SignersNeeded::default()
+                })
+                .collect(),
             ..Proposal::default()
         };
         assert!(question(&waits_for(&[1]), Decision::Sign).contains("at once"));

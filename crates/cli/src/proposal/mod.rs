@@ -76,7 +76,9 @@ pub(crate) struct RejectArgs {
 
 /// Show a proposal: what it does, who signed, who still has to
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES\n  sluis proposal show p-7f3a\n  sluis proposal show p-7f3a --json | jq .missing")]
+#[command(
+    after_help = "EXAMPLES\n  sluis proposal show p-7f3a\n  sluis proposal show p-7f3a --json | jq .missing"
+)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     named: Named,
@@ -115,12 +117,26 @@ impl ListArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
         let request = ListProposalsRequest { all: self.all };
-        let answer = client.proposals().list_proposals(request).await.map_err(ClientError::from)?.into_inner();
+        let answer = client
+            .proposals()
+            .list_proposals(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         if self.json {
-            output::json(&json!({ "proposals": answer.proposals.iter().map(view::json).collect::<Vec<_>>() }))?;
+            output::json(
+                &json!({ "proposals": answer.proposals.iter().map(view::json).collect::<Vec<_>>() }),
+            )?;
             return Ok(Exit::Done);
         }
-        let mut table = Table::new(["proposal", "kind", "state", "proposer", "until", "waits for"]);
+        let mut table = Table::new([
+            "proposal",
+            "kind",
+            "state",
+            "proposer",
+            "until",
+            "waits for",
+        ]);
         for wire in &answer.proposals {
             let proposal = wire.clone();
             table.row([
@@ -138,9 +154,19 @@ impl ListArgs {
 }
 
 /// A proposal, and what the bytes that are signed say.
-pub(crate) async fn fetch(client: &Client, id: &ProposalId) -> Result<(Proposal, CheckedProposal), CliError> {
-    let request = GetProposalRequest { proposal_id: id.to_string() };
-    let answer = client.proposals().get_proposal(request).await.map_err(ClientError::from)?.into_inner();
+pub(crate) async fn fetch(
+    client: &Client,
+    id: &ProposalId,
+) -> Result<(Proposal, CheckedProposal), CliError> {
+    let request = GetProposalRequest {
+        proposal_id: id.to_string(),
+    };
+    let answer = client
+        .proposals()
+        .get_proposal(request)
+        .await
+        .map_err(ClientError::from)?
+        .into_inner();
     let wire = present(answer.proposal)?;
     let checked = checked::proposal(&wire)?;
     if checked.proposal.id != *id {
@@ -154,12 +180,19 @@ pub(crate) async fn fetch(client: &Client, id: &ProposalId) -> Result<(Proposal,
 /// # Errors
 /// Those of the calls.
 pub(crate) async fn sign_own(client: &Client, wire: Proposal) -> Result<Proposal, CliError> {
-    let me = client.identity().who_am_i(WhoAmIRequest {}).await.map_err(ClientError::from)?.into_inner();
+    let me = client
+        .identity()
+        .who_am_i(WhoAmIRequest {})
+        .await
+        .map_err(ClientError::from)?
+        .into_inner();
     if !me.awaiting_signature.contains(&wire.proposal_id) {
         return Ok(wire);
     }
     if !me.key_pinned {
-        output::warn("the key of your certificate is not the one that is pinned for you, so you did not sign it");
+        output::warn(
+            "the key of your certificate is not the one that is pinned for you, so you did not sign it",
+        );
         return Ok(wire);
     }
     sign(client, &wire).await
@@ -171,8 +204,16 @@ pub(crate) fn what_is_missing(wire: &Proposal) -> Vec<String> {
         return Vec::new();
     }
     vec![
-        format!("{} waits until {} for {}", wire.proposal_id, wire.not_after, view::waits_for(wire)),
-        format!("each of them signs with: sluis proposal sign {}", wire.proposal_id),
+        format!(
+            "{} waits until {} for {}",
+            wire.proposal_id,
+            wire.not_after,
+            view::waits_for(wire)
+        ),
+        format!(
+            "each of them signs with: sluis proposal sign {}",
+            wire.proposal_id
+        ),
     ]
 }
 

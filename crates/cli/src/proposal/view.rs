@@ -11,11 +11,17 @@ use crate::output::{Paint, safe};
 
 /// The whole proposal: one aligned line per fact, then what a registry changes and because of what who must sign.
 pub(crate) fn lines(wire: &Proposal, checked: &CheckedProposal, paint: Paint) -> Vec<String> {
-    let fact = |(name, fact): (&str, String)| format!("{name:<13}{}", safe(&fact).replace('\n', "\\n"));
+    let fact =
+        |(name, fact): (&str, String)| format!("{name:<13}{}", safe(&fact).replace('\n', "\\n"));
     let mut lines: Vec<_> = facts(wire, checked).into_iter().map(fact).collect();
     if let Some(registry) = &checked.registry {
         lines.push(String::new());
-        lines.extend(registry.changes.iter().map(|change| change_line(change, paint)));
+        lines.extend(
+            registry
+                .changes
+                .iter()
+                .map(|change| change_line(change, paint)),
+        );
         lines.push(String::new());
         lines.extend(need_lines(registry));
     }
@@ -27,11 +33,18 @@ fn facts(wire: &Proposal, checked: &CheckedProposal) -> Vec<(&'static str, Strin
         ("proposal", wire.proposal_id.clone()),
         ("state", state_word(wire).to_owned()),
         ("does", what(&checked.proposal.matter)),
-        ("proposed", format!("by {} at {}", wire.proposer, wire.proposed_at)),
+        (
+            "proposed",
+            format!("by {} at {}", wire.proposer, wire.proposed_at),
+        ),
         ("valid", format!("until {}", wire.not_after)),
         ("needs", listed(&wire.needs)),
     ];
-    facts.extend(wire.signatures.iter().map(|s| ("signed", format!("by {} at {}", s.signer, s.signed_at))));
+    facts.extend(
+        wire.signatures
+            .iter()
+            .map(|s| ("signed", format!("by {} at {}", s.signer, s.signed_at))),
+    );
     if !wire.missing.is_empty() {
         facts.push(("waits for", waits_for(wire)));
     }
@@ -41,16 +54,39 @@ fn facts(wire: &Proposal, checked: &CheckedProposal) -> Vec<(&'static str, Strin
 /// What it does, from the bytes that are signed.
 fn what(matter: &Matter) -> String {
     match matter {
-        Matter::Registry { base_version, digest, .. } => {
-            format!("replaces registry version {base_version} by the text with SHA-256 {}", HEXLOWER.encode(digest))
+        Matter::Registry {
+            base_version,
+            digest,
+            ..
+        } => {
+            format!(
+                "replaces registry version {base_version} by the text with SHA-256 {}",
+                HEXLOWER.encode(digest)
+            )
         }
-        Matter::DestroyVersion { kid, chain, namespace: Some(namespace) } => {
-            format!("destroys key version {kid} of {chain}/{namespace}: its pseudonyms lead nowhere any more, for ever")
+        Matter::DestroyVersion {
+            kid,
+            chain,
+            namespace: Some(namespace),
+        } => {
+            format!(
+                "destroys key version {kid} of {chain}/{namespace}: its pseudonyms lead nowhere any more, for ever"
+            )
         }
-        Matter::DestroyVersion { kid, chain, namespace: None } => {
-            format!("destroys key version {kid} of the encrypted elements of {chain}: nobody reads them again, ever")
+        Matter::DestroyVersion {
+            kid,
+            chain,
+            namespace: None,
+        } => {
+            format!(
+                "destroys key version {kid} of the encrypted elements of {chain}: nobody reads them again, ever"
+            )
         }
-        Matter::CutEscrow { kid, chain, namespace } => {
+        Matter::CutEscrow {
+            kid,
+            chain,
+            namespace,
+        } => {
             format!(
                 "cuts the escrow of key version {kid} of {chain}/{namespace}: its pseudonyms stay, and \
                  nothing leads from them back or across any more, for ever"
@@ -65,8 +101,18 @@ fn what(matter: &Matter) -> String {
 /// A difference between two registries.
 pub(crate) fn change_line(change: &Change, paint: Paint) -> String {
     let text = |text: &Option<String>| safe(text.as_deref().unwrap_or_default());
-    let (path, before, after) = (safe(&change.path), text(&change.before), text(&change.after));
-    let with = |text: &str| if text.is_empty() { String::new() } else { format!(" = {text}") };
+    let (path, before, after) = (
+        safe(&change.path),
+        text(&change.before),
+        text(&change.after),
+    );
+    let with = |text: &str| {
+        if text.is_empty() {
+            String::new()
+        } else {
+            format!(" = {text}")
+        }
+    };
     match change.kind {
         ChangeKind::Added => paint.green(&format!("+ {path}{}", with(&after))),
         ChangeKind::Removed => paint.red(&format!("- {path}{}", with(&before))),
@@ -92,7 +138,11 @@ pub(crate) fn need_line(count: u32, stewards_of: &str, because: &[String]) -> St
     if because.len() > SHOWN {
         paths.push(format!("and {} more", because.len() - SHOWN));
     }
-    format!("must be signed by {}, because of {}", who(count, stewards_of), paths.join(", "))
+    format!(
+        "must be signed by {}, because of {}",
+        who(count, stewards_of),
+        paths.join(", ")
+    )
 }
 
 fn who(count: u32, stewards_of: &str) -> String {
@@ -105,12 +155,20 @@ fn who(count: u32, stewards_of: &str) -> String {
 }
 
 fn listed(needs: &[SignersNeeded]) -> String {
-    needs.iter().map(|need| who(need.count, &need.stewards_of)).collect::<Vec<_>>().join(" and ")
+    needs
+        .iter()
+        .map(|need| who(need.count, &need.stewards_of))
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 /// Whose signatures are missing, in a few words; empty for a proposal that is not open.
 pub(crate) fn waits_for(wire: &Proposal) -> String {
-    if wire.state() == ProposalState::Open { listed(&wire.missing) } else { String::new() }
+    if wire.state() == ProposalState::Open {
+        listed(&wire.missing)
+    } else {
+        String::new()
+    }
 }
 
 /// The kind in a few words.
@@ -178,8 +236,11 @@ mod tests {
             change(ChangeKind::Changed, Some("10y"), Some("5y\u{1b}[2K")),
         ]
         .map(|change| change_line(&change, Paint::plain()));
-        let expected =
-            ["+ chain[a].retention = 10y", "- chain[a].retention = 10y", "~ chain[a].retention: 10y -> 5y\\u{1b}[2K"];
+        let expected = [
+            "+ chain[a].retention = 10y",
+            "- chain[a].retention = 10y",
+            "~ chain[a].retention: 10y -> 5y\\u{1b}[2K",
+        ];
         assert_eq!(lines, expected);
     }
 
@@ -190,15 +251,23 @@ mod tests {
         assert_eq!(need_line(2, "uni", &paths[..1]), expected);
         let long = need_line(1, "", &paths);
         assert!(
-            long.starts_with("must be signed by 1 custodian, because of ") && long.ends_with(", and 2 more"),
+            long.starts_with("must be signed by 1 custodian, because of ")
+                && long.ends_with(", and 2 more"),
             "{long}"
         );
     }
 
     #[test]
     fn what_an_ended_proposal_never_got_is_not_waited_for() {
-        let missing = vec![SignersNeeded { count: 1, ..SignersNeeded::default() }];
-        let mut wire = Proposal { state: ProposalState::Open.into(), missing, ..Proposal::default() };
+        let missing = vec![SignersNeeded {
+            count: 1,
+            ..SignersNeeded::default()
+        }];
+        let mut wire = Proposal {
+            state: ProposalState::Open.into(),
+            missing,
+            ..Proposal::default()
+        };
         assert_eq!(waits_for(&wire), "1 custodian");
         wire.state = ProposalState::Stale.into();
         assert_eq!(waits_for(&wire), "");

@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 use sluis_client::checked::{self, CheckedProposal};
 use sluis_client::v1::{
-    ApplyRegistryRequest, ApplyRegistryResponse, ChangeKind, Proposal, ProposalState, RegistryChange,
+    ApplyRegistryRequest, ApplyRegistryResponse, ChangeKind, Proposal, ProposalState,
+    RegistryChange,
 };
 use sluis_client::{Client, ClientError};
 
@@ -60,7 +61,11 @@ impl ApplyArgs {
         }
         let proposed = self.send(&client, &toml, Some(preview.version)).await?;
         let wire = proposal::present(proposed.proposal.clone())?;
-        let wire = if self.no_sign { wire } else { self.sign(&client, &toml, &preview, wire).await? };
+        let wire = if self.no_sign {
+            wire
+        } else {
+            self.sign(&client, &toml, &preview, wire).await?
+        };
         self.report(&proposed, &wire)
     }
 
@@ -72,7 +77,11 @@ impl ApplyArgs {
         expected_version: Option<u64>,
     ) -> Result<ApplyRegistryResponse, CliError> {
         let dry_run = expected_version.is_none();
-        let request = ApplyRegistryRequest { toml: toml.to_owned(), dry_run, expected_version };
+        let request = ApplyRegistryRequest {
+            toml: toml.to_owned(),
+            dry_run,
+            expected_version,
+        };
         let answer = client.registry().apply_registry(request).await;
         Ok(answer.map_err(ClientError::from)?.into_inner())
     }
@@ -91,8 +100,11 @@ impl ApplyArgs {
             return Ok(wire);
         }
         if wire.registry_toml != toml || local_diff(&checked) != diff(shown, Paint::plain()) {
-            let what = "the proposal is not what was shown, so you did not sign it; look at it with";
-            return Err(CliError::NotConfirmed(format!("{what} `sluis proposal show {id}`")));
+            let what =
+                "the proposal is not what was shown, so you did not sign it; look at it with";
+            return Err(CliError::NotConfirmed(format!(
+                "{what} `sluis proposal show {id}`"
+            )));
         }
         proposal::sign_own(client, wire).await
     }
@@ -116,9 +128,15 @@ impl ApplyArgs {
             return Ok(Exit::Done);
         }
         if wire.state() == ProposalState::Effective {
-            output::line(format!("applied; version {} is in force", proposed.version + 1))?;
+            output::line(format!(
+                "applied; version {} is in force",
+                proposed.version + 1
+            ))?;
         } else {
-            output::line(format!("proposed; version {} stays in force until everybody has signed", proposed.version))?;
+            output::line(format!(
+                "proposed; version {} stays in force until everybody has signed",
+                proposed.version
+            ))?;
         }
         for text in proposal::what_is_missing(wire) {
             output::line(text.replace("sluis proposal sign", "sluis registry sign"))?;
@@ -128,27 +146,50 @@ impl ApplyArgs {
 
     /// The differences and the signatures, on standard error where standard output is for JSON.
     fn show(&self, answer: &ApplyRegistryResponse) -> Result<(), CliError> {
-        let paint = if self.json { Paint::stderr() } else { Paint::stdout() };
-        let keys = answer.new_key_lines.iter().map(|line| paint.yellow(&format!("! new keys for {}", safe(line))));
-        let needs = answer.needs.iter().map(|need| view::need_line(need.count, &need.stewards_of, &need.because));
-        output::show(diff(answer, paint).into_iter().chain(keys).chain(needs), self.json)
+        let paint = if self.json {
+            Paint::stderr()
+        } else {
+            Paint::stdout()
+        };
+        let keys = answer
+            .new_key_lines
+            .iter()
+            .map(|line| paint.yellow(&format!("! new keys for {}", safe(line))));
+        let needs = answer
+            .needs
+            .iter()
+            .map(|need| view::need_line(need.count, &need.stewards_of, &need.because));
+        output::show(
+            diff(answer, paint).into_iter().chain(keys).chain(needs),
+            self.json,
+        )
     }
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
     let bytes = fs::read(path).map_err(CliError::reading(path))?;
-    String::from_utf8(bytes).map_err(|_| CliError::input(format!("{} is not UTF-8 text", path.display())))
+    String::from_utf8(bytes)
+        .map_err(|_| CliError::input(format!("{} is not UTF-8 text", path.display())))
 }
 
 /// The differences as the custodian told them.
 fn diff(answer: &ApplyRegistryResponse, paint: Paint) -> Vec<String> {
-    answer.changes.iter().map(|change| view::change_line(&as_domain(change), paint)).collect()
+    answer
+        .changes
+        .iter()
+        .map(|change| view::change_line(&as_domain(change), paint))
+        .collect()
 }
 
 /// The differences as computed here.
 fn local_diff(checked: &CheckedProposal) -> Vec<String> {
-    let changes = checked.registry.iter().flat_map(|registry| &registry.changes);
-    changes.map(|change| view::change_line(change, Paint::plain())).collect()
+    let changes = checked
+        .registry
+        .iter()
+        .flat_map(|registry| &registry.changes);
+    changes
+        .map(|change| view::change_line(change, Paint::plain()))
+        .collect()
 }
 
 fn as_domain(change: &RegistryChange) -> sluis_domain::registry::Change {
@@ -160,7 +201,12 @@ fn as_domain(change: &RegistryChange) -> sluis_domain::registry::Change {
         ChangeKind::Changed | ChangeKind::Unspecified => Kind::Changed,
     };
     let (before, after) = (text(&change.before), text(&change.after));
-    sluis_domain::registry::Change { kind, path: change.path.clone(), before, after }
+    sluis_domain::registry::Change {
+        kind,
+        path: change.path.clone(),
+        before,
+        after,
+    }
 }
 
 fn view_of(answer: &ApplyRegistryResponse, wire: Option<&Proposal>) -> Value {

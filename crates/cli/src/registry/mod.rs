@@ -59,7 +59,13 @@ impl RegistryCommand {
         match self {
             Self::Apply(args) => args.run().await,
             Self::Sign(args) => {
-                proposal::decide(&args.named, args.yes, Decision::Sign, Some(ProposalKind::Registry)).await
+                proposal::decide(
+                    &args.named,
+                    args.yes,
+                    Decision::Sign,
+                    Some(ProposalKind::Registry),
+                )
+                .await
             }
             Self::Show(args) => args.run().await,
         }
@@ -69,8 +75,15 @@ impl RegistryCommand {
 impl ShowArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let request = GetRegistryRequest { version: self.version.unwrap_or_default() };
-        let answer = client.registry().get_registry(request).await.map_err(ClientError::from)?.into_inner();
+        let request = GetRegistryRequest {
+            version: self.version.unwrap_or_default(),
+        };
+        let answer = client
+            .registry()
+            .get_registry(request)
+            .await
+            .map_err(ClientError::from)?
+            .into_inner();
         if self.json {
             output::json(&json!({ "version": answer.version, "toml": answer.toml }))?;
         } else {

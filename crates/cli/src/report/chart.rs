@@ -38,7 +38,11 @@ pub(super) fn bars(title: &str, bars: &[(String, u64)]) -> String {
 }
 
 fn shorten(name: &str) -> String {
-    if name.chars().count() <= 28 { name.to_owned() } else { name.chars().take(27).chain(['…']).collect() }
+    if name.chars().count() <= 28 {
+        name.to_owned()
+    } else {
+        name.chars().take(27).chain(['…']).collect()
+    }
 }
 
 #[cfg(test)]
@@ -47,9 +51,19 @@ mod tests {
 
     #[test]
     fn bars_are_in_proportion_and_text_is_escaped() {
-        let svg = bars("a < b", &[("x\"y".into(), 100), ("half".into(), 50), ("none".into(), 0)]);
+        let svg = bars(
+            "a < b",
+            &[
+                ("x\"y".into(), 100),
+                ("half".into(), 50),
+                ("none".into(), 0),
+            ],
+        );
         assert!(svg.contains("a &lt; b") && svg.contains("x&quot;y"));
-        assert!(svg.contains("width=\"400\" height=\"18\"") && svg.contains("width=\"200\" height=\"18\""));
+        assert!(
+            svg.contains("width=\"400\" height=\"18\"")
+                && svg.contains("width=\"200\" height=\"18\"")
+        );
         assert!(svg.contains("width=\"0\" height=\"18\""));
         assert_eq!(bars("t", &[]), "");
     }

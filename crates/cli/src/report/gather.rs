@@ -8,7 +8,10 @@ use sluis_domain::proposal::{Matter, Proposal};
 use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Signed, Timestamp};
 
 use super::keys::Keys;
-use super::model::{Amount, ChainUse, CustodyAct, GrantUse, MonthUse, ProposalRow, QuotaAlarm, Refused, Report, Work};
+use super::model::{
+    Amount, ChainUse, CustodyAct, GrantUse, MonthUse, ProposalRow, QuotaAlarm, Refused, Report,
+    Work,
+};
 use super::period::{Day, month};
 
 /// Outcome of a proposal that waits for signatures.
@@ -98,11 +101,16 @@ impl Gather {
 
     /// Without an organisation everything does.
     fn concerns(&self, entry: &Entry) -> bool {
-        let Some(organisation) = &self.organisation else { return true };
+        let Some(organisation) = &self.organisation else {
+            return true;
+        };
         let of = |identity: &Identity| identity.organisation == *organisation;
         entry.actor.as_ref().is_some_and(of)
             || entry.signatures.iter().any(|(signer, _)| of(signer))
-            || [&entry.chain, &entry.to_chain].into_iter().flatten().any(|chain| self.owned.contains(chain))
+            || [&entry.chain, &entry.to_chain]
+                .into_iter()
+                .flatten()
+                .any(|chain| self.owned.contains(chain))
     }
 
     /// `counts`: it concerns the organisation and is of the period.
@@ -112,11 +120,15 @@ impl Gather {
             book.touched |= counts;
         }
         match entry.act {
-            Act::Pseudonymise | Act::Convert | Act::Reidentify | Act::Import => self.batch(entry, counts),
+            Act::Pseudonymise | Act::Convert | Act::Reidentify | Act::Import => {
+                self.batch(entry, counts)
+            }
             Act::RequestGrant => self.request(entry, counts, concerns),
             Act::ApproveGrant | Act::DenyGrant | Act::RevokeGrant => self.grant(entry),
             Act::Propose | Act::SignProposal | Act::RejectProposal => self.proposal(entry, counts),
-            Act::ApplyRegistry | Act::CutEscrow | Act::OptOut | Act::DestroyVersion => self.effect(entry),
+            Act::ApplyRegistry | Act::CutEscrow | Act::OptOut | Act::DestroyVersion => {
+                self.effect(entry)
+            }
             Act::AcceptRestore => self.restored(entry),
             _ => {}
         }
@@ -125,13 +137,19 @@ impl Gather {
     /// A restore ends all grants and proposals that had not ended, whoever they concern. Nobody is its caller: two custodians
     /// signed it.
     fn restored(&mut self, entry: &Entry) {
-        let Some((by, _)) = entry.signatures.first() else { return };
+        let Some((by, _)) = entry.signatures.first() else {
+            return;
+        };
         for book in self.grants.values_mut() {
             if let Some(ended) = book.record.end_by_restore(by, entry.at) {
                 book.record = ended;
             }
         }
-        for book in self.proposals.values_mut().filter(|book| book.is_open(entry.at)) {
+        for book in self
+            .proposals
+            .values_mut()
+            .filter(|book| book.is_open(entry.at))
+        {
             book.row.outcome = "ended by a restore".to_owned();
         }
     }
@@ -149,31 +167,72 @@ impl Gather {
         let act = entry.act.as_str();
         let id = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let grant = id(entry.grant.as_ref().map(GrantId::as_str));
-        add(self.work.entry([who(entry), act.into(), place(entry), grant, entry.purpose.clone()]).or_default(), entry);
-        let chains = [&entry.chain, &entry.to_chain].into_iter().flatten().collect::<BTreeSet<_>>();
+        add(
+            self.work
+                .entry([
+                    who(entry),
+                    act.into(),
+                    place(entry),
+                    grant,
+                    entry.purpose.clone(),
+                ])
+                .or_default(),
+            entry,
+        );
+        let chains = [&entry.chain, &entry.to_chain]
+            .into_iter()
+            .flatten()
+            .collect::<BTreeSet<_>>();
         for chain in chains {
-            add(self.chains.entry((chain.to_string(), act)).or_default(), entry);
+            add(
+                self.chains.entry((chain.to_string(), act)).or_default(),
+                entry,
+            );
         }
-        add(self.months.entry((month(entry.at), act)).or_default(), entry);
+        add(
+            self.months.entry((month(entry.at), act)).or_default(),
+            entry,
+        );
     }
 
     fn request(&mut self, entry: &Entry, touched: bool, concerns: bool) {
         if let (Some(id), Ok(grant)) = (&entry.grant, Grant::decode(&entry.detail)) {
             let (record, in_period) = (Record::new(grant), Amount::default());
-            self.grants.insert(id.clone(), GrantBook { record, used: 0, concerns, touched, in_period });
+            self.grants.insert(
+                id.clone(),
+                GrantBook {
+                    record,
+                    used: 0,
+                    concerns,
+                    touched,
+                    in_period,
+                },
+            );
         }
     }
 
     fn grant(&mut self, entry: &Entry) {
         let book = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id));
-        let (Some(book), Some(by)) = (book, &entry.actor) else { return };
-        let ended = |how| Some(Ended { how, by: by.clone(), at: entry.at, signed: None });
+        let (Some(book), Some(by)) = (book, &entry.actor) else {
+            return;
+        };
+        let ended = |how| {
+            Some(Ended {
+                how,
+                by: by.clone(),
+                at: entry.at,
+                signed: None,
+            })
+        };
         match entry.act {
             Act::ApproveGrant => book.record.approvals.push(Approval {
                 steward: by.clone(),
                 at: entry.at,
                 registry_version: entry.registry_version,
-                signed: Signed { signature: Vec::new(), certificate: Vec::new() },
+                signed: Signed {
+                    signature: Vec::new(),
+                    certificate: Vec::new(),
+                },
             }),
             Act::DenyGrant => book.record.ended = ended(End::Denied),
             _ => book.record.ended = ended(End::Revoked),
@@ -181,11 +240,21 @@ impl Gather {
     }
 
     fn proposal(&mut self, entry: &Entry, counts: bool) {
-        let Some(digest) = entry.object_digest else { return };
+        let Some(digest) = entry.object_digest else {
+            return;
+        };
         if entry.act == Act::Propose {
             if let Ok(proposal) = Proposal::decode(&entry.detail) {
                 let (row, at, not_after) = (proposed(&proposal), proposal.at, proposal.not_after);
-                self.proposals.insert(digest, ProposalBook { row, at, not_after, touched: counts });
+                self.proposals.insert(
+                    digest,
+                    ProposalBook {
+                        row,
+                        at,
+                        not_after,
+                        touched: counts,
+                    },
+                );
             }
         } else if let Some(book) = self.proposals.get_mut(&digest) {
             book.touched |= counts;
@@ -198,21 +267,36 @@ impl Gather {
 
     /// A proposal came into effect; the entry names it in its detail.
     fn effect(&mut self, entry: &Entry) {
-        let named = entry.detail.get(2..).and_then(|id| std::str::from_utf8(id).ok()).unwrap_or_default();
-        for book in self.proposals.values_mut().filter(|book| book.row.proposal == named) {
+        let named = entry
+            .detail
+            .get(2..)
+            .and_then(|id| std::str::from_utf8(id).ok())
+            .unwrap_or_default();
+        for book in self
+            .proposals
+            .values_mut()
+            .filter(|book| book.row.proposal == named)
+        {
             book.row.outcome = match entry.act {
-                Act::ApplyRegistry => format!("effective: registry version {}", entry.registry_version),
+                Act::ApplyRegistry => {
+                    format!("effective: registry version {}", entry.registry_version)
+                }
                 _ => "effective".to_owned(),
             };
         }
     }
 
     fn refused(&mut self, entry: &Entry, reason: Reason) {
-        let count = self.refusals.entry([who(entry), entry.act.as_str().into(), reason.code().into()]);
+        let count =
+            self.refusals
+                .entry([who(entry), entry.act.as_str().into(), reason.code().into()]);
         let (times, last) = count.or_insert((0, entry.at));
         (*times, *last) = (*times + 1, (*last).max(entry.at));
         if is_quota(reason) {
-            let place = entry.grant.as_ref().map_or_else(|| place(entry), ToString::to_string);
+            let place = entry
+                .grant
+                .as_ref()
+                .map_or_else(|| place(entry), ToString::to_string);
             let count = self.quotas.entry([who(entry), place, reason.code().into()]);
             let (times, _, last) = count.or_insert((0, entry.at, entry.at));
             (*times, *last) = (*times + 1, (*last).max(entry.at));
@@ -221,40 +305,74 @@ impl Gather {
 
     pub(super) fn finish(self) -> Report {
         let end = self.period.1.end().min(self.now);
-        let grants = self.grants.values().filter_map(|book| grant_use(book, end)).collect();
+        let grants = self
+            .grants
+            .values()
+            .filter_map(|book| grant_use(book, end))
+            .collect();
         Report {
             from: self.period.0.to_string(),
             to: self.period.1.to_string(),
-            organisation: self.organisation.map(|organisation| organisation.to_string()),
+            organisation: self
+                .organisation
+                .map(|organisation| organisation.to_string()),
             made_at: self.now.to_string(),
             entries: self.entries,
             work: self
                 .work
                 .into_iter()
-                .map(|([who, act, chain, grant, purpose], amount)| Work { who, act, chain, grant, purpose, amount })
+                .map(|([who, act, chain, grant, purpose], amount)| Work {
+                    who,
+                    act,
+                    chain,
+                    grant,
+                    purpose,
+                    amount,
+                })
                 .collect(),
             chains: self
                 .chains
                 .into_iter()
-                .map(|((chain, act), amount)| ChainUse { chain, act: act.into(), amount })
+                .map(|((chain, act), amount)| ChainUse {
+                    chain,
+                    act: act.into(),
+                    amount,
+                })
                 .collect(),
             months: self
                 .months
                 .into_iter()
-                .map(|((month, act), amount)| MonthUse { month, act: act.into(), amount })
+                .map(|((month, act), amount)| MonthUse {
+                    month,
+                    act: act.into(),
+                    amount,
+                })
                 .collect(),
             grants,
             refusals: self
                 .refusals
                 .into_iter()
-                .map(|([who, act, reason], (times, last))| Refused { who, act, reason, times, last: last.to_string() })
+                .map(|([who, act, reason], (times, last))| Refused {
+                    who,
+                    act,
+                    reason,
+                    times,
+                    last: last.to_string(),
+                })
                 .collect(),
             quota_alarms: self
                 .quotas
                 .into_iter()
                 .map(|([who, place, reason], (times, first, last))| {
                     let (first, last) = (first.to_string(), last.to_string());
-                    QuotaAlarm { who, place, reason, times, first, last }
+                    QuotaAlarm {
+                        who,
+                        place,
+                        reason,
+                        times,
+                        first,
+                        last,
+                    }
                 })
                 .collect(),
             keys: self.keys.finish(end),
@@ -272,7 +390,10 @@ fn add(amount: &mut Amount, entry: &Entry) {
 }
 
 fn who(entry: &Entry) -> String {
-    entry.actor.as_ref().map_or_else(|| "the daemon".to_owned(), ToString::to_string)
+    entry
+        .actor
+        .as_ref()
+        .map_or_else(|| "the daemon".to_owned(), ToString::to_string)
 }
 
 fn place(entry: &Entry) -> String {
@@ -284,7 +405,13 @@ fn place(entry: &Entry) -> String {
 }
 
 fn is_quota(reason: Reason) -> bool {
-    matches!(reason, Reason::QuotaSubjects | Reason::QuotaRejected | Reason::QuotaRequests | Reason::GrantDailyLimit)
+    matches!(
+        reason,
+        Reason::QuotaSubjects
+            | Reason::QuotaRejected
+            | Reason::QuotaRequests
+            | Reason::GrantDailyLimit
+    )
 }
 
 /// What is done to keys, log and store.
@@ -316,7 +443,11 @@ fn custody(entry: &Entry) -> CustodyAct {
         who: who(entry),
         act: entry.act.as_str().to_owned(),
         about: place(entry),
-        signed_by: entry.signatures.iter().map(|(signer, _)| signer.to_string()).collect(),
+        signed_by: entry
+            .signatures
+            .iter()
+            .map(|(signer, _)| signer.to_string())
+            .collect(),
         outcome: match entry.outcome {
             Outcome::Done => "done".to_owned(),
             Outcome::Refused(reason) => format!("refused: {}", reason.code()),
@@ -338,12 +469,25 @@ fn grant_use(book: &GrantBook, end: Timestamp) -> Option<GrantUse> {
         requester: grant.requester.to_string(),
         purpose: grant.terms.purpose.clone(),
         legal_basis: grant.terms.legal_basis.clone(),
-        approved_by: book.record.approvals.iter().map(|approval| approval.steward.to_string()).collect(),
-        ended_by: book.record.ended.as_ref().map_or_else(String::new, |ended| ended.by.to_string()),
+        approved_by: book
+            .record
+            .approvals
+            .iter()
+            .map(|approval| approval.steward.to_string())
+            .collect(),
+        ended_by: book
+            .record
+            .ended
+            .as_ref()
+            .map_or_else(String::new, |ended| ended.by.to_string()),
         state: state_text(state).to_owned(),
         open,
         used: book.used,
-        remaining: if open { grant.terms.max_values.saturating_sub(book.used) } else { 0 },
+        remaining: if open {
+            grant.terms.max_values.saturating_sub(book.used)
+        } else {
+            0
+        },
         not_after: grant.terms.not_after.to_string(),
         in_period: book.in_period,
     })
@@ -372,7 +516,10 @@ fn proposals(mut books: Vec<ProposalBook>, end: Timestamp) -> Vec<ProposalRow> {
     books.retain(|book| book.touched);
     books.sort_by(|a, b| (a.at, &a.row.proposal).cmp(&(b.at, &b.row.proposal)));
     let row = |book: ProposalBook| match book.row.outcome == OPEN && !book.is_open(end) {
-        true => ProposalRow { outcome: "expired".to_owned(), ..book.row },
+        true => ProposalRow {
+            outcome: "expired".to_owned(),
+            ..book.row
+        },
         false => book.row,
     };
     books.into_iter().map(row).collect()
@@ -382,8 +529,12 @@ fn proposed(proposal: &Proposal) -> ProposalRow {
     ProposalRow {
         proposal: proposal.id.to_string(),
         matter: match &proposal.matter {
-            Matter::Registry { base_version, .. } => format!("registry after version {base_version}"),
-            Matter::DestroyVersion { kid, chain, .. } => format!("destroy version {kid} of {chain}"),
+            Matter::Registry { base_version, .. } => {
+                format!("registry after version {base_version}")
+            }
+            Matter::DestroyVersion { kid, chain, .. } => {
+                format!("destroy version {kid} of {chain}")
+            }
             Matter::CutEscrow { kid, chain, .. } => format!("cut escrow of {kid} of {chain}"),
             Matter::Erase { namespace } => format!("erase a subject of {namespace}"),
         },

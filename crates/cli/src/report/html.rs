@@ -27,9 +27,18 @@ pub(super) fn page(report: &Report) -> String {
          <h1>{title}</h1><p>Made by sluis at {}. It holds no identifier, value or pseudonym.</p>\n",
         escape(&report.made_at)
     );
-    html.push_str(&bars("Values per month", &sum(report.months.iter().map(|m| (&m.month, m.amount.values)))));
-    html.push_str(&bars("Values per chain", &sum(report.chains.iter().map(|c| (&c.chain, c.amount.values)))));
-    html.push_str(&bars("Refused attempts by reason", &sum(report.refusals.iter().map(|r| (&r.reason, r.times)))));
+    html.push_str(&bars(
+        "Values per month",
+        &sum(report.months.iter().map(|m| (&m.month, m.amount.values))),
+    ));
+    html.push_str(&bars(
+        "Values per chain",
+        &sum(report.chains.iter().map(|c| (&c.chain, c.amount.values))),
+    ));
+    html.push_str(&bars(
+        "Refused attempts by reason",
+        &sum(report.refusals.iter().map(|r| (&r.reason, r.times))),
+    ));
     for section in sections::all(report) {
         html.push_str(&table(&section));
     }
@@ -53,7 +62,10 @@ fn table(section: &sections::Section) -> String {
     html.push_str("<div class=\"wide\"><table><thead><tr>");
     let class = |number: bool| if number { " class=\"n\"" } else { "" };
     for (column, heading) in section.headings.iter().enumerate() {
-        let numbers = section.rows.iter().all(|row| row.get(column).is_some_and(|cell| is_number(cell)));
+        let numbers = section
+            .rows
+            .iter()
+            .all(|row| row.get(column).is_some_and(|cell| is_number(cell)));
         html.push_str(&format!("<th{}>{}</th>", class(numbers), escape(heading)));
     }
     html.push_str("</tr></thead><tbody>\n");

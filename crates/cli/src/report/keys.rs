@@ -27,8 +27,18 @@ impl Keys {
     /// An entry of an act that was done, and whether it concerns whom the report is about.
     pub(super) fn take(&mut self, entry: &Entry, concerns: bool) {
         for used in &entry.keys {
-            let line = used.namespace.as_ref().map_or_else(|| "encrypted elements".to_owned(), ToString::to_string);
-            let new = Book { chains: None, line, concerns, first: entry.at, last_used: None, ended: "" };
+            let line = used
+                .namespace
+                .as_ref()
+                .map_or_else(|| "encrypted elements".to_owned(), ToString::to_string);
+            let new = Book {
+                chains: None,
+                line,
+                concerns,
+                first: entry.at,
+                last_used: None,
+                ended: "",
+            };
             let book = self.0.entry(used.kid).or_insert(new);
             book.concerns |= concerns;
             match entry.act {
@@ -38,7 +48,11 @@ impl Keys {
                 _ if concerns && used.values > 0 => book.last_used = Some(entry.at),
                 _ => {}
             }
-            let named: BTreeSet<_> = [&entry.chain, &entry.to_chain].into_iter().flatten().cloned().collect();
+            let named: BTreeSet<_> = [&entry.chain, &entry.to_chain]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
             book.narrow(&named);
         }
         if let (Some(from), Some(to)) = (&entry.chain, &entry.to_chain) {
@@ -64,20 +78,32 @@ impl Keys {
     pub(super) fn finish(self, end: Timestamp) -> Vec<KeyVersion> {
         let version = |(kid, book): (Kid, Book)| KeyVersion {
             kid: kid.to_string(),
-            chain: book.chains.iter().flatten().map(ChainId::as_str).collect::<Vec<_>>().join(" or "),
+            chain: book
+                .chains
+                .iter()
+                .flatten()
+                .map(ChainId::as_str)
+                .collect::<Vec<_>>()
+                .join(" or "),
             namespace: book.line,
             first_seen: book.first.to_string(),
             age_days: days(book.first, end),
             last_used: book.last_used.map_or_else(String::new, |at| at.to_string()),
             ended: book.ended.to_owned(),
         };
-        self.0.into_iter().filter(|(_, book)| book.concerns).map(version).collect()
+        self.0
+            .into_iter()
+            .filter(|(_, book)| book.concerns)
+            .map(version)
+            .collect()
     }
 }
 
 impl Book {
     fn is_of(&self, chain: &ChainId) -> bool {
-        self.chains.as_ref().is_some_and(|chains| chains.len() == 1 && chains.contains(chain))
+        self.chains
+            .as_ref()
+            .is_some_and(|chains| chains.len() == 1 && chains.contains(chain))
     }
 
     /// It belongs to one of these. None at all says nothing, nor does what contradicts earlier entries.
@@ -112,7 +138,10 @@ mod tests {
     fn chains(entries: &[Entry]) -> Vec<String> {
         let mut keys = Keys::default();
         entries.iter().for_each(|entry| keys.take(entry, true));
-        keys.finish(Timestamp::MAX).into_iter().map(|version| version.chain).collect()
+        keys.finish(Timestamp::MAX)
+            .into_iter()
+            .map(|version| version.chain)
+            .collect()
     }
 
     #[test]
@@ -121,9 +150,22 @@ mod tests {
         assert_eq!(chains(std::slice::from_ref(&new)), ["", "", ""]);
         let used = entry(Act::Pseudonymise, &["a"], &[(1, 5)]);
         let converted = entry(Act::Convert, &["a", "b"], &[(1, 4), (2, 4)]);
-        assert_eq!(chains(&[new.clone(), used.clone(), converted.clone()]), ["a", "b", ""]);
-        assert_eq!(chains(std::slice::from_ref(&converted)), ["a or b", "a or b"]);
-        assert_eq!(chains(&[converted.clone(), entry(Act::RotateChain, &["b"], &[(2, 0)]), converted]), ["a", "b"]);
+        assert_eq!(
+            chains(&[new.clone(), used.clone(), converted.clone()]),
+            ["a", "b", ""]
+        );
+        assert_eq!(
+            chains(std::slice::from_ref(&converted)),
+            ["a or b", "a or b"]
+        );
+        assert_eq!(
+            chains(&[
+                converted.clone(),
+                entry(Act::RotateChain, &["b"], &[(2, 0)]),
+                converted
+            ]),
+            ["a", "b"]
+        );
         // Two versions were read, and one of them was not seen before.
         let both = entry(Act::Convert, &["a", "b"], &[(1, 4), (2, 2), (3, 6)]);
         assert_eq!(chains(&[used, both]), ["a", "a or b", "a or b"]);

@@ -88,12 +88,21 @@ impl ReportArgs {
     }
 
     fn gather(&self, owned: BTreeSet<ChainId>) -> Gather {
-        Gather::new(self.from, self.to, self.organisation.clone(), owned, clock::now())
+        Gather::new(
+            self.from,
+            self.to,
+            self.organisation.clone(),
+            owned,
+            clock::now(),
+        )
     }
 
     fn of_export(&self, directory: &Directory) -> Result<Report, CliError> {
         if !directory.path().is_dir() {
-            return Err(CliError::input(format!("{} is not a directory", directory.path().display())));
+            return Err(CliError::input(format!(
+                "{} is not a directory",
+                directory.path().display()
+            )));
         }
         let mut last = 0;
         if self.organisation.is_some() {
@@ -117,13 +126,17 @@ impl ReportArgs {
             let page = read_page(&client, next, self.own).await?;
             for entry in &page.entries {
                 let entry = Entry::decode(&entry.canonical);
-                gather.take(&entry.map_err(|_| ClientError::Protocol("an entry of an unknown format"))?);
+                gather.take(
+                    &entry.map_err(|_| ClientError::Protocol("an entry of an unknown format"))?,
+                );
             }
             if page.next_sequence >= page.log_size {
                 return Ok(gather.finish());
             }
             if page.next_sequence <= next {
-                return Err(ClientError::Protocol("an answer that does not lead on in the log").into());
+                return Err(
+                    ClientError::Protocol("an answer that does not lead on in the log").into(),
+                );
             }
             next = page.next_sequence;
         }
@@ -131,15 +144,22 @@ impl ReportArgs {
 
     /// The chains that the organisation of the report owns, by the registry in force.
     fn owned(&self, text: &str) -> BTreeSet<ChainId> {
-        let Some(organisation) = &self.organisation else { return BTreeSet::new() };
+        let Some(organisation) = &self.organisation else {
+            return BTreeSet::new();
+        };
         let registry = Registry::parse(text, &[]).unwrap_or_else(|_| Registry::empty());
-        let chains = registry.chains().filter(|chain| chain.owner() == organisation);
+        let chains = registry
+            .chains()
+            .filter(|chain| chain.owner() == organisation);
         chains.map(|chain| chain.id().clone()).collect()
     }
 }
 
 async fn registry(client: &Client) -> Result<String, CliError> {
-    let answer = client.registry().get_registry(GetRegistryRequest { version: 0 }).await;
+    let answer = client
+        .registry()
+        .get_registry(GetRegistryRequest { version: 0 })
+        .await;
     Ok(answer.map_err(ClientError::from)?.into_inner().toml)
 }
 

@@ -38,8 +38,12 @@ impl FromStr for Day {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let shape = text.len() == 10;
-        let start = Timestamp::parse(&format!("{text}T00:00:00Z")).ok().filter(|_| shape);
-        start.map(Self).ok_or_else(|| "a day is written like 2026-11-22 (UTC)".to_owned())
+        let start = Timestamp::parse(&format!("{text}T00:00:00Z"))
+            .ok()
+            .filter(|_| shape);
+        start
+            .map(Self)
+            .ok_or_else(|| "a day is written like 2026-11-22 (UTC)".to_owned())
     }
 }
 
@@ -58,8 +62,17 @@ mod tests {
         let day: Day = "2026-02-28".parse().expect("a day");
         assert_eq!(day.to_string(), "2026-02-28");
         assert_eq!(day.end().to_string(), "2026-03-01T00:00:00Z");
-        assert_eq!((month(day.start()).as_str(), days(day.start(), day.end())), ("2026-02", 1));
-        for bad in ["", "2026-02-30", "2026-2-3", "2026-02-28T00:00:00Z", "today"] {
+        assert_eq!(
+            (month(day.start()).as_str(), days(day.start(), day.end())),
+            ("2026-02", 1)
+        );
+        for bad in [
+            "",
+            "2026-02-30",
+            "2026-2-3",
+            "2026-02-28T00:00:00Z",
+            "today",
+        ] {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
         }
     }

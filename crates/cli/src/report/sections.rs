@@ -11,8 +11,14 @@ pub(super) struct Section {
 
 /// The report's own title.
 pub(super) fn title(report: &Report) -> String {
-    let about = report.organisation.as_ref().map_or_else(String::new, |organisation| format!(" about {organisation}"));
-    format!("Audit report{about}, {} to {} (UTC), {} entries", report.from, report.to, report.entries)
+    let about = report
+        .organisation
+        .as_ref()
+        .map_or_else(String::new, |organisation| format!(" about {organisation}"));
+    format!(
+        "Audit report{about}, {} to {} (UTC), {} entries",
+        report.from, report.to, report.entries
+    )
 }
 
 /// All sections in their order.
@@ -35,8 +41,16 @@ fn amount(amount: &Amount) -> [String; 4] {
     [amount.batches, amount.rows, amount.values, amount.rejected].map(|number| number.to_string())
 }
 
-fn section(title: &'static str, headings: &'static [&'static str], rows: Vec<Vec<String>>) -> Section {
-    Section { title, headings, rows }
+fn section(
+    title: &'static str,
+    headings: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+) -> Section {
+    Section {
+        title,
+        headings,
+        rows,
+    }
 }
 
 fn work(report: &Report) -> Section {
@@ -44,20 +58,38 @@ fn work(report: &Report) -> Section {
         let texts = [&w.who, &w.act, &w.chain, &w.grant, &w.purpose].map(Clone::clone);
         texts.into_iter().chain(amount(&w.amount)).collect()
     });
-    let headings = &["who", "act", "chain", "grant", "purpose", "batches", "rows", "values", "rejected"];
+    let headings = &[
+        "who", "act", "chain", "grant", "purpose", "batches", "rows", "values", "rejected",
+    ];
     section("Who did what, for which purpose", headings, rows.collect())
 }
 
 fn chains(report: &Report) -> Section {
-    let rows =
-        report.chains.iter().map(|c| [c.chain.clone(), c.act.clone()].into_iter().chain(amount(&c.amount)).collect());
-    section("Per chain", &["chain", "act", "batches", "rows", "values", "rejected"], rows.collect())
+    let rows = report.chains.iter().map(|c| {
+        [c.chain.clone(), c.act.clone()]
+            .into_iter()
+            .chain(amount(&c.amount))
+            .collect()
+    });
+    section(
+        "Per chain",
+        &["chain", "act", "batches", "rows", "values", "rejected"],
+        rows.collect(),
+    )
 }
 
 fn months(report: &Report) -> Section {
-    let rows =
-        report.months.iter().map(|m| [m.month.clone(), m.act.clone()].into_iter().chain(amount(&m.amount)).collect());
-    section("Per month", &["month", "act", "batches", "rows", "values", "rejected"], rows.collect())
+    let rows = report.months.iter().map(|m| {
+        [m.month.clone(), m.act.clone()]
+            .into_iter()
+            .chain(amount(&m.amount))
+            .collect()
+    });
+    section(
+        "Per month",
+        &["month", "act", "batches", "rows", "values", "rejected"],
+        rows.collect(),
+    )
 }
 
 fn grants(report: &Report) -> Section {
@@ -89,7 +121,11 @@ fn grants(report: &Report) -> Section {
         "batches",
         "values",
     ];
-    section("Grants and their use in the period", headings, rows.collect())
+    section(
+        "Grants and their use in the period",
+        headings,
+        rows.collect(),
+    )
 }
 
 fn open(report: &Report) -> Section {
@@ -104,22 +140,46 @@ fn open(report: &Report) -> Section {
             g.not_after.clone(),
         ]
     });
-    section("Open grants", &["grant", "grantee", "state", "used", "remaining", "until"], rows.collect())
+    section(
+        "Open grants",
+        &["grant", "grantee", "state", "used", "remaining", "until"],
+        rows.collect(),
+    )
 }
 
 fn refusals(report: &Report) -> Section {
-    let rows = report
-        .refusals
-        .iter()
-        .map(|r| vec![r.reason.clone(), r.who.clone(), r.act.clone(), r.times.to_string(), r.last.clone()]);
-    section("Refused attempts", &["reason", "who", "act", "times", "last"], rows.collect())
+    let rows = report.refusals.iter().map(|r| {
+        vec![
+            r.reason.clone(),
+            r.who.clone(),
+            r.act.clone(),
+            r.times.to_string(),
+            r.last.clone(),
+        ]
+    });
+    section(
+        "Refused attempts",
+        &["reason", "who", "act", "times", "last"],
+        rows.collect(),
+    )
 }
 
 fn quotas(report: &Report) -> Section {
     let rows = report.quota_alarms.iter().map(|q| {
-        vec![q.reason.clone(), q.who.clone(), q.place.clone(), q.times.to_string(), q.first.clone(), q.last.clone()]
+        vec![
+            q.reason.clone(),
+            q.who.clone(),
+            q.place.clone(),
+            q.times.to_string(),
+            q.first.clone(),
+            q.last.clone(),
+        ]
     });
-    section("Quota alarms", &["limit", "who", "chain or grant", "times", "first", "last"], rows.collect())
+    section(
+        "Quota alarms",
+        &["limit", "who", "chain or grant", "times", "first", "last"],
+        rows.collect(),
+    )
 }
 
 fn keys(report: &Report) -> Section {
@@ -134,7 +194,15 @@ fn keys(report: &Report) -> Section {
             k.ended.clone(),
         ]
     });
-    let headings = &["key version", "chain", "line", "first seen", "age in days", "last used", "ended"];
+    let headings = &[
+        "key version",
+        "chain",
+        "line",
+        "first seen",
+        "age in days",
+        "last used",
+        "ended",
+    ];
     section("Key versions", headings, rows.collect())
 }
 
@@ -149,13 +217,31 @@ fn proposals(report: &Report) -> Section {
             p.outcome.clone(),
         ]
     });
-    let headings = &["proposal", "about", "proposed by", "at", "signed by", "outcome"];
+    let headings = &[
+        "proposal",
+        "about",
+        "proposed by",
+        "at",
+        "signed by",
+        "outcome",
+    ];
     section("Proposals and who signed them", headings, rows.collect())
 }
 
 fn custody(report: &Report) -> Section {
     let rows = report.custody.iter().map(|c| {
-        vec![c.at.clone(), c.who.clone(), c.act.clone(), c.about.clone(), c.signed_by.join(", "), c.outcome.clone()]
+        vec![
+            c.at.clone(),
+            c.who.clone(),
+            c.act.clone(),
+            c.about.clone(),
+            c.signed_by.join(", "),
+            c.outcome.clone(),
+        ]
     });
-    section("Acts of custody", &["at", "who", "act", "about", "signed by", "outcome"], rows.collect())
+    section(
+        "Acts of custody",
+        &["at", "who", "act", "about", "signed by", "outcome"],
+        rows.collect(),
+    )
 }

@@ -57,20 +57,42 @@ impl EraseArgs {
         let mut step = self.step(&client, &source_keys).await?;
         let identifier = self.identifier()?;
         let mut sent = Vec::with_capacity(256);
-        step.apply(&identifier, &mut sent).map_err(|reason| CliError::input(format!("the identifier: {reason}")))?;
-        let request = RequestErasureRequest { namespace_id: self.namespace.to_string(), identifier: sent.into() };
-        let answer = client.subjects().request_erasure(request).await.map_err(ClientError::from)?;
+        step.apply(&identifier, &mut sent)
+            .map_err(|reason| CliError::input(format!("the identifier: {reason}")))?;
+        let request = RequestErasureRequest {
+            namespace_id: self.namespace.to_string(),
+            identifier: sent.into(),
+        };
+        let answer = client
+            .subjects()
+            .request_erasure(request)
+            .await
+            .map_err(ClientError::from)?;
         proposed::print(answer.into_inner().proposal, self.json)
     }
 
     /// How an identifier of the namespace is sent: as in any chain that has it.
     async fn step(&self, client: &Client, source_keys: &SourceKeys) -> Result<SendStep, CliError> {
-        let answer = client.registry().list_chains(ListChainsRequest::default()).await.map_err(ClientError::from)?;
+        let answer = client
+            .registry()
+            .list_chains(ListChainsRequest::default())
+            .await
+            .map_err(ClientError::from)?;
         let chains = answer.into_inner().chains;
-        let found = chains.iter().find_map(|chain| Some((chain, self.element(chain)?)));
-        let unknown = || CliError::usage(format!("no chain of your organisation has the namespace {}", self.namespace));
+        let found = chains
+            .iter()
+            .find_map(|chain| Some((chain, self.element(chain)?)));
+        let unknown = || {
+            CliError::usage(format!(
+                "no chain of your organisation has the namespace {}",
+                self.namespace
+            ))
+        };
         let (chain, element) = found.ok_or_else(unknown)?;
-        let context = Context { source_keys, date_format: &self.date_format };
+        let context = Context {
+            source_keys,
+            date_format: &self.date_format,
+        };
         match Step::of(chain, &element, context) {
             Ok(Step::Send(step)) => Ok(step),
             Ok(_) => Err(ClientError::Protocol("a pseudonym element that is not sent").into()),
@@ -79,8 +101,9 @@ impl EraseArgs {
     }
 
     fn element(&self, chain: &Chain) -> Option<ElementName> {
-        let of_namespace =
-            |e: &&sluis_client::v1::Element| e.treatment == "pseudonym" && e.namespace_id == self.namespace.as_str();
+        let of_namespace = |e: &&sluis_client::v1::Element| {
+            e.treatment == "pseudonym" && e.namespace_id == self.namespace.as_str()
+        };
         chain.elements.iter().find(of_namespace)?.name.parse().ok()
     }
 
@@ -96,7 +119,9 @@ impl EraseArgs {
     fn identifier(&self) -> Result<Zeroizing<Vec<u8>>, CliError> {
         let dash = self.identifier_file.as_os_str() == "-";
         let read = match dash {
-            true if io::stdin().is_terminal() => Zeroizing::new(secret::read_line("identifier")?.as_bytes().to_vec()),
+            true if io::stdin().is_terminal() => {
+                Zeroizing::new(secret::read_line("identifier")?.as_bytes().to_vec())
+            }
             true => read(io::stdin().lock(), Path::new("standard input"))?,
             false => {
                 let path = &self.identifier_file;
@@ -110,7 +135,10 @@ impl EraseArgs {
 fn read(source: impl Read, path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
     // Room for everything, so that growing leaves no copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(LONGEST as usize));
-    source.take(LONGEST).read_to_end(&mut content).map_err(CliError::reading(path))?;
+    source
+        .take(LONGEST)
+        .read_to_end(&mut content)
+        .map_err(CliError::reading(path))?;
     Ok(content)
 }
 
@@ -123,7 +151,9 @@ fn only_line(content: &[u8]) -> Result<&[u8], CliError> {
         return Err(CliError::input("there is no identifier"));
     }
     if line.contains(&b'\n') {
-        return Err(CliError::input("there is more than one line; subjects are erased one at a time"));
+        return Err(CliError::input(
+            "there is more than one line; subjects are erased one at a time",
+        ));
     }
     Ok(line)
 }

@@ -86,8 +86,11 @@ const BASE: &str = "[[organisation]]\nid = \"o\"\nname = \"O\"\nmembers = [\"m\"
 
 fn a_proposal(next: &str) -> v1::Proposal {
     let at = Timestamp::parse("2026-01-01T00:00:00Z").expect("a time");
-    let matter =
-        Matter::Registry { base_version: 1, base_digest: sha256(BASE.as_bytes()), digest: sha256(next.as_bytes()) };
+    let matter = Matter::Registry {
+        base_version: 1,
+        base_digest: sha256(BASE.as_bytes()),
+        digest: sha256(next.as_bytes()),
+    };
     let proposal = Proposal {
         id: "p-1".parse().expect("an id"),
         matter,
@@ -103,7 +106,10 @@ fn a_proposal(next: &str) -> v1::Proposal {
         proposer: "c/anna".into(),
         proposed_at: proposal.at.to_string(),
         not_after: proposal.not_after.to_string(),
-        needs: vec![v1::SignersNeeded { count: 2, ..v1::SignersNeeded::default() }],
+        needs: vec![v1::SignersNeeded {
+            count: 2,
+            ..v1::SignersNeeded::default()
+        }],
         canonical: proposal.encode().into(),
         registry_toml: next.into(),
         base_toml: BASE.into(),
@@ -115,8 +121,18 @@ fn a_proposal(next: &str) -> v1::Proposal {
 fn a_registry_is_the_one_whose_digest_is_signed_and_its_change_is_computed_here() {
     let next = BASE.replace("\"O\"", "\"P\"");
     let honest = a_proposal(&next);
-    let change = proposal(&honest).expect("agrees").registry.expect("the texts are there");
-    assert_eq!(change.changes.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["organisation[o].name"]);
+    let change = proposal(&honest)
+        .expect("agrees")
+        .registry
+        .expect("the texts are there");
+    assert_eq!(
+        change
+            .changes
+            .iter()
+            .map(|c| c.path.as_str())
+            .collect::<Vec<_>>(),
+        ["organisation[o].name"]
+    );
     let lies: [fn(&mut v1::Proposal); 9] = [
         |it| it.registry_toml.push(' '),
         |it| it.base_toml.push(' '),

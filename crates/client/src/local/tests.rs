@@ -3,7 +3,11 @@
 use super::*;
 
 fn element(name: &str, treatment: &str) -> v1::Element {
-    v1::Element { name: name.into(), treatment: treatment.into(), ..Default::default() }
+    v1::Element {
+        name: name.into(),
+        treatment: treatment.into(),
+        ..Default::default()
+    }
 }
 
 fn namespace(id: &str, identifier: &str, input: &str) -> v1::ChainNamespace {
@@ -18,11 +22,18 @@ fn namespace(id: &str, identifier: &str, input: &str) -> v1::ChainNamespace {
 }
 
 fn chain() -> v1::Chain {
-    let pseudonym =
-        |name: &str, namespace: &str| v1::Element { namespace_id: namespace.into(), ..element(name, "pseudonym") };
-    let generalise =
-        |name: &str, how: v1::Generalisation| v1::Element { generalise: Some(how), ..element(name, "generalise") };
-    let to = |to: &str| v1::Generalisation { to: to.into(), ..Default::default() };
+    let pseudonym = |name: &str, namespace: &str| v1::Element {
+        namespace_id: namespace.into(),
+        ..element(name, "pseudonym")
+    };
+    let generalise = |name: &str, how: v1::Generalisation| v1::Element {
+        generalise: Some(how),
+        ..element(name, "generalise")
+    };
+    let to = |to: &str| v1::Generalisation {
+        to: to.into(),
+        ..Default::default()
+    };
     v1::Chain {
         chain_id: "c".into(),
         namespaces: vec![
@@ -47,8 +58,20 @@ fn chain() -> v1::Chain {
             element("name", "drop"),
             element("odd", "scramble"),
             generalise("year", to("year")),
-            generalise("postcode", v1::Generalisation { length: 2, ..to("prefix") }),
-            generalise("weight", v1::Generalisation { width: 10, ..to("band") }),
+            generalise(
+                "postcode",
+                v1::Generalisation {
+                    length: 2,
+                    ..to("prefix")
+                },
+            ),
+            generalise(
+                "weight",
+                v1::Generalisation {
+                    width: 10,
+                    ..to("band")
+                },
+            ),
             generalise("zero", to("band")),
             generalise("vague", to("century")),
         ],
@@ -58,7 +81,10 @@ fn chain() -> v1::Chain {
 
 fn step_with(name: &str, keys: &SourceKeys) -> Result<Step, PlanError> {
     let date_format = "%d-%m-%Y".parse().expect("a format");
-    let context = Context { source_keys: keys, date_format: &date_format };
+    let context = Context {
+        source_keys: keys,
+        date_format: &date_format,
+    };
     Step::of(&chain(), &name.parse().expect("an id"), context)
 }
 
@@ -90,13 +116,20 @@ fn only_what_the_custodian_must_see_is_sent() {
         ("year", false),
         ("postcode", false),
     ] {
-        assert_eq!(matches!(step_with(name, &keys()), Ok(Step::Send(_))), sent, "{name}");
+        assert_eq!(
+            matches!(step_with(name, &keys()), Ok(Step::Send(_))),
+            sent,
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn plain_identifiers_are_sent_as_they_are() {
-    assert_eq!(apply("bsn", " 950.000.012 ").as_deref(), Ok(&b" 950.000.012 "[..]));
+    assert_eq!(
+        apply("bsn", " 950.000.012 ").as_deref(),
+        Ok(&b" 950.000.012 "[..])
+    );
     assert_eq!(apply("bsn", &"1".repeat(MAX_RAW + 1)), Err(Reason::TooLong));
     assert_eq!(apply("note", "").as_deref(), Ok(&b""[..]));
 }
@@ -107,7 +140,9 @@ fn a_prehash_is_of_the_normal_form_and_shows_no_identifier() {
     assert_eq!(hash.len(), 32);
     assert_eq!(apply("hash", "950.000.012"), Ok(hash.clone()));
     let namespace = "hashed".parse().expect("an id");
-    let key = SourceKey::from_file_content(&[7; 32]).expect("32 bytes").for_namespace(&namespace);
+    let key = SourceKey::from_file_content(&[7; 32])
+        .expect("32 bytes")
+        .for_namespace(&namespace);
     assert_eq!(hash, key.prehash(b"950000012"));
     assert_eq!(apply("hash", "  "), Ok(Vec::new()), "missing");
     assert_eq!(apply("hash", "950000013"), Err(Reason::InvalidChecksum));
@@ -116,13 +151,28 @@ fn a_prehash_is_of_the_normal_form_and_shows_no_identifier() {
 
 #[test]
 fn dates_are_read_in_the_callers_format_wherever_they_go() {
-    assert_eq!(apply("visit", "07-03-1984").as_deref(), Ok(&b"1984-03-07"[..]));
-    assert_eq!(apply("born-plain", "07-03-1984").as_deref(), Ok(&b"1984-03-07"[..]));
+    assert_eq!(
+        apply("visit", "07-03-1984").as_deref(),
+        Ok(&b"1984-03-07"[..])
+    );
+    assert_eq!(
+        apply("born-plain", "07-03-1984").as_deref(),
+        Ok(&b"1984-03-07"[..])
+    );
     assert_eq!(apply("year", "07-03-1984").as_deref(), Ok(&b"1984"[..]));
-    let key = SourceKey::from_file_content(&[7; 32]).expect("32 bytes").for_namespace(&"born".parse().expect("an id"));
-    assert_eq!(apply("born-hash", "07-03-1984"), Ok(key.prehash(b"1984-03-07").to_vec()));
+    let key = SourceKey::from_file_content(&[7; 32])
+        .expect("32 bytes")
+        .for_namespace(&"born".parse().expect("an id"));
+    assert_eq!(
+        apply("born-hash", "07-03-1984"),
+        Ok(key.prehash(b"1984-03-07").to_vec())
+    );
     for name in ["visit", "born-plain", "year", "born-hash"] {
-        assert_eq!(apply(name, "1984-03-07"), Err(Reason::InvalidDate), "{name}");
+        assert_eq!(
+            apply(name, "1984-03-07"),
+            Err(Reason::InvalidDate),
+            "{name}"
+        );
         assert_eq!(apply(name, ""), Ok(Vec::new()), "{name}");
     }
 }
@@ -136,8 +186,14 @@ fn generalisations_have_their_parameters() {
 
 #[test]
 fn invalid_utf8_is_refused_except_in_opaque_identifiers() {
-    for (name, outcome) in [("bsn", Err(Reason::InvalidUtf8)), ("note", Err(Reason::InvalidUtf8)), ("code", Ok(()))] {
-        let Ok(Step::Send(mut step)) = step_with(name, &keys()) else { panic!("{name} is sent") };
+    for (name, outcome) in [
+        ("bsn", Err(Reason::InvalidUtf8)),
+        ("note", Err(Reason::InvalidUtf8)),
+        ("code", Ok(())),
+    ] {
+        let Ok(Step::Send(mut step)) = step_with(name, &keys()) else {
+            panic!("{name} is sent")
+        };
         assert_eq!(step.apply(b"\xff\xfe", &mut Vec::new()), outcome, "{name}");
     }
 }
@@ -148,16 +204,24 @@ fn what_is_not_understood_is_refused() {
         let expected = PlanError::NotUnderstood(name.parse().expect("an id"));
         assert_eq!(step_with(name, &keys()).err(), Some(expected));
     }
-    assert_eq!(step_with("other", &keys()).err(), Some(PlanError::UnknownElement("other".parse().expect("an id"))));
+    assert_eq!(
+        step_with("other", &keys()).err(),
+        Some(PlanError::UnknownElement("other".parse().expect("an id")))
+    );
 }
 
 #[test]
 fn without_a_source_key_nothing_is_hashed_and_nothing_is_sent_in_clear() {
     let mut only_born = SourceKeys::default();
-    only_born.insert("born".parse().expect("an id"), SourceKey::from_file_content(&[8; 32]).expect("32 bytes"));
+    only_born.insert(
+        "born".parse().expect("an id"),
+        SourceKey::from_file_content(&[8; 32]).expect("32 bytes"),
+    );
     assert!(step_with("born-hash", &only_born).is_ok());
-    let expected =
-        PlanError::NoSourceKey { element: "hash".parse().expect("an id"), namespace: "hashed".parse().expect("an id") };
+    let expected = PlanError::NoSourceKey {
+        element: "hash".parse().expect("an id"),
+        namespace: "hashed".parse().expect("an id"),
+    };
     assert_eq!(step_with("hash", &only_born).err(), Some(expected));
 }
 

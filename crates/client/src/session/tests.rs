@@ -13,10 +13,23 @@ type Custodian = mpsc::Sender<Result<Option<Answer>, Status>>;
 async fn session(in_flight: u32) -> (Session, mpsc::Receiver<v1::RecordBatch>, Custodian) {
     let (batches, seen) = mpsc::channel(16);
     let (custodian, answers) = mpsc::channel(16);
-    let limits = v1::StreamLimits { max_batch_rows: 4, max_message_bytes: 1 << 10, max_batches_in_flight: in_flight };
-    let opened = Opened { limits, remaining: None, registry_version: Some(1) };
-    custodian.send(Ok(Some(Answer::Opened(opened)))).await.expect("open");
-    let session = Session::open(batches, ReceiverStream::new(answers).boxed()).await.expect("opens");
+    let limits = v1::StreamLimits {
+        max_batch_rows: 4,
+        max_message_bytes: 1 << 10,
+        max_batches_in_flight: in_flight,
+    };
+    let opened = Opened {
+        limits,
+        remaining: None,
+        registry_version: Some(1),
+    };
+    custodian
+        .send(Ok(Some(Answer::Opened(opened))))
+        .await
+        .expect("open");
+    let session = Session::open(batches, ReceiverStream::new(answers).boxed())
+        .await
+        .expect("opens");
     (session, seen, custodian)
 }
 
@@ -37,36 +50,75 @@ fn batch(rows: u32) -> Batch {
 }
 
 fn result(sequence: u64, rows: u32) -> Result<Option<Answer>, Status> {
-    let packed = v1::Packed { data: Bytes::from(vec![b'y'; rows as usize]), lengths: vec![1; rows as usize] };
-    let column = v1::Column { element: "bsn".into(), form: Some(v1::column::Form::Packed(packed)) };
-    let output = Some(v1::batch_result::Output::Plain(v1::PlainOutput { columns: vec![column] }));
-    Ok(Some(Answer::Result(v1::BatchResult { sequence, output, rejections: vec![] })))
+    let packed = v1::Packed {
+        data: Bytes::from(vec![b'y'; rows as usize]),
+        lengths: vec![1; rows as usize],
+    };
+    let column = v1::Column {
+        element: "bsn".into(),
+        form: Some(v1::column::Form::Packed(packed)),
+    };
+    let output = Some(v1::batch_result::Output::Plain(v1::PlainOutput {
+        columns: vec![column],
+    }));
+    Ok(Some(Answer::Result(v1::BatchResult {
+        sequence,
+        output,
+        rejections: vec![],
+    })))
 }
 
 /// Whether a future is still waiting once everything else has run.
 async fn waits<F: Future>(future: F) -> bool {
-    tokio::time::timeout(Duration::from_millis(20), future).await.is_err()
+    tokio::time::timeout(Duration::from_millis(20), future)
+        .await
+        .is_err()
 }
 
 #[tokio::test]
 async fn a_column_that_is_not_answered_is_missing_from_the_result_and_from_nothing_else() {
     let (batches, _seen) = mpsc::channel(16);
     let (custodian, answers) = mpsc::channel(16);
-    let limits = v1::StreamLimits { max_batch_rows: 4, max_message_bytes: 1 << 10, max_batches_in_flight: 2 };
-    let opened = Opened { limits, remaining: None, registry_version: Some(1) };
-    custodian.send(Ok(Some(Answer::Opened(opened)))).await.expect("open");
+    let limits = v1::StreamLimits {
+        max_batch_rows: 4,
+        max_message_bytes: 1 << 10,
+        max_batches_in_flight: 2,
+    };
+    let opened = Opened {
+        limits,
+        remaining: None,
+        registry_version: Some(1),
+    };
+    custodian
+        .send(Ok(Some(Answer::Opened(opened))))
+        .await
+        .expect("open");
     let answers = ReceiverStream::new(answers).boxed();
-    let mut session = Session::open_with(batches, answers, 1).await.expect("opens");
+    let mut session = Session::open_with(batches, answers, 1)
+        .await
+        .expect("opens");
     let mut mapping = batch(1);
     let mut old = Packer::default();
     old.push_with(|_| Ok::<(), ()>(())).expect("ok");
     mapping.push(&"study-no".parse().expect("an id"), old);
     session.send(mapping).await.expect("room");
     custodian.send(result(0, 1)).await.expect("open");
-    assert_eq!(session.next().await.expect("ok").expect("a result").columns.len(), 1);
+    assert_eq!(
+        session
+            .next()
+            .await
+            .expect("ok")
+            .expect("a result")
+            .columns
+            .len(),
+        1
+    );
     session.send(batch(1)).await.expect("room");
     custodian.send(result(1, 1)).await.expect("open");
-    assert!(matches!(session.next().await, Err(ClientError::Protocol(_))), "a column too many");
+    assert!(
+        matches!(session.next().await, Err(ClientError::Protocol(_))),
+        "a column too many"
+    );
 }
 
 #[tokio::test]
@@ -80,8 +132,16 @@ async fn no_more_batches_are_in_flight_than_the_custodian_allows() {
     let first = receiver.next().await.expect("ok").expect("a result");
     assert_eq!((first.sequence, first.columns[0].1.rows()), (0, 1));
     sender.send(batch(3)).await.expect("room again");
-    let sent: Vec<_> = [seen.recv().await, seen.recv().await, seen.recv().await].into_iter().flatten().collect();
-    assert_eq!(sent.iter().map(|b| (b.sequence, b.rows)).collect::<Vec<_>>(), [(0, 1), (1, 2), (2, 3)]);
+    let sent: Vec<_> = [seen.recv().await, seen.recv().await, seen.recv().await]
+        .into_iter()
+        .flatten()
+        .collect();
+    assert_eq!(
+        sent.iter()
+            .map(|b| (b.sequence, b.rows))
+            .collect::<Vec<_>>(),
+        [(0, 1), (1, 2), (2, 3)]
+    );
 }
 
 #[tokio::test]
@@ -90,15 +150,27 @@ async fn a_refusal_wakes_a_sender_that_waits_for_room() {
     let (mut sender, mut receiver) = session.split();
     sender.send(batch(1)).await.expect("room");
     let sending = tokio::spawn(async move { sender.send(batch(1)).await });
-    custodian.send(Err(Status::permission_denied("blocked"))).await.expect("open");
-    assert!(matches!(receiver.next().await, Err(ClientError::Refused(_))));
-    assert!(matches!(sending.await.expect("no panic"), Err(ClientError::Closed)));
+    custodian
+        .send(Err(Status::permission_denied("blocked")))
+        .await
+        .expect("open");
+    assert!(matches!(
+        receiver.next().await,
+        Err(ClientError::Refused(_))
+    ));
+    assert!(matches!(
+        sending.await.expect("no panic"),
+        Err(ClientError::Closed)
+    ));
 }
 
 #[tokio::test]
 async fn a_batch_over_the_limits_is_refused_before_it_is_sent() {
     let (mut session, mut seen, _custodian) = session(1).await;
-    assert!(matches!(session.send(batch(5)).await, Err(ClientError::BatchTooLarge)));
+    assert!(matches!(
+        session.send(batch(5)).await,
+        Err(ClientError::BatchTooLarge)
+    ));
     let mut big = Packer::default();
     big.push_with(|out| {
         out.resize(1 << 10, b'x');
@@ -107,7 +179,10 @@ async fn a_batch_over_the_limits_is_refused_before_it_is_sent() {
     .expect("ok");
     let mut message = Batch::new(1);
     message.push(&"bsn".parse().expect("an id"), big);
-    assert!(matches!(session.send(message).await, Err(ClientError::BatchTooLarge)));
+    assert!(matches!(
+        session.send(message).await,
+        Err(ClientError::BatchTooLarge)
+    ));
     session.send(batch(4)).await.expect("fits");
     assert_eq!(seen.recv().await.map(|b| b.sequence), Some(0));
 }
@@ -118,11 +193,17 @@ async fn answers_that_do_not_fit_are_a_broken_protocol() {
         let (mut session, _seen, custodian) = session(1).await;
         session.send(batch(1)).await.expect("room");
         custodian.send(answer).await.expect("open");
-        assert!(matches!(session.next().await, Err(ClientError::Protocol(_))));
+        assert!(matches!(
+            session.next().await,
+            Err(ClientError::Protocol(_))
+        ));
     }
     let (mut session, _seen, custodian) = session(1).await;
     custodian.send(result(0, 1)).await.expect("open");
-    assert!(matches!(session.next().await, Err(ClientError::Protocol(_))), "nothing was sent");
+    assert!(
+        matches!(session.next().await, Err(ClientError::Protocol(_))),
+        "nothing was sent"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +211,10 @@ async fn an_end_before_all_is_answered_is_not_success() {
     let (mut session, _seen, custodian) = session(1).await;
     session.send(batch(1)).await.expect("room");
     drop(custodian);
-    assert!(matches!(session.next().await, Err(ClientError::Protocol(_))));
+    assert!(matches!(
+        session.next().await,
+        Err(ClientError::Protocol(_))
+    ));
 }
 
 #[tokio::test]

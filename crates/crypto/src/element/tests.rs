@@ -4,13 +4,18 @@ use super::*;
 
 fn key(chain: &str, element: &str, kid: u32) -> ElementKey {
     let root = Secret::from_slice(&[5; 32]).expect("32 bytes");
-    let (chain, element) = (chain.parse().expect("an id"), element.parse().expect("an id"));
+    let (chain, element) = (
+        chain.parse().expect("an id"),
+        element.parse().expect("an id"),
+    );
     ElementKey::new(&root, &chain, &element, Kid::new(kid).expect("not zero"))
 }
 
 fn text(key: &ElementKey, value: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    key.sealer().write_text(value, &mut out).expect("not exhausted");
+    key.sealer()
+        .write_text(value, &mut out)
+        .expect("not exhausted");
     out
 }
 
@@ -35,9 +40,16 @@ fn equal_values_give_different_ciphertexts_that_open() {
 fn another_chain_element_or_version_is_refused() {
     let text = text(&key("study", "diagnosis", 7), b"E11.9");
     let ciphertext = parse_text(&text).expect("well-formed");
-    for other in [key("studx", "diagnosis", 7), key("study", "diagnosit", 7), key("study", "diagnosis", 8)] {
+    for other in [
+        key("studx", "diagnosis", 7),
+        key("study", "diagnosit", 7),
+        key("study", "diagnosis", 8),
+    ] {
         let mut out = Vec::new();
-        assert_eq!(other.open(&ciphertext, &mut out), Err(SealError::NotAuthentic));
+        assert_eq!(
+            other.open(&ciphertext, &mut out),
+            Err(SealError::NotAuthentic)
+        );
         assert!(out.is_empty());
     }
 }
@@ -51,8 +63,13 @@ fn every_changed_character_is_refused() {
         for byte in (0..=u8::MAX).filter(|byte| *byte != text[place]) {
             let mut changed = text.clone();
             changed[place] = byte;
-            let opened = parse_text(&changed).ok().map(|ciphertext| opener.open(&ciphertext, &mut Vec::new()));
-            assert!(matches!(opened, None | Some(Err(SealError::NotAuthentic))), "{place} {byte}");
+            let opened = parse_text(&changed)
+                .ok()
+                .map(|ciphertext| opener.open(&ciphertext, &mut Vec::new()));
+            assert!(
+                matches!(opened, None | Some(Err(SealError::NotAuthentic))),
+                "{place} {byte}"
+            );
         }
     }
 }
@@ -77,7 +94,11 @@ fn what_is_not_a_ciphertext_is_malformed() {
         String::new(),
         "enc1".to_owned(),
     ] {
-        assert_eq!(parse_text(bad.as_bytes()), Err(MalformedCiphertext), "{bad}");
+        assert_eq!(
+            parse_text(bad.as_bytes()),
+            Err(MalformedCiphertext),
+            "{bad}"
+        );
     }
 }
 

@@ -12,7 +12,10 @@ impl Line {
         let root = Secret::from_slice(&[seed; 32]).expect("32 bytes");
         let escrow_root = Secret::from_slice(&[seed + 1; 32]).expect("32 bytes");
         let kid = Kid::new(u32::from(seed) + 1).expect("not zero");
-        Self { pseudonym_key: PseudonymKey::new(&root), escrow: EscrowKeys::new(&escrow_root, kid) }
+        Self {
+            pseudonym_key: PseudonymKey::new(&root),
+            escrow: EscrowKeys::new(&escrow_root, kid),
+        }
     }
 }
 
@@ -30,7 +33,11 @@ fn a_link_row_gives_its_link_value_back() {
     let pseudonym = line.pseudonym_key.pseudonym(&link_value(9));
     let value = line.escrow.seal_link(&pseudonym, &link_value(9));
     assert_eq!(value, line.escrow.seal_link(&pseudonym, &link_value(9)));
-    assert_eq!(line.escrow.open_link(&line.pseudonym_key, &pseudonym, &value), Ok(link_value(9)));
+    assert_eq!(
+        line.escrow
+            .open_link(&line.pseudonym_key, &pseudonym, &value),
+        Ok(link_value(9))
+    );
 }
 
 #[test]
@@ -41,40 +48,87 @@ fn every_flipped_bit_of_a_link_row_is_refused() {
     for bit in 0..8 * value.len() {
         let mut changed = value;
         changed[bit / 8] ^= 1 << (bit % 8);
-        let expected = if bit < 8 { SealError::UnknownFormat } else { SealError::NotAuthentic };
-        assert_eq!(line.escrow.open_link(&line.pseudonym_key, &pseudonym, &changed), Err(expected));
+        let expected = if bit < 8 {
+            SealError::UnknownFormat
+        } else {
+            SealError::NotAuthentic
+        };
+        assert_eq!(
+            line.escrow
+                .open_link(&line.pseudonym_key, &pseudonym, &changed),
+            Err(expected)
+        );
     }
     for length in [0, 16, 18] {
         let value = vec![ROW_FORMAT; length];
-        assert_eq!(line.escrow.open_link(&line.pseudonym_key, &pseudonym, &value), Err(SealError::WrongLength));
+        assert_eq!(
+            line.escrow
+                .open_link(&line.pseudonym_key, &pseudonym, &value),
+            Err(SealError::WrongLength)
+        );
     }
 }
 
 #[test]
 fn a_link_row_moved_to_another_subject_or_version_is_refused() {
     let (line, other) = (Line::new(1), Line::new(3));
-    let (p, q) = (line.pseudonym_key.pseudonym(&link_value(9)), line.pseudonym_key.pseudonym(&link_value(8)));
+    let (p, q) = (
+        line.pseudonym_key.pseudonym(&link_value(9)),
+        line.pseudonym_key.pseudonym(&link_value(8)),
+    );
     let value = line.escrow.seal_link(&p, &link_value(9));
-    assert_eq!(line.escrow.open_link(&line.pseudonym_key, &q, &value), Err(SealError::NotAuthentic));
-    assert_eq!(other.escrow.open_link(&other.pseudonym_key, &p, &value), Err(SealError::NotAuthentic));
-    assert_eq!(other.escrow.open_link(&line.pseudonym_key, &p, &value), Err(SealError::NotAuthentic));
+    assert_eq!(
+        line.escrow.open_link(&line.pseudonym_key, &q, &value),
+        Err(SealError::NotAuthentic)
+    );
+    assert_eq!(
+        other.escrow.open_link(&other.pseudonym_key, &p, &value),
+        Err(SealError::NotAuthentic)
+    );
+    assert_eq!(
+        other.escrow.open_link(&line.pseudonym_key, &p, &value),
+        Err(SealError::NotAuthentic)
+    );
 }
 
 #[test]
 fn a_stored_row_leads_back_to_its_subject() {
     let (line, other) = (Line::new(1), Line::new(3));
-    let (p, q) = (line.pseudonym_key.pseudonym(&link_value(9)), line.pseudonym_key.pseudonym(&link_value(8)));
-    let (key, value) = (line.escrow.row_key(&p), line.escrow.seal_link(&p, &link_value(9)));
-    assert_eq!(line.escrow.open_row(&line.pseudonym_key, &key, &value), Ok((p, link_value(9))));
+    let (p, q) = (
+        line.pseudonym_key.pseudonym(&link_value(9)),
+        line.pseudonym_key.pseudonym(&link_value(8)),
+    );
+    let (key, value) = (
+        line.escrow.row_key(&p),
+        line.escrow.seal_link(&p, &link_value(9)),
+    );
+    assert_eq!(
+        line.escrow.open_row(&line.pseudonym_key, &key, &value),
+        Ok((p, link_value(9)))
+    );
     let refused = Err(SealError::NotAuthentic);
-    assert_eq!(line.escrow.open_row(&line.pseudonym_key, &line.escrow.row_key(&q), &value), refused);
-    assert_eq!(other.escrow.open_row(&other.pseudonym_key, &key, &value), refused);
+    assert_eq!(
+        line.escrow
+            .open_row(&line.pseudonym_key, &line.escrow.row_key(&q), &value),
+        refused
+    );
+    assert_eq!(
+        other.escrow.open_row(&other.pseudonym_key, &key, &value),
+        refused
+    );
     for bit in 0..8 * ROW_KEY_LEN {
         let mut moved = key;
         moved[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(line.escrow.open_row(&line.pseudonym_key, &moved, &value), refused);
+        assert_eq!(
+            line.escrow.open_row(&line.pseudonym_key, &moved, &value),
+            refused
+        );
     }
-    assert_eq!(line.escrow.open_row(&line.pseudonym_key, &key, &value[..16]), Err(SealError::WrongLength));
+    assert_eq!(
+        line.escrow
+            .open_row(&line.pseudonym_key, &key, &value[..16]),
+        Err(SealError::WrongLength)
+    );
 }
 
 #[test]
@@ -82,7 +136,10 @@ fn a_forged_pseudonym_and_row_are_refused() {
     let line = Line::new(1);
     let forged = Pseudonym::from_bytes([0x77; 16]);
     let value = line.escrow.seal_link(&forged, &link_value(9));
-    assert_eq!(line.escrow.open_link(&line.pseudonym_key, &forged, &value), Err(SealError::NotAuthentic));
+    assert_eq!(
+        line.escrow.open_link(&line.pseudonym_key, &forged, &value),
+        Err(SealError::NotAuthentic)
+    );
 }
 
 #[test]
@@ -99,9 +156,13 @@ fn row_keys_begin_with_the_kid_and_hide_the_pseudonym() {
 fn identity_rows(line: &Line) -> [([u8; ROW_KEY_LEN], Vec<u8>); 2] {
     let mut sealer = line.escrow.identity_sealer();
     [(9, b"950000012"), (8, b"111222333")].map(|(subject, identifier)| {
-        let key = line.escrow.row_key(&line.pseudonym_key.pseudonym(&link_value(subject)));
+        let key = line
+            .escrow
+            .row_key(&line.pseudonym_key.pseudonym(&link_value(subject)));
         let mut value = Vec::new();
-        sealer.seal(&namespace(), &key, identifier, &mut value).expect("not exhausted");
+        sealer
+            .seal(&namespace(), &key, identifier, &mut value)
+            .expect("not exhausted");
         assert_eq!(value.len(), identifier.len() + IDENTITY_OVERHEAD);
         (key, value)
     })
@@ -112,15 +173,41 @@ fn an_identity_row_opens_only_at_its_key_namespace_and_version() {
     let line = Line::new(1);
     let [(key, value), (other_key, other_value)] = identity_rows(&line);
     let mut out = Vec::new();
-    assert_eq!(line.escrow.identity_opener().open(&namespace(), &key, &value, &mut out), Ok(()));
-    assert_eq!(line.escrow.identity_opener().open(&namespace(), &other_key, &other_value, &mut out), Ok(()));
+    assert_eq!(
+        line.escrow
+            .identity_opener()
+            .open(&namespace(), &key, &value, &mut out),
+        Ok(())
+    );
+    assert_eq!(
+        line.escrow
+            .identity_opener()
+            .open(&namespace(), &other_key, &other_value, &mut out),
+        Ok(())
+    );
     assert_eq!(out, b"950000012111222333");
 
     let refused = Err(SealError::NotAuthentic);
     let elsewhere = "nl.bsx".parse().expect("an id");
-    assert_eq!(line.escrow.identity_opener().open(&namespace(), &other_key, &value, &mut out), refused);
-    assert_eq!(line.escrow.identity_opener().open(&elsewhere, &key, &value, &mut out), refused);
-    assert_eq!(Line::new(3).escrow.identity_opener().open(&namespace(), &key, &value, &mut out), refused);
+    assert_eq!(
+        line.escrow
+            .identity_opener()
+            .open(&namespace(), &other_key, &value, &mut out),
+        refused
+    );
+    assert_eq!(
+        line.escrow
+            .identity_opener()
+            .open(&elsewhere, &key, &value, &mut out),
+        refused
+    );
+    assert_eq!(
+        Line::new(3)
+            .escrow
+            .identity_opener()
+            .open(&namespace(), &key, &value, &mut out),
+        refused
+    );
     assert_eq!(out.len(), 18, "a refused row leaves nothing behind");
 }
 
@@ -132,11 +219,24 @@ fn every_flipped_bit_of_an_identity_row_is_refused() {
     for bit in 0..8 * value.len() {
         let mut changed = value.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        let expected = if bit < 8 { SealError::UnknownFormat } else { SealError::NotAuthentic };
-        assert_eq!(opener.open(&namespace(), &key, &changed, &mut Vec::new()), Err(expected));
+        let expected = if bit < 8 {
+            SealError::UnknownFormat
+        } else {
+            SealError::NotAuthentic
+        };
+        assert_eq!(
+            opener.open(&namespace(), &key, &changed, &mut Vec::new()),
+            Err(expected)
+        );
     }
-    assert_eq!(opener.open(&namespace(), &key, &[], &mut Vec::new()), Err(SealError::WrongLength));
-    assert_eq!(opener.open(&namespace(), &key, &value[..40], &mut Vec::new()), Err(SealError::WrongLength));
+    assert_eq!(
+        opener.open(&namespace(), &key, &[], &mut Vec::new()),
+        Err(SealError::WrongLength)
+    );
+    assert_eq!(
+        opener.open(&namespace(), &key, &value[..40], &mut Vec::new()),
+        Err(SealError::WrongLength)
+    );
 }
 
 proptest! {

@@ -19,7 +19,9 @@ fn namespace() -> NamespaceId {
 fn row(keys: &ImportKeys, old: &[u8], subject: u8) -> ([u8; ROW_KEY_LEN], Vec<u8>) {
     let key = keys.row_key(old).expect("1 to 255 bytes");
     let mut value = Vec::new();
-    keys.sealer().seal(&namespace(), &key, &link_value(subject), &mut value).expect("not exhausted");
+    keys.sealer()
+        .seal(&namespace(), &key, &link_value(subject), &mut value)
+        .expect("not exhausted");
     (key, value)
 }
 
@@ -30,15 +32,24 @@ fn row_keys_are_frozen() {
     let root = Secret::from_slice(&root).expect("32 bytes");
     let keys = ImportKeys::new(&root, Kid::new(7).expect("not zero"));
     let key = keys.row_key(b"P-0001").expect("6 bytes");
-    assert_eq!(HEXLOWER.encode(&key), "00000007b872bb11312e1d77112ccba952125367");
+    assert_eq!(
+        HEXLOWER.encode(&key),
+        "00000007b872bb11312e1d77112ccba952125367"
+    );
 }
 
 #[test]
 fn a_row_gives_its_link_value_back_and_shows_nothing_twice() {
     let keys = keys(1);
     let (key, value) = row(&keys, b"old", 9);
-    assert_eq!((key[..4].to_vec(), value.len()), (vec![0, 0, 0, 1], IMPORT_VALUE_LEN));
-    assert_eq!(keys.opener().open(&namespace(), &key, &value), Ok(link_value(9)));
+    assert_eq!(
+        (key[..4].to_vec(), value.len()),
+        (vec![0, 0, 0, 1], IMPORT_VALUE_LEN)
+    );
+    assert_eq!(
+        keys.opener().open(&namespace(), &key, &value),
+        Ok(link_value(9))
+    );
     let (again, other) = row(&keys, b"old", 9);
     assert_eq!(key, again);
     assert_ne!(value, other, "the nonce is random");
@@ -62,7 +73,11 @@ fn every_flipped_bit_is_refused() {
     for bit in 0..8 * value.len() {
         let mut changed = value.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        let expected = if bit < 8 { SealError::UnknownFormat } else { SealError::NotAuthentic };
+        let expected = if bit < 8 {
+            SealError::UnknownFormat
+        } else {
+            SealError::NotAuthentic
+        };
         assert_eq!(opener.open(&namespace(), &key, &changed), Err(expected));
     }
 }
@@ -73,8 +88,15 @@ fn a_row_opens_only_at_its_key_namespace_and_version() {
     let (key, value) = row(&keys, b"old", 9);
     let elsewhere = keys.row_key(b"another").expect("7 bytes");
     let refused = Err(SealError::NotAuthentic);
-    assert_eq!(keys.opener().open(&namespace(), &elsewhere, &value), refused);
-    assert_eq!(keys.opener().open(&"nl.bsx".parse().expect("an id"), &key, &value), refused);
+    assert_eq!(
+        keys.opener().open(&namespace(), &elsewhere, &value),
+        refused
+    );
+    assert_eq!(
+        keys.opener()
+            .open(&"nl.bsx".parse().expect("an id"), &key, &value),
+        refused
+    );
     assert_eq!(other.opener().open(&namespace(), &key, &value), refused);
 }
 

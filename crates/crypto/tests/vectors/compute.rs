@@ -7,7 +7,9 @@ use sluis_crypto::date_shift::DateShiftKey;
 use sluis_crypto::element::{self, ElementKey};
 use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::prehash::SourceKey;
-use sluis_crypto::{LinkKey, LinkValue, Pseudonym, PseudonymKey, Secret, kdf, labels, lp, token, xaes};
+use sluis_crypto::{
+    LinkKey, LinkValue, Pseudonym, PseudonymKey, Secret, kdf, labels, lp, token, xaes,
+};
 use sluis_domain::identifier::{Checksum, normalise};
 use sluis_domain::{ChainId, ElementName, Kid, NamespaceId};
 
@@ -74,7 +76,12 @@ pub(crate) fn case(input: CaseInput) -> Case {
     let namespace: NamespaceId = input.namespace.parse().expect("an id");
     let kid = Kid::new(input.kid).expect("not zero");
     let mut normalised = Vec::new();
-    let present = normalise(input.kind, Checksum::Off, input.identifier.as_bytes(), &mut normalised);
+    let present = normalise(
+        input.kind,
+        Checksum::Off,
+        input.identifier.as_bytes(),
+        &mut normalised,
+    );
     assert_eq!(present, Ok(true));
     let x = match &input.source_key {
         None => normalised.clone(),
@@ -83,11 +90,20 @@ pub(crate) fn case(input: CaseInput) -> Case {
             key.for_namespace(&namespace).prehash(&normalised).to_vec()
         }
     };
-    let (root_namespace, root_kid, escrow_kid) =
-        (secret(&input.root_namespace), secret(&input.root_kid), secret(&input.escrow_kid));
+    let (root_namespace, root_kid, escrow_kid) = (
+        secret(&input.root_namespace),
+        secret(&input.root_kid),
+        secret(&input.escrow_kid),
+    );
     let (link_key, link_label_key) = match input.link {
-        "none" => (LinkKey::unlinked(&root_kid), kdf(&root_kid, labels::UNLINKED)),
-        _ => (LinkKey::linked(&root_namespace), kdf(&root_namespace, labels::LINK)),
+        "none" => (
+            LinkKey::unlinked(&root_kid),
+            kdf(&root_kid, labels::UNLINKED),
+        ),
+        _ => (
+            LinkKey::linked(&root_namespace),
+            kdf(&root_namespace, labels::LINK),
+        ),
     };
     let link_value = link_key.link_value(&x);
     let pseudonym_key = PseudonymKey::new(&root_kid);
@@ -97,13 +113,22 @@ pub(crate) fn case(input: CaseInput) -> Case {
     let escrowed = input.link == "escrow";
     let link_row_value = escrowed.then(|| escrow.seal_link(&pseudonym, &link_value));
     if let Some(value) = &link_row_value {
-        assert!(escrow.open_link(&pseudonym_key, &pseudonym, value) == Ok(LinkValue::from_bytes(*link_value.expose())));
+        assert!(
+            escrow.open_link(&pseudonym_key, &pseudonym, value)
+                == Ok(LinkValue::from_bytes(*link_value.expose()))
+        );
     }
-    let identity_row_value =
-        input.identity_nonce.map(|nonce| identity_row(&escrow_kid, &nonce, &row_key, &namespace, &normalised));
+    let identity_row_value = input
+        .identity_nonce
+        .map(|nonce| identity_row(&escrow_kid, &nonce, &row_key, &namespace, &normalised));
     if let Some(value) = &identity_row_value {
         let mut opened = Vec::new();
-        assert_eq!(escrow.identity_opener().open(&namespace, &row_key, value, &mut opened), Ok(()));
+        assert_eq!(
+            escrow
+                .identity_opener()
+                .open(&namespace, &row_key, value, &mut opened),
+            Ok(())
+        );
         assert_eq!(opened, normalised);
     }
     let (identifier, identifier_hex) = match input.identifier {
@@ -115,7 +140,11 @@ pub(crate) fn case(input: CaseInput) -> Case {
         identifier_kind: input.kind.as_str(),
         identifier,
         identifier_hex,
-        input: if input.source_key.is_some() { "prehash" } else { "plain" },
+        input: if input.source_key.is_some() {
+            "prehash"
+        } else {
+            "plain"
+        },
         link: input.link,
         source_key: input.source_key.map(|key| hex(&key)),
         root_namespace: hex(&input.root_namespace),
@@ -151,13 +180,22 @@ fn identity_row(
     let mut aad = [&[0x01], row_key].concat();
     lp(&mut aad, namespace.as_str().as_bytes());
     let mut value = [&[0x01], &nonce[..]].concat();
-    xaes::seal(&kdf(escrow_kid, labels::IDENTITY_SEAL), nonce, &aad, normalised, &mut value).expect("short");
+    xaes::seal(
+        &kdf(escrow_kid, labels::IDENTITY_SEAL),
+        nonce,
+        &aad,
+        normalised,
+        &mut value,
+    )
+    .expect("short");
     value
 }
 
 pub(crate) fn element(input: ElementInput) -> Element {
-    let (chain, name): (ChainId, ElementName) =
-        (input.chain.parse().expect("an id"), input.element.parse().expect("an id"));
+    let (chain, name): (ChainId, ElementName) = (
+        input.chain.parse().expect("an id"),
+        input.element.parse().expect("an id"),
+    );
     let kid = Kid::new(input.kid).expect("not zero");
     let root_kid = secret(&input.root_kid);
     let mut label = b"sluis/1 element".to_vec();
@@ -167,12 +205,22 @@ pub(crate) fn element(input: ElementInput) -> Element {
     lp(&mut aad, name.as_str().as_bytes());
     aad.extend_from_slice(&kid.to_be_bytes());
     let mut bytes = [&[0x21], &kid.to_be_bytes()[..], &input.nonce].concat();
-    xaes::seal(&kdf(&root_kid, &label), &input.nonce, &aad, &input.plaintext, &mut bytes).expect("short");
+    xaes::seal(
+        &kdf(&root_kid, &label),
+        &input.nonce,
+        &aad,
+        &input.plaintext,
+        &mut bytes,
+    )
+    .expect("short");
     let text = format!("enc1{}", BASE64URL_NOPAD.encode(&bytes));
 
     let parsed = element::parse_text(text.as_bytes()).expect("well-formed");
     let mut opened = Vec::new();
-    assert_eq!(ElementKey::new(&root_kid, &chain, &name, kid).open(&parsed, &mut opened), Ok(()));
+    assert_eq!(
+        ElementKey::new(&root_kid, &chain, &name, kid).open(&parsed, &mut opened),
+        Ok(())
+    );
     assert_eq!(opened, input.plaintext);
     Element {
         root_kid: hex(&input.root_kid),

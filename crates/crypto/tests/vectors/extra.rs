@@ -48,9 +48,12 @@ pub(crate) fn imports() -> Vec<Import> {
 fn import(namespace: &'static str, kid: u32, old: &[u8], subject: u32) -> Import {
     let id: NamespaceId = namespace.parse().expect("an id");
     let escrow_kid = named(&format!("escrow of kid {kid:08x}"));
-    let link_value: [u8; 16] = *named(&format!("link value {subject}")).first_chunk().expect("16 of 32 bytes");
-    let nonce: [u8; 24] =
-        *named(&format!("import nonce {kid:08x} {}", old.len())).first_chunk().expect("24 of 32 bytes");
+    let link_value: [u8; 16] = *named(&format!("link value {subject}"))
+        .first_chunk()
+        .expect("16 of 32 bytes");
+    let nonce: [u8; 24] = *named(&format!("import nonce {kid:08x} {}", old.len()))
+        .first_chunk()
+        .expect("24 of 32 bytes");
     let kid = Kid::new(kid).expect("not zero");
     let keys = ImportKeys::new(&secret(&escrow_kid), kid);
     let row_key = keys.row_key(old).expect("1 to 255 bytes");
@@ -60,7 +63,10 @@ fn import(namespace: &'static str, kid: u32, old: &[u8], subject: u32) -> Import
     let seal_key = kdf(&secret(&escrow_kid), labels::IMPORT_SEAL);
     let mut row_value = [&[0x01], &nonce[..]].concat();
     xaes::seal(&seal_key, &nonce, &aad, &link_value, &mut row_value).expect("short");
-    assert_eq!(keys.opener().open(&id, &row_key, &row_value), Ok(LinkValue::from_bytes(link_value)));
+    assert_eq!(
+        keys.opener().open(&id, &row_key, &row_value),
+        Ok(LinkValue::from_bytes(link_value))
+    );
     Import {
         namespace,
         escrow_kid: hex(&escrow_kid),

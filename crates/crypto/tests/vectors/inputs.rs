@@ -4,7 +4,9 @@
 //! are not chosen.
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::identifier::IdentifierKind::{self, Date, Email, Iban, NlBsn, Opaque, Text, UkNhsNumber};
+use sluis_domain::identifier::IdentifierKind::{
+    self, Date, Email, Iban, NlBsn, Opaque, Text, UkNhsNumber,
+};
 
 pub(crate) enum Identifier {
     Text(&'static str),
@@ -103,25 +105,116 @@ pub(crate) fn cases() -> Vec<CaseInput> {
         plain("nl.bsn", NlBsn, " 1112.22-333 ", "escrow", 0x0000_0001).reversible(),
         plain("nl.bsn", NlBsn, "10000008", "escrow", 0x0000_0001),
         plain("nl.bsn", NlBsn, "999940003", "none", 0xffff_ffff),
-        plain("nl.bsn-at-source", NlBsn, "900.095.222", "escrow", 0x0a0b_0c0d).prehash(),
-        plain("nl.bsn-at-source", NlBsn, "900095222", "inbound", 0x0a0b_0c0e).prehash(),
+        plain(
+            "nl.bsn-at-source",
+            NlBsn,
+            "900.095.222",
+            "escrow",
+            0x0a0b_0c0d,
+        )
+        .prehash(),
+        plain(
+            "nl.bsn-at-source",
+            NlBsn,
+            "900095222",
+            "inbound",
+            0x0a0b_0c0e,
+        )
+        .prehash(),
         plain("nl.bsn-at-source", NlBsn, "900095222", "none", 0x0a0b_0c0f).prehash(),
-        plain("uk.nhs-number", UkNhsNumber, "943 476 5919", "escrow", 0x2000_0000).reversible(),
-        plain("uk.nhs-number", UkNhsNumber, "900-000-0009", "inbound", 0x2000_0001),
-        plain("iban", Iban, "NL91 ABNA 0417 1643 00", "escrow", 0x3000_0000).reversible(),
+        plain(
+            "uk.nhs-number",
+            UkNhsNumber,
+            "943 476 5919",
+            "escrow",
+            0x2000_0000,
+        )
+        .reversible(),
+        plain(
+            "uk.nhs-number",
+            UkNhsNumber,
+            "900-000-0009",
+            "inbound",
+            0x2000_0001,
+        ),
+        plain(
+            "iban",
+            Iban,
+            "NL91 ABNA 0417 1643 00",
+            "escrow",
+            0x3000_0000,
+        )
+        .reversible(),
         plain("iban", Iban, "gb82west12345698765432", "none", 0x3000_0001),
-        plain("email", Email, "  Ada.Lovelace@Example.ORG\t", "escrow", 0x4000_0000).reversible(),
+        plain(
+            "email",
+            Email,
+            "  Ada.Lovelace@Example.ORG\t",
+            "escrow",
+            0x4000_0000,
+        )
+        .reversible(),
         // Decomposed accent; final and medial sigma; dotted capital I.
-        plain("email", Email, "RENE\u{301}@example.com", "escrow", 0x4000_0000),
-        plain("email", Email, "info@\u{39f}\u{394}\u{39f}\u{3a3}", "inbound", 0x4000_0001),
-        plain("email", Email, "\u{3a3}\u{39f}\u{3a3}.\u{130}@example.com", "none", 0x4000_0002),
-        plain("email-at-source", Email, "Ada.Lovelace@example.org", "escrow", 0x4000_0003).prehash(),
+        plain(
+            "email",
+            Email,
+            "RENE\u{301}@example.com",
+            "escrow",
+            0x4000_0000,
+        ),
+        plain(
+            "email",
+            Email,
+            "info@\u{39f}\u{394}\u{39f}\u{3a3}",
+            "inbound",
+            0x4000_0001,
+        ),
+        plain(
+            "email",
+            Email,
+            "\u{3a3}\u{39f}\u{3a3}.\u{130}@example.com",
+            "none",
+            0x4000_0002,
+        ),
+        plain(
+            "email-at-source",
+            Email,
+            "Ada.Lovelace@example.org",
+            "escrow",
+            0x4000_0003,
+        )
+        .prehash(),
         plain("birth-date", Date, "1967-11-30", "escrow", 0x5000_0000),
         plain("birth-date", Date, "2000-02-29", "none", 0x5000_0001),
-        plain("study-042.name", Text, "  Jos\u{65}\u{301}\u{a0}\t GARCI\u{301}A ", "escrow", 0x6000_0000).reversible(),
-        plain("study-042.name", Text, "Stra\u{df}e STRA\u{1e9e}E", "escrow", 0x6000_0000),
-        plain("study-042.name", Text, "\u{3a3}\u{3af}\u{3c3}\u{3c5}\u{3c6}\u{3bf}\u{3c2}", "inbound", 0x6000_0001),
-        plain("study-042.name", Text, "\u{130}pek I\u{15f}\u{131}k", "none", 0x6000_0002),
+        plain(
+            "study-042.name",
+            Text,
+            "  Jos\u{65}\u{301}\u{a0}\t GARCI\u{301}A ",
+            "escrow",
+            0x6000_0000,
+        )
+        .reversible(),
+        plain(
+            "study-042.name",
+            Text,
+            "Stra\u{df}e STRA\u{1e9e}E",
+            "escrow",
+            0x6000_0000,
+        ),
+        plain(
+            "study-042.name",
+            Text,
+            "\u{3a3}\u{3af}\u{3c3}\u{3c5}\u{3c6}\u{3bf}\u{3c2}",
+            "inbound",
+            0x6000_0001,
+        ),
+        plain(
+            "study-042.name",
+            Text,
+            "\u{130}pek I\u{15f}\u{131}k",
+            "none",
+            0x6000_0002,
+        ),
         plain(
             "study-042.name",
             Text,
@@ -130,25 +223,72 @@ pub(crate) fn cases() -> Vec<CaseInput> {
             0x6000_0000,
         ),
         // Zero-width space and information separators are no white space; a ligature folds; jamo compose.
-        plain("study-042.name", Text, "\u{fb01}\u{200b} x\u{1f}y \u{1112}\u{1161}\u{11ab}", "escrow", 0x6000_0000),
-        plain("study-042.name", Text, "Nguye\u{302}\u{303}n \u{1f9d1}", "escrow", 0x6000_0000),
+        plain(
+            "study-042.name",
+            Text,
+            "\u{fb01}\u{200b} x\u{1f}y \u{1112}\u{1161}\u{11ab}",
+            "escrow",
+            0x6000_0000,
+        ),
+        plain(
+            "study-042.name",
+            Text,
+            "Nguye\u{302}\u{303}n \u{1f9d1}",
+            "escrow",
+            0x6000_0000,
+        ),
         // Normalisation before folding matters, and after it; nothing is a compatibility form; U+001F is not trimmed.
-        plain("study-042.name", Text, "\u{3b1}\u{345}\u{301}", "escrow", 0x6000_0000),
+        plain(
+            "study-042.name",
+            Text,
+            "\u{3b1}\u{345}\u{301}",
+            "escrow",
+            0x6000_0000,
+        ),
         plain("study-042.name", Text, "\u{1f0}", "escrow", 0x6000_0000),
-        plain("study-042.name", Text, "\u{bd} \u{ff21}\u{ff11}", "escrow", 0x6000_0000),
+        plain(
+            "study-042.name",
+            Text,
+            "\u{bd} \u{ff21}\u{ff11}",
+            "escrow",
+            0x6000_0000,
+        ),
         plain("study-042.name", Text, "\u{1f}x", "escrow", 0x6000_0000),
         // E-mail is trimmed of all white space and of nothing else, and keeps what is inside.
-        plain("email", Email, "\u{a0}a@b.example\u{3000}", "escrow", 0x4000_0000),
+        plain(
+            "email",
+            Email,
+            "\u{a0}a@b.example\u{3000}",
+            "escrow",
+            0x4000_0000,
+        ),
         plain("email", Email, "\u{1f}a@b.example", "escrow", 0x4000_0000),
         plain("email", Email, "a b@c.example", "escrow", 0x4000_0000),
-        plain("study-042.name-at-source", Text, "Zo\u{eb}  de Vries", "inbound", 0x6000_0003).prehash(),
+        plain(
+            "study-042.name-at-source",
+            Text,
+            "Zo\u{eb}  de Vries",
+            "inbound",
+            0x6000_0003,
+        )
+        .prehash(),
         plain("record", Opaque, " Case Kept ", "escrow", 0x7000_0000).reversible(),
-        plain("record", Opaque, "", "escrow", 0x7000_0000).bytes(b"\x00\xff\xfe\x00").reversible(),
+        plain("record", Opaque, "", "escrow", 0x7000_0000)
+            .bytes(b"\x00\xff\xfe\x00")
+            .reversible(),
         plain("record", Opaque, "", "none", 0x7000_0001).bytes(&all_bytes),
-        plain("record-at-source", Opaque, "", "none", 0x7000_0002).bytes(&all_bytes).prehash(),
-        // The longest namespace: LP(namespace) crosses a SHA-256 block.
-        plain("a23456789-123456789-123456789-123456789-123456789-123456789-123", Opaque, "x", "escrow", 0x7000_0003)
+        plain("record-at-source", Opaque, "", "none", 0x7000_0002)
+            .bytes(&all_bytes)
             .prehash(),
+        // The longest namespace: LP(namespace) crosses a SHA-256 block.
+        plain(
+            "a23456789-123456789-123456789-123456789-123456789-123456789-123",
+            Opaque,
+            "x",
+            "escrow",
+            0x7000_0003,
+        )
+        .prehash(),
     ]
 }
 
@@ -159,9 +299,12 @@ pub(crate) fn elements() -> Vec<ElementInput> {
         kid,
         chain,
         element,
-        nonce: *named(&format!("nonce {kid:08x} {chain} {element} {}", plaintext.len()))
-            .first_chunk()
-            .expect("24 of 32 bytes"),
+        nonce: *named(&format!(
+            "nonce {kid:08x} {chain} {element} {}",
+            plaintext.len()
+        ))
+        .first_chunk()
+        .expect("24 of 32 bytes"),
         plaintext: plaintext.to_vec(),
     };
     vec![
@@ -169,7 +312,12 @@ pub(crate) fn elements() -> Vec<ElementInput> {
         input(0x0100_0000, "diabetes-study", "postcode", b"1012 AB"),
         input(0x0100_0001, "diabetes-study", "diagnosis", b"E11.9"),
         input(0x0100_0002, "a", "0", b"\x00"),
-        input(0x0100_0003, "registry.nl", "name", "Zo\u{eb} de Vries".as_bytes()),
+        input(
+            0x0100_0003,
+            "registry.nl",
+            "name",
+            "Zo\u{eb} de Vries".as_bytes(),
+        ),
         input(0xffff_fffe, "registry.nl", "note", &long),
     ]
 }
@@ -177,7 +325,9 @@ pub(crate) fn elements() -> Vec<ElementInput> {
 pub(crate) fn date_shifts() -> Vec<DateShiftInput> {
     let input = |chain: &str, subject: u32, max_days| DateShiftInput {
         root_chain: named(&format!("root of chain {chain}")),
-        link_value: *named(&format!("link value {subject}")).first_chunk().expect("16 of 32 bytes"),
+        link_value: *named(&format!("link value {subject}"))
+            .first_chunk()
+            .expect("16 of 32 bytes"),
         max_days,
     };
     vec![

@@ -27,8 +27,14 @@ fn compute_file() -> File {
     File {
         method: sluis_crypto::METHOD,
         cases: inputs::cases().into_iter().map(compute::case).collect(),
-        elements: inputs::elements().into_iter().map(compute::element).collect(),
-        date_shifts: inputs::date_shifts().into_iter().map(compute::date_shift).collect(),
+        elements: inputs::elements()
+            .into_iter()
+            .map(compute::element)
+            .collect(),
+        date_shifts: inputs::date_shifts()
+            .into_iter()
+            .map(compute::date_shift)
+            .collect(),
         imports: extra::imports(),
         opt_outs: extra::opt_outs(),
     }
@@ -59,7 +65,10 @@ fn the_vectors_file_is_what_this_code_computes() {
         std::fs::write(&path, &computed).expect("docs/vectors is writable");
     }
     let committed = std::fs::read_to_string(&path).expect("docs/vectors/sluis-1.json is there");
-    assert!(committed == computed, "docs/vectors/sluis-1.json is not what this code computes");
+    assert!(
+        committed == computed,
+        "docs/vectors/sluis-1.json is not what this code computes"
+    );
 }
 
 #[test]
@@ -72,10 +81,16 @@ fn the_vectors_cover_every_kind_input_and_link_mode() {
     }
     for input in ["plain", "prehash"] {
         for link in ["escrow", "inbound", "none"] {
-            assert!(has(&|case| case.input == input && case.link == link), "{input} {link}");
+            assert!(
+                has(&|case| case.input == input && case.link == link),
+                "{input} {link}"
+            );
         }
     }
     assert!(has(&|case| case.identity_row_value.is_some()));
     assert!(has(&|case| case.identifier_hex.is_some()));
-    assert!(has(&|case| case.identifier.as_ref().is_some_and(|text| !text.is_ascii())));
+    assert!(has(&|case| case
+        .identifier
+        .as_ref()
+        .is_some_and(|text| !text.is_ascii())));
 }

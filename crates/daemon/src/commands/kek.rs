@@ -39,38 +39,65 @@ impl NewKek {
     ///
     /// # Errors
     /// [`CommandError`].
-    pub(super) fn make(source: &KekSource, split: Option<Split>, said: &mut String) -> Result<Self, CommandError> {
+    pub(super) fn make(
+        source: &KekSource,
+        split: Option<Split>,
+        said: &mut String,
+    ) -> Result<Self, CommandError> {
         let kek = match (source, split) {
             (KekSource::Shares, Some(Split { shares, threshold })) => {
                 let (kek, shares) = Kek::split(threshold, shares)?;
                 return Ok(Self { kek, shares });
             }
             (KekSource::Shares, None) => {
-                return Err(CommandError::Usage("the key is to be in shares: give --shares and --threshold"));
+                return Err(CommandError::Usage(
+                    "the key is to be in shares: give --shares and --threshold",
+                ));
             }
-            (_, Some(_)) => return Err(CommandError::Usage("--shares is for a key in shares: set kek.shares = true")),
+            (_, Some(_)) => {
+                return Err(CommandError::Usage(
+                    "--shares is for a key in shares: set kek.shares = true",
+                ));
+            }
             (KekSource::File(path), None) => file(path, said)?,
-            (KekSource::Credential(name), None) => Kek::from_credential(name).map_err(KekFault::from)?,
+            (KekSource::Credential(name), None) => {
+                Kek::from_credential(name).map_err(KekFault::from)?
+            }
             (KekSource::Token(settings), None) => {
                 let token = Token::open(settings).map_err(KekFault::from)?;
                 if token.ensure_key().map_err(KekFault::from)? {
                     let (key, token) = (&settings.key, &settings.token);
                     say(
                         said,
-                        format_args!("A new key {key:?} was made in the token {token:?}; it can never leave it."),
+                        format_args!(
+                            "A new key {key:?} was made in the token {token:?}; it can never leave it."
+                        ),
                     );
-                    say(said, format_args!("  Without that token, or a backup of it made with its maker's tools, the"));
-                    say(said, format_args!("  store and every backup of it are lost."));
+                    say(
+                        said,
+                        format_args!(
+                            "  Without that token, or a backup of it made with its maker's tools, the"
+                        ),
+                    );
+                    say(
+                        said,
+                        format_args!("  store and every backup of it are lost."),
+                    );
                 }
                 token.new_kek().map_err(KekFault::from)?
             }
         };
-        Ok(Self { kek, shares: Vec::new() })
+        Ok(Self {
+            kek,
+            shares: Vec::new(),
+        })
     }
 
     /// Shows the shares, the only time.
     pub(super) fn show_shares(&self, said: &mut String) {
-        let Some(share) = self.shares.first() else { return };
+        let Some(share) = self.shares.first() else {
+            return;
+        };
         let (all, needed, set) = (self.shares.len(), self.needed(), share.set());
         say(
             said,
@@ -80,13 +107,26 @@ impl NewKek {
         );
         say(
             said,
-            format_args!("  They are shown now and never again. Hand each to a different custodian, who keeps it away"),
+            format_args!(
+                "  They are shown now and never again. Hand each to a different custodian, who keeps it away"
+            ),
         );
-        say(said, format_args!("  from this machine and from the backups; then clear this screen."));
-        say(said, format_args!("  With fewer than {needed} of them left the store and every backup of it are lost."));
+        say(
+            said,
+            format_args!("  from this machine and from the backups; then clear this screen."),
+        );
+        say(
+            said,
+            format_args!(
+                "  With fewer than {needed} of them left the store and every backup of it are lost."
+            ),
+        );
         for share in &self.shares {
             let text = share.text();
-            say(said, format_args!("share {}: {}", share.index(), text.as_str()));
+            say(
+                said,
+                format_args!("share {}: {}", share.index(), text.as_str()),
+            );
         }
     }
 
@@ -113,13 +153,24 @@ fn file(path: &Path, said: &mut String) -> Result<Kek, CommandError> {
     if path.exists() {
         return Ok(Kek::from_file(path).map_err(KekFault::from)?);
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         make_private(parent)?;
     }
     let kek = Kek::generate_file(path).map_err(KekFault::from)?;
     let path = path.display();
-    say(said, format_args!("A NEW KEY-ENCRYPTION KEY was written to {path}."));
-    say(said, format_args!("  Copy it to a safe place away from this machine and away from the backups, NOW."));
+    say(
+        said,
+        format_args!("A NEW KEY-ENCRYPTION KEY was written to {path}."),
+    );
+    say(
+        said,
+        format_args!(
+            "  Copy it to a safe place away from this machine and away from the backups, NOW."
+        ),
+    );
     say(
         said,
         format_args!(
@@ -173,36 +224,58 @@ pub fn rotate_kek(
     show: impl FnOnce(&str) -> io::Result<()>,
 ) -> Result<Zeroizing<String>, CommandError> {
     if *to == settings.kek && matches!(to, KekSource::File(_) | KekSource::Credential(_)) {
-        return Err(CommandError::Usage("the new key must be in another place than the present one"));
+        return Err(CommandError::Usage(
+            "the new key must be in another place than the present one",
+        ));
     }
     let mut said = nothing_said();
-    let store: Arc<dyn Store> = Arc::new(RocksStore::open(&settings.data_directory, &options(settings))?);
+    let store: Arc<dyn Store> = Arc::new(RocksStore::open(
+        &settings.data_directory,
+        &options(settings),
+    )?);
     let old = present(&settings.kek, &*store)?;
-    let open = |kek: &Kek| Engine::open(store.clone(), kek, Arc::new(SystemClock), settings.engine());
+    let open =
+        |kek: &Kek| Engine::open(store.clone(), kek, Arc::new(SystemClock), settings.engine());
     let engine = open(&old)?;
     let new = NewKek::make(to, split, &mut said)?;
     new.show_shares(&mut said);
     if !new.shares.is_empty() {
         say(
             &mut said,
-            format_args!("They open nothing until this command says that the keyring is under the new key."),
+            format_args!(
+                "They open nothing until this command says that the keyring is under the new key."
+            ),
         );
     }
-    show(&said).map_err(|e| CommandError::Process("the new key cannot be shown, and nothing was changed", e))?;
+    show(&said).map_err(|e| {
+        CommandError::Process("the new key cannot be shown, and nothing was changed", e)
+    })?;
     let mut said = nothing_said();
     engine.rotate_kek(&new.kek).map_err(CommandError::refused)?;
-    let proven = new.come_back(to, &*store).and_then(|kek| Ok(open(&kek).map(drop)?));
+    let proven = new
+        .come_back(to, &*store)
+        .and_then(|kek| Ok(open(&kek).map(drop)?));
     if let Err(reason) = proven {
         engine.rotate_kek(&old).map_err(CommandError::refused)?;
         return Err(CommandError::NotRotated(Box::new(reason)));
     }
-    engine.forget_former_kek().map_err(|refusal| CommandError::NotForgotten(Box::new(refusal)))?;
+    engine
+        .forget_former_kek()
+        .map_err(|refusal| CommandError::NotForgotten(Box::new(refusal)))?;
     say(
         &mut said,
-        format_args!("The keyring is under a new key-encryption key, and was opened with it. No pseudonym changes."),
+        format_args!(
+            "The keyring is under a new key-encryption key, and was opened with it. No pseudonym changes."
+        ),
     );
     if *to != settings.kek {
-        say(&mut said, format_args!("Before the next start, write into the configuration: {}", Place(to)));
+        say(
+            &mut said,
+            format_args!(
+                "Before the next start, write into the configuration: {}",
+                Place(to)
+            ),
+        );
     }
     say(
         &mut said,
@@ -213,7 +286,9 @@ pub fn rotate_kek(
     );
     say(
         &mut said,
-        format_args!("  move them away, make a new backup in an empty directory, then destroy the old ones"),
+        format_args!(
+            "  move them away, make a new backup in an empty directory, then destroy the old ones"
+        ),
     );
     say(&mut said, format_args!("  together with the old key."));
     Ok(said)
@@ -228,7 +303,11 @@ impl fmt::Display for Place<'_> {
             KekSource::File(path) => write!(f, "kek.file = {path:?}"),
             KekSource::Credential(name) => write!(f, "kek.credential = {name:?}"),
             KekSource::Shares => f.write_str("kek.shares = true"),
-            KekSource::Token(token) => write!(f, "kek.pkcs11 with key {:?} in token {:?}", token.key, token.token),
+            KekSource::Token(token) => write!(
+                f,
+                "kek.pkcs11 with key {:?} in token {:?}",
+                token.key, token.token
+            ),
         }
     }
 }

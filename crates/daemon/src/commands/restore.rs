@@ -37,7 +37,11 @@ pub enum LostHead {
 ///
 /// # Errors
 /// [`CommandError`]; what was copied stays, but without the engine having accepted it.
-pub fn restore(settings: &Settings, from: Option<&Path>, lost: &LostHead) -> Result<String, CommandError> {
+pub fn restore(
+    settings: &Settings,
+    from: Option<&Path>,
+    lost: &LostHead,
+) -> Result<String, CommandError> {
     settings.kek.check()?;
     let lost = lost_head(settings, lost)?;
     if let Some(from) = from {
@@ -45,7 +49,10 @@ pub fn restore(settings: &Settings, from: Option<&Path>, lost: &LostHead) -> Res
     }
     request(settings, lost.as_deref()).map_err(|reason| {
         let path = settings.data_directory.clone();
-        CommandError::Restored { path, reason: Box::new(reason) }
+        CommandError::Restored {
+            path,
+            reason: Box::new(reason),
+        }
     })
 }
 
@@ -53,20 +60,28 @@ fn request(settings: &Settings, lost: Option<&[u8]>) -> Result<String, CommandEr
     let mut said = String::new();
     let engine = opened(settings)?;
     let (entries, directory) = (engine.entries(), settings.data_directory.display());
-    say(&mut said, format_args!("In {directory}: every row was read, the key fits, {entries} audit entries."));
+    say(
+        &mut said,
+        format_args!("In {directory}: every row was read, the key fits, {entries} audit entries."),
+    );
     let request = match engine.restore_request(lost) {
         Ok(request) => request,
         Err(RestoreError::NotNeeded) => {
             say(
                 &mut said,
-                format_args!("It holds everything of the last signed head: nothing was lost, start the daemon."),
+                format_args!(
+                    "It holds everything of the last signed head: nothing was lost, start the daemon."
+                ),
             );
             return Ok(said);
         }
         Err(error) => return Err(error.into()),
     };
     let path = request_file(settings);
-    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         make_private(directory)?;
     }
     HeadFile::new(&path).write(&request.to_string())?;
@@ -79,20 +94,29 @@ fn request(settings: &Settings, lost: Option<&[u8]>) -> Result<String, CommandEr
                 restore.lost_size
             ),
         ),
-        None => say(&mut said, format_args!("There is no signed head: WHAT WAS LOST IS NOT KNOWN.")),
+        None => say(
+            &mut said,
+            format_args!("There is no signed head: WHAT WAS LOST IS NOT KNOWN."),
+        ),
     }
     say(
         &mut said,
-        format_args!("Before the daemon can be started, two custodians must agree to that. The request is in"),
+        format_args!(
+            "Before the daemon can be started, two custodians must agree to that. The request is in"
+        ),
     );
     say(&mut said, format_args!("  {}", path.display()));
     say(
         &mut said,
-        format_args!("Each of them, on their own machine:  sluis restore sign restore-request --out NAME.signature"),
+        format_args!(
+            "Each of them, on their own machine:  sluis restore sign restore-request --out NAME.signature"
+        ),
     );
     say(
         &mut said,
-        format_args!("Then here:  sluisd accept-restore --signature ONE.signature --signature TWO.signature"),
+        format_args!(
+            "Then here:  sluisd accept-restore --signature ONE.signature --signature TWO.signature"
+        ),
     );
     Ok(said)
 }
@@ -105,7 +129,10 @@ fn request(settings: &Settings, lost: Option<&[u8]>) -> Result<String, CommandEr
 pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<String, CommandError> {
     let path = request_file(settings);
     let request: Request = parse(&path, "is not a request that `sluisd restore` wrote")?;
-    let signatures = signatures.iter().map(|path| signature(settings, path)).collect::<Result<Vec<_>, _>>()?;
+    let signatures = signatures
+        .iter()
+        .map(|path| signature(settings, path))
+        .collect::<Result<Vec<_>, _>>()?;
     let file = HeadFile::new(&settings.audit.head_file);
     let lost = match file.read() {
         Err(HeadFault::Missing(_)) => None,
@@ -118,13 +145,18 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
     let mut said = String::new();
     say(
         &mut said,
-        format_args!("Accepted: the log goes on from entry {}. Every grant has ended.", request.restore.restored_size),
+        format_args!(
+            "Accepted: the log goes on from entry {}. Every grant has ended.",
+            request.restore.restored_size
+        ),
     );
     if opt_outs.opt_outs > 0 {
         let Replayed { opt_outs, rows } = opt_outs;
         say(
             &mut said,
-            format_args!("Opt-outs since the backup are in force again: {opt_outs}; rows removed once more: {rows}."),
+            format_args!(
+                "Opt-outs since the backup are in force again: {opt_outs}; rows removed once more: {rows}."
+            ),
         );
     }
     say(&mut said, format_args!("Start the daemon with: sluisd run"));
@@ -132,10 +164,18 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
 }
 
 fn opened(settings: &Settings) -> Result<Engine, CommandError> {
-    let store = Arc::new(RocksStore::open(&settings.data_directory, &options(settings))?);
+    let store = Arc::new(RocksStore::open(
+        &settings.data_directory,
+        &options(settings),
+    )?);
     store.verify()?;
     let kek = kek::present(&settings.kek, &*store)?;
-    Ok(Engine::open(store, &kek, Arc::new(SystemClock), settings.engine())?)
+    Ok(Engine::open(
+        store,
+        &kek,
+        Arc::new(SystemClock),
+        settings.engine(),
+    )?)
 }
 
 /// Writes the first head of a new store. One that was set up before gets it only if nothing was done with it yet.
@@ -144,7 +184,11 @@ fn opened(settings: &Settings) -> Result<Engine, CommandError> {
 /// [`CommandError`].
 pub(super) fn first_head(settings: &Settings, engine: &Engine) -> Result<(), CommandError> {
     let file = HeadFile::new(&settings.audit.head_file);
-    if let Some(directory) = file.path().parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(directory) = file
+        .path()
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         make_private(directory)?;
     }
     Ok(head::write_first(engine, &file)?)
@@ -155,29 +199,50 @@ fn lost_head(settings: &Settings, lost: &LostHead) -> Result<Option<Vec<u8>>, Co
     match lost {
         LostHead::Kept => Ok(Some(file.read()?)),
         LostHead::In(path) => Ok(Some(HeadFile::new(path).read()?)),
-        LostHead::Lost if file.path().exists() => {
-            Err(CommandError::Usage("--head-lost is for a custodian without a head file, and there is one"))
-        }
+        LostHead::Lost if file.path().exists() => Err(CommandError::Usage(
+            "--head-lost is for a custodian without a head file, and there is one",
+        )),
         LostHead::Lost => Ok(None),
     }
 }
 
 fn signature(settings: &Settings, path: &Path) -> Result<RestoreSignature, CommandError> {
-    let Signature { signed, issuers } = parse(path, "is not a signature that `sluis restore sign` wrote")?;
-    tls::verify_client(&settings.tls, &signed.certificate, &issuers, SystemClock.now())
-        .map_err(|reason| CommandError::Signer { path: path.to_owned(), reason })?;
+    let Signature { signed, issuers } =
+        parse(path, "is not a signature that `sluis restore sign` wrote")?;
+    tls::verify_client(
+        &settings.tls,
+        &signed.certificate,
+        &issuers,
+        SystemClock.now(),
+    )
+    .map_err(|reason| CommandError::Signer {
+        path: path.to_owned(),
+        reason,
+    })?;
     let holder = tls::holder(&signed.certificate, &settings.trust_domain);
     let what = "its certificate is not one of a member of this custodian's trust domain";
-    let signer = holder.ok_or_else(|| CommandError::File { path: path.to_owned(), what })?;
-    Ok(RestoreSignature { signer, signature: signed.signature })
+    let signer = holder.ok_or_else(|| CommandError::File {
+        path: path.to_owned(),
+        what,
+    })?;
+    Ok(RestoreSignature {
+        signer,
+        signature: signed.signature,
+    })
 }
 
 fn parse<T: std::str::FromStr>(path: &Path, what: &'static str) -> Result<T, CommandError> {
     use std::io::Read;
     let mut text = String::new();
     let read = fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-    read.map_err(|reason| CommandError::Directory { path: path.to_owned(), reason })?;
-    text.parse().map_err(|_| CommandError::File { path: path.to_owned(), what })
+    read.map_err(|reason| CommandError::Directory {
+        path: path.to_owned(),
+        reason,
+    })?;
+    text.parse().map_err(|_| CommandError::File {
+        path: path.to_owned(),
+        what,
+    })
 }
 
 fn request_file(settings: &Settings) -> PathBuf {

@@ -13,8 +13,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    AuditSettings, CrlExpiry, KekSource, Limits, LogFormat, MemoryLock, Settings, StoreSettings, TelemetrySettings,
-    TlsSettings,
+    AuditSettings, CrlExpiry, KekSource, Limits, LogFormat, MemoryLock, Settings, StoreSettings,
+    TelemetrySettings, TlsSettings,
 };
 
 /// Everything that is wrong with a configuration.
@@ -38,9 +38,14 @@ impl Sources {
     /// A file and the environment of this process.
     pub fn of_process(file: Option<&Path>, flags: Vec<String>) -> Self {
         // Variables that are not text cannot be ours; `std::env::vars` would panic on them.
-        let environment =
-            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        Self { file: file.map(Path::to_path_buf), environment, flags }
+        let environment = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect();
+        Self {
+            file: file.map(Path::to_path_buf),
+            environment,
+            flags,
+        }
     }
 }
 
@@ -77,7 +82,10 @@ pub fn parse(text: &str, sources: &Sources) -> Result<Loaded, ConfigError> {
     let settings = settings::read(&mut reader);
     let (effective, problems) = reader.finish();
     match settings {
-        Some(settings) if problems.is_empty() => Ok(Loaded { settings, effective }),
+        Some(settings) if problems.is_empty() => Ok(Loaded {
+            settings,
+            effective,
+        }),
         _ => Err(ConfigError(problems)),
     }
 }

@@ -16,7 +16,11 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(table: Table, problems: Vec<String>) -> Self {
-        Self { left: table, effective: Table::new(), problems }
+        Self {
+            left: table,
+            effective: Table::new(),
+            problems,
+        }
     }
 
     /// A required value with a text form.
@@ -44,7 +48,11 @@ impl Reader {
     }
 
     /// A value with a text form, and its default in text form.
-    pub(super) fn or_default<T: FromStr<Err: Display>>(&mut self, key: &str, default: &str) -> Option<T> {
+    pub(super) fn or_default<T: FromStr<Err: Display>>(
+        &mut self,
+        key: &str,
+        default: &str,
+    ) -> Option<T> {
         if self.has(key) {
             return self.optional(key);
         }
@@ -86,7 +94,10 @@ impl Reader {
         let items = match self.take(key) {
             None => return Vec::new(),
             Some(Value::Array(items)) => items,
-            Some(Value::String(text)) => text.split(',').map(|item| Value::String(item.trim().to_owned())).collect(),
+            Some(Value::String(text)) => text
+                .split(',')
+                .map(|item| Value::String(item.trim().to_owned()))
+                .collect(),
             Some(_) => {
                 self.problem(key, "must be a list of texts");
                 return Vec::new();
@@ -110,11 +121,18 @@ impl Reader {
             None => default,
             Some(Value::Integer(number)) => match u64::try_from(number) {
                 Ok(number) if range.contains(&number) => number,
-                _ => self.wrong(key, format_args!("must be {} to {}", range.start(), range.end()), default),
+                _ => self.wrong(
+                    key,
+                    format_args!("must be {} to {}", range.start(), range.end()),
+                    default,
+                ),
             },
             Some(_) => self.wrong(key, "must be a whole number", default),
         };
-        self.remember(key, Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)));
+        self.remember(
+            key,
+            Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
+        );
         value
     }
 
@@ -156,7 +174,8 @@ impl Reader {
     pub(super) fn finish(mut self) -> (String, Vec<String>) {
         let mut unknown = Vec::new();
         leaves(&self.left, "", &mut unknown);
-        self.problems.extend(unknown.iter().map(|key| format!("{key}: unknown key")));
+        self.problems
+            .extend(unknown.iter().map(|key| format!("{key}: unknown key")));
         (self.effective.to_string(), self.problems)
     }
 
@@ -188,8 +207,12 @@ impl Reader {
         let (sections, last) = split(key);
         let mut at = &mut self.effective;
         for section in sections {
-            let entry = at.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            at = entry.as_table_mut().expect("sections of known keys are tables");
+            let entry = at
+                .entry(section)
+                .or_insert_with(|| Value::Table(Table::new()));
+            at = entry
+                .as_table_mut()
+                .expect("sections of known keys are tables");
         }
         at.insert(last.to_owned(), value);
     }
@@ -201,7 +224,11 @@ struct NonEmpty(String);
 impl FromStr for NonEmpty {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() { Err("must not be empty") } else { Ok(Self(text.to_owned())) }
+        if text.is_empty() {
+            Err("must not be empty")
+        } else {
+            Ok(Self(text.to_owned()))
+        }
     }
 }
 
@@ -213,7 +240,11 @@ fn split(key: &str) -> (Vec<&str>, &str) {
 
 fn leaves(table: &Table, prefix: &str, found: &mut Vec<String>) {
     for (key, value) in table {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let path = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
         match value {
             Value::Table(inner) => leaves(inner, &path, found),
             _ => found.push(path),

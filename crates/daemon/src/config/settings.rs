@@ -68,7 +68,11 @@ impl Settings {
             erasure_window_millis: self.erasure_window.as_millis() as u64,
             journal: Some(Arc::new(OptOutJournal::beside(&self.audit.head_file))),
         };
-        sluis_engine::Settings { custodians: self.custodians.clone(), trust_domain: self.trust_domain.clone(), life }
+        sluis_engine::Settings {
+            custodians: self.custodians.clone(),
+            trust_domain: self.trust_domain.clone(),
+            life,
+        }
     }
 }
 
@@ -222,12 +226,17 @@ pub(super) fn read(reader: &mut Reader) -> Option<Settings> {
     let tls = tls(reader);
     let kek = kek(reader);
     let kek_watch = Duration::from_secs(reader.number("kek.watch_seconds", 10, 1..=3_600));
-    let lock = [("require", MemoryLock::Require), ("if-allowed", MemoryLock::IfAllowed)];
+    let lock = [
+        ("require", MemoryLock::Require),
+        ("if-allowed", MemoryLock::IfAllowed),
+    ];
     let memory = reader.choice("memory.lock", &lock);
     let audit = audit(reader, data_directory.as_deref());
-    let retention_warning = Duration::from_secs(reader.number("retention.warning_days", 30, 1..=3_650) * 86_400);
+    let retention_warning =
+        Duration::from_secs(reader.number("retention.warning_days", 30, 1..=3_650) * 86_400);
     let erasure_window = erasure_window(reader);
-    let housekeeping = Duration::from_secs(reader.number("housekeeping.every_seconds", 60, 1..=3_600));
+    let housekeeping =
+        Duration::from_secs(reader.number("housekeeping.every_seconds", 60, 1..=3_600));
     let limits = limits(reader);
     let store = store(reader);
     let telemetry = telemetry(reader);
@@ -253,22 +262,30 @@ pub(super) fn read(reader: &mut Reader) -> Option<Settings> {
 
 fn custodians(reader: &mut Reader) -> Vec<Custodian> {
     if !reader.has("custodians") {
-        let what =
-            "is required: the custodian's members, as [\"organisation/member=KEY\"]; `sluis key show` prints that";
+        let what = "is required: the custodian's members, as [\"organisation/member=KEY\"]; `sluis key show` prints that";
         reader.problem("custodians", what);
         return Vec::new();
     }
     let custodians: Vec<Custodian> = reader.list("custodians");
     if custodians.is_empty() {
-        reader.problem("custodians", "must name at least one organisation/member=KEY");
+        reader.problem(
+            "custodians",
+            "must name at least one organisation/member=KEY",
+        );
     }
     for (i, custodian) in custodians.iter().enumerate() {
         for other in &custodians[..i] {
             if other.identity == custodian.identity {
-                reader.problem("custodians", format!("{} is named twice", custodian.identity));
+                reader.problem(
+                    "custodians",
+                    format!("{} is named twice", custodian.identity),
+                );
             } else if other.key == custodian.key {
                 let (one, two) = (&other.identity, &custodian.identity);
-                reader.problem("custodians", format!("{one} and {two} have the same key: each needs one of their own"));
+                reader.problem(
+                    "custodians",
+                    format!("{one} and {two} have the same key: each needs one of their own"),
+                );
             }
         }
     }
@@ -280,21 +297,43 @@ fn tls(reader: &mut Reader) -> Option<TlsSettings> {
     let key = reader.required_path("tls.key");
     let client_ca = reader.required_path("tls.client_ca");
     let crl = reader.optional_path("tls.crl");
-    let crl_expired = reader.choice("tls.crl_expired", &[("refuse", CrlExpiry::Refuse), ("accept", CrlExpiry::Accept)]);
+    let crl_expired = reader.choice(
+        "tls.crl_expired",
+        &[("refuse", CrlExpiry::Refuse), ("accept", CrlExpiry::Accept)],
+    );
     let reload = Duration::from_secs(reader.number("tls.reload_seconds", 5, 1..=86_400));
-    Some(TlsSettings { cert: cert?, key: key?, client_ca: client_ca?, crl, crl_expired, reload })
+    Some(TlsSettings {
+        cert: cert?,
+        key: key?,
+        client_ca: client_ca?,
+        crl,
+        crl_expired,
+        reload,
+    })
 }
 
 fn kek(reader: &mut Reader) -> Option<KekSource> {
-    let given: Vec<_> = KEK_PLACES.into_iter().filter(|key| reader.has(key)).collect();
+    let given: Vec<_> = KEK_PLACES
+        .into_iter()
+        .filter(|key| reader.has(key))
+        .collect();
     let file = reader.optional_path("kek.file").map(KekSource::File);
-    let credential = reader.optional::<CredentialName>("kek.credential").map(|name| KekSource::Credential(name.0));
+    let credential = reader
+        .optional::<CredentialName>("kek.credential")
+        .map(|name| KekSource::Credential(name.0));
     let shares = reader.only_true("kek.shares").map(|()| KekSource::Shares);
-    let token = if given.contains(&"kek.pkcs11") { token(reader).map(KekSource::Token) } else { None };
+    let token = if given.contains(&"kek.pkcs11") {
+        token(reader).map(KekSource::Token)
+    } else {
+        None
+    };
     if given.len() == 1 {
         return file.or(credential).or(shares).or(token);
     }
-    reader.problem("kek", "exactly one of file, credential, shares and pkcs11 is required");
+    reader.problem(
+        "kek",
+        "exactly one of file, credential, shares and pkcs11 is required",
+    );
     None
 }
 
@@ -306,7 +345,12 @@ fn token(reader: &mut Reader) -> Option<TokenSettings> {
     let token = reader.required_text("kek.pkcs11.token");
     let key = reader.required_text("kek.pkcs11.key");
     let pin_file = reader.required_path("kek.pkcs11.pin_file");
-    Some(TokenSettings { module: module?, token: token?, key: key?, pin_file: pin_file? })
+    Some(TokenSettings {
+        module: module?,
+        token: token?,
+        key: key?,
+        pin_file: pin_file?,
+    })
 }
 
 fn audit(reader: &mut Reader, data_directory: Option<&Path>) -> Option<AuditSettings> {
@@ -323,7 +367,11 @@ fn audit(reader: &mut Reader, data_directory: Option<&Path>) -> Option<AuditSett
     }
     let head_every = Duration::from_secs(reader.number("audit.head_seconds", 5, 1..=3_600));
     let max_lag = Duration::from_secs(reader.number("audit.max_lag_seconds", 60, 1..=86_400));
-    Some(AuditSettings { head_file: head_file?, head_every, max_lag })
+    Some(AuditSettings {
+        head_file: head_file?,
+        head_every,
+        max_lag,
+    })
 }
 
 /// In hours; in seconds for demonstrations and tests.
@@ -332,7 +380,10 @@ fn erasure_window(reader: &mut Reader) -> Duration {
         return Duration::from_secs(reader.number("erasure.window_hours", 24, 1..=8_760) * 3_600);
     }
     if reader.has("erasure.window_hours") {
-        reader.problem("erasure", "window_hours and window_seconds exclude each other");
+        reader.problem(
+            "erasure",
+            "window_hours and window_seconds exclude each other",
+        );
     }
     Duration::from_secs(reader.number("erasure.window_seconds", 0, 0..=31_536_000))
 }
@@ -343,14 +394,21 @@ fn limits(reader: &mut Reader) -> Limits {
     let limits = Limits {
         max_connections: size("limits.max_connections", 256, 1..=1_000_000),
         max_pending_handshakes: size("limits.max_pending_handshakes", 1_024, 1..=1_000_000),
-        handshake_timeout: Duration::from_secs(size("limits.handshake_timeout_seconds", 3, 1..=60) as u64),
-        max_streams_per_connection: size("limits.max_streams_per_connection", 64, 1..=10_000) as u32,
+        handshake_timeout: Duration::from_secs(
+            size("limits.handshake_timeout_seconds", 3, 1..=60) as u64
+        ),
+        max_streams_per_connection: size("limits.max_streams_per_connection", 64, 1..=10_000)
+            as u32,
         max_data_calls: size("limits.max_data_calls", 32, 1..=100_000),
         max_other_calls: size("limits.max_other_calls", 32, 1..=100_000),
         max_message_bytes: size("limits.max_message_bytes", 4 * MIB, 64 << 10..=64 * MIB),
         max_batch_rows: size("limits.max_batch_rows", 65_536, 1..=MAX_ROWS as u64),
         max_batches_in_flight: size("limits.max_batches_in_flight", 8, 1..=1_024),
-        in_flight_bytes: size("limits.in_flight_bytes", 128 * MIB, MIB..=u64::from(u32::MAX) >> 1),
+        in_flight_bytes: size(
+            "limits.in_flight_bytes",
+            128 * MIB,
+            MIB..=u64::from(u32::MAX) >> 1,
+        ),
         unread: Duration::from_secs(size("limits.unread_seconds", 60, 1..=86_400) as u64),
         request: Duration::from_secs(size("limits.request_seconds", 30, 1..=3_600) as u64),
         idle: Duration::from_secs(size("limits.idle_seconds", 300, 1..=86_400) as u64),
@@ -360,8 +418,9 @@ fn limits(reader: &mut Reader) -> Limits {
     };
     let least = STREAM_SHARE * (limits.max_message_bytes + LEAST_SHARE);
     if limits.in_flight_bytes < least {
-        let what =
-            format!("must be at least {least}: four batches of 8192 rows and four columns in the largest message");
+        let what = format!(
+            "must be at least {least}: four batches of 8192 rows and four columns in the largest message"
+        );
         reader.problem("limits.in_flight_bytes", what);
     }
     limits
@@ -369,10 +428,19 @@ fn limits(reader: &mut Reader) -> Limits {
 
 fn store(reader: &mut Reader) -> StoreSettings {
     let defaults = sluis_store::Options::default();
-    let mut size = |key: &str, default: usize, range| as_usize(reader.number(key, default as u64, range));
+    let mut size =
+        |key: &str, default: usize, range| as_usize(reader.number(key, default as u64, range));
     StoreSettings {
-        block_cache_bytes: size("store.block_cache_bytes", defaults.block_cache_bytes, MIB..=1 << 40),
-        write_buffer_bytes: size("store.write_buffer_bytes", defaults.write_buffer_bytes, MIB..=1 << 36),
+        block_cache_bytes: size(
+            "store.block_cache_bytes",
+            defaults.block_cache_bytes,
+            MIB..=1 << 40,
+        ),
+        write_buffer_bytes: size(
+            "store.write_buffer_bytes",
+            defaults.write_buffer_bytes,
+            MIB..=1 << 36,
+        ),
         max_open_files: i32::try_from(size(
             "store.max_open_files",
             usize::try_from(defaults.max_open_files).unwrap_or(512),
@@ -383,10 +451,17 @@ fn store(reader: &mut Reader) -> StoreSettings {
 }
 
 fn telemetry(reader: &mut Reader) -> Option<TelemetrySettings> {
-    let log_format = reader.choice("telemetry.log_format", &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
+    let log_format = reader.choice(
+        "telemetry.log_format",
+        &[("json", LogFormat::Json), ("text", LogFormat::Text)],
+    );
     let log_level = reader.or_default::<LogFilter>("telemetry.log_level", "info");
     let metrics_listen = reader.optional("telemetry.metrics_listen");
-    Some(TelemetrySettings { log_format, log_level: log_level?.0, metrics_listen })
+    Some(TelemetrySettings {
+        log_format,
+        log_level: log_level?.0,
+        metrics_listen,
+    })
 }
 
 /// Ranges above keep every number within `usize` of a 64-bit machine.

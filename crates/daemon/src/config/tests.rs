@@ -20,7 +20,10 @@ head_file = "/var/lib/head/head"
 fn with(environment: &[(&str, &str)], flags: &[&str]) -> Sources {
     Sources {
         file: None,
-        environment: environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        environment: environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
         flags: flags.iter().map(|f| (*f).to_owned()).collect(),
     }
 }
@@ -32,7 +35,10 @@ fn the_documented_sample_is_valid_and_shows_every_key() {
     // Every key of the effective configuration is in the sample, at least as a comment.
     for line in loaded.effective.lines().filter(|line| line.contains(" = ")) {
         let key = line.split(" = ").next().unwrap_or_default();
-        assert!(text.contains(&format!("{key} = ")), "the sample does not show {key}");
+        assert!(
+            text.contains(&format!("{key} = ")),
+            "the sample does not show {key}"
+        );
     }
 }
 
@@ -40,7 +46,10 @@ fn the_documented_sample_is_valid_and_shows_every_key() {
 fn the_effective_configuration_means_the_same() {
     let loaded = parse(SMALLEST, &Sources::default()).expect("valid");
     let again = parse(&loaded.effective, &Sources::default()).expect("valid");
-    assert_eq!(format!("{:?}", loaded.settings), format!("{:?}", again.settings));
+    assert_eq!(
+        format!("{:?}", loaded.settings),
+        format!("{:?}", again.settings)
+    );
 }
 
 #[test]
@@ -51,11 +60,24 @@ fn a_budget_that_is_too_small_for_a_common_batch_is_refused() {
         ("134217728", "33554432", false),
         ("306184192", "67108864", true),
     ] {
-        let sources =
-            with(&[("SLUISD_LIMITS__IN_FLIGHT_BYTES", budget), ("SLUISD_LIMITS__MAX_MESSAGE_BYTES", message)], &[]);
-        assert_eq!(parse(SMALLEST, &sources).is_ok(), good, "{budget} with messages of {message}");
+        let sources = with(
+            &[
+                ("SLUISD_LIMITS__IN_FLIGHT_BYTES", budget),
+                ("SLUISD_LIMITS__MAX_MESSAGE_BYTES", message),
+            ],
+            &[],
+        );
+        assert_eq!(
+            parse(SMALLEST, &sources).is_ok(),
+            good,
+            "{budget} with messages of {message}"
+        );
     }
-    let smallest = parse(SMALLEST, &with(&[("SLUISD_LIMITS__IN_FLIGHT_BYTES", "54525952")], &[])).expect("valid");
+    let smallest = parse(
+        SMALLEST,
+        &with(&[("SLUISD_LIMITS__IN_FLIGHT_BYTES", "54525952")], &[]),
+    )
+    .expect("valid");
     assert!(crate::convert::batch::most_rows(&smallest.settings.limits, 4) >= 8_192);
 }
 
@@ -76,7 +98,8 @@ drain_seconds = "soon"
 [surprise.inner]
 deep = true
 "#;
-    let ConfigError(problems) = parse(text, &with(&[("SLUISD_TLS__HAT", "x")], &["nonsense"])).expect_err("many");
+    let ConfigError(problems) =
+        parse(text, &with(&[("SLUISD_TLS__HAT", "x")], &["nonsense"])).expect_err("many");
     for key in [
         "--set nonsense",
         "listen",
@@ -94,7 +117,10 @@ deep = true
         "tls.hat: unknown key",
         "surprise.inner.deep: unknown key",
     ] {
-        assert!(problems.iter().any(|p| p.starts_with(key)), "{key} is missing in {problems:#?}");
+        assert!(
+            problems.iter().any(|p| p.starts_with(key)),
+            "{key} is missing in {problems:#?}"
+        );
     }
 }
 
@@ -102,19 +128,34 @@ deep = true
 fn the_head_file_is_required_and_lies_apart_from_the_store() {
     let problem = |text: &str| {
         let ConfigError(problems) = parse(text, &Sources::default()).expect_err("refused");
-        assert!(problems.iter().all(|problem| problem.starts_with("audit.head_file")), "{problems:?}");
+        assert!(
+            problems
+                .iter()
+                .all(|problem| problem.starts_with("audit.head_file")),
+            "{problems:?}"
+        );
     };
     problem(&SMALLEST.replace("head_file = \"/var/lib/head/head\"", ""));
     problem(&SMALLEST.replace("/var/lib/head/head", "/var/lib/sluis/head"));
     let relative = SMALLEST.replace("/var/lib/sluis", "data");
     problem(&relative.replace("/var/lib/head/head", "./data/head"));
-    assert!(parse(&relative.replace("/var/lib/head/head", "data-head"), &Sources::default()).is_ok());
+    assert!(
+        parse(
+            &relative.replace("/var/lib/head/head", "data-head"),
+            &Sources::default()
+        )
+        .is_ok()
+    );
 }
 
 #[test]
 fn flags_win_over_environment_and_environment_over_file() {
     let sources = with(
-        &[("SLUISD_LISTEN", "127.0.0.1:1"), ("SLUISD_LIMITS__CPU_THREADS", "3"), ("SLUIS_SERVER", "not ours")],
+        &[
+            ("SLUISD_LISTEN", "127.0.0.1:1"),
+            ("SLUISD_LIMITS__CPU_THREADS", "3"),
+            ("SLUIS_SERVER", "not ours"),
+        ],
         &["listen=127.0.0.1:2"],
     );
     let settings = parse(SMALLEST, &sources).expect("valid").settings;
@@ -126,7 +167,9 @@ fn flags_win_over_environment_and_environment_over_file() {
 fn lists_come_from_the_environment_in_two_forms() {
     let [x, y] = [custodian("a/x", 1), custodian("b/y", 2)];
     for form in [format!("{x}, {y}"), format!("[\"{x}\", \"{y}\"]")] {
-        let settings = parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", &form)], &[])).expect("valid").settings;
+        let settings = parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", &form)], &[]))
+            .expect("valid")
+            .settings;
         assert_eq!(settings.custodians, [x.clone(), y.clone()], "{form}");
     }
 }
@@ -138,9 +181,17 @@ fn custodians_come_with_keys_of_their_own() {
             parse(SMALLEST, &with(&[("SLUISD_CUSTODIANS", custodians)], &[])).expect_err("refused");
         problems.into_iter().next().expect("at least one")
     };
-    for keyless in ["custodian/anna", "custodian/anna=", "custodian/anna=AAAA", "custodian/anna=a key"] {
+    for keyless in [
+        "custodian/anna",
+        "custodian/anna=",
+        "custodian/anna=AAAA",
+        "custodian/anna=a key",
+    ] {
         let said = problem(keyless);
-        assert!(said.starts_with("custodians") && said.contains("sluis key show"), "{said}");
+        assert!(
+            said.starts_with("custodians") && said.contains("sluis key show"),
+            "{said}"
+        );
     }
     let [x, y] = [custodian("a/x", 1), custodian("b/y", 1)];
     let said = problem(&format!("{x},{y}"));
@@ -150,27 +201,48 @@ fn custodians_come_with_keys_of_their_own() {
 }
 
 fn custodian(identity: &str, byte: u8) -> Custodian {
-    Custodian { identity: identity.parse().expect("an identity"), key: PublicKey::ed25519(&[byte; 32]) }
+    Custodian {
+        identity: identity.parse().expect("an identity"),
+        key: PublicKey::ed25519(&[byte; 32]),
+    }
 }
 
 #[test]
 fn a_kek_comes_from_exactly_one_place() {
     assert!(parse(SMALLEST, &with(&[("SLUISD_KEK__CREDENTIAL", "kek")], &[])).is_err());
-    assert!(parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", ""), &Sources::default()).is_err());
     assert!(
-        parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", "credential = \"../kek\""), &Sources::default()).is_err()
+        parse(
+            &SMALLEST.replace("file = \"/etc/sluis/kek\"", ""),
+            &Sources::default()
+        )
+        .is_err()
+    );
+    assert!(
+        parse(
+            &SMALLEST.replace("file = \"/etc/sluis/kek\"", "credential = \"../kek\""),
+            &Sources::default()
+        )
+        .is_err()
     );
 }
 
 #[test]
 fn a_kek_in_shares_or_in_a_token_is_a_kek() {
-    let with_kek = |kek: &str| parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", kek), &Sources::default());
+    let with_kek = |kek: &str| {
+        parse(
+            &SMALLEST.replace("file = \"/etc/sluis/kek\"", kek),
+            &Sources::default(),
+        )
+    };
     let source = |kek: &str| with_kek(kek).map(|loaded| loaded.settings.kek);
     assert_eq!(source("shares = true"), Ok(KekSource::Shares));
     let token = r#"pkcs11 = { module = "m.so", token = "t", key = "k", pin_file = "p" }"#;
     assert!(matches!(source(token), Ok(KekSource::Token(settings)) if settings.token == "t"));
     let effective = with_kek(token).expect("valid").effective;
-    assert_eq!(parse(&effective, &Sources::default()).map(|again| again.settings.kek), source(token));
+    assert_eq!(
+        parse(&effective, &Sources::default()).map(|again| again.settings.kek),
+        source(token)
+    );
     for bad in [
         "shares = false",
         "shares = 3",
@@ -182,12 +254,15 @@ fn a_kek_in_shares_or_in_a_token_is_a_kek() {
     }
     let pin = with(&[("SLUISD_KEK__PKCS11__PIN_FILE", "other")], &[]);
     let loaded = parse(&SMALLEST.replace("file = \"/etc/sluis/kek\"", token), &pin).expect("valid");
-    assert!(matches!(loaded.settings.kek, KekSource::Token(settings) if settings.pin_file == Path::new("other")));
+    assert!(
+        matches!(loaded.settings.kek, KekSource::Token(settings) if settings.pin_file == Path::new("other"))
+    );
 }
 
 #[test]
 fn a_file_that_is_not_toml_is_one_problem_among_others() {
-    let ConfigError(problems) = parse("listen = ", &with(&[("SLUISD_X", "1")], &[])).expect_err("not TOML");
+    let ConfigError(problems) =
+        parse("listen = ", &with(&[("SLUISD_X", "1")], &[])).expect_err("not TOML");
     assert!(problems.iter().any(|p| p.contains("not TOML")));
     assert!(problems.iter().any(|p| p == "x: unknown key"));
 }

@@ -16,14 +16,25 @@ pub(crate) fn entry(sequence: u64, canonical: Vec<u8>, entry: Entry) -> v1::Audi
         canonical: canonical.into(),
         at: entry.at.to_string(),
         act: entry.act.as_str().to_owned(),
-        actor: entry.actor.map(|identity| identity.to_string()).unwrap_or_default(),
+        actor: entry
+            .actor
+            .map(|identity| identity.to_string())
+            .unwrap_or_default(),
         certificate_fingerprint: entry.fingerprint.to_vec().into(),
         chain_id: text(entry.chain.as_ref().map(AsRef::as_ref)),
         to_chain_id: text(entry.to_chain.as_ref().map(AsRef::as_ref)),
         keys: entry.keys.iter().map(key_use).collect(),
-        object_digest: entry.object_digest.map(|d| d.to_vec()).unwrap_or_default().into(),
+        object_digest: entry
+            .object_digest
+            .map(|d| d.to_vec())
+            .unwrap_or_default()
+            .into(),
         grant_id: text(entry.grant.as_ref().map(AsRef::as_ref)),
-        grant_digest: entry.grant_digest.map(|d| d.to_vec()).unwrap_or_default().into(),
+        grant_digest: entry
+            .grant_digest
+            .map(|d| d.to_vec())
+            .unwrap_or_default()
+            .into(),
         purpose: entry.purpose,
         rows: entry.rows,
         values: entry.values,
@@ -32,18 +43,29 @@ pub(crate) fn entry(sequence: u64, canonical: Vec<u8>, entry: Entry) -> v1::Audi
         reason: reason.to_owned(),
         registry_version: entry.registry_version,
         counter: entry.counter,
-        signers: entry.signatures.iter().map(|(signer, _)| signer.to_string()).collect(),
+        signers: entry
+            .signatures
+            .iter()
+            .map(|(signer, _)| signer.to_string())
+            .collect(),
     }
 }
 
 /// Hashes of a proof.
 pub(crate) fn hashes<'a>(hashes: impl IntoIterator<Item = &'a [u8; 32]>) -> Vec<Bytes> {
-    hashes.into_iter().map(|hash| Bytes::copy_from_slice(hash)).collect()
+    hashes
+        .into_iter()
+        .map(|hash| Bytes::copy_from_slice(hash))
+        .collect()
 }
 
 fn key_use(key: &KeyUse) -> v1::KeyUse {
     v1::KeyUse {
-        namespace_id: key.namespace.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        namespace_id: key
+            .namespace
+            .as_ref()
+            .map(|id| id.as_str().to_owned())
+            .unwrap_or_default(),
         kid: key.kid.to_string(),
         values: key.values,
     }

@@ -45,7 +45,10 @@ pub(crate) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, De
     for (i, column) in batch.columns.iter().enumerate() {
         let (values, bytes) = match &column.form {
             Some(Form::Packed(packed)) => (packed.lengths.len(), packed.data.len()),
-            Some(Form::Values(values)) => (values.values.len(), values.values.iter().map(Bytes::len).sum()),
+            Some(Form::Values(values)) => (
+                values.values.len(),
+                values.values.iter().map(Bytes::len).sum(),
+            ),
             None => (0, 0),
         };
         if values > most_rows {
@@ -65,7 +68,9 @@ pub(crate) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, De
 pub(crate) fn most_rows(limits: &Limits, columns: usize) -> usize {
     let columns = columns.clamp(1, MAX_ELEMENTS_PER_CHAIN);
     // A name is at most 64 bytes, and part of the message.
-    let room = limits.share().saturating_sub(limits.max_message_bytes + columns * BYTES_PER_COLUMN + BYTES_PER_VALUE);
+    let room = limits
+        .share()
+        .saturating_sub(limits.max_message_bytes + columns * BYTES_PER_COLUMN + BYTES_PER_VALUE);
     (room / (columns * BYTES_PER_VALUE)).clamp(1, limits.max_batch_rows)
 }
 
@@ -81,12 +86,17 @@ pub(crate) fn parse(batch: v1::RecordBatch) -> Result<(Shape, RecordBatch), Deni
         let (name, column) = parse_column(i, wire)?;
         if column.rows() != rows {
             let field = format!("batch.columns[{i}]");
-            return Err(Denial::from(Reason::InvalidBatch).with(field, "does not have as many values as batch.rows"));
+            return Err(Denial::from(Reason::InvalidBatch)
+                .with(field, "does not have as many values as batch.rows"));
         }
         values += column.present() as u64;
         columns.push((name, column));
     }
-    let shape = Shape { sequence: batch.sequence, packed, values };
+    let shape = Shape {
+        sequence: batch.sequence,
+        packed,
+        values,
+    };
     Ok((shape, RecordBatch::new(batch_id, rows, columns)?))
 }
 
@@ -96,7 +106,10 @@ fn batch_id(bytes: &[u8]) -> Result<Option<BatchId>, Denial> {
     }
     match BatchId::new(bytes) {
         Some(id) => Ok(Some(id)),
-        None => Err(Denial::field("batch.batch_id", format!("at most {} bytes", BatchId::MAX_LEN))),
+        None => Err(Denial::field(
+            "batch.batch_id",
+            format!("at most {} bytes", BatchId::MAX_LEN),
+        )),
     }
 }
 
@@ -105,9 +118,12 @@ fn parse_column(i: usize, wire: v1::Column) -> Result<(ElementName, Column), Den
     let column = match wire.form {
         None => return Err(missing(&format!("batch.columns[{i}].form"))),
         Some(Form::Values(values)) => Column::from_values(&values.values),
-        Some(Form::Packed(packed)) => Column::from_packed(packed.data, &packed.lengths).map_err(|e| {
-            Denial::from(Reason::InvalidBatch).with(format!("batch.columns[{i}].packed"), e.to_string())
-        })?,
+        Some(Form::Packed(packed)) => {
+            Column::from_packed(packed.data, &packed.lengths).map_err(|e| {
+                Denial::from(Reason::InvalidBatch)
+                    .with(format!("batch.columns[{i}].packed"), e.to_string())
+            })?
+        }
     };
     Ok((name, column))
 }
@@ -116,13 +132,19 @@ fn parse_column(i: usize, wire: v1::Column) -> Result<(ElementName, Column), Den
 pub(crate) fn result(shape: &Shape, outcome: BatchOutcome) -> v1::BatchResult {
     let packed = shape.packed.iter().copied().chain(std::iter::repeat(true));
     let columns = outcome.columns.into_iter().zip(packed);
-    let plain =
-        v1::PlainOutput { columns: columns.map(|((name, column), packed)| wire(&name, &column, packed)).collect() };
-    let rejections = outcome.rejections.into_iter().map(|rejection| v1::Rejection {
-        row: rejection.row,
-        element: rejection.element.as_str().to_owned(),
-        reason: rejection.reason.code().to_owned(),
-    });
+    let plain = v1::PlainOutput {
+        columns: columns
+            .map(|((name, column), packed)| wire(&name, &column, packed))
+            .collect(),
+    };
+    let rejections = outcome
+        .rejections
+        .into_iter()
+        .map(|rejection| v1::Rejection {
+            row: rejection.row,
+            element: rejection.element.as_str().to_owned(),
+            reason: rejection.reason.code().to_owned(),
+        });
     v1::BatchResult {
         sequence: shape.sequence,
         output: Some(v1::batch_result::Output::Plain(plain)),
@@ -132,12 +154,18 @@ pub(crate) fn result(shape: &Shape, outcome: BatchOutcome) -> v1::BatchResult {
 
 fn wire(name: &ElementName, column: &Column, packed: bool) -> v1::Column {
     let form = if packed {
-        Form::Packed(v1::Packed { data: column.data().clone(), lengths: column.lengths().collect() })
+        Form::Packed(v1::Packed {
+            data: column.data().clone(),
+            lengths: column.lengths().collect(),
+        })
     } else {
         let values: Vec<Bytes> = (0..column.rows()).map(|row| column.slice(row)).collect();
         Form::Values(v1::Values { values })
     };
-    v1::Column { element: name.as_str().to_owned(), form: Some(form) }
+    v1::Column {
+        element: name.as_str().to_owned(),
+        form: Some(form),
+    }
 }
 
 #[cfg(test)]
@@ -145,56 +173,127 @@ mod tests {
     use super::*;
 
     fn column(element: &str, form: Form) -> v1::Column {
-        v1::Column { element: element.to_owned(), form: Some(form) }
+        v1::Column {
+            element: element.to_owned(),
+            form: Some(form),
+        }
     }
     fn values(all: &[&'static str]) -> Form {
-        Form::Values(v1::Values { values: all.iter().map(|v| Bytes::from_static(v.as_bytes())).collect() })
+        Form::Values(v1::Values {
+            values: all
+                .iter()
+                .map(|v| Bytes::from_static(v.as_bytes()))
+                .collect(),
+        })
     }
     fn packed(data: &'static str, lengths: &[u32]) -> Form {
-        Form::Packed(v1::Packed { data: Bytes::from_static(data.as_bytes()), lengths: lengths.to_vec() })
+        Form::Packed(v1::Packed {
+            data: Bytes::from_static(data.as_bytes()),
+            lengths: lengths.to_vec(),
+        })
     }
     fn batch(rows: u32, columns: Vec<v1::Column>) -> v1::RecordBatch {
-        v1::RecordBatch { sequence: 7, batch_id: Bytes::new(), rows, columns }
+        v1::RecordBatch {
+            sequence: 7,
+            batch_id: Bytes::new(),
+            rows,
+            columns,
+        }
     }
 
     #[test]
     fn an_answer_has_the_form_of_the_request() {
-        let request = batch(3, vec![column("a", values(&["x", "", "yz"])), column("b", packed("pqr", &[1, 2, 0]))]);
+        let request = batch(
+            3,
+            vec![
+                column("a", values(&["x", "", "yz"])),
+                column("b", packed("pqr", &[1, 2, 0])),
+            ],
+        );
         let (shape, parsed) = parse(request.clone()).expect("valid");
         assert_eq!(shape.values, 4);
-        let echo = BatchOutcome { columns: parsed.columns().to_vec(), rejections: Vec::new() };
+        let echo = BatchOutcome {
+            columns: parsed.columns().to_vec(),
+            rejections: Vec::new(),
+        };
         let answer = result(&shape, echo);
         assert_eq!(answer.sequence, 7);
-        let Some(v1::batch_result::Output::Plain(plain)) = answer.output else { panic!("plain") };
+        let Some(v1::batch_result::Output::Plain(plain)) = answer.output else {
+            panic!("plain")
+        };
         assert_eq!(plain.columns, request.columns);
     }
 
     #[test]
     fn shapes_that_do_not_fit_are_refused_with_their_field() {
-        let limits = Limits { max_batch_rows: 10, ..Limits::default_for_tests() };
+        let limits = Limits {
+            max_batch_rows: 10,
+            ..Limits::default_for_tests()
+        };
         let cases = [
-            (batch(2, vec![column("a", values(&["x"]))]), Reason::InvalidBatch, "batch.columns[0]"),
-            (batch(1, vec![column("a", packed("xy", &[1]))]), Reason::InvalidBatch, "batch.columns[0].packed"),
-            (batch(0, vec![column("A", values(&[]))]), Reason::InvalidRequest, "batch.columns[0].element"),
-            (batch(11, vec![]), Reason::BatchTooLarge, "batch.rows"),
-            (batch(1, vec![column("a", values(&["x"; 11]))]), Reason::BatchTooLarge, "batch.columns[0]"),
-            (batch(1, vec![column("a", packed("", &[0; 11]))]), Reason::BatchTooLarge, "batch.columns[0]"),
-            (batch(0, vec![column("a", values(&[])); 4_097]), Reason::BatchTooLarge, "batch.columns"),
             (
-                batch(0, vec![v1::Column { element: "a".to_owned(), form: None }]),
+                batch(2, vec![column("a", values(&["x"]))]),
+                Reason::InvalidBatch,
+                "batch.columns[0]",
+            ),
+            (
+                batch(1, vec![column("a", packed("xy", &[1]))]),
+                Reason::InvalidBatch,
+                "batch.columns[0].packed",
+            ),
+            (
+                batch(0, vec![column("A", values(&[]))]),
+                Reason::InvalidRequest,
+                "batch.columns[0].element",
+            ),
+            (batch(11, vec![]), Reason::BatchTooLarge, "batch.rows"),
+            (
+                batch(1, vec![column("a", values(&["x"; 11]))]),
+                Reason::BatchTooLarge,
+                "batch.columns[0]",
+            ),
+            (
+                batch(1, vec![column("a", packed("", &[0; 11]))]),
+                Reason::BatchTooLarge,
+                "batch.columns[0]",
+            ),
+            (
+                batch(0, vec![column("a", values(&[])); 4_097]),
+                Reason::BatchTooLarge,
+                "batch.columns",
+            ),
+            (
+                batch(
+                    0,
+                    vec![v1::Column {
+                        element: "a".to_owned(),
+                        form: None,
+                    }],
+                ),
                 Reason::InvalidRequest,
                 "batch.columns[0].form",
             ),
         ];
         for (request, reason, field) in cases {
-            let denial = cost(&request, &limits).and_then(|_| parse(request)).expect_err("does not fit");
-            assert_eq!((denial.reason, denial.violations[0].0.as_str()), (reason, field));
+            let denial = cost(&request, &limits)
+                .and_then(|_| parse(request))
+                .expect_err("does not fit");
+            assert_eq!(
+                (denial.reason, denial.violations[0].0.as_str()),
+                (reason, field)
+            );
         }
         let twice = batch(0, vec![column("a", values(&[])), column("a", values(&[]))]);
-        assert_eq!(parse(twice).map_err(|d| d.reason), Err(Reason::InvalidBatch));
+        assert_eq!(
+            parse(twice).map_err(|d| d.reason),
+            Err(Reason::InvalidBatch)
+        );
         let mut named = batch(0, vec![]);
         named.batch_id = Bytes::from(vec![1; 65]);
-        assert_eq!(parse(named).map_err(|d| d.violations[0].0.clone()), Err("batch.batch_id".to_owned()));
+        assert_eq!(
+            parse(named).map_err(|d| d.violations[0].0.clone()),
+            Err("batch.batch_id".to_owned())
+        );
     }
 
     #[test]
@@ -205,15 +304,25 @@ mod tests {
             let of = |rows: usize, bytes: usize| {
                 let form = |i| {
                     let data = Bytes::from(vec![b'x'; if i == 0 { bytes } else { 0 }]);
-                    Form::Packed(v1::Packed { data, lengths: vec![0; rows] })
+                    Form::Packed(v1::Packed {
+                        data,
+                        lengths: vec![0; rows],
+                    })
                 };
                 let columns = (0..columns).map(|i| column("a", form(i))).collect();
                 batch(u32::try_from(rows).expect("few"), columns)
             };
             // As many values and as many bytes as there can be.
-            assert!(cost(&of(rows, limits.max_message_bytes - columns), &limits).is_ok(), "{columns}");
+            assert!(
+                cost(&of(rows, limits.max_message_bytes - columns), &limits).is_ok(),
+                "{columns}"
+            );
             let many = of(rows * 3 / 2 + 1, 0);
-            assert_eq!(cost(&many, &limits).map_err(|d| d.reason), Err(Reason::BatchTooLarge), "{columns}");
+            assert_eq!(
+                cost(&many, &limits).map_err(|d| d.reason),
+                Err(Reason::BatchTooLarge),
+                "{columns}"
+            );
         }
         assert_eq!(most_rows(&limits, 1), limits.max_batch_rows);
         assert!(most_rows(&limits, 4) >= 8_192);

@@ -17,7 +17,11 @@ pub(crate) fn key_version(info: &VersionInfo) -> v1::KeyVersion {
     v1::KeyVersion {
         kid: info.kid.to_string(),
         chain_id: info.chain.as_str().to_owned(),
-        namespace_id: info.namespace.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        namespace_id: info
+            .namespace
+            .as_ref()
+            .map(|id| id.as_str().to_owned())
+            .unwrap_or_default(),
         state: state.into(),
         generation: info.generation,
         created_at: info.created_at.to_string(),
@@ -37,7 +41,10 @@ pub(crate) fn expiring(expiring: &Expiring) -> v1::ExpiringChain {
 /// Eight hexadecimal digits.
 pub(crate) fn kid(field: &str, text: &str) -> Result<Kid, Denial> {
     let digits = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let kid = digits.then(|| u32::from_str_radix(text, 16).ok()).flatten().and_then(Kid::new);
+    let kid = digits
+        .then(|| u32::from_str_radix(text, 16).ok())
+        .flatten()
+        .and_then(Kid::new);
     kid.ok_or_else(|| Denial::field(field, "must be eight hexadecimal digits, not all zero"))
 }
 
@@ -48,7 +55,14 @@ mod tests {
     #[test]
     fn a_kid_is_eight_hexadecimal_digits() {
         assert_eq!(kid("kid", "0000a1B2").map(Kid::get).ok(), Some(0xa1b2));
-        for bad in ["", "00000000", "a1b2", "+0000001", "0000000000000001", "0000000g"] {
+        for bad in [
+            "",
+            "00000000",
+            "a1b2",
+            "+0000001",
+            "0000000000000001",
+            "0000000g",
+        ] {
             assert!(kid("kid", bad).is_err(), "{bad}");
         }
     }

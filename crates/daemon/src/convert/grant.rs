@@ -25,7 +25,8 @@ pub(crate) fn parse_terms(wire: Option<v1::GrantTerms>) -> Result<Terms, Denial>
         max_values: wire.max_values,
         max_values_per_day: Some(wire.max_values_per_day).filter(|most| *most > 0),
         not_before: optional_time("terms.not_before", &wire.not_before)?,
-        not_after: optional_time("terms.not_after", &wire.not_after)?.ok_or_else(|| missing("terms.not_after"))?,
+        not_after: optional_time("terms.not_after", &wire.not_after)?
+            .ok_or_else(|| missing("terms.not_after"))?,
     })
 }
 
@@ -33,22 +34,47 @@ fn parse_convert(wire: &v1::ConvertTerms) -> Result<Kind, Denial> {
     let order = match v1::OutputOrder::try_from(wire.output_order) {
         Ok(v1::OutputOrder::Unspecified | v1::OutputOrder::Ordered) => OutputOrder::Ordered,
         Ok(v1::OutputOrder::Shuffled) => OutputOrder::Shuffled,
-        Err(_) => return Err(Denial::field("terms.convert.output_order", "is not an order this version knows")),
+        Err(_) => {
+            return Err(Denial::field(
+                "terms.convert.output_order",
+                "is not an order this version knows",
+            ));
+        }
     };
-    let place = |chain, chain_id: &str, element, name: &str| -> Result<(ChainId, ElementName), Denial> {
-        Ok((required(chain, chain_id)?, required(element, name)?))
-    };
-    let from =
-        place("terms.convert.from_chain_id", &wire.from_chain_id, "terms.convert.from_element", &wire.from_element)?;
-    let to = place("terms.convert.to_chain_id", &wire.to_chain_id, "terms.convert.to_element", &wire.to_element)?;
+    let place =
+        |chain, chain_id: &str, element, name: &str| -> Result<(ChainId, ElementName), Denial> {
+            Ok((required(chain, chain_id)?, required(element, name)?))
+        };
+    let from = place(
+        "terms.convert.from_chain_id",
+        &wire.from_chain_id,
+        "terms.convert.from_element",
+        &wire.from_element,
+    )?;
+    let to = place(
+        "terms.convert.to_chain_id",
+        &wire.to_chain_id,
+        "terms.convert.to_element",
+        &wire.to_element,
+    )?;
     Ok(Kind::Convert { from, to, order })
 }
 
 fn parse_reidentify(wire: &v1::ReidentifyTerms) -> Result<Kind, Denial> {
     let chain = required("terms.reidentify.chain_id", &wire.chain_id)?;
-    let name = |(i, text): (usize, &String)| required(&format!("terms.reidentify.elements[{i}]"), text);
-    super::at_most("terms.reidentify.elements", wire.elements.len(), MAX_ELEMENTS_PER_CHAIN)?;
-    let elements = wire.elements.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+    let name =
+        |(i, text): (usize, &String)| required(&format!("terms.reidentify.elements[{i}]"), text);
+    super::at_most(
+        "terms.reidentify.elements",
+        wire.elements.len(),
+        MAX_ELEMENTS_PER_CHAIN,
+    )?;
+    let elements = wire
+        .elements
+        .iter()
+        .enumerate()
+        .map(name)
+        .collect::<Result<_, _>>()?;
     Ok(Kind::Reidentify { chain, elements })
 }
 
@@ -84,12 +110,24 @@ pub(crate) fn grant(view: &GrantView, origin: &str) -> v1::Grant {
         requested_at: grant.requested_at.to_string(),
         state: state(view.state).into(),
         approvals: record.approvals.iter().map(approval).collect(),
-        awaiting: record.awaiting().into_iter().map(|organisation| organisation.as_str().to_owned()).collect(),
+        awaiting: record
+            .awaiting()
+            .into_iter()
+            .map(|organisation| organisation.as_str().to_owned())
+            .collect(),
         digest: view.digest.to_vec().into(),
         registry_version: grant.registry_version,
         used_values: view.used,
-        ended_by: record.ended.as_ref().map(|ended| ended.by.to_string()).unwrap_or_default(),
-        ended_at: record.ended.as_ref().map(|ended| ended.at.to_string()).unwrap_or_default(),
+        ended_by: record
+            .ended
+            .as_ref()
+            .map(|ended| ended.by.to_string())
+            .unwrap_or_default(),
+        ended_at: record
+            .ended
+            .as_ref()
+            .map(|ended| ended.at.to_string())
+            .unwrap_or_default(),
         canonical: grant.encode().into(),
         origin: origin.to_owned(),
     }
@@ -102,7 +140,10 @@ fn terms(terms: &Terms) -> v1::GrantTerms {
         legal_basis: terms.legal_basis.clone(),
         max_values: terms.max_values,
         max_values_per_day: terms.max_values_per_day.unwrap_or_default(),
-        not_before: terms.not_before.map(|at| at.to_string()).unwrap_or_default(),
+        not_before: terms
+            .not_before
+            .map(|at| at.to_string())
+            .unwrap_or_default(),
         not_after: terms.not_after.to_string(),
     }
 }
@@ -122,7 +163,10 @@ fn kind(kind: &Kind) -> WireKind {
         }),
         Kind::Reidentify { chain, elements } => WireKind::Reidentify(v1::ReidentifyTerms {
             chain_id: chain.as_str().to_owned(),
-            elements: elements.iter().map(|element| element.as_str().to_owned()).collect(),
+            elements: elements
+                .iter()
+                .map(|element| element.as_str().to_owned())
+                .collect(),
         }),
     }
 }
@@ -163,11 +207,22 @@ mod tests {
     #[test]
     fn terms_survive_the_way_in_and_out() {
         let wire = convert_terms();
-        assert_eq!(terms(&parse_terms(Some(wire.clone())).expect("valid")), wire);
-        let reidentify =
-            WireKind::Reidentify(v1::ReidentifyTerms { chain_id: "a".to_owned(), elements: vec!["x".to_owned()] });
-        let wire = v1::GrantTerms { kind: Some(reidentify), ..wire };
-        assert_eq!(terms(&parse_terms(Some(wire.clone())).expect("valid")), wire);
+        assert_eq!(
+            terms(&parse_terms(Some(wire.clone())).expect("valid")),
+            wire
+        );
+        let reidentify = WireKind::Reidentify(v1::ReidentifyTerms {
+            chain_id: "a".to_owned(),
+            elements: vec!["x".to_owned()],
+        });
+        let wire = v1::GrantTerms {
+            kind: Some(reidentify),
+            ..wire
+        };
+        assert_eq!(
+            terms(&parse_terms(Some(wire.clone())).expect("valid")),
+            wire
+        );
     }
 
     #[test]
@@ -177,8 +232,14 @@ mod tests {
             (|t| t.kind = None, "terms.kind"),
             (|t| t.not_after.clear(), "terms.not_after"),
             (|t| t.not_before = "soon".to_owned(), "terms.not_before"),
-            (|t| change_convert(t, |c| c.to_element.clear()), "terms.convert.to_element"),
-            (|t| change_convert(t, |c| c.output_order = 99), "terms.convert.output_order"),
+            (
+                |t| change_convert(t, |c| c.to_element.clear()),
+                "terms.convert.to_element",
+            ),
+            (
+                |t| change_convert(t, |c| c.output_order = 99),
+                "terms.convert.output_order",
+            ),
         ];
         for (break_it, field) in cases {
             let mut wire = convert_terms();
@@ -186,7 +247,10 @@ mod tests {
             let denial = parse_terms(Some(wire)).expect_err(field);
             assert_eq!(denial.violations[0].0, field);
         }
-        assert_eq!(parse_terms(None).expect_err("required").violations[0].0, "terms");
+        assert_eq!(
+            parse_terms(None).expect_err("required").violations[0].0,
+            "terms"
+        );
     }
 
     fn change_convert(terms: &mut v1::GrantTerms, change: impl FnOnce(&mut v1::ConvertTerms)) {

@@ -20,12 +20,20 @@ pub(crate) fn required<T: FromStr<Err: Display>>(field: &str, text: &str) -> Res
     if text.is_empty() {
         return Err(missing(field));
     }
-    text.parse().map_err(|e: T::Err| Denial::field(field, e.to_string()))
+    text.parse()
+        .map_err(|e: T::Err| Denial::field(field, e.to_string()))
 }
 
 /// An optional field with a text form; empty is absent.
-pub(crate) fn optional<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<Option<T>, Denial> {
-    if text.is_empty() { Ok(None) } else { required(field, text).map(Some) }
+pub(crate) fn optional<T: FromStr<Err: Display>>(
+    field: &str,
+    text: &str,
+) -> Result<Option<T>, Denial> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        required(field, text).map(Some)
+    }
 }
 
 /// An optional RFC 3339 time; empty is absent.
@@ -33,7 +41,9 @@ pub(crate) fn optional_time(field: &str, text: &str) -> Result<Option<Timestamp>
     if text.is_empty() {
         return Ok(None);
     }
-    Timestamp::parse(text).map(Some).map_err(|e| Denial::field(field, e.to_string()))
+    Timestamp::parse(text)
+        .map(Some)
+        .map_err(|e| Denial::field(field, e.to_string()))
 }
 
 /// A required message.
@@ -42,7 +52,12 @@ pub(crate) fn present<T>(field: &str, message: Option<T>) -> Result<T, Denial> {
 }
 
 /// A number with a default for zero and an upper end.
-pub(crate) fn number_or(field: &str, number: u32, default: usize, most: usize) -> Result<usize, Denial> {
+pub(crate) fn number_or(
+    field: &str,
+    number: u32,
+    default: usize,
+    most: usize,
+) -> Result<usize, Denial> {
     match number as usize {
         0 => Ok(default),
         number if number <= most => Ok(number),
@@ -52,7 +67,11 @@ pub(crate) fn number_or(field: &str, number: u32, default: usize, most: usize) -
 
 /// Bounds a list.
 pub(crate) fn at_most(field: &str, length: usize, most: usize) -> Result<(), Denial> {
-    if length > most { Err(Denial::field(field, format!("at most {most}"))) } else { Ok(()) }
+    if length > most {
+        Err(Denial::field(field, format!("at most {most}")))
+    } else {
+        Ok(())
+    }
 }
 
 pub(crate) fn missing(field: &str) -> Denial {

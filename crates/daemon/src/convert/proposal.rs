@@ -15,8 +15,16 @@ pub(crate) fn proposal(view: &ProposalView, origin: &str) -> v1::Proposal {
         proposer: proposal.proposer.to_string(),
         proposed_at: proposal.at.to_string(),
         not_after: proposal.not_after.to_string(),
-        needs: proposal.required.iter().map(|(signers, count)| needed(signers, *count)).collect(),
-        missing: record.missing().into_iter().map(|(signers, count)| needed(signers, count)).collect(),
+        needs: proposal
+            .required
+            .iter()
+            .map(|(signers, count)| needed(signers, *count))
+            .collect(),
+        missing: record
+            .missing()
+            .into_iter()
+            .map(|(signers, count)| needed(signers, count))
+            .collect(),
         signatures: record.signatures.iter().map(signature).collect(),
         canonical: proposal.encode().into(),
         origin: origin.to_owned(),
@@ -26,14 +34,27 @@ pub(crate) fn proposal(view: &ProposalView, origin: &str) -> v1::Proposal {
 }
 
 /// As [`proposal`], with the texts of a registry.
-pub(crate) fn with_texts(view: &ProposalView, texts: Option<RegistryTexts>, origin: &str) -> v1::Proposal {
-    let (registry_toml, base_toml) = texts.map(|texts| (texts.proposed, texts.base)).unwrap_or_default();
-    v1::Proposal { registry_toml, base_toml, ..proposal(view, origin) }
+pub(crate) fn with_texts(
+    view: &ProposalView,
+    texts: Option<RegistryTexts>,
+    origin: &str,
+) -> v1::Proposal {
+    let (registry_toml, base_toml) = texts
+        .map(|texts| (texts.proposed, texts.base))
+        .unwrap_or_default();
+    v1::Proposal {
+        registry_toml,
+        base_toml,
+        ..proposal(view, origin)
+    }
 }
 
 /// Signatures that a registry change needs, and why.
 pub(crate) fn requirement(requirement: Requirement) -> v1::SignersNeeded {
-    v1::SignersNeeded { because: requirement.because, ..needed(&requirement.signers, requirement.count) }
+    v1::SignersNeeded {
+        because: requirement.because,
+        ..needed(&requirement.signers, requirement.count)
+    }
 }
 
 fn needed(signers: &Signers, count: u8) -> v1::SignersNeeded {
@@ -41,7 +62,11 @@ fn needed(signers: &Signers, count: u8) -> v1::SignersNeeded {
         Signers::Custodians => String::new(),
         Signers::StewardsOf(organisation) => organisation.as_str().to_owned(),
     };
-    v1::SignersNeeded { stewards_of, count: count.into(), because: Vec::new() }
+    v1::SignersNeeded {
+        stewards_of,
+        count: count.into(),
+        because: Vec::new(),
+    }
 }
 
 fn signature(signature: &Signature) -> v1::ProposalSignature {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use sluis_domain::OrganisationId;
 use sluis_domain::generalise::Generalisation;
 use sluis_domain::identifier::{Checksum, InputMode};
-use sluis_domain::registry::{Chain, ChainNamespace, Change, ChangeKind, Element, Quota, Registry, Treatment};
+use sluis_domain::registry::{
+    Chain, ChainNamespace, Change, ChangeKind, Element, Quota, Registry, Treatment,
+};
 use sluis_proto::v1;
 
 /// One difference.
@@ -25,7 +27,8 @@ pub(crate) fn change(change: Change) -> v1::RegistryChange {
 
 /// What a member of an organisation may know of a chain.
 pub(crate) fn chain(registry: &Registry, chain: &Chain, caller: &OrganisationId) -> v1::Chain {
-    let quota = Some(chain.quota(caller)).filter(|quota| chain.sources().contains(caller) && !quota.is_unlimited());
+    let quota = Some(chain.quota(caller))
+        .filter(|quota| chain.sources().contains(caller) && !quota.is_unlimited());
     v1::Chain {
         chain_id: chain.id().as_str().to_owned(),
         owner: chain.owner().as_str().to_owned(),
@@ -33,8 +36,14 @@ pub(crate) fn chain(registry: &Registry, chain: &Chain, caller: &OrganisationId)
         recipients: ids(chain.recipients()),
         reidentify_to: ids(chain.reidentify_to()),
         reidentify_approvals: chain.reidentify_approvals().into(),
-        retention: chain.retention().map(|retention| retention.to_string()).unwrap_or_default(),
-        namespaces: chain.namespaces().map(|line| namespace(registry, line)).collect(),
+        retention: chain
+            .retention()
+            .map(|retention| retention.to_string())
+            .unwrap_or_default(),
+        namespaces: chain
+            .namespaces()
+            .map(|line| namespace(registry, line))
+            .collect(),
         elements: chain.elements().iter().map(element).collect(),
         quota: quota.map(limits),
         ..v1::Chain::default()
@@ -50,7 +59,10 @@ fn limits(quota: Quota) -> v1::Quota {
 }
 
 fn ids(organisations: &BTreeSet<OrganisationId>) -> Vec<String> {
-    organisations.iter().map(|id| id.as_str().to_owned()).collect()
+    organisations
+        .iter()
+        .map(|id| id.as_str().to_owned())
+        .collect()
 }
 
 fn namespace(registry: &Registry, line: &ChainNamespace) -> v1::ChainNamespace {

@@ -42,8 +42,19 @@ impl CallBody {
         let drain = drain.map(|token| Box::pin(token.cancelled_owned()));
         let unread = Arc::new(Unread::default());
         unread.answered();
-        let watch = tokio::spawn(cut_when_stalled(longest_unread, unread.clone(), call.clone()));
-        Self { inner, call: Some(call), _slot: slot, unread, watch, drain }
+        let watch = tokio::spawn(cut_when_stalled(
+            longest_unread,
+            unread.clone(),
+            call.clone(),
+        ));
+        Self {
+            inner,
+            call: Some(call),
+            _slot: slot,
+            unread,
+            watch,
+            drain,
+        }
     }
 
     fn see(&mut self, trailers: &HeaderMap<HeaderValue>) {
@@ -67,7 +78,10 @@ impl hyper::body::Body for CallBody {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         this.unread.asked();
         let polled = Pin::new(&mut this.inner).poll_frame(cx);
@@ -144,7 +158,10 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     pub(super) fn new(inner: Incoming, longest: Option<Duration>) -> Self {
-        Self { inner, deadline: longest.map(|longest| Box::pin(tokio::time::sleep(longest))) }
+        Self {
+            inner,
+            deadline: longest.map(|longest| Box::pin(tokio::time::sleep(longest))),
+        }
     }
 }
 
@@ -152,11 +169,16 @@ impl hyper::body::Body for RequestBody {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
-            return Poll::Ready(Some(Err(Status::deadline_exceeded("the request did not arrive in time"))));
+            return Poll::Ready(Some(Err(Status::deadline_exceeded(
+                "the request did not arrive in time",
+            ))));
         }
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         Poll::Ready(frame.map(|frame| frame.map_err(|e| Status::from_error(Box::new(e)))))

@@ -64,15 +64,23 @@ impl Call {
 
     /// Whether the caller's certificate is still good; asked before every batch.
     pub(crate) fn check_certificate(&self) -> Result<(), Denial> {
-        if self.shared.tls.is_revoked(&self.peer) { Err(Reason::CertificateRevoked.into()) } else { Ok(()) }
+        if self.shared.tls.is_revoked(&self.peer) {
+            Err(Reason::CertificateRevoked.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Records how the call ends, and makes the answer. What the daemon itself refuses a caller is put into the audit
     /// log first; the engine has done so with its own refusals.
     pub(crate) async fn deny(&self, mut denial: Denial) -> Status {
-        if let (false, Some(caller), Some(act)) = (denial.recorded, self.peer.caller(), self.rpc.act()) {
+        if let (false, Some(caller), Some(act)) =
+            (denial.recorded, self.peer.caller(), self.rpc.act())
+        {
             let (shared, caller, reason) = (self.shared.clone(), caller.clone(), denial.reason);
-            let recorded = tokio::task::spawn_blocking(move || shared.keeper.refuse(&caller, act, reason)).await;
+            let recorded =
+                tokio::task::spawn_blocking(move || shared.keeper.refuse(&caller, act, reason))
+                    .await;
             denial.reason = recorded.unwrap_or(Reason::Internal);
         }
         if denial.reason == Reason::ReadOnly {
@@ -88,13 +96,20 @@ impl Call {
     pub(crate) fn count(&self, operation: Operation, values: u64, outcome: &BatchOutcome) {
         self.batches.fetch_add(1, Relaxed);
         self.values.fetch_add(values, Relaxed);
-        self.rejected.fetch_add(outcome.rejections.len() as u64, Relaxed);
-        self.shared.metrics.batch(operation, values, &outcome.rejections);
+        self.rejected
+            .fetch_add(outcome.rejections.len() as u64, Relaxed);
+        self.shared
+            .metrics
+            .batch(operation, values, &outcome.rejections);
     }
 
     /// Closes the caller's connection at once.
     pub(crate) fn cut_connection(&self) {
-        tracing::warn!(request_id = self.request_id, rpc = self.rpc.path, "answers are not read, connection cut");
+        tracing::warn!(
+            request_id = self.request_id,
+            rpc = self.rpc.path,
+            "answers are not read, connection cut"
+        );
         self.cut.cancel();
     }
 
@@ -122,10 +137,16 @@ impl Call {
 
     fn log(&self) {
         let (organisation, member) = match self.peer.caller() {
-            Some(caller) => (caller.identity.organisation.as_str(), caller.identity.member.as_str()),
+            Some(caller) => (
+                caller.identity.organisation.as_str(),
+                caller.identity.member.as_str(),
+            ),
             None => ("", ""),
         };
-        let detail = self.denied.get().map_or("", |denial| denial.detail.as_str());
+        let detail = self
+            .denied
+            .get()
+            .map_or("", |denial| denial.detail.as_str());
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -143,7 +164,10 @@ impl Call {
                 )
             };
         }
-        match (self.denied.get().map(|denial| denial.status().code()), self.rpc.class) {
+        match (
+            self.denied.get().map(|denial| denial.status().code()),
+            self.rpc.class,
+        ) {
             (Some(Code::Internal), _) => line!(error),
             (None, Class::Infrastructure) => line!(debug),
             _ => line!(info),
@@ -154,7 +178,9 @@ impl Call {
 /// The last of a call.
 impl Drop for Call {
     fn drop(&mut self) {
-        self.shared.metrics.call(self.rpc.path, self.code(), self.started.elapsed());
+        self.shared
+            .metrics
+            .call(self.rpc.path, self.code(), self.started.elapsed());
         self.log();
     }
 }
@@ -224,22 +250,28 @@ async fn admit(call: &Call) -> Result<Slot, Denial> {
         Class::Other => &shared.other_calls,
         Class::Infrastructure => &shared.infrastructure_calls,
     };
-    slots.take(Some(&caller.identity)).ok_or_else(|| Reason::TooManyRequests.into())
+    slots
+        .take(Some(&caller.identity))
+        .ok_or_else(|| Reason::TooManyRequests.into())
 }
 
 /// Whether the caller is a member and not blocked, and the keyring open; a refusal is put on record, which may take a
 /// while.
 async fn known(shared: &Arc<Shared>, caller: &Caller, about_the_seal: bool) -> Result<(), Denial> {
     let (shared, caller) = (shared.clone(), caller.clone());
-    let known = tokio::task::spawn_blocking(move || shared.keeper.admit(&caller, about_the_seal)).await;
+    let known =
+        tokio::task::spawn_blocking(move || shared.keeper.admit(&caller, about_the_seal)).await;
     known.map_err(|_| Denial::internal("a job panicked"))?
 }
 
 /// tonic answers what it cannot read by itself, with a text and without a reason. Those answers get ours.
 async fn sluis_error(response: Response<Body>, call: &Call) -> Response<Body> {
-    let status = Status::from_header_map(response.headers()).filter(|_| call.denied.get().is_none());
+    let status =
+        Status::from_header_map(response.headers()).filter(|_| call.denied.get().is_none());
     match status.as_ref().map(Status::code).and_then(transport_reason) {
-        Some(reason) if call.rpc.class != Class::Infrastructure => call.deny(reason.into()).await.into_http(),
+        Some(reason) if call.rpc.class != Class::Infrastructure => {
+            call.deny(reason.into()).await.into_http()
+        }
         _ => response,
     }
 }
@@ -260,7 +292,12 @@ fn request_id<B>(request: &Request<B>) -> String {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(allowed)
     };
-    match request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(plain) {
+    match request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(plain)
+    {
         Some(id) => id.to_owned(),
         None => random_id(),
     }
@@ -279,7 +316,14 @@ mod tests {
 
     #[test]
     fn only_short_and_plain_request_ids_are_taken_over() {
-        let with = |id: &str| request_id(&Request::builder().header(REQUEST_ID, id).body(()).expect("valid"));
+        let with = |id: &str| {
+            request_id(
+                &Request::builder()
+                    .header(REQUEST_ID, id)
+                    .body(())
+                    .expect("valid"),
+            )
+        };
         assert_eq!(with("abc-1.2_X"), "abc-1.2_X");
         for bad in ["", "a b", "a\"b", "a/b", &"x".repeat(65)] {
             let id = with(bad);

@@ -34,7 +34,11 @@ pub(super) struct Reporter(HealthReporter);
 
 impl Reporter {
     pub(super) async fn set(&self, serving: bool) {
-        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let status = if serving {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
         for service in SERVICES {
             self.0.set_service_status(service, status).await;
         }

@@ -14,7 +14,8 @@ pub(super) async fn watch(shared: Arc<Shared>) {
         match keep(&shared).await {
             Ok(_) => {}
             // Said in the log by whoever found it.
-            Err(refusal) if matches!(refusal.reason(), Reason::Sealed | Reason::HeadUnavailable) => {}
+            Err(refusal)
+                if matches!(refusal.reason(), Reason::Sealed | Reason::HeadUnavailable) => {}
             Err(refusal) => {
                 shared.metrics.housekeeping_failed();
                 tracing::error!(reason = %refusal.reason(), detail = refusal.detail(), "housekeeping failed; it will be tried again");
@@ -34,10 +35,14 @@ pub(super) async fn keep(shared: &Arc<Shared>) -> Result<Housekeeping, Refusal> 
         let engine = engine.live().map_err(|denial| denial.reason)?;
         Ok::<_, Refusal>(engine.housekeep())
     });
-    let round = done.await.unwrap_or_else(|_| Err(Refusal::new(Reason::Internal, "housekeeping panicked")))?;
+    let round = done
+        .await
+        .unwrap_or_else(|_| Err(Refusal::new(Reason::Internal, "housekeeping panicked")))?;
     let (done, refusal) = match round {
         Ok(done) => (done, None),
-        Err(unfinished) if unfinished.refusal.reason() == Reason::HeadUnavailable => return Err(unfinished.refusal),
+        Err(unfinished) if unfinished.refusal.reason() == Reason::HeadUnavailable => {
+            return Err(unfinished.refusal);
+        }
         Err(unfinished) => (unfinished.done, Some(unfinished.refusal)),
     };
     for chain in &done.warned {
@@ -47,7 +52,11 @@ pub(super) async fn keep(shared: &Arc<Shared>) -> Result<Housekeeping, Refusal> 
         tracing::warn!(%chain, "the chain was past its retention and was destroyed");
     }
     if done.erased > 0 || done.compacted > 0 {
-        tracing::info!(erased = done.erased, compacted = done.compacted, "housekeeping");
+        tracing::info!(
+            erased = done.erased,
+            compacted = done.compacted,
+            "housekeeping"
+        );
     }
     shared.metrics.housekeeping(&done);
     refusal.map_or(Ok(done), Err)

@@ -78,7 +78,11 @@ impl Keeper {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(super) fn start(settings: &Settings, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub(super) fn start(
+        settings: &Settings,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let record = settings.kek.record(&*store)?;
         let engine = settings.engine();
         let door = Door {
@@ -122,7 +126,10 @@ impl Keeper {
     /// # Errors
     /// [`Reason::Sealed`].
     pub(crate) fn engine(&self) -> Result<OpenEngine, Reason> {
-        self.open.load_full().map(OpenEngine::new).ok_or(Reason::Sealed)
+        self.open
+            .load_full()
+            .map(OpenEngine::new)
+            .ok_or(Reason::Sealed)
     }
 
     /// Signed heads of the audit log.
@@ -144,7 +151,11 @@ impl Keeper {
             Ok(engine) => Ok(engine.admit(caller)?),
             Err(sealed) => {
                 self.sealed.admit(caller)?;
-                if about_the_seal { Ok(self.sealed.authorise(caller).map(drop)?) } else { Err(sealed.into()) }
+                if about_the_seal {
+                    Ok(self.sealed.authorise(caller).map(drop)?)
+                } else {
+                    Err(sealed.into())
+                }
             }
         }
     }
@@ -187,8 +198,13 @@ impl Keeper {
             });
         }
         self.forget_old(&mut door);
-        let Some((presented, needed, kek)) = door.take(holder.identity(), share, self.clock.now())? else {
-            let fetched = self.source.fetch(&*self.store).inspect_err(|fault| self.note(&mut door, fault))?;
+        let Some((presented, needed, kek)) =
+            door.take(holder.identity(), share, self.clock.now())?
+        else {
+            let fetched = self
+                .source
+                .fetch(&*self.store)
+                .inspect_err(|fault| self.note(&mut door, fault))?;
             let engine = self.engine_with(&fetched.kek).map_err(not_opened)?;
             engine.record(Some(holder), Act::Unseal, vec![0, 0])?;
             self.let_in(&mut door, engine, fetched.token);
@@ -196,12 +212,18 @@ impl Keeper {
         };
         let detail = vec![presented, needed];
         let done = match kek {
-            None => self.sealed.record(Some(holder), Act::Unseal, detail).map_err(Denial::from),
-            Some(kek) => self.engine_with(&kek).map_err(not_opened).and_then(|engine| {
-                engine.record(Some(holder), Act::Unseal, detail)?;
-                self.let_in(&mut door, engine, None);
-                Ok(())
-            }),
+            None => self
+                .sealed
+                .record(Some(holder), Act::Unseal, detail)
+                .map_err(Denial::from),
+            Some(kek) => self
+                .engine_with(&kek)
+                .map_err(not_opened)
+                .and_then(|engine| {
+                    engine.record(Some(holder), Act::Unseal, detail)?;
+                    self.let_in(&mut door, engine, None);
+                    Ok(())
+                }),
         };
         done.inspect_err(|_| door.forget())?;
         Ok(self.status_of(&door))
@@ -240,7 +262,12 @@ impl Keeper {
 
     /// The engine with this key, after all checks: its log continues the head file.
     fn engine_with(&self, kek: &Kek) -> Result<Engine, HeadFault> {
-        let engine = Engine::open(self.store.clone(), kek, self.clock.clone(), self.settings.clone())?;
+        let engine = Engine::open(
+            self.store.clone(),
+            kek,
+            self.clock.clone(),
+            self.settings.clone(),
+        )?;
         self.heads.admit(&engine)?;
         Ok(engine)
     }
@@ -285,7 +312,9 @@ impl Keeper {
     }
 
     fn forget_old(&self, door: &mut Door) {
-        if !door.holders.is_empty() && self.clock.now() >= door.presented_at.plus_millis(PATIENCE_MILLIS) {
+        if !door.holders.is_empty()
+            && self.clock.now() >= door.presented_at.plus_millis(PATIENCE_MILLIS)
+        {
             door.forget();
             tracing::warn!("no share came for a long time: those presented before are forgotten");
         }
@@ -314,7 +343,11 @@ impl Door {
         now: Timestamp,
     ) -> Result<Option<(u8, u8, Option<Kek>)>, Denial> {
         let Some(collecting) = &mut self.collecting else {
-            return if share.is_empty() { Ok(None) } else { Err(Reason::NoShares.into()) };
+            return if share.is_empty() {
+                Ok(None)
+            } else {
+                Err(Reason::NoShares.into())
+            };
         };
         if self.holders.contains(holder) {
             return Err(Reason::SameHolder.into());
@@ -334,11 +367,16 @@ impl Door {
 
     /// Whether a keyring that was closed is still in use.
     fn still_closing(&self) -> bool {
-        self.wiped.as_ref().is_some_and(|wiped| !wiped.is_cancelled())
+        self.wiped
+            .as_ref()
+            .is_some_and(|wiped| !wiped.is_cancelled())
     }
 
     fn presented(&self) -> u8 {
-        let given = self.collecting.as_ref().map_or(0, |collecting| collecting.given().len());
+        let given = self
+            .collecting
+            .as_ref()
+            .map_or(0, |collecting| collecting.given().len());
         u8::try_from(given).expect("a set has at most MAX_SHARES shares")
     }
 
@@ -366,17 +404,27 @@ fn share_reason(error: ShareError) -> Denial {
 /// Why the keyring cannot be opened; the log says more.
 fn not_opened(error: HeadFault) -> Denial {
     let reason = match &error {
-        HeadFault::Engine(EngineError::Store(store)) => sluis_engine::Refusal::from(store.clone()).reason(),
-        HeadFault::Engine(EngineError::Keyring(keyring)) => sluis_engine::Refusal::from(keyring.clone()).reason(),
+        HeadFault::Engine(EngineError::Store(store)) => {
+            sluis_engine::Refusal::from(store.clone()).reason()
+        }
+        HeadFault::Engine(EngineError::Keyring(keyring)) => {
+            sluis_engine::Refusal::from(keyring.clone()).reason()
+        }
         HeadFault::Engine(EngineError::Registry(_)) => Reason::Internal,
         HeadFault::Engine(_) => Reason::CorruptStore,
         HeadFault::Missing(_) | HeadFault::File { .. } => Reason::HeadUnavailable,
     };
-    Denial { detail: error.to_string(), ..reason.into() }
+    Denial {
+        detail: error.to_string(),
+        ..reason.into()
+    }
 }
 
 impl From<KekFault> for Denial {
     fn from(fault: KekFault) -> Self {
-        Self { detail: fault.to_string(), ..fault.reason().into() }
+        Self {
+            detail: fault.to_string(),
+            ..fault.reason().into()
+        }
     }
 }

@@ -38,8 +38,14 @@ const CLOSING: Duration = Duration::from_secs(3);
 const MAX_RESETS: usize = 64;
 
 /// Accepts until the daemon drains; then gives back the connections that are still open.
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, routes: Arc<Routes>) -> JoinSet<()> {
-    let handshakes = Arc::new(Semaphore::new(shared.settings.limits.max_pending_handshakes));
+pub(super) async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    routes: Arc<Routes>,
+) -> JoinSet<()> {
+    let handshakes = Arc::new(Semaphore::new(
+        shared.settings.limits.max_pending_handshakes,
+    ));
     let mut connections = JoinSet::new();
     loop {
         let next = tokio::select! {
@@ -64,18 +70,32 @@ async fn next(
     listener: &TcpListener,
     handshakes: &Arc<Semaphore>,
 ) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = handshakes.clone().acquire_owned().await.expect("the slots are never closed");
+    let slot = handshakes
+        .clone()
+        .acquire_owned()
+        .await
+        .expect("the slots are never closed");
     let (stream, _) = listener.accept().await?;
     Ok((stream, slot))
 }
 
 /// One connection from its first byte to its last.
-async fn serve(stream: TcpStream, handshake_slot: OwnedSemaphorePermit, shared: Arc<Shared>, routes: Arc<Routes>) {
-    let Some(stream) = handshake(stream, &shared).await else { return };
+async fn serve(
+    stream: TcpStream,
+    handshake_slot: OwnedSemaphorePermit,
+    shared: Arc<Shared>,
+    routes: Arc<Routes>,
+) {
+    let Some(stream) = handshake(stream, &shared).await else {
+        return;
+    };
     drop(handshake_slot);
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let peer = Arc::new(Peer::from_chain(chain, &shared.settings.trust_domain));
-    let Some(_slot) = shared.connections.take(peer.caller().map(|caller| &caller.identity)) else {
+    let Some(_slot) = shared
+        .connections
+        .take(peer.caller().map(|caller| &caller.identity))
+    else {
         shared.metrics.handshake("too-many-connections");
         return;
     };
@@ -83,7 +103,13 @@ async fn serve(stream: TcpStream, handshake_slot: OwnedSemaphorePermit, shared: 
     let drain = shared.drain.clone();
     let http = http2_builder(&shared.settings.limits);
     let (cut, close) = (CancellationToken::new(), CancellationToken::new());
-    let connection = Arc::new(Connection { shared, routes, peer, cut: cut.clone(), close: close.clone() });
+    let connection = Arc::new(Connection {
+        shared,
+        routes,
+        peer,
+        cut: cut.clone(),
+        close: close.clone(),
+    });
     let service = service_fn(move |request| handle(connection.clone(), request));
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let serving = async {

@@ -118,7 +118,11 @@ impl Shared {
             writable: self.store.writable().is_ok(),
             sealed: self.keeper.engine().is_err(),
             audit_entries: self.store.entries(),
-            head: self.keeper.engine().ok().map(|engine| self.keeper.heads().state(&engine)),
+            head: self
+                .keeper
+                .engine()
+                .ok()
+                .map(|engine| self.keeper.heads().state(&engine)),
             draining: self.drain.is_cancelled(),
         }
     }
@@ -187,7 +191,14 @@ impl Daemon {
             tracing::warn!("tls.crl is not set: revoked certificates are accepted");
         }
         tracing::info!(%addr, sealed = shared.keeper.engine().is_err(), "serving");
-        Ok(Running { addr, metrics_addr, shared, health, listener, helpers })
+        Ok(Running {
+            addr,
+            metrics_addr,
+            shared,
+            health,
+            listener,
+            helpers,
+        })
     }
 }
 
@@ -225,8 +236,10 @@ impl Running {
         self.shared.drain.cancel();
         let deadline = tokio::time::Instant::now() + self.shared.settings.limits.drain;
         let mut connections = self.listener.await.unwrap_or_default();
-        let drained =
-            tokio::time::timeout_at(deadline, async { while connections.join_next().await.is_some() {} }).await;
+        let drained = tokio::time::timeout_at(deadline, async {
+            while connections.join_next().await.is_some() {}
+        })
+        .await;
         connections.shutdown().await;
         self.helpers.shutdown().await;
         // Jobs of cut connections still run to their end on the pool, and each holds the engine.
@@ -239,7 +252,11 @@ impl Running {
         // Waited for after a cut as well.
         let quiet = quiet.await.is_ok();
         let drained = drained.is_ok() && quiet;
-        let stopped = if drained { Stopped::Drained } else { Stopped::DeadlinePassed };
+        let stopped = if drained {
+            Stopped::Drained
+        } else {
+            Stopped::DeadlinePassed
+        };
         tracing::info!(?stopped, "stopped");
         stopped
     }
@@ -283,19 +300,36 @@ fn open(
     Ok((Arc::new(shared), stamp))
 }
 
-async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |reason| StartError::Address { what, address, reason };
+async fn bind(
+    what: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |reason| StartError::Address {
+        what,
+        address,
+        reason,
+    };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
     Ok((listener, addr))
 }
 
-async fn start_metrics(shared: &Arc<Shared>, helpers: &mut JoinSet<()>) -> Result<Option<SocketAddr>, StartError> {
-    let Some(address) = shared.settings.telemetry.metrics_listen else { return Ok(None) };
+async fn start_metrics(
+    shared: &Arc<Shared>,
+    helpers: &mut JoinSet<()>,
+) -> Result<Option<SocketAddr>, StartError> {
+    let Some(address) = shared.settings.telemetry.metrics_listen else {
+        return Ok(None);
+    };
     let (listener, addr) = bind("telemetry.metrics_listen", address).await?;
     // Weak: connections of scrapers are not drained and must not keep the store open.
     let shared = Arc::downgrade(shared);
-    let render = move || shared.upgrade().map(|shared| shared.render_metrics()).unwrap_or_default();
+    let render = move || {
+        shared
+            .upgrade()
+            .map(|shared| shared.render_metrics())
+            .unwrap_or_default()
+    };
     helpers.spawn(MetricsServer::new(listener, Arc::new(render)).serve());
     tracing::info!(%addr, "metrics");
     Ok(Some(addr))
@@ -305,9 +339,13 @@ async fn start_metrics(shared: &Arc<Shared>, helpers: &mut JoinSet<()>) -> Resul
 async fn reload_tls(shared: Arc<Shared>, mut stamp: crate::tls::Stamp) {
     let every = shared.settings.tls.reload;
     loop {
-        let wanted = tokio::time::timeout(every, shared.reload_wanted.notified()).await.is_ok();
+        let wanted = tokio::time::timeout(every, shared.reload_wanted.notified())
+            .await
+            .is_ok();
         let (reloading, mut next) = (shared.clone(), stamp.clone());
-        let done = tokio::task::spawn_blocking(move || (reloading.tls.reload(&mut next, wanted), next)).await;
+        let done =
+            tokio::task::spawn_blocking(move || (reloading.tls.reload(&mut next, wanted), next))
+                .await;
         let Ok((outcome, next)) = done else { continue };
         stamp = next;
         match outcome {

@@ -22,10 +22,17 @@ pub(crate) struct Reserved(#[expect(dead_code, reason = "held for its drop")] Ow
 
 impl Pool {
     pub(crate) fn new(threads: usize, budget: usize) -> Result<Self, ThreadPoolBuildError> {
-        let threads = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("batch-{i}")).build()?;
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("batch-{i}"))
+            .build()?;
         // The configuration keeps the budget within 31 bits.
         let total = u32::try_from(budget).unwrap_or(u32::MAX >> 1);
-        Ok(Self { threads, budget: Arc::new(Semaphore::new(total as usize)), total })
+        Ok(Self {
+            threads,
+            budget: Arc::new(Semaphore::new(total as usize)),
+            total,
+        })
     }
 
     /// Waits for `bytes` of the budget. What is larger than the whole waits for all of it, and so runs alone.
@@ -43,8 +50,8 @@ impl Pool {
     ) -> oneshot::Receiver<Result<T, Denial>> {
         let (sender, receiver) = oneshot::channel();
         self.threads.spawn_fifo(move || {
-            let outcome =
-                catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(Denial::internal("a job panicked")));
+            let outcome = catch_unwind(AssertUnwindSafe(job))
+                .unwrap_or_else(|_| Err(Denial::internal("a job panicked")));
             // Nobody waits any more when the caller has gone.
             drop(sender.send(outcome));
         });
@@ -71,7 +78,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_in_a_job_is_an_answer_and_the_pool_goes_on() {
         let pool = Pool::new(1, 100).expect("threads");
-        let broken = pool.run::<()>(|| panic!("broken on purpose")).await.expect("an answer");
+        let broken = pool
+            .run::<()>(|| panic!("broken on purpose"))
+            .await
+            .expect("an answer");
         assert_eq!(broken.map_err(|d| d.reason), Err(Reason::Internal));
         assert_eq!(pool.run(|| Ok(7)).await.expect("an answer"), Ok(7));
     }

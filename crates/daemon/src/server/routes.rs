@@ -27,8 +27,8 @@ use super::Shared;
 use super::body::RequestBody;
 use super::rpc::Rpc;
 use crate::services::{
-    Audit, Conversion, Custody, Governance, Identities, Proposals, Pseudonymisation, Registers, Reidentification,
-    Seals, Subjects,
+    Audit, Conversion, Custody, Governance, Identities, Proposals, Pseudonymisation, Registers,
+    Reidentification, Seals, Subjects,
 };
 
 /// Largest request in bytes of services that take neither batches nor registries.
@@ -43,7 +43,9 @@ pub(super) struct Routes(HashMap<&'static str, Route>);
 /// of a request, not by its size.
 macro_rules! server {
     ($server:ident, $service:expr, $limit:expr) => {
-        $server::new($service).max_decoding_message_size($limit).max_encoding_message_size(usize::MAX)
+        $server::new($service)
+            .max_decoding_message_size($limit)
+            .max_encoding_message_size(usize::MAX)
     };
 }
 
@@ -62,16 +64,52 @@ impl Routes {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
         let mut routes = Self(HashMap::new());
-        routes.add(server!(PseudonymisationServiceServer, Pseudonymisation(shared.clone()), limit));
-        routes.add(server!(ConversionServiceServer, Conversion(shared.clone()), limit));
-        routes.add(server!(ReidentificationServiceServer, Reidentification(shared.clone()), limit));
-        routes.add(server!(GrantServiceServer, Governance(shared.clone()), small));
-        routes.add(server!(ProposalServiceServer, Proposals(shared.clone()), small));
-        routes.add(server!(RegistryServiceServer, Registers(shared.clone()), registry_limit));
-        routes.add(server!(CustodyServiceServer, Custody(shared.clone()), small));
+        routes.add(server!(
+            PseudonymisationServiceServer,
+            Pseudonymisation(shared.clone()),
+            limit
+        ));
+        routes.add(server!(
+            ConversionServiceServer,
+            Conversion(shared.clone()),
+            limit
+        ));
+        routes.add(server!(
+            ReidentificationServiceServer,
+            Reidentification(shared.clone()),
+            limit
+        ));
+        routes.add(server!(
+            GrantServiceServer,
+            Governance(shared.clone()),
+            small
+        ));
+        routes.add(server!(
+            ProposalServiceServer,
+            Proposals(shared.clone()),
+            small
+        ));
+        routes.add(server!(
+            RegistryServiceServer,
+            Registers(shared.clone()),
+            registry_limit
+        ));
+        routes.add(server!(
+            CustodyServiceServer,
+            Custody(shared.clone()),
+            small
+        ));
         routes.add(server!(AuditServiceServer, Audit(shared.clone()), small));
-        routes.add(server!(IdentityServiceServer, Identities(shared.clone()), small));
-        routes.add(server!(SubjectServiceServer, Subjects(shared.clone()), small));
+        routes.add(server!(
+            IdentityServiceServer,
+            Identities(shared.clone()),
+            small
+        ));
+        routes.add(server!(
+            SubjectServiceServer,
+            Subjects(shared.clone()),
+            small
+        ));
         routes.add(server!(SealServiceServer, Seals(shared.clone()), small));
         routes.add(health);
         routes.add(reflection);
@@ -81,8 +119,12 @@ impl Routes {
     fn add<S>(&mut self, service: S)
     where
         S: NamedService
-            + Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
-            + Clone
+            + Service<
+                Request<RequestBody>,
+                Response = Response<Body>,
+                Error = Infallible,
+                Future: Send + 'static,
+            > + Clone
             + Send
             + Sync
             + 'static,

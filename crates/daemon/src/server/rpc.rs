@@ -27,7 +27,10 @@ pub(super) struct Rpc {
 impl Rpc {
     /// Whether the caller may send many messages.
     pub(super) fn streams(&self) -> bool {
-        self.path.rsplit('/').next().is_some_and(|method| STREAMS.contains(&method))
+        self.path
+            .rsplit('/')
+            .next()
+            .is_some_and(|method| STREAMS.contains(&method))
     }
 
     /// Whether it is answered while the keyring is sealed.
@@ -37,7 +40,11 @@ impl Rpc {
 
     /// The act a refusal of this RPC is recorded as; none for health, reflection and what does not exist.
     pub(super) fn act(&self) -> Option<Act> {
-        let method = self.path.rsplit('/').next().filter(|_| self.class != Class::Infrastructure)?;
+        let method = self
+            .path
+            .rsplit('/')
+            .next()
+            .filter(|_| self.class != Class::Infrastructure)?;
         Some(match method {
             "Pseudonymise" | "PseudonymiseBatch" => Act::Pseudonymise,
             "Convert" | "ConvertBatch" => Act::Convert,
@@ -69,10 +76,19 @@ impl Rpc {
 }
 
 /// Methods to which callers send streams.
-const STREAMS: [&str; 4] = ["Pseudonymise", "Convert", "Reidentify", "ServerReflectionInfo"];
+const STREAMS: [&str; 4] = [
+    "Pseudonymise",
+    "Convert",
+    "Reidentify",
+    "ServerReflectionInfo",
+];
 
 /// What stands for everything that does not exist.
-pub(super) static UNKNOWN: Rpc = Rpc { path: "unknown", service: "", class: Class::Other };
+pub(super) static UNKNOWN: Rpc = Rpc {
+    path: "unknown",
+    service: "",
+    class: Class::Other,
+};
 
 macro_rules! rpcs {
     ($($service:literal $class:ident [$($method:literal),+];)+) => {
@@ -111,7 +127,12 @@ mod tests {
     #[test]
     fn refusals_of_every_rpc_of_sluis_have_an_act() {
         for rpc in RPCS {
-            assert_eq!(rpc.act().is_some(), rpc.class != Class::Infrastructure, "{}", rpc.path);
+            assert_eq!(
+                rpc.act().is_some(),
+                rpc.class != Class::Infrastructure,
+                "{}",
+                rpc.path
+            );
         }
         assert_eq!(UNKNOWN.act(), None);
     }
@@ -150,7 +171,11 @@ mod tests {
         for service in set.files.iter().flat_map(|file| &file.services) {
             for method in &service.methods {
                 let path = format!("/sluis.v1.{}/{}", service.name, method.name);
-                assert_eq!(find(&path).expect("in the table").streams(), method.client_streaming, "{path}");
+                assert_eq!(
+                    find(&path).expect("in the table").streams(),
+                    method.client_streaming,
+                    "{path}"
+                );
             }
         }
     }
@@ -161,11 +186,19 @@ mod tests {
         let mut contract = Vec::new();
         for file in &set.files {
             for service in &file.services {
-                contract
-                    .extend(service.methods.iter().map(|m| format!("/{}.{}/{}", file.package, service.name, m.name)));
+                contract.extend(
+                    service
+                        .methods
+                        .iter()
+                        .map(|m| format!("/{}.{}/{}", file.package, service.name, m.name)),
+                );
             }
         }
-        let mut table: Vec<_> = RPCS.iter().map(|r| r.path.to_owned()).filter(|p| p.starts_with("/sluis.")).collect();
+        let mut table: Vec<_> = RPCS
+            .iter()
+            .map(|r| r.path.to_owned())
+            .filter(|p| p.starts_with("/sluis."))
+            .collect();
         contract.sort();
         table.sort();
         assert!(!contract.is_empty());

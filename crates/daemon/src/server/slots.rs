@@ -33,7 +33,11 @@ pub(crate) struct Slot {
 impl Slots {
     pub(crate) fn new(most: usize) -> Arc<Self> {
         let most_each = (most / PART).max(LEAST).min(most);
-        Arc::new(Self { most, most_each, taken: Mutex::default() })
+        Arc::new(Self {
+            most,
+            most_each,
+            taken: Mutex::default(),
+        })
     }
 
     /// A slot, if there is one left and one left for this holder.
@@ -46,18 +50,28 @@ impl Slots {
         }
         taken.all += 1;
         taken.each.insert(holder.clone(), own + 1);
-        Some(Slot { slots: self.clone(), holder })
+        Some(Slot {
+            slots: self.clone(),
+            holder,
+        })
     }
 
     /// How many are taken.
     pub(crate) fn taken(&self) -> usize {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).all
+        self.taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .all
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
+            .slots
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
         if let Some(own) = taken.each.get_mut(&self.holder) {
             *own -= 1;
@@ -75,14 +89,23 @@ mod tests {
     #[test]
     fn one_holder_gets_a_quarter_and_all_together_get_all() {
         let slots = Slots::new(40);
-        let names: Vec<Identity> = (0..5).map(|i| format!("a/m{i}").parse().expect("identity")).collect();
-        let take = |name: &Identity| std::iter::from_fn(|| slots.take(Some(name))).collect::<Vec<_>>();
+        let names: Vec<Identity> = (0..5)
+            .map(|i| format!("a/m{i}").parse().expect("identity"))
+            .collect();
+        let take =
+            |name: &Identity| std::iter::from_fn(|| slots.take(Some(name))).collect::<Vec<_>>();
         let mut held: Vec<_> = names.iter().map(take).collect();
-        assert_eq!(held.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 10, 10, 0]);
+        assert_eq!(
+            held.iter().map(Vec::len).collect::<Vec<_>>(),
+            [10, 10, 10, 10, 0]
+        );
         assert!(slots.take(None).is_none());
         drop(held.remove(0));
         assert_eq!(slots.taken(), 30);
-        assert!(slots.take(Some(&names[1])).is_none(), "has a quarter already");
+        assert!(
+            slots.take(Some(&names[1])).is_none(),
+            "has a quarter already"
+        );
         assert!(slots.take(None).is_some());
     }
 
@@ -90,7 +113,12 @@ mod tests {
     fn few_slots_are_for_whoever_comes() {
         for (most, each) in [(1, 1), (2, 2), (4, 4), (10, 4), (100, 25)] {
             let slots = Slots::new(most);
-            assert_eq!(std::iter::from_fn(|| slots.take(None)).collect::<Vec<_>>().len(), each);
+            assert_eq!(
+                std::iter::from_fn(|| slots.take(None))
+                    .collect::<Vec<_>>()
+                    .len(),
+                each
+            );
         }
     }
 }

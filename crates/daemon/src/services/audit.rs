@@ -16,7 +16,10 @@ impl v1::audit_service_server::AuditService for Audit {
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let head = act(&self.0, &call, |shared, caller| Ok(shared.engine()?.head(caller)?)).await?;
+        let head = act(&self.0, &call, |shared, caller| {
+            Ok(shared.engine()?.head(caller)?)
+        })
+        .await?;
         Ok(Response::new(v1::GetCheckpointResponse {
             checkpoint: head.signed.note.clone(),
             verifier_key: head.verifier_key,
@@ -32,11 +35,17 @@ impl v1::audit_service_server::AuditService for Audit {
         let request = request.into_inner();
         let page = act(&self.0, &call, move |shared, caller| {
             let limit = convert::number_or("limit", request.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
-            Ok(shared.engine()?.read_entries(caller, request.from_sequence, limit, request.own)?)
+            Ok(shared
+                .engine()?
+                .read_entries(caller, request.from_sequence, limit, request.own)?)
         });
         let page = page.await?;
         Ok(Response::new(v1::ReadEntriesResponse {
-            entries: page.entries.into_iter().map(|(sequence, bytes, e)| audit::entry(sequence, bytes, e)).collect(),
+            entries: page
+                .entries
+                .into_iter()
+                .map(|(sequence, bytes, e)| audit::entry(sequence, bytes, e))
+                .collect(),
             next_sequence: page.next_sequence,
             log_size: page.log_size,
         }))
@@ -47,9 +56,14 @@ impl v1::audit_service_server::AuditService for Audit {
         request: Request<v1::ProveInclusionRequest>,
     ) -> Result<Response<v1::ProveInclusionResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::ProveInclusionRequest { sequence, tree_size } = request.into_inner();
+        let v1::ProveInclusionRequest {
+            sequence,
+            tree_size,
+        } = request.into_inner();
         let proof = act(&self.0, &call, move |shared, caller| {
-            Ok(shared.engine()?.prove_inclusion(caller, sequence, size(tree_size))?)
+            Ok(shared
+                .engine()?
+                .prove_inclusion(caller, sequence, size(tree_size))?)
         });
         let proof = proof.await?;
         Ok(Response::new(v1::ProveInclusionResponse {
@@ -66,11 +80,16 @@ impl v1::audit_service_server::AuditService for Audit {
         let call = call_of(request.extensions())?;
         let v1::ProveConsistencyRequest { old_size, new_size } = request.into_inner();
         let proof = act(&self.0, &call, move |shared, caller| {
-            Ok(shared.engine()?.prove_consistency(caller, old_size, size(new_size))?)
+            Ok(shared
+                .engine()?
+                .prove_consistency(caller, old_size, size(new_size))?)
         });
         let proof = proof.await?;
         let hashes = audit::hashes(&proof.hashes);
-        Ok(Response::new(v1::ProveConsistencyResponse { new_size: proof.size, hashes }))
+        Ok(Response::new(v1::ProveConsistencyResponse {
+            new_size: proof.size,
+            hashes,
+        }))
     }
 }
 

@@ -50,9 +50,18 @@ pub(super) trait Data: 'static {
 
     fn message(request: Self::Request) -> Option<Message<Self::Open>>;
     /// The session, and how many columns its batches may have.
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial>;
+    fn open(
+        engine: &Engine,
+        caller: &Caller,
+        open: Self::Open,
+    ) -> Result<(Self::Session, usize), Denial>;
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response;
-    fn submit(engine: &Engine, session: &Self::Session, turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal>;
+    fn submit(
+        engine: &Engine,
+        session: &Self::Session,
+        turn: Turn,
+        batch: RecordBatch,
+    ) -> Result<Pending, Refusal>;
     fn result(result: v1::BatchResult) -> Self::Response;
 }
 
@@ -98,7 +107,12 @@ pub(super) async fn unary<D: Data>(
         let (session, _) = opening::<D>(shared, call, &engine, open).await?;
         call.hold(engine.unless_closed(shared.pool.reserve(cost)).await?);
         let turn = Turns::default().give();
-        finish(call, D::OPERATION, submit::<D>(shared, &engine, &Arc::new(session), turn, batch)).await
+        finish(
+            call,
+            D::OPERATION,
+            submit::<D>(shared, &engine, &Arc::new(session), turn, batch),
+        )
+        .await
     };
     match answer.await {
         Ok(answer) => Ok(answer),
@@ -114,9 +128,19 @@ pub(super) fn stream<D: Data>(
 ) -> Answers<D::Response> {
     let in_flight = shared.settings.limits.max_batches_in_flight;
     let (steps, receiver) = mpsc::channel(in_flight);
-    let reader = Reader::<D> { shared: shared.clone(), call: call.clone(), inbound, steps };
+    let reader = Reader::<D> {
+        shared: shared.clone(),
+        call: call.clone(),
+        inbound,
+        steps,
+    };
     let reader = AbortOnDrop(tokio::spawn(reader.run()));
-    let answers = Answering::<D> { receiver, held: None, call, _reader: reader };
+    let answers = Answering::<D> {
+        receiver,
+        held: None,
+        call,
+        _reader: reader,
+    };
     Box::pin(stream::unfold(answers, |mut answers| async move {
         let answer = answers.next().await?;
         Some((answer, answers))
@@ -140,7 +164,9 @@ impl<D: Data> Answering<D> {
             Step::End(denial) => Err(denial),
             Step::Batch(receiver, held) => {
                 self.held = Some(held);
-                finish(&self.call, D::OPERATION, receiver).await.map(|(result, _)| D::result(result))
+                finish(&self.call, D::OPERATION, receiver)
+                    .await
+                    .map(|(result, _)| D::result(result))
             }
         };
         Some(match answer {
@@ -174,22 +200,33 @@ impl<D: Data> Reader<D> {
 
     async fn read(&mut self) -> Result<(), Denial> {
         let request = self.shared.settings.limits.request;
-        let (engine, (session, columns)) = match self.message(request, Reason::RequestTimeout).await? {
-            None => return Ok(()),
-            Some(Message::Batch(_)) => return Err(Reason::InvalidStream.into()),
-            Some(Message::Open(open)) => {
-                let engine = self.shared.engine()?;
-                let opened = opening::<D>(&self.shared, &self.call, &engine, open).await?;
-                (engine, opened)
-            }
-        };
+        let (engine, (session, columns)) =
+            match self.message(request, Reason::RequestTimeout).await? {
+                None => return Ok(()),
+                Some(Message::Batch(_)) => return Err(Reason::InvalidStream.into()),
+                Some(Message::Open(open)) => {
+                    let engine = self.shared.engine()?;
+                    let opened = opening::<D>(&self.shared, &self.call, &engine, open).await?;
+                    (engine, opened)
+                }
+            };
         let limits = stream_limits(&self.shared.settings.limits, columns);
-        drop(self.steps.send(Step::Opened(D::opened(&session, limits))).await);
+        drop(
+            self.steps
+                .send(Step::Opened(D::opened(&session, limits)))
+                .await,
+        );
         // Whatever it waits for, it lets go of the keys when the keyring is closed.
-        engine.unless_closed(self.batches(&engine, Arc::new(session))).await?
+        engine
+            .unless_closed(self.batches(&engine, Arc::new(session)))
+            .await?
     }
 
-    async fn batches(&mut self, engine: &OpenEngine, session: Arc<D::Session>) -> Result<(), Denial> {
+    async fn batches(
+        &mut self,
+        engine: &OpenEngine,
+        session: Arc<D::Session>,
+    ) -> Result<(), Denial> {
         let shared = self.shared.clone();
         let idle = shared.settings.limits.idle;
         let limits = &shared.settings.limits;
@@ -197,22 +234,41 @@ impl<D: Data> Reader<D> {
         let shares = Arc::new(Semaphore::new(limits.share()));
         let mut turns = Turns::default();
         for sequence in 0.. {
-            let slot = slots.clone().acquire_owned().await.expect("the slots are never closed");
+            let slot = slots
+                .clone()
+                .acquire_owned()
+                .await
+                .expect("the slots are never closed");
             let batch = match self.message(idle, Reason::IdleStream).await? {
                 None => break,
                 Some(Message::Open(_)) => return Err(Reason::InvalidStream.into()),
                 Some(Message::Batch(batch)) => batch,
             };
             if batch.sequence != sequence {
-                return Err(Denial::field("batch.sequence", format!("must count from 0 by 1; {sequence} comes next")));
+                return Err(Denial::field(
+                    "batch.sequence",
+                    format!("must count from 0 by 1; {sequence} comes next"),
+                ));
             }
             self.call.check_certificate()?;
             let cost = batch::cost(&batch, limits)?;
-            let own = u32::try_from(cost).expect("the configuration keeps the budget within 31 bits");
-            let own = shares.clone().acquire_many_owned(own).await.expect("the shares are never closed");
+            let own =
+                u32::try_from(cost).expect("the configuration keeps the budget within 31 bits");
+            let own = shares
+                .clone()
+                .acquire_many_owned(own)
+                .await
+                .expect("the shares are never closed");
             let bytes = self.shared.pool.reserve(cost).await;
             let receiver = submit::<D>(&self.shared, engine, &session, turns.give(), batch);
-            let step = Step::Batch(receiver, Held { _slot: slot, _share: own, _bytes: bytes });
+            let step = Step::Batch(
+                receiver,
+                Held {
+                    _slot: slot,
+                    _share: own,
+                    _bytes: bytes,
+                },
+            );
             if self.steps.send(step).await.is_err() {
                 break;
             }
@@ -222,7 +278,11 @@ impl<D: Data> Reader<D> {
 
     /// The next message; `None` at their end. Refuses to read on when the daemon drains, and with `late` when not all of
     /// the message comes within `longest`.
-    async fn message(&mut self, longest: Duration, late: Reason) -> Result<Option<Message<D::Open>>, Denial> {
+    async fn message(
+        &mut self,
+        longest: Duration,
+        late: Reason,
+    ) -> Result<Option<Message<D::Open>>, Denial> {
         let next = tokio::select! {
             biased;
             () = self.shared.drain.cancelled() => return Err(Reason::Draining.into()),
@@ -231,8 +291,12 @@ impl<D: Data> Reader<D> {
         };
         match next {
             Ok(None) => Ok(None),
-            Ok(Some(request)) => D::message(request).map(Some).ok_or_else(|| Denial::field("message", "is required")),
-            Err(status) => Err(transport_reason(status.code()).unwrap_or(Reason::InvalidStream).into()),
+            Ok(Some(request)) => D::message(request)
+                .map(Some)
+                .ok_or_else(|| Denial::field("message", "is required")),
+            Err(status) => Err(transport_reason(status.code())
+                .unwrap_or(Reason::InvalidStream)
+                .into()),
         }
     }
 }
@@ -245,7 +309,10 @@ async fn opening<D: Data>(
     open: D::Open,
 ) -> Result<(D::Session, usize), Denial> {
     let engine = engine.clone();
-    blocking(shared, call, move |_, caller| D::open(engine.live()?, caller, open)).await
+    blocking(shared, call, move |_, caller| {
+        D::open(engine.live()?, caller, open)
+    })
+    .await
 }
 
 /// Hands a batch to the pool, which begins with batches in the order in which it gets them: the turns rest on that.
@@ -261,7 +328,9 @@ fn submit<D: Data>(
         let (shape, batch) = batch::parse(batch)?;
         // Counted here, because a caller may go away without waiting to be refused.
         let pending = D::submit(engine.live()?, &session, turn, batch).inspect_err(|refusal| {
-            limit_name(refusal.reason()).into_iter().for_each(|limit| at.metrics.limit_reached(limit));
+            limit_name(refusal.reason())
+                .into_iter()
+                .for_each(|limit| at.metrics.limit_reached(limit));
         })?;
         Ok(Submitted { shape, pending })
     })
@@ -273,11 +342,16 @@ async fn finish(
     operation: Operation,
     receiver: oneshot::Receiver<Result<Submitted, Denial>>,
 ) -> Result<(v1::BatchResult, Option<u64>), Denial> {
-    let submitted = receiver.await.unwrap_or_else(|_| Err(Denial::internal("the pool dropped a job")));
+    let submitted = receiver
+        .await
+        .unwrap_or_else(|_| Err(Denial::internal("the pool dropped a job")));
     let Submitted { shape, pending } = submitted?;
     let remaining = pending.remaining();
     // What fails in the store fails after the engine has let go of it, so it is not on record yet.
-    let outcome = pending.await.map_err(|refusal| Denial { recorded: false, ..refusal.into() })?;
+    let outcome = pending.await.map_err(|refusal| Denial {
+        recorded: false,
+        ..refusal.into()
+    })?;
     call.count(operation, shape.values, &outcome);
     Ok((batch::result(&shape, outcome), remaining))
 }

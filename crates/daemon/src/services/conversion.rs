@@ -22,7 +22,11 @@ impl v1::conversion_service_server::ConversionService for Conversion {
         request: Request<Streaming<v1::ConvertRequest>>,
     ) -> Result<Response<Self::ConvertStream>, Status> {
         let call = call_of(request.extensions())?;
-        Ok(Response::new(batches::stream::<Convert>(&self.0, call, request.into_inner())))
+        Ok(Response::new(batches::stream::<Convert>(
+            &self.0,
+            call,
+            request.into_inner(),
+        )))
     }
 
     async fn convert_batch(
@@ -30,13 +34,24 @@ impl v1::conversion_service_server::ConversionService for Conversion {
         request: Request<v1::ConvertBatchRequest>,
     ) -> Result<Response<v1::ConvertBatchResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::ConvertBatchRequest { grant_id, batch, from_imported } = request.into_inner();
+        let v1::ConvertBatchRequest {
+            grant_id,
+            batch,
+            from_imported,
+        } = request.into_inner();
         let batch = present(&call, "batch", batch).await?;
-        let open = Open { field: "grant_id", grant_id, from_imported };
+        let open = Open {
+            field: "grant_id",
+            grant_id,
+            from_imported,
+        };
         let (result, remaining) = batches::unary::<Convert>(&self.0, &call, open, batch).await?;
         // Under a grant something always remains, if only nothing.
         let remaining = remaining.unwrap_or_default();
-        Ok(Response::new(v1::ConvertBatchResponse { result: Some(result), remaining }))
+        Ok(Response::new(v1::ConvertBatchResponse {
+            result: Some(result),
+            remaining,
+        }))
     }
 }
 
@@ -51,7 +66,11 @@ struct Open {
 
 impl From<v1::ConvertOpen> for Open {
     fn from(open: v1::ConvertOpen) -> Self {
-        Self { field: "open.grant_id", grant_id: open.grant_id, from_imported: open.from_imported }
+        Self {
+            field: "open.grant_id",
+            grant_id: open.grant_id,
+            from_imported: open.from_imported,
+        }
     }
 }
 
@@ -69,22 +88,38 @@ impl Data for Convert {
         })
     }
 
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial> {
+    fn open(
+        engine: &Engine,
+        caller: &Caller,
+        open: Self::Open,
+    ) -> Result<(Self::Session, usize), Denial> {
         let grant: GrantId = convert::required(open.field, &open.grant_id)?;
         // A grant is for one element.
         Ok((engine.open_convert(caller, &grant, open.from_imported)?, 1))
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
-        let opened = v1::ConvertOpened { remaining: session.remaining(), limits: Some(limits) };
-        v1::ConvertResponse { message: Some(Outgoing::Opened(opened)) }
+        let opened = v1::ConvertOpened {
+            remaining: session.remaining(),
+            limits: Some(limits),
+        };
+        v1::ConvertResponse {
+            message: Some(Outgoing::Opened(opened)),
+        }
     }
 
-    fn submit(engine: &Engine, session: &Self::Session, turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal> {
+    fn submit(
+        engine: &Engine,
+        session: &Self::Session,
+        turn: Turn,
+        batch: RecordBatch,
+    ) -> Result<Pending, Refusal> {
         engine.convert(session, turn, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {
-        v1::ConvertResponse { message: Some(Outgoing::Result(result)) }
+        v1::ConvertResponse {
+            message: Some(Outgoing::Result(result)),
+        }
     }
 }

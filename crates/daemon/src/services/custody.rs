@@ -17,7 +17,10 @@ impl v1::custody_service_server::CustodyService for Custody {
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let status = act(&self.0, &call, |shared, caller| Ok(shared.engine()?.status(caller)?)).await?;
+        let status = act(&self.0, &call, |shared, caller| {
+            Ok(shared.engine()?.status(caller)?)
+        })
+        .await?;
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             method: "sluis/1".to_owned(),
@@ -38,8 +41,11 @@ impl v1::custody_service_server::CustodyService for Custody {
         let request = request.into_inner();
         let versions = act(&self.0, &call, move |shared, caller| {
             let chain: ChainId = convert::required("chain_id", &request.chain_id)?;
-            let namespace: Option<NamespaceId> = convert::optional("namespace_id", &request.namespace_id)?;
-            Ok(shared.engine()?.rotate(caller, &chain, namespace.as_ref())?)
+            let namespace: Option<NamespaceId> =
+                convert::optional("namespace_id", &request.namespace_id)?;
+            Ok(shared
+                .engine()?
+                .rotate(caller, &chain, namespace.as_ref())?)
         });
         let key_versions = versions.await?.iter().map(custody::key_version).collect();
         Ok(Response::new(v1::RotateChainResponse { key_versions }))
@@ -52,7 +58,9 @@ impl v1::custody_service_server::CustodyService for Custody {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let version = act(&self.0, &call, move |shared, caller| {
-            Ok(shared.engine()?.disable(caller, custody::kid("kid", &request.kid)?)?)
+            Ok(shared
+                .engine()?
+                .disable(caller, custody::kid("kid", &request.kid)?)?)
         });
         let key_version = Some(custody::key_version(&version.await?));
         Ok(Response::new(v1::DisableVersionResponse { key_version }))
@@ -63,7 +71,10 @@ impl v1::custody_service_server::CustodyService for Custody {
         request: Request<v1::DestroyVersionRequest>,
     ) -> Result<Response<v1::DestroyVersionResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let proposal = Some(self.propose(&call, request.into_inner().kid, Engine::propose_destroy).await?);
+        let proposal = Some(
+            self.propose(&call, request.into_inner().kid, Engine::propose_destroy)
+                .await?,
+        );
         Ok(Response::new(v1::DestroyVersionResponse { proposal }))
     }
 
@@ -72,7 +83,10 @@ impl v1::custody_service_server::CustodyService for Custody {
         request: Request<v1::CutEscrowRequest>,
     ) -> Result<Response<v1::CutEscrowResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let proposal = Some(self.propose(&call, request.into_inner().kid, Engine::propose_cut).await?);
+        let proposal = Some(
+            self.propose(&call, request.into_inner().kid, Engine::propose_cut)
+                .await?,
+        );
         Ok(Response::new(v1::CutEscrowResponse { proposal }))
     }
 
@@ -88,7 +102,9 @@ impl v1::custody_service_server::CustodyService for Custody {
             drop(shared.keeper.heads().keep(&engine));
             Ok(verifier_key)
         });
-        Ok(Response::new(v1::RotateAuditKeyResponse { verifier_key: rotated.await? }))
+        Ok(Response::new(v1::RotateAuditKeyResponse {
+            verifier_key: rotated.await?,
+        }))
     }
 
     async fn create_backup(
@@ -107,10 +123,17 @@ impl v1::custody_service_server::CustodyService for Custody {
             let engine = shared.engine()?;
             // So that the last head is not far behind what the backup holds; should it fail, the log says so.
             drop(shared.keeper.heads().keep(&engine));
-            Ok((directory.display().to_string(), engine.backup(caller, directory)?))
+            Ok((
+                directory.display().to_string(),
+                engine.backup(caller, directory)?,
+            ))
         });
         let (directory, done) = backup.await?;
-        Ok(Response::new(v1::CreateBackupResponse { directory, bytes: done.bytes, audit_entries: done.entries }))
+        Ok(Response::new(v1::CreateBackupResponse {
+            directory,
+            bytes: done.bytes,
+            audit_entries: done.entries,
+        }))
     }
 }
 

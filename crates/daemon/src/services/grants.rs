@@ -22,7 +22,9 @@ impl v1::grant_service_server::GrantService for Governance {
         let call = call_of(request.extensions())?;
         let terms = request.into_inner().terms;
         let view = act(&self.0, &call, move |shared, caller| {
-            Ok(shared.engine()?.request_grant(caller, grant::parse_terms(terms)?)?)
+            Ok(shared
+                .engine()?
+                .request_grant(caller, grant::parse_terms(terms)?)?)
         });
         let grant = Some(grant::grant(&view.await?, self.0.origin()));
         Ok(Response::new(v1::RequestGrantResponse { grant }))
@@ -33,9 +35,14 @@ impl v1::grant_service_server::GrantService for Governance {
         request: Request<v1::ApproveGrantRequest>,
     ) -> Result<Response<v1::ApproveGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::ApproveGrantRequest { grant_id, digest, signature } = request.into_inner();
-        let approve =
-            move |engine: &Engine, caller: &Caller, id: &GrantId| engine.approve_grant(caller, id, &digest, &signature);
+        let v1::ApproveGrantRequest {
+            grant_id,
+            digest,
+            signature,
+        } = request.into_inner();
+        let approve = move |engine: &Engine, caller: &Caller, id: &GrantId| {
+            engine.approve_grant(caller, id, &digest, &signature)
+        };
         let grant = self.step(&call, grant_id, approve).await?;
         Ok(Response::new(v1::ApproveGrantResponse { grant }))
     }
@@ -45,8 +52,13 @@ impl v1::grant_service_server::GrantService for Governance {
         request: Request<v1::DenyGrantRequest>,
     ) -> Result<Response<v1::DenyGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::DenyGrantRequest { grant_id, signature } = request.into_inner();
-        let deny = move |engine: &Engine, caller: &Caller, id: &GrantId| engine.deny_grant(caller, id, &signature);
+        let v1::DenyGrantRequest {
+            grant_id,
+            signature,
+        } = request.into_inner();
+        let deny = move |engine: &Engine, caller: &Caller, id: &GrantId| {
+            engine.deny_grant(caller, id, &signature)
+        };
         let grant = self.step(&call, grant_id, deny).await?;
         Ok(Response::new(v1::DenyGrantResponse { grant }))
     }
@@ -56,15 +68,25 @@ impl v1::grant_service_server::GrantService for Governance {
         request: Request<v1::RevokeGrantRequest>,
     ) -> Result<Response<v1::RevokeGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::RevokeGrantRequest { grant_id, signature } = request.into_inner();
-        let revoke = move |engine: &Engine, caller: &Caller, id: &GrantId| engine.revoke_grant(caller, id, &signature);
+        let v1::RevokeGrantRequest {
+            grant_id,
+            signature,
+        } = request.into_inner();
+        let revoke = move |engine: &Engine, caller: &Caller, id: &GrantId| {
+            engine.revoke_grant(caller, id, &signature)
+        };
         let grant = self.step(&call, grant_id, revoke).await?;
         Ok(Response::new(v1::RevokeGrantResponse { grant }))
     }
 
-    async fn get_grant(&self, request: Request<v1::GetGrantRequest>) -> Result<Response<v1::GetGrantResponse>, Status> {
+    async fn get_grant(
+        &self,
+        request: Request<v1::GetGrantRequest>,
+    ) -> Result<Response<v1::GetGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let grant = self.step(&call, request.into_inner().grant_id, Engine::get_grant).await?;
+        let grant = self
+            .step(&call, request.into_inner().grant_id, Engine::get_grant)
+            .await?;
         Ok(Response::new(v1::GetGrantResponse { grant }))
     }
 
@@ -79,15 +101,24 @@ impl v1::grant_service_server::GrantService for Governance {
             let state = grant::parse_state("state", request.state)?;
             let after = parse_page_token(&request.page_token)?;
             // One more than asked for tells whether there is another page.
-            let mut views = shared.engine()?.list_grants(caller, after.as_ref(), size + 1, state)?;
+            let mut views =
+                shared
+                    .engine()?
+                    .list_grants(caller, after.as_ref(), size + 1, state)?;
             let more = views.len() > size;
             views.truncate(size);
             Ok((views, more))
         });
         let (views, more) = page.await?;
-        let last = views.last().filter(|_| more).map(|view| view.record.grant.id.as_str().to_owned());
+        let last = views
+            .last()
+            .filter(|_| more)
+            .map(|view| view.record.grant.id.as_str().to_owned());
         Ok(Response::new(v1::ListGrantsResponse {
-            grants: views.iter().map(|view| grant::grant(view, self.0.origin())).collect(),
+            grants: views
+                .iter()
+                .map(|view| grant::grant(view, self.0.origin()))
+                .collect(),
             next_page_token: last.unwrap_or_default(),
         }))
     }
@@ -114,5 +145,8 @@ fn parse_page_token(token: &str) -> Result<Option<GrantId>, Denial> {
     if token.is_empty() {
         return Ok(None);
     }
-    token.parse().map(Some).map_err(|_| Reason::InvalidPageToken.into())
+    token
+        .parse()
+        .map(Some)
+        .map_err(|_| Reason::InvalidPageToken.into())
 }

@@ -7,9 +7,14 @@ use super::{Identities, act, call_of};
 
 #[tonic::async_trait]
 impl v1::identity_service_server::IdentityService for Identities {
-    async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Result<Response<v1::WhoAmIResponse>, Status> {
+    async fn who_am_i(
+        &self,
+        request: Request<v1::WhoAmIRequest>,
+    ) -> Result<Response<v1::WhoAmIResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let who = act(&self.0, &call, |shared, caller| Ok((shared.engine()?.whoami(caller)?, caller.clone())));
+        let who = act(&self.0, &call, |shared, caller| {
+            Ok((shared.engine()?.whoami(caller)?, caller.clone()))
+        });
         let (who, caller) = who.await?;
         let texts = |roles: Vec<&'static str>| roles.into_iter().map(str::to_owned).collect();
         Ok(Response::new(v1::WhoAmIResponse {
@@ -21,12 +26,23 @@ impl v1::identity_service_server::IdentityService for Identities {
             chains: who
                 .chains
                 .into_iter()
-                .map(|(chain, roles)| v1::ChainRoles { chain_id: chain.into(), roles: texts(roles) })
+                .map(|(chain, roles)| v1::ChainRoles {
+                    chain_id: chain.into(),
+                    roles: texts(roles),
+                })
                 .collect(),
             live_grants: who.live_grants.into_iter().map(String::from).collect(),
-            awaiting_approval: who.awaiting_approval.into_iter().map(String::from).collect(),
+            awaiting_approval: who
+                .awaiting_approval
+                .into_iter()
+                .map(String::from)
+                .collect(),
             origin: self.0.origin().to_owned(),
-            awaiting_signature: who.awaiting_signature.into_iter().map(String::from).collect(),
+            awaiting_signature: who
+                .awaiting_signature
+                .into_iter()
+                .map(String::from)
+                .collect(),
             key_pinned: who.key_pinned,
         }))
     }

@@ -59,7 +59,8 @@ services! {
 /// The call a request belongs to.
 fn call_of(extensions: &Extensions) -> Result<Arc<Call>, Status> {
     let call = extensions.get::<Arc<Call>>();
-    call.cloned().ok_or_else(|| Denial::internal("a request came around the front door").status())
+    call.cloned()
+        .ok_or_else(|| Denial::internal("a request came around the front door").status())
 }
 
 /// A message field that must be there.

@@ -16,9 +16,13 @@ impl v1::proposal_service_server::ProposalService for Proposals {
         request: Request<v1::SignProposalRequest>,
     ) -> Result<Response<v1::SignProposalResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::SignProposalRequest { proposal_id, signature } = request.into_inner();
-        let sign =
-            move |engine: &Engine, caller: &Caller, id: &ProposalId| engine.sign_proposal(caller, id, &signature);
+        let v1::SignProposalRequest {
+            proposal_id,
+            signature,
+        } = request.into_inner();
+        let sign = move |engine: &Engine, caller: &Caller, id: &ProposalId| {
+            engine.sign_proposal(caller, id, &signature)
+        };
         let proposal = self.step(&call, proposal_id, sign).await?;
         Ok(Response::new(v1::SignProposalResponse { proposal }))
     }
@@ -28,9 +32,13 @@ impl v1::proposal_service_server::ProposalService for Proposals {
         request: Request<v1::RejectProposalRequest>,
     ) -> Result<Response<v1::RejectProposalResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::RejectProposalRequest { proposal_id, signature } = request.into_inner();
-        let reject =
-            move |engine: &Engine, caller: &Caller, id: &ProposalId| engine.reject_proposal(caller, id, &signature);
+        let v1::RejectProposalRequest {
+            proposal_id,
+            signature,
+        } = request.into_inner();
+        let reject = move |engine: &Engine, caller: &Caller, id: &ProposalId| {
+            engine.reject_proposal(caller, id, &signature)
+        };
         let proposal = self.step(&call, proposal_id, reject).await?;
         Ok(Response::new(v1::RejectProposalResponse { proposal }))
     }
@@ -56,9 +64,14 @@ impl v1::proposal_service_server::ProposalService for Proposals {
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
         let call = call_of(request.extensions())?;
         let all = request.into_inner().all;
-        let views =
-            act(&self.0, &call, move |shared, caller| Ok(shared.engine()?.list_proposals(caller, all)?)).await?;
-        let proposals = views.iter().map(|view| proposal::proposal(view, self.0.origin())).collect();
+        let views = act(&self.0, &call, move |shared, caller| {
+            Ok(shared.engine()?.list_proposals(caller, all)?)
+        })
+        .await?;
+        let proposals = views
+            .iter()
+            .map(|view| proposal::proposal(view, self.0.origin()))
+            .collect();
         Ok(Response::new(v1::ListProposalsResponse { proposals }))
     }
 }
@@ -69,7 +82,9 @@ impl Proposals {
         &self,
         call: &Call,
         proposal_id: String,
-        step: impl FnOnce(&Engine, &Caller, &ProposalId) -> Result<ProposalView, Refusal> + Send + 'static,
+        step: impl FnOnce(&Engine, &Caller, &ProposalId) -> Result<ProposalView, Refusal>
+        + Send
+        + 'static,
     ) -> Result<Option<v1::Proposal>, Status> {
         let view = act(&self.0, call, move |shared, caller| {
             let id: ProposalId = convert::required("proposal_id", &proposal_id)?;

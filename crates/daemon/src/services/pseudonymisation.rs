@@ -23,7 +23,11 @@ impl v1::pseudonymisation_service_server::PseudonymisationService for Pseudonymi
         request: Request<Streaming<v1::PseudonymiseRequest>>,
     ) -> Result<Response<Self::PseudonymiseStream>, Status> {
         let call = call_of(request.extensions())?;
-        Ok(Response::new(batches::stream::<Pseudonymise>(&self.0, call, request.into_inner())))
+        Ok(Response::new(batches::stream::<Pseudonymise>(
+            &self.0,
+            call,
+            request.into_inner(),
+        )))
     }
 
     async fn pseudonymise_batch(
@@ -35,7 +39,9 @@ impl v1::pseudonymisation_service_server::PseudonymisationService for Pseudonymi
         let open = present(&call, "open", open).await?;
         let batch = present(&call, "batch", batch).await?;
         let (result, _) = batches::unary::<Pseudonymise>(&self.0, &call, open, batch).await?;
-        Ok(Response::new(v1::PseudonymiseBatchResponse { result: Some(result) }))
+        Ok(Response::new(v1::PseudonymiseBatchResponse {
+            result: Some(result),
+        }))
     }
 }
 
@@ -55,15 +61,25 @@ impl Data for Pseudonymise {
         })
     }
 
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial> {
+    fn open(
+        engine: &Engine,
+        caller: &Caller,
+        open: Self::Open,
+    ) -> Result<(Self::Session, usize), Denial> {
         let chain = convert::required("open.chain_id", &open.chain_id)?;
         let delivery = v1::Delivery::try_from(open.deliver)
             .map_err(|_| Denial::field("open.deliver", "is not a delivery this version knows"))?;
         convert::at_most("open.elements", open.elements.len(), MAX_ELEMENTS_PER_CHAIN)?;
         // Beside the elements, the column of old pseudonyms.
         let columns = open.elements.len() + usize::from(open.import.is_some());
-        let name = |(i, text): (usize, &String)| convert::required(&format!("open.elements[{i}]"), text);
-        let elements: Vec<ElementName> = open.elements.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+        let name =
+            |(i, text): (usize, &String)| convert::required(&format!("open.elements[{i}]"), text);
+        let elements: Vec<ElementName> = open
+            .elements
+            .iter()
+            .enumerate()
+            .map(name)
+            .collect::<Result<_, _>>()?;
         let to_recipient = delivery == v1::Delivery::Recipient;
         let session = match open.import.as_ref().map(import).transpose()? {
             Some(import) => engine.open_import(caller, &chain, &elements, to_recipient, import)?,
@@ -73,17 +89,29 @@ impl Data for Pseudonymise {
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
-        let opened = v1::PseudonymiseOpened { registry_version: session.registry_version(), limits: Some(limits) };
-        v1::PseudonymiseResponse { message: Some(Outgoing::Opened(opened)) }
+        let opened = v1::PseudonymiseOpened {
+            registry_version: session.registry_version(),
+            limits: Some(limits),
+        };
+        v1::PseudonymiseResponse {
+            message: Some(Outgoing::Opened(opened)),
+        }
     }
 
     // Under no grant, nothing counts that the order could change the answer of.
-    fn submit(engine: &Engine, session: &Self::Session, _turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal> {
+    fn submit(
+        engine: &Engine,
+        session: &Self::Session,
+        _turn: Turn,
+        batch: RecordBatch,
+    ) -> Result<Pending, Refusal> {
         engine.pseudonymise(session, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {
-        v1::PseudonymiseResponse { message: Some(Outgoing::Result(result)) }
+        v1::PseudonymiseResponse {
+            message: Some(Outgoing::Result(result)),
+        }
     }
 }
 

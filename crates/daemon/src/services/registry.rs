@@ -18,19 +18,29 @@ impl v1::registry_service_server::RegistryService for Registers {
         request: Request<v1::ApplyRegistryRequest>,
     ) -> Result<Response<v1::ApplyRegistryResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let v1::ApplyRegistryRequest { toml, dry_run, expected_version } = request.into_inner();
+        let v1::ApplyRegistryRequest {
+            toml,
+            dry_run,
+            expected_version,
+        } = request.into_inner();
         let proposed = act(&self.0, &call, move |shared, caller| {
             if toml.len() > MAX_TOML {
                 return Err(Denial::field("toml", format!("at most {MAX_TOML} bytes")));
             }
-            Ok(shared.engine()?.propose_registry(caller, &toml, dry_run, expected_version)?)
+            Ok(shared
+                .engine()?
+                .propose_registry(caller, &toml, dry_run, expected_version)?)
         });
         let proposed = proposed.await?;
         let view = proposed.proposal.as_ref();
         Ok(Response::new(v1::ApplyRegistryResponse {
             version: proposed.version,
             proposal: view.map(|view| proposal::proposal(view, self.0.origin())),
-            needs: proposed.needs.into_iter().map(proposal::requirement).collect(),
+            needs: proposed
+                .needs
+                .into_iter()
+                .map(proposal::requirement)
+                .collect(),
             changes: proposed.changes.into_iter().map(registry::change).collect(),
             new_key_lines: proposed.new_key_lines,
         }))
@@ -42,7 +52,9 @@ impl v1::registry_service_server::RegistryService for Registers {
     ) -> Result<Response<v1::GetRegistryResponse>, Status> {
         let call = call_of(request.extensions())?;
         let version = Some(request.into_inner().version).filter(|version| *version > 0);
-        let text = act(&self.0, &call, move |shared, caller| Ok(shared.engine()?.registry_text(caller, version)?));
+        let text = act(&self.0, &call, move |shared, caller| {
+            Ok(shared.engine()?.registry_text(caller, version)?)
+        });
         let (version, toml) = text.await?;
         Ok(Response::new(v1::GetRegistryResponse { version, toml }))
     }
@@ -59,12 +71,18 @@ impl v1::registry_service_server::RegistryService for Registers {
             let (version, state, ids) = engine.list_chains(caller, only.as_ref())?;
             let chains = ids.iter().filter_map(|id| state.registry.chain(id));
             let described = chains.map(|chain| v1::Chain {
-                retained_until: engine.retained_until(chain).map(|until| until.to_string()).unwrap_or_default(),
+                retained_until: engine
+                    .retained_until(chain)
+                    .map(|until| until.to_string())
+                    .unwrap_or_default(),
                 ..registry::chain(&state.registry, chain, organisation)
             });
             Ok((version, described.collect()))
         });
         let (registry_version, chains) = listed.await?;
-        Ok(Response::new(v1::ListChainsResponse { chains, registry_version }))
+        Ok(Response::new(v1::ListChainsResponse {
+            chains,
+            registry_version,
+        }))
     }
 }

@@ -23,7 +23,11 @@ impl v1::reidentification_service_server::ReidentificationService for Reidentifi
         request: Request<Streaming<v1::ReidentifyRequest>>,
     ) -> Result<Response<Self::ReidentifyStream>, Status> {
         let call = call_of(request.extensions())?;
-        Ok(Response::new(batches::stream::<Reidentify>(&self.0, call, request.into_inner())))
+        Ok(Response::new(batches::stream::<Reidentify>(
+            &self.0,
+            call,
+            request.into_inner(),
+        )))
     }
 
     async fn reidentify_batch(
@@ -33,11 +37,17 @@ impl v1::reidentification_service_server::ReidentificationService for Reidentifi
         let call = call_of(request.extensions())?;
         let v1::ReidentifyBatchRequest { grant_id, batch } = request.into_inner();
         let batch = present(&call, "batch", batch).await?;
-        let open = Open { field: "grant_id", grant_id };
+        let open = Open {
+            field: "grant_id",
+            grant_id,
+        };
         let (result, remaining) = batches::unary::<Reidentify>(&self.0, &call, open, batch).await?;
         // Under a grant something always remains, if only nothing.
         let remaining = remaining.unwrap_or_default();
-        Ok(Response::new(v1::ReidentifyBatchResponse { result: Some(result), remaining }))
+        Ok(Response::new(v1::ReidentifyBatchResponse {
+            result: Some(result),
+            remaining,
+        }))
     }
 }
 
@@ -58,12 +68,19 @@ impl Data for Reidentify {
 
     fn message(request: Self::Request) -> Option<Message<Self::Open>> {
         request.message.map(|message| match message {
-            Incoming::Open(open) => Message::Open(Open { field: "open.grant_id", grant_id: open.grant_id }),
+            Incoming::Open(open) => Message::Open(Open {
+                field: "open.grant_id",
+                grant_id: open.grant_id,
+            }),
             Incoming::Batch(batch) => Message::Batch(batch),
         })
     }
 
-    fn open(engine: &Engine, caller: &Caller, open: Self::Open) -> Result<(Self::Session, usize), Denial> {
+    fn open(
+        engine: &Engine,
+        caller: &Caller,
+        open: Self::Open,
+    ) -> Result<(Self::Session, usize), Denial> {
         let grant: GrantId = convert::required(open.field, &open.grant_id)?;
         let session = engine.open_reidentify(caller, &grant)?;
         let columns = match &engine.get_grant(caller, &grant)?.record.grant.terms.kind {
@@ -74,15 +91,27 @@ impl Data for Reidentify {
     }
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
-        let opened = v1::ReidentifyOpened { remaining: session.remaining(), limits: Some(limits) };
-        v1::ReidentifyResponse { message: Some(Outgoing::Opened(opened)) }
+        let opened = v1::ReidentifyOpened {
+            remaining: session.remaining(),
+            limits: Some(limits),
+        };
+        v1::ReidentifyResponse {
+            message: Some(Outgoing::Opened(opened)),
+        }
     }
 
-    fn submit(engine: &Engine, session: &Self::Session, turn: Turn, batch: RecordBatch) -> Result<Pending, Refusal> {
+    fn submit(
+        engine: &Engine,
+        session: &Self::Session,
+        turn: Turn,
+        batch: RecordBatch,
+    ) -> Result<Pending, Refusal> {
         engine.reidentify(session, turn, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {
-        v1::ReidentifyResponse { message: Some(Outgoing::Result(result)) }
+        v1::ReidentifyResponse {
+            message: Some(Outgoing::Result(result)),
+        }
     }
 }

@@ -20,27 +20,48 @@ impl v1::seal_service_server::SealService for Seals {
         request: Request<v1::GetSealStatusRequest>,
     ) -> Result<Response<v1::GetSealStatusResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let status = act(&self.0, &call, |shared, caller| shared.keeper.status(caller)).await?;
+        let status = act(&self.0, &call, |shared, caller| {
+            shared.keeper.status(caller)
+        })
+        .await?;
         Ok(Response::new(wire(&status)))
     }
 
-    async fn unseal(&self, request: Request<v1::UnsealRequest>) -> Result<Response<v1::UnsealResponse>, Status> {
+    async fn unseal(
+        &self,
+        request: Request<v1::UnsealRequest>,
+    ) -> Result<Response<v1::UnsealResponse>, Status> {
         let call = call_of(request.extensions())?;
         let share = Zeroizing::new(request.into_inner().share);
-        let unsealed = act(&self.0, &call, move |shared, caller| shared.keeper.unseal(caller, &share)).await;
+        let unsealed = act(&self.0, &call, move |shared, caller| {
+            shared.keeper.unseal(caller, &share)
+        })
+        .await;
         self.0.look_at_health();
-        Ok(Response::new(v1::UnsealResponse { status: Some(wire(&unsealed?)) }))
+        Ok(Response::new(v1::UnsealResponse {
+            status: Some(wire(&unsealed?)),
+        }))
     }
 
-    async fn seal(&self, request: Request<v1::SealRequest>) -> Result<Response<v1::SealResponse>, Status> {
+    async fn seal(
+        &self,
+        request: Request<v1::SealRequest>,
+    ) -> Result<Response<v1::SealResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let (wiped, status) = act(&self.0, &call, |shared, caller| shared.keeper.seal(caller)).await?;
+        let (wiped, status) =
+            act(&self.0, &call, |shared, caller| shared.keeper.seal(caller)).await?;
         self.0.look_at_health();
-        if tokio::time::timeout(LAST_KEYS, wiped.cancelled()).await.is_err() {
-            let denial = Denial::internal("sealed, but work in flight has not let go of the keys yet");
+        if tokio::time::timeout(LAST_KEYS, wiped.cancelled())
+            .await
+            .is_err()
+        {
+            let denial =
+                Denial::internal("sealed, but work in flight has not let go of the keys yet");
             return Err(call.deny(denial).await);
         }
-        Ok(Response::new(v1::SealResponse { status: Some(wire(&status)) }))
+        Ok(Response::new(v1::SealResponse {
+            status: Some(wire(&status)),
+        }))
     }
 }
 
@@ -51,6 +72,9 @@ fn wire(status: &SealStatus) -> v1::GetSealStatusResponse {
         threshold: status.threshold.into(),
         shares: status.shares.into(),
         presented: status.presented.into(),
-        reason: status.fault.map(|reason| reason.code().to_owned()).unwrap_or_default(),
+        reason: status
+            .fault
+            .map(|reason| reason.code().to_owned())
+            .unwrap_or_default(),
     }
 }

@@ -17,7 +17,9 @@ impl v1::subject_service_server::SubjectService for Subjects {
         let request = request.into_inner();
         let view = act(&self.0, &call, move |shared, caller| {
             let namespace: NamespaceId = convert::required("namespace_id", &request.namespace_id)?;
-            Ok(shared.engine()?.request_erasure(caller, &namespace, &request.identifier)?)
+            Ok(shared
+                .engine()?
+                .request_erasure(caller, &namespace, &request.identifier)?)
         });
         let proposal = Some(proposal::proposal(&view.await?, self.0.origin()));
         Ok(Response::new(v1::RequestErasureResponse { proposal }))

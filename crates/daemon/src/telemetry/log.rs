@@ -22,7 +22,10 @@ pub enum LogError {
 /// [`LogError`].
 pub fn init_log(settings: &TelemetrySettings) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(&settings.log_level)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(true);
     let done = match settings.log_format {
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
         LogFormat::Text => builder.with_ansi(false).finish().try_init(),

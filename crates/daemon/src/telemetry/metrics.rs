@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::metrics::{counter, gauge, histogram, with_local_recorder};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 use sluis_domain::Rejection;
 use sluis_engine::{Housekeeping, QuotaFill};
 
 use crate::head::HeadState;
 
 /// Buckets of durations, in seconds.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0];
+const SECONDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0,
+];
 
 /// An operation on batches, as label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +43,11 @@ pub(crate) struct Metrics(PrometheusRecorder);
 
 impl Metrics {
     pub(crate) fn new() -> Result<Self, BuildError> {
-        Ok(Self(PrometheusBuilder::new().set_buckets(&SECONDS)?.build_recorder()))
+        Ok(Self(
+            PrometheusBuilder::new()
+                .set_buckets(&SECONDS)?
+                .build_recorder(),
+        ))
     }
 
     /// For the listener.
@@ -62,7 +70,8 @@ impl Metrics {
             counter!("sluis_batches_total", "operation" => operation).increment(1);
             counter!("sluis_values_total", "operation" => operation).increment(values);
             for (reason, rows) in by_reason(rejections) {
-                counter!("sluis_rejections_total", "operation" => operation, "reason" => reason).increment(rows);
+                counter!("sluis_rejections_total", "operation" => operation, "reason" => reason)
+                    .increment(rows);
             }
         });
     }
@@ -79,28 +88,42 @@ impl Metrics {
 
     /// What was due could not be done.
     pub(crate) fn housekeeping_failed(&self) {
-        with_local_recorder(&self.0, || counter!("sluis_housekeeping_failures_total").increment(1));
+        with_local_recorder(&self.0, || {
+            counter!("sluis_housekeeping_failures_total").increment(1)
+        });
     }
 
     /// A handshake has ended: `ok`, `failed`, `timeout` or `too-many-connections`.
     pub(crate) fn handshake(&self, outcome: &'static str) {
-        with_local_recorder(&self.0, || counter!("sluis_handshakes_total", "outcome" => outcome).increment(1));
+        with_local_recorder(&self.0, || {
+            counter!("sluis_handshakes_total", "outcome" => outcome).increment(1)
+        });
     }
 
     /// Files of TLS were read again: `changed` or `failed`.
     pub(crate) fn tls_reload(&self, outcome: &'static str) {
-        with_local_recorder(&self.0, || counter!("sluis_tls_reloads_total", "outcome" => outcome).increment(1));
+        with_local_recorder(&self.0, || {
+            counter!("sluis_tls_reloads_total", "outcome" => outcome).increment(1)
+        });
     }
 
     /// A batch was refused because this limit of a quota or grant was reached.
     pub(crate) fn limit_reached(&self, limit: &'static str) {
-        with_local_recorder(&self.0, || counter!("sluis_quota_refusals_total", "limit" => limit).increment(1));
+        with_local_recorder(&self.0, || {
+            counter!("sluis_quota_refusals_total", "limit" => limit).increment(1)
+        });
     }
 
     /// How full the quotas are.
     pub(crate) fn quotas(&self, fills: Vec<QuotaFill>) {
         with_local_recorder(&self.0, || {
-            for QuotaFill { chain, organisation, limit, ratio } in fills {
+            for QuotaFill {
+                chain,
+                organisation,
+                limit,
+                ratio,
+            } in fills
+            {
                 let (chain, organisation) = (chain.to_string(), organisation.to_string());
                 gauge!("sluis_quota_fill_ratio", "chain" => chain, "organisation" => organisation, "limit" => limit)
                     .set(ratio);

@@ -38,7 +38,9 @@ impl MetricsServer {
     pub(crate) async fn serve(self) {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            let Ok(slot) = slots.clone().acquire_owned().await else {
+                return;
+            };
             let Ok((stream, _)) = self.listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -58,7 +60,10 @@ impl MetricsServer {
     }
 }
 
-async fn answer(request: Request<Incoming>, render: Render) -> Result<Response<OneFrame>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    render: Render,
+) -> Result<Response<OneFrame>, Infallible> {
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => (StatusCode::OK, render()),
         _ => (StatusCode::NOT_FOUND, String::from("GET /metrics\n")),
@@ -76,7 +81,10 @@ struct OneFrame(Option<Bytes>);
 impl Body for OneFrame {
     type Data = Bytes;
     type Error = Infallible;
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 }

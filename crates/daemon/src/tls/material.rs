@@ -48,9 +48,16 @@ pub(crate) struct Stamp(Vec<Option<(i64, i64, u64, u64)>>);
 impl Stamp {
     /// Of the files now; a file that is not there counts too.
     pub(super) fn of(settings: &TlsSettings) -> Self {
-        let files = [Some(&settings.cert), Some(&settings.key), Some(&settings.client_ca), settings.crl.as_ref()];
+        let files = [
+            Some(&settings.cert),
+            Some(&settings.key),
+            Some(&settings.client_ca),
+            settings.crl.as_ref(),
+        ];
         let stamp = |path: &PathBuf| {
-            std::fs::metadata(path).ok().map(|meta| (meta.mtime(), meta.mtime_nsec(), meta.size(), meta.ino()))
+            std::fs::metadata(path)
+                .ok()
+                .map(|meta| (meta.mtime(), meta.mtime_nsec(), meta.size(), meta.ino()))
         };
         Self(files.into_iter().flatten().map(stamp).collect())
     }
@@ -74,18 +81,25 @@ impl Clients {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
         let mut authorities = RootCertStore::empty();
         for certificate in many::<CertificateDer<'_>>(&settings.client_ca, "certificate")? {
-            authorities.add(certificate).map_err(|e| unusable(&settings.client_ca, e.to_string()))?;
+            authorities
+                .add(certificate)
+                .map_err(|e| unusable(&settings.client_ca, e.to_string()))?;
         }
         let crls = match &settings.crl {
             Some(path) => many(path, "X509 CRL")?,
             None => Vec::new(),
         };
-        Ok(Self { authorities, crls, expiry: settings.crl_expired })
+        Ok(Self {
+            authorities,
+            crls,
+            expiry: settings.crl_expired,
+        })
     }
 
     pub(super) fn verifier(self) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(self.authorities), provider);
+        let mut verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(self.authorities), provider);
         if !self.crls.is_empty() {
             // Unknown status is refused: an authority without a list in the file issues nobody in.
             verifier = verifier.with_crls(self.crls);
@@ -100,11 +114,19 @@ impl Clients {
 impl Material {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
         let chain = many::<CertificateDer<'_>>(&settings.cert, "certificate")?;
-        let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|e| unusable(&settings.key, describe(&e)))?;
-        Ok(Self { chain, key, clients: Clients::read(settings)? })
+        let key = PrivateKeyDer::from_pem_file(&settings.key)
+            .map_err(|e| unusable(&settings.key, describe(&e)))?;
+        Ok(Self {
+            chain,
+            key,
+            clients: Clients::read(settings)?,
+        })
     }
 
-    pub(super) fn server_config(self, clock: Arc<dyn Clock>) -> Result<Arc<ServerConfig>, TlsError> {
+    pub(super) fn server_config(
+        self,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_details(provider, Arc::new(PortTime(clock)))
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -129,7 +151,9 @@ impl std::fmt::Debug for PortTime {
 
 impl TimeProvider for PortTime {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_millis(self.0.now().millis())))
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(
+            self.0.now().millis(),
+        )))
     }
 }
 
@@ -138,11 +162,18 @@ fn many<T: PemObject>(path: &Path, kind: &str) -> Result<Vec<T>, TlsError> {
     let objects = T::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| unusable(path, describe(&e)))?;
-    if objects.is_empty() { Err(unusable(path, format!("no PEM block {kind} in it"))) } else { Ok(objects) }
+    if objects.is_empty() {
+        Err(unusable(path, format!("no PEM block {kind} in it")))
+    } else {
+        Ok(objects)
+    }
 }
 
 fn unusable(path: &Path, reason: String) -> TlsError {
-    TlsError::File { path: path.to_owned(), reason }
+    TlsError::File {
+        path: path.to_owned(),
+        reason,
+    }
 }
 
 /// What went wrong, without the bytes that some of rustls' messages quote.

@@ -50,10 +50,20 @@ pub(crate) enum Reloaded {
 
 impl Tls {
     /// Reads all files.
-    pub(crate) fn load(settings: TlsSettings, clock: Arc<dyn Clock>) -> Result<(Self, Stamp), TlsError> {
+    pub(crate) fn load(
+        settings: TlsSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Stamp), TlsError> {
         let stamp = Stamp::of(&settings);
         let current = Current::load(&settings, &clock)?;
-        Ok((Self { settings, clock, current: ArcSwap::from_pointee(current) }, stamp))
+        Ok((
+            Self {
+                settings,
+                clock,
+                current: ArcSwap::from_pointee(current),
+            },
+            stamp,
+        ))
     }
 
     /// For new handshakes.
@@ -74,7 +84,8 @@ impl Tls {
             return Ok(Reloaded::Unchanged);
         }
         *stamp = now;
-        self.current.store(Arc::new(Current::load(&self.settings, &self.clock)?));
+        self.current
+            .store(Arc::new(Current::load(&self.settings, &self.clock)?));
         Ok(Reloaded::Changed)
     }
 }
@@ -87,9 +98,15 @@ pub(crate) fn verify_client(
     issuers: &[Vec<u8>],
     at: Timestamp,
 ) -> Result<(), TlsError> {
-    let issuers: Vec<_> = issuers.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let issuers: Vec<_> = issuers
+        .iter()
+        .map(|der| CertificateDer::from(der.as_slice()))
+        .collect();
     let at = UnixTime::since_unix_epoch(Duration::from_millis(at.millis()));
-    let verified = Clients::read(settings)?.verifier()?.verify_client_cert(&certificate.into(), &issuers, at);
+    let verified =
+        Clients::read(settings)?
+            .verifier()?
+            .verify_client_cert(&certificate.into(), &issuers, at);
     verified.map(drop).map_err(TlsError::Client)
 }
 
@@ -97,6 +114,9 @@ impl Current {
     fn load(settings: &TlsSettings, clock: &Arc<dyn Clock>) -> Result<Self, TlsError> {
         let material = Material::read(settings)?;
         let revoked = Revoked::parse(&material.clients.crls)?;
-        Ok(Self { config: material.server_config(clock.clone())?, revoked })
+        Ok(Self {
+            config: material.server_config(clock.clone())?,
+            revoked,
+        })
     }
 }

@@ -17,10 +17,19 @@ pub(crate) struct Peer {
 impl Peer {
     /// From the chain that rustls verified, the client's own certificate first.
     pub(crate) fn from_chain(chain: &[CertificateDer<'_>], trust_domain: &str) -> Self {
-        let parsed: Vec<_> =
-            chain.iter().filter_map(|der| X509Certificate::from_der(der).ok()).map(|(_, c)| c).collect();
-        let serials = parsed.iter().map(|c| Serial::new(c.tbs_certificate.issuer().as_raw(), c.raw_serial())).collect();
-        let own = chain.first().zip(parsed.first()).filter(|_| parsed.len() == chain.len());
+        let parsed: Vec<_> = chain
+            .iter()
+            .filter_map(|der| X509Certificate::from_der(der).ok())
+            .map(|(_, c)| c)
+            .collect();
+        let serials = parsed
+            .iter()
+            .map(|c| Serial::new(c.tbs_certificate.issuer().as_raw(), c.raw_serial()))
+            .collect();
+        let own = chain
+            .first()
+            .zip(parsed.first())
+            .filter(|_| parsed.len() == chain.len());
         let caller = own.and_then(|(der, certificate)| caller(der, certificate, trust_domain));
         Self { caller, serials }
     }
@@ -39,17 +48,31 @@ impl Peer {
 pub(crate) fn holder(der: &[u8], trust_domain: &str) -> Option<Caller> {
     let der = CertificateDer::from(der);
     let (rest, certificate) = X509Certificate::from_der(&der).ok()?;
-    if rest.is_empty() { caller(&der, &certificate, trust_domain) } else { None }
+    if rest.is_empty() {
+        caller(&der, &certificate, trust_domain)
+    } else {
+        None
+    }
 }
 
-fn caller(der: &CertificateDer<'_>, certificate: &X509Certificate<'_>, trust_domain: &str) -> Option<Caller> {
+fn caller(
+    der: &CertificateDer<'_>,
+    certificate: &X509Certificate<'_>,
+    trust_domain: &str,
+) -> Option<Caller> {
     let names = certificate.subject_alternative_name().ok().flatten()?;
-    let mut uris = names.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
-    });
+    let mut uris = names
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        });
     // Exactly one URI SAN (SPIFFE X.509-SVID, section 2): with two it is not clear who calls.
-    let (uri, None) = (uris.next()?, uris.next()) else { return None };
+    let (uri, None) = (uris.next()?, uris.next()) else {
+        return None;
+    };
     let millis = |seconds: i64| u64::try_from(seconds).ok()?.checked_mul(1_000);
     let not_after = millis(certificate.validity().not_after.timestamp())?;
     // One from before 1970 has long begun.

@@ -20,7 +20,10 @@ impl Serial {
     /// From raw DER parts.
     pub(crate) fn new(issuer: &[u8], number: &[u8]) -> Self {
         let zeros = number.iter().take_while(|byte| **byte == 0).count();
-        Self { issuer: issuer.to_vec(), number: number[zeros..].to_vec() }
+        Self {
+            issuer: issuer.to_vec(),
+            number: number[zeros..].to_vec(),
+        }
     }
 }
 
@@ -33,9 +36,13 @@ impl Revoked {
     pub(super) fn parse(crls: &[CertificateRevocationListDer<'_>]) -> Result<Self, TlsError> {
         let mut revoked = HashSet::new();
         for crl in crls {
-            let (_, list) = CertificateRevocationList::from_der(crl).map_err(|_| TlsError::RevocationList)?;
+            let (_, list) =
+                CertificateRevocationList::from_der(crl).map_err(|_| TlsError::RevocationList)?;
             let issuer = list.issuer().as_raw().to_vec();
-            revoked.extend(list.iter_revoked_certificates().map(|entry| Serial::new(&issuer, entry.raw_serial())));
+            revoked.extend(
+                list.iter_revoked_certificates()
+                    .map(|entry| Serial::new(&issuer, entry.raw_serial())),
+            );
         }
         Ok(Self(revoked))
     }

@@ -2,8 +2,8 @@ use std::fs;
 use std::path::Path;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
 use sluis_domain::Timestamp;
@@ -28,11 +28,16 @@ struct Authority {
 fn authority() -> Authority {
     let key = KeyPair::generate().expect("key");
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "test authority");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "test authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let certificate = params.self_signed(&key).expect("certificate");
-    Authority { certificate, issuer: Issuer::new(params, key) }
+    Authority {
+        certificate,
+        issuer: Issuer::new(params, key),
+    }
 }
 
 impl Authority {
@@ -66,12 +71,19 @@ impl Authority {
             revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        params.signed_by(&self.issuer).expect("crl").pem().expect("pem")
+        params
+            .signed_by(&self.issuer)
+            .expect("crl")
+            .pem()
+            .expect("pem")
     }
 
     /// The files of a daemon whose certificate this authority issued.
     fn write(&self, directory: &Path) -> TlsSettings {
-        let (certificate, key) = self.issue(&[SanType::DnsName("localhost".try_into().expect("name"))], 1);
+        let (certificate, key) = self.issue(
+            &[SanType::DnsName("localhost".try_into().expect("name"))],
+            1,
+        );
         let write = |name: &str, text: String| {
             let path = directory.join(name);
             fs::write(&path, text).expect("written");
@@ -116,11 +128,20 @@ fn exactly_one_uri_name_of_our_trust_domain_is_an_identity() {
     let peer = authority.peer(&["spiffe://custodian.example/uni/etl"]);
     let caller = peer.caller().expect("a caller");
     assert_eq!(caller.identity.to_string(), "uni/etl");
-    assert_eq!(caller.not_after, Timestamp::parse("2031-01-02T00:00:00Z").expect("valid"));
+    assert_eq!(
+        caller.not_after,
+        Timestamp::parse("2031-01-02T00:00:00Z").expect("valid")
+    );
     let refused: [&[&str]; 7] = [
         &[],
-        &["spiffe://custodian.example/uni/etl", "spiffe://custodian.example/uni/other"],
-        &["spiffe://custodian.example/uni/etl", "https://custodian.example/"],
+        &[
+            "spiffe://custodian.example/uni/etl",
+            "spiffe://custodian.example/uni/other",
+        ],
+        &[
+            "spiffe://custodian.example/uni/etl",
+            "https://custodian.example/",
+        ],
         &["spiffe://other.example/uni/etl"],
         &["spiffe://custodian.example/uni"],
         &["spiffe://custodian.example/uni/etl/x"],
@@ -133,11 +154,21 @@ fn exactly_one_uri_name_of_our_trust_domain_is_an_identity() {
 
 #[test]
 fn other_names_beside_the_uri_do_not_matter_and_no_certificate_is_nobody() {
-    let names =
-        [SanType::DnsName("etl.uni.example".try_into().expect("name")), uri_name("spiffe://custodian.example/uni/etl")];
-    assert!(Peer::from_chain(&[authority().issue(&names, 5).0], DOMAIN).caller().is_some());
+    let names = [
+        SanType::DnsName("etl.uni.example".try_into().expect("name")),
+        uri_name("spiffe://custodian.example/uni/etl"),
+    ];
+    assert!(
+        Peer::from_chain(&[authority().issue(&names, 5).0], DOMAIN)
+            .caller()
+            .is_some()
+    );
     assert!(Peer::from_chain(&[], DOMAIN).caller().is_none());
-    assert!(Peer::from_chain(&[CertificateDer::from(vec![1, 2, 3])], DOMAIN).caller().is_none());
+    assert!(
+        Peer::from_chain(&[CertificateDer::from(vec![1, 2, 3])], DOMAIN)
+            .caller()
+            .is_none()
+    );
 }
 
 #[test]
@@ -148,12 +179,23 @@ fn a_certificate_is_revoked_as_soon_as_the_list_says_so() {
     let crl = settings.crl.clone().expect("a list");
     let (tls, mut stamp) = Tls::load(settings, Arc::new(Noon)).expect("usable");
     // A serial with its highest bit set has a leading zero byte in DER.
-    let peer = Peer::from_chain(&[authority.issue(&[uri_name("spiffe://custodian.example/uni/etl")], 0x80).0], DOMAIN);
+    let peer = Peer::from_chain(
+        &[authority
+            .issue(&[uri_name("spiffe://custodian.example/uni/etl")], 0x80)
+            .0],
+        DOMAIN,
+    );
     assert!(!tls.is_revoked(&peer));
-    assert_eq!(tls.reload(&mut stamp, false).expect("usable"), Reloaded::Unchanged);
+    assert_eq!(
+        tls.reload(&mut stamp, false).expect("usable"),
+        Reloaded::Unchanged
+    );
 
     fs::write(&crl, authority.revoke(&[3, 0x80])).expect("written");
-    assert_eq!(tls.reload(&mut stamp, false).expect("usable"), Reloaded::Changed);
+    assert_eq!(
+        tls.reload(&mut stamp, false).expect("usable"),
+        Reloaded::Changed
+    );
     assert!(tls.is_revoked(&peer));
 }
 
@@ -165,9 +207,13 @@ fn the_same_serial_of_another_authority_is_not_revoked() {
     fs::write(settings.crl.as_ref().expect("a list"), ours.revoke(&[5])).expect("written");
     let (tls, _) = Tls::load(settings, Arc::new(Noon)).expect("usable");
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "another authority");
-    let other =
-        Authority { certificate: ours.certificate, issuer: Issuer::new(params, KeyPair::generate().expect("key")) };
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "another authority");
+    let other = Authority {
+        certificate: ours.certificate,
+        issuer: Issuer::new(params, KeyPair::generate().expect("key")),
+    };
     assert!(!tls.is_revoked(&other.peer(&["spiffe://custodian.example/uni/etl"])));
 }
 
@@ -177,14 +223,25 @@ fn a_bad_new_file_leaves_the_old_in_force_and_is_reported_once() {
     let authority = authority();
     let settings = authority.write(directory.path());
     let (tls, mut stamp) = Tls::load(settings.clone(), Arc::new(Noon)).expect("usable");
-    for path in [&settings.cert, &settings.key, &settings.client_ca, settings.crl.as_ref().expect("a list")] {
+    for path in [
+        &settings.cert,
+        &settings.key,
+        &settings.client_ca,
+        settings.crl.as_ref().expect("a list"),
+    ] {
         let (before, good) = (tls.config(), fs::read(path).expect("read"));
         fs::write(path, "not PEM").expect("written");
         assert!(tls.reload(&mut stamp, false).is_err());
-        assert_eq!(tls.reload(&mut stamp, false).expect("reported already"), Reloaded::Unchanged);
+        assert_eq!(
+            tls.reload(&mut stamp, false).expect("reported already"),
+            Reloaded::Unchanged
+        );
         assert!(Arc::ptr_eq(&before, &tls.config()));
         fs::write(path, good).expect("written");
-        assert_eq!(tls.reload(&mut stamp, false).expect("usable"), Reloaded::Changed);
+        assert_eq!(
+            tls.reload(&mut stamp, false).expect("usable"),
+            Reloaded::Changed
+        );
         assert!(!Arc::ptr_eq(&before, &tls.config()));
     }
 }
@@ -193,8 +250,15 @@ fn a_bad_new_file_leaves_the_old_in_force_and_is_reported_once() {
 fn a_key_of_another_certificate_is_refused() {
     let directory = tempfile::tempdir().expect("directory");
     let settings = authority().write(directory.path());
-    fs::write(&settings.key, KeyPair::generate().expect("key").serialize_pem()).expect("written");
-    assert!(matches!(Tls::load(settings, Arc::new(Noon)).map(drop), Err(TlsError::Certificate(_))));
+    fs::write(
+        &settings.key,
+        KeyPair::generate().expect("key").serialize_pem(),
+    )
+    .expect("written");
+    assert!(matches!(
+        Tls::load(settings, Arc::new(Noon)).map(drop),
+        Err(TlsError::Certificate(_))
+    ));
 }
 
 #[test]
@@ -203,27 +267,49 @@ fn errors_name_the_file_and_never_its_content() {
     let settings = authority().write(directory.path());
     let marked = "-----BEGIN PRIVATE KEY-----\nMARKED-SECRET!\n-----END PRIVATE KEY-----\n";
     fs::write(&settings.key, marked).expect("written");
-    let error = Tls::load(settings, Arc::new(Noon)).map(drop).expect_err("not PEM");
+    let error = Tls::load(settings, Arc::new(Noon))
+        .map(drop)
+        .expect_err("not PEM");
     let text = format!("{error} {error:?}");
-    assert!(text.contains("key.pem") && !text.contains("MARKED"), "{text}");
+    assert!(
+        text.contains("key.pem") && !text.contains("MARKED"),
+        "{text}"
+    );
 }
 
 #[test]
 fn who_signed_without_a_connection_is_verified_as_in_a_handshake() {
     let directory = tempfile::tempdir().expect("directory");
     let root = authority();
-    let settings = TlsSettings { crl: None, ..root.write(directory.path()) };
-    let (key, mut params) = (KeyPair::generate().expect("key"), CertificateParams::default());
-    params.distinguished_name.push(DnType::CommonName, "between");
+    let settings = TlsSettings {
+        crl: None,
+        ..root.write(directory.path())
+    };
+    let (key, mut params) = (
+        KeyPair::generate().expect("key"),
+        CertificateParams::default(),
+    );
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "between");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let certificate = params.signed_by(&key, &root.issuer).expect("certificate");
-    let between = Authority { certificate, issuer: Issuer::new(params, key) };
+    let between = Authority {
+        certificate,
+        issuer: Issuer::new(params, key),
+    };
     let (own, _) = between.issue(&[uri_name("spiffe://custodian.example/custodian/anna")], 5);
     let verify = |issuers: &[Vec<u8>], at| verify_client(&settings, &own, issuers, at);
     let issuers = [between.certificate.der().to_vec()];
     verify(&issuers, Noon.now()).expect("issued and valid");
-    assert!(matches!(verify(&[], Noon.now()), Err(TlsError::Client(_))), "nobody known issued it");
+    assert!(
+        matches!(verify(&[], Noon.now()), Err(TlsError::Client(_))),
+        "nobody known issued it"
+    );
     let later = Timestamp::parse("2031-01-03T00:00:00Z").expect("valid");
-    assert!(matches!(verify(&issuers, later), Err(TlsError::Client(_))), "it has expired");
+    assert!(
+        matches!(verify(&issuers, later), Err(TlsError::Client(_))),
+        "it has expired"
+    );
 }

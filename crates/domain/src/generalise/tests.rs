@@ -6,7 +6,10 @@ fn apply(to: Generalisation, value: &str) -> Result<String, Reason> {
     let mut out = b"before".to_vec();
     let outcome = to.apply(value.as_bytes(), &mut out);
     let appended = out.strip_prefix(b"before").expect("what was there stays");
-    assert!(outcome.is_ok() || appended.is_empty(), "an error must append nothing");
+    assert!(
+        outcome.is_ok() || appended.is_empty(),
+        "an error must append nothing"
+    );
     outcome.map(|()| String::from_utf8(appended.to_vec()).expect("UTF-8"))
 }
 
@@ -15,13 +18,20 @@ fn date(text: &str) -> Date {
 }
 
 fn ages(width: u16, reference: &str) -> Generalisation {
-    Generalisation::AgeBand { width, reference: date(reference) }
+    Generalisation::AgeBand {
+        width,
+        reference: date(reference),
+    }
 }
 
 /// The rows of a table: input, output.
 fn all(to: Generalisation, rows: &[(&str, &str)]) {
     for (value, expected) in rows {
-        assert_eq!(apply(to, value).as_deref(), Ok(*expected), "{to:?} of {value}");
+        assert_eq!(
+            apply(to, value).as_deref(),
+            Ok(*expected),
+            "{to:?} of {value}"
+        );
     }
 }
 
@@ -33,18 +43,54 @@ fn all_refused(to: Generalisation, values: &[&str], reason: Reason) {
 
 #[test]
 fn dates_become_years_months_and_decades() {
-    all(Generalisation::Year, &[("1984-03-07", "1984"), ("0007-01-01", "0007")]);
-    all(Generalisation::Month, &[("1984-03-07", "1984-03"), ("0007-12-31", "0007-12")]);
-    all(Generalisation::Decade, &[("1984-03-07", "1980s"), ("1990-01-01", "1990s"), ("0007-01-01", "0000s")]);
-    for to in [Generalisation::Year, Generalisation::Month, Generalisation::Decade, ages(10, "2026-01-01")] {
-        all_refused(to, &["1984", "1984-02-30", "07-03-1984", " 1984-03-07", "x"], Reason::InvalidDate);
+    all(
+        Generalisation::Year,
+        &[("1984-03-07", "1984"), ("0007-01-01", "0007")],
+    );
+    all(
+        Generalisation::Month,
+        &[("1984-03-07", "1984-03"), ("0007-12-31", "0007-12")],
+    );
+    all(
+        Generalisation::Decade,
+        &[
+            ("1984-03-07", "1980s"),
+            ("1990-01-01", "1990s"),
+            ("0007-01-01", "0000s"),
+        ],
+    );
+    for to in [
+        Generalisation::Year,
+        Generalisation::Month,
+        Generalisation::Decade,
+        ages(10, "2026-01-01"),
+    ] {
+        all_refused(
+            to,
+            &["1984", "1984-02-30", "07-03-1984", " 1984-03-07", "x"],
+            Reason::InvalidDate,
+        );
     }
 }
 
 #[test]
 fn an_age_changes_on_the_birthday() {
-    all(ages(10, "2026-03-06"), &[("1986-03-06", "40-49"), ("1986-03-07", "30-39"), ("2026-03-06", "0-9")]);
-    all(ages(5, "2026-11-22"), &[("1936-11-22", "90-94"), ("1926-11-23", "95-99"), ("1926-11-22", "100-104")]);
+    all(
+        ages(10, "2026-03-06"),
+        &[
+            ("1986-03-06", "40-49"),
+            ("1986-03-07", "30-39"),
+            ("2026-03-06", "0-9"),
+        ],
+    );
+    all(
+        ages(5, "2026-11-22"),
+        &[
+            ("1936-11-22", "90-94"),
+            ("1926-11-23", "95-99"),
+            ("1926-11-22", "100-104"),
+        ],
+    );
     all(ages(1, "2026-01-01"), &[("1985-01-01", "41-41")]);
     all(ages(u16::MAX, "9999-12-31"), &[("0001-01-01", "0-65534")]);
 }
@@ -58,15 +104,30 @@ fn a_leap_day_has_its_birthday_on_the_first_of_march_in_common_years() {
 
 #[test]
 fn a_birth_after_the_reference_is_refused() {
-    all_refused(ages(10, "2026-01-01"), &["2026-01-02", "9999-12-31"], Reason::InvalidDate);
+    all_refused(
+        ages(10, "2026-01-01"),
+        &["2026-01-02", "9999-12-31"],
+        Reason::InvalidDate,
+    );
 }
 
 #[test]
 fn a_prefix_counts_characters_not_bytes() {
     let four = Generalisation::Prefix { length: 4 };
-    all(four, &[("1234AB", "1234"), ("123", "123"), ("Zoë Élan", "Zoë "), ("日本語文字", "日本語文")]);
+    all(
+        four,
+        &[
+            ("1234AB", "1234"),
+            ("123", "123"),
+            ("Zoë Élan", "Zoë "),
+            ("日本語文字", "日本語文"),
+        ],
+    );
     all(Generalisation::Prefix { length: 0 }, &[("1234AB", "")]);
-    assert_eq!(four.apply(b"1234\xff", &mut Vec::new()), Err(Reason::InvalidUtf8));
+    assert_eq!(
+        four.apply(b"1234\xff", &mut Vec::new()),
+        Err(Reason::InvalidUtf8)
+    );
 }
 
 #[test]
@@ -86,11 +147,20 @@ fn numbers_fall_into_half_open_bands() {
         ("-10.000", "[-10,0)"),
         ("-10.001", "[-20,-10)"),
         ("000000000000000000000000000001", "[0,10)"),
-        ("999999999999999999", "[999999999999999990,1000000000000000000)"),
-        ("-999999999999999999.9", "[-1000000000000000000,-999999999999999990)"),
+        (
+            "999999999999999999",
+            "[999999999999999990,1000000000000000000)",
+        ),
+        (
+            "-999999999999999999.9",
+            "[-1000000000000000000,-999999999999999990)",
+        ),
     ];
     all(Generalisation::Band { width: 10 }, &rows);
-    all(Generalisation::Band { width: u32::MAX }, &[("1", "[0,4294967295)"), ("-1", "[-4294967295,0)")]);
+    all(
+        Generalisation::Band { width: u32::MAX },
+        &[("1", "[0,4294967295)"), ("-1", "[-4294967295,0)")],
+    );
 }
 
 #[test]
@@ -115,13 +185,25 @@ fn what_is_not_a_plain_number_is_refused() {
         "٣",
         "1000000000000000000",
     ];
-    all_refused(Generalisation::Band { width: 10 }, &not_numbers, Reason::InvalidNumber);
+    all_refused(
+        Generalisation::Band { width: 10 },
+        &not_numbers,
+        Reason::InvalidNumber,
+    );
 }
 
 #[test]
 fn a_width_of_zero_refuses_instead_of_panicking() {
-    all_refused(Generalisation::Band { width: 0 }, &["1"], Reason::InvalidNumber);
-    all_refused(ages(0, "2026-01-01"), &["1984-03-07"], Reason::InvalidNumber);
+    all_refused(
+        Generalisation::Band { width: 0 },
+        &["1"],
+        Reason::InvalidNumber,
+    );
+    all_refused(
+        ages(0, "2026-01-01"),
+        &["1984-03-07"],
+        Reason::InvalidNumber,
+    );
 }
 
 fn any_generalisation() -> impl Strategy<Value = Generalisation> {

@@ -10,7 +10,10 @@ fn who(text: &str) -> Identity {
 }
 
 fn signed() -> Signed {
-    Signed { signature: vec![5; 70], certificate: vec![6; 300] }
+    Signed {
+        signature: vec![5; 70],
+        certificate: vec![6; 300],
+    }
 }
 
 fn grant(required: &[&str]) -> Grant {
@@ -42,15 +45,22 @@ fn grant(required: &[&str]) -> Grant {
 fn comes_alive_only_with_every_approval() {
     let fresh = Record::new(grant(&["a-owner", "b-owner"]));
     assert_eq!(fresh.usable(at(150)), Err(Reason::GrantNotApproved));
-    let half = fresh.approve(&who("a-owner/s1"), at(60), 3, signed()).expect("first");
+    let half = fresh
+        .approve(&who("a-owner/s1"), at(60), 3, signed())
+        .expect("first");
     assert_eq!(half.usable(at(150)), Err(Reason::GrantNotApproved));
-    assert_eq!(half.approve(&who("a-owner/s1"), at(61), 3, signed()), Err(Reason::AlreadyApproved));
+    assert_eq!(
+        half.approve(&who("a-owner/s1"), at(61), 3, signed()),
+        Err(Reason::AlreadyApproved)
+    );
     assert_eq!(
         half.approve(&who("a-owner/s2"), at(61), 3, signed()),
         Err(Reason::GrantDecided),
         "the other owner must"
     );
-    let whole = half.approve(&who("b-owner/s1"), at(62), 3, signed()).expect("second");
+    let whole = half
+        .approve(&who("b-owner/s1"), at(62), 3, signed())
+        .expect("second");
     assert_eq!(whole.usable(at(99)), Err(Reason::GrantNotStarted));
     assert_eq!(whole.usable(at(100)), Ok(()));
     assert_eq!(whole.usable(at(200)), Err(Reason::GrantExpired));
@@ -60,22 +70,47 @@ fn comes_alive_only_with_every_approval() {
 #[test]
 fn one_owner_needs_two_different_stewards_and_never_the_requester() {
     let fresh = Record::new(grant(&["uni", "uni"]));
-    assert_eq!(fresh.approve(&who("uni/etl"), at(60), 3, signed()), Err(Reason::OwnRequest));
-    let half = fresh.approve(&who("uni/s1"), at(60), 3, signed()).expect("first");
+    assert_eq!(
+        fresh.approve(&who("uni/etl"), at(60), 3, signed()),
+        Err(Reason::OwnRequest)
+    );
+    let half = fresh
+        .approve(&who("uni/s1"), at(60), 3, signed())
+        .expect("first");
     assert_eq!(half.awaiting().len(), 1);
-    assert!(half.approve(&who("uni/s2"), at(60), 3, signed()).expect("second").awaiting().is_empty());
+    assert!(
+        half.approve(&who("uni/s2"), at(60), 3, signed())
+            .expect("second")
+            .awaiting()
+            .is_empty()
+    );
 }
 
 #[test]
 fn denied_and_revoked_are_final() {
     let fresh = Record::new(grant(&["a-owner"]));
-    let denied = fresh.deny(&who("a-owner/s1"), at(60), signed()).expect("denies");
-    assert_eq!(denied.approve(&who("a-owner/s2"), at(61), 3, signed()), Err(Reason::GrantDecided));
+    let denied = fresh
+        .deny(&who("a-owner/s1"), at(60), signed())
+        .expect("denies");
+    assert_eq!(
+        denied.approve(&who("a-owner/s2"), at(61), 3, signed()),
+        Err(Reason::GrantDecided)
+    );
     assert_eq!(denied.usable(at(150)), Err(Reason::GrantDenied));
-    assert_eq!(denied.revoke(&who("uni/etl"), at(61), signed()), Err(Reason::GrantDecided));
-    let alive = fresh.approve(&who("a-owner/s1"), at(60), 3, signed()).expect("approves");
-    assert_eq!(alive.deny(&who("a-owner/s1"), at(61), signed()), Err(Reason::GrantDecided));
-    let revoked = alive.revoke(&who("a-owner/s1"), at(61), signed()).expect("revokes");
+    assert_eq!(
+        denied.revoke(&who("uni/etl"), at(61), signed()),
+        Err(Reason::GrantDecided)
+    );
+    let alive = fresh
+        .approve(&who("a-owner/s1"), at(60), 3, signed())
+        .expect("approves");
+    assert_eq!(
+        alive.deny(&who("a-owner/s1"), at(61), signed()),
+        Err(Reason::GrantDecided)
+    );
+    let revoked = alive
+        .revoke(&who("a-owner/s1"), at(61), signed())
+        .expect("revokes");
     assert_eq!(revoked.usable(at(150)), Err(Reason::GrantRevoked));
 }
 
@@ -87,7 +122,12 @@ fn wrong_terms_name_every_field() {
     terms.max_values = 0;
     terms.max_values_per_day = None;
     terms.not_after = at(10);
-    let fields: Vec<_> = terms.check(at(50)).expect_err("wrong").into_iter().map(|(field, _)| field).collect();
+    let fields: Vec<_> = terms
+        .check(at(50))
+        .expect_err("wrong")
+        .into_iter()
+        .map(|(field, _)| field)
+        .collect();
     assert_eq!(fields, ["purpose", "max_values", "not_after", "not_after"]);
 }
 
@@ -108,9 +148,12 @@ fn canonical_bytes_are_frozen() {
 
 #[test]
 fn records_survive_the_store_and_cuts_do_not_panic() {
-    let record =
-        Record::new(grant(&["a-owner", "b-owner"])).approve(&who("a-owner/s1"), at(60), 3, signed()).expect("approves");
-    let record = record.revoke(&who("uni/etl"), at(70), signed()).expect("withdraws");
+    let record = Record::new(grant(&["a-owner", "b-owner"]))
+        .approve(&who("a-owner/s1"), at(60), 3, signed())
+        .expect("approves");
+    let record = record
+        .revoke(&who("uni/etl"), at(70), signed())
+        .expect("withdraws");
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes), Ok(record));
     for end in 0..bytes.len() {

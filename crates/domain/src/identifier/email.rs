@@ -15,6 +15,8 @@ pub(super) fn transform(value: &str, out: &mut Vec<u8>) {
 /// Exactly one `@` with something on both sides.
 pub(super) fn has_form(normalised: &[u8]) -> bool {
     let mut sides = normalised.split(|byte| *byte == b'@');
-    let two = [sides.next(), sides.next()].iter().all(|side| side.is_some_and(|side| !side.is_empty()));
+    let two = [sides.next(), sides.next()]
+        .iter()
+        .all(|side| side.is_some_and(|side| !side.is_empty()));
     two && sides.next().is_none()
 }

@@ -2,26 +2,40 @@
 
 /// Removes spaces and raises `a` to `z`.
 pub(super) fn transform(value: &str, out: &mut Vec<u8>) {
-    out.extend(value.bytes().filter(|byte| *byte != b' ').map(|byte| byte.to_ascii_uppercase()));
+    out.extend(
+        value
+            .bytes()
+            .filter(|byte| *byte != b' ')
+            .map(|byte| byte.to_ascii_uppercase()),
+    );
 }
 
 /// 2 letters (country), 2 digits (check), 11 to 30 letters or digits (account).
 pub(super) fn has_form(normalised: &[u8]) -> bool {
-    let Some((country, rest)) = normalised.split_at_checked(2) else { return false };
-    let Some((check, account)) = rest.split_at_checked(2) else { return false };
+    let Some((country, rest)) = normalised.split_at_checked(2) else {
+        return false;
+    };
+    let Some((check, account)) = rest.split_at_checked(2) else {
+        return false;
+    };
     country.iter().all(u8::is_ascii_uppercase)
         && check.iter().all(u8::is_ascii_digit)
         && (11..=30).contains(&account.len())
-        && account.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && account
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// ISO 7064 MOD 97-10 of a value that [`has_form`]. Check digits 00, 01 and 99 never come out of the calculation of
 /// check digits, though they can leave the remainder 1.
 pub(super) fn passes(normalised: &[u8]) -> bool {
     let (head, account) = normalised.split_at(4);
-    let remainder = account.iter().chain(head).fold(0, |remainder: u32, byte| match byte {
-        b'0'..=b'9' => (remainder * 10 + u32::from(byte - b'0')) % 97,
-        _ => (remainder * 100 + u32::from(byte.saturating_sub(b'A')) + 10) % 97,
-    });
+    let remainder = account
+        .iter()
+        .chain(head)
+        .fold(0, |remainder: u32, byte| match byte {
+            b'0'..=b'9' => (remainder * 10 + u32::from(byte - b'0')) % 97,
+            _ => (remainder * 100 + u32::from(byte.saturating_sub(b'A')) + 10) % 97,
+        });
     remainder == 1 && !matches!(&head[2..], b"00" | b"01" | b"99")
 }

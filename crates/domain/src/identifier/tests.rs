@@ -6,11 +6,22 @@ use unicode_normalization::UnicodeNormalization;
 use super::*;
 
 /// The normal form; `None` if missing. Also checks that `out` keeps what it had, and gets nothing on an error.
-fn norm_bytes(kind: IdentifierKind, checksum: Checksum, value: &[u8]) -> Result<Option<Vec<u8>>, Reason> {
+fn norm_bytes(
+    kind: IdentifierKind,
+    checksum: Checksum,
+    value: &[u8],
+) -> Result<Option<Vec<u8>>, Reason> {
     let mut out = b"before".to_vec();
     let outcome = normalise(kind, checksum, value, &mut out);
-    let appended = out.strip_prefix(b"before").expect("what was there stays").to_vec();
-    assert_eq!(appended.is_empty(), outcome != Ok(true), "bytes are appended exactly when the value is present");
+    let appended = out
+        .strip_prefix(b"before")
+        .expect("what was there stays")
+        .to_vec();
+    assert_eq!(
+        appended.is_empty(),
+        outcome != Ok(true),
+        "bytes are appended exactly when the value is present"
+    );
     assert!(appended.len() <= MAX_NORMALISED);
     outcome.map(|present| present.then_some(appended))
 }
@@ -23,7 +34,11 @@ fn norm(kind: IdentifierKind, value: &str) -> Result<Option<String>, Reason> {
 /// The rows of a table: input, normal form.
 fn all(kind: IdentifierKind, rows: &[(&str, &str)]) {
     for (value, expected) in rows {
-        assert_eq!(norm(kind, value), Ok(Some((*expected).to_owned())), "{kind} of {value:?}");
+        assert_eq!(
+            norm(kind, value),
+            Ok(Some((*expected).to_owned())),
+            "{kind} of {value:?}"
+        );
     }
 }
 
@@ -47,7 +62,10 @@ fn names_are_the_same_everywhere() {
         let from: StrDeserializer<'_, Error> = kind.as_str().into_deserializer();
         assert_eq!(IdentifierKind::deserialize(from), Ok(kind));
     }
-    assert_eq!("NL-BSN".parse::<IdentifierKind>(), Err(UnknownIdentifierKind));
+    assert_eq!(
+        "NL-BSN".parse::<IdentifierKind>(),
+        Err(UnknownIdentifierKind)
+    );
     let oprf: StrDeserializer<'_, Error> = "oprf".into_deserializer();
     assert!(InputMode::deserialize(oprf).is_err());
     let off: StrDeserializer<'_, Error> = "off".into_deserializer();
@@ -71,8 +89,16 @@ fn bsn() {
         ],
     );
     all_missing(kind, &["", "  ", ". -"]);
-    all_refused(kind, &["000000000", "00000000", "000.000.000"], Reason::AllZero);
-    all_refused(kind, &["999940003", "111222334", "10000009"], Reason::InvalidChecksum);
+    all_refused(
+        kind,
+        &["000000000", "00000000", "000.000.000"],
+        Reason::AllZero,
+    );
+    all_refused(
+        kind,
+        &["999940003", "111222334", "10000009"],
+        Reason::InvalidChecksum,
+    );
     all_refused(
         kind,
         &[
@@ -93,18 +119,33 @@ fn bsn() {
 #[test]
 fn nhs_number() {
     let kind = IdentifierKind::UkNhsNumber;
-    all(kind, &[("943 476 5919", "9434765919"), ("401-023-2137", "4010232137"), ("9434765870", "9434765870")]);
+    all(
+        kind,
+        &[
+            ("943 476 5919", "9434765919"),
+            ("401-023-2137", "4010232137"),
+            ("9434765870", "9434765870"),
+        ],
+    );
     all_missing(kind, &["", " ", " - "]);
     all_refused(kind, &["0000000000"], Reason::AllZero);
     all_refused(kind, &["9434765918", "9434765910"], Reason::InvalidChecksum);
-    all_refused(kind, &["943476591", "94347659190", "943.476.5919", "943476591X"], Reason::InvalidIdentifier);
+    all_refused(
+        kind,
+        &["943476591", "94347659190", "943.476.5919", "943476591X"],
+        Reason::InvalidIdentifier,
+    );
 }
 
 /// 10·1 + 2·1 = 12 leaves 1, and 11 - 1 = 10.
 #[test]
 fn an_nhs_number_whose_check_would_be_10_is_never_valid() {
     for last in 0..10 {
-        all_refused(IdentifierKind::UkNhsNumber, &[&format!("100000001{last}")], Reason::InvalidChecksum);
+        all_refused(
+            IdentifierKind::UkNhsNumber,
+            &[&format!("100000001{last}")],
+            Reason::InvalidChecksum,
+        );
     }
 }
 
@@ -123,11 +164,22 @@ fn iban() {
             ("NL91 ABNA 0417 1643 00", "NL91ABNA0417164300"),
             ("gb82west12345698765432", "GB82WEST12345698765432"),
             ("NO93 8601 1117 947", "NO9386011117947"),
-            ("MT84MALT011000012345MTLCAST001S", "MT84MALT011000012345MTLCAST001S"),
+            (
+                "MT84MALT011000012345MTLCAST001S",
+                "MT84MALT011000012345MTLCAST001S",
+            ),
         ],
     );
     all_missing(kind, &["", "   "]);
-    all_refused(kind, &["NL92ABNA0417164300", "NL91ABNA0417164301", "NL91ABNA4017164300"], Reason::InvalidChecksum);
+    all_refused(
+        kind,
+        &[
+            "NL92ABNA0417164300",
+            "NL91ABNA0417164301",
+            "NL91ABNA4017164300",
+        ],
+        Reason::InvalidChecksum,
+    );
     all_refused(
         kind,
         &[
@@ -150,7 +202,9 @@ fn iban() {
 fn iban_check_digits_have_one_spelling() {
     let check_digits = |account: &str| -> Vec<String> {
         let candidates = (0..100).map(|check| format!("NL{check:02}{account}"));
-        candidates.filter(|iban| norm(IdentifierKind::Iban, iban).is_ok()).collect()
+        candidates
+            .filter(|iban| norm(IdentifierKind::Iban, iban).is_ok())
+            .collect()
     };
     for account in 0..200 {
         let valid = check_digits(&format!("ABNA{account:010}"));
@@ -173,15 +227,35 @@ fn email() {
         ],
     );
     all_missing(kind, &["", " \t\u{a0}"]);
-    all_refused(kind, &["@", "a@", "@b", "a b", "a@b@c", "a@@b", " a@ ", "a\u{ff20}b"], Reason::InvalidIdentifier);
+    all_refused(
+        kind,
+        &[
+            "@",
+            "a@",
+            "@b",
+            "a b",
+            "a@b@c",
+            "a@@b",
+            " a@ ",
+            "a\u{ff20}b",
+        ],
+        Reason::InvalidIdentifier,
+    );
 }
 
 #[test]
 fn date() {
     let kind = IdentifierKind::Date;
-    all(kind, &[("1984-03-07", "1984-03-07"), ("2024-02-29", "2024-02-29")]);
+    all(
+        kind,
+        &[("1984-03-07", "1984-03-07"), ("2024-02-29", "2024-02-29")],
+    );
     all_missing(kind, &[""]);
-    all_refused(kind, &[" ", " 1984-03-07", "2023-02-29", "07-03-1984", "0000-01-01"], Reason::InvalidDate);
+    all_refused(
+        kind,
+        &[" ", " 1984-03-07", "2023-02-29", "07-03-1984", "0000-01-01"],
+        Reason::InvalidDate,
+    );
 }
 
 #[test]
@@ -216,21 +290,48 @@ fn text() {
 
 #[test]
 fn opaque_is_left_alone() {
-    assert_eq!(norm_bytes(IdentifierKind::Opaque, Checksum::Strict, b" \xff\0A "), Ok(Some(b" \xff\0A ".to_vec())));
+    assert_eq!(
+        norm_bytes(IdentifierKind::Opaque, Checksum::Strict, b" \xff\0A "),
+        Ok(Some(b" \xff\0A ".to_vec()))
+    );
     all_missing(IdentifierKind::Opaque, &[""]);
 }
 
 #[test]
 fn checksum_off_keeps_the_form() {
     let off = |kind, value: &str| norm_bytes(kind, Checksum::Off, value.as_bytes());
-    assert_eq!(off(IdentifierKind::NlBsn, "999940003"), Ok(Some(b"999940003".to_vec())));
-    assert_eq!(off(IdentifierKind::NlBsn, "000000000"), Err(Reason::AllZero));
-    assert_eq!(off(IdentifierKind::NlBsn, "99994000"), Ok(Some(b"099994000".to_vec())));
-    assert_eq!(off(IdentifierKind::NlBsn, "9999400"), Err(Reason::InvalidIdentifier));
-    assert_eq!(off(IdentifierKind::UkNhsNumber, "1000000010"), Ok(Some(b"1000000010".to_vec())));
-    assert_eq!(off(IdentifierKind::UkNhsNumber, "0000000000"), Err(Reason::AllZero));
-    assert_eq!(off(IdentifierKind::Iban, "nl00abna0417164300"), Ok(Some(b"NL00ABNA0417164300".to_vec())));
-    assert_eq!(off(IdentifierKind::Iban, "hello"), Err(Reason::InvalidIdentifier));
+    assert_eq!(
+        off(IdentifierKind::NlBsn, "999940003"),
+        Ok(Some(b"999940003".to_vec()))
+    );
+    assert_eq!(
+        off(IdentifierKind::NlBsn, "000000000"),
+        Err(Reason::AllZero)
+    );
+    assert_eq!(
+        off(IdentifierKind::NlBsn, "99994000"),
+        Ok(Some(b"099994000".to_vec()))
+    );
+    assert_eq!(
+        off(IdentifierKind::NlBsn, "9999400"),
+        Err(Reason::InvalidIdentifier)
+    );
+    assert_eq!(
+        off(IdentifierKind::UkNhsNumber, "1000000010"),
+        Ok(Some(b"1000000010".to_vec()))
+    );
+    assert_eq!(
+        off(IdentifierKind::UkNhsNumber, "0000000000"),
+        Err(Reason::AllZero)
+    );
+    assert_eq!(
+        off(IdentifierKind::Iban, "nl00abna0417164300"),
+        Ok(Some(b"NL00ABNA0417164300".to_vec()))
+    );
+    assert_eq!(
+        off(IdentifierKind::Iban, "hello"),
+        Err(Reason::InvalidIdentifier)
+    );
 }
 
 #[test]
@@ -242,26 +343,52 @@ fn over_255_bytes_after_normalisation_is_too_long() {
     for kind in IdentifierKind::ALL {
         assert_eq!(norm(kind, &"1".repeat(256)), Err(Reason::TooLong), "{kind}");
     }
-    assert_eq!(norm(IdentifierKind::Email, &format!("{}@{}", "a".repeat(200), "b".repeat(55))), Err(Reason::TooLong));
+    assert_eq!(
+        norm(
+            IdentifierKind::Email,
+            &format!("{}@{}", "a".repeat(200), "b".repeat(55))
+        ),
+        Err(Reason::TooLong)
+    );
     // 128 sharp s are 256 bytes, and so are their 128 foldings "ss".
     assert!(norm(IdentifierKind::Text, &"\u{df}".repeat(127)).is_ok());
-    assert_eq!(norm(IdentifierKind::Text, &"\u{df}".repeat(128)), Err(Reason::TooLong));
+    assert_eq!(
+        norm(IdentifierKind::Text, &"\u{df}".repeat(128)),
+        Err(Reason::TooLong)
+    );
     assert!(norm(IdentifierKind::Text, &format!("a{}b", " ".repeat(4000))).is_ok());
 }
 
 #[test]
 fn a_huge_value_is_not_looked_at() {
     for kind in IdentifierKind::ALL {
-        assert_eq!(norm(kind, &" ".repeat(MAX_RAW + 1)), Err(Reason::TooLong), "{kind}");
+        assert_eq!(
+            norm(kind, &" ".repeat(MAX_RAW + 1)),
+            Err(Reason::TooLong),
+            "{kind}"
+        );
     }
     assert_eq!(norm(IdentifierKind::Text, &" ".repeat(MAX_RAW)), Ok(None));
 }
 
 #[test]
 fn invalid_utf8_is_named_as_such_by_every_kind_but_opaque() {
-    for kind in IdentifierKind::ALL.into_iter().filter(|kind| *kind != IdentifierKind::Opaque) {
-        for value in [&b"\xff"[..], b"11122233\xff", b"a@\xc3", &[0xed, 0xa0, 0x80], &[0xff; 300]] {
-            assert_eq!(norm_bytes(kind, Checksum::Strict, value), Err(Reason::InvalidUtf8), "{kind}");
+    for kind in IdentifierKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != IdentifierKind::Opaque)
+    {
+        for value in [
+            &b"\xff"[..],
+            b"11122233\xff",
+            b"a@\xc3",
+            &[0xed, 0xa0, 0x80],
+            &[0xff; 300],
+        ] {
+            assert_eq!(
+                norm_bytes(kind, Checksum::Strict, value),
+                Err(Reason::InvalidUtf8),
+                "{kind}"
+            );
         }
     }
 }
@@ -272,11 +399,28 @@ fn ascii_short_cuts_agree_with_the_general_rule() {
     for byte in 0..0x80u8 {
         // The added letter is outside ASCII and changes nothing but its own place.
         let short = norm(IdentifierKind::Text, &format!("{}x", char::from(byte)));
-        let general = norm(IdentifierKind::Text, &format!("{}x\u{e9}", char::from(byte)));
-        assert_eq!(short.map(|form| form.map(|form| form + "\u{e9}")), general, "byte {byte}");
-        let (short, general) = (format!("{}x@y", char::from(byte)), format!("{}x@y\u{e9}", char::from(byte)));
-        let (short, general) = (norm(IdentifierKind::Email, &short), norm(IdentifierKind::Email, &general));
-        assert_eq!(short.map(|form| form.map(|form| form + "\u{e9}")), general, "byte {byte}");
+        let general = norm(
+            IdentifierKind::Text,
+            &format!("{}x\u{e9}", char::from(byte)),
+        );
+        assert_eq!(
+            short.map(|form| form.map(|form| form + "\u{e9}")),
+            general,
+            "byte {byte}"
+        );
+        let (short, general) = (
+            format!("{}x@y", char::from(byte)),
+            format!("{}x@y\u{e9}", char::from(byte)),
+        );
+        let (short, general) = (
+            norm(IdentifierKind::Email, &short),
+            norm(IdentifierKind::Email, &general),
+        );
+        assert_eq!(
+            short.map(|form| form.map(|form| form + "\u{e9}")),
+            general,
+            "byte {byte}"
+        );
     }
 }
 
@@ -287,18 +431,33 @@ fn ascii_short_cuts_agree_with_the_general_rule() {
 /// upgrade must wait; were they not, the number may follow.
 #[test]
 fn the_unicode_tables_are_the_frozen_ones() {
-    assert_eq!(fingerprint(IdentifierKind::Text, ""), 3_497_784_616_608_958_345, "text");
-    assert_eq!(fingerprint(IdentifierKind::Email, "@x"), 8_667_676_128_016_518_759, "email");
+    assert_eq!(
+        fingerprint(IdentifierKind::Text, ""),
+        3_497_784_616_608_958_345,
+        "text"
+    );
+    assert_eq!(
+        fingerprint(IdentifierKind::Email, "@x"),
+        8_667_676_128_016_518_759,
+        "email"
+    );
 }
 
 /// FNV-1a, so that the test needs no table of a million entries.
 fn fingerprint(kind: IdentifierKind, suffix: &str) -> u64 {
     let mut forms = Vec::new();
     for character in '\0'..=char::MAX {
-        let _ = normalise(kind, Checksum::Strict, format!("{character}{suffix}").as_bytes(), &mut forms);
+        let _ = normalise(
+            kind,
+            Checksum::Strict,
+            format!("{character}{suffix}").as_bytes(),
+            &mut forms,
+        );
         forms.push(0xff);
     }
-    forms.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    forms.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Words of characters that fold, compose, reorder or depend on their neighbours, and white space.
@@ -308,7 +467,8 @@ fn tricky_text() -> impl Strategy<Value = String> {
         \u{2126}\u{fb03}\u{587}\u{ac00}\u{1100}\u{1161}\u{11a8}\u{10a0}\u{13a0}\u{ab70}\u{1c4}\u{1c5}\u{37e}\u{1fef}'.: @\
         \u{a0}\u{85}\u{2000}\u{2028}\t\u{200b}\u{feff}\0";
     let character = proptest::sample::select(TRICKY.chars().collect::<Vec<_>>());
-    proptest::collection::vec(character, 0..12).prop_map(|characters| characters.into_iter().collect())
+    proptest::collection::vec(character, 0..12)
+        .prop_map(|characters| characters.into_iter().collect())
 }
 
 fn any_kind() -> impl Strategy<Value = IdentifierKind> {

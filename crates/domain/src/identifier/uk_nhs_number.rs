@@ -8,7 +8,9 @@ pub(super) fn transform(value: &str, out: &mut Vec<u8>) {
 /// Modulus 11: 11 - (10·d1 + 9·d2 + ... + 2·d9) mod 11 is d10, where 11 stands for 0 and 10 is never valid.
 pub(super) fn passes(digits: &[u8; 10]) -> bool {
     let weighted = digits[..9].iter().zip((2..=10).rev());
-    let sum: u32 = weighted.map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let sum: u32 = weighted
+        .map(|(digit, weight)| u32::from(digit - b'0') * weight)
+        .sum();
     let check = match 11 - sum % 11 {
         11 => 0,
         other => other,

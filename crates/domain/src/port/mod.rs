@@ -4,4 +4,7 @@ pub mod clock;
 pub mod store;
 
 pub use clock::Clock;
-pub use store::{Commit, Completion, Expectation, Family, PackedRows, Range, Receipt, Row, Store, StoreError, Write};
+pub use store::{
+    Commit, Completion, Expectation, Family, PackedRows, Range, Receipt, Row, Store, StoreError,
+    Write,
+};

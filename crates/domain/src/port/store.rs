@@ -120,16 +120,25 @@ pub struct PackedRows {
 impl PackedRows {
     /// Room for `rows` rows of together `bytes` bytes (keys and values).
     pub fn with_capacity(family: Family, key_len: usize, rows: usize, bytes: usize) -> Self {
-        Self { family, key_len, data: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows) }
+        Self {
+            family,
+            key_len,
+            data: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(rows),
+        }
     }
 
     /// Appends one row; `write` adds key || value to the buffer.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.data.len();
         write(&mut self.data);
-        assert!(self.data.len() > start + self.key_len, "a row has a key and a value");
+        assert!(
+            self.data.len() > start + self.key_len,
+            "a row has a key and a value"
+        );
         // A commit holds one batch (megabytes), far below 4 GiB.
-        self.ends.push(u32::try_from(self.data.len()).expect("packed rows stay below 4 GiB"));
+        self.ends
+            .push(u32::try_from(self.data.len()).expect("packed rows stay below 4 GiB"));
     }
 
     /// Where the rows go.
@@ -142,7 +151,10 @@ impl PackedRows {
     pub fn sort(&mut self) {
         let mut rows: Vec<_> = self.iter().collect();
         rows.sort_by_key(|(key, _)| *key);
-        let (mut data, mut ends) = (Vec::with_capacity(self.data.len()), Vec::with_capacity(rows.len()));
+        let (mut data, mut ends) = (
+            Vec::with_capacity(self.data.len()),
+            Vec::with_capacity(rows.len()),
+        );
         for (key, value) in rows {
             data.extend_from_slice(key);
             data.extend_from_slice(value);
@@ -202,26 +214,57 @@ pub struct Commit {
 
 impl Commit {
     /// Adds a put.
-    pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
-        self.writes.push(Write { family, key: key.into(), value: Some(value.into()) });
+    pub fn put(
+        &mut self,
+        family: Family,
+        key: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+    ) -> &mut Self {
+        self.writes.push(Write {
+            family,
+            key: key.into(),
+            value: Some(value.into()),
+        });
         self
     }
 
     /// Removes one key.
     pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) -> &mut Self {
-        self.writes.push(Write { family, key: key.into(), value: None });
+        self.writes.push(Write {
+            family,
+            key: key.into(),
+            value: None,
+        });
         self
     }
 
     /// Adds a removal.
-    pub fn remove(&mut self, family: Family, from: impl Into<Vec<u8>>, to: impl Into<Vec<u8>>) -> &mut Self {
-        self.removals.push(Range { family, from: from.into(), to: to.into() });
+    pub fn remove(
+        &mut self,
+        family: Family,
+        from: impl Into<Vec<u8>>,
+        to: impl Into<Vec<u8>>,
+    ) -> &mut Self {
+        self.removals.push(Range {
+            family,
+            from: from.into(),
+            to: to.into(),
+        });
         self
     }
 
     /// Adds an expectation.
-    pub fn expect(&mut self, family: Family, key: impl Into<Vec<u8>>, value: Option<Vec<u8>>) -> &mut Self {
-        self.expect.push(Expectation { family, key: key.into(), value });
+    pub fn expect(
+        &mut self,
+        family: Family,
+        key: impl Into<Vec<u8>>,
+        value: Option<Vec<u8>>,
+    ) -> &mut Self {
+        self.expect.push(Expectation {
+            family,
+            key: key.into(),
+            value,
+        });
         self
     }
 
@@ -298,7 +341,9 @@ pub trait Store: Send + Sync {
     fn commit(&self, commit: Commit) -> Result<Receipt, StoreError> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         self.submit(commit, Box::new(move |outcome| drop(sender.send(outcome))));
-        receiver.recv().unwrap_or_else(|_| Err(StoreError::Io("the store stopped".into())))
+        receiver
+            .recv()
+            .unwrap_or_else(|_| Err(StoreError::Io("the store stopped".into())))
     }
 
     /// Rewrites the files that hold (or held) rows of this range, so that what was removed leaves the disk.
@@ -345,7 +390,15 @@ mod tests {
         }
         rows.sort();
         let all: Vec<_> = rows.iter().collect();
-        assert_eq!(all, [(&b"a"[..], &b"22"[..]), (b"a", b"33"), (b"b", b"x1"), (b"b", b"y3")]);
+        assert_eq!(
+            all,
+            [
+                (&b"a"[..], &b"22"[..]),
+                (b"a", b"33"),
+                (b"b", b"x1"),
+                (b"b", b"y3")
+            ]
+        );
     }
 
     #[test]

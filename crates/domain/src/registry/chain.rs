@@ -167,7 +167,10 @@ impl Chain {
 
     /// The element with this name.
     pub fn element(&self, name: &ElementName) -> Option<&Element> {
-        self.elements.by_name.get(name).map(|index| &self.elements.ordered[*index])
+        self.elements
+            .by_name
+            .get(name)
+            .map(|index| &self.elements.ordered[*index])
     }
 
     /// All elements in the order of the registry; at least one.
@@ -275,7 +278,9 @@ impl fmt::Display for Treatment {
         f.write_str(self.name())?;
         match self {
             Self::Pseudonym { namespace } => write!(f, " namespace={namespace}"),
-            Self::DateShift { subject, max_days } => write!(f, " subject={subject} max_days={max_days}"),
+            Self::DateShift { subject, max_days } => {
+                write!(f, " subject={subject} max_days={max_days}")
+            }
             Self::Generalise(to) => write_generalisation(to, f),
             Self::Encrypt | Self::Keep | Self::Drop => Ok(()),
         }
@@ -287,7 +292,9 @@ fn write_generalisation(to: &Generalisation, f: &mut fmt::Formatter<'_>) -> fmt:
         Generalisation::Year => f.write_str(" to=year"),
         Generalisation::Month => f.write_str(" to=month"),
         Generalisation::Decade => f.write_str(" to=decade"),
-        Generalisation::AgeBand { width, reference } => write!(f, " to=age-band width={width} reference={reference}"),
+        Generalisation::AgeBand { width, reference } => {
+            write!(f, " to=age-band width={width} reference={reference}")
+        }
         Generalisation::Prefix { length } => write!(f, " to=prefix length={length}"),
         Generalisation::Band { width } => write!(f, " to=band width={width}"),
     }
@@ -328,9 +335,15 @@ impl FromStr for Retention {
             _ => return Err(InvalidRetention),
         };
         let digits = &text[..text.len() - 1];
-        let plain = digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        let plain = digits.len() <= 4
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
         let count = digits.parse().map_err(|_| InvalidRetention)?;
-        if plain { Ok(Self { count, unit }) } else { Err(InvalidRetention) }
+        if plain {
+            Ok(Self { count, unit })
+        } else {
+            Err(InvalidRetention)
+        }
     }
 }
 
@@ -349,7 +362,11 @@ impl fmt::Display for Retention {
 impl Elements {
     /// Elements with different names.
     pub(super) fn new(ordered: Vec<Element>) -> Self {
-        let by_name = ordered.iter().enumerate().map(|(index, element)| (element.name.clone(), index)).collect();
+        let by_name = ordered
+            .iter()
+            .enumerate()
+            .map(|(index, element)| (element.name.clone(), index))
+            .collect();
         Self { ordered, by_name }
     }
 }

@@ -49,11 +49,27 @@ pub(super) fn changes(old: &Registry, new: &Registry) -> BTreeMap<Place, Change>
             None => ChangeKind::Added,
         };
         let path = place.to_string();
-        changes.insert(place, Change { kind, path, before, after: Some(after) });
+        changes.insert(
+            place,
+            Change {
+                kind,
+                path,
+                before,
+                after: Some(after),
+            },
+        );
     }
     for (place, before) in old {
         let path = place.to_string();
-        changes.insert(place, Change { kind: ChangeKind::Removed, path, before: Some(before), after: None });
+        changes.insert(
+            place,
+            Change {
+                kind: ChangeKind::Removed,
+                path,
+                before: Some(before),
+                after: None,
+            },
+        );
     }
     changes
 }
@@ -72,8 +88,12 @@ impl Display for Change {
 
 /// What forbids replacing `old` by `new`.
 pub(super) fn check_change(old: &Registry, new: &Registry) -> Vec<Problem> {
-    let namespaces = old.namespaces().flat_map(|namespace| namespace_change(namespace, new.namespace(namespace.id())));
-    let chains = old.chains().flat_map(|chain| chain_change(chain, new.chain(chain.id())));
+    let namespaces = old
+        .namespaces()
+        .flat_map(|namespace| namespace_change(namespace, new.namespace(namespace.id())));
+    let chains = old
+        .chains()
+        .flat_map(|chain| chain_change(chain, new.chain(chain.id())));
     namespaces.chain(chains).collect()
 }
 
@@ -92,7 +112,11 @@ fn namespace_change(old: &Namespace, new: Option<&Namespace>) -> Vec<Problem> {
         );
         (before != after).then(|| forbidden(format!("{path}.{key}"), message))
     };
-    let identifier = fixed("identifier", old.identifier().as_str(), new.identifier().as_str());
+    let identifier = fixed(
+        "identifier",
+        old.identifier().as_str(),
+        new.identifier().as_str(),
+    );
     let input = fixed("input", input_text(old.input()), input_text(new.input()));
     identifier.into_iter().chain(input).collect()
 }
@@ -100,25 +124,43 @@ fn namespace_change(old: &Namespace, new: Option<&Namespace>) -> Vec<Problem> {
 fn chain_change(old: &Chain, new: Option<&Chain>) -> Vec<Problem> {
     let path = format!("chain[{}]", old.id());
     let Some(new) = new else {
-        return vec![forbidden(path, "a chain cannot be removed: its keys and escrow would be orphaned; put it back")];
+        return vec![forbidden(
+            path,
+            "a chain cannot be removed: its keys and escrow would be orphaned; put it back",
+        )];
     };
-    let gone = old.namespaces().filter(|namespace| new.namespace(namespace.id()).is_none());
+    let gone = old
+        .namespaces()
+        .filter(|namespace| new.namespace(namespace.id()).is_none());
     let message = "a chain's namespace cannot be removed: its keys and escrow would be orphaned; put it back (its \
                    elements may go)";
-    gone.map(|namespace| forbidden(format!("{path}.namespace[{}]", namespace.id()), message)).collect()
+    gone.map(|namespace| forbidden(format!("{path}.namespace[{}]", namespace.id()), message))
+        .collect()
 }
 
 fn forbidden(path: String, message: impl Into<String>) -> Problem {
-    Problem { line: 0, column: 0, path, message: message.into() }
+    Problem {
+        line: 0,
+        column: 0,
+        path,
+        message: message.into(),
+    }
 }
 
 /// The registry as single facts. What is empty is no fact.
 fn facts(registry: &Registry) -> BTreeMap<Place, String> {
     let organisations = registry.organisations().flat_map(organisation_facts);
-    let keys = registry.keys().map(|(member, key)| (Place::Key(member.clone()), key.to_string()));
+    let keys = registry
+        .keys()
+        .map(|(member, key)| (Place::Key(member.clone()), key.to_string()));
     let namespaces = registry.namespaces().flat_map(namespace_facts);
     let chains = registry.chains().flat_map(chain_facts);
-    organisations.chain(keys).chain(namespaces).chain(chains).filter(|(_, value)| !value.is_empty()).collect()
+    organisations
+        .chain(keys)
+        .chain(namespaces)
+        .chain(chains)
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
 }
 
 type Fact = (Place, String);
@@ -135,16 +177,29 @@ fn organisation_facts(organisation: &Organisation) -> impl Iterator<Item = Fact>
         (OrganisationPart::Auditors, list(organisation.auditors())),
         (OrganisationPart::Blocked, list(organisation.blocked())),
     ];
-    parts.into_iter().map(|(part, value)| (Place::Organisation(organisation.id().clone(), part), value))
+    parts
+        .into_iter()
+        .map(|(part, value)| (Place::Organisation(organisation.id().clone(), part), value))
 }
 
 fn namespace_facts(namespace: &Namespace) -> impl Iterator<Item = Fact> {
     let parts = [
-        (NamespacePart::Identifier, namespace.identifier().to_string()),
-        (NamespacePart::Input, input_text(namespace.input()).to_owned()),
-        (NamespacePart::Checksum, checksum_text(namespace.checksum()).to_owned()),
+        (
+            NamespacePart::Identifier,
+            namespace.identifier().to_string(),
+        ),
+        (
+            NamespacePart::Input,
+            input_text(namespace.input()).to_owned(),
+        ),
+        (
+            NamespacePart::Checksum,
+            checksum_text(namespace.checksum()).to_owned(),
+        ),
     ];
-    parts.into_iter().map(|(part, value)| (Place::Namespace(namespace.id().clone(), part), value))
+    parts
+        .into_iter()
+        .map(|(part, value)| (Place::Namespace(namespace.id().clone(), part), value))
 }
 
 fn chain_facts(chain: &Chain) -> impl Iterator<Item = Fact> {
@@ -152,22 +207,50 @@ fn chain_facts(chain: &Chain) -> impl Iterator<Item = Fact> {
         (ChainPart::Owner, chain.owner().to_string()),
         (ChainPart::Sources, list(chain.sources())),
         (ChainPart::Recipients, list(chain.recipients())),
-        (ChainPart::ReidentifyTo, list_or_nobody(chain.reidentify_to())),
-        (ChainPart::ReidentifyApprovals, chain.reidentify_approvals().to_string()),
-        (ChainPart::Retention, chain.retention().map(|retention| retention.to_string()).unwrap_or_default()),
+        (
+            ChainPart::ReidentifyTo,
+            list_or_nobody(chain.reidentify_to()),
+        ),
+        (
+            ChainPart::ReidentifyApprovals,
+            chain.reidentify_approvals().to_string(),
+        ),
+        (
+            ChainPart::Retention,
+            chain
+                .retention()
+                .map(|retention| retention.to_string())
+                .unwrap_or_default(),
+        ),
         (ChainPart::Quota(None), chain.quotas.others.to_string()),
     ];
     let quotas = chain.quotas.by_source.iter();
-    let quotas = quotas.map(|(source, quota)| (ChainPart::Quota(Some(source.clone())), quota.to_string()));
-    let namespaces = chain.namespaces().map(|line| (ChainPart::Namespace(line.id().clone()), line.to_string()));
+    let quotas =
+        quotas.map(|(source, quota)| (ChainPart::Quota(Some(source.clone())), quota.to_string()));
+    let namespaces = chain
+        .namespaces()
+        .map(|line| (ChainPart::Namespace(line.id().clone()), line.to_string()));
     let elements = chain.elements().iter();
-    let elements = elements.map(|it| (ChainPart::Element(it.name().clone()), it.treatment().to_string()));
-    let parts = parts.into_iter().chain(quotas).chain(namespaces).chain(elements);
+    let elements = elements.map(|it| {
+        (
+            ChainPart::Element(it.name().clone()),
+            it.treatment().to_string(),
+        )
+    });
+    let parts = parts
+        .into_iter()
+        .chain(quotas)
+        .chain(namespaces)
+        .chain(elements);
     parts.map(|(part, value)| (Place::Chain(chain.id().clone(), part), value))
 }
 
 fn list_or_nobody<T: Display>(ids: &BTreeSet<T>) -> String {
-    if ids.is_empty() { "(nobody)".to_owned() } else { list(ids) }
+    if ids.is_empty() {
+        "(nobody)".to_owned()
+    } else {
+        list(ids)
+    }
 }
 
 fn list<T: Display>(ids: &BTreeSet<T>) -> String {

@@ -85,8 +85,8 @@ impl Registry {
     /// Every [`Problem`] of the text in the order of its lines; a TOML syntax error is a single one.
     pub fn parse(text: &str, custodians: &[Identity]) -> Result<Self, Vec<Problem>> {
         let mut problems = problem::Problems::new(text);
-        let registry =
-            raw::read(text, &mut problems).and_then(|raw| validate::registry(&raw, custodians, &mut problems));
+        let registry = raw::read(text, &mut problems)
+            .and_then(|raw| validate::registry(&raw, custodians, &mut problems));
         match registry {
             Some(registry) if problems.is_empty() => Ok(registry),
             _ => Err(problems.into_sorted()),

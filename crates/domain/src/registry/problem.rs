@@ -44,18 +44,38 @@ pub(super) struct Problems<'t> {
 
 impl<'t> Problems<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, line_starts, found: Vec::new(), untold: 0 }
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        Self {
+            text,
+            line_starts,
+            found: Vec::new(),
+            untold: 0,
+        }
     }
 
     /// Adds a problem found `at` a byte of the text.
-    pub(super) fn report(&mut self, at: usize, path: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn report(
+        &mut self,
+        at: usize,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
         if self.found.len() >= MAX_PROBLEMS {
             self.untold += 1;
             return;
         }
         let (line, column) = self.place(at);
-        self.found.push((at, Problem { line, column, path: path.into(), message: message.into() }));
+        self.found.push((
+            at,
+            Problem {
+                line,
+                column,
+                path: path.into(),
+                message: message.into(),
+            },
+        ));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -75,10 +95,19 @@ impl<'t> Problems<'t> {
     /// All problems in the order of the text.
     pub(super) fn into_sorted(mut self) -> Vec<Problem> {
         self.found.sort_by_key(|(at, _)| *at);
-        let mut problems: Vec<Problem> = self.found.into_iter().map(|(_, problem)| problem).collect();
+        let mut problems: Vec<Problem> =
+            self.found.into_iter().map(|(_, problem)| problem).collect();
         if self.untold > 0 {
-            let message = format!("{} further problems are not shown; repair these first", self.untold);
-            problems.push(Problem { line: 0, column: 0, path: String::new(), message });
+            let message = format!(
+                "{} further problems are not shown; repair these first",
+                self.untold
+            );
+            problems.push(Problem {
+                line: 0,
+                column: 0,
+                path: String::new(),
+                message,
+            });
         }
         problems
     }
@@ -87,7 +116,10 @@ impl<'t> Problems<'t> {
         let line = self.line_starts.partition_point(|start| *start <= at);
         let start = self.line_starts[line - 1];
         let before = self.text.get(start..at).unwrap_or_default();
-        (saturating_u32(line), saturating_u32(before.chars().count() + 1))
+        (
+            saturating_u32(line),
+            saturating_u32(before.chars().count() + 1),
+        )
     }
 }
 

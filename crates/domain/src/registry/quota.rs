@@ -38,7 +38,10 @@ impl fmt::Display for Quota {
         let limits = [
             ("subjects_per_day", self.subjects_per_day),
             ("rejected_percent", self.rejected_percent.map(u64::from)),
-            ("requests_per_minute", self.requests_per_minute.map(u64::from)),
+            (
+                "requests_per_minute",
+                self.requests_per_minute.map(u64::from),
+            ),
         ];
         let mut space = "";
         for (key, limit) in limits {

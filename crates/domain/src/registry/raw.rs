@@ -39,12 +39,20 @@ pub(super) struct Entry {
 
 impl Entry {
     fn new(at: usize, path: String) -> Self {
-        Self { at, path, sound: true }
+        Self {
+            at,
+            path,
+            sound: true,
+        }
     }
 
     /// The path of one of its keys.
     pub(super) fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 }
 
@@ -125,13 +133,24 @@ pub(super) struct RawElement {
 }
 
 /// The parameters of all treatments together.
-const PARAMETERS: [&str; 7] = ["namespace", "subject", "max_days", "to", "width", "length", "reference"];
+const PARAMETERS: [&str; 7] = [
+    "namespace",
+    "subject",
+    "max_days",
+    "to",
+    "width",
+    "length",
+    "reference",
+];
 
 /// Reads the shape; `None` after a syntax error.
 pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<RawRegistry> {
     let (document, errors) = DeTable::parse_recoverable(text);
     // The first only: what follows it is mostly the parser's way of coming to itself again.
-    if let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) {
+    if let Some(error) = errors
+        .iter()
+        .min_by_key(|error| error.span().map_or(0, |span| span.start))
+    {
         let at = error.span().map_or(0, |span| span.start);
         let message = error.message().lines().collect::<Vec<_>>().join("; ");
         problems.report(at, "", format!("this is not valid TOML: {message}"));
@@ -144,9 +163,21 @@ pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<RawRegistr
             .into_iter()
             .map(|f| organisation(f, problems))
             .collect(),
-        keys: fields.entries("key", "member", problems).into_iter().map(|f| key(f, problems)).collect(),
-        namespaces: fields.entries("namespace", "id", problems).into_iter().map(|f| namespace(f, problems)).collect(),
-        chains: fields.entries("chain", "id", problems).into_iter().map(|f| chain(f, problems)).collect(),
+        keys: fields
+            .entries("key", "member", problems)
+            .into_iter()
+            .map(|f| key(f, problems))
+            .collect(),
+        namespaces: fields
+            .entries("namespace", "id", problems)
+            .into_iter()
+            .map(|f| namespace(f, problems))
+            .collect(),
+        chains: fields
+            .entries("chain", "id", problems)
+            .into_iter()
+            .map(|f| chain(f, problems))
+            .collect(),
     };
     fields.finish(problems);
     Some(registry)
@@ -206,13 +237,21 @@ fn chain(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawChain {
         reidentify_approvals: fields.number("reidentify_approvals", problems),
         retention: fields.text("retention", problems),
         deliver: fields.text("deliver", problems),
-        quotas: fields.entries("quota", "source", problems).into_iter().map(|f| quota(f, problems)).collect(),
+        quotas: fields
+            .entries("quota", "source", problems)
+            .into_iter()
+            .map(|f| quota(f, problems))
+            .collect(),
         namespaces: fields
             .entries("namespace", "id", problems)
             .into_iter()
             .map(|f| chain_namespace(f, problems))
             .collect(),
-        elements: fields.entries("element", "name", problems).into_iter().map(|f| element(f, problems)).collect(),
+        elements: fields
+            .entries("element", "name", problems)
+            .into_iter()
+            .map(|f| element(f, problems))
+            .collect(),
         entry: fields.entry.clone(),
     };
     fields.finish(problems);
@@ -246,7 +285,10 @@ fn element(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawElement {
     let raw = RawElement {
         name: fields.required_text("name", problems),
         treatment: fields.required_text("treatment", problems),
-        parameters: PARAMETERS.into_iter().filter_map(|key| fields.place_of(key)).collect(),
+        parameters: PARAMETERS
+            .into_iter()
+            .filter_map(|key| fields.place_of(key))
+            .collect(),
         namespace: fields.text("namespace", problems),
         subject: fields.text("subject", problems),
         max_days: fields.number("max_days", problems),
@@ -281,7 +323,11 @@ struct Wrong {
 
 impl<'d> Fields<'d> {
     fn new(table: &'d DeTable<'d>, entry: Entry) -> Self {
-        Self { table, entry, taken: Vec::new() }
+        Self {
+            table,
+            entry,
+            taken: Vec::new(),
+        }
     }
 
     fn take(&mut self, key: &'static str) -> Option<(Key<'d>, Value<'d>)> {
@@ -291,10 +337,18 @@ impl<'d> Fields<'d> {
 
     fn place_of(&self, key: &'static str) -> Option<At<&'static str>> {
         let (found, _) = self.table.get_key_value(key)?;
-        Some(At { at: found.span().start, value: key })
+        Some(At {
+            at: found.span().start,
+            value: key,
+        })
     }
 
-    fn optional<T>(&mut self, key: &'static str, problems: &mut Problems<'_>, read: Read<T>) -> Option<At<T>> {
+    fn optional<T>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems<'_>,
+        read: Read<T>,
+    ) -> Option<At<T>> {
         let (_, value) = self.take(key)?;
         let at = value.span().start;
         match read(value) {
@@ -302,17 +356,30 @@ impl<'d> Fields<'d> {
             Err(wrongs) => {
                 self.entry.sound = false;
                 for Wrong { at, wanted, found } in wrongs {
-                    problems.report(at, self.entry.key(key), format!("must be {wanted}; this is {found}"));
+                    problems.report(
+                        at,
+                        self.entry.key(key),
+                        format!("must be {wanted}; this is {found}"),
+                    );
                 }
                 None
             }
         }
     }
 
-    fn required<T>(&mut self, key: &'static str, problems: &mut Problems<'_>, read: Read<T>) -> Option<At<T>> {
+    fn required<T>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems<'_>,
+        read: Read<T>,
+    ) -> Option<At<T>> {
         if !self.table.contains_key(key) {
             self.entry.sound = false;
-            problems.report(self.entry.at, self.entry.key(key), format!("is required; add `{key} = ...`"));
+            problems.report(
+                self.entry.at,
+                self.entry.key(key),
+                format!("is required; add `{key} = ...`"),
+            );
         }
         self.optional(key, problems, read)
     }
@@ -321,7 +388,11 @@ impl<'d> Fields<'d> {
         self.optional(key, problems, text_type)
     }
 
-    fn required_text(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<At<String>> {
+    fn required_text(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<At<String>> {
         self.required(key, problems, text_type)
     }
 
@@ -334,12 +405,27 @@ impl<'d> Fields<'d> {
     }
 
     /// The tables of `[[key]]`; each is called by its `name_key` where that is usable.
-    fn entries(&mut self, key: &'static str, name_key: &str, problems: &mut Problems<'_>) -> Vec<Fields<'d>> {
-        let Some((_, value)) = self.take(key) else { return Vec::new() };
+    fn entries(
+        &mut self,
+        key: &'static str,
+        name_key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Vec<Fields<'d>> {
+        let Some((_, value)) = self.take(key) else {
+            return Vec::new();
+        };
         let place = self.entry.key(key);
-        let header = if self.entry.path.is_empty() { format!("[[{key}]]") } else { format!("[[chain.{key}]]") };
+        let header = if self.entry.path.is_empty() {
+            format!("[[{key}]]")
+        } else {
+            format!("[[chain.{key}]]")
+        };
         let Some(items) = value.get_ref().as_array() else {
-            problems.report(value.span().start, place, format!("must be a list of tables; write {header}"));
+            problems.report(
+                value.span().start,
+                place,
+                format!("must be a list of tables; write {header}"),
+            );
             return Vec::new();
         };
         let mut entries = Vec::with_capacity(items.len());
@@ -350,9 +436,11 @@ impl<'d> Fields<'d> {
                     let path = format!("{place}[{}]", entry_name(table, name_key, index));
                     entries.push(Fields::new(table, Entry::new(at, path)));
                 }
-                None => {
-                    problems.report(at, format!("{place}[#{}]", index + 1), format!("must be a table; write {header}"))
-                }
+                None => problems.report(
+                    at,
+                    format!("{place}[#{}]", index + 1),
+                    format!("must be a table; write {header}"),
+                ),
             }
         }
         entries
@@ -362,23 +450,37 @@ impl<'d> Fields<'d> {
         for (key, _) in self.table.iter() {
             let name: &str = key.get_ref();
             if !self.taken.contains(&name) {
-                let shown = if is_plain(name) { name.to_owned() } else { quoted(name) };
+                let shown = if is_plain(name) {
+                    name.to_owned()
+                } else {
+                    quoted(name)
+                };
                 let known = self.taken.join(", ");
-                problems.report(key.span().start, self.entry.key(&shown), format!("unknown key; known here: {known}"));
+                problems.report(
+                    key.span().start,
+                    self.entry.key(&shown),
+                    format!("unknown key; known here: {known}"),
+                );
             }
         }
     }
 }
 
 fn entry_name(table: &DeTable<'_>, name_key: &str, index: usize) -> String {
-    let name = table.get(name_key).and_then(|value| value.get_ref().as_str());
+    let name = table
+        .get(name_key)
+        .and_then(|value| value.get_ref().as_str());
     // All ids have one syntax; keys are named by an organisation and a member.
     let usable = |name: &str| name.parse::<ChainId>().is_ok() || name.parse::<Identity>().is_ok();
-    name.filter(|name| usable(name)).map_or_else(|| format!("#{}", index + 1), str::to_owned)
+    name.filter(|name| usable(name))
+        .map_or_else(|| format!("#{}", index + 1), str::to_owned)
 }
 
 fn is_plain(key: &str) -> bool {
-    key.len() <= 63 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+    key.len() <= 63
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
 fn wrong(value: Value<'_>, wanted: &'static str) -> Wrong {
@@ -390,42 +492,75 @@ fn wrong(value: Value<'_>, wanted: &'static str) -> Wrong {
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
     };
-    Wrong { at: value.span().start, wanted, found }
+    Wrong {
+        at: value.span().start,
+        wanted,
+        found,
+    }
 }
 
 fn text_type(value: Value<'_>) -> Result<String, Vec<Wrong>> {
-    value.get_ref().as_str().map(str::to_owned).ok_or_else(|| vec![wrong(value, "a text in quotes")])
+    value
+        .get_ref()
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| vec![wrong(value, "a text in quotes")])
 }
 
 fn boolean_type(value: Value<'_>) -> Result<bool, Vec<Wrong>> {
-    value.get_ref().as_bool().ok_or_else(|| vec![wrong(value, "true or false, without quotes")])
+    value
+        .get_ref()
+        .as_bool()
+        .ok_or_else(|| vec![wrong(value, "true or false, without quotes")])
 }
 
 fn number_type(value: Value<'_>) -> Result<u64, Vec<Wrong>> {
     let integer = value.get_ref().as_integer();
-    let number = integer.and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok());
-    number.ok_or_else(|| vec![wrong(value, "a whole number, not below zero and without quotes")])
+    let number =
+        integer.and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok());
+    number.ok_or_else(|| {
+        vec![wrong(
+            value,
+            "a whole number, not below zero and without quotes",
+        )]
+    })
 }
 
 fn texts_type(value: Value<'_>) -> Result<Vec<At<String>>, Vec<Wrong>> {
     let wanted = "a list of texts in quotes";
-    let items = value.get_ref().as_array().ok_or_else(|| vec![wrong(value, wanted)])?;
+    let items = value
+        .get_ref()
+        .as_array()
+        .ok_or_else(|| vec![wrong(value, wanted)])?;
     let mut texts = Vec::with_capacity(items.len());
     let mut wrongs = Vec::new();
     for item in items.iter() {
         match item.get_ref().as_str() {
-            Some(text) => texts.push(At { at: item.span().start, value: text.to_owned() }),
+            Some(text) => texts.push(At {
+                at: item.span().start,
+                value: text.to_owned(),
+            }),
             None => wrongs.push(wrong(item, wanted)),
         }
     }
-    if wrongs.is_empty() { Ok(texts) } else { Err(wrongs) }
+    if wrongs.is_empty() {
+        Ok(texts)
+    } else {
+        Err(wrongs)
+    }
 }
 
 /// A list, or `"*"` alone.
 fn members_type(value: Value<'_>) -> Result<Vec<At<String>>, Vec<Wrong>> {
     match value.get_ref().as_str() {
-        Some("*") => Ok(vec![At { at: value.span().start, value: "*".to_owned() }]),
-        Some(_) => Err(vec![wrong(value, "a list of member names in quotes, or \"*\" for every member")]),
+        Some("*") => Ok(vec![At {
+            at: value.span().start,
+            value: "*".to_owned(),
+        }]),
+        Some(_) => Err(vec![wrong(
+            value,
+            "a list of member names in quotes, or \"*\" for every member",
+        )]),
         None => texts_type(value),
     }
 }

@@ -54,10 +54,20 @@ pub fn required_signers(old: &Registry, new: &Registry) -> Vec<Requirement> {
     let mut because: BTreeMap<Signers, Vec<String>> = BTreeMap::new();
     for (place, change) in changes(old, new) {
         for signers in signers_of(&place, old, new) {
-            because.entry(signers).or_default().push(change.path.clone());
+            because
+                .entry(signers)
+                .or_default()
+                .push(change.path.clone());
         }
     }
-    because.into_iter().map(|(signers, because)| Requirement { signers, count: REQUIRED_SIGNATURES, because }).collect()
+    because
+        .into_iter()
+        .map(|(signers, because)| Requirement {
+            signers,
+            count: REQUIRED_SIGNATURES,
+            because,
+        })
+        .collect()
 }
 
 impl Registry {
@@ -68,7 +78,9 @@ impl Registry {
             Signers::Custodians => false,
             Signers::StewardsOf(id) => {
                 *id == who.organisation
-                    && self.organisation(id).is_some_and(|of| of.is_steward(&who.member) && !of.is_blocked(&who.member))
+                    && self
+                        .organisation(id)
+                        .is_some_and(|of| of.is_steward(&who.member) && !of.is_blocked(&who.member))
             }
         }
     }
@@ -83,14 +95,20 @@ fn signers_of(place: &Place, old: &Registry, new: &Registry) -> Vec<Signers> {
     }
 }
 
-fn of_organisation(id: &OrganisationId, part: OrganisationPart, old: &Registry, new: &Registry) -> Signers {
+fn of_organisation(
+    id: &OrganisationId,
+    part: OrganisationPart,
+    old: &Registry,
+    new: &Registry,
+) -> Signers {
     let removed = new.organisation(id).is_none();
     match part {
         _ if removed => stewards_or_custodians(id, old),
         OrganisationPart::Stewards => stewards_or_custodians(id, old),
-        OrganisationPart::Name | OrganisationPart::Members | OrganisationPart::Auditors | OrganisationPart::Blocked => {
-            Signers::Custodians
-        }
+        OrganisationPart::Name
+        | OrganisationPart::Members
+        | OrganisationPart::Auditors
+        | OrganisationPart::Blocked => Signers::Custodians,
     }
 }
 
@@ -100,7 +118,9 @@ fn of_chain(id: &ChainId, old: &Registry, new: &Registry) -> Vec<Signers> {
     match (owner_in(old), owner_in(new)) {
         (Some(before), Some(after)) => {
             let heir = Some(after).filter(|after| *after != before && can_sign(after, old));
-            std::iter::once(stewards_or_custodians(&before, old)).chain(heir.map(Signers::StewardsOf)).collect()
+            std::iter::once(stewards_or_custodians(&before, old))
+                .chain(heir.map(Signers::StewardsOf))
+                .collect()
         }
         (Some(owner), None) | (None, Some(owner)) => vec![stewards_or_custodians(&owner, old)],
         // Of a chain in neither there is no change.
@@ -109,12 +129,18 @@ fn of_chain(id: &ChainId, old: &Registry, new: &Registry) -> Vec<Signers> {
 }
 
 fn stewards_or_custodians(id: &OrganisationId, old: &Registry) -> Signers {
-    if can_sign(id, old) { Signers::StewardsOf(id.clone()) } else { Signers::Custodians }
+    if can_sign(id, old) {
+        Signers::StewardsOf(id.clone())
+    } else {
+        Signers::Custodians
+    }
 }
 
 /// Whether the organisation has stewards enough. Blocked ones count: otherwise blocking all but one of them would
 /// hand an organisation's rights to the custodians, who decide about blocking.
 fn can_sign(id: &OrganisationId, old: &Registry) -> bool {
-    let stewards = old.organisation(id).map_or(0, |organisation| organisation.stewards().len());
+    let stewards = old
+        .organisation(id)
+        .map_or(0, |organisation| organisation.stewards().len());
     stewards >= usize::from(REQUIRED_SIGNATURES)
 }

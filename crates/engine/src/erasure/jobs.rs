@@ -43,17 +43,27 @@ impl Engine {
         commit: &mut Commit,
     ) -> Result<(), Refusal> {
         let versions = snapshot.keyring.versions().into_iter();
-        let living = versions.filter(|v| v.namespace.as_ref() == Some(namespace) && v.state != KeyState::Destroyed);
+        let living = versions
+            .filter(|v| v.namespace.as_ref() == Some(namespace) && v.state != KeyState::Destroyed);
         let chains: BTreeSet<_> = living.map(|version| version.chain).collect();
         let seal = snapshot.keyring.state();
         for chain in chains {
             let due = now.plus_millis(below(self.life.erasure_window_millis));
             let mut key = Writer::new(KIND);
-            key.u64(due.millis()).lp(chain.as_str()).lp(namespace.as_str()).fixed(&random::bytes::<16>());
+            key.u64(due.millis())
+                .lp(chain.as_str())
+                .lp(namespace.as_str())
+                .fixed(&random::bytes::<16>());
             put_link(seal, key.finish(), link, commit);
         }
         let end = now.plus_millis(self.life.erasure_window_millis);
-        compaction::note(&*self.store, seal, &compaction::whole(Family::Optout), end, commit)
+        compaction::note(
+            &*self.store,
+            seal,
+            &compaction::whole(Family::Optout),
+            end,
+            commit,
+        )
     }
 
     /// Does the jobs that are due at `now`; how many subjects were erased, counted once per chain.
@@ -80,13 +90,22 @@ impl Engine {
                 break;
             }
             let link = open_link(snapshot.keyring.state(), &key, &stored)?;
-            places.entry(place).or_default().push(Job { key, stored, link });
+            places
+                .entry(place)
+                .or_default()
+                .push(Job { key, stored, link });
         }
         Ok(places)
     }
 
     /// Rows, jobs and entry in one commit.
-    fn erase(&self, chain: &ChainId, namespace: &NamespaceId, jobs: &[Job], now: Timestamp) -> Result<u64, Refusal> {
+    fn erase(
+        &self,
+        chain: &ChainId,
+        namespace: &NamespaceId,
+        jobs: &[Job],
+        now: Timestamp,
+    ) -> Result<u64, Refusal> {
         let _governing = self.govern();
         let snapshot = self.snapshot();
         let opt_out = &keys(&snapshot, namespace)?.opt_out;
@@ -106,7 +125,10 @@ impl Engine {
             commit.delete(Family::Optout, job.key.clone());
         }
         let subjects = marks.len() as u64;
-        commit.entry(self.erased_entry(&snapshot, chain, &versions, subjects, now).encode());
+        commit.entry(
+            self.erased_entry(&snapshot, chain, &versions, subjects, now)
+                .encode(),
+        );
         self.commit_governed(commit, None)?;
         Ok(subjects)
     }
@@ -121,13 +143,18 @@ impl Engine {
         marks: &HashSet<Mark>,
         commit: &mut Commit,
     ) -> Result<(), Refusal> {
-        let Some(escrow) = &version.escrow else { return Ok(()) };
+        let Some(escrow) = &version.escrow else {
+            return Ok(());
+        };
         let opt_out = &keys(snapshot, namespace)?.opt_out;
         let [.., imports] = rows_of(version.info().kid);
         let mut opener = escrow.import().opener();
         scan::pages(&*self.store, &imports, |page| {
             for (key, value) in page {
-                let row_key = key.as_slice().try_into().map_err(|_| KeyringError::Corrupt("import"))?;
+                let row_key = key
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| KeyringError::Corrupt("import"))?;
                 let opened = opener.open(namespace, row_key, value);
                 let link = opened.map_err(|_| KeyringError::Corrupt("import"))?;
                 if marks.contains(&opt_out.mark(&link)) {
@@ -149,8 +176,11 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let at = now.plus_millis(self.life.erasure_window_millis);
         let seal = snapshot.keyring.state();
-        let ranges = rows_of(info.kid).into_iter().chain([compaction::whole(Family::Optout)]);
-        let mut notes = ranges.map(|range| compaction::note(&*self.store, seal, &range, at, commit));
+        let ranges = rows_of(info.kid)
+            .into_iter()
+            .chain([compaction::whole(Family::Optout)]);
+        let mut notes =
+            ranges.map(|range| compaction::note(&*self.store, seal, &range, at, commit));
         notes.by_ref().collect()
     }
 
@@ -172,18 +202,30 @@ impl Engine {
 }
 
 /// The versions of a namespace, in one or all chains, that have an escrow.
-pub(super) fn escrowed(keyring: &Keyring, chain: Option<&ChainId>, namespace: &NamespaceId) -> Vec<Arc<LineVersion>> {
+pub(super) fn escrowed(
+    keyring: &Keyring,
+    chain: Option<&ChainId>,
+    namespace: &NamespaceId,
+) -> Vec<Arc<LineVersion>> {
     let versions = keyring.versions().into_iter().filter(|info| {
-        info.escrow && info.namespace.as_ref() == Some(namespace) && chain.is_none_or(|chain| info.chain == *chain)
+        info.escrow
+            && info.namespace.as_ref() == Some(namespace)
+            && chain.is_none_or(|chain| info.chain == *chain)
     });
-    versions.filter_map(|info| keyring.line(info.kid).cloned()).collect()
+    versions
+        .filter_map(|info| keyring.line(info.kid).cloned())
+        .collect()
 }
 
 /// Removes the link and identity rows of a subject in a version.
 fn remove_subject(version: &LineVersion, link: &LinkValue, commit: &mut Commit) {
-    let Some(escrow) = &version.escrow else { return };
+    let Some(escrow) = &version.escrow else {
+        return;
+    };
     let key = escrow.row_key(&version.pseudonym.pseudonym(link));
-    commit.delete(Family::Link, key).delete(Family::Identity, key);
+    commit
+        .delete(Family::Link, key)
+        .delete(Family::Identity, key);
 }
 
 /// A random number from 0 to `most`.

@@ -32,8 +32,15 @@ pub trait Journal: Send + Sync {
 impl Engine {
     /// Adds a mark to the journal, if there is one.
     pub(super) fn journal_mark(&self, row: &MarkRow) -> Result<(), Refusal> {
-        let Some(journal) = &self.life.journal else { return Ok(()) };
-        let failed = |error| Refusal::new(Reason::HeadUnavailable, format!("the journal of opt-outs: {error}"));
+        let Some(journal) = &self.life.journal else {
+            return Ok(());
+        };
+        let failed = |error| {
+            Refusal::new(
+                Reason::HeadUnavailable,
+                format!("the journal of opt-outs: {error}"),
+            )
+        };
         journal.append(&encode(row)).map_err(failed)
     }
 }
@@ -42,9 +49,15 @@ impl Engine {
 pub(crate) fn complete(store: &dyn Store, journal: &dyn Journal) -> Result<(), EngineError> {
     let failed = |_| EngineError::Corrupt("journal of opt-outs");
     let records = journal.records().map_err(failed)?;
-    let kept = records.iter().map(|record| decode(record)).collect::<Result<Vec<_>, _>>();
-    let kept: std::collections::BTreeSet<_> =
-        kept.map_err(|_| EngineError::Corrupt("journal of opt-outs"))?.into_iter().map(|(key, _)| key).collect();
+    let kept = records
+        .iter()
+        .map(|record| decode(record))
+        .collect::<Result<Vec<_>, _>>();
+    let kept: std::collections::BTreeSet<_> = kept
+        .map_err(|_| EngineError::Corrupt("journal of opt-outs"))?
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
     for row in scan::of_kind(store, Family::Optout, b'm')? {
         if !kept.contains(&row.0) {
             journal.append(&encode(&row)).map_err(failed)?;

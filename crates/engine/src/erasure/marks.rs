@@ -35,7 +35,11 @@ impl OptOuts {
     }
 
     /// The marks after some were added.
-    pub(super) fn with(&self, namespace: &NamespaceId, marks: impl IntoIterator<Item = Mark>) -> Self {
+    pub(super) fn with(
+        &self,
+        namespace: &NamespaceId,
+        marks: impl IntoIterator<Item = Mark>,
+    ) -> Self {
         let mut next = self.clone();
         Arc::make_mut(next.0.entry(namespace.clone()).or_default()).extend(marks);
         next
@@ -47,20 +51,35 @@ impl OptOuts {
     }
 
     pub(super) fn contains(&self, namespace: &NamespaceId, mark: &Mark) -> bool {
-        self.0.get(namespace).is_some_and(|marks| marks.contains(mark))
+        self.0
+            .get(namespace)
+            .is_some_and(|marks| marks.contains(mark))
     }
 
     /// What tells opted-out subjects of a namespace; `None` if there are none.
     pub(crate) fn of(&self, keyring: &Keyring, namespace: &NamespaceId) -> Option<Marks> {
-        let marks = self.0.get(namespace).filter(|marks| !marks.is_empty())?.clone();
-        Some(Marks { marks, keys: keyring.namespace(namespace)?.clone() })
+        let marks = self
+            .0
+            .get(namespace)
+            .filter(|marks| !marks.is_empty())?
+            .clone();
+        Some(Marks {
+            marks,
+            keys: keyring.namespace(namespace)?.clone(),
+        })
     }
 }
 
 /// Shows numbers only.
 impl std::fmt::Debug for OptOuts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(namespace, marks)| (namespace, marks.len()))).finish()
+        f.debug_map()
+            .entries(
+                self.0
+                    .iter()
+                    .map(|(namespace, marks)| (namespace, marks.len())),
+            )
+            .finish()
     }
 }
 
@@ -85,18 +104,29 @@ impl Marks {
 
 /// The row of a mark.
 pub(super) fn row(seal: &StateSeal, namespace: &NamespaceId, mark: &Mark) -> MarkRow {
-    let key = Writer::new(KIND).lp(namespace.as_str()).fixed(&digest(seal, namespace, mark)).finish();
+    let key = Writer::new(KIND)
+        .lp(namespace.as_str())
+        .fixed(&digest(seal, namespace, mark))
+        .finish();
     let sealed = seal.seal(Family::Optout, &key, 1, mark);
     (key, sealed)
 }
 
 /// Namespace and mark of a row.
-pub(super) fn read(seal: &StateSeal, key: &[u8], stored: &[u8]) -> Result<(NamespaceId, Mark), KeyringError> {
+pub(super) fn read(
+    seal: &StateSeal,
+    key: &[u8],
+    stored: &[u8],
+) -> Result<(NamespaceId, Mark), KeyringError> {
     let corrupt = KeyringError::Corrupt("optout");
     let (namespace, named) = parse(key).map_err(|_| corrupt.clone())?;
     let (_, value) = seal.open(Family::Optout, key, stored)?;
     let mark = value.try_into().map_err(|_| corrupt.clone())?;
-    if digest(seal, &namespace, &mark) == named { Ok((namespace, mark)) } else { Err(corrupt) }
+    if digest(seal, &namespace, &mark) == named {
+        Ok((namespace, mark))
+    } else {
+        Err(corrupt)
+    }
 }
 
 fn parse(key: &[u8]) -> Result<(NamespaceId, [u8; 32]), DecodeError> {

@@ -36,8 +36,15 @@ impl Engine {
     /// # Errors
     /// [`Reason::CorruptStore`] for a journal or a record that cannot be read.
     pub(crate) fn missing_opt_outs(&self) -> Result<Missing, Refusal> {
-        let Some(journal) = &self.life.journal else { return Ok(Missing::default()) };
-        let unread = |error| Refusal::new(Reason::CorruptStore, format!("the journal of opt-outs: {error}"));
+        let Some(journal) = &self.life.journal else {
+            return Ok(Missing::default());
+        };
+        let unread = |error| {
+            Refusal::new(
+                Reason::CorruptStore,
+                format!("the journal of opt-outs: {error}"),
+            )
+        };
         missing(&self.snapshot(), &journal.records().map_err(unread)?)
     }
 
@@ -49,22 +56,31 @@ impl Engine {
     /// [`Reason::CorruptStore`] for a row that cannot be read, and those of the store.
     pub(crate) fn replay_opt_outs(&self, missing: Missing) -> Result<Replayed, Refusal> {
         let (snapshot, now) = (self.snapshot(), self.now());
-        let mut done = Replayed { opt_outs: missing.rows.len() as u64, rows: 0 };
+        let mut done = Replayed {
+            opt_outs: missing.rows.len() as u64,
+            rows: 0,
+        };
         let mut opt_outs = OptOuts::clone(&snapshot.opt_outs);
         for (namespace, marks) in &missing.marks {
             opt_outs = opt_outs.with(namespace, marks.iter().copied());
             let mut chains: BTreeMap<ChainId, Vec<_>> = BTreeMap::new();
             for version in escrowed(&snapshot.keyring, None, namespace) {
-                chains.entry(version.info().chain.clone()).or_default().push(version);
+                chains
+                    .entry(version.info().chain.clone())
+                    .or_default()
+                    .push(version);
             }
             for (chain, versions) in chains {
-                done.rows += self.erase_marked(&snapshot, (&chain, namespace), &versions, marks, now)?;
+                done.rows +=
+                    self.erase_marked(&snapshot, (&chain, namespace), &versions, marks, now)?;
             }
         }
         if !missing.rows.is_empty() {
             let mut commit = Commit::default();
             for (key, sealed) in missing.rows {
-                commit.expect(Family::Optout, key.clone(), None).put(Family::Optout, key, sealed);
+                commit
+                    .expect(Family::Optout, key.clone(), None)
+                    .put(Family::Optout, key, sealed);
             }
             self.store.commit(commit)?;
             self.replace_opt_outs(opt_outs);
@@ -91,7 +107,9 @@ impl Engine {
                     if marks.contains(&mark) {
                         found.insert(mark);
                         rows += 1;
-                        commit.delete(Family::Link, row.0.clone()).delete(Family::Identity, row.0.clone());
+                        commit
+                            .delete(Family::Link, row.0.clone())
+                            .delete(Family::Identity, row.0.clone());
                     }
                 }
                 Ok(())
@@ -101,7 +119,10 @@ impl Engine {
             infos.push(version.info().clone());
         }
         if rows > 0 {
-            commit.entry(self.erased_entry(snapshot, chain, &infos, found.len() as u64, now).encode());
+            commit.entry(
+                self.erased_entry(snapshot, chain, &infos, found.len() as u64, now)
+                    .encode(),
+            );
         }
         self.commit_governed(commit, None)?;
         Ok(rows)
@@ -111,7 +132,8 @@ impl Engine {
 fn missing(snapshot: &Snapshot, records: &[Vec<u8>]) -> Result<Missing, Refusal> {
     let mut missing = Missing::default();
     for record in records {
-        let (key, sealed) = journal::decode(record).map_err(|_| KeyringError::Corrupt("journal of opt-outs"))?;
+        let (key, sealed) =
+            journal::decode(record).map_err(|_| KeyringError::Corrupt("journal of opt-outs"))?;
         let (namespace, mark) = marks::read(snapshot.keyring.state(), &key, &sealed)?;
         let new = !snapshot.opt_outs.contains(&namespace, &mark);
         // A journal may have a subject twice.
@@ -132,6 +154,8 @@ fn mark_of(
     let corrupt = || KeyringError::Corrupt("link");
     let escrow = version.escrow.as_ref().ok_or_else(corrupt)?;
     let key = key.as_slice().try_into().map_err(|_| corrupt())?;
-    let (_, link) = escrow.open_row(&version.pseudonym, key, value).map_err(|_| corrupt())?;
+    let (_, link) = escrow
+        .open_row(&version.pseudonym, key, value)
+        .map_err(|_| corrupt())?;
     Ok(keys(snapshot, namespace)?.opt_out.mark(&link))
 }

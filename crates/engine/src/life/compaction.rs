@@ -26,7 +26,11 @@ struct Note {
 
 /// Everything in a family.
 pub(crate) fn whole(family: Family) -> Range {
-    Range { family, from: Vec::new(), to: vec![0xff; 128] }
+    Range {
+        family,
+        from: Vec::new(),
+        to: vec![0xff; 128],
+    }
 }
 
 /// Notes that a range must be rewritten at `not_before`, or when it was noted for before. Only while
@@ -38,8 +42,15 @@ pub(crate) fn note(
     not_before: Timestamp,
     commit: &mut Commit,
 ) -> Result<(), Refusal> {
-    let key = Writer::new(KIND).u8(range.family as u8).lp(&range.from).lp(&range.to).finish();
-    let noted = store.get(Family::Optout, &key)?.map(|stored| moment(seal, &key, &stored)).transpose()?;
+    let key = Writer::new(KIND)
+        .u8(range.family as u8)
+        .lp(&range.from)
+        .lp(&range.to)
+        .finish();
+    let noted = store
+        .get(Family::Optout, &key)?
+        .map(|stored| moment(seal, &key, &stored))
+        .transpose()?;
     let not_before = noted.map_or(not_before, |noted| noted.min(not_before));
     // Sealed anew even if it says the same, so that a rewriting under way does not count for what is removed now.
     let sealed = seal.seal(Family::Optout, &key, 1, &not_before.millis().to_be_bytes());
@@ -55,7 +66,9 @@ impl Engine {
             self.store.compact(range)?;
             let _governing = self.govern();
             let mut commit = Commit::default();
-            commit.expect(Family::Optout, key.clone(), Some(stored.clone())).delete(Family::Optout, key.clone());
+            commit
+                .expect(Family::Optout, key.clone(), Some(stored.clone()))
+                .delete(Family::Optout, key.clone());
             match self.store.commit(commit) {
                 // Something was removed meanwhile: it stays noted.
                 Ok(_) | Err(StoreError::Conflict) => {}
@@ -81,14 +94,23 @@ impl Engine {
 fn moment(seal: &StateSeal, key: &[u8], stored: &[u8]) -> Result<Timestamp, KeyringError> {
     let (_, value) = seal.open(Family::Optout, key, stored)?;
     let millis = value.try_into().ok().map(u64::from_be_bytes);
-    millis.and_then(Timestamp::from_millis).ok_or(KeyringError::Corrupt("optout"))
+    millis
+        .and_then(Timestamp::from_millis)
+        .ok_or(KeyringError::Corrupt("optout"))
 }
 
 fn read(key: &[u8]) -> Result<Range, DecodeError> {
     let mut input = Reader::new(key, KIND)?;
     let number = input.u8()?;
-    let family = Family::ALL.into_iter().find(|family| *family as u8 == number).ok_or(DecodeError)?;
-    let range = Range { family, from: input.lp()?.to_vec(), to: input.lp()?.to_vec() };
+    let family = Family::ALL
+        .into_iter()
+        .find(|family| *family as u8 == number)
+        .ok_or(DecodeError)?;
+    let range = Range {
+        family,
+        from: input.lp()?.to_vec(),
+        to: input.lp()?.to_vec(),
+    };
     input.end()?;
     Ok(range)
 }

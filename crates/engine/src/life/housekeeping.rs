@@ -43,18 +43,26 @@ impl Engine {
     /// [`Unfinished`]: what cannot be done holds up nothing else. [`Reason::HeadUnavailable`] as for every act, and then
     /// nothing is done.
     pub fn housekeep(&self) -> Result<Housekeeping, Box<Unfinished>> {
-        let _one_at_a_time = self.housekeeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .housekeeping
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut done = Housekeeping::default();
         if !self.log.in_order() {
-            return Err(Box::new(Unfinished { done, refusal: Reason::HeadUnavailable.into() }));
+            return Err(Box::new(Unfinished {
+                done,
+                refusal: Reason::HeadUnavailable.into(),
+            }));
         }
         let now = self.now();
         let parts = [
             self.keep_retention(now, &mut done),
-            self.expiring().map(|expiring| done.expiring = expiring.len()),
+            self.expiring()
+                .map(|expiring| done.expiring = expiring.len()),
             self.erase_due(now).map(|erased| done.erased = erased),
             self.forget_expired(now),
-            self.compact_due(now).map(|compacted| done.compacted = compacted),
+            self.compact_due(now)
+                .map(|compacted| done.compacted = compacted),
         ];
         match parts.into_iter().find_map(Result::err) {
             None => Ok(done),
@@ -65,7 +73,11 @@ impl Engine {
     /// Forgets what was kept beside proposals that have expired: nothing can happen to them any more.
     fn forget_expired(&self, now: Timestamp) -> Result<(), Refusal> {
         let mut expired = Vec::new();
-        for view in self.all_proposals().into_iter().filter(|view| view.state == State::Expired) {
+        for view in self
+            .all_proposals()
+            .into_iter()
+            .filter(|view| view.state == State::Expired)
+        {
             let mut forget = Commit::default();
             forget_beside(&view.record.proposal.id, &mut forget);
             for write in &forget.writes {

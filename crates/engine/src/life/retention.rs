@@ -69,14 +69,22 @@ impl Engine {
             let Warning { at, of } = warning.ok()?;
             let retained_until = retained_until(&snapshot, snapshot.registry.registry.chain(&id)?)?;
             let destroyed_at = at.plus_millis(self.life.warning_millis);
-            (of == Some(retained_until)).then_some(Expiring { chain: id, retained_until, destroyed_at })
+            (of == Some(retained_until)).then_some(Expiring {
+                chain: id,
+                retained_until,
+                destroyed_at,
+            })
         });
         Ok(expiring.collect())
     }
 
     /// Warns of chains past their retention, and destroys those that were warned of long enough ago. What cannot be done
     /// for one chain does not hold up the others; the first refusal is said in the end.
-    pub(super) fn keep_retention(&self, now: Timestamp, done: &mut Housekeeping) -> Result<(), Refusal> {
+    pub(super) fn keep_retention(
+        &self,
+        now: Timestamp,
+        done: &mut Housekeeping,
+    ) -> Result<(), Refusal> {
         if self.retention_steps(&self.snapshot(), now)?.is_empty() {
             return Ok(());
         }
@@ -90,7 +98,13 @@ impl Engine {
         failed.map_or(Ok(()), Err)
     }
 
-    fn keep_chain(&self, chain: ChainId, step: Step, now: Timestamp, done: &mut Housekeeping) -> Result<(), Refusal> {
+    fn keep_chain(
+        &self,
+        chain: ChainId,
+        step: Step,
+        now: Timestamp,
+        done: &mut Housekeeping,
+    ) -> Result<(), Refusal> {
         match step {
             Step::Warn(until) => {
                 self.warn(&chain, until, now)?;
@@ -113,7 +127,9 @@ impl Engine {
         let mut warnings = self.warnings(snapshot)?;
         let mut steps = Vec::new();
         for chain in snapshot.registry.registry.chains() {
-            let Some(until) = retained_until(snapshot, chain).filter(|until| *until <= now) else { continue };
+            let Some(until) = retained_until(snapshot, chain).filter(|until| *until <= now) else {
+                continue;
+            };
             let step = match warnings.remove(chain.id()).transpose() {
                 Err(refusal) => Err(refusal),
                 Ok(Some(Warning { at, of })) if of == Some(until) => {
@@ -126,15 +142,24 @@ impl Engine {
             };
             steps.push((chain.id().clone(), step));
         }
-        steps.extend(warnings.into_iter().map(|(chain, warning)| (chain, warning.map(|_| Step::Withdraw))));
+        steps.extend(
+            warnings
+                .into_iter()
+                .map(|(chain, warning)| (chain, warning.map(|_| Step::Withdraw))),
+        );
         Ok(steps)
     }
 
     /// All warnings; of one whose row is damaged, that it is.
-    fn warnings(&self, snapshot: &Snapshot) -> Result<BTreeMap<ChainId, Result<Warning, Refusal>>, Refusal> {
+    fn warnings(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<BTreeMap<ChainId, Result<Warning, Refusal>>, Refusal> {
         let mut warnings = BTreeMap::new();
         for (key, stored) in scan::of_kind(&*self.store, Family::Grants, KIND)? {
-            let chain = std::str::from_utf8(&key[1..]).ok().and_then(|text| text.parse().ok());
+            let chain = std::str::from_utf8(&key[1..])
+                .ok()
+                .and_then(|text| text.parse().ok());
             let warning = snapshot.keyring.state().open(Family::Grants, &key, &stored);
             let warning = warning.and_then(|(_, value)| read(&value).ok_or(CORRUPT));
             warnings.insert(chain.ok_or(CORRUPT)?, warning.map_err(Refusal::from));
@@ -147,11 +172,16 @@ impl Engine {
         let snapshot = self.snapshot();
         let key = storage_key(chain);
         let value = [now.millis().to_be_bytes(), until.millis().to_be_bytes()].concat();
-        let sealed = snapshot.keyring.state().seal(Family::Grants, &key, 1, &value);
+        let sealed = snapshot
+            .keyring
+            .state()
+            .seal(Family::Grants, &key, 1, &value);
         let mut entry = Entry::new(now, Act::WarnRetention, snapshot.registry.version);
         entry.chain = Some(chain.clone());
         let mut commit = Commit::default();
-        commit.put(Family::Grants, key, sealed).entry(entry.encode());
+        commit
+            .put(Family::Grants, key, sealed)
+            .entry(entry.encode());
         self.commit_governed(commit, None)?;
         Ok(())
     }
@@ -165,7 +195,9 @@ impl Engine {
         entry.keys = key_uses(&ended);
         let mut commit = Commit::default();
         let keyring = self.end_keys(change, &ended, &mut commit)?;
-        commit.delete(Family::Grants, storage_key(chain)).entry(entry.encode());
+        commit
+            .delete(Family::Grants, storage_key(chain))
+            .entry(entry.encode());
         self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())
@@ -174,15 +206,25 @@ impl Engine {
 
 fn retained_until(snapshot: &Snapshot, chain: &Chain) -> Option<Timestamp> {
     // A root alone, which an earlier version gave to every chain, serves nothing: there is nothing to destroy.
-    let created = snapshot.keyring.chain_created(chain.id()).filter(|_| snapshot.keyring.is_keyed(chain.id()))?;
+    let created = snapshot
+        .keyring
+        .chain_created(chain.id())
+        .filter(|_| snapshot.keyring.is_keyed(chain.id()))?;
     Some(created.plus_millis(chain.retention()?.millis()))
 }
 
 fn read(value: &[u8]) -> Option<Warning> {
     let moment = |bytes: &[u8]| Timestamp::from_millis(u64::from_be_bytes(bytes.try_into().ok()?));
     let (at, of) = value.split_at_checked(8)?;
-    let of = if of.is_empty() { None } else { Some(moment(of)?) };
-    Some(Warning { at: moment(at)?, of })
+    let of = if of.is_empty() {
+        None
+    } else {
+        Some(moment(of)?)
+    };
+    Some(Warning {
+        at: moment(at)?,
+        of,
+    })
 }
 
 fn storage_key(chain: &ChainId) -> Vec<u8> {

@@ -39,24 +39,62 @@ impl SealedState<'_> {
     /// # Errors
     /// [`EngineError::Differs`] names the first difference.
     pub(crate) fn compare(&self, said: &State) -> Result<(), EngineError> {
-        same("the registry version", said.registry_version(), self.registry.version)?;
-        same("the text of the registry", *said.registry_digest(), sha256(self.registry.toml.as_bytes()))?;
+        same(
+            "the registry version",
+            said.registry_version(),
+            self.registry.version,
+        )?;
+        same(
+            "the text of the registry",
+            *said.registry_digest(),
+            sha256(self.registry.toml.as_bytes()),
+        )?;
         let key = said.verifier_keys().last().map(|(_, key)| key.to_string());
-        same("the log's signing key", key.as_deref(), Some(self.verifier_key))?;
-        same("the number of key versions", said.versions().len(), self.versions.len())?;
-        self.versions.iter().try_for_each(|version| compare_version(said.version(version.kid), version))?;
-        same("the number of grants", said.grants().len(), self.grants.len())?;
+        same(
+            "the log's signing key",
+            key.as_deref(),
+            Some(self.verifier_key),
+        )?;
+        same(
+            "the number of key versions",
+            said.versions().len(),
+            self.versions.len(),
+        )?;
+        self.versions
+            .iter()
+            .try_for_each(|version| compare_version(said.version(version.kid), version))?;
+        same(
+            "the number of grants",
+            said.grants().len(),
+            self.grants.len(),
+        )?;
         for (record, count) in &self.grants {
             let id = &record.grant.id;
-            compare_grant(said.grant(id).ok_or_else(|| differs(never("grant", id)))?, record, *count)?;
+            compare_grant(
+                said.grant(id).ok_or_else(|| differs(never("grant", id)))?,
+                record,
+                *count,
+            )?;
         }
-        same("the number of proposals", said.proposals().len(), self.proposals.len())?;
+        same(
+            "the number of proposals",
+            said.proposals().len(),
+            self.proposals.len(),
+        )?;
         for record in &self.proposals {
             let id = &record.proposal.id;
-            compare_proposal(said.proposal(id).ok_or_else(|| differs(never("proposal", id)))?, record)?;
+            compare_proposal(
+                said.proposal(id)
+                    .ok_or_else(|| differs(never("proposal", id)))?,
+                record,
+            )?;
         }
         // A restore puts marks back that an earlier log spoke of, so there may be more than it says.
-        if said.opt_outs() > 0 && self.opt_outs == 0 { Err(differs("the marks of opt-outs are gone")) } else { Ok(()) }
+        if said.opt_outs() > 0 && self.opt_outs == 0 {
+            Err(differs("the marks of opt-outs are gone"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -70,37 +108,93 @@ fn compare_version(said: Option<VersionState>, version: &VersionInfo) -> Result<
     };
     same(format_args!("key version {kid}: state"), said.stage, stage)?;
     let escrow = version.namespace.is_some() && !said.cut && said.stage != Stage::Destroyed;
-    same(format_args!("key version {kid}: escrow"), escrow, version.escrow)
+    same(
+        format_args!("key version {kid}: escrow"),
+        escrow,
+        version.escrow,
+    )
 }
 
-fn compare_grant(said: &GrantState, record: &grant::Record, count: Count) -> Result<(), EngineError> {
+fn compare_grant(
+    said: &GrantState,
+    record: &grant::Record,
+    count: Count,
+) -> Result<(), EngineError> {
     let id = &record.grant.id;
-    same(format_args!("grant {id}: content"), &said.record().grant, &record.grant)?;
-    same(format_args!("grant {id}: steps"), said.steps(), record.steps())?;
+    same(
+        format_args!("grant {id}: content"),
+        &said.record().grant,
+        &record.grant,
+    )?;
+    same(
+        format_args!("grant {id}: steps"),
+        said.steps(),
+        record.steps(),
+    )?;
     let approved = |record: &grant::Record| -> Vec<_> {
-        record.approvals.iter().map(|given| (given.steward.clone(), given.registry_version)).collect()
+        record
+            .approvals
+            .iter()
+            .map(|given| (given.steward.clone(), given.registry_version))
+            .collect()
     };
-    same(format_args!("grant {id}: approvals"), approved(said.record()), approved(record))?;
-    same(format_args!("grant {id}: ended"), said.ended(), record.ended.as_ref().map(|ended| ended.how))?;
-    same(format_args!("grant {id}: values used"), said.counter(), count.used)?;
-    same(format_args!("grant {id}: values of the day"), said.day(), (count.day.into(), count.of_day))
+    same(
+        format_args!("grant {id}: approvals"),
+        approved(said.record()),
+        approved(record),
+    )?;
+    same(
+        format_args!("grant {id}: ended"),
+        said.ended(),
+        record.ended.as_ref().map(|ended| ended.how),
+    )?;
+    same(
+        format_args!("grant {id}: values used"),
+        said.counter(),
+        count.used,
+    )?;
+    same(
+        format_args!("grant {id}: values of the day"),
+        said.day(),
+        (count.day.into(), count.of_day),
+    )
 }
 
 fn compare_proposal(said: &proposal::Record, record: &proposal::Record) -> Result<(), EngineError> {
     let id = &record.proposal.id;
-    same(format_args!("proposal {id}: content"), &said.proposal, &record.proposal)?;
+    same(
+        format_args!("proposal {id}: content"),
+        &said.proposal,
+        &record.proposal,
+    )?;
     let signed = |record: &proposal::Record| -> Vec<_> {
-        record.signatures.iter().map(|given| (given.signer.clone(), given.among.clone())).collect()
+        record
+            .signatures
+            .iter()
+            .map(|given| (given.signer.clone(), given.among.clone()))
+            .collect()
     };
-    same(format_args!("proposal {id}: signatures"), signed(said), signed(record))?;
+    same(
+        format_args!("proposal {id}: signatures"),
+        signed(said),
+        signed(record),
+    )?;
     let end = |record: &proposal::Record| record.ended.as_ref().map(|(end, ..)| *end);
     // That one became stale has no entry of its own, except after a restore.
     let stale = said.ended.is_none() && end(record) == Some(proposal::End::Stale);
-    if stale { Ok(()) } else { same(format_args!("proposal {id}: end"), end(said), end(record)) }
+    if stale {
+        Ok(())
+    } else {
+        same(format_args!("proposal {id}: end"), end(said), end(record))
+    }
 }
 
 fn same<T: PartialEq>(what: impl Display, log: T, store: T) -> Result<(), EngineError> {
-    if log == store { Ok(()) } else { Err(differs(what)) }
+    if log == store {
+        Ok(())
+    } else {
+        Err(differs(what))
+    }
 }
 
 fn never(what: &str, id: impl Display) -> String {

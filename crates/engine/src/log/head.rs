@@ -68,12 +68,27 @@ impl Handovers {
         let mut notes = BTreeMap::new();
         loop {
             let next = notes.last_key_value().map_or(0, |(last, _)| last + 1);
-            let row = store.scan(Family::Meta, &key(next), 1)?.pop().filter(|(key, _)| key.starts_with(HANDOVER));
-            let Some((key, value)) = row else { return Ok(Self(notes)) };
+            let row = store
+                .scan(Family::Meta, &key(next), 1)?
+                .pop()
+                .filter(|(key, _)| key.starts_with(HANDOVER));
+            let Some((key, value)) = row else {
+                return Ok(Self(notes));
+            };
             let corrupt = || EngineError::Corrupt("handover of the audit log");
-            let generation = key[HANDOVER.len()..].try_into().map(u32::from_be_bytes).map_err(|_| corrupt())?;
-            let note = value.split_first().filter(|(format, _)| **format == FORMAT).map(|(_, note)| note.to_vec());
-            notes.insert(generation, note.and_then(|note| String::from_utf8(note).ok()).ok_or_else(corrupt)?);
+            let generation = key[HANDOVER.len()..]
+                .try_into()
+                .map(u32::from_be_bytes)
+                .map_err(|_| corrupt())?;
+            let note = value
+                .split_first()
+                .filter(|(format, _)| **format == FORMAT)
+                .map(|(_, note)| note.to_vec());
+            notes.insert(
+                generation,
+                note.and_then(|note| String::from_utf8(note).ok())
+                    .ok_or_else(corrupt)?,
+            );
         }
     }
 
@@ -107,7 +122,11 @@ impl Engine {
                 note = handover;
             }
         }
-        Ok(Arc::new(SignedHead { size, root, note: note.to_string() }))
+        Ok(Arc::new(SignedHead {
+            size,
+            root,
+            note: note.to_string(),
+        }))
     }
 
     /// From now on `head` is the last head: it is durable outside the store, and what callers get. Acts are accepted.
@@ -142,14 +161,22 @@ impl Engine {
         self.name_custodians()?;
         // What could be opened is text.
         let note = String::from_utf8_lossy(signed).into_owned();
-        self.publish_head(Arc::new(SignedHead { size: head.size(), root: *head.root(), note }));
+        self.publish_head(Arc::new(SignedHead {
+            size: head.size(),
+            root: *head.root(),
+            note,
+        }));
         Ok(())
     }
 
     /// A head signed by one of the log's keys; nothing is said about the entries.
     pub(crate) fn open_head(&self, signed: &[u8]) -> Result<Checkpoint, HeadError> {
         let keyring = self.snapshot().keyring.clone();
-        let known: Vec<VerifierKey> = keyring.audit_keys().values().map(|key| verifier(&self.origin, key)).collect();
+        let known: Vec<VerifierKey> = keyring
+            .audit_keys()
+            .values()
+            .map(|key| verifier(&self.origin, key))
+            .collect();
         Ok(Checkpoint::open(signed, &self.origin, &known)?.checkpoint)
     }
 
@@ -158,12 +185,18 @@ impl Engine {
         let mut named = self.log.custodians();
         let snapshot = self.snapshot();
         let configured = snapshot.custodians.iter();
-        let configured = configured.map(|(identity, key)| Custodian { identity: identity.clone(), key: key.clone() });
+        let configured = configured.map(|(identity, key)| Custodian {
+            identity: identity.clone(),
+            key: key.clone(),
+        });
         let detail = custodian::encode(&configured.collect::<Vec<_>>());
         if *named != detail {
             let mut entry = Entry::new(self.now(), Act::Custodians, snapshot.registry.version);
             entry.detail.clone_from(&detail);
-            self.store.commit(Commit { entries: vec![entry.encode()], ..Commit::default() })?;
+            self.store.commit(Commit {
+                entries: vec![entry.encode()],
+                ..Commit::default()
+            })?;
             *named = detail;
         }
         Ok(())
@@ -171,9 +204,18 @@ impl Engine {
 }
 
 impl Grown {
-    fn hand_over(&mut self, store: &dyn Store, generation: u32, note: String) -> Result<(), StoreError> {
+    fn hand_over(
+        &mut self,
+        store: &dyn Store,
+        generation: u32,
+        note: String,
+    ) -> Result<(), StoreError> {
         let mut commit = Commit::default();
-        commit.put(Family::Meta, key(generation), [&[FORMAT], note.as_bytes()].concat());
+        commit.put(
+            Family::Meta,
+            key(generation),
+            [&[FORMAT], note.as_bytes()].concat(),
+        );
         store.commit(commit)?;
         self.handovers.0.insert(generation, note);
         Ok(())
@@ -186,14 +228,21 @@ pub(super) fn fits(grown: &Grown, store: &dyn Store, head: &Checkpoint) -> Resul
         Ok(root) if root == *head.root() => Ok(()),
         Ok(_) => Err(HeadError::Forked(head.size()).into()),
         Err(ProveError::Source(error)) => Err(error),
-        Err(_) => Err(HeadError::Ahead { head: head.size(), log: grown.tree.size() }.into()),
+        Err(_) => Err(HeadError::Ahead {
+            head: head.size(),
+            log: grown.tree.size(),
+        }
+        .into()),
     }
 }
 
 fn sign(note: &mut Note, origin: &str, keyring: &Keyring, generation: Option<u32>) {
     let current = keyring.current_audit_key();
-    let key = generation.and_then(|generation| keyring.audit_keys().get(&generation)).unwrap_or(current);
-    note.sign(&verifier(origin, key), |text| key.key.sign(text)).expect("the verifier key is that of the signing key");
+    let key = generation
+        .and_then(|generation| keyring.audit_keys().get(&generation))
+        .unwrap_or(current);
+    note.sign(&verifier(origin, key), |text| key.key.sign(text))
+        .expect("the verifier key is that of the signing key");
 }
 
 fn key(generation: u32) -> Vec<u8> {

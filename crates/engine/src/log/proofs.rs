@@ -54,7 +54,11 @@ impl Engine {
             let permit = self.authorise(caller, BeKnown)?;
             let signed = self.signed()?;
             let verifier_key = verifier_key(&self.origin, &permit.snapshot().keyring);
-            Ok(Head { signed, verifier_key, handovers: self.log.grown().handovers.notes() })
+            Ok(Head {
+                signed,
+                verifier_key,
+                handovers: self.log.grown().handovers.notes(),
+            })
         })
     }
 
@@ -63,15 +67,32 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownHead`] for a size beyond the last signed head or an entry beyond the size, and those of
     /// [`Self::admit`].
-    pub fn prove_inclusion(&self, caller: &Caller, sequence: u64, size: Option<u64>) -> Result<Inclusion, Refusal> {
+    pub fn prove_inclusion(
+        &self,
+        caller: &Caller,
+        sequence: u64,
+        size: Option<u64>,
+    ) -> Result<Inclusion, Refusal> {
         self.on_record(caller, Act::ReadHead, |_| {
             self.authorise(caller, BeKnown)?;
             let size = self.signed_size(size)?;
             let hashes = self.prove(|prover| prover.inclusion(sequence, size))?;
             let mut rows = self.store.scan(Family::Audit, &sequence.to_be_bytes(), 1)?;
-            let lost = || Refusal::new(Reason::CorruptStore, format!("audit entry {sequence} is missing"));
-            let (_, bytes) = rows.pop().filter(|(key, _)| *key == sequence.to_be_bytes()).ok_or_else(lost)?;
-            Ok(Inclusion { size, leaf: leaf_hash(&bytes), hashes })
+            let lost = || {
+                Refusal::new(
+                    Reason::CorruptStore,
+                    format!("audit entry {sequence} is missing"),
+                )
+            };
+            let (_, bytes) = rows
+                .pop()
+                .filter(|(key, _)| *key == sequence.to_be_bytes())
+                .ok_or_else(lost)?;
+            Ok(Inclusion {
+                size,
+                leaf: leaf_hash(&bytes),
+                hashes,
+            })
         })
     }
 
@@ -81,37 +102,59 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownHead`] for a size beyond the last signed head or if `old` is larger than `new`,
     /// [`Reason::InvalidRequest`] if `old` is 0, and those of [`Self::admit`].
-    pub fn prove_consistency(&self, caller: &Caller, old: u64, new: Option<u64>) -> Result<Consistency, Refusal> {
+    pub fn prove_consistency(
+        &self,
+        caller: &Caller,
+        old: u64,
+        new: Option<u64>,
+    ) -> Result<Consistency, Refusal> {
         self.on_record(caller, Act::ReadHead, |_| {
             self.authorise(caller, BeKnown)?;
             if old == 0 {
-                return Err(Refusal::field(Reason::InvalidRequest, "old_size", "must be at least 1"));
+                return Err(Refusal::field(
+                    Reason::InvalidRequest,
+                    "old_size",
+                    "must be at least 1",
+                ));
             }
             let size = self.signed_size(new)?;
-            Ok(Consistency { size, hashes: self.prove(|prover| prover.consistency(old, size))? })
+            Ok(Consistency {
+                size,
+                hashes: self.prove(|prover| prover.consistency(old, size))?,
+            })
         })
     }
 
     fn signed(&self) -> Result<Arc<SignedHead>, Refusal> {
-        self.last_head().ok_or_else(|| Reason::HeadUnavailable.into())
+        self.last_head()
+            .ok_or_else(|| Reason::HeadUnavailable.into())
     }
 
     fn signed_size(&self, asked: Option<u64>) -> Result<u64, Refusal> {
         let last = self.signed()?.size;
         let size = asked.unwrap_or(last);
-        if size <= last { Ok(size) } else { Err(Reason::UnknownHead.into()) }
+        if size <= last {
+            Ok(size)
+        } else {
+            Err(Reason::UnknownHead.into())
+        }
     }
 
     fn prove(
         &self,
         ask: impl FnOnce(Prover<'_, Tiles<'_>>) -> Result<Vec<Hash>, ProveError<EngineError>>,
     ) -> Result<Vec<Hash>, Refusal> {
-        self.log.grown().prove(&*self.store, ask).map_err(|error| match error {
-            ProveError::NotInTree { .. } | ProveError::NotThatLong { .. } | ProveError::Shrunk { .. } => {
-                Reason::UnknownHead.into()
-            }
-            ProveError::TileLength { .. } => Refusal::new(Reason::CorruptStore, error.to_string()),
-            ProveError::Source(error) => error.into(),
-        })
+        self.log
+            .grown()
+            .prove(&*self.store, ask)
+            .map_err(|error| match error {
+                ProveError::NotInTree { .. }
+                | ProveError::NotThatLong { .. }
+                | ProveError::Shrunk { .. } => Reason::UnknownHead.into(),
+                ProveError::TileLength { .. } => {
+                    Refusal::new(Reason::CorruptStore, error.to_string())
+                }
+                ProveError::Source(error) => error.into(),
+            })
     }
 }

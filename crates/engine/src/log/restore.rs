@@ -59,13 +59,19 @@ pub enum RestoreError {
         own: String,
     },
     /// The request gives up another log.
-    #[error("the request does not give up the log of the head file; make a new one with `sluisd restore`")]
+    #[error(
+        "the request does not give up the log of the head file; make a new one with `sluisd restore`"
+    )]
     OtherHead,
     /// Signatures that were given for another day.
-    #[error("the request was made at {0}, more than seven days ago; make a new one with `sluisd restore`")]
+    #[error(
+        "the request was made at {0}, more than seven days ago; make a new one with `sluisd restore`"
+    )]
     Old(Timestamp),
     /// There is nothing to accept.
-    #[error("the store holds everything of its last signed head: nothing was lost, and the daemon can be started")]
+    #[error(
+        "the store holds everything of its last signed head: nothing was lost, and the daemon can be started"
+    )]
     NotNeeded,
     /// The store.
     #[error(transparent)]
@@ -96,26 +102,42 @@ impl Engine {
     pub fn restore_request(&self, lost: Option<&[u8]>) -> Result<Request, RestoreError> {
         let lost = lost.map(|lost| self.lost_head(lost)).transpose()?;
         let grown = self.extended()?;
-        if lost.as_ref().is_some_and(|lost| head::fits(&grown, &*self.store, lost).is_ok()) {
+        if lost
+            .as_ref()
+            .is_some_and(|lost| head::fits(&grown, &*self.store, lost).is_ok())
+        {
             return Err(RestoreError::NotNeeded);
         }
         let (size, root) = (grown.tree.size(), grown.tree.root());
         let (lost_size, lost_root) = lost.map_or((size, root), |lost| (lost.size(), *lost.root()));
-        let restore = Restore { at: self.now(), restored_size: size, restored_root: root, lost_size, lost_root };
-        Ok(Request { origin: self.origin.clone(), restore })
+        let restore = Restore {
+            at: self.now(),
+            restored_size: size,
+            restored_root: root,
+            lost_size,
+            lost_root,
+        };
+        Ok(Request {
+            origin: self.origin.clone(),
+            restore,
+        })
     }
 
     /// The head of the log that is given up. A key that the restored store does not know yet may have signed it, so it is
     /// not verified here: two people sign what it says.
     fn lost_head(&self, signed: &[u8]) -> Result<Checkpoint, RestoreError> {
         let note = Note::from_bytes(signed).map_err(OpenError::from);
-        let checkpoint: Result<Checkpoint, OpenError> = note.and_then(|note| Ok(note.text().parse()?));
+        let checkpoint: Result<Checkpoint, OpenError> =
+            note.and_then(|note| Ok(note.text().parse()?));
         let checkpoint = checkpoint.map_err(|error| EngineError::from(HeadError::Open(error)))?;
         let found = checkpoint.origin();
         if found == self.origin {
             Ok(checkpoint)
         } else {
-            Err(RestoreError::OtherLog { found: found.to_owned(), own: self.origin.clone() })
+            Err(RestoreError::OtherLog {
+                found: found.to_owned(),
+                own: self.origin.clone(),
+            })
         }
     }
 
@@ -136,7 +158,10 @@ impl Engine {
         let _governing = self.govern();
         let restore = &request.restore;
         if request.origin != self.origin {
-            return Err(RestoreError::OtherLog { found: request.origin.clone(), own: self.origin.clone() });
+            return Err(RestoreError::OtherLog {
+                found: request.origin.clone(),
+                own: self.origin.clone(),
+            });
         }
         self.check_restore(lost, restore)?;
         let signed = self.check_signatures(restore, signatures)?;
@@ -185,13 +210,19 @@ impl Engine {
         restore: &Restore,
         signatures: &[RestoreSignature],
     ) -> Result<Vec<(Identity, Signed)>, RestoreError> {
-        let [first, second] = signatures else { return Err(RestoreError::Signatures(signatures.len())) };
+        let [first, second] = signatures else {
+            return Err(RestoreError::Signatures(signatures.len()));
+        };
         if first.signer.identity == second.signer.identity {
             return Err(RestoreError::SamePerson(first.signer.identity.clone()));
         }
         let object = restore.encode();
         let check = |by: &RestoreSignature| {
-            let said = Said { deed: Deed::AcceptRestore, object: &object, signature: &by.signature };
+            let said = Said {
+                deed: Deed::AcceptRestore,
+                object: &object,
+                signature: &by.signature,
+            };
             let signed = self.check_custodian(&by.signer, &said);
             let signer = by.signer.identity.clone();
             match signed {
@@ -208,12 +239,19 @@ impl Engine {
             return Err(Reason::CertificateExpired);
         }
         let snapshot = self.snapshot();
-        let pinned = snapshot.custodians.get(&caller.identity).ok_or(Reason::NotACustodian)?;
+        let pinned = snapshot
+            .custodians
+            .get(&caller.identity)
+            .ok_or(Reason::NotACustodian)?;
         let named = sluis_domain::custodian::decode(&self.log.custodians());
         let named = named.map_err(|_| Reason::CorruptStore)?;
-        if !named.iter().any(|custodian| custodian.identity == caller.identity && custodian.key == *pinned) {
+        if !named
+            .iter()
+            .any(|custodian| custodian.identity == caller.identity && custodian.key == *pinned)
+        {
             return Err(Reason::NotACustodian);
         }
-        self.check_signature(caller, Some(pinned), said).map_err(|refusal| refusal.reason())
+        self.check_signature(caller, Some(pinned), said)
+            .map_err(|refusal| refusal.reason())
     }
 }

@@ -24,7 +24,10 @@ impl Engine {
             let key = verifier(&self.origin, &change.rotate_audit_key()).to_string();
             entry.detail = Writer::default().lp(&key).finish();
             let (keyring, writes): (Keyring, _) = change.finish();
-            let mut commit = Commit { writes, ..Commit::default() };
+            let mut commit = Commit {
+                writes,
+                ..Commit::default()
+            };
             commit.entry(entry.encode());
             self.commit_governed(commit, None)?;
             self.replace(None, keyring);

@@ -40,7 +40,9 @@ pub(super) struct Subjects {
 impl Subjects {
     /// Those of the rows that have one and were not refused for it.
     pub(super) fn of_rows(&self) -> impl Iterator<Item = Option<&LinkValue>> {
-        self.of_rows.iter().map(|subject| subject.as_ref().map(|subject| &subject.link))
+        self.of_rows
+            .iter()
+            .map(|subject| subject.as_ref().map(|subject| &subject.link))
     }
 
     /// All that somebody was named with. Those who opted out too, so that no count tells how many they are.
@@ -58,7 +60,11 @@ pub(super) enum Worked {
 }
 
 /// Subjects come first, because date shifts need them.
-pub(super) fn first_pass(steps: &[Step], batch: &RecordBatch, refused: &mut Refused) -> Vec<Worked> {
+pub(super) fn first_pass(
+    steps: &[Step],
+    batch: &RecordBatch,
+    refused: &mut Refused,
+) -> Vec<Worked> {
     let mut worked: Vec<_> = steps
         .iter()
         .zip(batch.columns())
@@ -70,7 +76,11 @@ pub(super) fn first_pass(steps: &[Step], batch: &RecordBatch, refused: &mut Refu
         })
         .collect();
     for (index, step) in steps.iter().enumerate() {
-        if let Step::DateShift { subject, max_days, key } = step
+        if let Step::DateShift {
+            subject,
+            max_days,
+            key,
+        } = step
             && let Worked::Subjects(subjects) = &worked[*subject]
         {
             let input = &batch.columns()[index].1;
@@ -82,8 +92,13 @@ pub(super) fn first_pass(steps: &[Step], batch: &RecordBatch, refused: &mut Refu
 }
 
 fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) -> Subjects {
-    let link_key = if line.link.is_linked() { &*line.version.linked } else { &line.version.unlinked };
-    let mut identifiers = Zeroizing::new(Vec::with_capacity(input.data().len() + input.rows() + 256));
+    let link_key = if line.link.is_linked() {
+        &*line.version.linked
+    } else {
+        &line.version.unlinked
+    };
+    let mut identifiers =
+        Zeroizing::new(Vec::with_capacity(input.data().len() + input.rows() + 256));
     let (mut of_rows, mut opted_out) = (Vec::with_capacity(input.rows()), Vec::new());
     for (row, value) in input.iter().enumerate() {
         if !line.reversible {
@@ -100,7 +115,11 @@ fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) ->
                     None
                 } else {
                     let pseudonym = line.version.pseudonym.pseudonym(&link);
-                    Some(Subject { link, pseudonym, identifier: start..identifiers.len() })
+                    Some(Subject {
+                        link,
+                        pseudonym,
+                        identifier: start..identifiers.len(),
+                    })
                 }
             }
             Err(reason) => {
@@ -110,16 +129,30 @@ fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) ->
         };
         of_rows.push(subject);
     }
-    Subjects { of_rows, opted_out, identifiers }
+    Subjects {
+        of_rows,
+        opted_out,
+        identifiers,
+    }
 }
 
 /// Whether a subject is refused: the mark is over the linked link value, whatever the line's own is.
 fn has_opted_out(line: &Line, link: &LinkValue, x: &[u8]) -> bool {
-    line.opt_outs.as_ref().is_some_and(|marks| if line.link.is_linked() { marks.has(link) } else { marks.has_input(x) })
+    line.opt_outs.as_ref().is_some_and(|marks| {
+        if line.link.is_linked() {
+            marks.has(link)
+        } else {
+            marks.has_input(x)
+        }
+    })
 }
 
 /// Appends the method's input x for a value; `false` if it is missing.
-pub(crate) fn method_input(namespace: &Namespace, value: &[u8], out: &mut Vec<u8>) -> Result<bool, Reason> {
+pub(crate) fn method_input(
+    namespace: &Namespace,
+    value: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<bool, Reason> {
     match namespace.input() {
         InputMode::Plain => normalise(namespace.identifier(), namespace.checksum(), value, out),
         InputMode::Prehash if value.is_empty() => Ok(false),
@@ -189,7 +222,12 @@ pub(super) fn write_rows(
     refused: &Refused,
     commit: &mut Commit,
 ) -> Result<(), Refusal> {
-    let Some(escrow) = line.version.escrow.as_ref().filter(|_| line.link == LinkMode::Escrow) else {
+    let Some(escrow) = line
+        .version
+        .escrow
+        .as_ref()
+        .filter(|_| line.link == LinkMode::Escrow)
+    else {
         return Ok(());
     };
     let rows = subjects.of_rows.len();
@@ -197,9 +235,18 @@ pub(super) fn write_rows(
     let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);
     let mut sealer = line.reversible.then(|| escrow.identity_sealer());
     // Nonces count upwards within a batch: sealed in random order, they do not tell who stood next to whom.
-    let order = if line.reversible { random_order(rows)? } else { (0..rows).collect() };
+    let order = if line.reversible {
+        random_order(rows)?
+    } else {
+        (0..rows).collect()
+    };
     for row in order {
-        let Some(subject) = subjects.of_rows[row].as_ref().filter(|_| !refused.is_refused(row)) else { continue };
+        let Some(subject) = subjects.of_rows[row]
+            .as_ref()
+            .filter(|_| !refused.is_refused(row))
+        else {
+            continue;
+        };
         let key = escrow.row_key(&subject.pseudonym);
         links.push_with(|out| {
             out.extend_from_slice(&key);
@@ -215,7 +262,11 @@ pub(super) fn write_rows(
             sealed.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
         }
     }
-    commit.rows.extend([links, identities].into_iter().filter(|rows| !rows.is_empty()));
+    commit.rows.extend(
+        [links, identities]
+            .into_iter()
+            .filter(|rows| !rows.is_empty()),
+    );
     Ok(())
 }
 
@@ -240,6 +291,8 @@ pub(super) fn encrypt(
         places[row] = start..sealed.len();
     }
     let mut output = ColumnBuilder::with_capacity(input.rows(), sealed.len());
-    places.into_iter().for_each(|place| output.push(&sealed[place]));
+    places
+        .into_iter()
+        .for_each(|place| output.push(&sealed[place]));
     Ok(output.finish())
 }

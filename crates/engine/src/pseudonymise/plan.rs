@@ -46,20 +46,30 @@ pub(super) fn plan(
 ) -> Result<Vec<Step>, Refusal> {
     // The chain may have changed since the stream was opened.
     import.map_or(Ok(()), |import| import.check(chain))?;
-    let refuse = |reason, name: &ElementName| Refusal::field(reason, "batch.columns.element", name.to_string());
+    let refuse = |reason, name: &ElementName| {
+        Refusal::field(reason, "batch.columns.element", name.to_string())
+    };
     let step = |name: &ElementName| {
         if import.is_some_and(|import| import.column == *name) {
             return Ok(Step::Import);
         }
-        let element = chain.element(name).ok_or_else(|| refuse(Reason::UnknownElement, name))?;
+        let element = chain
+            .element(name)
+            .ok_or_else(|| refuse(Reason::UnknownElement, name))?;
         match element.treatment() {
             Treatment::Keep | Treatment::Drop => Err(refuse(Reason::ClientOnlyElement, name)),
             Treatment::Generalise(how) => Ok(Step::Generalise(*how)),
             Treatment::Encrypt => {
                 let version = snapshot.keyring.active_elements(chain.id());
-                Ok(Step::Encrypt(version.ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone()))
+                Ok(Step::Encrypt(
+                    version
+                        .ok_or_else(|| no_key(&snapshot.keyring, chain))?
+                        .clone(),
+                ))
             }
-            Treatment::Pseudonym { namespace } => Ok(Step::Pseudonym(line(snapshot, chain, namespace)?)),
+            Treatment::Pseudonym { namespace } => {
+                Ok(Step::Pseudonym(line(snapshot, chain, namespace)?))
+            }
             Treatment::DateShift { subject, max_days } => Ok(Step::DateShift {
                 subject: batch
                     .columns()
@@ -67,7 +77,11 @@ pub(super) fn plan(
                     .position(|(other, _)| other == subject)
                     .ok_or_else(|| refuse(Reason::MissingSubject, name))?,
                 max_days: *max_days,
-                key: snapshot.keyring.date_shift(chain.id()).ok_or_else(|| no_key(&snapshot.keyring, chain))?.clone(),
+                key: snapshot
+                    .keyring
+                    .date_shift(chain.id())
+                    .ok_or_else(|| no_key(&snapshot.keyring, chain))?
+                    .clone(),
             }),
         }
     };
@@ -75,9 +89,13 @@ pub(super) fn plan(
 }
 
 fn line(snapshot: &Snapshot, chain: &Chain, namespace: &NamespaceId) -> Result<Line, Refusal> {
-    let version =
-        snapshot.keyring.active_line(chain.id(), namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
-    let used = chain.namespace(namespace).ok_or_else(|| no_key(&snapshot.keyring, chain))?;
+    let version = snapshot
+        .keyring
+        .active_line(chain.id(), namespace)
+        .ok_or_else(|| no_key(&snapshot.keyring, chain))?;
+    let used = chain
+        .namespace(namespace)
+        .ok_or_else(|| no_key(&snapshot.keyring, chain))?;
     Ok(Line {
         version: version.clone(),
         namespace: snapshot
@@ -96,5 +114,8 @@ fn no_key(keyring: &Keyring, chain: &Chain) -> Refusal {
     if life::is_destroyed(keyring, chain.id()) {
         return Reason::ChainDestroyed.into();
     }
-    Refusal::new(Reason::Internal, format!("chain {} has a registered line without a key", chain.id()))
+    Refusal::new(
+        Reason::Internal,
+        format!("chain {} has a registered line without a key", chain.id()),
+    )
 }

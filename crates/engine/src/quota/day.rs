@@ -49,7 +49,13 @@ pub(super) struct Day {
 
 impl Day {
     pub(super) fn begin(number: u32) -> Self {
-        Self { number, rows: 0, rejected: 0, key: sluis_crypto::random::bytes(), subjects: BTreeMap::new() }
+        Self {
+            number,
+            rows: 0,
+            rejected: 0,
+            key: sluis_crypto::random::bytes(),
+            subjects: BTreeMap::new(),
+        }
     }
 
     /// Counts rows, and the subjects with these keyed hashes.
@@ -58,8 +64,13 @@ impl Day {
         self.rejected = self.rejected.saturating_add(rejected);
         let hasher = SipHasher24::new_with_key(&self.key);
         for (namespace, hashes) in subjects {
-            let sketch = self.subjects.entry(namespace.clone()).or_insert_with(Sketch::empty);
-            hashes.iter().for_each(|subject| sketch.insert(hasher.hash(&subject.to_be_bytes())));
+            let sketch = self
+                .subjects
+                .entry(namespace.clone())
+                .or_insert_with(Sketch::empty);
+            hashes
+                .iter()
+                .for_each(|subject| sketch.insert(hasher.hash(&subject.to_be_bytes())));
         }
     }
 
@@ -70,7 +81,10 @@ impl Day {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(FORMAT);
-        out.u32(self.number).u64(self.rows).u64(self.rejected).fixed(&self.key);
+        out.u32(self.number)
+            .u64(self.rows)
+            .u64(self.rejected)
+            .fixed(&self.key);
         out.u16(u16::try_from(self.subjects.len()).expect("a chain has few namespaces"));
         for (namespace, sketch) in &self.subjects {
             out.lp(namespace.as_str());
@@ -90,14 +104,21 @@ impl Day {
         };
         for _ in 0..input.u16()? {
             let namespace: NamespaceId = input.parse()?;
-            let ascends = day.subjects.last_key_value().is_none_or(|(last, _)| *last < namespace);
+            let ascends = day
+                .subjects
+                .last_key_value()
+                .is_none_or(|(last, _)| *last < namespace);
             if !ascends {
                 return Err(DecodeError);
             }
             day.subjects.insert(namespace, Sketch::read(&mut input)?);
         }
         input.end()?;
-        if day.rejected <= day.rows { Ok(day) } else { Err(DecodeError) }
+        if day.rejected <= day.rows {
+            Ok(day)
+        } else {
+            Err(DecodeError)
+        }
     }
 }
 
@@ -124,21 +145,38 @@ mod tests {
         assert_eq!(at("1970-01-02T00:00:00Z"), 1);
         assert_eq!(at("2026-11-22T01:00:00+02:00"), at("2026-11-21T12:00:00Z"));
         assert!(number(Timestamp::MAX) < 3_000_000);
-        assert!(counts_on(5, 5) && counts_on(5, 4) && !counts_on(5, 6) && !counts_on(5, 3) && !counts_on(0, u32::MAX));
+        assert!(
+            counts_on(5, 5)
+                && counts_on(5, 4)
+                && !counts_on(5, 6)
+                && !counts_on(5, 3)
+                && !counts_on(0, u32::MAX)
+        );
     }
 
     #[test]
     fn the_same_subjects_of_two_days_have_nothing_in_common() {
         let mut days = [Day::begin(1), Day::begin(1)];
-        days.iter_mut().for_each(|day| day.add(3, 0, &[(namespace("n"), vec![1, 2, 3])]));
+        days.iter_mut()
+            .for_each(|day| day.add(3, 0, &[(namespace("n"), vec![1, 2, 3])]));
         assert_eq!(days[0].subjects(), 3);
-        assert_ne!(days[0].subjects[&namespace("n")], days[1].subjects[&namespace("n")]);
+        assert_ne!(
+            days[0].subjects[&namespace("n")],
+            days[1].subjects[&namespace("n")]
+        );
     }
 
     #[test]
     fn two_kinds_of_identifier_of_the_same_people_do_not_add_up() {
         let mut day = Day::begin(1);
-        day.add(3, 0, &[(namespace("nl.bsn"), vec![1, 2, 3]), (namespace("e-mail"), vec![4, 5])]);
+        day.add(
+            3,
+            0,
+            &[
+                (namespace("nl.bsn"), vec![1, 2, 3]),
+                (namespace("e-mail"), vec![4, 5]),
+            ],
+        );
         assert_eq!(day.subjects(), 3);
     }
 

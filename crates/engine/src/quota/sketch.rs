@@ -36,7 +36,9 @@ impl Sketch {
         match self {
             Self::Registers(registers) => set(registers, hash),
             Self::Exact(hashes) => {
-                let Err(place) = hashes.binary_search(&hash) else { return };
+                let Err(place) = hashes.binary_search(&hash) else {
+                    return;
+                };
                 hashes.insert(place, hash);
                 if hashes.len() > EXACT {
                     let mut registers = Box::new([0; REGISTERS]);
@@ -58,7 +60,8 @@ impl Sketch {
     pub(super) fn write(&self, out: &mut Writer) {
         match self {
             Self::Exact(hashes) => {
-                out.u8(1).u16(u16::try_from(hashes.len()).expect("at most 512 hashes are kept"));
+                out.u8(1)
+                    .u16(u16::try_from(hashes.len()).expect("at most 512 hashes are kept"));
                 for hash in hashes {
                     out.u64(*hash);
                 }
@@ -72,14 +75,24 @@ impl Sketch {
     pub(super) fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match input.u8()? {
             1 => {
-                let hashes = (0..input.u16()?).map(|_| input.u64()).collect::<Result<Vec<_>, _>>()?;
+                let hashes = (0..input.u16()?)
+                    .map(|_| input.u64())
+                    .collect::<Result<Vec<_>, _>>()?;
                 let sound = hashes.len() <= EXACT && hashes.is_sorted_by(|a, b| a < b);
-                if sound { Ok(Self::Exact(hashes)) } else { Err(DecodeError) }
+                if sound {
+                    Ok(Self::Exact(hashes))
+                } else {
+                    Err(DecodeError)
+                }
             }
             2 => {
                 let registers: [u8; REGISTERS] = input.array()?;
                 let sound = registers.iter().all(|rank| *rank <= MAX_RANK);
-                if sound { Ok(Self::Registers(Box::new(registers))) } else { Err(DecodeError) }
+                if sound {
+                    Ok(Self::Registers(Box::new(registers)))
+                } else {
+                    Err(DecodeError)
+                }
             }
             _ => Err(DecodeError),
         }
@@ -95,7 +108,9 @@ fn set(registers: &mut [u8; REGISTERS], hash: u64) {
 
 fn estimate(registers: &[u8; REGISTERS]) -> f64 {
     let mut having = [0f64; MAX_RANK as usize + 1];
-    registers.iter().for_each(|rank| having[usize::from(*rank)] += 1.0);
+    registers
+        .iter()
+        .for_each(|rank| having[usize::from(*rank)] += 1.0);
     let m = REGISTERS as f64;
     let last = usize::from(MAX_RANK);
     let mut z = m * tau(1.0 - having[last] / m);

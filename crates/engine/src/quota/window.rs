@@ -14,7 +14,10 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn empty() -> Self {
-        Self { counts: [0; SECONDS], second: 0 }
+        Self {
+            counts: [0; SECONDS],
+            second: 0,
+        }
     }
 
     /// Batches of the last minute.
@@ -43,7 +46,10 @@ impl Window {
     fn move_to(&mut self, second: u64) {
         // A batch may wait a little for a later one; a clock that was set back begins anew.
         if second.abs_diff(self.second) >= SECONDS as u64 {
-            *self = Self { second, ..Self::empty() };
+            *self = Self {
+                second,
+                ..Self::empty()
+            };
         }
         while self.second < second {
             self.second += 1;
@@ -67,7 +73,11 @@ mod tests {
             assert_eq!(window.take(at(second * 1000 + 900), 3), Ok(()));
         }
         assert_eq!(window.take(at(59_900), 3), Err(3));
-        assert_eq!(window.take(at(60_000), 3), Err(3), "59.1 seconds after the first");
+        assert_eq!(
+            window.take(at(60_000), 3),
+            Err(3),
+            "59.1 seconds after the first"
+        );
         assert_eq!(window.take(at(61_000), 3), Ok(()));
         assert_eq!(window.take(at(61_000), 3), Err(3));
         assert_eq!(window.used(at(71_000)), 2);

@@ -21,7 +21,11 @@ impl Collecting {
     /// For the KEK of a store; `None` if that is not in shares.
     pub fn new(record: &KekRecord) -> Option<Self> {
         match &record.protection {
-            Protection::Shares(set) => Some(Self { set: set.clone(), check: record.check, given: BTreeMap::new() }),
+            Protection::Shares(set) => Some(Self {
+                set: set.clone(),
+                check: record.check,
+                given: BTreeMap::new(),
+            }),
             _ => None,
         }
     }
@@ -35,7 +39,9 @@ impl Collecting {
         if share.set != self.set.id {
             return Err(ShareError::OtherSet);
         }
-        let check = usize::from(share.index).checked_sub(1).and_then(|at| self.set.checks.get(at));
+        let check = usize::from(share.index)
+            .checked_sub(1)
+            .and_then(|at| self.set.checks.get(at));
         if share.threshold != self.set.threshold || check != Some(&share.check()) {
             return Err(ShareError::Wrong);
         }
@@ -43,12 +49,17 @@ impl Collecting {
             return Err(ShareError::Repeated(share.index));
         }
         self.given.insert(share.index, share);
-        if self.needed() > 0 { Ok(None) } else { self.combine().map(Some) }
+        if self.needed() > 0 {
+            Ok(None)
+        } else {
+            self.combine().map(Some)
+        }
     }
 
     /// How many more shares are needed; never 0, because the last one makes the key.
     pub fn needed(&self) -> u8 {
-        let given = u8::try_from(self.given.len()).expect("at most one share for each index of one byte");
+        let given =
+            u8::try_from(self.given.len()).expect("at most one share for each index of one byte");
         self.set.threshold.saturating_sub(given)
     }
 
@@ -70,14 +81,26 @@ impl Collecting {
     fn combine(&mut self) -> Result<Kek, ShareError> {
         let given = std::mem::take(&mut self.given);
         let points = Zeroizing::new(given.values().map(Share::point).collect::<Vec<_>>());
-        let bytes = Zeroizing::new(Gf256::combine_array(points.as_slice()).map_err(|_| ShareError::WrongKek)?);
-        let secret = Secret::from_slice(&bytes).filter(|secret| wrap::check_value(secret) == self.check);
-        Ok(Kek::new(secret.ok_or(ShareError::WrongKek)?, Protection::Shares(self.set.clone())))
+        let bytes = Zeroizing::new(
+            Gf256::combine_array(points.as_slice()).map_err(|_| ShareError::WrongKek)?,
+        );
+        let secret =
+            Secret::from_slice(&bytes).filter(|secret| wrap::check_value(secret) == self.check);
+        Ok(Kek::new(
+            secret.ok_or(ShareError::WrongKek)?,
+            Protection::Shares(self.set.clone()),
+        ))
     }
 }
 
 impl fmt::Debug for Collecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Collecting({} of {} shares of set {})", self.given.len(), self.set.threshold, self.set.id())
+        write!(
+            f,
+            "Collecting({} of {} shares of set {})",
+            self.given.len(),
+            self.set.threshold,
+            self.set.id()
+        )
     }
 }

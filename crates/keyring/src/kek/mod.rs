@@ -30,7 +30,10 @@ pub struct Kek {
 
 impl Kek {
     pub(crate) fn new(secret: Secret, protection: Protection) -> Self {
-        Self { secret: Arc::new(secret), protection: Arc::new(protection) }
+        Self {
+            secret: Arc::new(secret),
+            protection: Arc::new(protection),
+        }
     }
 
     /// How it comes back.
@@ -54,16 +57,19 @@ impl Kek {
     pub fn from_credential(name: &str) -> Result<Self, KekError> {
         let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(KekError::NoCredentials)?;
         let path = PathBuf::from(directory).join(name);
-        let content = fs::read(&path).map(Zeroizing::new).map_err(|source| KekError::Io {
-            what: "KEK",
-            path: path.display().to_string(),
-            source,
-        })?;
+        let content = fs::read(&path)
+            .map(Zeroizing::new)
+            .map_err(|source| KekError::Io {
+                what: "KEK",
+                path: path.display().to_string(),
+                source,
+            })?;
         Self::parse(&path, &content)
     }
 
     fn parse(path: &Path, content: &[u8]) -> Result<Self, KekError> {
-        let secret = parse(content).ok_or_else(|| KekError::Malformed(path.display().to_string()))?;
+        let secret =
+            parse(content).ok_or_else(|| KekError::Malformed(path.display().to_string()))?;
         Ok(Self::new(secret, Protection::Key))
     }
 
@@ -72,9 +78,17 @@ impl Kek {
     /// # Errors
     /// [`KekError::Exists`] if there is such a file, [`KekError::Io`].
     pub fn generate_file(path: &Path) -> Result<Self, KekError> {
-        let io = |source| KekError::Io { what: "KEK", path: path.display().to_string(), source };
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| match e.kind() {
+        let io = |source| KekError::Io {
+            what: "KEK",
+            path: path.display().to_string(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| match e.kind() {
                 ErrorKind::AlreadyExists => KekError::Exists(path.display().to_string()),
                 _ => io(e),
             })?;
@@ -86,10 +100,17 @@ impl Kek {
             }
         }
         text.push('\n');
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(io)?;
         // The name must survive a power cut as well: a store without its KEK is lost.
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io)?;
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::File::open(parent)
+            .and_then(|parent| parent.sync_all())
+            .map_err(io)?;
         Ok(Self::new(key, Protection::Key))
     }
 
@@ -106,11 +127,19 @@ impl fmt::Debug for Kek {
 
 /// The content of a file with a secret that only its owner has access to; what is beyond [`MAX_FILE`] is not read.
 fn read_private(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, KekError> {
-    let io = |source| KekError::Io { what, path: path.display().to_string(), source };
+    let io = |source| KekError::Io {
+        what,
+        path: path.display().to_string(),
+        source,
+    };
     let mut file = fs::File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(KekError::Permissions { what, path: path.display().to_string(), mode });
+        return Err(KekError::Permissions {
+            what,
+            path: path.display().to_string(),
+            mode,
+        });
     }
     // One buffer that never grows, so that no copy of the secret stays behind.
     let mut content = Zeroizing::new(vec![0u8; MAX_FILE]);
@@ -151,9 +180,15 @@ mod tests {
         let path = dir.path().join("kek");
         let made = Kek::generate_file(&path).expect("writes");
         assert_eq!(made.secret, Kek::from_file(&path).expect("reads").secret);
-        assert!(matches!(Kek::generate_file(&path), Err(KekError::Exists(_))));
+        assert!(matches!(
+            Kek::generate_file(&path),
+            Err(KekError::Exists(_))
+        ));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
-        assert!(matches!(Kek::from_file(&path), Err(KekError::Permissions { mode: 0o640, .. })));
+        assert!(matches!(
+            Kek::from_file(&path),
+            Err(KekError::Permissions { mode: 0o640, .. })
+        ));
     }
 
     #[test]
@@ -162,6 +197,8 @@ mod tests {
             assert!(parse(bad).is_none());
         }
         assert!(parse(&[7; 32]).is_some());
-        assert!(parse(b"00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF\n").is_some());
+        assert!(
+            parse(b"00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF\n").is_some()
+        );
     }
 }

@@ -93,8 +93,14 @@ impl ShareSet {
         if !numbers_fit(threshold, shares) {
             return Err(DecodeError);
         }
-        let checks = (0..shares).map(|_| input.array()).collect::<Result<_, _>>()?;
-        Ok(Self { id, threshold, checks })
+        let checks = (0..shares)
+            .map(|_| input.array())
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            id,
+            threshold,
+            checks,
+        })
     }
 }
 
@@ -133,7 +139,10 @@ impl KekRecord {
     }
 
     pub(crate) fn of(kek: &Kek) -> Self {
-        Self { check: wrap::check_value(kek.secret()), protection: kek.protection().clone() }
+        Self {
+            check: wrap::check_value(kek.secret()),
+            protection: kek.protection().clone(),
+        }
     }
 
     /// Whether a KEK is the one.
@@ -142,11 +151,19 @@ impl KekRecord {
         if stored != given {
             return Err(KeyringError::OtherProvider { stored, given });
         }
-        if self.check == wrap::check_value(kek.secret()) { Ok(()) } else { Err(KeyringError::WrongKek) }
+        if self.check == wrap::check_value(kek.secret()) {
+            Ok(())
+        } else {
+            Err(KeyringError::WrongKek)
+        }
     }
 
     pub(crate) fn write(&self) -> Write {
-        Write { family: Family::Meta, key: KEY.to_vec(), value: Some(self.encode()) }
+        Write {
+            family: Family::Meta,
+            key: KEY.to_vec(),
+            value: Some(self.encode()),
+        }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -154,10 +171,17 @@ impl KekRecord {
         value.fixed(&self.check);
         match &self.protection {
             Protection::Key => value.u8(1),
-            Protection::Shares(set) => {
-                value.u8(2).fixed(&set.id).u8(set.threshold).u8(set.shares()).fixed(set.checks.as_flattened())
-            }
-            Protection::Token(wrapped) => value.u8(3).u8(AES_GCM).fixed(&wrapped.iv).fixed(&wrapped.sealed),
+            Protection::Shares(set) => value
+                .u8(2)
+                .fixed(&set.id)
+                .u8(set.threshold)
+                .u8(set.shares())
+                .fixed(set.checks.as_flattened()),
+            Protection::Token(wrapped) => value
+                .u8(3)
+                .u8(AES_GCM)
+                .fixed(&wrapped.iv)
+                .fixed(&wrapped.sealed),
         };
         value.finish()
     }
@@ -168,7 +192,10 @@ impl KekRecord {
         let protection = match input.u8()? {
             1 => Protection::Key,
             2 => Protection::Shares(ShareSet::read(&mut input)?),
-            3 if input.u8()? == AES_GCM => Protection::Token(WrappedKek { iv: input.array()?, sealed: input.array()? }),
+            3 if input.u8()? == AES_GCM => Protection::Token(WrappedKek {
+                iv: input.array()?,
+                sealed: input.array()?,
+            }),
             _ => return Err(DecodeError),
         };
         input.end()?;
@@ -184,13 +211,23 @@ mod tests {
 
     fn protections() -> impl Strategy<Value = Protection> {
         let sets = (any::<[u8; SET_ID]>(), 2..=MAX_SHARES).prop_flat_map(|(id, threshold)| {
-            let checks = prop::collection::vec(any::<[u8; CHECK]>(), usize::from(threshold)..=usize::from(MAX_SHARES));
-            checks.prop_map(move |checks| Protection::Shares(ShareSet { id, threshold, checks }))
+            let checks = prop::collection::vec(
+                any::<[u8; CHECK]>(),
+                usize::from(threshold)..=usize::from(MAX_SHARES),
+            );
+            checks.prop_map(move |checks| {
+                Protection::Shares(ShareSet {
+                    id,
+                    threshold,
+                    checks,
+                })
+            })
         });
-        let wraps = (any::<[u8; IV]>(), any::<[u8; 32]>(), any::<[u8; 16]>()).prop_map(|(iv, kek, tag)| {
-            let sealed = [&kek[..], &tag].concat().try_into().expect("48 bytes");
-            Protection::Token(WrappedKek { iv, sealed })
-        });
+        let wraps =
+            (any::<[u8; IV]>(), any::<[u8; 32]>(), any::<[u8; 16]>()).prop_map(|(iv, kek, tag)| {
+                let sealed = [&kek[..], &tag].concat().try_into().expect("48 bytes");
+                Protection::Token(WrappedKek { iv, sealed })
+            });
         prop_oneof![Just(Protection::Key), sets, wraps]
     }
 
@@ -222,23 +259,54 @@ mod tests {
     fn impossible_numbers_of_shares_are_corrupt() {
         let set = |threshold, shares: u8| {
             let checks = vec![[7; CHECK]; shares.into()];
-            KekRecord { check: [1; CHECK], protection: Protection::Shares(ShareSet { id: [2; 8], threshold, checks }) }
+            KekRecord {
+                check: [1; CHECK],
+                protection: Protection::Shares(ShareSet {
+                    id: [2; 8],
+                    threshold,
+                    checks,
+                }),
+            }
         };
         for (threshold, shares) in [(1, 1), (1, 3), (0, 2), (4, 3), (2, MAX_SHARES + 1)] {
-            assert!(KekRecord::decode(&set(threshold, shares).encode()).is_err(), "{threshold} of {shares}");
+            assert!(
+                KekRecord::decode(&set(threshold, shares).encode()).is_err(),
+                "{threshold} of {shares}"
+            );
         }
         assert!(KekRecord::decode(&set(MAX_SHARES, MAX_SHARES).encode()).is_ok());
     }
 
     #[test]
     fn the_bytes_are_frozen() {
-        let hex = |protection| data_encoding::HEXLOWER.encode(&KekRecord { check: [0xcc; CHECK], protection }.encode());
+        let hex = |protection| {
+            data_encoding::HEXLOWER.encode(
+                &KekRecord {
+                    check: [0xcc; CHECK],
+                    protection,
+                }
+                .encode(),
+            )
+        };
         let cc = "cc".repeat(16);
         assert_eq!(hex(Protection::Key), format!("01{cc}01"));
-        let set = ShareSet { id: [0x1d; 8], threshold: 2, checks: vec![[1; 16], [2; 16]] };
+        let set = ShareSet {
+            id: [0x1d; 8],
+            threshold: 2,
+            checks: vec![[1; 16], [2; 16]],
+        };
         let checks = ["01".repeat(16), "02".repeat(16)].concat();
-        assert_eq!(hex(Protection::Shares(set)), format!("01{cc}02{}0202{checks}", "1d".repeat(8)));
-        let wrapped = WrappedKek { iv: [5; IV], sealed: [6; SEALED] };
-        assert_eq!(hex(Protection::Token(wrapped)), format!("01{cc}0301{}{}", "05".repeat(12), "06".repeat(48)));
+        assert_eq!(
+            hex(Protection::Shares(set)),
+            format!("01{cc}02{}0202{checks}", "1d".repeat(8))
+        );
+        let wrapped = WrappedKek {
+            iv: [5; IV],
+            sealed: [6; SEALED],
+        };
+        assert_eq!(
+            hex(Protection::Token(wrapped)),
+            format!("01{cc}0301{}{}", "05".repeat(12), "06".repeat(48))
+        );
     }
 }

@@ -55,11 +55,29 @@ impl Kek {
             return Err(ShareError::Numbers);
         }
         let (secret, set) = (Secret::random(), random::bytes());
-        let split = Gf256::split_array(threshold.into(), shares.into(), secret.expose(), SystemRandom);
+        let split = Gf256::split_array(
+            threshold.into(),
+            shares.into(),
+            secret.expose(),
+            SystemRandom,
+        );
         let split = Zeroizing::new(split.map_err(|_| ShareError::Numbers)?);
-        let shares: Vec<_> = split.iter().filter_map(|point| Share::from_point(set, threshold, point)).collect();
+        let shares: Vec<_> = split
+            .iter()
+            .filter_map(|point| Share::from_point(set, threshold, point))
+            .collect();
         let checks = shares.iter().map(Share::check).collect();
-        Ok((Self::new(secret, Protection::Shares(ShareSet { id: set, threshold, checks })), shares))
+        Ok((
+            Self::new(
+                secret,
+                Protection::Shares(ShareSet {
+                    id: set,
+                    threshold,
+                    checks,
+                }),
+            ),
+            shares,
+        ))
     }
 }
 
@@ -78,7 +96,12 @@ impl Share {
     pub fn text(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; BYTES]);
         let mut body = &mut bytes[..];
-        for part in [&[VERSION][..], &self.set, &[self.threshold, self.index], self.secret.expose()] {
+        for part in [
+            &[VERSION][..],
+            &self.set,
+            &[self.threshold, self.index],
+            self.secret.expose(),
+        ] {
             let (head, rest) = body.split_at_mut(part.len());
             head.copy_from_slice(part);
             body = rest;
@@ -89,7 +112,11 @@ impl Share {
         BASE32_NOPAD.encode_mut(&bytes[..], &mut characters[..]);
         let mut text = Zeroizing::new(String::with_capacity(TEXT));
         text.push_str(PREFIX);
-        text.extend(characters.iter().map(|character| char::from(character.to_ascii_lowercase())));
+        text.extend(
+            characters
+                .iter()
+                .map(|character| char::from(character.to_ascii_lowercase())),
+        );
         text
     }
 
@@ -110,7 +137,12 @@ impl Share {
 
     fn from_point(set: [u8; SET_ID], threshold: u8, point: &[u8]) -> Option<Self> {
         let (index, secret) = point.split_first()?;
-        Some(Self { set, threshold, index: *index, secret: Secret::from_slice(secret)? })
+        Some(Self {
+            set,
+            threshold,
+            index: *index,
+            secret: Secret::from_slice(secret)?,
+        })
     }
 
     fn parse(text: &[u8]) -> Option<Self> {
@@ -123,7 +155,9 @@ impl Share {
         characters.make_ascii_uppercase();
         let mut bytes = Zeroizing::new([0; BYTES]);
         // The error names a place and nothing else; what was decoded before it is wiped.
-        BASE32_NOPAD.decode_mut(&characters[..], &mut bytes[..]).ok()?;
+        BASE32_NOPAD
+            .decode_mut(&characters[..], &mut bytes[..])
+            .ok()?;
         let (body, crc) = bytes.split_at(BODY);
         if crc != crc32fast::hash(body).to_be_bytes() || body[0] != VERSION {
             return None;
@@ -131,7 +165,8 @@ impl Share {
         let (set, point) = body[1..].split_first_chunk::<SET_ID>()?;
         let (threshold, point) = point.split_first()?;
         let share = Self::from_point(*set, *threshold, point)?;
-        (numbers_fit(share.threshold, MAX_SHARES) && (1..=MAX_SHARES).contains(&share.index)).then_some(share)
+        (numbers_fit(share.threshold, MAX_SHARES) && (1..=MAX_SHARES).contains(&share.index))
+            .then_some(share)
     }
 }
 

@@ -7,7 +7,10 @@ use super::*;
 use crate::{Collecting, KekRecord};
 
 fn texts(shares: &[Share]) -> Vec<String> {
-    shares.iter().map(|share| share.text().to_string()).collect()
+    shares
+        .iter()
+        .map(|share| share.text().to_string())
+        .collect()
 }
 
 fn parse(text: &str) -> Share {
@@ -20,7 +23,9 @@ fn collect(kek: &Kek, texts: &[String], places: &[usize]) -> Option<Kek> {
     let mut made = None;
     for place in places {
         assert!(made.is_none(), "no share after the key was made");
-        made = collecting.give(parse(&texts[*place])).expect("a right share");
+        made = collecting
+            .give(parse(&texts[*place]))
+            .expect("a right share");
     }
     made
 }
@@ -30,10 +35,15 @@ fn any_threshold_of_the_shares_makes_the_key_and_fewer_do_not() {
     for (threshold, shares) in [(2, 2), (2, 3), (3, 5), (5, 5), (16, 16)] {
         let (kek, split) = Kek::split(threshold, shares).expect("splits");
         let texts = texts(&split);
-        assert_eq!(split.iter().map(Share::index).collect::<Vec<_>>(), (1..=shares).collect::<Vec<_>>());
+        assert_eq!(
+            split.iter().map(Share::index).collect::<Vec<_>>(),
+            (1..=shares).collect::<Vec<_>>()
+        );
         // Every run of neighbours around the ring, forwards and backwards.
         for start in 0..usize::from(shares) {
-            let places: Vec<_> = (0..usize::from(threshold)).map(|step| (start + step) % usize::from(shares)).collect();
+            let places: Vec<_> = (0..usize::from(threshold))
+                .map(|step| (start + step) % usize::from(shares))
+                .collect();
             let backwards: Vec<_> = places.iter().rev().copied().collect();
             for places in [&places, &backwards] {
                 let made = collect(&kek, &texts, places).expect("enough");
@@ -54,16 +64,36 @@ fn one_share_fewer_makes_any_key_whatever() {
     for guess in 0..=u8::MAX {
         points[2][1] = guess;
         let bytes = Gf256::combine_array(&points).expect("combines");
-        assert_eq!(bytes[1..], kek.secret().expose()[1..], "the other bytes do not depend on it");
+        assert_eq!(
+            bytes[1..],
+            kek.secret().expose()[1..],
+            "the other bytes do not depend on it"
+        );
         made.insert(bytes[0]);
     }
-    assert_eq!(made.len(), 256, "every first byte is as possible as any other");
+    assert_eq!(
+        made.len(),
+        256,
+        "every first byte is as possible as any other"
+    );
 }
 
 #[test]
 fn impossible_numbers_are_refused() {
-    for (threshold, shares) in [(0, 0), (0, 3), (1, 1), (1, 3), (4, 3), (2, MAX_SHARES + 1), (255, 255)] {
-        assert_eq!(Kek::split(threshold, shares).map(drop), Err(ShareError::Numbers), "{threshold} of {shares}");
+    for (threshold, shares) in [
+        (0, 0),
+        (0, 3),
+        (1, 1),
+        (1, 3),
+        (4, 3),
+        (2, MAX_SHARES + 1),
+        (255, 255),
+    ] {
+        assert_eq!(
+            Kek::split(threshold, shares).map(drop),
+            Err(ShareError::Numbers),
+            "{threshold} of {shares}"
+        );
     }
 }
 
@@ -76,7 +106,8 @@ fn the_text_is_frozen() {
         secret: Secret::from_slice(&[0xa5; 32]).expect("32"),
     };
     // Made with Python: base64.b32encode and zlib.crc32.
-    let text = "sluisshare1aeaqeayeaudaocadaws2ljnfuws2ljnfuws2ljnfuws2ljnfuws2ljnfuws2ljnfuws2lrhqyaba";
+    let text =
+        "sluisshare1aeaqeayeaudaocadaws2ljnfuws2ljnfuws2ljnfuws2ljnfuws2ljnfuws2ljnfuws2lrhqyaba";
     assert_eq!(share.text().as_str(), text);
     for text in [text.to_owned(), text.to_uppercase()] {
         let read = parse(&text);
@@ -97,12 +128,21 @@ fn every_wrong_character_is_found() {
             if changed[place] != other {
                 changed[place] = other;
                 let changed: String = changed.into_iter().collect();
-                assert_eq!(changed.parse::<Share>().map(drop), Err(ShareError::Malformed), "{place}: {other:?}");
+                assert_eq!(
+                    changed.parse::<Share>().map(drop),
+                    Err(ShareError::Malformed),
+                    "{place}: {other:?}"
+                );
             }
         }
         assert!(text[..place].parse::<Share>().is_err());
     }
-    for around in [format!(" {text}"), format!("{text}\n"), format!("{text}a"), format!("{text}{text}")] {
+    for around in [
+        format!(" {text}"),
+        format!("{text}\n"),
+        format!("{text}a"),
+        format!("{text}{text}"),
+    ] {
         assert!(around.parse::<Share>().is_err());
     }
 }
@@ -122,10 +162,26 @@ fn body(version: u8, threshold: u8, index: u8) -> [u8; BODY] {
 #[test]
 fn impossible_content_with_a_right_check_sum_is_malformed() {
     assert!(forged(&body(1, 2, 1)).parse::<Share>().is_ok());
-    assert!(forged(&body(1, MAX_SHARES, MAX_SHARES)).parse::<Share>().is_ok());
-    for (version, threshold, index) in [(0, 2, 1), (2, 2, 1), (1, 0, 1), (1, 1, 1), (1, 17, 1), (1, 2, 0), (1, 2, 17)] {
+    assert!(
+        forged(&body(1, MAX_SHARES, MAX_SHARES))
+            .parse::<Share>()
+            .is_ok()
+    );
+    for (version, threshold, index) in [
+        (0, 2, 1),
+        (2, 2, 1),
+        (1, 0, 1),
+        (1, 1, 1),
+        (1, 17, 1),
+        (1, 2, 0),
+        (1, 2, 17),
+    ] {
         let text = forged(&body(version, threshold, index));
-        assert_eq!(text.parse::<Share>().map(drop), Err(ShareError::Malformed), "{version} {threshold} {index}");
+        assert_eq!(
+            text.parse::<Share>().map(drop),
+            Err(ShareError::Malformed),
+            "{version} {threshold} {index}"
+        );
     }
 }
 
@@ -154,12 +210,28 @@ fn each_wrong_share_is_named_and_the_right_ones_stay() {
     let (kek, split) = Kek::split(3, 5).expect("splits");
     let (_, earlier) = Kek::split(3, 5).expect("splits");
     let mut collecting = Collecting::new(&KekRecord::of(&kek)).expect("in shares");
-    let give =
-        |collecting: &mut Collecting, share: &Share| collecting.give(parse(&share.text())).map(|made| made.is_some());
-    assert_eq!((collecting.needed(), collecting.set().threshold(), collecting.set().shares()), (3, 3, 5));
+    let give = |collecting: &mut Collecting, share: &Share| {
+        collecting
+            .give(parse(&share.text()))
+            .map(|made| made.is_some())
+    };
+    assert_eq!(
+        (
+            collecting.needed(),
+            collecting.set().threshold(),
+            collecting.set().shares()
+        ),
+        (3, 3, 5)
+    );
     assert_eq!(give(&mut collecting, &split[4]), Ok(false));
-    assert_eq!(give(&mut collecting, &split[4]), Err(ShareError::Repeated(5)));
-    assert_eq!(give(&mut collecting, &earlier[0]), Err(ShareError::OtherSet));
+    assert_eq!(
+        give(&mut collecting, &split[4]),
+        Err(ShareError::Repeated(5))
+    );
+    assert_eq!(
+        give(&mut collecting, &earlier[0]),
+        Err(ShareError::OtherSet)
+    );
     let mut bytes = *split[0].secret.expose();
     bytes[31] ^= 1;
     let changed = |index, threshold, secret: &[u8]| Share {
@@ -168,15 +240,35 @@ fn each_wrong_share_is_named_and_the_right_ones_stay() {
         index,
         secret: Secret::from_slice(secret).expect("32 bytes"),
     };
-    assert_eq!(give(&mut collecting, &changed(1, 3, &bytes)), Err(ShareError::Wrong), "other content");
+    assert_eq!(
+        give(&mut collecting, &changed(1, 3, &bytes)),
+        Err(ShareError::Wrong),
+        "other content"
+    );
     let own = split[0].secret.expose();
-    assert_eq!(give(&mut collecting, &changed(2, 3, own)), Err(ShareError::Wrong), "another's number");
-    assert_eq!(give(&mut collecting, &changed(6, 3, own)), Err(ShareError::Wrong), "a number there is not");
-    assert_eq!(give(&mut collecting, &changed(1, 2, own)), Err(ShareError::Wrong), "another threshold");
+    assert_eq!(
+        give(&mut collecting, &changed(2, 3, own)),
+        Err(ShareError::Wrong),
+        "another's number"
+    );
+    assert_eq!(
+        give(&mut collecting, &changed(6, 3, own)),
+        Err(ShareError::Wrong),
+        "a number there is not"
+    );
+    assert_eq!(
+        give(&mut collecting, &changed(1, 2, own)),
+        Err(ShareError::Wrong),
+        "another threshold"
+    );
     assert_eq!((collecting.needed(), collecting.given()), (2, vec![5]));
     assert_eq!(give(&mut collecting, &split[0]), Ok(false));
     assert_eq!(give(&mut collecting, &split[2]), Ok(true));
-    assert_eq!((collecting.needed(), collecting.given()), (3, vec![]), "all are forgotten once they made the key");
+    assert_eq!(
+        (collecting.needed(), collecting.given()),
+        (3, vec![]),
+        "all are forgotten once they made the key"
+    );
 }
 
 #[test]
@@ -186,17 +278,38 @@ fn a_reset_forgets_all_shares() {
     collecting.give(parse(&split[0].text())).expect("right");
     collecting.reset();
     assert_eq!(collecting.needed(), 2);
-    assert!(collecting.give(parse(&split[1].text())).expect("right").is_none());
-    assert!(collecting.give(parse(&split[0].text())).expect("not repeated").is_some());
+    assert!(
+        collecting
+            .give(parse(&split[1].text()))
+            .expect("right")
+            .is_none()
+    );
+    assert!(
+        collecting
+            .give(parse(&split[0].text()))
+            .expect("not repeated")
+            .is_some()
+    );
 }
 
 #[test]
 fn right_shares_of_another_key_are_refused_as_a_whole() {
     let (kek, split) = Kek::split(2, 2).expect("splits");
-    let record = KekRecord { check: wrap::check_value(&Secret::random()), ..KekRecord::of(&kek) };
+    let record = KekRecord {
+        check: wrap::check_value(&Secret::random()),
+        ..KekRecord::of(&kek)
+    };
     let mut collecting = Collecting::new(&record).expect("in shares");
-    assert!(collecting.give(parse(&split[0].text())).expect("right").is_none());
-    assert_eq!(collecting.give(parse(&split[1].text())).map(drop), Err(ShareError::WrongKek));
+    assert!(
+        collecting
+            .give(parse(&split[0].text()))
+            .expect("right")
+            .is_none()
+    );
+    assert_eq!(
+        collecting.give(parse(&split[1].text())).map(drop),
+        Err(ShareError::WrongKek)
+    );
     assert_eq!(collecting.needed(), 2);
 }
 
@@ -206,6 +319,9 @@ fn nothing_shows_the_content_of_a_share() {
     let mut collecting = Collecting::new(&KekRecord::of(&kek)).expect("in shares");
     collecting.give(parse(&split[0].text())).expect("right");
     let set = split[0].set();
-    assert_eq!(format!("{collecting:?}"), format!("Collecting(1 of 2 shares of set {set})"));
+    assert_eq!(
+        format!("{collecting:?}"),
+        format!("Collecting(1 of 2 shares of set {set})")
+    );
     assert_eq!(format!("{kek:?}"), "Kek(from shares)");
 }

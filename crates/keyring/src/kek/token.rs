@@ -57,8 +57,10 @@ impl Token {
     /// [`TokenError`], all but those of keys.
     pub fn open(settings: &TokenSettings) -> Result<Self, TokenError> {
         let pin = read_pin(&settings.pin_file)?;
-        let refused =
-            |reason: Error| TokenError::Module { path: settings.module.display().to_string(), reason: said(&reason) };
+        let refused = |reason: Error| TokenError::Module {
+            path: settings.module.display().to_string(),
+            reason: said(&reason),
+        };
         let context = Pkcs11::new(&settings.module).map_err(refused)?;
         match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             // Another `Token` of this process uses the module as well.
@@ -69,13 +71,21 @@ impl Token {
         let session = context.open_ro_session(slot).map_err(gone)?;
         match session.login(UserType::User, Some(&pin)) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
-            Err(Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
+            Err(Error::Pkcs11(
+                RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange,
+                _,
+            )) => {
                 return Err(TokenError::WrongPin);
             }
             Err(Error::Pkcs11(RvError::PinLocked, _)) => return Err(TokenError::PinLocked),
             Err(reason) => return Err(gone(reason)),
         }
-        Ok(Self { settings: settings.clone(), slot, context, session: Mutex::new(session) })
+        Ok(Self {
+            settings: settings.clone(),
+            slot,
+            context,
+            session: Mutex::new(session),
+        })
     }
 
     /// Makes the key in the token unless it is there: AES-256, sensitive, never extractable, for encryption only.
@@ -103,7 +113,9 @@ impl Token {
         ];
         // The login of the read-only session counts for the whole process.
         let writing = self.context.open_rw_session(self.slot).map_err(gone)?;
-        writing.generate_key(&Mechanism::AesKeyGen, &template).map_err(gone)?;
+        writing
+            .generate_key(&Mechanism::AesKeyGen, &template)
+            .map_err(gone)?;
         Ok(true)
     }
 
@@ -117,13 +129,18 @@ impl Token {
         let (secret, mut iv) = (Secret::random(), random::bytes::<IV>());
         let params = GcmParams::new(&mut iv, AAD, TAG_BITS.into()).map_err(gone)?;
         // Some tokens choose the initialisation vector themselves and write it over this one.
-        let sealed = session.encrypt(&Mechanism::AesGcm(params), key, secret.expose()).map_err(gone)?;
-        let sealed: [u8; SEALED] =
-            sealed.try_into().map_err(|_| TokenError::Gone("a ciphertext of another length".into()))?;
+        let sealed = session
+            .encrypt(&Mechanism::AesGcm(params), key, secret.expose())
+            .map_err(gone)?;
+        let sealed: [u8; SEALED] = sealed
+            .try_into()
+            .map_err(|_| TokenError::Gone("a ciphertext of another length".into()))?;
         // What the token sealed must be what it opens, before anything depends on it.
         let wrapped = WrappedKek { iv, sealed };
         if self.open_wrap(&session, key, &wrapped)? != secret {
-            return Err(TokenError::Gone("it does not give back what it wrapped".into()));
+            return Err(TokenError::Gone(
+                "it does not give back what it wrapped".into(),
+            ));
         }
         Ok(Kek::new(secret, Protection::Token(wrapped)))
     }
@@ -167,9 +184,17 @@ impl Token {
             [key] => key,
             _ => return Err(TokenError::KeyAmbiguous(label())),
         };
-        let asked = [AttributeType::Sensitive, AttributeType::Extractable, AttributeType::ValueLen];
+        let asked = [
+            AttributeType::Sensitive,
+            AttributeType::Extractable,
+            AttributeType::ValueLen,
+        ];
         let attributes = session.get_attributes(key, &asked).map_err(gone)?;
-        let fit = [Attribute::Sensitive(true), Attribute::Extractable(false), Attribute::ValueLen(32.into())];
+        let fit = [
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+            Attribute::ValueLen(32.into()),
+        ];
         if fit.iter().all(|attribute| attributes.contains(attribute)) {
             Ok(key)
         } else {
@@ -177,13 +202,24 @@ impl Token {
         }
     }
 
-    fn open_wrap(&self, session: &Session, key: ObjectHandle, wrapped: &WrappedKek) -> Result<Secret, TokenError> {
+    fn open_wrap(
+        &self,
+        session: &Session,
+        key: ObjectHandle,
+        wrapped: &WrappedKek,
+    ) -> Result<Secret, TokenError> {
         let mut iv = wrapped.iv;
         let params = GcmParams::new(&mut iv, AAD, TAG_BITS.into()).map_err(gone)?;
-        match session.decrypt(&Mechanism::AesGcm(params), key, &wrapped.sealed).map(Zeroizing::new) {
-            Ok(bytes) => Secret::from_slice(&bytes).ok_or_else(|| TokenError::WrongKey(self.settings.key.clone())),
+        match session
+            .decrypt(&Mechanism::AesGcm(params), key, &wrapped.sealed)
+            .map(Zeroizing::new)
+        {
+            Ok(bytes) => Secret::from_slice(&bytes)
+                .ok_or_else(|| TokenError::WrongKey(self.settings.key.clone())),
             // Modules name a wrong tag differently: if the token still works, that is what it was.
-            Err(_) if self.find_key(session).is_ok() => Err(TokenError::WrongKey(self.settings.key.clone())),
+            Err(_) if self.find_key(session).is_ok() => {
+                Err(TokenError::WrongKey(self.settings.key.clone()))
+            }
             Err(reason) => Err(gone(reason)),
         }
     }
@@ -191,7 +227,11 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({:?}, key {:?})", self.settings.token, self.settings.key)
+        write!(
+            f,
+            "Token({:?}, key {:?})",
+            self.settings.token, self.settings.key
+        )
     }
 }
 
@@ -228,10 +268,12 @@ fn read_pin(path: &Path) -> Result<AuthPin, KekError> {
     let content = read_private("PIN", path)?;
     let line = content.strip_suffix(b"\n").unwrap_or(&content);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let printable = (1..=MAX_PIN).contains(&line.len()) && line.iter().all(|byte| (b' '..=b'~').contains(byte));
+    let printable =
+        (1..=MAX_PIN).contains(&line.len()) && line.iter().all(|byte| (b' '..=b'~').contains(byte));
     let text = std::str::from_utf8(line).ok().filter(|_| printable);
     // Made at its final size, so that no copy stays behind.
-    text.map(|pin| AuthPin::new(pin.into())).ok_or_else(|| KekError::MalformedPin(path.display().to_string()))
+    text.map(|pin| AuthPin::new(pin.into()))
+        .ok_or_else(|| KekError::MalformedPin(path.display().to_string()))
 }
 
 #[cfg(test)]

@@ -15,31 +15,67 @@ const DIRECTORY: &str = "SLUIS_TEST_TOKENS";
 
 /// Makes a directory with a token for each label, and runs a case of this file in a process that sees only those.
 fn run(case: &str, labels: &[&str]) {
-    assert!(Path::new(MODULE).exists(), "SoftHSM is needed; run: deploy/setup.sh test");
+    assert!(
+        Path::new(MODULE).exists(),
+        "SoftHSM is needed; run: deploy/setup.sh test"
+    );
     let scratch = tempfile::tempdir().expect("scratch");
     let directory = scratch.path();
     let conf = directory.join("softhsm2.conf");
     fs::create_dir(directory.join("tokens")).expect("made");
     let tokens = directory.join("tokens");
-    fs::write(&conf, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display())).expect("written");
+    fs::write(
+        &conf,
+        format!(
+            "directories.tokendir = {}\nlog.level = ERROR\n",
+            tokens.display()
+        ),
+    )
+    .expect("written");
     for label in labels {
         let mut util = Command::new("softhsm2-util");
-        util.args(["--init-token", "--free", "--label", label, "--so-pin", "87654321", "--pin", "1234"]);
-        let made = util.env("SOFTHSM2_CONF", &conf).output().expect("softhsm2-util runs");
+        util.args([
+            "--init-token",
+            "--free",
+            "--label",
+            label,
+            "--so-pin",
+            "87654321",
+            "--pin",
+            "1234",
+        ]);
+        let made = util
+            .env("SOFTHSM2_CONF", &conf)
+            .output()
+            .expect("softhsm2-util runs");
         assert!(made.status.success(), "{made:?}");
     }
     write_pin(directory, "1234\n");
-    let name = format!("{}::{case}", module_path!().split_once("::").expect("a module of this crate").1);
+    let name = format!(
+        "{}::{case}",
+        module_path!()
+            .split_once("::")
+            .expect("a module of this crate")
+            .1
+    );
     let mut child = Command::new(std::env::current_exe().expect("own path"));
-    child.args(["--exact", &name, "--ignored", "--nocapture"]).env("SOFTHSM2_CONF", &conf).env(DIRECTORY, directory);
+    child
+        .args(["--exact", &name, "--ignored", "--nocapture"])
+        .env("SOFTHSM2_CONF", &conf)
+        .env(DIRECTORY, directory);
     let outcome = child.output().expect("runs");
     let said = String::from_utf8_lossy(&outcome.stdout);
     let failed = String::from_utf8_lossy(&outcome.stderr);
-    assert!(outcome.status.success() && said.contains("1 passed"), "{said}{failed}");
+    assert!(
+        outcome.status.success() && said.contains("1 passed"),
+        "{said}{failed}"
+    );
 }
 
 fn directory() -> PathBuf {
-    std::env::var_os(DIRECTORY).expect("this case is run by the test of its name without `case_`").into()
+    std::env::var_os(DIRECTORY)
+        .expect("this case is run by the test of its name without `case_`")
+        .into()
 }
 
 fn write_pin(directory: &Path, content: &str) {
@@ -49,12 +85,20 @@ fn write_pin(directory: &Path, content: &str) {
 }
 
 fn settings(key: &str) -> TokenSettings {
-    TokenSettings { module: MODULE.into(), token: "sluis".into(), key: key.into(), pin_file: directory().join("pin") }
+    TokenSettings {
+        module: MODULE.into(),
+        token: "sluis".into(),
+        key: key.into(),
+        pin_file: directory().join("pin"),
+    }
 }
 
 #[test]
 fn a_token_gives_back_the_kek_that_its_key_wrapped() {
-    run("case_a_token_gives_back_the_kek_that_its_key_wrapped", &["other", "sluis"]);
+    run(
+        "case_a_token_gives_back_the_kek_that_its_key_wrapped",
+        &["other", "sluis"],
+    );
 }
 
 #[test]
@@ -64,16 +108,25 @@ fn case_a_token_gives_back_the_kek_that_its_key_wrapped() {
     assert!(matches!(token.new_kek(), Err(TokenError::KeyAbsent(label)) if label == "kek"));
     assert!(matches!(token.ping(), Err(TokenError::KeyAbsent(_))));
     assert!(token.ensure_key().expect("makes the key"), "made");
-    assert!(!token.ensure_key().expect("finds the key"), "not made twice");
+    assert!(
+        !token.ensure_key().expect("finds the key"),
+        "not made twice"
+    );
     let kek = token.new_kek().expect("wraps");
     let record = KekRecord::of(&kek);
     assert!(token.unwrap(&record).expect("unwraps").secret() == kek.secret());
-    assert_ne!(KekRecord::of(&token.new_kek().expect("wraps")), record, "each KEK is a new one");
+    assert_ne!(
+        KekRecord::of(&token.new_kek().expect("wraps")),
+        record,
+        "each KEK is a new one"
+    );
     token.ping().expect("there");
     // A second one at the same time, as when a KEK moves from one key to another; it outlives the first.
     let other = Token::open(&settings("another")).expect("opens");
     assert!(other.ensure_key().expect("makes its key"));
-    assert!(matches!(other.unwrap(&record), Err(TokenError::WrongKey(label)) if label == "another"));
+    assert!(
+        matches!(other.unwrap(&record), Err(TokenError::WrongKey(label)) if label == "another")
+    );
     drop(token);
     other.ping().expect("there");
     let again = Token::open(&settings("kek")).expect("opens");
@@ -93,9 +146,14 @@ fn case_a_changed_wrap_is_refused() {
     token.ensure_key().expect("makes the key");
     let kek = token.new_kek().expect("wraps");
     let record = KekRecord::of(&kek);
-    let Protection::Token(wrapped) = &record.protection else { panic!("of a token") };
+    let Protection::Token(wrapped) = &record.protection else {
+        panic!("of a token")
+    };
     let refused = |protection| {
-        let changed = KekRecord { protection, ..record.clone() };
+        let changed = KekRecord {
+            protection,
+            ..record.clone()
+        };
         matches!(token.unwrap(&changed), Err(TokenError::WrongKey(_)))
     };
     for at in 0..SEALED {
@@ -106,7 +164,10 @@ fn case_a_changed_wrap_is_refused() {
     for at in 0..IV {
         let mut changed = wrapped.clone();
         changed.iv[at] ^= 1;
-        assert!(refused(Protection::Token(changed)), "byte {at} of the vector");
+        assert!(
+            refused(Protection::Token(changed)),
+            "byte {at} of the vector"
+        );
     }
     assert!(refused(Protection::Key), "not of a token at all");
     assert!(token.unwrap(&record).is_ok());
@@ -114,7 +175,10 @@ fn case_a_changed_wrap_is_refused() {
 
 #[test]
 fn a_key_that_could_leave_the_token_is_refused() {
-    run("case_a_key_that_could_leave_the_token_is_refused", &["sluis"]);
+    run(
+        "case_a_key_that_could_leave_the_token_is_refused",
+        &["sluis"],
+    );
 }
 
 #[test]
@@ -134,25 +198,40 @@ fn case_a_key_that_could_leave_the_token_is_refused() {
             Attribute::Decrypt(true),
         ];
         let session = token.context.open_rw_session(token.slot).expect("opens");
-        session.generate_key(&Mechanism::AesKeyGen, &template).expect("made");
+        session
+            .generate_key(&Mechanism::AesKeyGen, &template)
+            .expect("made");
         drop(session);
         token
     };
-    for (label, sensitive, extractable, length) in
-        [("extractable", true, true, 32), ("readable", false, false, 32), ("short", true, false, 16)]
-    {
+    for (label, sensitive, extractable, length) in [
+        ("extractable", true, true, 32),
+        ("readable", false, false, 32),
+        ("short", true, false, 16),
+    ] {
         let token = made_by_hand(label, sensitive, extractable, length);
-        assert!(matches!(token.new_kek(), Err(TokenError::KeyUnfit(_))), "{label}");
-        assert!(matches!(token.ensure_key(), Err(TokenError::KeyUnfit(_))), "{label}");
+        assert!(
+            matches!(token.new_kek(), Err(TokenError::KeyUnfit(_))),
+            "{label}"
+        );
+        assert!(
+            matches!(token.ensure_key(), Err(TokenError::KeyUnfit(_))),
+            "{label}"
+        );
     }
-    made_by_hand("twice", true, false, 32).new_kek().expect("one is fine");
+    made_by_hand("twice", true, false, 32)
+        .new_kek()
+        .expect("one is fine");
     let two = made_by_hand("twice", true, false, 32);
     assert!(matches!(two.new_kek(), Err(TokenError::KeyAmbiguous(_))));
 }
 
 #[test]
 fn each_thing_that_is_wrong_has_its_own_error() {
-    run("case_each_thing_that_is_wrong_has_its_own_error", &["sluis", "double", "double"]);
+    run(
+        "case_each_thing_that_is_wrong_has_its_own_error",
+        &["sluis", "double", "double"],
+    );
 }
 
 #[test]
@@ -160,33 +239,63 @@ fn each_thing_that_is_wrong_has_its_own_error() {
 fn case_each_thing_that_is_wrong_has_its_own_error() {
     let open = |settings: TokenSettings| Token::open(&settings).map(drop).unwrap_err();
     let right = settings("kek");
-    let no_module = TokenSettings { module: directory().join("nothing.so"), ..right.clone() };
-    assert!(matches!(open(no_module), TokenError::Module { path, .. } if path.ends_with("nothing.so")));
-    let not_a_library = TokenSettings { module: directory().join("pin"), ..right.clone() };
+    let no_module = TokenSettings {
+        module: directory().join("nothing.so"),
+        ..right.clone()
+    };
+    assert!(
+        matches!(open(no_module), TokenError::Module { path, .. } if path.ends_with("nothing.so"))
+    );
+    let not_a_library = TokenSettings {
+        module: directory().join("pin"),
+        ..right.clone()
+    };
     assert!(matches!(open(not_a_library), TokenError::Module { .. }));
-    let absent = TokenSettings { token: "slui".into(), ..right.clone() };
+    let absent = TokenSettings {
+        token: "slui".into(),
+        ..right.clone()
+    };
     assert!(matches!(open(absent), TokenError::TokenAbsent(label) if label == "slui"));
-    let double = TokenSettings { token: "double".into(), ..right.clone() };
+    let double = TokenSettings {
+        token: "double".into(),
+        ..right.clone()
+    };
     assert!(matches!(open(double), TokenError::TokenAmbiguous(_)));
     for bad in ["", "\n", "1234\n\n", "12\t34", "é", &"1".repeat(127)] {
         write_pin(&directory(), bad);
-        assert!(matches!(open(right.clone()), TokenError::Pin(KekError::MalformedPin(_))), "{bad:?}");
+        assert!(
+            matches!(
+                open(right.clone()),
+                TokenError::Pin(KekError::MalformedPin(_))
+            ),
+            "{bad:?}"
+        );
     }
     for wrong in ["4321", "1234 ", &"1".repeat(126)] {
         write_pin(&directory(), wrong);
-        assert!(matches!(open(right.clone()), TokenError::WrongPin), "{wrong:?}");
+        assert!(
+            matches!(open(right.clone()), TokenError::WrongPin),
+            "{wrong:?}"
+        );
     }
     write_pin(&directory(), "1234\r\n");
     Token::open(&right).expect("line ends are no part of a PIN");
-    fs::set_permissions(directory().join("pin"), fs::Permissions::from_mode(0o644)).expect("own file");
-    assert!(matches!(open(right.clone()), TokenError::Pin(KekError::Permissions { mode: 0o644, .. })));
+    fs::set_permissions(directory().join("pin"), fs::Permissions::from_mode(0o644))
+        .expect("own file");
+    assert!(matches!(
+        open(right.clone()),
+        TokenError::Pin(KekError::Permissions { mode: 0o644, .. })
+    ));
     fs::remove_file(directory().join("pin")).expect("own file");
     assert!(matches!(open(right), TokenError::Pin(KekError::Io { .. })));
 }
 
 #[test]
 fn a_token_that_is_taken_away_is_noticed_and_found_again() {
-    run("case_a_token_that_is_taken_away_is_noticed_and_found_again", &["sluis"]);
+    run(
+        "case_a_token_that_is_taken_away_is_noticed_and_found_again",
+        &["sluis"],
+    );
 }
 
 #[test]
@@ -199,7 +308,10 @@ fn case_a_token_that_is_taken_away_is_noticed_and_found_again() {
     let record = KekRecord::of(&kek);
     token.ping().expect("there");
     fs::rename(&tokens, &aside).expect("same file system");
-    assert!(matches!(token.ping(), Err(TokenError::Gone(_) | TokenError::TokenAbsent(_))));
+    assert!(matches!(
+        token.ping(),
+        Err(TokenError::Gone(_) | TokenError::TokenAbsent(_))
+    ));
     assert!(token.unwrap(&record).is_err() && token.new_kek().is_err());
     drop(token);
     assert!(Token::open(&settings("kek")).is_err());

@@ -9,7 +9,12 @@ use crate::{ChangeError, KeyState, KeyringError};
 const KEYRING: u8 = Family::Keyring as u8;
 
 fn state(keyring: &Keyring, kid: Kid) -> KeyState {
-    keyring.versions().into_iter().find(|info| info.kid == kid).expect("there").state
+    keyring
+        .versions()
+        .into_iter()
+        .find(|info| info.kid == kid)
+        .expect("there")
+        .state
 }
 
 #[test]
@@ -23,11 +28,26 @@ fn times_are_kept_through_every_change() {
     });
     desk.change(5000, |change| change.destroy(old).expect("disabled"));
     for keyring in [&desk.keyring, &desk.reload()] {
-        let times: Vec<_> = keyring.versions().iter().map(|info| info.created_at.millis()).collect();
-        assert_eq!(times, [2000, 2000, 3000, 2000], "a's elements, a's line twice, b's line");
+        let times: Vec<_> = keyring
+            .versions()
+            .iter()
+            .map(|info| info.created_at.millis())
+            .collect();
+        assert_eq!(
+            times,
+            [2000, 2000, 3000, 2000],
+            "a's elements, a's line twice, b's line"
+        );
         assert_eq!(keyring.chain_created(&chain("a")), Some(time(2000)));
         assert_eq!(keyring.chain_created(&chain("c")), None);
-        assert_eq!(keyring.audit_keys().values().map(|key| key.created_at.millis()).collect::<Vec<_>>(), [1000, 4000]);
+        assert_eq!(
+            keyring
+                .audit_keys()
+                .values()
+                .map(|key| key.created_at.millis())
+                .collect::<Vec<_>>(),
+            [1000, 4000]
+        );
     }
 }
 
@@ -36,7 +56,12 @@ fn only_a_disabled_version_is_destroyed_and_it_takes_every_step() {
     let mut desk = Desk::furnished();
     let (old, active) = (desk.kid("a", 1), desk.kid("a", 2));
     let nobody = Kid::new(old.get() ^ active.get() ^ 0x5555).expect("not zero, or one in 2^32");
-    let elements = desk.keyring.active_elements(&chain("a")).expect("there").info().kid;
+    let elements = desk
+        .keyring
+        .active_elements(&chain("a"))
+        .expect("there")
+        .info()
+        .kid;
     let mut change = desk.keyring.change(time(9));
     assert_eq!(change.destroy(nobody), Err(ChangeError::UnknownVersion));
     assert_eq!(change.disable(nobody), Err(ChangeError::UnknownVersion));
@@ -45,8 +70,15 @@ fn only_a_disabled_version_is_destroyed_and_it_takes_every_step() {
     for kid in [old, active, elements] {
         assert_eq!(change.destroy(kid), Err(ChangeError::State));
     }
-    assert_eq!(change.disable(active), Err(ChangeError::State), "the active one is rotated first");
-    assert!(change.finish().1.is_empty(), "what is refused writes nothing");
+    assert_eq!(
+        change.disable(active),
+        Err(ChangeError::State),
+        "the active one is rotated first"
+    );
+    assert!(
+        change.finish().1.is_empty(),
+        "what is refused writes nothing"
+    );
     desk.change(4000, |change| change.disable(old).expect("convert-only"));
     desk.change(5000, |change| {
         assert_eq!(change.disable(old), Err(ChangeError::State));
@@ -57,10 +89,17 @@ fn only_a_disabled_version_is_destroyed_and_it_takes_every_step() {
     for keyring in [&desk.keyring, &desk.reload()] {
         assert_eq!(state(keyring, old), KeyState::Destroyed);
         assert!(keyring.line(old).is_none() && keyring.line(active).is_some());
-        assert!(keyring.versions().iter().all(|info| info.escrow == (info.kid == active || info.chain == chain("b"))));
+        assert!(
+            keyring
+                .versions()
+                .iter()
+                .all(|info| info.escrow == (info.kid == active || info.chain == chain("b")))
+        );
     }
     // Its generation is never given again.
-    let next = desk.change(6000, |change| change.new_line_version(&chain("a"), &namespace()));
+    let next = desk.change(6000, |change| {
+        change.new_line_version(&chain("a"), &namespace())
+    });
     assert_eq!(next.generation, 3);
 }
 
@@ -73,15 +112,27 @@ fn destroying_wraps_every_survivor_anew_and_changes_no_pseudonym() {
     let survivor = pseudonym(desk.keyring.line(active).expect("there"));
     let others = |keyring: &Keyring| {
         let kept = traces(keyring);
-        kept.into_iter().filter(|trace| !trace.starts_with(b"VersionInfo")).collect::<Vec<_>>()
+        kept.into_iter()
+            .filter(|trace| !trace.starts_with(b"VersionInfo"))
+            .collect::<Vec<_>>()
     };
     let gone = pseudonym(desk.keyring.line(old).expect("there"));
     let kept: Vec<_> = others(&desk.keyring);
     desk.change(5000, |change| change.destroy(old).expect("disabled"));
-    assert_eq!(pseudonym(desk.keyring.line(active).expect("there")), survivor);
+    assert_eq!(
+        pseudonym(desk.keyring.line(active).expect("there")),
+        survivor
+    );
     let after: Vec<_> = others(&desk.keyring);
-    assert!(after.iter().all(|trace| kept.contains(trace)), "no other key changed");
-    assert_eq!(after.len(), kept.len() - 3, "pseudonym, unlinked value and escrow of the destroyed one");
+    assert!(
+        after.iter().all(|trace| kept.contains(trace)),
+        "no other key changed"
+    );
+    assert_eq!(
+        after.len(),
+        kept.len() - 3,
+        "pseudonym, unlinked value and escrow of the destroyed one"
+    );
     assert!(!after.iter().any(|trace| trace[..] == gone));
     assert_eq!(traces(&desk.reload()), traces(&desk.keyring));
 
@@ -94,7 +145,11 @@ fn destroying_wraps_every_survivor_anew_and_changes_no_pseudonym() {
             assert_eq!(now, Some(value), "the KEK did not change");
         }
     }
-    assert_eq!(rows.len(), before.len() - 1, "the escrow entry is gone, the line's is a tombstone");
+    assert_eq!(
+        rows.len(),
+        before.len() - 1,
+        "the escrow entry is gone, the line's is a tombstone"
+    );
 }
 
 #[test]
@@ -134,23 +189,55 @@ fn a_cut_escrow_leaves_the_pseudonyms_and_nothing_else() {
     let kept = pseudonym(desk.keyring.line(active).expect("there"));
     let info = desk.change(4000, |change| {
         let info = change.cut_escrow(active).expect("has one");
-        assert_eq!(change.cut_escrow(active), Err(ChangeError::NoEscrow), "once");
+        assert_eq!(
+            change.cut_escrow(active),
+            Err(ChangeError::NoEscrow),
+            "once"
+        );
         info
     });
     assert!(!info.escrow && info.state == KeyState::Active);
     for keyring in [&desk.keyring, &desk.reload()] {
-        let line = keyring.active_line(&chain("a"), &namespace()).expect("still active");
+        let line = keyring
+            .active_line(&chain("a"), &namespace())
+            .expect("still active");
         assert!(line.escrow.is_none() && !line.info().escrow);
         assert_eq!(pseudonym(line), kept);
-        assert!(keyring.line(desk.kid("a", 1)).expect("there").escrow.is_some(), "the older version keeps its own");
+        assert!(
+            keyring
+                .line(desk.kid("a", 1))
+                .expect("there")
+                .escrow
+                .is_some(),
+            "the older version keeps its own"
+        );
     }
     let rows = desk.store.rows();
-    assert!(before.iter().all(|(at, value)| at.0 != KEYRING || rows.get(at) != Some(value)), "all wrapped anew");
+    assert!(
+        before
+            .iter()
+            .all(|(at, value)| at.0 != KEYRING || rows.get(at) != Some(value)),
+        "all wrapped anew"
+    );
     // It stays cut through every further step.
-    desk.change(5000, |change| drop(change.new_line_version(&chain("a"), &namespace())));
-    assert!(desk.reload().line(active).expect("convert-only").escrow.is_none());
+    desk.change(5000, |change| {
+        drop(change.new_line_version(&chain("a"), &namespace()))
+    });
+    assert!(
+        desk.reload()
+            .line(active)
+            .expect("convert-only")
+            .escrow
+            .is_none()
+    );
     desk.change(6000, |change| change.disable(active).expect("convert-only"));
-    assert!(desk.reload().line(active).expect("disabled").escrow.is_none());
+    assert!(
+        desk.reload()
+            .line(active)
+            .expect("disabled")
+            .escrow
+            .is_none()
+    );
     desk.change(7000, |change| change.destroy(active).expect("disabled"));
     assert!(desk.reload().line(active).is_none());
 }
@@ -161,48 +248,92 @@ fn a_line_without_the_tombstone_of_its_escrow_is_refused() {
     let active = desk.kid("a", 2);
     desk.change(4000, |change| change.cut_escrow(active).expect("has one"));
     let mut rows = desk.store.rows();
-    rows.remove(&(KEYRING, [&[6][..], &active.to_be_bytes()].concat())).expect("there");
+    rows.remove(&(KEYRING, [&[6][..], &active.to_be_bytes()].concat()))
+        .expect("there");
     let opened = Keyring::load(&MapStore::of(rows), &desk.kek).map(drop);
-    assert_eq!(opened, Err(KeyringError::Corrupt("a line without its escrow or namespace root")));
+    assert_eq!(
+        opened,
+        Err(KeyringError::Corrupt(
+            "a line without its escrow or namespace root"
+        ))
+    );
 }
 
 #[test]
 fn a_destroyed_chain_takes_all_its_versions_with_it() {
     let mut desk = Desk::furnished();
-    let b = pseudonym(desk.keyring.active_line(&chain("b"), &namespace()).expect("there"));
-    assert!(desk.change(4000, |change| change.destroy_chain(&chain("nobody"))).is_empty());
+    let b = pseudonym(
+        desk.keyring
+            .active_line(&chain("b"), &namespace())
+            .expect("there"),
+    );
+    assert!(
+        desk.change(4000, |change| change.destroy_chain(&chain("nobody")))
+            .is_empty()
+    );
     let destroyed = desk.change(5000, |change| change.destroy_chain(&chain("a")));
     assert_eq!(destroyed.len(), 3);
-    assert!(destroyed.iter().all(|info| info.state == KeyState::Destroyed && info.chain == chain("a")));
+    assert!(
+        destroyed
+            .iter()
+            .all(|info| info.state == KeyState::Destroyed && info.chain == chain("a"))
+    );
     for keyring in [&desk.keyring, &desk.reload()] {
         assert!(keyring.active_line(&chain("a"), &namespace()).is_none());
-        assert!(keyring.active_elements(&chain("a")).is_none() && keyring.date_shift(&chain("a")).is_none());
+        assert!(
+            keyring.active_elements(&chain("a")).is_none()
+                && keyring.date_shift(&chain("a")).is_none()
+        );
         assert_eq!(keyring.chain_created(&chain("a")), None);
-        assert_eq!(pseudonym(keyring.active_line(&chain("b"), &namespace()).expect("untouched")), b);
+        assert_eq!(
+            pseudonym(
+                keyring
+                    .active_line(&chain("b"), &namespace())
+                    .expect("untouched")
+            ),
+            b
+        );
         assert_eq!(keyring.versions().len(), 4);
     }
-    assert!(desk.change(6000, |change| change.destroy_chain(&chain("a"))).is_empty(), "nothing is destroyed twice");
+    assert!(
+        desk.change(6000, |change| change.destroy_chain(&chain("a")))
+            .is_empty(),
+        "nothing is destroyed twice"
+    );
     // A chain of that name can begin again, with keys of its own and further generations.
     let again = desk.change(7000, |change| {
         change.ensure_chain(&chain("a"));
         change.new_line_version(&chain("a"), &namespace())
     });
-    assert_eq!((again.generation, desk.reload().chain_created(&chain("a"))), (3, Some(time(7000))));
+    assert_eq!(
+        (again.generation, desk.reload().chain_created(&chain("a"))),
+        (3, Some(time(7000)))
+    );
 }
 
 #[test]
 fn the_audit_key_is_rotated_and_older_ones_stay() {
     let mut desk = Desk::new(kek());
     let first = *desk.keyring.current_audit_key().key.public();
-    let second = *desk.change(2000, |change| change.rotate_audit_key()).key.public();
+    let second = *desk
+        .change(2000, |change| change.rotate_audit_key())
+        .key
+        .public();
     assert_ne!(first, second);
     for keyring in [&desk.keyring, &desk.reload()] {
-        assert_eq!((keyring.current_audit_key().generation, keyring.current_audit_key().key.public()), (2, &second));
+        assert_eq!(
+            (
+                keyring.current_audit_key().generation,
+                keyring.current_audit_key().key.public()
+            ),
+            (2, &second)
+        );
         assert_eq!(keyring.audit_keys()[&1].key.public(), &first);
     }
     for gone in [1u32, 2] {
         let mut rows = desk.store.rows();
-        rows.remove(&(KEYRING, [&[8][..], &gone.to_be_bytes()].concat())).expect("there");
+        rows.remove(&(KEYRING, [&[8][..], &gone.to_be_bytes()].concat()))
+            .expect("there");
         let opened = Keyring::load(&MapStore::of(rows), &desk.kek).map(drop);
         // The last one cannot be missed by the keyring alone: the head of the audit log says who signed it.
         assert_eq!(opened.is_err(), gone == 1);

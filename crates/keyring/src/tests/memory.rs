@@ -34,8 +34,16 @@ impl Wanted {
         let memory = File::open("/proc/self/mem").expect("own memory");
         let maps = std::fs::read_to_string("/proc/self/maps").expect("own memory");
         let mut found = Vec::new();
-        for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw"))) {
-            let (start, end) = line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
+        for line in maps.lines().filter(|line| {
+            line.split(' ')
+                .nth(1)
+                .is_some_and(|mode| mode.starts_with("rw"))
+        }) {
+            let (start, end) = line
+                .split(' ')
+                .next()
+                .and_then(|range| range.split_once('-'))
+                .expect("a range");
             let hex = |text| u64::from_str_radix(text, 16).expect("an address");
             self.search(&memory, hex(start), hex(end), &mut found);
         }
@@ -50,19 +58,31 @@ impl Wanted {
         while at < end {
             let length = buffer.len().min((end - at) as usize);
             // Some mappings cannot be read, and some end meanwhile.
-            let Ok(read) = memory.read_at(&mut buffer[..length], at) else { break };
+            let Ok(read) = memory.read_at(&mut buffer[..length], at) else {
+                break;
+            };
             for byte in &mut buffer[..read] {
                 *byte ^= MASK;
             }
             for window in buffer[..read].windows(HALF) {
-                found.extend(self.0.iter().filter(|(_, masked)| masked == window).map(|(name, _)| *name));
+                found.extend(
+                    self.0
+                        .iter()
+                        .filter(|(_, masked)| masked == window)
+                        .map(|(name, _)| *name),
+                );
             }
             buffer.zeroize();
             if read <= HALF {
                 break;
             }
             // What lies across the end of a piece is found at the beginning of the next.
-            at += read as u64 - if at + (read as u64) < end { HALF as u64 - 1 } else { 0 };
+            at += read as u64
+                - if at + (read as u64) < end {
+                    HALF as u64 - 1
+                } else {
+                    0
+                };
         }
     }
 }
@@ -124,18 +144,28 @@ fn nothing_of_a_keyring_is_left_when_its_last_snapshot_is_dropped() {
         let keyring = desk.keyring.clone();
         move || {
             let mut wanted = wanted(&keyring);
-            shares.iter().for_each(|share| wanted.add("share", &share.secret));
+            shares
+                .iter()
+                .for_each(|share| wanted.add("share", &share.secret));
             (wanted, shares)
         }
     });
     assert_eq!(first.found(), names, "the search finds what is there");
-    let Desk { store, kek, keyring } = desk;
+    let Desk {
+        store,
+        kek,
+        keyring,
+    } = desk;
     // A second way in, as after a seal and an unseal, and a destruction on top.
     let after = aside(move || {
         drop((keyring, kek));
         let record = KekRecord::read(&store).expect("there");
         let mut collecting = Collecting::new(&record).expect("in shares");
-        let mut give = |share: &Share| collecting.give(share.text().parse().expect("a share")).expect("right");
+        let mut give = |share: &Share| {
+            collecting
+                .give(share.text().parse().expect("a share"))
+                .expect("right")
+        };
         assert!(give(&shares[2]).is_none());
         let kek = give(&shares[0]).expect("enough");
         drop(shares);

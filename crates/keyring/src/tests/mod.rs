@@ -39,7 +39,11 @@ impl Desk {
         let store = MapStore::default();
         let (keyring, writes) = Keyring::create(&kek, time(1000));
         store.apply(writes);
-        Self { store, kek, keyring }
+        Self {
+            store,
+            kek,
+            keyring,
+        }
     }
 
     /// Two chains with a line each and one with encrypted elements; a's line has an older version.
@@ -53,7 +57,9 @@ impl Desk {
             }
             change.new_element_version(&chain("a"));
         });
-        desk.change(3000, |change| drop(change.new_line_version(&chain("a"), &namespace())));
+        desk.change(3000, |change| {
+            drop(change.new_line_version(&chain("a"), &namespace()))
+        });
         desk
     }
 
@@ -73,8 +79,13 @@ impl Desk {
 
     fn kid(&self, chain_id: &str, generation: u32) -> Kid {
         let versions = self.keyring.versions();
-        let mut of_chain = versions.iter().filter(|info| info.chain == chain(chain_id) && info.namespace.is_some());
-        of_chain.find(|info| info.generation == generation).expect("there").kid
+        let mut of_chain = versions
+            .iter()
+            .filter(|info| info.chain == chain(chain_id) && info.namespace.is_some());
+        of_chain
+            .find(|info| info.generation == generation)
+            .expect("there")
+            .kid
     }
 
     fn record(&self) -> KekRecord {
@@ -84,7 +95,10 @@ impl Desk {
 
 /// What a version makes of a subject; different keys make different ones.
 fn pseudonym(version: &LineVersion) -> [u8; 16] {
-    *version.pseudonym.pseudonym(&version.linked.link_value(b"x")).as_bytes()
+    *version
+        .pseudonym
+        .pseudonym(&version.linked.link_value(b"x"))
+        .as_bytes()
 }
 
 /// Everything that keys of a keyring make: the same for the same keys only.
@@ -96,7 +110,11 @@ fn traces(keyring: &Keyring) -> Vec<Vec<u8>> {
             let p = line.pseudonym.pseudonym(&line.linked.link_value(b"x"));
             all.push(p.as_bytes().to_vec());
             all.push(line.unlinked.link_value(b"x").expose().to_vec());
-            all.push(line.escrow.as_ref().map_or_else(Vec::new, |escrow| escrow.row_key(&p).to_vec()));
+            all.push(
+                line.escrow
+                    .as_ref()
+                    .map_or_else(Vec::new, |escrow| escrow.row_key(&p).to_vec()),
+            );
         }
         if let Some(elements) = keyring.elements(info.kid) {
             all.push(elements.root.expose().to_vec());

@@ -39,7 +39,8 @@ fn steps() -> impl Strategy<Value = Step> {
 type Model = BTreeMap<Kid, (KeyState, bool)>;
 
 fn retire(model: &mut Model, versions: &[VersionInfo], next: &VersionInfo) {
-    let same_line = |info: &&VersionInfo| info.chain == next.chain && info.namespace == next.namespace;
+    let same_line =
+        |info: &&VersionInfo| info.chain == next.chain && info.namespace == next.namespace;
     for info in versions.iter().filter(same_line) {
         let known = model.get_mut(&info.kid).expect("known");
         if known.0 == KeyState::Active {
@@ -51,7 +52,8 @@ fn retire(model: &mut Model, versions: &[VersionInfo], next: &VersionInfo) {
 
 fn step(desk: &mut Desk, model: &mut Model, step: &Step, now: u64) {
     let versions = desk.keyring.versions();
-    let pick = |index: &prop::sample::Index| (!versions.is_empty()).then(|| index.get(&versions).kid);
+    let pick =
+        |index: &prop::sample::Index| (!versions.is_empty()).then(|| index.get(&versions).kid);
     let name = |at: &usize| chain(["a", "b"][*at]);
     match step {
         Step::NewLine(at) => {
@@ -102,7 +104,11 @@ fn step(desk: &mut Desk, model: &mut Model, step: &Step, now: u64) {
         }
         Step::RotateAuditKey => drop(desk.change(now, |change| change.rotate_audit_key())),
         Step::RotateKek(in_shares) => {
-            let next = if *in_shares { Kek::split(2, 3).expect("splits").0 } else { kek() };
+            let next = if *in_shares {
+                Kek::split(2, 3).expect("splits").0
+            } else {
+                kek()
+            };
             desk.change(now, |change| change.rotate_kek(&next));
             desk.kek = next;
         }

@@ -44,8 +44,14 @@ impl Store for MapStore {
     }
 
     fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
-        let rows = self.rows().into_iter().filter(|((f, key), _)| *f == family as u8 && **key >= *start);
-        Ok(rows.take(limit).map(|((_, key), value)| (key, value)).collect())
+        let rows = self
+            .rows()
+            .into_iter()
+            .filter(|((f, key), _)| *f == family as u8 && **key >= *start);
+        Ok(rows
+            .take(limit)
+            .map(|((_, key), value)| (key, value))
+            .collect())
     }
 
     fn submit(&self, _: Commit, _: Completion) {

@@ -34,7 +34,10 @@ impl Fake {
     }
 
     fn apply(&self, write: &Write) {
-        let (mut rows, key) = (self.rows.lock().unwrap(), (write.family as u8, write.key.clone()));
+        let (mut rows, key) = (
+            self.rows.lock().unwrap(),
+            (write.family as u8, write.key.clone()),
+        );
         match &write.value {
             Some(value) => rows.insert(key, value.clone()),
             None => rows.remove(&key),
@@ -44,18 +47,31 @@ impl Fake {
 
 impl Backend for Arc<Fake> {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.rows.lock().unwrap().get(&(family as u8, key.to_vec())).cloned())
+        Ok(self
+            .rows
+            .lock()
+            .unwrap()
+            .get(&(family as u8, key.to_vec()))
+            .cloned())
     }
 
     fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
-        drop(self.released.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
+        drop(
+            self.released
+                .wait_while(self.held.lock().unwrap(), |held| *held)
+                .unwrap(),
+        );
         let mut groups = self.groups.lock().unwrap();
         groups.push(group.len());
         if groups.len() == *self.fails.lock().unwrap() {
             return Err(StoreError::Io("disk full".into()));
         }
         for placed in group {
-            placed.commit.writes.iter().for_each(|write| self.apply(write));
+            placed
+                .commit
+                .writes
+                .iter()
+                .for_each(|write| self.apply(write));
         }
         Ok(())
     }
@@ -84,7 +100,10 @@ struct Outcomes {
 impl Outcomes {
     fn submit(&self, writer: &Writer, number: u32, commit: Commit) {
         let sender = self.sender.clone();
-        writer.submit(commit, Box::new(move |outcome| sender.send((number, outcome)).unwrap()));
+        writer.submit(
+            commit,
+            Box::new(move |outcome| sender.send((number, outcome)).unwrap()),
+        );
     }
 
     /// All outcomes, once the writer is gone.
@@ -101,27 +120,54 @@ fn ok(first_entry: u64) -> Result<Receipt, StoreError> {
 /// A counter that goes from one value to the next, with one audit entry.
 fn step(from: Option<u8>, to: Option<u8>) -> Commit {
     let mut commit = Commit::default();
-    commit.expect(Family::Grants, *b"counter", from.map(|n| vec![1, n])).entry(vec![2]);
+    commit
+        .expect(Family::Grants, *b"counter", from.map(|n| vec![1, n]))
+        .entry(vec![2]);
     let value = to.map(|n| vec![1, n]);
-    commit.writes.push(Write { family: Family::Grants, key: b"counter".into(), value });
+    commit.writes.push(Write {
+        family: Family::Grants,
+        key: b"counter".into(),
+        value,
+    });
     commit
 }
 
 #[test]
 fn expectations_see_the_earlier_commits_of_the_group() {
     let (fake, writer, outcomes) = held();
-    let steps =
-        [(None, Some(1)), (Some(1), Some(2)), (Some(1), Some(3)), (Some(2), None), (Some(2), Some(4)), (None, Some(5))];
+    let steps = [
+        (None, Some(1)),
+        (Some(1), Some(2)),
+        (Some(1), Some(3)),
+        (Some(2), None),
+        (Some(2), Some(4)),
+        (None, Some(5)),
+    ];
     for (number, (from, to)) in (1..).zip(steps) {
         outcomes.submit(&writer, number, step(from, to));
     }
     fake.release();
     drop(writer);
     let conflict = Err(StoreError::Conflict);
-    let expected = [ok(0), ok(0), ok(1), conflict.clone(), ok(2), conflict, ok(3)];
+    let expected = [
+        ok(0),
+        ok(0),
+        ok(1),
+        conflict.clone(),
+        ok(2),
+        conflict,
+        ok(3),
+    ];
     assert_eq!(outcomes.all(), (0..).zip(expected).collect::<Vec<_>>());
-    assert_eq!(*fake.groups.lock().unwrap(), [1, 4], "one write for the group");
-    assert_eq!(fake.rows.lock().unwrap().values().collect::<Vec<_>>(), [&[1, 5]]);
+    assert_eq!(
+        *fake.groups.lock().unwrap(),
+        [1, 4],
+        "one write for the group"
+    );
+    assert_eq!(
+        fake.rows.lock().unwrap().values().collect::<Vec<_>>(),
+        [&[1, 5]]
+    );
 }
 
 #[test]
@@ -132,10 +178,17 @@ fn expectations_see_bulk_rows_and_entries_of_the_group() {
     for value in [&old[..], &new] {
         rows.push_with(|out| out.extend_from_slice(&[&key[..], value].concat()));
     }
-    let mut first = Commit { rows: vec![rows], ..Commit::default() };
+    let mut first = Commit {
+        rows: vec![rows],
+        ..Commit::default()
+    };
     first.entry(vec![2, 2]);
     let mut second = Commit::default();
-    second.expect(Family::Link, key, Some(new)).expect(Family::Audit, layout::audit_key(0), Some(vec![2, 2]));
+    second.expect(Family::Link, key, Some(new)).expect(
+        Family::Audit,
+        layout::audit_key(0),
+        Some(vec![2, 2]),
+    );
     second.expect(Family::Audit, layout::audit_key(1), None);
     let mut third = Commit::default();
     third.expect(Family::Link, key, Some(old.into()));
@@ -144,7 +197,15 @@ fn expectations_see_bulk_rows_and_entries_of_the_group() {
     }
     fake.release();
     drop(writer);
-    assert_eq!(outcomes.all(), [(0, ok(0)), (1, ok(0)), (2, ok(1)), (3, Err(StoreError::Conflict))]);
+    assert_eq!(
+        outcomes.all(),
+        [
+            (0, ok(0)),
+            (1, ok(0)),
+            (2, ok(1)),
+            (3, Err(StoreError::Conflict))
+        ]
+    );
 }
 
 #[test]
@@ -160,7 +221,11 @@ fn a_failed_write_fails_its_group_and_everything_after_it() {
     outcomes.submit(&writer, 2, step(None, Some(1)));
     assert_eq!(outcomes.receiver.recv().unwrap(), (2, Err(failed)));
     assert_eq!(writer.next_entry(), 0);
-    assert_eq!(*fake.groups.lock().unwrap(), [1, 1], "no write is tried after the failed one");
+    assert_eq!(
+        *fake.groups.lock().unwrap(),
+        [1, 1],
+        "no write is tried after the failed one"
+    );
 }
 
 #[test]
@@ -173,14 +238,22 @@ fn a_group_that_fails_takes_its_refusals_with_it() {
     drop(writer);
     let outcomes = outcomes.all();
     assert_eq!(outcomes[0], (0, ok(0)));
-    assert!(outcomes[1..].iter().all(|(_, outcome)| matches!(outcome, Err(StoreError::ReadOnly(_)))), "{outcomes:?}");
+    assert!(
+        outcomes[1..]
+            .iter()
+            .all(|(_, outcome)| matches!(outcome, Err(StoreError::ReadOnly(_)))),
+        "{outcomes:?}"
+    );
     assert_eq!(outcomes.len(), 3);
 }
 
 #[test]
 fn a_panicking_completion_does_not_stop_the_others() {
     let (fake, writer, outcomes) = held();
-    writer.submit(Commit::default(), Box::new(|_| std::panic::resume_unwind(Box::new("on purpose"))));
+    writer.submit(
+        Commit::default(),
+        Box::new(|_| std::panic::resume_unwind(Box::new("on purpose"))),
+    );
     outcomes.submit(&writer, 1, step(None, Some(1)));
     fake.release();
     drop(writer);
@@ -202,6 +275,11 @@ fn commits_that_do_not_fit_the_layout_are_refused_alone() {
     fake.release();
     drop(writer);
     let outcomes = outcomes.all();
-    assert!(outcomes[1..4].iter().all(|(_, outcome)| matches!(outcome, Err(StoreError::Corrupt(_)))), "{outcomes:?}");
+    assert!(
+        outcomes[1..4]
+            .iter()
+            .all(|(_, outcome)| matches!(outcome, Err(StoreError::Corrupt(_)))),
+        "{outcomes:?}"
+    );
     assert_eq!(outcomes[4], (4, ok(0)));
 }

@@ -31,7 +31,10 @@ pub(crate) fn rows(numbers: Range<u64>) -> Commit {
     for (key, value) in numbers.map(link_row) {
         rows.push_with(|out| out.extend(key.into_iter().chain(value)));
     }
-    Commit { rows: vec![rows], ..Commit::default() }
+    Commit {
+        rows: vec![rows],
+        ..Commit::default()
+    }
 }
 
 /// A commit of one audit entry.
@@ -43,7 +46,10 @@ pub(crate) fn entry(n: u64) -> Commit {
 
 /// The files of a directory.
 pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
-    fs::read_dir(dir).map_or_else(|_| vec![], |entries| entries.map(|entry| entry.unwrap().path()).collect())
+    fs::read_dir(dir).map_or_else(
+        |_| vec![],
+        |entries| entries.map(|entry| entry.unwrap().path()).collect(),
+    )
 }
 
 /// What a power cut would leave of an open store.

@@ -18,14 +18,22 @@ use crate::subjects;
 
 /// An id as long as ids may be.
 fn long(prefix: &str, number: usize) -> String {
-    format!("{prefix}-{number:0>width$}", width = MAX_ID_LEN - prefix.len() - 1)
+    format!(
+        "{prefix}-{number:0>width$}",
+        width = MAX_ID_LEN - prefix.len() - 1
+    )
 }
 
 /// An organisation with so many stewards, and their keys.
 fn organisation(id: &str, stewards: usize) -> String {
     let members: Vec<_> = (0..stewards).map(|number| format!("s{number}")).collect();
-    let keys: String = members.iter().map(|member| key_table(&format!("{id}/{member}"))).collect();
-    format!("\n[[organisation]]\nid = \"{id}\"\nname = \"O\"\nmembers = {members:?}\nstewards = {members:?}\n{keys}")
+    let keys: String = members
+        .iter()
+        .map(|member| key_table(&format!("{id}/{member}")))
+        .collect();
+    format!(
+        "\n[[organisation]]\nid = \"{id}\"\nname = \"O\"\nmembers = {members:?}\nstewards = {members:?}\n{keys}"
+    )
 }
 
 /// A chain of this owner, kept for so many years.
@@ -65,7 +73,10 @@ fn the_largest_grant_fits_into_the_log() {
     people::apply(&office.engine, &text).unwrap();
     let elements: Vec<ElementName> = elements.iter().map(|name| name.parse().unwrap()).collect();
     let terms = Terms {
-        kind: Kind::Reidentify { chain: chain.parse().unwrap(), elements },
+        kind: Kind::Reidentify {
+            chain: chain.parse().unwrap(),
+            elements,
+        },
         purpose: "p".repeat(MAX_TEXT),
         legal_basis: "l".repeat(MAX_TEXT),
         max_values: u64::MAX,
@@ -74,12 +85,27 @@ fn the_largest_grant_fits_into_the_log() {
         not_after: office.clock.now().plus_millis(3_600_000),
     };
     let doctor = caller("hospital-north/doctor");
-    let longer = Terms { purpose: "p".repeat(MAX_TEXT + 1), ..terms.clone() };
-    assert_eq!(office.engine.request_grant(&doctor, longer).unwrap_err().reason(), Reason::InvalidRequest);
+    let longer = Terms {
+        purpose: "p".repeat(MAX_TEXT + 1),
+        ..terms.clone()
+    };
+    assert_eq!(
+        office
+            .engine
+            .request_grant(&doctor, longer)
+            .unwrap_err()
+            .reason(),
+        Reason::InvalidRequest
+    );
     let requested = office.engine.request_grant(&doctor, terms).unwrap();
     assert_eq!(requested.record.grant.required.len(), APPROVALS);
     for number in 0..2 {
-        people::approve(&office.engine, &format!("{owner}/s{number}"), &requested.record.grant.id).unwrap();
+        people::approve(
+            &office.engine,
+            &format!("{owner}/s{number}"),
+            &requested.record.grant.id,
+        )
+        .unwrap();
     }
     let longest = longest(&office);
     assert!((20_000..=MAX_ENTRY).contains(&longest), "{longest}");
@@ -93,17 +119,31 @@ fn a_registry_that_more_people_must_sign_than_an_entry_can_name_is_refused() {
     let organisations: String = owners.iter().map(|id| organisation(id, 2)).collect();
     // The chains of the first owners are kept longer.
     let with = |longer: usize| {
-        let chains =
-            owners.iter().enumerate().map(|(i, id)| chain(&format!("c{i}"), id, if i < longer { 9 } else { 8 }));
+        let chains = owners
+            .iter()
+            .enumerate()
+            .map(|(i, id)| chain(&format!("c{i}"), id, if i < longer { 9 } else { 8 }));
         registry() + &organisations + &chains.collect::<String>()
     };
     people::apply(&office.engine, &with(0)).unwrap();
     for dry_run in [true, false] {
-        let told = office.engine.propose_registry(&custodian(), &with(MOST + 1), dry_run, None).unwrap_err();
-        assert_eq!((told.reason(), told.violations()[0].field.as_str()), (Reason::InvalidRegistry, "chain"));
+        let told = office
+            .engine
+            .propose_registry(&custodian(), &with(MOST + 1), dry_run, None)
+            .unwrap_err();
+        assert_eq!(
+            (told.reason(), told.violations()[0].field.as_str()),
+            (Reason::InvalidRegistry, "chain")
+        );
     }
-    let proposed = office.engine.propose_registry(&caller(CUSTODIANS[0]), &with(MOST), false, None).unwrap();
-    assert_eq!(proposed.proposal.unwrap().record.proposal.required.len(), MOST);
+    let proposed = office
+        .engine
+        .propose_registry(&caller(CUSTODIANS[0]), &with(MOST), false, None)
+        .unwrap();
+    assert_eq!(
+        proposed.proposal.unwrap().record.proposal.required.len(),
+        MOST
+    );
     let longest = longest(&office);
     assert!((30_000..=MAX_ENTRY).contains(&longest), "{longest}");
 }
@@ -122,6 +162,9 @@ fn an_erasure_that_more_people_must_sign_than_an_entry_can_name_is_refused() {
         people::apply(&office.engine, &text).unwrap();
     }
     let (source, bsn) = (caller("hospital-north/etl"), "nl.bsn".parse().unwrap());
-    let told = office.engine.request_erasure(&source, &bsn, subjects(1)[0].as_bytes()).unwrap_err();
+    let told = office
+        .engine
+        .request_erasure(&source, &bsn, subjects(1)[0].as_bytes())
+        .unwrap_err();
     assert_eq!(told.reason(), Reason::InvalidRequest);
 }

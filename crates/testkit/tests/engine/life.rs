@@ -23,16 +23,27 @@ const UNI: [&str; 2] = ["uni-research/steward-1", "uni-research/steward-2"];
 const DAY: u64 = 24;
 
 /// A steward's yes.
-pub(crate) fn sign(engine: &Engine, member: &str, proposed: &ProposalView) -> Result<State, Reason> {
+pub(crate) fn sign(
+    engine: &Engine,
+    member: &str,
+    proposed: &ProposalView,
+) -> Result<State, Reason> {
     let object = proposed.record.proposal.encode();
-    let signature = signer(member).sign(Deed::SignProposal, engine.origin(), &object).unwrap();
+    let signature = signer(member)
+        .sign(Deed::SignProposal, engine.origin(), &object)
+        .unwrap();
     let signed = engine.sign_proposal(&caller(member), &proposed.record.proposal.id, &signature);
-    signed.map(|view| view.state).map_err(|refusal| refusal.reason())
+    signed
+        .map(|view| view.state)
+        .map_err(|refusal| refusal.reason())
 }
 
 /// Signed by all, and effective.
 fn sign_all(engine: &Engine, members: &[&str], proposed: &ProposalView) {
-    let states: Vec<_> = members.iter().map(|member| sign(engine, member, proposed)).collect();
+    let states: Vec<_> = members
+        .iter()
+        .map(|member| sign(engine, member, proposed))
+        .collect();
     assert_eq!(states.last(), Some(&Ok(State::Effective)), "{states:?}");
 }
 
@@ -43,21 +54,32 @@ fn reason<T>(outcome: Result<T, Refusal>) -> Option<Reason> {
 /// Versions of a chain's line, oldest first.
 fn line(engine: &Engine, chain: &str, namespace: &str) -> Vec<VersionInfo> {
     let versions = engine.status(&custodian()).unwrap().versions.into_iter();
-    let of_line =
-        |v: &VersionInfo| v.chain.as_str() == chain && v.namespace.as_ref().is_some_and(|n| n.as_str() == namespace);
+    let of_line = |v: &VersionInfo| {
+        v.chain.as_str() == chain
+            && v.namespace
+                .as_ref()
+                .is_some_and(|n| n.as_str() == namespace)
+    };
     versions.filter(of_line).collect()
 }
 
 /// Number of rows of a version.
 fn rows(store: &impl Store, family: Family, kid: Kid) -> usize {
-    let rows = store.scan(family, &kid.to_be_bytes(), 10_000).unwrap().into_iter();
-    rows.take_while(|(key, _)| key.starts_with(&kid.to_be_bytes())).count()
+    let rows = store
+        .scan(family, &kid.to_be_bytes(), 10_000)
+        .unwrap()
+        .into_iter();
+    rows.take_while(|(key, _)| key.starts_with(&kid.to_be_bytes()))
+        .count()
 }
 
 /// Entries of an act.
 fn entries(store: &impl Store, act: Act) -> Vec<Entry> {
-    let all =
-        store.scan(Family::Audit, &[], 100_000).unwrap().into_iter().map(|(_, bytes)| Entry::decode(&bytes).unwrap());
+    let all = store
+        .scan(Family::Audit, &[], 100_000)
+        .unwrap()
+        .into_iter()
+        .map(|(_, bytes)| Entry::decode(&bytes).unwrap());
     all.filter(|entry| entry.act == act).collect()
 }
 
@@ -69,14 +91,23 @@ fn refusals<S: Store + 'static>(
 ) -> Vec<Option<Reason>> {
     let outcome = office.convert(grant, &batch(None, tokens)).unwrap();
     let mut refused = vec![None; tokens.len()];
-    outcome.rejections.iter().for_each(|r| refused[r.row as usize] = Some(r.reason));
+    outcome
+        .rejections
+        .iter()
+        .for_each(|r| refused[r.row as usize] = Some(r.reason));
     refused
 }
 
 /// Rotates a chain, and disables the version of its BSN line that was in use.
 fn retire<S: Store + 'static>(office: &Office<S>, chain: &str) -> Kid {
     let old = line(&office.engine, chain, "nl.bsn").last().unwrap().kid;
-    office.engine.rotate(&custodian(), &chain.parse().unwrap(), None).unwrap();
-    assert_eq!(office.engine.disable(&custodian(), old).unwrap().state, KeyState::Disabled);
+    office
+        .engine
+        .rotate(&custodian(), &chain.parse().unwrap(), None)
+        .unwrap();
+    assert_eq!(
+        office.engine.disable(&custodian(), old).unwrap().state,
+        KeyState::Disabled
+    );
     old
 }

@@ -33,7 +33,14 @@ impl<S: Store + 'static> Office<S> {
 
     /// Entries, refused ones, one each.
     fn grow(&self, count: usize) {
-        let one = |_| self.store.commit(Commit { entries: vec![self.noise()], ..Commit::default() }).unwrap();
+        let one = |_| {
+            self.store
+                .commit(Commit {
+                    entries: vec![self.noise()],
+                    ..Commit::default()
+                })
+                .unwrap()
+        };
         (0..count).map(one).for_each(drop);
     }
 
@@ -45,42 +52,79 @@ impl<S: Store + 'static> Office<S> {
 }
 
 fn all(store: &dyn Store) -> Vec<(Family, Row)> {
-    let rows = |family| store.scan(family, &[], usize::MAX).unwrap().into_iter().map(move |row| (family, row));
+    let rows = |family| {
+        store
+            .scan(family, &[], usize::MAX)
+            .unwrap()
+            .into_iter()
+            .map(move |row| (family, row))
+    };
     Family::ALL.into_iter().flat_map(rows).collect()
 }
 
 /// A copy of a store, with `entries` in place of its log.
 fn copy(rows: &[(Family, Row)], entries: Vec<Vec<u8>>) -> Arc<dyn Store> {
     let store = ModelStore::new();
-    let mut commit = Commit { entries, ..Commit::default() };
+    let mut commit = Commit {
+        entries,
+        ..Commit::default()
+    };
     for (family, (key, value)) in rows.iter().filter(|(family, _)| *family != Family::Audit) {
-        commit.writes.push(Write { family: *family, key: key.clone(), value: Some(value.clone()) });
+        commit.writes.push(Write {
+            family: *family,
+            key: key.clone(),
+            value: Some(value.clone()),
+        });
     }
     store.commit(commit).unwrap();
     Arc::new(store)
 }
 
 fn entries(store: &dyn Store) -> Vec<Vec<u8>> {
-    store.scan(Family::Audit, &[], usize::MAX).unwrap().into_iter().map(|(_, bytes)| bytes).collect()
+    store
+        .scan(Family::Audit, &[], usize::MAX)
+        .unwrap()
+        .into_iter()
+        .map(|(_, bytes)| bytes)
+        .collect()
 }
 
 fn tiles(rows: &[(Family, Row)]) -> Vec<(Family, Row)> {
-    rows.iter().filter(|(family, _)| *family == Family::Tree).cloned().collect()
+    rows.iter()
+        .filter(|(family, _)| *family == Family::Tree)
+        .cloned()
+        .collect()
 }
 
 #[test]
 fn an_engine_that_was_just_opened_refuses_all_acts_until_its_head_was_checked() {
     let office = Office::open(ModelStore::new());
     let head = office.head();
-    let engine = Engine::open(office.store.clone(), office.kek(), office.clock.clone(), people::settings()).unwrap();
+    let engine = Engine::open(
+        office.store.clone(),
+        office.kek(),
+        office.clock.clone(),
+        people::settings(),
+    )
+    .unwrap();
     let before = office.store.entries();
     let refused = engine.admit(&custodian()).unwrap_err();
-    assert_eq!((refused.reason(), engine.accepts()), (Reason::HeadUnavailable, false));
-    assert_eq!(office.store.entries(), before, "nothing is added to a log that may not be the right one");
+    assert_eq!(
+        (refused.reason(), engine.accepts()),
+        (Reason::HeadUnavailable, false)
+    );
+    assert_eq!(
+        office.store.entries(),
+        before,
+        "nothing is added to a log that may not be the right one"
+    );
     engine.check_head(head.note.as_bytes()).unwrap();
     assert!(engine.admit(&custodian()).is_ok() && engine.accepts());
     engine.stop_for_head();
-    assert_eq!(engine.status(&custodian()).unwrap_err().reason(), Reason::HeadUnavailable);
+    assert_eq!(
+        engine.status(&custodian()).unwrap_err().reason(),
+        Reason::HeadUnavailable
+    );
     engine.publish_head(engine.sign_head().unwrap());
     assert!(engine.status(&custodian()).is_ok());
 }
@@ -91,19 +135,49 @@ fn proofs_of_every_size_verify_against_the_signed_head() {
     let first = office.head();
     office.grow(700);
     let last = office.head();
-    let known: VerifierKey = office.engine.head(&custodian()).unwrap().verifier_key.parse().unwrap();
-    let opened = Checkpoint::open(last.note.as_bytes(), office.engine.origin(), &[known]).unwrap().checkpoint;
+    let known: VerifierKey = office
+        .engine
+        .head(&custodian())
+        .unwrap()
+        .verifier_key
+        .parse()
+        .unwrap();
+    let opened = Checkpoint::open(last.note.as_bytes(), office.engine.origin(), &[known])
+        .unwrap()
+        .checkpoint;
     assert_eq!((opened.size(), opened.root()), (last.size, &last.root));
     let member = caller("hospital-north/etl");
     let log = entries(&*office.store);
     for sequence in [0, 1, 255, 256, 511, last.size - 1] {
-        let proof = office.engine.prove_inclusion(&member, sequence, None).unwrap();
+        let proof = office
+            .engine
+            .prove_inclusion(&member, sequence, None)
+            .unwrap();
         assert_eq!(proof.leaf, leaf_hash(&log[sequence as usize]));
         verify_inclusion(sequence, proof.size, &proof.leaf, &proof.hashes, &last.root).unwrap();
     }
-    let proof = office.engine.prove_consistency(&member, first.size, None).unwrap();
-    verify_consistency(first.size, &first.root, proof.size, &last.root, &proof.hashes).unwrap();
-    assert!(verify_consistency(first.size, &last.root, proof.size, &last.root, &proof.hashes).is_err());
+    let proof = office
+        .engine
+        .prove_consistency(&member, first.size, None)
+        .unwrap();
+    verify_consistency(
+        first.size,
+        &first.root,
+        proof.size,
+        &last.root,
+        &proof.hashes,
+    )
+    .unwrap();
+    assert!(
+        verify_consistency(
+            first.size,
+            &last.root,
+            proof.size,
+            &last.root,
+            &proof.hashes
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -113,18 +187,35 @@ fn proofs_of_sizes_without_a_head_are_refused() {
     office.grow(5);
     let engine = &office.engine;
     let member = caller("hospital-north/etl");
-    let inclusion = |sequence, size| engine.prove_inclusion(&member, sequence, size).map(drop).map_err(|r| r.reason());
-    let consistency = |old, new| engine.prove_consistency(&member, old, new).map(drop).map_err(|r| r.reason());
+    let inclusion = |sequence, size| {
+        engine
+            .prove_inclusion(&member, sequence, size)
+            .map(drop)
+            .map_err(|r| r.reason())
+    };
+    let consistency = |old, new| {
+        engine
+            .prove_consistency(&member, old, new)
+            .map(drop)
+            .map_err(|r| r.reason())
+    };
     assert_eq!(inclusion(size - 1, Some(size)), Ok(()));
     assert_eq!(inclusion(0, Some(size + 1)), Err(Reason::UnknownHead));
-    assert_eq!(inclusion(size, None), Err(Reason::UnknownHead), "it is in the store, but under no head yet");
+    assert_eq!(
+        inclusion(size, None),
+        Err(Reason::UnknownHead),
+        "it is in the store, but under no head yet"
+    );
     assert_eq!(inclusion(1, Some(1)), Err(Reason::UnknownHead));
     assert_eq!(consistency(size, Some(size)), Ok(()));
     assert_eq!(consistency(2, Some(1)), Err(Reason::UnknownHead));
     assert_eq!(consistency(1, Some(size + 1)), Err(Reason::UnknownHead));
     assert_eq!(consistency(0, None), Err(Reason::InvalidRequest));
     let stranger = caller("nobody/etl");
-    assert_eq!(engine.head(&stranger).map(drop).map_err(|r| r.reason()), Err(Reason::UnknownOrganisation));
+    assert_eq!(
+        engine.head(&stranger).map(drop).map_err(|r| r.reason()),
+        Err(Reason::UnknownOrganisation)
+    );
 }
 
 #[test]
@@ -133,14 +224,29 @@ fn full_tiles_are_stored_compared_and_made_again() {
     office.grow(600);
     let head = office.head();
     let rows = all(&*office.store);
-    assert_eq!(tiles(&rows).len(), 2, "two full tiles, and no full tile of tiles");
+    assert_eq!(
+        tiles(&rows).len(),
+        2,
+        "two full tiles, and no full tile of tiles"
+    );
     let log = entries(&*office.store);
-    let without: Vec<_> = rows.iter().filter(|(family, _)| *family != Family::Tree).cloned().collect();
+    let without: Vec<_> = rows
+        .iter()
+        .filter(|(family, _)| *family != Family::Tree)
+        .cloned()
+        .collect();
     let again = copy(&without, log.clone());
     office.reopened(again.clone(), &head.note).unwrap();
-    assert_eq!(tiles(&all(&*again)), tiles(&rows), "missing tiles are written");
+    assert_eq!(
+        tiles(&all(&*again)),
+        tiles(&rows),
+        "missing tiles are written"
+    );
     let mut changed = rows;
-    let tile = changed.iter_mut().find(|(family, _)| *family == Family::Tree).unwrap();
+    let tile = changed
+        .iter_mut()
+        .find(|(family, _)| *family == Family::Tree)
+        .unwrap();
     tile.1.1[100] ^= 1;
     let refused = office.reopened(copy(&changed, log), &head.note).err();
     assert_eq!(refused, Some(EngineError::Corrupt("tile of the audit log")));
@@ -156,30 +262,54 @@ fn a_store_that_is_not_what_its_head_says_is_refused() {
     let rows = all(&*office.store);
     let log = entries(&*office.store);
     let size = log.len() as u64;
-    let opened = |rows: &[(Family, Row)], log: Vec<Vec<u8>>| office.reopened(copy(rows, log), &head.note).err();
+    let opened = |rows: &[(Family, Row)], log: Vec<Vec<u8>>| {
+        office.reopened(copy(rows, log), &head.note).err()
+    };
     assert_eq!(opened(&rows, log.clone()), None);
     // Rolled back as a whole.
     let ahead = |log| Some(EngineError::Head(HeadError::Ahead { head: size, log }));
-    assert_eq!(opened(&early, early_entries.clone()), ahead(early_entries.len() as u64));
+    assert_eq!(
+        opened(&early, early_entries.clone()),
+        ahead(early_entries.len() as u64)
+    );
     let said = opened(&early, early_entries.clone()).unwrap().to_string();
-    assert!(said.contains(&format!("{} < {size} entries", early_entries.len())), "{said}");
+    assert!(
+        said.contains(&format!("{} < {size} entries", early_entries.len())),
+        "{said}"
+    );
     // The last entry cut off.
-    let bare: Vec<_> = rows.iter().filter(|(family, _)| *family != Family::Tree).cloned().collect();
-    assert_eq!(opened(&bare, log[..log.len() - 1].to_vec()), ahead(size - 1));
+    let bare: Vec<_> = rows
+        .iter()
+        .filter(|(family, _)| *family != Family::Tree)
+        .cloned()
+        .collect();
+    assert_eq!(
+        opened(&bare, log[..log.len() - 1].to_vec()),
+        ahead(size - 1)
+    );
     // Two entries swapped, and one edited: with their tiles they contradict those; without, the head.
     let mut swapped = log.clone();
     office.clock.advance_millis(1_000);
     swapped[280] = office.noise();
-    assert_eq!(opened(&bare, swapped.clone()), Some(EngineError::Head(HeadError::Forked(size))));
+    assert_eq!(
+        opened(&bare, swapped.clone()),
+        Some(EngineError::Head(HeadError::Forked(size)))
+    );
     swapped = log.clone();
     swapped[20] = office.noise();
-    assert_eq!(opened(&rows, swapped), Some(EngineError::Corrupt("tile of the audit log")));
+    assert_eq!(
+        opened(&rows, swapped),
+        Some(EngineError::Corrupt("tile of the audit log"))
+    );
     // Another history of the same length, and longer.
     let mut fork = early_entries;
     while fork.len() < log.len() + 5 {
         fork.push(office.noise());
     }
-    assert_eq!(opened(&bare, fork), Some(EngineError::Head(HeadError::Forked(size))));
+    assert_eq!(
+        opened(&bare, fork),
+        Some(EngineError::Head(HeadError::Forked(size)))
+    );
 }
 
 #[test]
@@ -189,9 +319,23 @@ fn a_head_that_nobody_here_signed_is_refused() {
     let head = office.head().note.clone();
     let open = |note: &str| office.reopened(office.store.clone(), note).map(drop);
     assert_eq!(open(&head), Ok(()));
-    assert!(matches!(open(&other.head().note), Err(EngineError::Head(HeadError::Open(_)))), "another custodian's");
-    for damaged in [String::new(), "head".into(), head.replacen('\n', "\n\n", 1), head[..head.len() - 5].into()] {
-        assert!(matches!(open(&damaged), Err(EngineError::Head(HeadError::Open(_)))), "{damaged:?}");
+    assert!(
+        matches!(
+            open(&other.head().note),
+            Err(EngineError::Head(HeadError::Open(_)))
+        ),
+        "another custodian's"
+    );
+    for damaged in [
+        String::new(),
+        "head".into(),
+        head.replacen('\n', "\n\n", 1),
+        head[..head.len() - 5].into(),
+    ] {
+        assert!(
+            matches!(open(&damaged), Err(EngineError::Head(HeadError::Open(_)))),
+            "{damaged:?}"
+        );
     }
     let larger = head.replacen(&format!("\n{}\n", office.store.entries()), "\n1\n", 1);
     assert!(larger != head && matches!(open(&larger), Err(EngineError::Head(HeadError::Open(_)))));
@@ -205,17 +349,35 @@ fn a_sealed_value_that_was_put_back_as_it_was_is_noticed() {
     let before = all(&*office.store);
     office.converted(&grant, &tokens).unwrap();
     revoke(&office, &grant);
-    people::apply(&office.engine, &sluis_testkit::registry::registry().replace("\"10y\"", "\"9y\"")).unwrap();
+    people::apply(
+        &office.engine,
+        &sluis_testkit::registry::registry().replace("\"10y\"", "\"9y\""),
+    )
+    .unwrap();
     let head = office.head();
     let (after, log) = (all(&*office.store), entries(&*office.store));
-    assert!(office.reopened(copy(&after, log.clone()), &head.note).is_ok());
+    assert!(
+        office
+            .reopened(copy(&after, log.clone()), &head.note)
+            .is_ok()
+    );
     let mut noticed = 0;
     for (family, (key, old)) in &before {
-        let Some(at) = after.iter().position(|(f, (k, v))| f == family && k == key && v != old) else { continue };
+        let Some(at) = after
+            .iter()
+            .position(|(f, (k, v))| f == family && k == key && v != old)
+        else {
+            continue;
+        };
         let mut edited = after.clone();
         edited[at].1.1.clone_from(old);
-        let refused = office.reopened(copy(&edited, log.clone()), &head.note).err();
-        assert!(matches!(refused, Some(EngineError::Differs(_))), "{family:?} {refused:?}");
+        let refused = office
+            .reopened(copy(&edited, log.clone()), &head.note)
+            .err();
+        assert!(
+            matches!(refused, Some(EngineError::Differs(_))),
+            "{family:?} {refused:?}"
+        );
         noticed += 1;
     }
     assert_eq!(noticed, 2, "the grant and its counter");
@@ -224,7 +386,13 @@ fn a_sealed_value_that_was_put_back_as_it_was_is_noticed() {
             if *family == Family::Grants && key[0] == kind {
                 let mut edited = after.clone();
                 edited.remove(at);
-                assert!(office.reopened(copy(&edited, log.clone()), &head.note).is_err(), "{}", kind as char);
+                assert!(
+                    office
+                        .reopened(copy(&edited, log.clone()), &head.note)
+                        .is_err(),
+                    "{}",
+                    kind as char
+                );
             }
         }
     }
@@ -232,38 +400,91 @@ fn a_sealed_value_that_was_put_back_as_it_was_is_noticed() {
 
 fn revoke<S: Store + 'static>(office: &Office<S>, grant: &GrantId) {
     let steward = caller("uni-research/steward-1");
-    let object = office.engine.get_grant(&steward, grant).unwrap().record.grant.encode();
+    let object = office
+        .engine
+        .get_grant(&steward, grant)
+        .unwrap()
+        .record
+        .grant
+        .encode();
     let signer = people::signer("uni-research/steward-1");
-    let signature = signer.sign(sluis_domain::statement::Deed::RevokeGrant, office.engine.origin(), &object).unwrap();
-    office.engine.revoke_grant(&steward, grant, &signature).unwrap();
+    let signature = signer
+        .sign(
+            sluis_domain::statement::Deed::RevokeGrant,
+            office.engine.origin(),
+            &object,
+        )
+        .unwrap();
+    office
+        .engine
+        .revoke_grant(&steward, grant, &signature)
+        .unwrap();
 }
 
 #[test]
 fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
     let office = Office::open(ModelStore::new());
     let old = office.head();
-    let first: VerifierKey = office.engine.head(&custodian()).unwrap().verifier_key.parse().unwrap();
-    let refused = office.engine.rotate_audit_key(&caller("hospital-north/etl")).unwrap_err();
+    let first: VerifierKey = office
+        .engine
+        .head(&custodian())
+        .unwrap()
+        .verifier_key
+        .parse()
+        .unwrap();
+    let refused = office
+        .engine
+        .rotate_audit_key(&caller("hospital-north/etl"))
+        .unwrap_err();
     assert_eq!(refused.reason(), Reason::NotACustodian);
-    let second: VerifierKey = office.engine.rotate_audit_key(&custodian()).unwrap().parse().unwrap();
+    let second: VerifierKey = office
+        .engine
+        .rotate_audit_key(&custodian())
+        .unwrap()
+        .parse()
+        .unwrap();
     assert_ne!(first, second);
     office.grow(3);
     let new = office.head();
     let open = |note: &str, key: &VerifierKey| {
-        Checkpoint::open(note.as_bytes(), office.engine.origin(), std::slice::from_ref(key))
+        Checkpoint::open(
+            note.as_bytes(),
+            office.engine.origin(),
+            std::slice::from_ref(key),
+        )
     };
     assert!(open(&new.note, &second).is_ok() && open(&new.note, &first).is_err());
     let head = office.engine.head(&custodian()).unwrap();
     assert_eq!(head.verifier_key, second.to_string());
     assert_eq!(head.handovers.len(), 1);
     let handover = open(&head.handovers[0], &first).unwrap().checkpoint;
-    assert_eq!(open(&head.handovers[0], &second).unwrap().checkpoint, handover);
-    assert!(handover.size() > old.size, "it is over the entry that names the new key");
-    let proof = office.engine.prove_consistency(&custodian(), old.size, Some(handover.size())).unwrap();
-    verify_consistency(old.size, &old.root, handover.size(), handover.root(), &proof.hashes).unwrap();
+    assert_eq!(
+        open(&head.handovers[0], &second).unwrap().checkpoint,
+        handover
+    );
+    assert!(
+        handover.size() > old.size,
+        "it is over the entry that names the new key"
+    );
+    let proof = office
+        .engine
+        .prove_consistency(&custodian(), old.size, Some(handover.size()))
+        .unwrap();
+    verify_consistency(
+        old.size,
+        &old.root,
+        handover.size(),
+        handover.root(),
+        &proof.hashes,
+    )
+    .unwrap();
     for note in [&old.note, &new.note] {
         let engine = office.reopened(office.store.clone(), note).unwrap();
-        assert_eq!(engine.head(&custodian()).unwrap().handovers, head.handovers, "kept for ever");
+        assert_eq!(
+            engine.head(&custodian()).unwrap().handovers,
+            head.handovers,
+            "kept for ever"
+        );
     }
 }
 
@@ -272,7 +493,14 @@ fn a_handover_that_could_not_be_kept_is_made_with_the_next_head() {
     let office = Office::open(FaultyStore::new(ModelStore::new()));
     office.store.fail_commit(2, StoreError::Conflict);
     office.engine.rotate_audit_key(&custodian()).unwrap();
-    assert!(office.engine.head(&custodian()).unwrap().handovers.is_empty());
+    assert!(
+        office
+            .engine
+            .head(&custodian())
+            .unwrap()
+            .handovers
+            .is_empty()
+    );
     office.head();
     assert_eq!(office.engine.head(&custodian()).unwrap().handovers.len(), 1);
 }
@@ -284,11 +512,23 @@ fn other_custodians_are_put_on_record_once() {
     let mut settings = people::settings();
     settings.custodians.truncate(1);
     for _ in 0..2 {
-        let engine = Engine::open(office.store.clone(), office.kek(), office.clock.clone(), settings.clone()).unwrap();
+        let engine = Engine::open(
+            office.store.clone(),
+            office.kek(),
+            office.clock.clone(),
+            settings.clone(),
+        )
+        .unwrap();
         engine.check_head(head.note.as_bytes()).unwrap();
     }
     let named = |bytes: &Vec<u8>| Entry::decode(bytes).unwrap().act == Act::Custodians;
-    assert_eq!(entries(&*office.store).iter().filter(|entry| named(entry)).count(), 2);
+    assert_eq!(
+        entries(&*office.store)
+            .iter()
+            .filter(|entry| named(entry))
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -296,27 +536,63 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
     let office = Office::open(ModelStore::new());
     office.pseudonymise(STUDY, &subjects(1));
     office.grow(2_000);
-    let read = |who: &str, own| office.engine.read_entries(&caller(who), 0, 10_000, own).map_err(|r| r.reason());
-    assert_eq!(read("registry-office/steward-a", false).unwrap_err(), Reason::NotAnAuditor);
-    assert_eq!(read("registry-office/etl", true).unwrap_err(), Reason::NotAnAuditor);
+    let read = |who: &str, own| {
+        office
+            .engine
+            .read_entries(&caller(who), 0, 10_000, own)
+            .map_err(|r| r.reason())
+    };
+    assert_eq!(
+        read("registry-office/steward-a", false).unwrap_err(),
+        Reason::NotAnAuditor
+    );
+    assert_eq!(
+        read("registry-office/etl", true).unwrap_err(),
+        Reason::NotAnAuditor
+    );
     let own = read("uni-research/steward-1", true).unwrap();
     assert_eq!(own.next_sequence, own.log_size);
     let about = |entry: &Entry| {
-        let actor = entry.actor.as_ref().is_some_and(|actor| actor.organisation.as_str() == "uni-research");
-        actor || entry.chain.as_ref().is_some_and(|chain| chain.as_str() == STUDY)
+        let actor = entry
+            .actor
+            .as_ref()
+            .is_some_and(|actor| actor.organisation.as_str() == "uni-research");
+        actor
+            || entry
+                .chain
+                .as_ref()
+                .is_some_and(|chain| chain.as_str() == STUDY)
     };
     assert!(own.entries.iter().all(|(.., entry)| about(entry)));
-    assert!(own.entries.iter().any(|(.., entry)| entry.act == Act::Pseudonymise), "of a source, on its chain");
+    assert!(
+        own.entries
+            .iter()
+            .any(|(.., entry)| entry.act == Act::Pseudonymise),
+        "of a source, on its chain"
+    );
     let whole = read("uni-research/privacy-officer", false).unwrap();
     assert_eq!(whole.entries.len() as u64, whole.next_sequence);
-    let mut large = Entry::new(sluis_domain::port::Clock::now(&*office.clock), Act::Propose, 1);
+    let mut large = Entry::new(
+        sluis_domain::port::Clock::now(&*office.clock),
+        Act::Propose,
+        1,
+    );
     large.detail = vec![1; 60_000];
     large.outcome = sluis_domain::audit::Outcome::Refused(Reason::InvalidRegistry);
     let from = office.store.entries();
     for _ in 0..60 {
-        office.store.commit(Commit { entries: vec![large.encode()], ..Commit::default() }).unwrap();
+        office
+            .store
+            .commit(Commit {
+                entries: vec![large.encode()],
+                ..Commit::default()
+            })
+            .unwrap();
     }
-    let page = office.engine.read_entries(&caller("uni-research/privacy-officer"), from, 10_000, false).unwrap();
+    let page = office
+        .engine
+        .read_entries(&caller("uni-research/privacy-officer"), from, 10_000, false)
+        .unwrap();
     assert!(page.next_sequence < page.log_size && page.entries.len() > 20);
     let bytes: usize = page.entries.iter().map(|(_, bytes, _)| bytes.len()).sum();
     assert!(bytes < 3 << 20, "{bytes}");

@@ -60,7 +60,10 @@ fn concurrent_batches_never_use_more_than_the_maximum_and_can_use_all_of_it() {
             })
         };
         let workers: Vec<_> = (0..8).map(worker).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap())
+            .sum()
     });
     assert_eq!((answered, office.used(&grant)), (MAX, MAX));
 }
@@ -76,8 +79,14 @@ fn a_failed_commit_is_not_counted_and_the_counter_goes_on_where_it_was() {
     assert_eq!(office.used(&grant), 2);
     assert!(office.converted(&grant, &tokens[..3]).is_ok());
     assert_eq!(office.used(&grant), 5);
-    assert!(office.converted(&grant, &tokens).is_ok(), "exactly what remains");
-    assert_eq!(office.converted(&grant, &tokens[..1]), Err(Reason::GrantExhausted));
+    assert!(
+        office.converted(&grant, &tokens).is_ok(),
+        "exactly what remains"
+    );
+    assert_eq!(
+        office.converted(&grant, &tokens[..1]),
+        Err(Reason::GrantExhausted)
+    );
 }
 
 #[test]
@@ -93,11 +102,17 @@ fn batches_queued_behind_a_failed_commit_are_refused_and_not_counted() {
             let convert = || {
                 start.wait();
                 let outcome = office.converted(&grant, &tokens[..1]);
-                assert!(matches!(outcome, Ok(_) | Err(Reason::Conflict)), "{outcome:?}");
+                assert!(
+                    matches!(outcome, Ok(_) | Err(Reason::Conflict)),
+                    "{outcome:?}"
+                );
                 u64::from(outcome.is_ok())
             };
             let workers: Vec<_> = (0..4).map(|_| scope.spawn(convert)).collect();
-            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap())
+                .sum()
         });
         assert!(answered < 4, "one commit failed");
         assert_eq!(office.used(&grant), before + answered);
@@ -108,7 +123,10 @@ fn batches_queued_behind_a_failed_commit_are_refused_and_not_counted() {
 fn a_batch_id_counts_once_and_never_stands_for_other_content() {
     let mut office = Office::open(ModelStore::new());
     let tokens = office.pseudonymise(STUDY, &subjects(4));
-    let (grant, other) = (office.grant(STUDY, REGISTER, 5), office.grant(STUDY, REGISTER, 5));
+    let (grant, other) = (
+        office.grant(STUDY, REGISTER, 5),
+        office.grant(STUDY, REGISTER, 5),
+    );
     let once = batch(Some(b"monday"), &tokens[..3]);
     let first = texts(&office.convert(&grant, &once).unwrap());
     for _ in 0..3 {
@@ -122,7 +140,12 @@ fn a_batch_id_counts_once_and_never_stands_for_other_content() {
     let reuse = office.convert(&grant, &batch(Some(b"monday"), &same_bytes_cut_elsewhere));
     assert_eq!(reuse.unwrap_err().reason(), Reason::BatchIdReused);
     assert_eq!(office.used(&grant), 3, "refused batches do not count");
-    assert!(office.convert(&other, &batch(Some(b"monday"), &tokens[1..])).is_ok(), "ids are those of a grant");
+    assert!(
+        office
+            .convert(&other, &batch(Some(b"monday"), &tokens[1..]))
+            .is_ok(),
+        "ids are those of a grant"
+    );
 }
 
 #[test]
@@ -137,11 +160,18 @@ fn one_batch_id_sent_many_times_at_once_counts_once() {
                 start.wait();
                 // A loser of the race is refused and may send it again.
                 let outcome = office.convert(&grant, &batch(Some(b"once"), &tokens));
-                assert!(outcome.is_ok() || outcome.is_err_and(|refusal| refusal.reason() == Reason::Conflict));
+                assert!(
+                    outcome.is_ok()
+                        || outcome.is_err_and(|refusal| refusal.reason() == Reason::Conflict)
+                );
             });
         }
     });
-    assert!(office.convert(&grant, &batch(Some(b"once"), &tokens)).is_ok());
+    assert!(
+        office
+            .convert(&grant, &batch(Some(b"once"), &tokens))
+            .is_ok()
+    );
     assert_eq!(office.used(&grant), 3);
 }
 
@@ -153,23 +183,53 @@ fn rotated_versions_lead_out_until_they_are_disabled() {
     let expected = office.converted(&grant, &old).unwrap();
     let versions = office.engine.status(&custodian()).unwrap().versions;
     let is_line = |info: &&sluis_engine::VersionInfo| {
-        info.chain.as_str() == STUDY && info.namespace.as_ref().is_some_and(|n| n.as_str() == "nl.bsn")
+        info.chain.as_str() == STUDY
+            && info
+                .namespace
+                .as_ref()
+                .is_some_and(|n| n.as_str() == "nl.bsn")
     };
     let old_kid = versions.iter().find(is_line).unwrap().kid;
-    let refused = |kid| office.engine.disable(&custodian(), kid).map(drop).map_err(|refusal| refusal.reason());
-    assert_eq!(refused(old_kid), Err(Reason::VersionState), "an active version cannot be disabled");
-    office.engine.rotate(&custodian(), &STUDY.parse().unwrap(), None).unwrap();
+    let refused = |kid| {
+        office
+            .engine
+            .disable(&custodian(), kid)
+            .map(drop)
+            .map_err(|refusal| refusal.reason())
+    };
+    assert_eq!(
+        refused(old_kid),
+        Err(Reason::VersionState),
+        "an active version cannot be disabled"
+    );
+    office
+        .engine
+        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
+        .unwrap();
     let new = office.pseudonymise(STUDY, &bsns);
     assert!(old.iter().zip(&new).all(|(old, new)| old != new));
     assert_eq!(office.converted(&grant, &old).unwrap(), expected);
     assert_eq!(office.converted(&grant, &new).unwrap(), expected);
-    assert_eq!(office.engine.disable(&custodian(), old_kid).unwrap().state, KeyState::Disabled);
-    assert_eq!(office.engine.disable(&custodian(), old_kid).unwrap_err().reason(), Reason::VersionState);
+    assert_eq!(
+        office.engine.disable(&custodian(), old_kid).unwrap().state,
+        KeyState::Disabled
+    );
+    assert_eq!(
+        office
+            .engine
+            .disable(&custodian(), old_kid)
+            .unwrap_err()
+            .reason(),
+        Reason::VersionState
+    );
     for _ in 0..2 {
         let mixed = [old[0].clone(), new[1].clone()];
         let outcome = office.convert(&grant, &batch(None, &mixed)).unwrap();
         assert_eq!(outcome.rejections.len(), 1);
-        assert_eq!((outcome.rejections[0].row, outcome.rejections[0].reason), (0, Reason::VersionDisabled));
+        assert_eq!(
+            (outcome.rejections[0].row, outcome.rejections[0].reason),
+            (0, Reason::VersionDisabled)
+        );
         assert_eq!(texts(&outcome), [String::new(), expected[1].clone()]);
         office.reopen();
     }
@@ -181,17 +241,28 @@ fn another_link_mode_or_reversibility_is_another_key_version() {
     let bsns = subjects(1);
     let apply = |text: &str| people::apply(&office.engine, text).unwrap();
     let before = office.pseudonymise(STUDY, &bsns);
-    assert!(apply(&registry().replace("retention = \"10y\"", "retention = \"9y\"")).new_key_lines.is_empty());
+    assert!(
+        apply(&registry().replace("retention = \"10y\"", "retention = \"9y\""))
+            .new_key_lines
+            .is_empty()
+    );
     assert_eq!(office.pseudonymise(STUDY, &bsns), before);
     let irreversible = registry().replacen("reversible = true", "reversible = false", 1);
-    assert_eq!(apply(&irreversible).new_key_lines, ["diabetes-study/nl.bsn"]);
+    assert_eq!(
+        apply(&irreversible).new_key_lines,
+        ["diabetes-study/nl.bsn"]
+    );
     let after = office.pseudonymise(STUDY, &bsns);
     assert_ne!(after, before);
     let unlinked = irreversible.replacen("link = \"escrow\"", "link = \"none\"", 1);
     assert_eq!(apply(&unlinked).new_key_lines, ["diabetes-study/nl.bsn"]);
     let alone = office.pseudonymise(STUDY, &bsns);
     assert!(alone != after && alone != before);
-    assert_eq!(apply(&unlinked).new_key_lines, [""; 0], "the same registry again changes nothing");
+    assert_eq!(
+        apply(&unlinked).new_key_lines,
+        [""; 0],
+        "the same registry again changes nothing"
+    );
 }
 
 #[test]
@@ -199,17 +270,30 @@ fn refusals_are_on_record_and_an_act_that_cannot_be_recorded_is_refused() {
     let office = Office::open(FaultyStore::new(ModelStore::new()));
     let recorded = || {
         let last = office.store.entries() - 1;
-        let (_, bytes) = office.store.scan(Family::Audit, &last.to_be_bytes(), 1).unwrap().remove(0);
+        let (_, bytes) = office
+            .store
+            .scan(Family::Audit, &last.to_be_bytes(), 1)
+            .unwrap()
+            .remove(0);
         Entry::decode(&bytes).unwrap()
     };
     let ask = |who: &str| {
-        let outcome = office.engine.open_pseudonymise(&caller(who), &REGISTER.parse().unwrap(), &[], false);
+        let outcome =
+            office
+                .engine
+                .open_pseudonymise(&caller(who), &REGISTER.parse().unwrap(), &[], false);
         outcome.map(drop).map_err(|refusal| refusal.reason())
     };
     assert_eq!(ask("gp-south/etl"), Err(Reason::UnknownChain));
     let entry = recorded();
     assert_eq!(entry.outcome, Outcome::Refused(Reason::UnknownChain));
     assert_eq!(entry.actor.unwrap().to_string(), "gp-south/etl");
-    office.store.fail_commit(1, StoreError::ReadOnly("disk full".into()));
-    assert_eq!(ask("registry-office/etl"), Err(Reason::ReadOnly), "not even told why, because that is not on record");
+    office
+        .store
+        .fail_commit(1, StoreError::ReadOnly("disk full".into()));
+    assert_eq!(
+        ask("registry-office/etl"),
+        Err(Reason::ReadOnly),
+        "not even told why, because that is not on record"
+    );
 }

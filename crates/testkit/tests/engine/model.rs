@@ -54,21 +54,39 @@ struct Model {
 impl Model {
     fn new() -> Self {
         let office = Office::open(ModelStore::new());
-        let grants = [office.grant(STUDY, REGISTER, MAX_VALUES), office.grant(REGISTER, STUDY, MAX_VALUES)];
+        let grants = [
+            office.grant(STUDY, REGISTER, MAX_VALUES),
+            office.grant(REGISTER, STUDY, MAX_VALUES),
+        ];
         let subjects = bsns().take(4).collect();
-        Self { office, grants, used: [0; 2], subjects, known: BTreeMap::new(), tokens: BTreeMap::new() }
+        Self {
+            office,
+            grants,
+            used: [0; 2],
+            subjects,
+            known: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+        }
     }
 
     fn versions(&self, chain: usize) -> Vec<VersionInfo> {
         let all = self.office.engine.status(&custodian()).unwrap().versions;
         let of_line = |info: &VersionInfo| {
-            info.chain.as_str() == CHAINS[chain] && info.namespace.as_ref().is_some_and(|n| n.as_str() == "nl.bsn")
+            info.chain.as_str() == CHAINS[chain]
+                && info
+                    .namespace
+                    .as_ref()
+                    .is_some_and(|n| n.as_str() == "nl.bsn")
         };
         all.into_iter().filter(of_line).collect()
     }
 
     fn in_state(&self, chain: usize, state: KeyState) -> Vec<Kid> {
-        self.versions(chain).iter().filter(|info| info.state == state).map(|info| info.kid).collect()
+        self.versions(chain)
+            .iter()
+            .filter(|info| info.state == state)
+            .map(|info| info.kid)
+            .collect()
     }
 
     fn active(&self, chain: usize) -> Kid {
@@ -79,28 +97,49 @@ impl Model {
 
     /// The invariant, at every token that comes out.
     fn see(&mut self, subject: usize, version: Kid, token: String) {
-        let first = self.tokens.entry((subject, version)).or_insert_with(|| token.clone());
+        let first = self
+            .tokens
+            .entry((subject, version))
+            .or_insert_with(|| token.clone());
         assert_eq!(*first, token, "same subject, same version, same token");
         let owner = *self.known.entry(token).or_insert((subject, version));
         assert_eq!(owner, (subject, version), "no token has two meanings");
     }
 
     fn pseudonymise(&mut self, chain: usize, subjects: &[usize]) {
-        let subjects: Vec<_> = subjects.iter().map(|pick| pick % self.subjects.len()).collect();
-        let identifiers: Vec<_> = subjects.iter().map(|subject| self.subjects[*subject].clone()).collect();
+        let subjects: Vec<_> = subjects
+            .iter()
+            .map(|pick| pick % self.subjects.len())
+            .collect();
+        let identifiers: Vec<_> = subjects
+            .iter()
+            .map(|subject| self.subjects[*subject].clone())
+            .collect();
         let tokens = self.office.pseudonymise(CHAINS[chain], &identifiers);
         let version = self.active(chain);
-        subjects.into_iter().zip(tokens).for_each(|(subject, token)| self.see(subject, version, token));
+        subjects
+            .into_iter()
+            .zip(tokens)
+            .for_each(|(subject, token)| self.see(subject, version, token));
     }
 
     fn convert(&mut self, from: usize, picks: &[usize]) {
-        let all: Vec<_> = self.known.iter().map(|(token, meaning)| (token.clone(), *meaning)).collect();
+        let all: Vec<_> = self
+            .known
+            .iter()
+            .map(|(token, meaning)| (token.clone(), *meaning))
+            .collect();
         if all.is_empty() {
             return;
         }
-        let picked: Vec<_> = picks.iter().map(|pick| all[pick % all.len()].clone()).collect();
+        let picked: Vec<_> = picks
+            .iter()
+            .map(|pick| all[pick % all.len()].clone())
+            .collect();
         let tokens: Vec<_> = picked.iter().map(|(token, _)| token.clone()).collect();
-        let outcome = self.office.convert(&self.grants[from], &batch(None, &tokens));
+        let outcome = self
+            .office
+            .convert(&self.grants[from], &batch(None, &tokens));
         if self.used[from] + tokens.len() as u64 > MAX_VALUES {
             assert_eq!(outcome.unwrap_err().reason(), Reason::GrantExhausted);
             return;
@@ -109,8 +148,14 @@ impl Model {
         let outcome = outcome.unwrap();
         let version = self.active(1 - from);
         let (ours, disabled) = (self.versions(from), self.in_state(from, KeyState::Disabled));
-        let rejected: BTreeMap<_, _> = outcome.rejections.iter().map(|r| (r.row as usize, r.reason)).collect();
-        for (row, ((_, (subject, made_by)), output)) in picked.into_iter().zip(texts(&outcome)).enumerate() {
+        let rejected: BTreeMap<_, _> = outcome
+            .rejections
+            .iter()
+            .map(|r| (r.row as usize, r.reason))
+            .collect();
+        for (row, ((_, (subject, made_by)), output)) in
+            picked.into_iter().zip(texts(&outcome)).enumerate()
+        {
             let expected = match () {
                 () if disabled.contains(&made_by) => Some(Reason::VersionDisabled),
                 () if ours.iter().all(|info| info.kid != made_by) => Some(Reason::UnknownPseudonym),
@@ -130,7 +175,12 @@ impl Model {
             Step::Convert(from, tokens) => self.convert(*from, tokens),
             Step::Rotate(chain) => {
                 let chain = CHAINS[*chain].parse().unwrap();
-                drop(self.office.engine.rotate(&custodian(), &chain, None).unwrap());
+                drop(
+                    self.office
+                        .engine
+                        .rotate(&custodian(), &chain, None)
+                        .unwrap(),
+                );
             }
             Step::Disable(chain) => {
                 if let Some(kid) = self.in_state(*chain, KeyState::ConvertOnly).first() {

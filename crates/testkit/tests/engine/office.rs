@@ -40,7 +40,13 @@ impl<S: Store + 'static> Office<S> {
         Engine::initialise(&*store, &kek, &*clock, &people::settings()).unwrap();
         let engine = start(&store, &kek, &clock);
         people::apply(&engine, &registry()).unwrap();
-        Self { engine, store, clock, kek, damaged: AtomicBool::new(false) }
+        Self {
+            engine,
+            store,
+            clock,
+            kek,
+            damaged: AtomicBool::new(false),
+        }
     }
 
     /// A new engine over the same store, as after a restart.
@@ -65,19 +71,40 @@ impl<S: Store + 'static> Office<S> {
     }
 
     /// As [`Self::grant`], with a limit of a day; ends in three days.
-    pub(crate) fn daily_grant(&self, from: &str, to: &str, max_values: u64, daily: Option<u64>) -> GrantId {
+    pub(crate) fn daily_grant(
+        &self,
+        from: &str,
+        to: &str,
+        max_values: u64,
+        daily: Option<u64>,
+    ) -> GrantId {
         let not_after = self.clock.now().plus_millis(3 * 24 * 3_600_000);
         let terms = convert_terms(from, to, max_values, not_after);
-        self.approved(Terms { max_values_per_day: daily, ..terms })
+        self.approved(Terms {
+            max_values_per_day: daily,
+            ..terms
+        })
     }
 
     /// As [`Self::grant`], for ten values between two moments.
-    pub(crate) fn grant_between(&self, from: &str, to: &str, begin: Timestamp, end: Timestamp) -> GrantId {
-        self.approved(Terms { not_before: Some(begin), ..convert_terms(from, to, 10, end) })
+    pub(crate) fn grant_between(
+        &self,
+        from: &str,
+        to: &str,
+        begin: Timestamp,
+        end: Timestamp,
+    ) -> GrantId {
+        self.approved(Terms {
+            not_before: Some(begin),
+            ..convert_terms(from, to, 10, end)
+        })
     }
 
     fn approved(&self, terms: Terms) -> GrantId {
-        let view = self.engine.request_grant(&caller("registry-office/etl"), terms).unwrap();
+        let view = self
+            .engine
+            .request_grant(&caller("registry-office/etl"), terms)
+            .unwrap();
         for steward in ["uni-research/steward-1", "registry-office/steward-a"] {
             people::approve(&self.engine, steward, &view.record.grant.id).unwrap();
         }
@@ -87,7 +114,10 @@ impl<S: Store + 'static> Office<S> {
     /// Terms of one re-identification from the study.
     pub(crate) fn reidentify_terms(&self) -> Terms {
         Terms {
-            kind: Kind::Reidentify { chain: STUDY.parse().unwrap(), elements: vec!["bsn".parse().unwrap()] },
+            kind: Kind::Reidentify {
+                chain: STUDY.parse().unwrap(),
+                elements: vec!["bsn".parse().unwrap()],
+            },
             purpose: "test".into(),
             legal_basis: "test".into(),
             max_values: 1,
@@ -99,30 +129,59 @@ impl<S: Store + 'static> Office<S> {
 
     /// Values used under a grant.
     pub(crate) fn used(&self, grant: &GrantId) -> u64 {
-        self.engine.get_grant(&caller("registry-office/etl"), grant).unwrap().used
+        self.engine
+            .get_grant(&caller("registry-office/etl"), grant)
+            .unwrap()
+            .used
     }
 
     /// Tokens of identifiers in a chain.
     pub(crate) fn pseudonymise(&self, chain: &str, identifiers: &[String]) -> Vec<String> {
-        self.submit("hospital-north/etl", chain, identifiers).unwrap()
+        self.submit("hospital-north/etl", chain, identifiers)
+            .unwrap()
     }
 
     /// As [`Self::pseudonymise`], as any source.
-    pub(crate) fn submit(&self, source: &str, chain: &str, identifiers: &[String]) -> Result<Vec<String>, Refusal> {
+    pub(crate) fn submit(
+        &self,
+        source: &str,
+        chain: &str,
+        identifiers: &[String],
+    ) -> Result<Vec<String>, Refusal> {
         let (source, chain) = (caller(source), chain.parse().unwrap());
-        let session = self.engine.open_pseudonymise(&source, &chain, &["bsn".parse().unwrap()], false)?;
-        Ok(texts(&wait(self.engine.pseudonymise(&session, &batch(None, identifiers))?)?))
+        let session =
+            self.engine
+                .open_pseudonymise(&source, &chain, &["bsn".parse().unwrap()], false)?;
+        Ok(texts(&wait(
+            self.engine
+                .pseudonymise(&session, &batch(None, identifiers))?,
+        )?))
     }
 
     /// Converts under a grant as its grantee.
-    pub(crate) fn convert(&self, grant: &GrantId, batch: &RecordBatch) -> Result<BatchOutcome, Refusal> {
-        let session = self.engine.open_convert(&caller("registry-office/etl"), grant, false)?;
-        wait(self.engine.convert(&session, Turns::default().give(), batch)?)
+    pub(crate) fn convert(
+        &self,
+        grant: &GrantId,
+        batch: &RecordBatch,
+    ) -> Result<BatchOutcome, Refusal> {
+        let session = self
+            .engine
+            .open_convert(&caller("registry-office/etl"), grant, false)?;
+        wait(
+            self.engine
+                .convert(&session, Turns::default().give(), batch)?,
+        )
     }
 
     /// As [`Self::convert`]: the tokens, or why not.
-    pub(crate) fn converted(&self, grant: &GrantId, tokens: &[String]) -> Result<Vec<String>, Reason> {
-        self.convert(grant, &batch(None, tokens)).map(|outcome| texts(&outcome)).map_err(|refusal| refusal.reason())
+    pub(crate) fn converted(
+        &self,
+        grant: &GrantId,
+        tokens: &[String],
+    ) -> Result<Vec<String>, Reason> {
+        self.convert(grant, &batch(None, tokens))
+            .map(|outcome| texts(&outcome))
+            .map_err(|refusal| refusal.reason())
     }
 }
 
@@ -133,7 +192,11 @@ fn start<S: Store + 'static>(store: &Arc<S>, kek: &Kek, clock: &Arc<TestClock>) 
 fn convert_terms(from: &str, to: &str, max_values: u64, not_after: Timestamp) -> Terms {
     let bsn = |chain: &str| (chain.parse().unwrap(), "bsn".parse().unwrap());
     Terms {
-        kind: Kind::Convert { from: bsn(from), to: bsn(to), order: OutputOrder::Ordered },
+        kind: Kind::Convert {
+            from: bsn(from),
+            to: bsn(to),
+            order: OutputOrder::Ordered,
+        },
         purpose: "test".into(),
         legal_basis: "test".into(),
         max_values,
@@ -146,22 +209,39 @@ fn convert_terms(from: &str, to: &str, max_values: u64, not_after: Timestamp) ->
 /// One column of `bsn`.
 pub(crate) fn batch(id: Option<&[u8]>, values: &[String]) -> RecordBatch {
     let id = id.map(|id| BatchId::new(id).unwrap());
-    RecordBatch::new(id, values.len(), vec![("bsn".parse().unwrap(), Column::from_values(values))]).unwrap()
+    RecordBatch::new(
+        id,
+        values.len(),
+        vec![("bsn".parse().unwrap(), Column::from_values(values))],
+    )
+    .unwrap()
 }
 
 /// The values of the only column of an outcome.
 pub(crate) fn texts(outcome: &BatchOutcome) -> Vec<String> {
-    outcome.columns[0].1.iter().map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+    outcome.columns[0]
+        .1
+        .iter()
+        .map(|value| String::from_utf8(value.to_vec()).unwrap())
+        .collect()
 }
 
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
-    Builder::new_current_thread().build().unwrap().block_on(future)
+    Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 impl<S: Store + 'static> Drop for Office<S> {
     fn drop(&mut self) {
         if !std::thread::panicking() && !self.damaged.load(Ordering::Relaxed) {
-            let opened = Engine::open(self.store.clone(), &self.kek, self.clock.clone(), people::settings());
+            let opened = Engine::open(
+                self.store.clone(),
+                &self.kek,
+                self.clock.clone(),
+                people::settings(),
+            );
             opened.map(drop).expect("what was done is in order");
         }
     }

@@ -11,13 +11,22 @@ const ROWS: usize = 64;
 /// The counters in the nonces of a batch of encrypted elements, in the order of the rows.
 fn counters() -> Vec<u64> {
     let office = Office::open(ModelStore::new());
-    let (source, chain, name) = (caller("hospital-north/etl"), STUDY.parse().unwrap(), "name".parse().unwrap());
-    let session = office.engine.open_pseudonymise(&source, &chain, std::slice::from_ref(&name), false).unwrap();
+    let (source, chain, name) = (
+        caller("hospital-north/etl"),
+        STUDY.parse().unwrap(),
+        "name".parse().unwrap(),
+    );
+    let session = office
+        .engine
+        .open_pseudonymise(&source, &chain, std::slice::from_ref(&name), false)
+        .unwrap();
     let column = Column::from_values((0..ROWS).map(|row| format!("patient {row}")));
     let batch = RecordBatch::new(None, ROWS, vec![(name, column)]).unwrap();
     let outcome = wait(office.engine.pseudonymise(&session, &batch).unwrap()).unwrap();
     let counter = |text: &String| {
-        let bytes = BASE64URL_NOPAD.decode(text.strip_prefix("enc1").unwrap().as_bytes()).unwrap();
+        let bytes = BASE64URL_NOPAD
+            .decode(text.strip_prefix("enc1").unwrap().as_bytes())
+            .unwrap();
         // 0x21 || kid(4) || nonce(24), whose last eight bytes count.
         u64::from_be_bytes(bytes[21..29].try_into().unwrap())
     };

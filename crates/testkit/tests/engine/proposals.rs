@@ -19,7 +19,11 @@ const SOURCE: &str = "hospital-north/etl";
 const DAY: u64 = 24;
 
 fn request_erasure(office: &Office<ModelStore>, identifier: &str) -> Result<ProposalView, Refusal> {
-    office.engine.request_erasure(&caller(SOURCE), &"nl.bsn".parse().unwrap(), identifier.as_bytes())
+    office.engine.request_erasure(
+        &caller(SOURCE),
+        &"nl.bsn".parse().unwrap(),
+        identifier.as_bytes(),
+    )
 }
 
 #[test]
@@ -35,7 +39,8 @@ fn what_is_done_in_the_last_moment_of_a_proposal_stays_done() {
         outcomes.push(sign(&office.engine, OWNERS[1], &proposed));
     }
     assert!(
-        outcomes.contains(&Ok(State::Effective)) && outcomes.contains(&Err(Reason::ProposalExpired)),
+        outcomes.contains(&Ok(State::Effective))
+            && outcomes.contains(&Err(Reason::ProposalExpired)),
         "{outcomes:?}"
     );
 }
@@ -52,17 +57,31 @@ fn what_is_released_in_the_first_or_last_moment_of_a_short_grant_stays_on_record
             let begin = office.clock.now().plus_millis(minute);
             let id = office.grant_between(STUDY, REGISTER, begin, begin.plus_millis(length));
             office.clock.advance_millis(minute + 1_000);
-            let session = office.engine.open_convert(&caller("registry-office/etl"), &id, false).unwrap();
+            let session = office
+                .engine
+                .open_convert(&caller("registry-office/etl"), &id, false)
+                .unwrap();
             match first {
                 true => office.clock.set_back_millis(1_000 + before),
                 false => office.clock.advance_millis(length - 1_000 - before),
             }
             office.clock.tick(1);
-            let pending = office.engine.convert(&session, Turns::default().give(), &batch(None, &tokens));
-            outcomes.push(pending.map(|pending| drop(wait(pending).unwrap())).map_err(|refusal| refusal.reason()));
+            let pending =
+                office
+                    .engine
+                    .convert(&session, Turns::default().give(), &batch(None, &tokens));
+            outcomes.push(
+                pending
+                    .map(|pending| drop(wait(pending).unwrap()))
+                    .map_err(|refusal| refusal.reason()),
+            );
         }
     }
-    for outcome in [Ok(()), Err(Reason::GrantNotStarted), Err(Reason::GrantExpired)] {
+    for outcome in [
+        Ok(()),
+        Err(Reason::GrantNotStarted),
+        Err(Reason::GrantExpired),
+    ] {
         assert!(outcomes.contains(&outcome), "{outcome:?} in {outcomes:?}");
     }
 }
@@ -71,25 +90,50 @@ fn what_is_released_in_the_first_or_last_moment_of_a_short_grant_stays_on_record
 fn requests_that_are_withdrawn_count_for_a_day() {
     let office = Office::open(ModelStore::new());
     let (hospital, bsn) = (caller(SOURCE), subjects(1));
-    let signed = |deed, object: &[u8]| people::signer(SOURCE).sign(deed, office.engine.origin(), object).unwrap();
+    let signed = |deed, object: &[u8]| {
+        people::signer(SOURCE)
+            .sign(deed, office.engine.origin(), object)
+            .unwrap()
+    };
     let request_grant = || -> Result<Grant, Reason> {
-        let view =
-            office.engine.request_grant(&hospital, office.reidentify_terms()).map_err(|refusal| refusal.reason())?;
+        let view = office
+            .engine
+            .request_grant(&hospital, office.reidentify_terms())
+            .map_err(|refusal| refusal.reason())?;
         Ok(view.record.grant.clone())
     };
     for _ in 0..500 {
         let grant = request_grant().unwrap();
         let signature = signed(Deed::RevokeGrant, &grant.encode());
-        office.engine.revoke_grant(&hospital, &grant.id, &signature).unwrap();
+        office
+            .engine
+            .revoke_grant(&hospital, &grant.id, &signature)
+            .unwrap();
         let proposed = request_erasure(&office, &bsn[0]).unwrap();
         let proposal = &proposed.record.proposal;
         let signature = signed(Deed::RejectProposal, &proposal.encode());
-        office.engine.reject_proposal(&hospital, &proposal.id, &signature).unwrap();
+        office
+            .engine
+            .reject_proposal(&hospital, &proposal.id, &signature)
+            .unwrap();
     }
-    let refused = || (request_grant(), request_erasure(&office, &bsn[0]).map(drop).map_err(|refused| refused.reason()));
-    assert_eq!(refused(), (Err(Reason::TooManyGrants), Err(Reason::TooManyProposals)));
+    let refused = || {
+        (
+            request_grant(),
+            request_erasure(&office, &bsn[0])
+                .map(drop)
+                .map_err(|refused| refused.reason()),
+        )
+    };
+    assert_eq!(
+        refused(),
+        (Err(Reason::TooManyGrants), Err(Reason::TooManyProposals))
+    );
     let colleague = caller("hospital-north/doctor");
-    let asked = office.engine.request_erasure(&colleague, &"nl.bsn".parse().unwrap(), bsn[0].as_bytes());
+    let asked =
+        office
+            .engine
+            .request_erasure(&colleague, &"nl.bsn".parse().unwrap(), bsn[0].as_bytes());
     assert!(asked.is_ok(), "nobody uses up what their colleagues may");
     office.clock.advance_hours(DAY);
     let (grant, proposal) = refused();
@@ -102,7 +146,9 @@ fn a_request_that_goes_stale_leaves_the_disk_too() {
     let bsns = subjects(2);
     let notes = || {
         let rows = office.store.scan(Family::Optout, b"c", 100).unwrap();
-        rows.into_iter().filter(|(key, _)| key.starts_with(&[b'c', Family::Optout as u8])).count()
+        rows.into_iter()
+            .filter(|(key, _)| key.starts_with(&[b'c', Family::Optout as u8]))
+            .count()
     };
     let first = request_erasure(&office, &bsns[0]).unwrap();
     assert_eq!(sign(&office.engine, OWNERS[0], &first), Ok(State::Open));
@@ -115,8 +161,15 @@ fn a_request_that_goes_stale_leaves_the_disk_too() {
     assert_eq!(notes(), 0, "done for the second");
     // Who signed first gives up the key: the first request comes to nothing.
     let key = |member: &str| people::public_key(member).to_string();
-    people::apply(&office.engine, &registry().replace(&key(OWNERS[0]), &key("uni-research/spare"))).unwrap();
-    assert_eq!(sign(&office.engine, OWNERS[1], &first), Err(Reason::ProposalStale));
+    people::apply(
+        &office.engine,
+        &registry().replace(&key(OWNERS[0]), &key("uni-research/spare")),
+    )
+    .unwrap();
+    assert_eq!(
+        sign(&office.engine, OWNERS[1], &first),
+        Err(Reason::ProposalStale)
+    );
     assert_eq!(notes(), 1);
     office.engine.housekeep().unwrap();
     assert_eq!(notes(), 0);

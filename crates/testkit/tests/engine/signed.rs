@@ -30,7 +30,9 @@ fn request(office: &Office<ModelStore>) -> GrantId {
 fn expired(member: &str) -> Arc<[u8]> {
     let key = KeyPair::from_pem(&people::key_pem(member)).unwrap();
     let mut params = CertificateParams::default();
-    params.subject_alt_names = vec![SanType::URI(of_member(member).uris[0].as_str().try_into().unwrap())];
+    params.subject_alt_names = vec![SanType::URI(
+        of_member(member).uris[0].as_str().try_into().unwrap(),
+    )];
     params.not_after = rcgen::date_time_ymd(2001, 1, 1);
     params.self_signed(&key).unwrap().der().as_ref().into()
 }
@@ -54,22 +56,52 @@ fn what_the_auditors_rules_refuse_is_not_done_even_if_the_engine_has_let_it_pass
     let proper = caller(STEWARDS[0]);
     let view = office.engine.get_grant(&proper, &id).unwrap();
     let object = view.record.grant.encode();
-    let signature = people::signer(STEWARDS[0]).sign(Deed::ApproveGrant, office.engine.origin(), &object).unwrap();
+    let signature = people::signer(STEWARDS[0])
+        .sign(Deed::ApproveGrant, office.engine.origin(), &object)
+        .unwrap();
     // Whoever read the certificate saw another end in it than the auditor will.
-    let expired = Caller { certificate: expired(STEWARDS[0]), ..proper.clone() };
-    let refused = office.engine.approve_grant(&expired, &id, &view.digest, &signature).unwrap_err();
+    let expired = Caller {
+        certificate: expired(STEWARDS[0]),
+        ..proper.clone()
+    };
+    let refused = office
+        .engine
+        .approve_grant(&expired, &id, &view.digest, &signature)
+        .unwrap_err();
     assert_eq!(refused.reason(), Reason::Internal);
-    assert!(refused.detail().contains("would not verify"), "{}", refused.detail());
-    assert_eq!(office.engine.get_grant(&proper, &id).unwrap().record.approvals, []);
-    office.engine.approve_grant(&proper, &id, &view.digest, &signature).unwrap();
+    assert!(
+        refused.detail().contains("would not verify"),
+        "{}",
+        refused.detail()
+    );
+    assert_eq!(
+        office
+            .engine
+            .get_grant(&proper, &id)
+            .unwrap()
+            .record
+            .approvals,
+        []
+    );
+    office
+        .engine
+        .approve_grant(&proper, &id, &view.digest, &signature)
+        .unwrap();
 }
 
 #[test]
 fn a_registry_that_cannot_be_read_at_the_moment_holds_up_heads_and_no_longer() {
     let office = Office::open(FaultyStore::new(ModelStore::new()));
-    let with = |retention: &str| registry().replace("retention = \"10y\"", &format!("retention = \"{retention}\""));
+    let with = |retention: &str| {
+        registry().replace(
+            "retention = \"10y\"",
+            &format!("retention = \"{retention}\""),
+        )
+    };
     people::apply(&office.engine, &with("9y")).unwrap();
-    office.store.fail_reads(Family::Registry, StoreError::Corrupt("checksum".into()));
+    office
+        .store
+        .fail_reads(Family::Registry, StoreError::Corrupt("checksum".into()));
     assert!(office.engine.sign_head().is_err());
     office.store.mend_reads(Family::Registry);
     office.engine.sign_head().unwrap();
@@ -79,11 +111,22 @@ fn a_registry_that_cannot_be_read_at_the_moment_holds_up_heads_and_no_longer() {
 #[test]
 fn a_proposal_is_shown_with_the_registry_that_it_replaces_whatever_is_in_force() {
     let office = Office::open(ModelStore::new());
-    let with = |retention: &str| registry().replace("retention = \"10y\"", &format!("retention = \"{retention}\""));
-    let proposed = office.engine.propose_registry(&caller(CUSTODIANS[0]), &with("9y"), false, None).unwrap();
+    let with = |retention: &str| {
+        registry().replace(
+            "retention = \"10y\"",
+            &format!("retention = \"{retention}\""),
+        )
+    };
+    let proposed = office
+        .engine
+        .propose_registry(&caller(CUSTODIANS[0]), &with("9y"), false, None)
+        .unwrap();
     let id = proposed.proposal.unwrap().record.proposal.id.clone();
     people::apply(&office.engine, &with("8y")).unwrap();
-    let (_, texts) = office.engine.get_proposal(&caller(CUSTODIANS[0]), &id).unwrap();
+    let (_, texts) = office
+        .engine
+        .get_proposal(&caller(CUSTODIANS[0]), &id)
+        .unwrap();
     let texts = texts.unwrap();
     assert_eq!((texts.base, texts.proposed), (registry(), with("9y")));
 }
@@ -99,7 +142,13 @@ fn a_registry_that_makes_more_keys_than_an_entry_can_name_is_refused() {
         )
     };
     let with = |chains: usize| registry() + &(0..chains).map(chain).collect::<String>();
-    let told = office.engine.propose_registry(&caller(CUSTODIANS[0]), &with(801), true, None).unwrap_err();
-    assert_eq!((told.reason(), told.violations()[0].field.as_str()), (Reason::InvalidRegistry, "chain"));
+    let told = office
+        .engine
+        .propose_registry(&caller(CUSTODIANS[0]), &with(801), true, None)
+        .unwrap_err();
+    assert_eq!(
+        (told.reason(), told.violations()[0].field.as_str()),
+        (Reason::InvalidRegistry, "chain")
+    );
     people::apply(&office.engine, &with(800)).unwrap();
 }

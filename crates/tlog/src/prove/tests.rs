@@ -7,7 +7,9 @@ use crate::oracle::{Stored, leaves, path, proof, root};
 use crate::verify::{verify_consistency, verify_inclusion};
 
 /// Sizes on both sides of the borders of tiles of level 0 and 1.
-const BORDERS: [u64; 11] = [1, 255, 256, 257, 258, 511, 512, 65_535, 65_536, 65_537, 66_000];
+const BORDERS: [u64; 11] = [
+    1, 255, 256, 257, 258, 511, 512, 65_535, 65_536, 65_537, 66_000,
+];
 
 fn at(size: u64) -> usize {
     usize::try_from(size).expect("small")
@@ -19,7 +21,11 @@ fn roots_are_those_of_the_definition() {
     let stored = Stored::of(&leaves);
     let prover = Prover::new(&stored, 600);
     for size in 0..=600 {
-        assert_eq!(prover.root(size), Ok(root(&leaves[..at(size)])), "size {size}");
+        assert_eq!(
+            prover.root(size),
+            Ok(root(&leaves[..at(size)])),
+            "size {size}"
+        );
     }
 }
 
@@ -44,7 +50,10 @@ fn small_proofs_are_those_of_the_definition_and_verify() {
             for index in 0..new {
                 let made = prover.inclusion(index as u64, new as u64).expect("a proof");
                 assert_eq!(made, path(index, &leaves[..new]), "{index} in {new}");
-                assert_eq!(verify_inclusion(index as u64, new as u64, &leaves[index], &made, &new_root), Ok(()));
+                assert_eq!(
+                    verify_inclusion(index as u64, new as u64, &leaves[index], &made, &new_root),
+                    Ok(())
+                );
             }
         }
     }
@@ -68,8 +77,16 @@ fn proofs_across_the_borders_of_tiles() {
             );
 
             let made = prover.inclusion(old - 1, new).expect("a proof");
-            assert_eq!(made, path(at(old - 1), &leaves[..at(new)]), "{} in {new}", old - 1);
-            assert_eq!(verify_inclusion(old - 1, new, &leaves[at(old - 1)], &made, &new_root), Ok(()));
+            assert_eq!(
+                made,
+                path(at(old - 1), &leaves[..at(new)]),
+                "{} in {new}",
+                old - 1
+            );
+            assert_eq!(
+                verify_inclusion(old - 1, new, &leaves[at(old - 1)], &made, &new_root),
+                Ok(())
+            );
         }
     }
 }
@@ -83,8 +100,16 @@ fn proofs_are_those_of_another_implementation() {
     for new in BORDERS {
         digest.update(prover.root(new).expect("a root"));
         for old in BORDERS.into_iter().filter(|old| *old <= new) {
-            prover.consistency(old, new).expect("a proof").iter().for_each(|hash| digest.update(hash));
-            prover.inclusion(old - 1, new).expect("a proof").iter().for_each(|hash| digest.update(hash));
+            prover
+                .consistency(old, new)
+                .expect("a proof")
+                .iter()
+                .for_each(|hash| digest.update(hash));
+            prover
+                .inclusion(old - 1, new)
+                .expect("a proof")
+                .iter()
+                .for_each(|hash| digest.update(hash));
         }
     }
     assert_eq!(
@@ -97,9 +122,24 @@ fn proofs_are_those_of_another_implementation() {
 fn only_the_needed_tiles_are_read_and_each_once() {
     let stored = Stored::of(&leaves(66_000));
     let prover = Prover::new(&stored, 66_000);
-    let asked = || stored.asked.take().iter().map(Tile::to_string).collect::<Vec<_>>();
+    let asked = || {
+        stored
+            .asked
+            .take()
+            .iter()
+            .map(Tile::to_string)
+            .collect::<Vec<_>>()
+    };
     prover.inclusion(300, 66_000).expect("a proof");
-    assert_eq!(asked(), ["tile/1/001.p/1", "tile/0/257.p/208", "tile/1/000", "tile/0/001"]);
+    assert_eq!(
+        asked(),
+        [
+            "tile/1/001.p/1",
+            "tile/0/257.p/208",
+            "tile/1/000",
+            "tile/0/001"
+        ]
+    );
     prover.root(65_536).expect("a root");
     assert_eq!(asked(), ["tile/2/000.p/1"]);
     prover.root(256).expect("a root");
@@ -116,19 +156,40 @@ fn only_the_needed_tiles_are_read_and_each_once() {
 fn what_is_not_in_the_log_has_no_proof() {
     let stored = Stored::of(&leaves(5));
     let prover = Prover::new(&stored, 5);
-    assert_eq!(prover.root(6), Err(ProveError::NotThatLong { asked: 6, size: 5 }));
-    assert_eq!(prover.inclusion(0, 6), Err(ProveError::NotThatLong { asked: 6, size: 5 }));
-    assert_eq!(prover.inclusion(4, 4), Err(ProveError::NotInTree { index: 4, size: 4 }));
-    assert_eq!(prover.inclusion(0, 0), Err(ProveError::NotInTree { index: 0, size: 0 }));
-    assert_eq!(prover.consistency(3, 6), Err(ProveError::NotThatLong { asked: 6, size: 5 }));
-    assert_eq!(prover.consistency(4, 3), Err(ProveError::Shrunk { old: 4, new: 3 }));
+    assert_eq!(
+        prover.root(6),
+        Err(ProveError::NotThatLong { asked: 6, size: 5 })
+    );
+    assert_eq!(
+        prover.inclusion(0, 6),
+        Err(ProveError::NotThatLong { asked: 6, size: 5 })
+    );
+    assert_eq!(
+        prover.inclusion(4, 4),
+        Err(ProveError::NotInTree { index: 4, size: 4 })
+    );
+    assert_eq!(
+        prover.inclusion(0, 0),
+        Err(ProveError::NotInTree { index: 0, size: 0 })
+    );
+    assert_eq!(
+        prover.consistency(3, 6),
+        Err(ProveError::NotThatLong { asked: 6, size: 5 })
+    );
+    assert_eq!(
+        prover.consistency(4, 3),
+        Err(ProveError::Shrunk { old: 4, new: 3 })
+    );
 }
 
 #[test]
 fn a_missing_tile_is_an_error() {
     let stored = Stored::of(&leaves(5));
     let missing = Tile::new(0, 0, 6).expect("a tile");
-    assert_eq!(Prover::new(&stored, 6).root(6), Err(ProveError::Source(missing)));
+    assert_eq!(
+        Prover::new(&stored, 6).root(6),
+        Err(ProveError::Source(missing))
+    );
 }
 
 /// Tiles of a tree whose entries are all the same, of any size; `extra` makes them too long or too short.
@@ -140,7 +201,8 @@ impl TileSource for Monotone {
     type Error = std::convert::Infallible;
 
     fn tile(&self, level: u8, _index: u64, width: u16) -> Result<Vec<u8>, Self::Error> {
-        let hash = (0..u32::from(level) * 8).fold(leaf_hash(b""), |hash, _| node_hash(&hash, &hash));
+        let hash =
+            (0..u32::from(level) * 8).fold(leaf_hash(b""), |hash, _| node_hash(&hash, &hash));
         let mut tile = hash.repeat(width.into());
         tile.resize(tile.len().saturating_add_signed(self.extra), 0);
         Ok(tile)
@@ -151,7 +213,10 @@ impl TileSource for Monotone {
 fn a_tile_of_wrong_length_is_an_error() {
     for extra in [-32, -1, 1, 32] {
         let refused = Prover::new(&Monotone { extra }, 300).inclusion(0, 300);
-        assert!(matches!(refused, Err(ProveError::TileLength { expected, bytes, .. }) if expected != bytes), "{extra}");
+        assert!(
+            matches!(refused, Err(ProveError::TileLength { expected, bytes, .. }) if expected != bytes),
+            "{extra}"
+        );
     }
 }
 
@@ -159,14 +224,30 @@ fn a_tile_of_wrong_length_is_an_error() {
 fn the_largest_logs_have_proofs() {
     let prover = Prover::new(&Monotone { extra: 0 }, u64::MAX);
     let leaf = leaf_hash(b"");
-    for new in [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) + 1, (1 << 56) - 1, 1 << 56] {
+    for new in [
+        u64::MAX,
+        u64::MAX - 1,
+        1 << 63,
+        (1 << 63) + 1,
+        (1 << 56) - 1,
+        1 << 56,
+    ] {
         let new_root = prover.root(new).expect("a root");
         for old in [1, 2, 3, 255, 1 << 32, (1 << 55) + 7, new / 2, new - 1, new] {
             let made = prover.consistency(old, new).expect("a proof");
             let old_root = prover.root(old).expect("a root");
-            assert_eq!(verify_consistency(old, &old_root, new, &new_root, &made), Ok(()), "{old}..{new}");
+            assert_eq!(
+                verify_consistency(old, &old_root, new, &new_root, &made),
+                Ok(()),
+                "{old}..{new}"
+            );
             let made = prover.inclusion(old - 1, new).expect("a proof");
-            assert_eq!(verify_inclusion(old - 1, new, &leaf, &made, &new_root), Ok(()), "{} in {new}", old - 1);
+            assert_eq!(
+                verify_inclusion(old - 1, new, &leaf, &made, &new_root),
+                Ok(()),
+                "{} in {new}",
+                old - 1
+            );
         }
     }
 }

@@ -14,7 +14,10 @@ fn paths_are_those_of_the_specification() {
         (tile(1, 1000, 1), "tile/1/x001/000.p/1"),
         (tile(63, 999, 255), "tile/63/999.p/255"),
         (tile(0, 273, 112), "tile/0/273.p/112"),
-        (tile(7, u64::MAX, 17), "tile/7/x018/x446/x744/x073/x709/x551/615.p/17"),
+        (
+            tile(7, u64::MAX, 17),
+            "tile/7/x018/x446/x744/x073/x709/x551/615.p/17",
+        ),
     ];
     for (tile, path) in cases {
         assert_eq!(tile.to_string(), path);
@@ -28,21 +31,76 @@ fn paths_are_those_of_the_specification() {
 
 #[test]
 fn other_paths_are_refused() {
-    let index =
-        ["", "0", "00", "0000", "x00/000", "x000/001", "x001/x000", "001/002", "x001/", "/000", "x001//000", "+01"];
-    for index in index.into_iter().chain(["-01", "00a", "x018/x446/x744/x073/x709/x551/616", "x001/x234/067/", "٠٠٠"])
-    {
-        assert_eq!(format!("tile/0/{index}").parse::<Tile>(), Err(NameError::Index), "{index}");
-        assert_eq!(format!("tile/entries/{index}").parse::<Bundle>(), Err(NameError::Index), "{index}");
+    let index = [
+        "",
+        "0",
+        "00",
+        "0000",
+        "x00/000",
+        "x000/001",
+        "x001/x000",
+        "001/002",
+        "x001/",
+        "/000",
+        "x001//000",
+        "+01",
+    ];
+    for index in index.into_iter().chain([
+        "-01",
+        "00a",
+        "x018/x446/x744/x073/x709/x551/616",
+        "x001/x234/067/",
+        "٠٠٠",
+    ]) {
+        assert_eq!(
+            format!("tile/0/{index}").parse::<Tile>(),
+            Err(NameError::Index),
+            "{index}"
+        );
+        assert_eq!(
+            format!("tile/entries/{index}").parse::<Bundle>(),
+            Err(NameError::Index),
+            "{index}"
+        );
     }
-    for width in ["", "0", "00", "01", "256", "+1", "1.p/1", "1/", "99999999999"] {
-        assert_eq!(format!("tile/0/000.p/{width}").parse::<Tile>(), Err(NameError::Width), "{width}");
-        assert_eq!(format!("tile/entries/000.p/{width}").parse::<Bundle>(), Err(NameError::Width), "{width}");
+    for width in [
+        "",
+        "0",
+        "00",
+        "01",
+        "256",
+        "+1",
+        "1.p/1",
+        "1/",
+        "99999999999",
+    ] {
+        assert_eq!(
+            format!("tile/0/000.p/{width}").parse::<Tile>(),
+            Err(NameError::Width),
+            "{width}"
+        );
+        assert_eq!(
+            format!("tile/entries/000.p/{width}").parse::<Bundle>(),
+            Err(NameError::Width),
+            "{width}"
+        );
     }
     for level in ["", "00", "01", "64", "256", "+1", "entries", "data"] {
-        assert_eq!(format!("tile/{level}/000").parse::<Tile>(), Err(NameError::Level), "{level}");
+        assert_eq!(
+            format!("tile/{level}/000").parse::<Tile>(),
+            Err(NameError::Level),
+            "{level}"
+        );
     }
-    for path in ["", "tile", "tile/", "tile/0", "/tile/0/000", "Tile/0/000", "tile/8"] {
+    for path in [
+        "",
+        "tile",
+        "tile/",
+        "tile/0",
+        "/tile/0/000",
+        "Tile/0/000",
+        "tile/8",
+    ] {
         assert_eq!(path.parse::<Tile>(), Err(NameError::Prefix), "{path}");
         assert_eq!(path.parse::<Bundle>(), Err(NameError::Prefix), "{path}");
     }
@@ -60,22 +118,55 @@ fn names_out_of_range_are_not_made() {
 
 #[test]
 fn tiles_of_a_tree() {
-    let all = |size| Tile::all(size).map(|tile| tile.to_string()).collect::<Vec<_>>();
+    let all = |size| {
+        Tile::all(size)
+            .map(|tile| tile.to_string())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(all(0), Vec::<String>::new());
     assert_eq!(all(1), ["tile/0/000.p/1"]);
     assert_eq!(all(255), ["tile/0/000.p/255"]);
     assert_eq!(all(256), ["tile/0/000", "tile/1/000.p/1"]);
-    assert_eq!(all(513), ["tile/0/000", "tile/0/001", "tile/0/002.p/1", "tile/1/000.p/2"]);
+    assert_eq!(
+        all(513),
+        [
+            "tile/0/000",
+            "tile/0/001",
+            "tile/0/002.p/1",
+            "tile/1/000.p/2"
+        ]
+    );
     assert_eq!(all(65_536).len(), 256 + 1 + 1);
-    assert_eq!(all(70_000)[273..], ["tile/0/273.p/112", "tile/1/000", "tile/1/001.p/17", "tile/2/000.p/1"]);
+    assert_eq!(
+        all(70_000)[273..],
+        [
+            "tile/0/273.p/112",
+            "tile/1/000",
+            "tile/1/001.p/17",
+            "tile/2/000.p/1"
+        ]
+    );
     assert_eq!(Tile::in_tree(7, 0, u64::MAX), Tile::new(7, 0, 255).ok());
-    assert_eq!(Tile::in_tree(0, u64::MAX / 256, u64::MAX), Tile::new(0, u64::MAX / 256, 255).ok());
-    assert_eq!([Tile::in_tree(8, 0, u64::MAX), Tile::in_tree(0, u64::MAX, u64::MAX)], [None, None]);
+    assert_eq!(
+        Tile::in_tree(0, u64::MAX / 256, u64::MAX),
+        Tile::new(0, u64::MAX / 256, 255).ok()
+    );
+    assert_eq!(
+        [
+            Tile::in_tree(8, 0, u64::MAX),
+            Tile::in_tree(0, u64::MAX, u64::MAX)
+        ],
+        [None, None]
+    );
 }
 
 #[test]
 fn bundles_of_a_log() {
-    let all = |size| Bundle::all(size).map(|bundle| (bundle.index(), bundle.width())).collect::<Vec<_>>();
+    let all = |size| {
+        Bundle::all(size)
+            .map(|bundle| (bundle.index(), bundle.width()))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(all(0), []);
     assert_eq!(all(256), [(0, 256)]);
     assert_eq!(all(513), [(0, 256), (1, 256), (2, 1)]);

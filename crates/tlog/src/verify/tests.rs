@@ -47,15 +47,34 @@ fn a_false_inclusion_proof_is_refused() {
                 } else {
                     VerifyError::Length(changed.len())
                 };
-                assert_eq!(verify(index, &leaves[index], &changed, &root), Err(expected), "{index} in {size}");
+                assert_eq!(
+                    verify(index, &leaves[index], &changed, &root),
+                    Err(expected),
+                    "{index} in {size}"
+                );
             }
-            assert_eq!(verify(index, &flipped(&leaves[index], 255), &proof, &root), Err(VerifyError::Inclusion));
-            assert_eq!(verify(index, &leaves[index], &proof, &flipped(&root, 0)), Err(VerifyError::Inclusion));
+            assert_eq!(
+                verify(index, &flipped(&leaves[index], 255), &proof, &root),
+                Err(VerifyError::Inclusion)
+            );
+            assert_eq!(
+                verify(index, &leaves[index], &proof, &flipped(&root, 0)),
+                Err(VerifyError::Inclusion)
+            );
             for other in (0..size).filter(|other| *other != index) {
-                assert!(verify(other, &leaves[index], &proof, &root).is_err(), "{index} as {other} in {size}");
-                assert!(verify(index, &leaves[other], &proof, &root).is_err(), "{other} as {index} in {size}");
+                assert!(
+                    verify(other, &leaves[index], &proof, &root).is_err(),
+                    "{index} as {other} in {size}"
+                );
+                assert!(
+                    verify(index, &leaves[other], &proof, &root).is_err(),
+                    "{other} as {index} in {size}"
+                );
             }
-            let refused = VerifyError::NotInTree { index: size as u64, size: size as u64 };
+            let refused = VerifyError::NotInTree {
+                index: size as u64,
+                size: size as u64,
+            };
             assert_eq!(verify(size, &leaves[index], &proof, &root), Err(refused));
         }
     }
@@ -75,7 +94,11 @@ fn a_false_consistency_proof_is_refused() {
             for changed in falsified(&proof) {
                 let refused = verify(&old_root, &new_root, &changed).expect_err("a false proof");
                 let by_length = refused == VerifyError::Length(changed.len());
-                assert_eq!(by_length, changed.len() != proof.len(), "{old}..{new}: {refused}");
+                assert_eq!(
+                    by_length,
+                    changed.len() != proof.len(),
+                    "{old}..{new}: {refused}"
+                );
             }
             // From nothing every log continues, so only the empty root itself can be wrong.
             let refused = verify(&flipped(&old_root, 3), &new_root, &proof);
@@ -101,12 +124,18 @@ fn every_bit_of_a_proof_counts() {
         for at in 0..inclusion.len() {
             let mut changed = inclusion.clone();
             changed[at] = flipped(&changed[at], bit);
-            assert_eq!(verify_inclusion(13, 23, &leaves[13], &changed, &new_root), Err(VerifyError::Inclusion));
+            assert_eq!(
+                verify_inclusion(13, 23, &leaves[13], &changed, &new_root),
+                Err(VerifyError::Inclusion)
+            );
         }
         for at in 0..consistency.len() {
             let mut changed = consistency.clone();
             changed[at] = flipped(&changed[at], bit);
-            assert!(verify_consistency(13, &old_root, 23, &new_root, &changed).is_err(), "hash {at}, bit {bit}");
+            assert!(
+                verify_consistency(13, &old_root, 23, &new_root, &changed).is_err(),
+                "hash {at}, bit {bit}"
+            );
         }
     }
 }
@@ -129,19 +158,40 @@ fn a_forked_or_shortened_log_is_refused() {
 fn the_empty_log_has_one_root() {
     let some = root(&leaves(4));
     assert_eq!(verify_consistency(0, &EMPTY_ROOT, 4, &some, &[]), Ok(()));
-    assert_eq!(verify_consistency(0, &EMPTY_ROOT, 0, &EMPTY_ROOT, &[]), Ok(()));
-    assert_eq!(verify_consistency(0, &some, 4, &some, &[]), Err(VerifyError::OldRoot));
-    assert_eq!(verify_consistency(0, &EMPTY_ROOT, 0, &some, &[]), Err(VerifyError::NewRoot));
-    assert_eq!(verify_consistency(0, &EMPTY_ROOT, 4, &some, &[some]), Err(VerifyError::Length(1)));
-    assert_eq!(verify_consistency(4, &some, 5, &some, &[]), Err(VerifyError::Length(0)));
-    assert_eq!(verify_inclusion(0, 0, &some, &[], &EMPTY_ROOT), Err(VerifyError::NotInTree { index: 0, size: 0 }));
+    assert_eq!(
+        verify_consistency(0, &EMPTY_ROOT, 0, &EMPTY_ROOT, &[]),
+        Ok(())
+    );
+    assert_eq!(
+        verify_consistency(0, &some, 4, &some, &[]),
+        Err(VerifyError::OldRoot)
+    );
+    assert_eq!(
+        verify_consistency(0, &EMPTY_ROOT, 0, &some, &[]),
+        Err(VerifyError::NewRoot)
+    );
+    assert_eq!(
+        verify_consistency(0, &EMPTY_ROOT, 4, &some, &[some]),
+        Err(VerifyError::Length(1))
+    );
+    assert_eq!(
+        verify_consistency(4, &some, 5, &some, &[]),
+        Err(VerifyError::Length(0))
+    );
+    assert_eq!(
+        verify_inclusion(0, 0, &some, &[], &EMPTY_ROOT),
+        Err(VerifyError::NotInTree { index: 0, size: 0 })
+    );
 }
 
 /// A proof much longer than any tree is high ends in an error, not in an overflow.
 #[test]
 fn a_long_proof_is_refused() {
     let long = vec![[7; 32]; 10_000];
-    assert_eq!(verify_inclusion(u64::MAX - 1, u64::MAX, &[1; 32], &long, &[2; 32]), Err(VerifyError::Length(10_000)));
+    assert_eq!(
+        verify_inclusion(u64::MAX - 1, u64::MAX, &[1; 32], &long, &[2; 32]),
+        Err(VerifyError::Length(10_000))
+    );
     let refused = verify_consistency(u64::MAX - 1, &[1; 32], u64::MAX, &[2; 32], &long);
     assert_eq!(refused, Err(VerifyError::Length(10_000)));
 }

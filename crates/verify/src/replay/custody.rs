@@ -40,21 +40,37 @@ pub(super) fn rotate_audit_key(state: &mut State, entry: &Entry) -> Result<(), F
 }
 
 /// The log goes on from an older copy: two custodians said so, and whatever grant or proposal was open ended.
-pub(super) fn accept_restore(state: &mut State, recent: &Recent, entry: &Entry) -> Result<(), Fault> {
+pub(super) fn accept_restore(
+    state: &mut State,
+    recent: &Recent,
+    entry: &Entry,
+) -> Result<(), Fault> {
     let restore = Restore::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
     if recent.root_at(restore.restored_size) != Some(restore.restored_root) {
         return Err(Fault::Restore);
     }
     let [first, second] = entry.signatures.as_slice() else {
-        return Err(Fault::Signatures { expected: 2, found: entry.signatures.len() });
+        return Err(Fault::Signatures {
+            expected: 2,
+            found: entry.signatures.len(),
+        });
     };
     if first.0 == second.0 {
         return Err(wrong(&second.0, SignerFault::Twice));
     }
-    let said = Said { deed: Deed::AcceptRestore, origin: &state.origin, object: &entry.detail };
+    let said = Said {
+        deed: Deed::AcceptRestore,
+        origin: &state.origin,
+        object: &entry.detail,
+    };
     for (signer, signed) in [first, second] {
-        let custodian = state.custodians.iter().find(|custodian| custodian.identity == *signer);
-        let key = &custodian.ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?.key;
+        let custodian = state
+            .custodians
+            .iter()
+            .find(|custodian| custodian.identity == *signer);
+        let key = &custodian
+            .ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?
+            .key;
         check(&said, entry.at, (signer, signed), Some(key))?;
     }
     for grant in state.grants.values_mut() {

@@ -7,7 +7,9 @@ use sluis_domain::audit::Entry;
 use sluis_domain::grant::{Approval, Grant, Kind, Record, Terms};
 use sluis_domain::registry::{Chain, LinkMode, Registry, Signers, Treatment};
 use sluis_domain::statement::Deed;
-use sluis_domain::{ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp};
+use sluis_domain::{
+    ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp,
+};
 
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_actor, wrong};
@@ -25,7 +27,9 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         return Err(Fault::Digest);
     }
     check_fields(&grant, entry)?;
-    if entry.actor.as_ref() != Some(&grant.requester) || grant.requester.organisation != grant.grantee {
+    if entry.actor.as_ref() != Some(&grant.requester)
+        || grant.requester.organisation != grant.grantee
+    {
         return Err(Fault::Field("requester"));
     }
     if grant.registry_version != entry.registry_version {
@@ -38,7 +42,15 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     check_eligible(&state.registry, &grant)?;
     check_requirements(state, &grant)?;
     let id = grant.id.clone();
-    state.grants.insert(id, GrantState { record: Arc::new(Record::new(grant)), digest, counter: 0, day: (0, 0) });
+    state.grants.insert(
+        id,
+        GrantState {
+            record: Arc::new(Record::new(grant)),
+            digest,
+            counter: 0,
+            day: (0, 0),
+        },
+    );
     Ok(())
 }
 
@@ -50,9 +62,19 @@ fn by_steward<'a>(
     deed: Deed,
 ) -> Result<(&'a Identity, &'a PublicKey), Fault> {
     let (signer, signed) = of_actor(entry)?;
-    let steward = pinned_steward(state, grant, signer).ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
+    let steward = pinned_steward(state, grant, signer)
+        .ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
     let object = grant.encode();
-    check(&Said { deed, origin: &state.origin, object: &object }, entry.at, (signer, signed), Some(steward))?;
+    check(
+        &Said {
+            deed,
+            origin: &state.origin,
+            object: &object,
+        },
+        entry.at,
+        (signer, signed),
+        Some(steward),
+    )?;
     Ok((signer, steward))
 }
 
@@ -67,15 +89,23 @@ pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     if !record.approvals.iter().all(stands) {
         return Err(Fault::NotAllowed(Reason::GrantStale));
     }
-    let next =
-        record.approve(signer, entry.at, entry.registry_version, verified(Some(steward))).map_err(Fault::NotAllowed)?;
+    let next = record
+        .approve(
+            signer,
+            entry.at,
+            entry.registry_version,
+            verified(Some(steward)),
+        )
+        .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
 pub(super) fn deny(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let record = known(state, entry)?.record.clone();
     let (signer, _) = by_steward(state, entry, &record.grant, Deed::DenyGrant)?;
-    let next = record.deny(signer, entry.at, verified(None)).map_err(Fault::NotAllowed)?;
+    let next = record
+        .deny(signer, entry.at, verified(None))
+        .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
@@ -84,7 +114,11 @@ pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let record = known(state, entry)?.record.clone();
     let (signer, signed) = of_actor(entry)?;
     let object = record.grant.encode();
-    let said = Said { deed: Deed::RevokeGrant, origin: &state.origin, object: &object };
+    let said = Said {
+        deed: Deed::RevokeGrant,
+        origin: &state.origin,
+        object: &object,
+    };
     let own = signer.organisation == record.grant.grantee && state.is_member(signer);
     // Whoever has a pinned key signs with that. A member of the grantee has none, and signs with the certificate's.
     match state.registry.key(signer) {
@@ -94,7 +128,9 @@ pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         None if own => check(&said, entry.at, (signer, signed), None)?,
         _ => return Err(wrong(signer, SignerFault::NotEntitled)),
     }
-    let next = record.revoke(signer, entry.at, verified(None)).map_err(Fault::NotAllowed)?;
+    let next = record
+        .revoke(signer, entry.at, verified(None))
+        .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
@@ -112,16 +148,26 @@ pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     check_requirements(state, grant).map_err(|_| Fault::NotAllowed(Reason::GrantStale))?;
     match known.record.usable(entry.at) {
         Ok(()) => {}
-        Err(Reason::GrantNotStarted) if begins_by(&grant.terms, entry.at.plus_millis(BEGAN_EARLIER_MILLIS)) => {}
+        Err(Reason::GrantNotStarted)
+            if begins_by(&grant.terms, entry.at.plus_millis(BEGAN_EARLIER_MILLIS)) => {}
         Err(reason) => return Err(Fault::NotAllowed(reason)),
     }
     let (before, max) = (known.counter, grant.terms.max_values);
     let most = before.saturating_add(entry.values).min(max);
     if !(before..=most).contains(&entry.counter) {
-        return Err(Fault::Counter { counter: entry.counter, before, values: entry.values, max });
+        return Err(Fault::Counter {
+            counter: entry.counter,
+            before,
+            values: entry.values,
+            max,
+        });
     }
     let day = charged(known.day, entry.at, entry.counter - before);
-    if grant.terms.max_values_per_day.is_some_and(|daily| day.1 > daily) {
+    if grant
+        .terms
+        .max_values_per_day
+        .is_some_and(|daily| day.1 > daily)
+    {
         return Err(Fault::NotAllowed(Reason::GrantDailyLimit));
     }
     let id = grant.id.clone();
@@ -148,7 +194,11 @@ fn charged((day, values): (u64, u64), at: Timestamp, more: u64) -> (u64, u64) {
 
 /// The grant that an entry names, and whether it says of it what is so.
 fn known<'a>(state: &'a State, entry: &Entry) -> Result<&'a GrantState, Fault> {
-    let known = entry.grant.as_ref().and_then(|id| state.grants.get(id)).ok_or(Fault::UnknownGrant)?;
+    let known = entry
+        .grant
+        .as_ref()
+        .and_then(|id| state.grants.get(id))
+        .ok_or(Fault::UnknownGrant)?;
     if entry.grant_digest != Some(known.digest) {
         return Err(Fault::Digest);
     }
@@ -172,7 +222,10 @@ fn check_fields(grant: &Grant, entry: &Entry) -> Result<(), Fault> {
 
 fn replace(state: &mut State, next: Record) -> Result<(), Fault> {
     state.signatures += 1;
-    let known = state.grants.get_mut(&next.grant.id).ok_or(Fault::UnknownGrant)?;
+    let known = state
+        .grants
+        .get_mut(&next.grant.id)
+        .ok_or(Fault::UnknownGrant)?;
     known.record = Arc::new(next);
     Ok(())
 }
@@ -180,8 +233,9 @@ fn replace(state: &mut State, next: Record) -> Result<(), Fault> {
 /// The pinned key of a steward who has a say in this grant.
 fn pinned_steward<'a>(state: &'a State, grant: &Grant, who: &Identity) -> Option<&'a PublicKey> {
     let signers = Signers::StewardsOf(who.organisation.clone());
-    let entitled =
-        grant.required.contains(&who.organisation) && state.is_one_of(who, &signers) && !state.is_custodian(who);
+    let entitled = grant.required.contains(&who.organisation)
+        && state.is_one_of(who, &signers)
+        && !state.is_custodian(who);
     state.registry.key(who).filter(|_| entitled)
 }
 
@@ -198,24 +252,40 @@ pub(super) fn check_party(state: &State, who: &Identity) -> Result<(), Fault> {
 
 /// Conversion is for the owner or a recipient of the chain converted from, re-identification for whom the chain lists.
 fn check_eligible(registry: &Registry, grant: &Grant) -> Result<(), Fault> {
-    let chain = registry.chain(grant.chains().0).ok_or(Fault::NotAllowed(Reason::UnknownChain))?;
+    let chain = registry
+        .chain(grant.chains().0)
+        .ok_or(Fault::NotAllowed(Reason::UnknownChain))?;
     let eligible = match &grant.terms.kind {
-        Kind::Convert { .. } => *chain.owner() == grant.grantee || chain.is_recipient(&grant.grantee),
+        Kind::Convert { .. } => {
+            *chain.owner() == grant.grantee || chain.is_recipient(&grant.grantee)
+        }
         Kind::Reidentify { .. } => chain.reidentify_to().contains(&grant.grantee),
     };
-    if eligible { Ok(()) } else { Err(Fault::NotAllowed(Reason::NotEligible)) }
+    if eligible {
+        Ok(())
+    } else {
+        Err(Fault::NotAllowed(Reason::NotEligible))
+    }
 }
 
 /// The grant must need the approvals that the registry in force wants for it.
 fn check_requirements(state: &State, grant: &Grant) -> Result<(), Fault> {
     let wanted = requirements(&state.registry, &grant.terms.kind);
-    let same =
-        wanted.is_some_and(|(required, namespaces)| required == grant.required && namespaces == grant.namespaces);
-    if same { Ok(()) } else { Err(Fault::Approvals(state.registry_version)) }
+    let same = wanted.is_some_and(|(required, namespaces)| {
+        required == grant.required && namespaces == grant.namespaces
+    });
+    if same {
+        Ok(())
+    } else {
+        Err(Fault::Approvals(state.registry_version))
+    }
 }
 
 /// Whose approvals a grant needs, sorted, and the namespaces it is about; `None` if the registry does not allow it.
-fn requirements(registry: &Registry, kind: &Kind) -> Option<(Vec<OrganisationId>, Vec<Option<NamespaceId>>)> {
+fn requirements(
+    registry: &Registry,
+    kind: &Kind,
+) -> Option<(Vec<OrganisationId>, Vec<Option<NamespaceId>>)> {
     match kind {
         Kind::Convert { from, to, .. } => {
             let (from_chain, to_chain) = (registry.chain(&from.0)?, registry.chain(&to.0)?);
@@ -230,8 +300,14 @@ fn requirements(registry: &Registry, kind: &Kind) -> Option<(Vec<OrganisationId>
         }
         Kind::Reidentify { chain, elements } => {
             let chain = registry.chain(chain)?;
-            let namespaces = elements.iter().map(|element| reversible(chain, element)).collect::<Option<_>>()?;
-            Some((vec![chain.owner().clone(); chain.reidentify_approvals().into()], namespaces))
+            let namespaces = elements
+                .iter()
+                .map(|element| reversible(chain, element))
+                .collect::<Option<_>>()?;
+            Some((
+                vec![chain.owner().clone(); chain.reidentify_approvals().into()],
+                namespaces,
+            ))
         }
     }
 }
@@ -247,7 +323,9 @@ fn pseudonyms<'a>(chain: &'a Chain, element: &ElementName) -> Option<&'a Namespa
 fn reversible(chain: &Chain, element: &ElementName) -> Option<Option<NamespaceId>> {
     match chain.element(element)?.treatment() {
         Treatment::Encrypt => Some(None),
-        Treatment::Pseudonym { namespace } if chain.namespace(namespace)?.reversible() => Some(Some(namespace.clone())),
+        Treatment::Pseudonym { namespace } if chain.namespace(namespace)?.reversible() => {
+            Some(Some(namespace.clone()))
+        }
         _ => None,
     }
 }

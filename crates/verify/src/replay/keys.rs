@@ -34,7 +34,11 @@ pub(super) fn follow(state: &mut State, entry: &Entry) -> Result<(), Fault> {
 /// New versions.
 fn make(state: &mut State, entry: &Entry, chain: Option<&ChainId>) -> Result<(), Fault> {
     for KeyUse { namespace, kid, .. } in &entry.keys {
-        let version = Version { namespace: namespace.clone(), chain: chain.cloned(), state: VersionState::default() };
+        let version = Version {
+            namespace: namespace.clone(),
+            chain: chain.cloned(),
+            state: VersionState::default(),
+        };
         if state.versions.insert(*kid, version).is_some() {
             return Err(wrong(*kid, VersionFault::NotNew));
         }
@@ -58,7 +62,10 @@ fn of_chain(state: &mut State, entry: &Entry) -> Result<(), Fault> {
 /// Versions of the chain converted from, and the one of the chain converted to that the new pseudonyms are made with. That
 /// one is always named, and is the only one of its chain; so it can be told which is which.
 fn convert(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let (from, to) = (chain_of(entry)?, entry.to_chain.as_ref().ok_or(Fault::Field("chain"))?);
+    let (from, to) = (
+        chain_of(entry)?,
+        entry.to_chain.as_ref().ok_or(Fault::Field("chain"))?,
+    );
     let (mut target, mut unbound) = (None, Vec::new());
     for used in &entry.keys {
         let version = known(state, used)?;
@@ -66,7 +73,9 @@ fn convert(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         match &version.chain {
             None => unbound.push(used.kid),
             // Its pseudonyms are made as before, and nothing leads from them.
-            Some(chain) if chain == to && (from == to || target.is_none()) => target = Some(used.kid),
+            Some(chain) if chain == to && (from == to || target.is_none()) => {
+                target = Some(used.kid)
+            }
             Some(chain) if chain != from => return Err(wrong(used.kid, VersionFault::OtherLine)),
             Some(_) if version.state.cut => return Err(wrong(used.kid, VersionFault::Cut)),
             Some(_) => {}
@@ -92,20 +101,32 @@ fn after(act: Act, before: VersionState) -> Result<VersionState, VersionFault> {
     match (act, before.stage) {
         (_, Stage::Destroyed) => Err(VersionFault::Destroyed),
         _ if reads_escrow && before.cut => Err(VersionFault::Cut),
-        (Act::CutEscrow, _) => Ok(VersionState { cut: true, ..before }),
+        (Act::CutEscrow, _) => Ok(VersionState {
+            cut: true,
+            ..before
+        }),
         // Rows of a disabled version are there until it is destroyed.
         (Act::EraseSubjects, _) => Ok(before),
         (Act::DestroyVersion, Stage::Made) => Err(VersionFault::NotDisabled),
-        (Act::DestroyVersion | Act::ExpireChain, _) => Ok(VersionState { stage: Stage::Destroyed, ..before }),
+        (Act::DestroyVersion | Act::ExpireChain, _) => Ok(VersionState {
+            stage: Stage::Destroyed,
+            ..before
+        }),
         (_, Stage::Disabled) => Err(VersionFault::Disabled),
-        (Act::DisableVersion, _) => Ok(VersionState { stage: Stage::Disabled, ..before }),
+        (Act::DisableVersion, _) => Ok(VersionState {
+            stage: Stage::Disabled,
+            ..before
+        }),
         (_, Stage::Made) => Ok(before),
     }
 }
 
 /// A chain ends with all its versions.
 fn check_all_ended(state: &State, chain: &ChainId) -> Result<(), Fault> {
-    let mut of_chain = state.versions.iter().filter(|(_, version)| version.chain.as_ref() == Some(chain));
+    let mut of_chain = state
+        .versions
+        .iter()
+        .filter(|(_, version)| version.chain.as_ref() == Some(chain));
     match of_chain.find(|(_, version)| version.state.stage != Stage::Destroyed) {
         Some((kid, _)) => Err(wrong(*kid, VersionFault::NotNamed)),
         None => Ok(()),
@@ -114,8 +135,15 @@ fn check_all_ended(state: &State, chain: &ChainId) -> Result<(), Fault> {
 
 /// A version that was made, of the namespace that the entry says.
 fn known<'a>(state: &'a mut State, used: &KeyUse) -> Result<&'a mut Version, Fault> {
-    let version = state.versions.get_mut(&used.kid).ok_or_else(|| wrong(used.kid, VersionFault::Unknown))?;
-    if version.namespace == used.namespace { Ok(version) } else { Err(wrong(used.kid, VersionFault::OtherLine)) }
+    let version = state
+        .versions
+        .get_mut(&used.kid)
+        .ok_or_else(|| wrong(used.kid, VersionFault::Unknown))?;
+    if version.namespace == used.namespace {
+        Ok(version)
+    } else {
+        Err(wrong(used.kid, VersionFault::OtherLine))
+    }
 }
 
 fn chain_of(entry: &Entry) -> Result<&ChainId, Fault> {

@@ -30,7 +30,9 @@ impl Recent {
         if count > self.leaves.len() {
             return None;
         }
-        self.leaves.range(..count).for_each(|leaf| drop(tree.append(*leaf)));
+        self.leaves
+            .range(..count)
+            .for_each(|leaf| drop(tree.append(*leaf)));
         Some(tree.root())
     }
 }
@@ -50,7 +52,11 @@ mod tests {
             roots.push(tree.root());
         }
         for size in [476_u64, 477, 1000, 1499, 1500] {
-            assert_eq!(recent.root_at(size), roots.get(usize::try_from(size).expect("small")).copied(), "{size}");
+            assert_eq!(
+                recent.root_at(size),
+                roots.get(usize::try_from(size).expect("small")).copied(),
+                "{size}"
+            );
         }
         assert_eq!((recent.root_at(475), recent.root_at(1501)), (None, None));
     }

@@ -34,9 +34,17 @@ fn retained(state: &State, entry: &Entry) -> Result<ChainId, Fault> {
     if !entry.detail.is_empty() {
         return Err(Fault::Detail(entry.act.as_str()));
     }
-    let chain = entry.chain.as_ref().and_then(|id| state.registry.chain(id)).ok_or(Fault::Field("chain"))?;
+    let chain = entry
+        .chain
+        .as_ref()
+        .and_then(|id| state.registry.chain(id))
+        .ok_or(Fault::Field("chain"))?;
     if state.expired.contains(chain.id()) {
         return Err(Fault::NotAllowed(Reason::ChainDestroyed));
     }
-    if chain.retention().is_some() { Ok(chain.id().clone()) } else { Err(Fault::Field("chain")) }
+    if chain.retention().is_some() {
+        Ok(chain.id().clone())
+    } else {
+        Err(Fault::Field("chain"))
+    }
 }

@@ -15,7 +15,11 @@ use crate::{Fault, Replay, SetBack, SignerFault, Wrong};
 
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
     let mut replay = Replay::new(ORIGIN);
-    let mut texts = |version: u64| log.registries.get(usize::try_from(version).expect("small")).cloned();
+    let mut texts = |version: u64| {
+        log.registries
+            .get(usize::try_from(version).expect("small"))
+            .cloned()
+    };
     for (sequence, entry) in log.entries.iter().enumerate() {
         replay.push(sequence as u64, &entry.encode(), &mut texts)?;
     }
@@ -56,16 +60,45 @@ fn a_good_log_passes_and_its_state_is_rebuilt() {
     let state = replay.state();
     assert_eq!(state.entries(), log.entries.len() as u64);
     assert_eq!(replay.tree().root(), log.tree(log.entries.len()).root());
-    assert_eq!((state.registry_version(), *state.registry_digest()), (2, sha256(log.registries[2].as_bytes())));
+    assert_eq!(
+        (state.registry_version(), *state.registry_digest()),
+        (2, sha256(log.registries[2].as_bytes()))
+    );
     assert_eq!((state.custodians().len(), state.custodian_lists()), (2, 1));
     assert_eq!(state.verifier_keys().len(), 2);
     assert_eq!((state.opt_outs(), state.restores()), (1, 1));
     assert_eq!(state.signatures(), 15);
-    let grant = |id: &str| state.grant(&id.parse().expect("an id")).expect("it was requested");
-    assert_eq!((grant("g-1").steps(), grant("g-1").counter(), grant("g-1").ended()), (4, 7, Some(End::Restored)));
-    assert_eq!((grant("g-2").steps(), grant("g-2").counter(), grant("g-2").ended()), (4, 10, Some(End::Revoked)));
-    assert_eq!((grant("g-3").steps(), grant("g-3").state(Timestamp::MAX)), (2, GrantStanding::Denied));
-    let proposal = |id: &str| state.proposal(&id.parse().expect("an id")).expect("it was made").state(Timestamp::MAX);
+    let grant = |id: &str| {
+        state
+            .grant(&id.parse().expect("an id"))
+            .expect("it was requested")
+    };
+    assert_eq!(
+        (
+            grant("g-1").steps(),
+            grant("g-1").counter(),
+            grant("g-1").ended()
+        ),
+        (4, 7, Some(End::Restored))
+    );
+    assert_eq!(
+        (
+            grant("g-2").steps(),
+            grant("g-2").counter(),
+            grant("g-2").ended()
+        ),
+        (4, 10, Some(End::Revoked))
+    );
+    assert_eq!(
+        (grant("g-3").steps(), grant("g-3").state(Timestamp::MAX)),
+        (2, GrantStanding::Denied)
+    );
+    let proposal = |id: &str| {
+        state
+            .proposal(&id.parse().expect("an id"))
+            .expect("it was made")
+            .state(Timestamp::MAX)
+    };
     assert_eq!(proposal("p-2"), ProposalStanding::Effective);
     assert_eq!(proposal("p-4"), ProposalStanding::Rejected);
 }
@@ -74,14 +107,30 @@ fn a_good_log_passes_and_its_state_is_rebuilt() {
 fn numbers_without_gaps_and_the_first_entry_first() {
     let log = story();
     let mut none = |_: u64| None::<String>;
-    let wrong = Replay::new(ORIGIN).push(1, &log.entries[1].encode(), &mut none).expect_err("a gap");
+    let wrong = Replay::new(ORIGIN)
+        .push(1, &log.entries[1].encode(), &mut none)
+        .expect_err("a gap");
     assert_eq!(wrong.fault, Fault::Gap(0));
-    let wrong = Replay::new(ORIGIN).push(0, &log.entries[1].encode(), &mut none).expect_err("no beginning");
+    let wrong = Replay::new(ORIGIN)
+        .push(0, &log.entries[1].encode(), &mut none)
+        .expect_err("no beginning");
     assert_eq!(wrong.fault, Fault::Initialise);
-    let wrong = Replay::new("example.org/other").push(0, &log.entries[0].encode(), &mut none).expect_err("another log");
+    let wrong = Replay::new("example.org/other")
+        .push(0, &log.entries[0].encode(), &mut none)
+        .expect_err("another log");
     assert_eq!(wrong.fault, Fault::OtherLog);
-    assert_eq!(Replay::new(ORIGIN).push(0, &[2, 0], &mut none).expect_err("cut").fault, Fault::NotAnEntry);
-    assert_eq!(changed(Act::Pseudonymise, 0, |log, entry| *entry = log.entries[0].clone()), Fault::Initialise);
+    assert_eq!(
+        Replay::new(ORIGIN)
+            .push(0, &[2, 0], &mut none)
+            .expect_err("cut")
+            .fault,
+        Fault::NotAnEntry
+    );
+    assert_eq!(
+        changed(Act::Pseudonymise, 0, |log, entry| *entry =
+            log.entries[0].clone()),
+        Fault::Initialise
+    );
 }
 
 #[test]
@@ -90,7 +139,10 @@ fn swapped_entries_are_found() {
     let at = log.find(Act::Convert, 0);
     log.entries.swap(at, at + 1);
     let wrong = replay(&log).expect_err("swapped");
-    assert_eq!((wrong.sequence, matches!(wrong.fault, Fault::Counter { .. })), (at as u64, true));
+    assert_eq!(
+        (wrong.sequence, matches!(wrong.fault, Fault::Counter { .. })),
+        (at as u64, true)
+    );
     let mut log = story();
     let at = log.find(Act::SignProposal, 1);
     log.entries.swap(at, at + 1);
@@ -99,8 +151,12 @@ fn swapped_entries_are_found() {
 
 #[test]
 fn a_removed_entry_is_found_by_what_depends_on_it() {
-    for (act, nth) in [(Act::RequestGrant, 0), (Act::ApproveGrant, 1), (Act::SignProposal, 0), (Act::ApplyRegistry, 1)]
-    {
+    for (act, nth) in [
+        (Act::RequestGrant, 0),
+        (Act::ApproveGrant, 1),
+        (Act::SignProposal, 0),
+        (Act::ApplyRegistry, 1),
+    ] {
         let mut log = story();
         log.entries.remove(log.find(act, nth));
         assert!(replay(&log).is_err(), "{act:?}");
@@ -110,16 +166,32 @@ fn a_removed_entry_is_found_by_what_depends_on_it() {
 #[test]
 fn the_registry_version_is_the_one_in_force() {
     let fault = changed(Act::Pseudonymise, 3, |_, entry| entry.registry_version = 2);
-    assert_eq!(fault, Fault::RegistryVersion { named: 2, in_force: 1 });
-    assert!(matches!(changed(Act::Reidentify, 0, |_, e| e.registry_version = 0), Fault::RegistryVersion { .. }));
-    assert!(matches!(changed(Act::ApplyRegistry, 1, |_, e| e.registry_version = 3), Fault::RegistryVersion { .. }));
+    assert_eq!(
+        fault,
+        Fault::RegistryVersion {
+            named: 2,
+            in_force: 1
+        }
+    );
+    assert!(matches!(
+        changed(Act::Reidentify, 0, |_, e| e.registry_version = 0),
+        Fault::RegistryVersion { .. }
+    ));
+    assert!(matches!(
+        changed(Act::ApplyRegistry, 1, |_, e| e.registry_version = 3),
+        Fault::RegistryVersion { .. }
+    ));
 }
 
 #[test]
 fn only_sources_submit() {
-    let fault = changed(Act::Pseudonymise, 0, |_, entry| entry.actor = "uni/etl".parse().ok());
+    let fault = changed(Act::Pseudonymise, 0, |_, entry| {
+        entry.actor = "uni/etl".parse().ok()
+    });
     assert_eq!(fault, Fault::NotAllowed(Reason::NotASource));
-    let fault = changed(Act::Pseudonymise, 0, |_, entry| entry.actor = "clinic/nobody".parse().ok());
+    let fault = changed(Act::Pseudonymise, 0, |_, entry| {
+        entry.actor = "clinic/nobody".parse().ok()
+    });
     assert_eq!(fault, Fault::NotAllowed(Reason::NotAMember));
 }
 
@@ -135,11 +207,27 @@ fn a_request_asks_for_what_the_registry_wants() {
     };
     assert_eq!(ask(|grant| drop(grant.required.pop())), Fault::Approvals(1));
     assert_eq!(ask(|grant| grant.namespaces.clear()), Fault::Approvals(1));
-    assert_eq!(ask(|grant| grant.grantee = "clinic".parse().expect("an id")), Fault::Field("requester"));
-    assert_eq!(ask(|grant| grant.registry_version = 0), Fault::Field("registry version"));
-    assert_eq!(ask(|grant| grant.terms.purpose = "another".into()), Fault::Field("purpose"));
-    assert_eq!(changed(Act::RequestGrant, 0, |_, entry| entry.grant_digest = Some([0; 32])), Fault::Digest);
-    assert_eq!(changed(Act::RequestGrant, 0, |_, entry| entry.detail.clear()), Fault::Detail("grant-request"));
+    assert_eq!(
+        ask(|grant| grant.grantee = "clinic".parse().expect("an id")),
+        Fault::Field("requester")
+    );
+    assert_eq!(
+        ask(|grant| grant.registry_version = 0),
+        Fault::Field("registry version")
+    );
+    assert_eq!(
+        ask(|grant| grant.terms.purpose = "another".into()),
+        Fault::Field("purpose")
+    );
+    assert_eq!(
+        changed(Act::RequestGrant, 0, |_, entry| entry.grant_digest =
+            Some([0; 32])),
+        Fault::Digest
+    );
+    assert_eq!(
+        changed(Act::RequestGrant, 0, |_, entry| entry.detail.clear()),
+        Fault::Detail("grant-request")
+    );
     assert!(matches!(
         changed(Act::RequestGrant, 2, |log, entry| {
             let at = entry.at;
@@ -154,7 +242,9 @@ fn a_request_asks_for_what_the_registry_wants() {
 fn an_approval_moved_to_another_grant_is_found() {
     // The signature under g-1 serves as one under g-2: same steward, same certificate.
     let fault = changed(Act::ApproveGrant, 2, |log, entry| {
-        entry.signatures = log.entries[log.find(Act::ApproveGrant, 0)].signatures.clone();
+        entry.signatures = log.entries[log.find(Act::ApproveGrant, 0)]
+            .signatures
+            .clone();
     });
     assert_eq!(signer_fault(fault), SignerFault::Signature);
     let fault = changed(Act::ApproveGrant, 2, |log, entry| {
@@ -168,10 +258,19 @@ fn an_approval_moved_to_another_grant_is_found() {
 fn a_signature_for_another_custodian_or_deed_is_found() {
     let other = |deed: Deed, origin: &'static str| {
         signer_fault(changed(Act::ApproveGrant, 0, |log, entry| {
-            entry.signatures = vec![log.person("uni/s1").sign_for(origin, deed, log.grant("g-1"))];
+            entry.signatures = vec![
+                log.person("uni/s1")
+                    .sign_for(origin, deed, log.grant("g-1")),
+            ];
         }))
     };
-    assert_eq!(other(Deed::ApproveGrant, "example.org/fedcba9876543210fedcba9876543210"), SignerFault::Signature);
+    assert_eq!(
+        other(
+            Deed::ApproveGrant,
+            "example.org/fedcba9876543210fedcba9876543210"
+        ),
+        SignerFault::Signature
+    );
     assert_eq!(other(Deed::DenyGrant, ORIGIN), SignerFault::Signature);
 }
 
@@ -184,44 +283,77 @@ fn an_unpinned_key_and_an_expired_certificate_are_found() {
     };
     assert_eq!(with(&Person::new("uni/s1", 2035)), SignerFault::NotPinned);
     assert_eq!(with(&Person::new("uni/s1", 2025)), SignerFault::Expired);
-    assert_eq!(with(&Person::new("uni/nobody", 2035)), SignerFault::NotEntitled);
+    assert_eq!(
+        with(&Person::new("uni/nobody", 2035)),
+        SignerFault::NotEntitled
+    );
 }
 
 #[test]
 fn a_certificate_of_somebody_else_is_found() {
     let fault = changed(Act::ApproveGrant, 0, |log, entry| {
-        by(entry, log.person("uni/s2"), Deed::ApproveGrant, log.grant("g-1"));
+        by(
+            entry,
+            log.person("uni/s2"),
+            Deed::ApproveGrant,
+            log.grant("g-1"),
+        );
         entry.actor = "uni/s1".parse().ok();
         entry.signatures[0].0 = "uni/s1".parse().expect("an identity");
     });
     assert_eq!(signer_fault(fault), SignerFault::Identity);
     let fault = changed(Act::ApproveGrant, 0, |_, entry| entry.fingerprint[0] ^= 1);
     assert_eq!(signer_fault(fault), SignerFault::NotTheActor);
-    let fault = changed(Act::ApproveGrant, 0, |_, entry| entry.signatures[0].1.certificate.truncate(40));
+    let fault = changed(Act::ApproveGrant, 0, |_, entry| {
+        entry.signatures[0].1.certificate.truncate(40)
+    });
     assert_eq!(signer_fault(fault), SignerFault::NotTheActor);
     assert_eq!(
         changed(Act::ApproveGrant, 0, |_, entry| entry.signatures.clear()),
-        Fault::Signatures { expected: 1, found: 0 }
+        Fault::Signatures {
+            expected: 1,
+            found: 0
+        }
     );
 }
 
 #[test]
 fn nobody_approves_twice_or_for_an_organisation_that_has_no_say() {
     let fault = changed(Act::ApproveGrant, 3, |log, entry| {
-        by(entry, log.person("uni/s1"), Deed::ApproveGrant, log.grant("g-2"));
+        by(
+            entry,
+            log.person("uni/s1"),
+            Deed::ApproveGrant,
+            log.grant("g-2"),
+        );
     });
     assert_eq!(fault, Fault::NotAllowed(Reason::AlreadyApproved));
     // The second approval must be the other owner's.
     let fault = changed(Act::ApproveGrant, 1, |log, entry| {
-        by(entry, log.person("uni/s2"), Deed::ApproveGrant, log.grant("g-1"));
+        by(
+            entry,
+            log.person("uni/s2"),
+            Deed::ApproveGrant,
+            log.grant("g-1"),
+        );
     });
     assert_eq!(fault, Fault::NotAllowed(Reason::GrantDecided));
     let fault = changed(Act::ApproveGrant, 3, |log, entry| {
-        by(entry, log.person("clinic/s4"), Deed::ApproveGrant, log.grant("g-2"));
+        by(
+            entry,
+            log.person("clinic/s4"),
+            Deed::ApproveGrant,
+            log.grant("g-2"),
+        );
     });
     assert_eq!(signer_fault(fault), SignerFault::NotEntitled);
     let fault = changed(Act::ApproveGrant, 3, |log, entry| {
-        by(entry, log.person("c/anna"), Deed::ApproveGrant, log.grant("g-2"));
+        by(
+            entry,
+            log.person("c/anna"),
+            Deed::ApproveGrant,
+            log.grant("g-2"),
+        );
     });
     assert_eq!(signer_fault(fault), SignerFault::NotEntitled);
 }
@@ -229,7 +361,10 @@ fn nobody_approves_twice_or_for_an_organisation_that_has_no_say() {
 #[test]
 fn a_requester_who_approves_is_found() {
     let mut log = story();
-    let (request, approval) = (log.find(Act::RequestGrant, 0), log.find(Act::ApproveGrant, 0));
+    let (request, approval) = (
+        log.find(Act::RequestGrant, 0),
+        log.find(Act::ApproveGrant, 0),
+    );
     let mut grant = Grant::decode(&log.entries[request].detail).expect("a grant");
     grant.requester = "uni/s1".parse().expect("an identity");
     let bytes = grant.encode();
@@ -240,7 +375,13 @@ fn a_requester_who_approves_is_found() {
     let entry = &mut log.entries[approval];
     (entry.grant_digest, entry.signatures) = (Some(sha256(&bytes)), vec![signed]);
     let wrong = replay(&log).expect_err("it is wrong now");
-    assert_eq!(wrong, Wrong { sequence: approval as u64, fault: Fault::NotAllowed(Reason::OwnRequest) });
+    assert_eq!(
+        wrong,
+        Wrong {
+            sequence: approval as u64,
+            fault: Fault::NotAllowed(Reason::OwnRequest)
+        }
+    );
 }
 
 #[test]
@@ -248,44 +389,88 @@ fn use_needs_a_live_grant_of_ones_own() {
     let mut log = story();
     log.entries.swap_remove(log.find(Act::ApproveGrant, 1));
     let unapproved = replay(&log).expect_err("one approval is missing");
-    assert!(log.entries[usize::try_from(unapproved.sequence).expect("small")].act != Act::ApproveGrant);
-    assert_eq!(changed(Act::Convert, 0, |_, entry| entry.actor = "clinic/etl".parse().ok()), Fault::Field("grantee"));
-    assert_eq!(changed(Act::Convert, 0, |_, entry| entry.grant = "g-9".parse().ok()), Fault::UnknownGrant);
-    assert_eq!(changed(Act::Convert, 0, |_, entry| entry.chain = "b".parse().ok()), Fault::Field("chain"));
-    assert_eq!(changed(Act::Convert, 0, |_, e| e.actor = "uni/x".parse().ok()), Fault::NotAllowed(Reason::NotAMember));
+    assert!(
+        log.entries[usize::try_from(unapproved.sequence).expect("small")].act != Act::ApproveGrant
+    );
+    assert_eq!(
+        changed(Act::Convert, 0, |_, entry| entry.actor =
+            "clinic/etl".parse().ok()),
+        Fault::Field("grantee")
+    );
+    assert_eq!(
+        changed(Act::Convert, 0, |_, entry| entry.grant = "g-9".parse().ok()),
+        Fault::UnknownGrant
+    );
+    assert_eq!(
+        changed(Act::Convert, 0, |_, entry| entry.chain = "b".parse().ok()),
+        Fault::Field("chain")
+    );
+    assert_eq!(
+        changed(Act::Convert, 0, |_, e| e.actor = "uni/x".parse().ok()),
+        Fault::NotAllowed(Reason::NotAMember)
+    );
     let late = |_: &Forge, entry: &mut Entry| entry.at = Timestamp::MAX;
-    assert_eq!(changed(Act::Convert, 0, late), Fault::NotAllowed(Reason::GrantExpired));
+    assert_eq!(
+        changed(Act::Convert, 0, late),
+        Fault::NotAllowed(Reason::GrantExpired)
+    );
     let early = |_: &Forge, entry: &mut Entry| entry.at = Timestamp::from_millis(5).expect("small");
-    assert_eq!(changed(Act::Convert, 0, early), Fault::NotAllowed(Reason::GrantNotStarted));
+    assert_eq!(
+        changed(Act::Convert, 0, early),
+        Fault::NotAllowed(Reason::GrantNotStarted)
+    );
     let revoked = |log: &mut Forge| log.charge("g-2", "clinic/etl", Act::Reidentify, 0, 10);
     let mut log = story();
     revoked(&mut log);
-    assert_eq!(replay(&log).expect_err("revoked").fault, Fault::NotAllowed(Reason::GrantRevoked));
+    assert_eq!(
+        replay(&log).expect_err("revoked").fault,
+        Fault::NotAllowed(Reason::GrantRevoked)
+    );
     let mut log = story();
     log.charge("g-1", "uni/etl", Act::Convert, 1, 8);
-    assert_eq!(replay(&log).expect_err("restored").fault, Fault::NotAllowed(Reason::GrantRevoked));
+    assert_eq!(
+        replay(&log).expect_err("restored").fault,
+        Fault::NotAllowed(Reason::GrantRevoked)
+    );
 }
 
 #[test]
 fn a_counter_never_falls_and_grows_by_the_batch_at_most() {
-    let counter =
-        |nth, counter, values| changed(Act::Convert, nth, |_, entry| (entry.counter, entry.values) = (counter, values));
+    let counter = |nth, counter, values| {
+        changed(Act::Convert, nth, |_, entry| {
+            (entry.counter, entry.values) = (counter, values)
+        })
+    };
     let (before, max) = (3, 10);
     for (at, values) in [(2, 4), (8, 4), (11, 8), (0, 4)] {
-        assert_eq!(counter(1, at, values), Fault::Counter { counter: at, before, values, max });
+        assert_eq!(
+            counter(1, at, values),
+            Fault::Counter {
+                counter: at,
+                before,
+                values,
+                max
+            }
+        );
     }
 }
 
 #[test]
 fn a_limit_of_a_day_holds_on_that_day() {
     let more = |_: &Forge, entry: &mut Entry| (entry.counter, entry.values) = (8, 5);
-    assert_eq!(changed(Act::Convert, 1, more), Fault::NotAllowed(Reason::GrantDailyLimit));
+    assert_eq!(
+        changed(Act::Convert, 1, more),
+        Fault::NotAllowed(Reason::GrantDailyLimit)
+    );
     let on = |days: i64| {
         let mut log = story();
         let at = log.find(Act::Convert, 1);
         let entry = &mut log.entries[at];
         (entry.counter, entry.values) = (8, 5);
-        let millis = entry.at.millis().saturating_add_signed(days * 24 * 3600 * 1000);
+        let millis = entry
+            .at
+            .millis()
+            .saturating_add_signed(days * 24 * 3600 * 1000);
         entry.at = Timestamp::from_millis(millis).expect("small");
         log.entries.truncate(at + 1);
         replay(&log).map(drop)
@@ -319,7 +504,12 @@ fn a_revocation_is_by_the_owner_or_the_grantee() {
         let mut log = story();
         let at = log.find(Act::RevokeGrant, 0);
         let mut entry = log.entries[at].clone();
-        by(&mut entry, log.person(person), Deed::RevokeGrant, log.grant("g-2"));
+        by(
+            &mut entry,
+            log.person(person),
+            Deed::RevokeGrant,
+            log.grant("g-2"),
+        );
         log.entries[at] = entry;
         log.entries.truncate(at + 1);
         replay(&log).map(drop)
@@ -328,21 +518,34 @@ fn a_revocation_is_by_the_owner_or_the_grantee() {
     revoke("clinic/s5").expect("a member of the grantee, with the pinned key");
     assert!(revoke("uni/etl").is_err() && revoke("c/anna").is_err());
     let stranger = Person::new("clinic/s5", 2035);
-    let fault = changed(Act::RevokeGrant, 0, |log, e| by(e, &stranger, Deed::RevokeGrant, log.grant("g-2")));
+    let fault = changed(Act::RevokeGrant, 0, |log, e| {
+        by(e, &stranger, Deed::RevokeGrant, log.grant("g-2"))
+    });
     assert_eq!(signer_fault(fault), SignerFault::NotPinned);
 }
 
 #[test]
 fn a_registry_change_signed_by_one_is_found() {
-    let fault =
-        changed(Act::SignProposal, 3, |log, entry| *entry = log.entries[log.find(Act::ApplyRegistry, 1)].clone());
+    let fault = changed(Act::SignProposal, 3, |log, entry| {
+        *entry = log.entries[log.find(Act::ApplyRegistry, 1)].clone()
+    });
     assert_eq!(fault, Fault::NotSigned);
     let fault = changed(Act::SignProposal, 3, |log, entry| {
-        by(entry, log.person("uni/s1"), Deed::SignProposal, &log.proposal("p-2"));
+        by(
+            entry,
+            log.person("uni/s1"),
+            Deed::SignProposal,
+            &log.proposal("p-2"),
+        );
     });
     assert_eq!(fault, Fault::NotAllowed(Reason::AlreadySigned));
     let fault = changed(Act::SignProposal, 3, |log, entry| {
-        by(entry, log.person("c/anna"), Deed::SignProposal, &log.proposal("p-2"));
+        by(
+            entry,
+            log.person("c/anna"),
+            Deed::SignProposal,
+            &log.proposal("p-2"),
+        );
     });
     assert_eq!(signer_fault(fault), SignerFault::NotEntitled);
 }
@@ -352,7 +555,8 @@ fn signers_are_worked_out_from_the_texts_and_not_believed() {
     // Two custodians sign what takes two stewards of the owner.
     let mut log = story();
     let propose = log.find(Act::Propose, 1);
-    let mut proposal = sluis_domain::proposal::Proposal::decode(&log.entries[propose].detail).expect("a proposal");
+    let mut proposal =
+        sluis_domain::proposal::Proposal::decode(&log.entries[propose].detail).expect("a proposal");
     proposal.required = vec![(sluis_domain::registry::Signers::Custodians, 2)];
     let bytes = proposal.encode();
     log.entries[propose].detail = bytes.clone();
@@ -364,7 +568,13 @@ fn signers_are_worked_out_from_the_texts_and_not_believed() {
         log.entries[at] = entry;
     }
     let wrong = replay(&log).expect_err("it is wrong now");
-    assert_eq!(wrong, Wrong { sequence: propose as u64 + 3, fault: Fault::TooFewSignatures });
+    assert_eq!(
+        wrong,
+        Wrong {
+            sequence: propose as u64 + 3,
+            fault: Fault::TooFewSignatures
+        }
+    );
 }
 
 #[test]
@@ -380,7 +590,9 @@ fn what_was_signed_must_follow_and_nothing_else_may() {
         entry.registry_version = 1;
     });
     assert_eq!(fault, Fault::NotSigned);
-    let fault = changed(Act::OptOut, 0, |_, entry| entry.detail = Writer::default().lp("p-2").finish());
+    let fault = changed(Act::OptOut, 0, |_, entry| {
+        entry.detail = Writer::default().lp("p-2").finish()
+    });
     assert_eq!(fault, Fault::NotSigned);
     assert!(log.entries.len() > 256);
 }
@@ -390,16 +602,29 @@ fn a_registry_text_that_is_missing_or_another_is_found() {
     let mut log = story();
     let at = log.find(Act::ApplyRegistry, 1) as u64;
     log.registries[2].push('\n');
-    assert_eq!(replay(&log).expect_err("changed"), Wrong { sequence: at, fault: Fault::RegistryText(2) });
+    assert_eq!(
+        replay(&log).expect_err("changed"),
+        Wrong {
+            sequence: at,
+            fault: Fault::RegistryText(2)
+        }
+    );
     log.registries.truncate(2);
-    assert_eq!(replay(&log).expect_err("gone"), Wrong { sequence: at, fault: Fault::RegistryMissing(2) });
+    assert_eq!(
+        replay(&log).expect_err("gone"),
+        Wrong {
+            sequence: at,
+            fault: Fault::RegistryMissing(2)
+        }
+    );
 }
 
 #[test]
 fn a_proposal_says_what_it_replaces_and_takes_two() {
     let propose = |change: fn(&mut sluis_domain::proposal::Proposal)| {
         changed(Act::Propose, 1, |_, entry| {
-            let mut proposal = sluis_domain::proposal::Proposal::decode(&entry.detail).expect("a proposal");
+            let mut proposal =
+                sluis_domain::proposal::Proposal::decode(&entry.detail).expect("a proposal");
             change(&mut proposal);
             entry.detail = proposal.encode();
             entry.object_digest = Some(sha256(&entry.detail));
@@ -407,26 +632,44 @@ fn a_proposal_says_what_it_replaces_and_takes_two() {
     };
     assert_eq!(propose(|p| p.required[0].1 = 1), Fault::TooFewSignatures);
     let cut = changed(Act::Propose, 3, |_, entry| {
-        let mut proposal = sluis_domain::proposal::Proposal::decode(&entry.detail).expect("a proposal");
+        let mut proposal =
+            sluis_domain::proposal::Proposal::decode(&entry.detail).expect("a proposal");
         proposal.required = vec![(sluis_domain::registry::Signers::Custodians, 2)];
         entry.detail = proposal.encode();
         entry.object_digest = Some(sha256(&entry.detail));
     });
     assert_eq!(cut, Fault::TooFewSignatures);
-    assert_eq!(propose(|p| p.proposer = "c/bert2".parse().expect("one")), Fault::Field("proposer"));
-    assert_eq!(propose(|p| p.registry_version = 0), Fault::Field("registry version"));
     assert_eq!(
-        propose(|p| p.matter =
-            sluis_domain::proposal::Matter::Registry { base_version: 1, base_digest: [0; 32], digest: [0; 32] }),
+        propose(|p| p.proposer = "c/bert2".parse().expect("one")),
+        Fault::Field("proposer")
+    );
+    assert_eq!(
+        propose(|p| p.registry_version = 0),
+        Fault::Field("registry version")
+    );
+    assert_eq!(
+        propose(|p| p.matter = sluis_domain::proposal::Matter::Registry {
+            base_version: 1,
+            base_digest: [0; 32],
+            digest: [0; 32]
+        }),
         Fault::Field("registry that it replaces")
     );
-    assert_eq!(propose(|p| p.id = "p-1".parse().expect("an id")), Fault::ProposalExists("p-1".parse().expect("an id")));
+    assert_eq!(
+        propose(|p| p.id = "p-1".parse().expect("an id")),
+        Fault::ProposalExists("p-1".parse().expect("an id"))
+    );
 }
 
 #[test]
 fn a_source_never_signs_its_own_erasure() {
     let fault = changed(Act::SignProposal, 4, |log, entry| {
-        by(entry, log.person("clinic/etl"), Deed::SignProposal, &log.proposal("p-3"));
+        by(
+            entry,
+            log.person("clinic/etl"),
+            Deed::SignProposal,
+            &log.proposal("p-3"),
+        );
     });
     assert_eq!(signer_fault(fault), SignerFault::NotEntitled);
 }
@@ -438,45 +681,89 @@ fn a_clock_that_was_set_back_is_told_and_refuses_nothing() {
     let now = log.entry(Act::ReadStatus, None).at.millis();
     let mut at = |minutes_back: u64| {
         let at = Timestamp::from_millis(now - minutes_back * 60_000).expect("in range");
-        let entry = Entry { at, ..log.entry(Act::ReadStatus, None) };
+        let entry = Entry {
+            at,
+            ..log.entry(Act::ReadStatus, None)
+        };
         log.push(entry);
-        let back = replay(&log).expect("no entry is refused for its time").state().set_back();
-        back.map(|SetBack { entry, millis }| (entry + 1 == log.entries.len() as u64, millis / 60_000))
+        let back = replay(&log)
+            .expect("no entry is refused for its time")
+            .state()
+            .set_back();
+        back.map(|SetBack { entry, millis }| {
+            (entry + 1 == log.entries.len() as u64, millis / 60_000)
+        })
     };
     assert_eq!((at(0), at(10)), (None, None));
-    assert_eq!((at(11), at(60), at(30)), (Some((true, 11)), Some((true, 60)), Some((false, 60))));
+    assert_eq!(
+        (at(11), at(60), at(30)),
+        (Some((true, 11)), Some((true, 60)), Some((false, 60)))
+    );
 }
 
 #[test]
 fn a_restore_takes_two_different_custodians_and_this_log() {
     let twice = |_: &Forge, entry: &mut Entry| entry.signatures[1] = entry.signatures[0].clone();
-    assert_eq!(signer_fault(changed(Act::AcceptRestore, 0, twice)), SignerFault::Twice);
+    assert_eq!(
+        signer_fault(changed(Act::AcceptRestore, 0, twice)),
+        SignerFault::Twice
+    );
     let one = |_: &Forge, entry: &mut Entry| drop(entry.signatures.pop());
-    assert_eq!(changed(Act::AcceptRestore, 0, one), Fault::Signatures { expected: 2, found: 1 });
+    assert_eq!(
+        changed(Act::AcceptRestore, 0, one),
+        Fault::Signatures {
+            expected: 2,
+            found: 1
+        }
+    );
     let steward = |log: &Forge, entry: &mut Entry| {
-        entry.signatures[1] = log.person("uni/s1").sign(Deed::AcceptRestore, &entry.detail);
+        entry.signatures[1] = log
+            .person("uni/s1")
+            .sign(Deed::AcceptRestore, &entry.detail);
     };
-    assert_eq!(signer_fault(changed(Act::AcceptRestore, 0, steward)), SignerFault::NotEntitled);
+    assert_eq!(
+        signer_fault(changed(Act::AcceptRestore, 0, steward)),
+        SignerFault::NotEntitled
+    );
     let elsewhere = |_: &Forge, entry: &mut Entry| {
         let restore = Restore::decode(&entry.detail).expect("a restore");
-        entry.detail = Restore { restored_root: [0; 32], ..restore }.encode();
+        entry.detail = Restore {
+            restored_root: [0; 32],
+            ..restore
+        }
+        .encode();
     };
     assert_eq!(changed(Act::AcceptRestore, 0, elsewhere), Fault::Restore);
     let unsigned = |_: &Forge, entry: &mut Entry| {
         let restore = Restore::decode(&entry.detail).expect("a restore");
-        entry.detail = Restore { lost_size: 1, ..restore }.encode();
+        entry.detail = Restore {
+            lost_size: 1,
+            ..restore
+        }
+        .encode();
     };
-    assert_eq!(signer_fault(changed(Act::AcceptRestore, 0, unsigned)), SignerFault::Signature);
+    assert_eq!(
+        signer_fault(changed(Act::AcceptRestore, 0, unsigned)),
+        SignerFault::Signature
+    );
 }
 
 #[test]
 fn a_signing_key_is_new_and_of_this_log() {
     let old = |log: &Forge, entry: &mut Entry| {
-        entry.detail = Writer::default().lp(log.verifier_key(0).to_string()).finish();
+        entry.detail = Writer::default()
+            .lp(log.verifier_key(0).to_string())
+            .finish();
     };
     assert_eq!(changed(Act::RotateAuditKey, 0, old), Fault::AuditKey);
-    assert_eq!(changed(Act::RotateAuditKey, 0, |_, e| e.detail.clear()), Fault::Detail("audit-key-rotate"));
-    assert_eq!(changed(Act::Custodians, 0, |_, e| e.detail.push(0)), Fault::Detail("custodians"));
+    assert_eq!(
+        changed(Act::RotateAuditKey, 0, |_, e| e.detail.clear()),
+        Fault::Detail("audit-key-rotate")
+    );
+    assert_eq!(
+        changed(Act::Custodians, 0, |_, e| e.detail.push(0)),
+        Fault::Detail("custodians")
+    );
 }
 
 /// The story, and the end of a chain: `b` has a retention, `a` has none.
@@ -496,25 +783,50 @@ fn ended(change: impl FnOnce(&mut Entry, &mut Entry)) -> Result<Replay, Wrong> {
 fn a_retention_ends_with_a_warning_and_without_anybody() {
     let etl: Identity = "clinic/etl".parse().expect("organisation/member");
     ended(|_, _| {}).expect("it was warned of");
-    let fault = |change: fn(&mut Entry, &mut Entry)| ended(change).map(drop).expect_err("it is wrong now").fault;
+    let fault = |change: fn(&mut Entry, &mut Entry)| {
+        ended(change).map(drop).expect_err("it is wrong now").fault
+    };
     let b = || "b".parse().expect("an id");
-    assert_eq!(fault(|warning, _| warning.act = Act::CreateBackup), Fault::NotWarned(b()));
-    assert_eq!(fault(|warning, _| warning.chain = "a".parse().ok()), Fault::Field("chain"), "it has no retention");
-    assert_eq!(fault(|_, end| end.chain = "a".parse().ok()), Fault::Field("chain"), "it has no retention");
-    assert_eq!(fault(|_, end| end.chain = "c".parse().ok()), Fault::Field("chain"), "there is none");
-    assert_eq!(fault(|_, end| end.detail = vec![0]), Fault::Detail("chain-expire"));
+    assert_eq!(
+        fault(|warning, _| warning.act = Act::CreateBackup),
+        Fault::NotWarned(b())
+    );
+    assert_eq!(
+        fault(|warning, _| warning.chain = "a".parse().ok()),
+        Fault::Field("chain"),
+        "it has no retention"
+    );
+    assert_eq!(
+        fault(|_, end| end.chain = "a".parse().ok()),
+        Fault::Field("chain"),
+        "it has no retention"
+    );
+    assert_eq!(
+        fault(|_, end| end.chain = "c".parse().ok()),
+        Fault::Field("chain"),
+        "there is none"
+    );
+    assert_eq!(
+        fault(|_, end| end.detail = vec![0]),
+        Fault::Detail("chain-expire")
+    );
     let wrong = ended(|_, end| {
         end.actor = Some(etl);
         end.fingerprint = [7; 32];
     });
-    assert_eq!(wrong.map(drop).expect_err("nobody ends a chain").fault, Fault::Field("caller"));
+    assert_eq!(
+        wrong.map(drop).expect_err("nobody ends a chain").fault,
+        Fault::Field("caller")
+    );
     let again = |warning: &mut Entry, end: &mut Entry| warning.clone_from(end);
     assert_eq!(fault(again), Fault::NotWarned(b()));
 }
 
 #[test]
 fn a_version_is_never_destroyed_without_a_proposal() {
-    let alone = ended(|_, end| end.act = Act::DestroyVersion).map(drop).expect_err("nobody signed it");
+    let alone = ended(|_, end| end.act = Act::DestroyVersion)
+        .map(drop)
+        .expect_err("nobody signed it");
     assert_eq!(alone.fault, Fault::NotSigned);
 }
 
@@ -550,7 +862,13 @@ fn an_import_is_a_batch_of_a_source() {
     replay(&log).expect("by a source");
     log.entries[at].registry_version = 0;
     let fault = replay(&log).expect_err("of another version").fault;
-    assert_eq!(fault, Fault::RegistryVersion { named: 0, in_force: 1 });
+    assert_eq!(
+        fault,
+        Fault::RegistryVersion {
+            named: 0,
+            in_force: 1
+        }
+    );
 }
 
 #[test]
@@ -558,8 +876,14 @@ fn a_signature_counts_while_its_key_is_pinned() {
     let mut log = story();
     let at = log.find(Act::SignProposal, 0);
     let mut named = log.entries[log.find(Act::Custodians, 0)].clone();
-    let custodian = |person: &Person| Custodian { identity: person.identity.clone(), key: person.key() };
-    let others = [custodian(&Person::new("c/anna", 2035)), custodian(log.person("c/bert2"))];
+    let custodian = |person: &Person| Custodian {
+        identity: person.identity.clone(),
+        key: person.key(),
+    };
+    let others = [
+        custodian(&Person::new("c/anna", 2035)),
+        custodian(log.person("c/bert2")),
+    ];
     named.detail = custodian::encode(&others);
     log.entries.insert(at + 1, named);
     let wrong = replay(&log).expect_err("anna has another key now");
@@ -571,7 +895,13 @@ fn a_signature_counts_while_its_key_is_pinned() {
 fn an_approval_with_a_key_that_was_given_up_does_not_count() {
     let log = rekeyed();
     let wrong = replay(&log).expect_err("the first approval is void");
-    assert_eq!((wrong.sequence, wrong.fault), (log.entries.len() as u64 - 1, Fault::NotAllowed(Reason::GrantStale)));
+    assert_eq!(
+        (wrong.sequence, wrong.fault),
+        (
+            log.entries.len() as u64 - 1,
+            Fault::NotAllowed(Reason::GrantStale)
+        )
+    );
 }
 
 #[test]
@@ -581,5 +911,8 @@ fn a_log_does_not_end_between_the_last_signature_and_its_effect() {
     let replay = replay(&log).expect("nothing is wrong with the entries");
     let missing = replay.unfinished().expect("the effect is");
     assert_eq!(missing.sequence, log.entries.len() as u64);
-    assert!(matches!(missing.fault, Fault::EffectMissing(_)), "{missing}");
+    assert!(
+        matches!(missing.fault, Fault::EffectMissing(_)),
+        "{missing}"
+    );
 }

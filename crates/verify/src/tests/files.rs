@@ -15,7 +15,11 @@ fn good() -> &'static (Export, [VerifierKey; 2], Forge) {
     static GOOD: OnceLock<(Export, [VerifierKey; 2], Forge)> = OnceLock::new();
     GOOD.get_or_init(|| {
         let log = story();
-        (log.export(), [log.verifier_key(0), log.verifier_key(1)], log)
+        (
+            log.export(),
+            [log.verifier_key(0), log.verifier_key(1)],
+            log,
+        )
     })
 }
 
@@ -24,7 +28,9 @@ fn check(export: &Export, key: &VerifierKey) -> Result<Checked, Vec<Problem>> {
 }
 
 fn first(export: &Export) -> Problem {
-    check(export, &good().1[1]).expect_err("it is wrong").remove(0)
+    check(export, &good().1[1])
+        .expect_err("it is wrong")
+        .remove(0)
 }
 
 fn with(change: impl FnOnce(&mut std::collections::BTreeMap<String, Vec<u8>>)) -> Problem {
@@ -39,7 +45,10 @@ fn a_good_export_passes_with_the_present_key_and_with_the_one_before() {
     for key in keys {
         let checked = check(export, key).expect("nothing is wrong");
         assert_eq!(checked.checkpoint.size(), log.entries.len() as u64);
-        assert_eq!((checked.bundles, checked.tiles, checked.handovers), (2, 3, 1));
+        assert_eq!(
+            (checked.bundles, checked.tiles, checked.handovers),
+            (2, 3, 1)
+        );
         assert_eq!(checked.state.registry_version(), 2);
     }
 }
@@ -48,7 +57,9 @@ fn a_good_export_passes_with_the_present_key_and_with_the_one_before() {
 fn progress_reaches_the_end() {
     let (export, keys, log) = good();
     let mut heard = Vec::new();
-    verify(export, &keys[0], &mut |done, of| heard.push((done, of))).expect("reads").expect("nothing is wrong");
+    verify(export, &keys[0], &mut |done, of| heard.push((done, of)))
+        .expect("reads")
+        .expect("nothing is wrong");
     let size = log.entries.len() as u64;
     assert_eq!(heard, [(256, size), (size, size)]);
 }
@@ -58,9 +69,15 @@ fn a_strange_key_is_refused() {
     let (export, keys, _) = good();
     let name = keys[0].name();
     let strange = VerifierKey::new(name, &[7; 32]).expect("a name");
-    assert_eq!(check(export, &strange).expect_err("unknown"), [Problem::Key]);
+    assert_eq!(
+        check(export, &strange).expect_err("unknown"),
+        [Problem::Key]
+    );
     let other = VerifierKey::new("example.org/other", keys[0].key()).expect("a name");
-    assert!(matches!(check(export, &other).expect_err("another log")[0], Problem::OtherLog { .. }));
+    assert!(matches!(
+        check(export, &other).expect_err("another log")[0],
+        Problem::OtherLog { .. }
+    ));
 }
 
 #[test]
@@ -85,7 +102,12 @@ fn a_changed_entry_is_named() {
 #[test]
 fn a_changed_tile_is_named_and_no_entry() {
     for path in ["tile/0/000", "tile/0/001.p/35", "tile/1/000.p/1"] {
-        let path = good().0.0.keys().find(|name| name.starts_with(path.split(".p").next().unwrap_or(path))).cloned();
+        let path = good()
+            .0
+            .0
+            .keys()
+            .find(|name| name.starts_with(path.split(".p").next().unwrap_or(path)))
+            .cloned();
         let path = path.expect("the export has it");
         let problem = with(|files| files.get_mut(&path).expect("there")[40 % 32] ^= 1);
         assert_eq!(problem, Problem::Tile(path));
@@ -100,10 +122,20 @@ fn a_truncated_log_is_found() {
         let registry = path.starts_with("registry/");
         let above = path.starts_with("tile/1/");
         let missing = problem == Problem::Missing(path.clone());
-        assert!(missing || registry && problem.sequence().is_some() || above && matches!(problem, Problem::Tile(_)));
+        assert!(
+            missing
+                || registry && problem.sequence().is_some()
+                || above && matches!(problem, Problem::Tile(_))
+        );
     }
-    assert!(matches!(with(|files| drop(files.remove("handovers/000"))), Problem::Handovers { .. }));
-    let bundle = paths.iter().find(|path| path.starts_with("tile/entries/001")).expect("a partial bundle");
+    assert!(matches!(
+        with(|files| drop(files.remove("handovers/000"))),
+        Problem::Handovers { .. }
+    ));
+    let bundle = paths
+        .iter()
+        .find(|path| path.starts_with("tile/entries/001"))
+        .expect("a partial bundle");
     let problem = with(|files| {
         let bundle = files.get_mut(bundle).expect("there");
         bundle.truncate(bundle.len() - 1);
@@ -140,11 +172,16 @@ fn a_rewritten_log_under_an_old_checkpoint_is_found() {
 fn a_checkpoint_with_an_unknown_signature_or_of_the_old_key_is_refused() {
     let unknown = with(|files| {
         let text = String::from_utf8(files["checkpoint"].clone()).expect("text");
-        let line = text.lines().last().expect("a signature").replace("example.org", "example.net");
+        let line = text
+            .lines()
+            .last()
+            .expect("a signature")
+            .replace("example.org", "example.net");
         files.insert("checkpoint".into(), format!("{text}{line}\n").into_bytes());
     });
     assert!(matches!(unknown, Problem::Checkpoint(_)), "{unknown}");
-    let handover = with(|files| drop(files.insert("handovers/000".into(), files["checkpoint"].clone())));
+    let handover =
+        with(|files| drop(files.insert("handovers/000".into(), files["checkpoint"].clone())));
     assert!(matches!(handover, Problem::Handover { .. }), "{handover}");
 }
 
@@ -178,9 +215,14 @@ fn every_byte_of_the_signed_files_counts() {
 
 /// What `tests/second_implementation/verify_log.py` says of an export. It needs Python with `cryptography`, so it is run only
 /// where `SLUIS_PYTHON` names a program that has it, such as `deploy/python.sh`.
-fn second_implementation(name: &str) -> Option<impl Fn(&Export, &VerifierKey) -> Result<(), String>> {
+fn second_implementation(
+    name: &str,
+) -> Option<impl Fn(&Export, &VerifierKey) -> Result<(), String>> {
     let python = std::env::var_os("SLUIS_PYTHON")?;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/second_implementation/verify_log.py");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/second_implementation/verify_log.py"
+    );
     let place = std::env::temp_dir().join(format!("sluis-verify-{name}-{}", std::process::id()));
     Some(move |export: &Export, key: &VerifierKey| {
         for (path, content) in &export.0 {
@@ -188,20 +230,31 @@ fn second_implementation(name: &str) -> Option<impl Fn(&Export, &VerifierKey) ->
             std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
             std::fs::write(path, content).expect("written");
         }
-        let output = std::process::Command::new(&python).arg(script).arg(&place).arg(key.to_string()).output();
+        let output = std::process::Command::new(&python)
+            .arg(script)
+            .arg(&place)
+            .arg(key.to_string())
+            .output();
         let output = output.expect("runs");
         std::fs::remove_dir_all(&place).expect("removed");
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!said.contains("Traceback"), "{said}");
-        if output.status.success() { Ok(()) } else { Err(said) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(said)
+        }
     })
 }
 
 #[test]
 fn the_second_implementation_agrees() {
-    let Some(accepts) = second_implementation("files") else { return };
+    let Some(accepts) = second_implementation("files") else {
+        return;
+    };
     let (export, keys, _) = good();
-    keys.iter().for_each(|key| accepts(export, key).expect("a good export"));
+    keys.iter()
+        .for_each(|key| accepts(export, key).expect("a good export"));
     for path in export.0.keys() {
         for part in [0, 1, 2] {
             let mut export = export.clone();
@@ -228,18 +281,29 @@ fn the_second_implementation_agrees() {
     accepts(&log.export(), &log.verifier_key(0)).expect("a retention ended");
     let warning = log.entries.len() - 2;
     log.entries.remove(warning);
-    assert!(accepts(&log.export(), &log.verifier_key(0)).is_err(), "without a warning");
-    assert!(accepts(&rekeyed().export(), &log.verifier_key(0)).is_err(), "an approval with a key that was given up");
+    assert!(
+        accepts(&log.export(), &log.verifier_key(0)).is_err(),
+        "without a warning"
+    );
+    assert!(
+        accepts(&rekeyed().export(), &log.verifier_key(0)).is_err(),
+        "an approval with a key that was given up"
+    );
 }
 
 #[test]
 fn the_second_implementation_finds_forged_keys_and_grants() {
-    let Some(accepts) = second_implementation("keys") else { return };
+    let Some(accepts) = second_implementation("keys") else {
+        return;
+    };
     let honest = life();
     accepts(&honest.export(), &honest.verifier_key(0)).expect("honest keys");
     for (what, log, _) in forgeries() {
         let said = accepts(&log.export(), &log.verifier_key(0)).expect_err(what);
-        assert!(said.contains(&format!("entry {}: ", log.entries.len() - 1)), "{what}: {said}");
+        assert!(
+            said.contains(&format!("entry {}: ", log.entries.len() - 1)),
+            "{what}: {said}"
+        );
         assert!(!said.contains("cannot be read"), "{what}: {said}");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SanType, SigningKey};
+use rcgen::{
+    CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SanType, SigningKey,
+};
 use sluis_crypto::signature::LogKey;
 use sluis_crypto::{Secret, digest::sha256};
 use sluis_domain::audit::{Act, Entry, KeyUse, Outcome};
@@ -33,7 +35,11 @@ impl Person {
     /// Their certificate ends with that year.
     pub(super) fn new(name: &str, last_year: i32) -> Self {
         // Both kinds of key are used.
-        let kind = if name.ends_with('2') { &PKCS_ED25519 } else { &PKCS_ECDSA_P256_SHA256 };
+        let kind = if name.ends_with('2') {
+            &PKCS_ED25519
+        } else {
+            &PKCS_ECDSA_P256_SHA256
+        };
         let pair = KeyPair::generate_for(kind).expect("random");
         let mut params = CertificateParams::default();
         let uri = format!("spiffe://example.org/{name}");
@@ -41,7 +47,11 @@ impl Person {
         params.not_before = rcgen::date_time_ymd(2025, 1, 1);
         params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
         let certificate = params.self_signed(&pair).expect("signs").der().to_vec();
-        Self { identity: name.parse().expect("organisation/member"), pair, certificate }
+        Self {
+            identity: name.parse().expect("organisation/member"),
+            pair,
+            certificate,
+        }
     }
 
     pub(super) fn key(&self) -> PublicKey {
@@ -57,8 +67,17 @@ impl Person {
     }
 
     pub(super) fn sign_for(&self, origin: &str, deed: Deed, object: &[u8]) -> (Identity, Signed) {
-        let signature = self.pair.sign(&statement(deed, origin, object)).expect("signs");
-        (self.identity.clone(), Signed { signature, certificate: self.certificate.clone() })
+        let signature = self
+            .pair
+            .sign(&statement(deed, origin, object))
+            .expect("signs");
+        (
+            self.identity.clone(),
+            Signed {
+                signature,
+                certificate: self.certificate.clone(),
+            },
+        )
     }
 }
 
@@ -76,8 +95,17 @@ pub(super) struct Forge {
 
 impl Forge {
     fn new() -> Self {
-        let names =
-            ["c/anna", "c/bert2", "uni/etl", "uni/s1", "uni/s2", "uni/s3", "clinic/etl", "clinic/s4", "clinic/s5"];
+        let names = [
+            "c/anna",
+            "c/bert2",
+            "uni/etl",
+            "uni/s1",
+            "uni/s2",
+            "uni/s3",
+            "clinic/etl",
+            "clinic/s4",
+            "clinic/s5",
+        ];
         let seed = |byte| LogKey::new(&Secret::from_slice(&[byte; 32]).expect("32 bytes"));
         Self {
             people: names.map(|name| (name, Person::new(name, 2035))).into(),
@@ -108,9 +136,14 @@ impl Forge {
 
     /// The number of the entry of this act, counted from 0 among those of the act that were done.
     pub(super) fn find(&self, act: Act, nth: usize) -> usize {
-        let of_act = |entry: &&(usize, &Entry)| entry.1.act == act && entry.1.outcome == Outcome::Done;
+        let of_act =
+            |entry: &&(usize, &Entry)| entry.1.act == act && entry.1.outcome == Outcome::Done;
         let all: Vec<_> = self.entries.iter().enumerate().collect();
-        all.iter().filter(of_act).nth(nth).expect("the story has it").0
+        all.iter()
+            .filter(of_act)
+            .nth(nth)
+            .expect("the story has it")
+            .0
     }
 
     pub(super) fn entry(&self, act: Act, actor: Option<&str>) -> Entry {
@@ -150,7 +183,10 @@ impl Forge {
             requester,
             requested_at: self.now(),
             registry_version: self.registries.len() as u64 - 1,
-            required: required.iter().map(|id| id.parse().expect("an id")).collect(),
+            required: required
+                .iter()
+                .map(|id| id.parse().expect("an id"))
+                .collect(),
         };
         let mut entry = self.about(&grant, Act::RequestGrant, who);
         entry.detail = grant.encode();
@@ -185,7 +221,13 @@ impl Forge {
         self.push(entry);
     }
 
-    pub(super) fn propose(&mut self, id: &'static str, who: &str, matter: Matter, required: &[Signers]) {
+    pub(super) fn propose(
+        &mut self,
+        id: &'static str,
+        who: &str,
+        matter: Matter,
+        required: &[Signers],
+    ) {
         // Of one group two must sign, of several one each.
         let count = if required.len() == 1 { 2 } else { 1 };
         let proposal = Proposal {
@@ -195,7 +237,10 @@ impl Forge {
             at: self.now(),
             not_after: self.now().plus_millis(YEAR),
             registry_version: self.registries.len() as u64 - 1,
-            required: required.iter().map(|signers| (signers.clone(), count)).collect(),
+            required: required
+                .iter()
+                .map(|signers| (signers.clone(), count))
+                .collect(),
         };
         let mut entry = self.entry(Act::Propose, Some(who));
         entry.detail = proposal.encode();
@@ -217,7 +262,13 @@ impl Forge {
         self.push(entry);
     }
 
-    pub(super) fn propose_registry(&mut self, id: &'static str, who: &str, text: &str, required: &[Signers]) {
+    pub(super) fn propose_registry(
+        &mut self,
+        id: &'static str,
+        who: &str,
+        text: &str,
+        required: &[Signers],
+    ) {
         let base = self.registries.last().expect("at least the empty one");
         let matter = Matter::Registry {
             base_version: self.registries.len() as u64 - 1,
@@ -238,8 +289,15 @@ impl Forge {
 
     /// The registry; `recipients` of chain `a`.
     pub(super) fn registry(&self, recipients: &str) -> String {
-        let key = |name: &str| format!("[[key]]\nmember = \"{name}\"\npublic_key = \"{}\"\n", self.people[name].key());
-        let keys: String = ["uni/s1", "uni/s2", "uni/s3", "clinic/s4", "clinic/s5"].map(key).concat();
+        let key = |name: &str| {
+            format!(
+                "[[key]]\nmember = \"{name}\"\npublic_key = \"{}\"\n",
+                self.people[name].key()
+            )
+        };
+        let keys: String = ["uni/s1", "uni/s2", "uni/s3", "clinic/s4", "clinic/s5"]
+            .map(key)
+            .concat();
         let element = "[[chain.namespace]]\nid = \"n\"\nlink = \"escrow\"\nreversible = true\n\
                        [[chain.element]]\nname = \"id\"\ntreatment = \"pseudonym\"\nnamespace = \"n\"\n";
         format!(
@@ -267,7 +325,8 @@ impl Forge {
         let mut note = head.to_note().expect("a note");
         for number in keys {
             let key = &self.log_keys[*number];
-            note.sign(&self.verifier_key(*number), |text| key.sign(text)).expect("signs");
+            note.sign(&self.verifier_key(*number), |text| key.sign(text))
+                .expect("signs");
         }
         note.to_string()
     }
@@ -276,10 +335,19 @@ impl Forge {
     pub(super) fn export(&self) -> Export {
         let (mut files, size) = (BTreeMap::new(), self.entries.len() as u64);
         let present = self.handovers.len();
-        files.insert(CHECKPOINT.to_owned(), self.checkpoint(self.entries.len(), &[present]).into_bytes());
-        files.insert(VERIFIER_KEY.to_owned(), format!("{}\n", self.verifier_key(present)).into_bytes());
+        files.insert(
+            CHECKPOINT.to_owned(),
+            self.checkpoint(self.entries.len(), &[present]).into_bytes(),
+        );
+        files.insert(
+            VERIFIER_KEY.to_owned(),
+            format!("{}\n", self.verifier_key(present)).into_bytes(),
+        );
         for (number, size) in self.handovers.iter().enumerate() {
-            let note = self.checkpoint(usize::try_from(*size).expect("small"), &[number, number + 1]);
+            let note = self.checkpoint(
+                usize::try_from(*size).expect("small"),
+                &[number, number + 1],
+            );
             files.insert(handover_path(number), note.into_bytes());
         }
         for (version, text) in self.registries.iter().enumerate().skip(1) {
@@ -287,17 +355,24 @@ impl Forge {
         }
         let encoded: Vec<_> = self.entries.iter().map(Entry::encode).collect();
         for (bundle, entries) in Bundle::all(size).zip(encoded.chunks(256)) {
-            files.insert(bundle.to_string(), encode_bundle(entries).expect("short entries"));
+            files.insert(
+                bundle.to_string(),
+                encode_bundle(entries).expect("short entries"),
+            );
         }
         let mut tree = Tree::new();
         for entry in &encoded {
             for full in tree.append(leaf_hash(entry)) {
-                let name = Tile::new(full.level, full.index, 256).expect("a tile").to_string();
+                let name = Tile::new(full.level, full.index, 256)
+                    .expect("a tile")
+                    .to_string();
                 files.insert(name, full.data);
             }
         }
         for tile in Tile::all(size).filter(|tile| tile.width() < 256) {
-            let hashes = tree.unfinished_tile(tile.level(), tile.index(), tile.width()).expect("unfinished");
+            let hashes = tree
+                .unfinished_tile(tile.level(), tile.index(), tile.width())
+                .expect("unfinished");
             files.insert(tile.to_string(), hashes.to_vec());
         }
         Export(files)
@@ -327,22 +402,36 @@ pub(super) const KEY_B: u32 = 2;
 
 /// A use of a version of namespace `n`.
 pub(super) fn key(kid: u32, values: u64) -> KeyUse {
-    KeyUse { namespace: "n".parse().ok(), kid: Kid::new(kid).expect("not zero"), values }
+    KeyUse {
+        namespace: "n".parse().ok(),
+        kid: Kid::new(kid).expect("not zero"),
+        values,
+    }
 }
 
 pub(super) fn convert() -> Kind {
     let id = || "id".parse().expect("an id");
     let chain = |name: &str| name.parse().expect("an id");
-    Kind::Convert { from: (chain("a"), id()), to: (chain("b"), id()), order: OutputOrder::Ordered }
+    Kind::Convert {
+        from: (chain("a"), id()),
+        to: (chain("b"), id()),
+        order: OutputOrder::Ordered,
+    }
 }
 
 /// Everything that can happen, once, and enough batches to fill a bundle.
 pub(super) fn story() -> Forge {
     let mut log = Forge::new();
     let mut first = log.entry(Act::Initialise, None);
-    first.detail = Writer::default().lp(ORIGIN).lp(log.verifier_key(0).to_string()).finish();
+    first.detail = Writer::default()
+        .lp(ORIGIN)
+        .lp(log.verifier_key(0).to_string())
+        .finish();
     log.push(first);
-    let custodian = |name: &str| Custodian { identity: name.parse().expect("one"), key: log.people[name].key() };
+    let custodian = |name: &str| Custodian {
+        identity: name.parse().expect("one"),
+        key: log.people[name].key(),
+    };
     let custodians = [custodian("c/anna"), custodian("c/bert2")];
     let mut named = log.entry(Act::Custodians, None);
     named.detail = custodian::encode(&custodians);
@@ -371,12 +460,16 @@ pub(super) fn story() -> Forge {
     log.push(refused);
 
     let mut rotated = log.entry(Act::RotateAuditKey, Some("c/anna"));
-    rotated.detail = Writer::default().lp(log.verifier_key(1).to_string()).finish();
+    rotated.detail = Writer::default()
+        .lp(log.verifier_key(1).to_string())
+        .finish();
     log.push(rotated);
     log.handovers.push(log.entries.len() as u64);
 
-    let reidentify =
-        Kind::Reidentify { chain: "a".parse().expect("an id"), elements: vec!["id".parse().expect("an id")] };
+    let reidentify = Kind::Reidentify {
+        chain: "a".parse().expect("an id"),
+        elements: vec!["id".parse().expect("an id")],
+    };
     log.request("g-2", "clinic/etl", reidentify, &["uni", "uni"]);
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-2", "uni/s1");
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-2", "uni/s2");
@@ -390,7 +483,14 @@ pub(super) fn story() -> Forge {
     log.apply_registry("p-2", "uni/s2", text, Vec::new());
 
     let owners = [stewards("clinic"), stewards("uni")];
-    log.propose("p-3", "clinic/etl", Matter::Erase { namespace: "n".parse().expect("an id") }, &owners);
+    log.propose(
+        "p-3",
+        "clinic/etl",
+        Matter::Erase {
+            namespace: "n".parse().expect("an id"),
+        },
+        &owners,
+    );
     log.say(Act::SignProposal, Deed::SignProposal, "p-3", "clinic/s4");
     log.say(Act::SignProposal, Deed::SignProposal, "p-3", "uni/s3");
     let erased = log.on_proposal(Act::OptOut, "p-3", "uni/s3");
@@ -400,18 +500,31 @@ pub(super) fn story() -> Forge {
     log.step(Act::DenyGrant, Deed::DenyGrant, "g-3", "clinic/s5");
 
     let (chain, namespace) = ("a".parse().expect("an id"), "n".parse().expect("an id"));
-    let matter = Matter::CutEscrow { kid: Kid::new(KEY_A).expect("not zero"), chain, namespace };
+    let matter = Matter::CutEscrow {
+        kid: Kid::new(KEY_A).expect("not zero"),
+        chain,
+        namespace,
+    };
     log.propose("p-4", "c/anna", matter, &[stewards("uni")]);
     log.say(Act::RejectProposal, Deed::RejectProposal, "p-4", "c/anna");
 
     let size = log.entries.len() as u64;
     let root = log.tree(log.entries.len()).root();
     let mut restored = log.entry(Act::AcceptRestore, Some("c/anna"));
-    let restore =
-        Restore { at: restored.at, restored_size: size, restored_root: root, lost_size: size + 7, lost_root: [9; 32] };
+    let restore = Restore {
+        at: restored.at,
+        restored_size: size,
+        restored_root: root,
+        lost_size: size + 7,
+        lost_root: [9; 32],
+    };
     restored.detail = restore.encode();
-    restored.signatures =
-        ["c/anna", "c/bert2"].map(|name| log.person(name).sign(Deed::AcceptRestore, &restore.encode())).into();
+    restored.signatures = ["c/anna", "c/bert2"]
+        .map(|name| {
+            log.person(name)
+                .sign(Deed::AcceptRestore, &restore.encode())
+        })
+        .into();
     log.push(restored);
     log
 }
@@ -423,8 +536,15 @@ pub(super) fn rekeyed() -> Forge {
     log.entries.pop();
     log.request("g-4", "uni/etl", convert(), &["clinic", "uni"]);
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-4", "uni/s1");
-    let (old, new) = (log.person("uni/s1").key().to_string(), Person::new("uni/s1", 2035).key().to_string());
-    let text = log.registries.last().expect("the story has some").replace(&old, &new);
+    let (old, new) = (
+        log.person("uni/s1").key().to_string(),
+        Person::new("uni/s1", 2035).key().to_string(),
+    );
+    let text = log
+        .registries
+        .last()
+        .expect("the story has some")
+        .replace(&old, &new);
     log.propose_registry("p-5", "c/anna", &text, &[stewards("uni")]);
     log.say(Act::SignProposal, Deed::SignProposal, "p-5", "uni/s2");
     log.say(Act::SignProposal, Deed::SignProposal, "p-5", "uni/s3");

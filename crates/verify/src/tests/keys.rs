@@ -31,7 +31,10 @@ fn keys(kids: &[u32]) -> Vec<KeyUse> {
 }
 
 fn elements() -> KeyUse {
-    KeyUse { namespace: None, ..key(ELEMENTS, 0) }
+    KeyUse {
+        namespace: None,
+        ..key(ELEMENTS, 0)
+    }
 }
 
 /// An act about a chain and versions, of somebody or of nobody.
@@ -42,7 +45,13 @@ fn act(log: &mut Forge, act: Act, who: Option<&str>, chain: &str, keys: Vec<KeyU
 }
 
 fn submit(log: &mut Forge, chain: &str, kids: &[u32]) {
-    act(log, Act::Pseudonymise, Some("clinic/etl"), chain, keys(kids));
+    act(
+        log,
+        Act::Pseudonymise,
+        Some("clinic/etl"),
+        chain,
+        keys(kids),
+    );
 }
 
 fn custody(log: &mut Forge, what: Act, chain: &str, kids: &[u32]) {
@@ -57,15 +66,29 @@ fn converted(log: &mut Forge, kids: &[u32]) {
 
 /// The end of version `number`, which is said to be of `chain`, with all signatures of that chain's owner.
 fn end(log: &mut Forge, id: &'static str, what: Act, chain: &str, number: u32) {
-    let (of, namespace): (ChainId, _) = (chain.parse().expect("an id"), "n".parse().expect("an id"));
+    let (of, namespace): (ChainId, _) =
+        (chain.parse().expect("an id"), "n".parse().expect("an id"));
     let matter = match what {
-        Act::CutEscrow => Matter::CutEscrow { kid: kid(number), chain: of, namespace },
-        _ => Matter::DestroyVersion { kid: kid(number), chain: of, namespace: Some(namespace) },
+        Act::CutEscrow => Matter::CutEscrow {
+            kid: kid(number),
+            chain: of,
+            namespace,
+        },
+        _ => Matter::DestroyVersion {
+            kid: kid(number),
+            chain: of,
+            namespace: Some(namespace),
+        },
     };
-    let (owner, signers) =
-        if chain == "a" { ("uni", ["uni/s1", "uni/s2"]) } else { ("clinic", ["clinic/s4", "clinic/s5"]) };
+    let (owner, signers) = if chain == "a" {
+        ("uni", ["uni/s1", "uni/s2"])
+    } else {
+        ("clinic", ["clinic/s4", "clinic/s5"])
+    };
     log.propose(id, "c/anna", matter, &[stewards(owner)]);
-    signers.iter().for_each(|who| log.say(Act::SignProposal, Deed::SignProposal, id, who));
+    signers
+        .iter()
+        .for_each(|who| log.say(Act::SignProposal, Deed::SignProposal, id, who));
     let mut entry = log.on_proposal(what, id, signers[1]);
     (entry.chain, entry.keys) = (chain.parse().ok(), keys(&[number]));
     log.push(entry);
@@ -79,7 +102,10 @@ fn expire(log: &mut Forge, kids: &[u32]) {
 
 /// `clinic` gets a grant to re-identify.
 fn may_reidentify(log: &mut Forge) {
-    let kind = Kind::Reidentify { chain: "a".parse().expect("an id"), elements: vec!["id".parse().expect("an id")] };
+    let kind = Kind::Reidentify {
+        chain: "a".parse().expect("an id"),
+        elements: vec!["id".parse().expect("an id")],
+    };
     log.request("g-5", "clinic/etl", kind, &["uni", "uni"]);
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-5", "uni/s1");
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-5", "uni/s2");
@@ -112,16 +138,34 @@ fn change(log: &mut Forge, from: &str, to: &str) {
 pub(super) fn life() -> Forge {
     let mut log = base();
     let made = [keys(&[NEXT]), vec![elements()]].concat();
-    act(&mut log, Act::RotateChain, Some("c/anna"), "a", made.clone());
+    act(
+        &mut log,
+        Act::RotateChain,
+        Some("c/anna"),
+        "a",
+        made.clone(),
+    );
     act(&mut log, Act::Pseudonymise, Some("clinic/etl"), "a", made);
-    act(&mut log, Act::Import, Some("clinic/etl"), "a", keys(&[NEXT]));
+    act(
+        &mut log,
+        Act::Import,
+        Some("clinic/etl"),
+        "a",
+        keys(&[NEXT]),
+    );
     // Tokens of both versions are read, and made with that of `b`.
     converted(&mut log, &[KEY_A, NEXT, KEY_B]);
     may_reidentify(&mut log);
     reidentified(&mut log, &[KEY_A, NEXT]);
     custody(&mut log, Act::DisableVersion, "a", &[KEY_A]);
     // Its rows are still there, and those of a subject that is erased go.
-    act(&mut log, Act::EraseSubjects, None, "a", keys(&[KEY_A, NEXT]));
+    act(
+        &mut log,
+        Act::EraseSubjects,
+        None,
+        "a",
+        keys(&[KEY_A, NEXT]),
+    );
     end(&mut log, "p-7", Act::DestroyVersion, "a", KEY_A);
     end(&mut log, "p-8", Act::CutEscrow, "a", NEXT);
     // A cut escrow leaves the pseudonyms as they are: they are made, and made from others.
@@ -141,17 +185,29 @@ pub(super) fn life() -> Forge {
 
 /// Logs whose last entry is forged, with what is wrong with it. Whatever must be signed is signed.
 pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
-    use VersionFault::{Cut, Destroyed, Disabled, NotDisabled, NotNamed, NotNew, OtherLine, Unknown};
+    use VersionFault::{
+        Cut, Destroyed, Disabled, NotDisabled, NotNamed, NotNew, OtherLine, Unknown,
+    };
     type Forgery = (&'static str, fn(&mut Forge), u32, VersionFault);
     let versions: [Forgery; 28] = [
-        ("stewards of a chain destroy a version of another", destroy_elsewhere, KEY_B, OtherLine),
+        (
+            "stewards of a chain destroy a version of another",
+            destroy_elsewhere,
+            KEY_B,
+            OtherLine,
+        ),
         (
             "stewards of a chain cut a version of another",
             |l| end(l, "p-7", Act::CutEscrow, "a", KEY_B),
             KEY_B,
             OtherLine,
         ),
-        ("a chain ends with a version of another", |l| expire(l, &[KEY_B, KEY_A]), KEY_A, OtherLine),
+        (
+            "a chain ends with a version of another",
+            |l| expire(l, &[KEY_B, KEY_A]),
+            KEY_A,
+            OtherLine,
+        ),
         (
             "a version is disabled in another chain",
             |l| custody(l, Act::DisableVersion, "a", &[KEY_B]),
@@ -164,12 +220,42 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
             KEY_A,
             OtherLine,
         ),
-        ("a batch uses a version of another chain", |l| submit(l, "a", &[KEY_B]), KEY_B, OtherLine),
-        ("a conversion makes pseudonyms of two versions", two_targets, 5, OtherLine),
-        ("a batch uses a version of another namespace", other_namespace, KEY_A, OtherLine),
-        ("a batch uses a version that was never made", |l| submit(l, "a", &[9]), 9, Unknown),
-        ("a rotation makes what there is", |l| custody(l, Act::RotateChain, "a", &[KEY_A]), KEY_A, NotNew),
-        ("a version is used that was disabled", |l| disabled_then(l, |l| submit(l, "a", &[KEY_A])), KEY_A, Disabled),
+        (
+            "a batch uses a version of another chain",
+            |l| submit(l, "a", &[KEY_B]),
+            KEY_B,
+            OtherLine,
+        ),
+        (
+            "a conversion makes pseudonyms of two versions",
+            two_targets,
+            5,
+            OtherLine,
+        ),
+        (
+            "a batch uses a version of another namespace",
+            other_namespace,
+            KEY_A,
+            OtherLine,
+        ),
+        (
+            "a batch uses a version that was never made",
+            |l| submit(l, "a", &[9]),
+            9,
+            Unknown,
+        ),
+        (
+            "a rotation makes what there is",
+            |l| custody(l, Act::RotateChain, "a", &[KEY_A]),
+            KEY_A,
+            NotNew,
+        ),
+        (
+            "a version is used that was disabled",
+            |l| disabled_then(l, |l| submit(l, "a", &[KEY_A])),
+            KEY_A,
+            Disabled,
+        ),
         (
             "a version is converted from that was disabled",
             |l| disabled_then(l, |l| converted(l, &[KEY_A, KEY_B])),
@@ -188,8 +274,18 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
             KEY_A,
             NotDisabled,
         ),
-        ("a version is used that was destroyed", |l| destroyed_then(l, |l| submit(l, "a", &[KEY_A])), KEY_A, Destroyed),
-        ("a version is imported with that was destroyed", |l| destroyed_then(l, import), KEY_A, Destroyed),
+        (
+            "a version is used that was destroyed",
+            |l| destroyed_then(l, |l| submit(l, "a", &[KEY_A])),
+            KEY_A,
+            Destroyed,
+        ),
+        (
+            "a version is imported with that was destroyed",
+            |l| destroyed_then(l, import),
+            KEY_A,
+            Destroyed,
+        ),
         (
             "a version is converted from that was destroyed",
             |l| destroyed_then(l, |l| converted(l, &[KEY_A, KEY_B])),
@@ -220,9 +316,24 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
             KEY_B,
             Destroyed,
         ),
-        ("a chain ends without one of its versions", left_out, 5, NotNamed),
-        ("a chain ends without versions and has one", |l| expire(l, &[]), KEY_B, NotNamed),
-        ("a chain ends with a version that was destroyed", destroyed_before, KEY_B, Destroyed),
+        (
+            "a chain ends without one of its versions",
+            left_out,
+            5,
+            NotNamed,
+        ),
+        (
+            "a chain ends without versions and has one",
+            |l| expire(l, &[]),
+            KEY_B,
+            NotNamed,
+        ),
+        (
+            "a chain ends with a version that was destroyed",
+            destroyed_before,
+            KEY_B,
+            Destroyed,
+        ),
         (
             "a version is converted from whose escrow was cut",
             |l| cut_then(l, |l| converted(l, &[KEY_A, KEY_B])),
@@ -241,7 +352,12 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
             KEY_A,
             Cut,
         ),
-        ("a version is cut twice", |l| cut_then(l, |l| end(l, "p-8", Act::CutEscrow, "a", KEY_A)), KEY_A, Cut),
+        (
+            "a version is cut twice",
+            |l| cut_then(l, |l| end(l, "p-8", Act::CutEscrow, "a", KEY_A)),
+            KEY_A,
+            Cut,
+        ),
     ];
     let (chain_a, reversible) = ("id = \"a\"\nowner = \"uni\"\n", "reversible = true");
     let eligible = Fault::NotAllowed(Reason::NotEligible);
@@ -268,7 +384,13 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
             Act::Reidentify,
             stale.clone(),
         ),
-        ("nothing is reversible any more", reversible, "reversible = false", Act::Reidentify, stale.clone()),
+        (
+            "nothing is reversible any more",
+            reversible,
+            "reversible = false",
+            Act::Reidentify,
+            stale.clone(),
+        ),
         (
             "nothing leads out any more",
             "link = \"escrow\"\nreversible = true",
@@ -281,14 +403,27 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
         let mut log = base();
         may_reidentify(&mut log);
         forge(&mut log);
-        (what, log, Fault::Version { kid: kid(number), fault })
+        (
+            what,
+            log,
+            Fault::Version {
+                kid: kid(number),
+                fault,
+            },
+        )
     });
     let grants = grants.into_iter().map(|(what, from, to, act, fault)| {
         let mut log = base();
         may_reidentify(&mut log);
         may_convert(&mut log);
         change(&mut log, from, to);
-        log.charge(if act == Act::Convert { "g-6" } else { "g-5" }, "clinic/etl", act, 0, 0);
+        log.charge(
+            if act == Act::Convert { "g-6" } else { "g-5" },
+            "clinic/etl",
+            act,
+            0,
+            0,
+        );
         (what, log, fault)
     });
     versions.chain(grants).collect()
@@ -305,8 +440,17 @@ fn two_targets(log: &mut Forge) {
 }
 
 fn other_namespace(log: &mut Forge) {
-    let encrypted = KeyUse { namespace: None, ..key(KEY_A, 0) };
-    act(log, Act::Pseudonymise, Some("clinic/etl"), "a", vec![encrypted]);
+    let encrypted = KeyUse {
+        namespace: None,
+        ..key(KEY_A, 0)
+    };
+    act(
+        log,
+        Act::Pseudonymise,
+        Some("clinic/etl"),
+        "a",
+        vec![encrypted],
+    );
 }
 
 fn import(log: &mut Forge) {
@@ -351,7 +495,10 @@ fn honest_keys_pass() {
     let log = life();
     let replay = replay(&log).expect("nothing is wrong");
     let state = |number| replay.state().version(kid(number)).expect("it was made");
-    assert_eq!([KEY_A, KEY_B, 5].map(|number| state(number).stage), [Stage::Destroyed; 3]);
+    assert_eq!(
+        [KEY_A, KEY_B, 5].map(|number| state(number).stage),
+        [Stage::Destroyed; 3]
+    );
     assert_eq!(
         [NEXT, ELEMENTS].map(|number| (state(number).stage, state(number).cut)),
         [(Stage::Made, true), (Stage::Made, false)]
@@ -363,7 +510,14 @@ fn honest_keys_pass() {
 fn the_last_entry_of_a_forged_log_is_found() {
     for (what, log, fault) in forgeries() {
         let wrong = replay(&log).map(drop).expect_err(what);
-        assert_eq!(wrong, Wrong { sequence: log.entries.len() as u64 - 1, fault }, "{what}");
+        assert_eq!(
+            wrong,
+            Wrong {
+                sequence: log.entries.len() as u64 - 1,
+                fault
+            },
+            "{what}"
+        );
     }
 }
 
@@ -372,18 +526,24 @@ fn what_is_honest_with_a_grant_stays_so_after_another_change() {
     let mut log = base();
     may_reidentify(&mut log);
     may_convert(&mut log);
-    change(&mut log, "recipients = [\"uni\", \"clinic\"]", "recipients = [\"clinic\"]");
+    change(
+        &mut log,
+        "recipients = [\"uni\", \"clinic\"]",
+        "recipients = [\"clinic\"]",
+    );
     log.charge("g-5", "clinic/etl", Act::Reidentify, 0, 0);
     log.charge("g-6", "clinic/etl", Act::Convert, 0, 0);
     log.charge("g-1", "uni/etl", Act::Convert, 0, 7);
-    replay(&log).expect("the owner needs not be a recipient, and nothing else concerns these grants");
+    replay(&log)
+        .expect("the owner needs not be a recipient, and nothing else concerns these grants");
 }
 
 /// A registry says of which namespace its versions are, and not of which chain.
 #[test]
 fn a_conversion_of_two_unknown_versions_tells_nothing_and_a_later_one_does() {
     let mut log = base();
-    log.entries.retain(|entry| entry.act != Act::Pseudonymise && entry.act != Act::Reidentify);
+    log.entries
+        .retain(|entry| entry.act != Act::Pseudonymise && entry.act != Act::Reidentify);
     replay(&log).expect("nothing is wrong");
     submit(&mut log, "a", &[KEY_A]);
     submit(&mut log, "b", &[KEY_B]);
@@ -395,7 +555,13 @@ fn a_conversion_of_two_unknown_versions_tells_nothing_and_a_later_one_does() {
     log.entries.pop();
     submit(&mut log, "a", &[KEY_B]);
     let fault = replay(&log).map(drop).expect_err("it is of `b`").fault;
-    assert_eq!(fault, Fault::Version { kid: kid(KEY_B), fault: VersionFault::OtherLine });
+    assert_eq!(
+        fault,
+        Fault::Version {
+            kid: kid(KEY_B),
+            fault: VersionFault::OtherLine
+        }
+    );
 }
 
 /// An earlier daemon ended chains that had no keys, and those got some later.
@@ -411,7 +577,10 @@ fn an_end_without_versions_is_none_and_takes_a_warning_of_its_own() {
     replay(&log).expect("nothing is wrong");
     let warning = log.entries.len() - 2;
     log.entries.remove(warning);
-    let fault = replay(&log).map(drop).expect_err("the warnings before were of other ends").fault;
+    let fault = replay(&log)
+        .map(drop)
+        .expect_err("the warnings before were of other ends")
+        .fault;
     assert_eq!(fault, Fault::NotWarned("b".parse().expect("an id")));
 }
 
@@ -422,8 +591,14 @@ fn one_version_is_disabled_at_a_time_and_the_end_names_the_namespace() {
         forge(&mut log);
         replay(&log).map(drop).expect_err("it is wrong now").fault
     };
-    assert_eq!(fault(|log| custody(log, Act::DisableVersion, "a", &[])), Fault::Field("key version"));
-    assert_eq!(fault(|log| custody(log, Act::DisableVersion, "a", &[KEY_A, KEY_A])), Fault::Field("key version"));
+    assert_eq!(
+        fault(|log| custody(log, Act::DisableVersion, "a", &[])),
+        Fault::Field("key version")
+    );
+    assert_eq!(
+        fault(|log| custody(log, Act::DisableVersion, "a", &[KEY_A, KEY_A])),
+        Fault::Field("key version")
+    );
     let unnamed = |log: &mut Forge| {
         end(log, "p-7", Act::CutEscrow, "a", KEY_A);
         log.entries.last_mut().expect("just made").keys[0].namespace = None;

@@ -34,7 +34,11 @@ impl Copy {
             if path.is_dir() {
                 self.read_below(root, &path);
             } else {
-                let name = path.strip_prefix(root).expect("below").display().to_string();
+                let name = path
+                    .strip_prefix(root)
+                    .expect("below")
+                    .display()
+                    .to_string();
                 self.0.insert(name, fs::read(&path).expect("readable"));
             }
         }
@@ -65,7 +69,9 @@ impl Copy {
     }
 
     fn bundles(&self) -> Vec<(String, u16)> {
-        Bundle::all(self.size()).map(|bundle| (bundle.to_string(), bundle.width())).collect()
+        Bundle::all(self.size())
+            .map(|bundle| (bundle.to_string(), bundle.width()))
+            .collect()
     }
 
     /// Canonical bytes of all entries.
@@ -80,7 +86,10 @@ impl Copy {
     /// Puts other entries in the place of all.
     pub(super) fn set_entries(&mut self, entries: &[Vec<u8>]) {
         for ((path, _), entries) in self.bundles().into_iter().zip(entries.chunks(256)) {
-            self.0.insert(path, sluis_tlog::encode_bundle(entries).expect("not too long"));
+            self.0.insert(
+                path,
+                sluis_tlog::encode_bundle(entries).expect("not too long"),
+            );
         }
     }
 
@@ -99,7 +108,9 @@ impl Copy {
             }
         }
         for tile in Tile::all(tree.size()).filter(|tile| tile.width() < 256) {
-            let hashes = tree.unfinished_tile(tile.level(), tile.index(), tile.width()).expect("unfinished");
+            let hashes = tree
+                .unfinished_tile(tile.level(), tile.index(), tile.width())
+                .expect("unfinished");
             self.0.insert(tile.to_string(), hashes.to_vec());
         }
         tree.root()
@@ -108,18 +119,38 @@ impl Copy {
 
 /// The fields of an entry as `docs/audit-log.md` has them, with the places of their bytes, lengths included.
 pub(super) fn fields(entry: &[u8]) -> Vec<(&'static str, Range<usize>)> {
-    let mut walk = Walk { entry, at: 0, fields: Vec::new() };
-    for (name, bytes) in [("format", 1), ("at", 8), ("act", 1), ("outcome", 1), ("registry version", 8)] {
+    let mut walk = Walk {
+        entry,
+        at: 0,
+        fields: Vec::new(),
+    };
+    for (name, bytes) in [
+        ("format", 1),
+        ("at", 8),
+        ("act", 1),
+        ("outcome", 1),
+        ("registry version", 8),
+    ] {
         walk.fixed(name, bytes);
     }
     for name in ["rows", "values", "rejected"] {
         walk.fixed(name, 8);
     }
-    ["organisation", "member"].into_iter().for_each(|name| walk.lp(name));
-    walk.fixed("certificate digest", 32);
-    ["chain", "to-chain", "grant", "grant digest", "object digest", "purpose", "reason"]
+    ["organisation", "member"]
         .into_iter()
         .for_each(|name| walk.lp(name));
+    walk.fixed("certificate digest", 32);
+    [
+        "chain",
+        "to-chain",
+        "grant",
+        "grant digest",
+        "object digest",
+        "purpose",
+        "reason",
+    ]
+    .into_iter()
+    .for_each(|name| walk.lp(name));
     for _ in 0..walk.fixed("number of key uses", 2) {
         walk.lp("namespace");
         walk.fixed("kid", 4);
@@ -128,7 +159,14 @@ pub(super) fn fields(entry: &[u8]) -> Vec<(&'static str, Range<usize>)> {
     walk.fixed("counter", 8);
     walk.lp("detail");
     for _ in 0..walk.fixed("number of signatures", 1) {
-        ["signer's organisation", "signer", "signature", "certificate"].into_iter().for_each(|name| walk.lp(name));
+        [
+            "signer's organisation",
+            "signer",
+            "signature",
+            "certificate",
+        ]
+        .into_iter()
+        .for_each(|name| walk.lp(name));
     }
     assert_eq!(walk.at, entry.len(), "nothing follows");
     walk.fields
@@ -145,11 +183,16 @@ impl Walk<'_> {
         let range = self.at..self.at + bytes;
         self.at = range.end;
         self.fields.push((name, range.clone()));
-        self.entry[range].iter().fold(0, |number, byte| (number << 8) | usize::from(*byte))
+        self.entry[range]
+            .iter()
+            .fold(0, |number, byte| (number << 8) | usize::from(*byte))
     }
 
     fn lp(&mut self, name: &'static str) {
-        let length = usize::from(u16::from_be_bytes([self.entry[self.at], self.entry[self.at + 1]]));
+        let length = usize::from(u16::from_be_bytes([
+            self.entry[self.at],
+            self.entry[self.at + 1],
+        ]));
         self.fields.push((name, self.at..self.at + 2 + length));
         self.at += 2 + length;
     }

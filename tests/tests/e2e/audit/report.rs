@@ -6,7 +6,9 @@ use sluis_domain::port::Clock;
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::scene::Scene;
 
-use super::{AUDITOR, FINDING, NATIONAL, OTHER_STEWARD, PURPOSE, RECIPIENT, SOURCE, STEWARDS, STUDY, Story};
+use super::{
+    AUDITOR, FINDING, NATIONAL, OTHER_STEWARD, PURPOSE, RECIPIENT, SOURCE, STEWARDS, STUDY, Story,
+};
 use super::{export, settled, story};
 use crate::story::{exits, json};
 
@@ -15,32 +17,53 @@ const DAY: u64 = 24 * 3600 * 1000;
 /// Yesterday and tomorrow: a test may run at midnight.
 pub(super) fn days() -> (String, String) {
     let now = TestClock::now().now().millis();
-    let day = |millis| Timestamp::from_millis(millis).expect("in range").to_string()[..10].to_owned();
+    let day = |millis| {
+        Timestamp::from_millis(millis)
+            .expect("in range")
+            .to_string()[..10]
+            .to_owned()
+    };
     (day(now - DAY), day(now + DAY))
 }
 
 /// `sluis report` of these days.
 fn report(scene: &Scene, member: &str, more: &[&str]) -> String {
     let (from, to) = days();
-    scene.sluis(member).ok(&[&["report", "--from", &from, "--to", &to], more].concat())
+    scene
+        .sluis(member)
+        .ok(&[&["report", "--from", &from, "--to", &to], more].concat())
 }
 
 /// As JSON, without the moment at which it was made.
 fn said(scene: &Scene, member: &str, more: &[&str]) -> Value {
     let mut report = json(&report(scene, member, &[more, &["--json"]].concat()));
-    assert!(report.as_object_mut().expect("an object").remove("made_at").is_some());
+    assert!(
+        report
+            .as_object_mut()
+            .expect("an object")
+            .remove("made_at")
+            .is_some()
+    );
     report
 }
 
 fn rows<'a>(report: &'a Value, section: &str) -> &'a Vec<Value> {
-    report[section].as_array().unwrap_or_else(|| panic!("{section} in {report}"))
+    report[section]
+        .as_array()
+        .unwrap_or_else(|| panic!("{section} in {report}"))
 }
 
 /// The only row of a section with this value.
 fn row<'a>(report: &'a Value, section: &str, key: &str, value: &str) -> &'a Value {
     let mut found = rows(report, section).iter().filter(|row| row[key] == value);
-    let row = found.next().unwrap_or_else(|| panic!("no {key} {value} in {}", report[section]));
-    assert!(found.next().is_none(), "{value} twice in {}", report[section]);
+    let row = found
+        .next()
+        .unwrap_or_else(|| panic!("no {key} {value} in {}", report[section]));
+    assert!(
+        found.next().is_none(),
+        "{value} twice in {}",
+        report[section]
+    );
     row
 }
 
@@ -54,26 +77,64 @@ async fn a_report_says_what_happened_live_and_from_a_copy_alike() {
     assert_eq!(live, said(scene, AUDITOR, &["--export", &copy]));
     let of_one = ["--organisation", "registry-office"];
     let part = said(scene, AUDITOR, &of_one);
-    assert_eq!(part, said(scene, AUDITOR, &[&of_one[..], &["--export", &copy]].concat()));
+    assert_eq!(
+        part,
+        said(
+            scene,
+            AUDITOR,
+            &[&of_one[..], &["--export", &copy]].concat()
+        )
+    );
     assert!(live["entries"] == size && part["entries"].as_u64() < Some(size));
     // Of its own grant an organisation hears what the stewards of others decided.
     let of_requester = said(scene, AUDITOR, &["--organisation", "hospital-north"]);
     let finding = row(&of_requester, "grants", "purpose", FINDING);
-    assert_eq!((&finding["state"], &finding["approved_by"]), (&"exhausted".into(), &serde_json::json!(STEWARDS)));
-    assert_eq!(rows(&of_requester, "grants").len(), 1, "{}", of_requester["grants"]);
+    assert_eq!(
+        (&finding["state"], &finding["approved_by"]),
+        (&"exhausted".into(), &serde_json::json!(STEWARDS))
+    );
+    assert_eq!(
+        rows(&of_requester, "grants").len(),
+        1,
+        "{}",
+        of_requester["grants"]
+    );
     what_was_done(&live, &story);
     what_was_refused(&live, &story);
     keys_and_custody(&live);
 
-    let later = ["report", "--from", "2100-01-01", "--to", "2100-12-31", "--json"];
+    let later = [
+        "report",
+        "--from",
+        "2100-01-01",
+        "--to",
+        "2100-12-31",
+        "--json",
+    ];
     let later = json(&scene.sluis(AUDITOR).ok(&later));
-    assert_eq!((&later["entries"], rows(&later, "work").len(), rows(&later, "refusals").len()), (&0.into(), 0, 0));
-    let wrong = scene.sluis(AUDITOR).run(&["report", "--from", "2026-02-02", "--to", "2026-02-01"]);
+    assert_eq!(
+        (
+            &later["entries"],
+            rows(&later, "work").len(),
+            rows(&later, "refusals").len()
+        ),
+        (&0.into(), 0, 0)
+    );
+    let wrong = scene
+        .sluis(AUDITOR)
+        .run(&["report", "--from", "2026-02-02", "--to", "2026-02-01"]);
     assert!(exits(&wrong, 2).contains("--to lies before --from"));
-    exits(&scene.sluis(AUDITOR).run(&["report", "--from", "2026-02-30", "--to", "2026-03-01"]), 2);
+    exits(
+        &scene
+            .sluis(AUDITOR)
+            .run(&["report", "--from", "2026-02-30", "--to", "2026-03-01"]),
+        2,
+    );
     std::fs::write(format!("{copy}/checkpoint"), "nonsense").expect("written");
     let (from, to) = days();
-    let damaged = scene.sluis(AUDITOR).run(&["report", "--from", &from, "--to", &to, "--export", &copy]);
+    let damaged = scene
+        .sluis(AUDITOR)
+        .run(&["report", "--from", &from, "--to", &to, "--export", &copy]);
     assert!(exits(&damaged, 4).contains("checkpoint is missing or damaged"));
 }
 
@@ -82,7 +143,10 @@ fn what_was_done(report: &Value, story: &Story) {
     for (key, value) in [("who", RECIPIENT), ("act", "convert"), ("purpose", PURPOSE)] {
         assert_eq!(work[key], value);
     }
-    assert_eq!((&work["batches"], &work["rows"], &work["values"]), (&1.into(), &2.into(), &2.into()));
+    assert_eq!(
+        (&work["batches"], &work["rows"], &work["values"]),
+        (&1.into(), &2.into(), &2.into())
+    );
     for (grant, state, open, remaining) in [
         (&story.used, "approved", true, 8),
         (&story.open, "requested", true, 10),
@@ -90,17 +154,44 @@ fn what_was_done(report: &Value, story: &Story) {
         (&story.revoked, "revoked", false, 0),
     ] {
         let row = row(report, "grants", "grant", grant);
-        assert_eq!((&row["state"], &row["open"]), (&state.into(), &open.into()), "{row}");
-        assert_eq!((&row["remaining"], &row["legal_basis"]), (&remaining.into(), &"consent".into()), "{row}");
+        assert_eq!(
+            (&row["state"], &row["open"]),
+            (&state.into(), &open.into()),
+            "{row}"
+        );
+        assert_eq!(
+            (&row["remaining"], &row["legal_basis"]),
+            (&remaining.into(), &"consent".into()),
+            "{row}"
+        );
     }
-    assert_eq!(row(report, "grants", "grant", &story.revoked)["ended_by"], RECIPIENT);
-    assert_eq!(row(report, "grants", "grant", &story.denied)["ended_by"], STEWARDS[0]);
+    assert_eq!(
+        row(report, "grants", "grant", &story.revoked)["ended_by"],
+        RECIPIENT
+    );
+    assert_eq!(
+        row(report, "grants", "grant", &story.denied)["ended_by"],
+        STEWARDS[0]
+    );
     let finding = row(report, "grants", "purpose", FINDING);
     assert_eq!(finding["approved_by"], serde_json::json!(STEWARDS));
-    assert_eq!((&finding["state"], &finding["used"]), (&"exhausted".into(), &1.into()));
-    let outcomes: Vec<_> = rows(report, "proposals").iter().map(|row| row["outcome"].as_str().expect("text")).collect();
+    assert_eq!(
+        (&finding["state"], &finding["used"]),
+        (&"exhausted".into(), &1.into())
+    );
+    let outcomes: Vec<_> = rows(report, "proposals")
+        .iter()
+        .map(|row| row["outcome"].as_str().expect("text"))
+        .collect();
     let rejected = format!("rejected by {}", STEWARDS[0]);
-    assert_eq!(outcomes, ["effective: registry version 1", "effective: registry version 2", &rejected]);
+    assert_eq!(
+        outcomes,
+        [
+            "effective: registry version 1",
+            "effective: registry version 2",
+            &rejected
+        ]
+    );
 }
 
 fn what_was_refused(report: &Value, story: &Story) {
@@ -115,18 +206,47 @@ fn what_was_refused(report: &Value, story: &Story) {
         assert_eq!((&row["who"], &row["act"], &row["times"]), expected, "{row}");
     }
     let alarm = &rows(report, "quota_alarms")[0];
-    assert_eq!((&alarm["who"], &alarm["place"]), (&"gp-south/etl".into(), &STUDY.into()));
+    assert_eq!(
+        (&alarm["who"], &alarm["place"]),
+        (&"gp-south/etl".into(), &STUDY.into())
+    );
     assert_eq!(rows(report, "quota_alarms").len(), 1);
     assert!(!report.to_string().contains(&story.token));
 }
 
 fn keys_and_custody(report: &Value) {
-    let chains: Vec<_> = rows(report, "keys").iter().filter(|key| key["chain"] == NATIONAL).collect();
-    assert_eq!(chains.len(), 2, "the first version and the one of the rotation: {}", report["keys"]);
-    assert!(chains.iter().any(|key| key["last_used"] == "") && chains.iter().all(|key| key["namespace"] == "nl.bsn"));
-    assert!(rows(report, "keys").iter().any(|key| key["chain"] == STUDY && key["last_used"] != ""));
-    let acts: Vec<_> = rows(report, "custody").iter().map(|row| row["act"].as_str().expect("text")).collect();
-    assert_eq!(acts, ["initialise", "custodians", "chain-rotate", "audit-key-rotate"]);
+    let chains: Vec<_> = rows(report, "keys")
+        .iter()
+        .filter(|key| key["chain"] == NATIONAL)
+        .collect();
+    assert_eq!(
+        chains.len(),
+        2,
+        "the first version and the one of the rotation: {}",
+        report["keys"]
+    );
+    assert!(
+        chains.iter().any(|key| key["last_used"] == "")
+            && chains.iter().all(|key| key["namespace"] == "nl.bsn")
+    );
+    assert!(
+        rows(report, "keys")
+            .iter()
+            .any(|key| key["chain"] == STUDY && key["last_used"] != "")
+    );
+    let acts: Vec<_> = rows(report, "custody")
+        .iter()
+        .map(|row| row["act"].as_str().expect("text"))
+        .collect();
+    assert_eq!(
+        acts,
+        [
+            "initialise",
+            "custodians",
+            "chain-rotate",
+            "audit-key-rotate"
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,30 +257,52 @@ async fn a_steward_gets_what_concerns_their_organisation_and_nobody_elses_purpos
     let text = own.to_string();
     let all = said(scene, AUDITOR, &[]).to_string();
     for foreign in [FINDING, "gp-south", "QUOTA_SUBJECTS", "audit-key-rotate"] {
-        assert!(all.contains(foreign) && !text.contains(foreign), "{foreign} in {text}");
+        assert!(
+            all.contains(foreign) && !text.contains(foreign),
+            "{foreign} in {text}"
+        );
     }
     assert_eq!(row(&own, "work", "grant", &story.used)["purpose"], PURPOSE);
     // Somebody else's attempt on its chain does concern it.
     row(&own, "refusals", "who", "outsider/etl");
     let acts = |report: &Value| -> Vec<String> {
-        rows(report, "chains").iter().map(|row| format!("{} {}", row["chain"], row["act"])).collect()
+        rows(report, "chains")
+            .iter()
+            .map(|row| format!("{} {}", row["chain"], row["act"]))
+            .collect()
     };
-    let expected = ["\"diabetes-study\" \"convert\"", "\"national-registry\" \"convert\""];
+    let expected = [
+        "\"diabetes-study\" \"convert\"",
+        "\"national-registry\" \"convert\"",
+    ];
     assert_eq!(acts(&own)[..2], expected);
     assert_eq!(rows(&own, "grants").len(), 4);
     // The versions of others are not taken for its own: it sees them in conversions only.
     for key in rows(&own, "keys") {
         let mine = key["chain"] == NATIONAL;
-        assert!(mine || key["chain"] == STUDY || key["chain"] == "diabetes-study or national-registry", "{key}");
+        assert!(
+            mine || key["chain"] == STUDY || key["chain"] == "diabetes-study or national-registry",
+            "{key}"
+        );
     }
     let study = said(scene, STEWARDS[0], &["--own"]);
     row(&study, "grants", "purpose", FINDING);
     assert_eq!(rows(&study, "quota_alarms").len(), 1);
     let (from, to) = days();
-    for (member, own) in [(OTHER_STEWARD, &[][..]), (SOURCE, &["--own"]), (SOURCE, &[]), ("custodian/anna", &[])] {
-        let refused = scene.sluis(member).run(&[&["report", "--from", &from, "--to", &to], own].concat());
+    for (member, own) in [
+        (OTHER_STEWARD, &[][..]),
+        (SOURCE, &["--own"]),
+        (SOURCE, &[]),
+        ("custodian/anna", &[]),
+    ] {
+        let refused = scene
+            .sluis(member)
+            .run(&[&["report", "--from", &from, "--to", &to], own].concat());
         let told = exits(&refused, 1);
-        assert!(told.contains("NOT_AN_AUDITOR") && refused.stdout.is_empty(), "{member}: {told}");
+        assert!(
+            told.contains("NOT_AN_AUDITOR") && refused.stdout.is_empty(),
+            "{member}: {told}"
+        );
     }
 }
 
@@ -169,22 +311,39 @@ async fn a_page_needs_nothing_from_elsewhere_and_a_purpose_is_only_text() {
     let story = story().await;
     let scene = &story.scene;
     let file = scene.file("report.html");
-    assert_eq!(report(scene, AUDITOR, &["--html", &file]), "", "the page instead of the text");
+    assert_eq!(
+        report(scene, AUDITOR, &["--html", &file]),
+        "",
+        "the page instead of the text"
+    );
     let page = scene.read("report.html");
     let purpose = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;more&#39; https://example.org/";
     assert!(page.contains(&format!("<td>{purpose}</td>")), "{page}");
     let without = page.replace(purpose, "");
-    for outside in
-        ["<script", "http:", "https:", "src=", "href=", "url(", "@import", "<link", "<iframe", "onload", "onclick"]
-    {
+    for outside in [
+        "<script", "http:", "https:", "src=", "href=", "url(", "@import", "<link", "<iframe",
+        "onload", "onclick",
+    ] {
         assert!(!without.contains(outside), "{outside} in {without}");
     }
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</body></html>\n"));
-    for tag in ["table", "tr", "td", "th", "div", "span", "svg", "figure", "h2", "thead", "tbody"] {
-        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
-        assert!(opened > 0 && opened == page.matches(&format!("</{tag}>")).count(), "{tag}");
+    for tag in [
+        "table", "tr", "td", "th", "div", "span", "svg", "figure", "h2", "thead", "tbody",
+    ] {
+        let opened =
+            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert!(
+            opened > 0 && opened == page.matches(&format!("</{tag}>")).count(),
+            "{tag}"
+        );
     }
-    for part in ["QUOTA_SUBJECTS", "Open grants", &story.open, FINDING, "chain-rotate"] {
+    for part in [
+        "QUOTA_SUBJECTS",
+        "Open grants",
+        &story.open,
+        FINDING,
+        "chain-rotate",
+    ] {
         assert!(page.contains(part), "{part}");
     }
 
@@ -192,10 +351,24 @@ async fn a_page_needs_nothing_from_elsewhere_and_a_purpose_is_only_text() {
     assert_eq!(json(&both)["entries"].as_u64(), Some(settled(scene).await));
     let text = report(scene, AUDITOR, &[]);
     assert!(!text.contains('\u{1b}'), "no colours where nobody looks");
-    for part in [PURPOSE, "Refused attempts", "QUOTA_SUBJECTS", &story.revoked, "Acts of custody"] {
+    for part in [
+        PURPOSE,
+        "Refused attempts",
+        "QUOTA_SUBJECTS",
+        &story.revoked,
+        "Acts of custody",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     let (from, to) = days();
-    let nowhere = ["report", "--from", &from, "--to", &to, "--html", "/nowhere/report.html"];
+    let nowhere = [
+        "report",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--html",
+        "/nowhere/report.html",
+    ];
     exits(&scene.sluis(AUDITOR).run(&nowhere), 6);
 }

@@ -23,7 +23,13 @@ use crate::story::{exits, json};
 
 /// One look by a member without any office.
 fn look(scene: &Scene, state: &str, more: &[&str]) -> Output {
-    scene.sluis(SOURCE).run(&[&["audit", "watch", "--state", state, "--once", "--json"], more].concat())
+    scene.sluis(SOURCE).run(
+        &[
+            &["audit", "watch", "--state", state, "--once", "--json"],
+            more,
+        ]
+        .concat(),
+    )
 }
 
 #[track_caller]
@@ -36,7 +42,10 @@ fn seen(output: &Output) -> Value {
 #[track_caller]
 fn alarms(output: &Output, state: &str, before: &[u8], words: &str) {
     let said = exits(output, 7);
-    assert!(said.contains("ALARM: ") && said.contains(words), "{words:?} in {said}");
+    assert!(
+        said.contains("ALARM: ") && said.contains(words),
+        "{words:?} in {said}"
+    );
     assert!(output.stdout.is_empty());
     assert_eq!(fs::read(state).expect("readable"), before);
 }
@@ -45,30 +54,56 @@ fn alarms(output: &Output, state: &str, before: &[u8], words: &str) {
 async fn a_witness_pins_the_key_and_follows_a_log_that_grows() {
     let scene = Scene::start(HEADS);
     let size = settled(&scene).await;
-    let (state, key) = (scene.file("witness.json"), head(&scene).await.1.verifier_key);
+    let (state, key) = (
+        scene.file("witness.json"),
+        head(&scene).await.1.verifier_key,
+    );
     let first = look(&scene, &state, &[]);
     let said = seen(&first);
-    assert_eq!((&said["entries"], &said["before"], &said["key_rotated"]), (&size.into(), &Value::Null, &false.into()));
-    assert!(String::from_utf8_lossy(&first.stderr).contains(&format!("first look: trusting the key {key}")));
+    assert_eq!(
+        (&said["entries"], &said["before"], &said["key_rotated"]),
+        (&size.into(), &Value::Null, &false.into())
+    );
+    assert!(
+        String::from_utf8_lossy(&first.stderr)
+            .contains(&format!("first look: trusting the key {key}"))
+    );
     let same = look(&scene, &state, &[]);
     assert_eq!(seen(&same)["before"], size);
     assert!(same.stderr.is_empty(), "it is trusted by now");
     act(&scene, BSNS[0]).await;
     let grown = settled(&scene).await;
     let said = seen(&look(&scene, &state, &["--log-key", &key]));
-    assert_eq!((&said["entries"], &said["before"]), (&grown.into(), &size.into()));
-    let human = scene.sluis(SOURCE).ok(&["audit", "watch", "--state", &state, "--once"]);
-    assert!(human.contains(&format!("{grown} entries, root ")) && human.contains("continues what was seen"), "{human}");
+    assert_eq!(
+        (&said["entries"], &said["before"]),
+        (&grown.into(), &size.into())
+    );
+    let human = scene
+        .sluis(SOURCE)
+        .ok(&["audit", "watch", "--state", &state, "--once"]);
+    assert!(
+        human.contains(&format!("{grown} entries, root "))
+            && human.contains("continues what was seen"),
+        "{human}"
+    );
 
     // A key that is given is not learnt, and a wrong one not believed.
-    let (other, file) = (scene.file("other.json"), scene.write("key", format!("{key}\n")));
+    let (other, file) = (
+        scene.file("other.json"),
+        scene.write("key", format!("{key}\n")),
+    );
     let pinned = look(&scene, &other, &["--log-key", &file]);
     seen(&pinned);
     assert!(pinned.stderr.is_empty());
     let parsed: VerifierKey = key.parse().expect("a key");
-    let false_key = VerifierKey::new(parsed.name(), &[7; 32]).expect("a key").to_string();
+    let false_key = VerifierKey::new(parsed.name(), &[7; 32])
+        .expect("a key")
+        .to_string();
     let none = scene.file("none.json");
-    assert!(exits(&look(&scene, &none, &["--log-key", &false_key]), 7).contains("no handover is signed by both"));
+    assert!(
+        exits(&look(&scene, &none, &["--log-key", &false_key]), 7)
+            .contains("no handover is signed by both")
+    );
     assert!(!Path::new(&none).exists());
     exits(&look(&scene, &none, &["--log-key", "nonsense"]), 2);
 
@@ -76,12 +111,24 @@ async fn a_witness_pins_the_key_and_follows_a_log_that_grows() {
     assert_eq!(seen(&look(&scene, &state, &[]))["key_rotated"], true);
     assert_eq!(seen(&look(&scene, &state, &[]))["key_rotated"], false);
     let given = look(&scene, &state, &["--log-key", &key]);
-    assert_eq!(seen(&given)["key_rotated"], true, "the key that was given is the old one");
+    assert_eq!(
+        seen(&given)["key_rotated"],
+        true,
+        "the key that was given is the old one"
+    );
     rotate_key(&scene).await;
     let before = fs::read(&other).expect("readable");
-    alarms(&look(&scene, &other, &[]), &other, &before, "rotated more than once");
+    alarms(
+        &look(&scene, &other, &[]),
+        &other,
+        &before,
+        "rotated more than once",
+    );
     let newest = head(&scene).await.1.verifier_key;
-    assert_eq!(seen(&look(&scene, &other, &["--log-key", &newest]))["before"], grown);
+    assert_eq!(
+        seen(&look(&scene, &other, &["--log-key", &newest]))["before"],
+        grown
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,12 +136,21 @@ async fn a_witness_that_keeps_looking_tells_every_time() {
     let scene = Scene::start(HEADS);
     let size = settled(&scene).await;
     let state = scene.file("witness.json");
-    let watch = ["audit", "watch", "--state", &state, "--every", "1s", "--json"];
+    let watch = [
+        "audit", "watch", "--state", &state, "--every", "1s", "--json",
+    ];
     let mut command = Command::from(scene.sluis(SOURCE).command(&watch));
-    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("runs");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("runs");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut next = async || json(&lines.next_line().await.expect("text").expect("a look"));
-    assert_eq!(timeout(DEADLINE, next()).await.expect("it looks")["entries"], size);
+    assert_eq!(
+        timeout(DEADLINE, next()).await.expect("it looks")["entries"],
+        size
+    );
     act(&scene, BSNS[0]).await;
     let grown = async {
         loop {
@@ -104,8 +160,13 @@ async fn a_witness_that_keeps_looking_tells_every_time() {
             }
         }
     };
-    let grown = timeout(DEADLINE, grown).await.expect("it looks again and again");
-    assert_eq!((&grown["before"], &grown["entries"]), (&size.into(), &(size + 1).into()));
+    let grown = timeout(DEADLINE, grown)
+        .await
+        .expect("it looks again and again");
+    assert_eq!(
+        (&grown["before"], &grown["entries"]),
+        (&size.into(), &(size + 1).into())
+    );
     child.kill().await.expect("still running");
 }
 
@@ -117,16 +178,38 @@ async fn a_damaged_state_or_that_of_another_custodian_is_not_overwritten() {
     let state = scene.file("witness.json");
     seen(&look(&scene, &state, &[]));
     let good = fs::read(&state).expect("readable");
-    alarms(&look(&other, &state, &[]), &state, &good, "and the trusted one is");
+    alarms(
+        &look(&other, &state, &[]),
+        &state,
+        &good,
+        "and the trusted one is",
+    );
     // Not even when somebody says that something was restored.
-    alarms(&look(&other, &state, &["--accept-restore"]), &state, &good, "and the trusted one is");
+    alarms(
+        &look(&other, &state, &["--accept-restore"]),
+        &state,
+        &good,
+        "and the trusted one is",
+    );
     let key = head(&other).await.1.verifier_key;
-    alarms(&look(&other, &state, &["--log-key", &key]), &state, &good, "another log than the one that was seen");
+    alarms(
+        &look(&other, &state, &["--log-key", &key]),
+        &state,
+        &good,
+        "another log than the one that was seen",
+    );
 
     let text = String::from_utf8(good.clone()).expect("text");
     let no_key = text.replacen("+", "-", 1);
     let no_head = text.replacen("\\n", " ", 1);
-    for damaged in ["", "{}", &text[..text.len() / 2], &no_key, &no_head, "\u{0}"] {
+    for damaged in [
+        "",
+        "{}",
+        &text[..text.len() / 2],
+        &no_key,
+        &no_head,
+        "\u{0}",
+    ] {
         fs::write(&state, damaged).expect("written");
         for more in [&[][..], &["--accept-restore"]] {
             let said = exits(&look(&scene, &state, more), 4);
@@ -137,8 +220,14 @@ async fn a_damaged_state_or_that_of_another_custodian_is_not_overwritten() {
     fs::write(&state, &good).expect("written");
     seen(&look(&scene, &state, &[]));
     let nobody = Sluis::of(&scene.pki, "https://localhost:1", SOURCE);
-    exits(&nobody.run(&["audit", "watch", "--state", &state, "--once"]), 5);
-    let parts = scene.files().into_iter().filter(|name| name.starts_with('.'));
+    exits(
+        &nobody.run(&["audit", "watch", "--state", &state, "--once"]),
+        5,
+    );
+    let parts = scene
+        .files()
+        .into_iter()
+        .filter(|name| name.starts_with('.'));
     assert_eq!(parts.count(), 0, "nothing half written");
 }
 
@@ -156,7 +245,10 @@ async fn a_custodian_that_puts_back_store_and_head_is_found_out() {
     }
     let size = settled(&scene).await;
     seen(&look(&scene, &state, &[]));
-    let (before, key) = (fs::read(&state).expect("readable"), head(&scene).await.1.verifier_key);
+    let (before, key) = (
+        fs::read(&state).expect("readable"),
+        head(&scene).await.1.verifier_key,
+    );
     export(&scene, &copy);
     let refused = |scene: &Scene, words: &str| {
         let said = exits(&scene.sluis(AUDITOR).run(&["audit", "export", &copy]), 1);
@@ -172,7 +264,14 @@ async fn a_custodian_that_puts_back_store_and_head_is_found_out() {
     let words = format!("the log was rolled back: it had {size} entries, and now it has {back}");
     alarms(&look(&scene, &state, &[]), &state, &before, &words);
     // It does not go on as if nothing had happened when it was told to look again and again.
-    alarms(&scene.sluis(SOURCE).run(&["audit", "watch", "--state", &state]), &state, &before, &words);
+    alarms(
+        &scene
+            .sluis(SOURCE)
+            .run(&["audit", "watch", "--state", &state]),
+        &state,
+        &before,
+        &words,
+    );
     refused(&scene, "it was rolled back");
 
     while entries(&scene).await < size {
@@ -183,7 +282,12 @@ async fn a_custodian_that_puts_back_store_and_head_is_found_out() {
     alarms(&look(&scene, &state, &[]), &state, &before, &words);
     act(&scene, BSNS[0]).await;
     settled(&scene).await;
-    alarms(&look(&scene, &state, &[]), &state, &before, "the log was forked: ");
+    alarms(
+        &look(&scene, &state, &[]),
+        &state,
+        &before,
+        "the log was forked: ",
+    );
     refused(&scene, "does not continue");
 }
 
@@ -191,8 +295,13 @@ async fn a_custodian_that_puts_back_store_and_head_is_found_out() {
 struct Proves(Option<Result<Vec<Vec<u8>>, Status>>);
 
 impl Lies for Proves {
-    fn proof(&self, honest: v1::ProveConsistencyResponse) -> Result<v1::ProveConsistencyResponse, Status> {
-        let Some(answer) = self.0.clone() else { return Ok(honest) };
+    fn proof(
+        &self,
+        honest: v1::ProveConsistencyResponse,
+    ) -> Result<v1::ProveConsistencyResponse, Status> {
+        let Some(answer) = self.0.clone() else {
+            return Ok(honest);
+        };
         let hashes = answer?.into_iter().map(Into::into).collect();
         Ok(v1::ProveConsistencyResponse { hashes, ..honest })
     }
@@ -207,8 +316,18 @@ async fn a_custodian_that_withholds_the_proof_is_alarming_and_one_that_is_away_i
     let before = fs::read(&state).expect("readable");
     act(&scene, BSNS[0]).await;
     let new = settled(&scene).await;
-    let request = v1::ProveConsistencyRequest { old_size: old, new_size: new };
-    let honest = scene.client(SOURCE).await.audit().prove_consistency(request).await.expect("a member").into_inner();
+    let request = v1::ProveConsistencyRequest {
+        old_size: old,
+        new_size: new,
+    };
+    let honest = scene
+        .client(SOURCE)
+        .await
+        .audit()
+        .prove_consistency(request)
+        .await
+        .expect("a member")
+        .into_inner();
     let hashes: Vec<Vec<u8>> = honest.hashes.iter().map(|hash| hash.to_vec()).collect();
     assert!(!hashes.is_empty());
     let changed = |change: fn(&mut Vec<Vec<u8>>)| {
@@ -242,14 +361,25 @@ async fn a_custodian_that_withholds_the_proof_is_alarming_and_one_that_is_away_i
         assert_eq!(fs::read(&state).expect("readable"), before);
     }
     let said = seen(&with(None).await);
-    assert_eq!((&said["entries"], &said["before"]), (&new.into(), &old.into()), "{said}");
+    assert_eq!(
+        (&said["entries"], &said["before"]),
+        (&new.into(), &old.into()),
+        "{said}"
+    );
 }
 
 /// The backup comes back, and two custodians sign.
 fn restore(scene: &mut Scene, backup: &str) {
     let run = |scene: &Scene, command: &str, arguments: &[&str]| {
-        let output = Sluisd::command(&scene.path(""), command).args(arguments).output().expect("sluisd runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Sluisd::command(&scene.path(""), command)
+            .args(arguments)
+            .output()
+            .expect("sluisd runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
     assert_eq!(scene.stop().0, Some(0));
     fs::remove_dir_all(scene.path("data")).expect("the store is lost");
@@ -261,7 +391,11 @@ fn restore(scene: &mut Scene, backup: &str) {
         hands.ok(&["restore", "sign", &request, "--out", &out, "--yes"]);
         out
     });
-    run(scene, "accept-restore", &["--signature", &signatures[0], "--signature", &signatures[1]]);
+    run(
+        scene,
+        "accept-restore",
+        &["--signature", &signatures[0], "--signature", &signatures[1]],
+    );
     scene.start_again();
 }
 
@@ -269,10 +403,27 @@ fn restore(scene: &mut Scene, backup: &str) {
 async fn a_restore_alarms_until_it_is_accepted_and_can_be_verified_then() {
     let mut scene = Scene::start(HEADS);
     let (state, copy) = (scene.file("witness.json"), scene.file("copy"));
-    let terms = ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "10"];
-    let grant = scene.grant("registry-office/etl", &terms, &["uni-research/steward-1", "registry-office/steward-a"]);
+    let terms = [
+        "convert",
+        "--from",
+        "diabetes-study/bsn",
+        "--to",
+        "national-registry/bsn",
+        "--max-values",
+        "10",
+    ];
+    let grant = scene.grant(
+        "registry-office/etl",
+        &terms,
+        &["uni-research/steward-1", "registry-office/steward-a"],
+    );
     let custodian = scene.client(CUSTODIANS[0]).await;
-    let backup = custodian.custody().create_backup(v1::CreateBackupRequest {}).await.expect("a backup").into_inner();
+    let backup = custodian
+        .custody()
+        .create_backup(v1::CreateBackupRequest {})
+        .await
+        .expect("a backup")
+        .into_inner();
     for bsn in BSNS {
         act(&scene, bsn).await;
     }
@@ -289,31 +440,62 @@ async fn a_restore_alarms_until_it_is_accepted_and_can_be_verified_then() {
     let said = exits(&scene.sluis(AUDITOR).run(&["audit", "export", &copy]), 1);
     assert!(said.contains("it was rolled back"), "{said}");
     let after = scene.file("after");
-    let key = export(&scene, &after)["verifier_key"].as_str().expect("text").to_owned();
+    let key = export(&scene, &after)["verifier_key"]
+        .as_str()
+        .expect("text")
+        .to_owned();
     verify(&copy, &key, 0);
     let (_, warned) = verify(&after, &key, 0);
     assert!(warned.contains("look at the entries `restore`"), "{warned}");
     let table = scene.sluis(AUDITOR).ok(&["audit", "read"]);
-    let line = table.lines().find(|line| line.contains("  restore  ")).expect("on record");
-    assert!(CUSTODIANS.iter().all(|member| line.contains(member)), "{line}");
+    let line = table
+        .lines()
+        .find(|line| line.contains("  restore  "))
+        .expect("on record");
+    assert!(
+        CUSTODIANS.iter().all(|member| line.contains(member)),
+        "{line}"
+    );
 
     let accepted = look(&scene, &state, &["--accept-restore"]);
     assert_eq!(seen(&accepted)["entries"], size);
     let said = String::from_utf8_lossy(&accepted.stderr);
-    assert!(said.contains(&format!("restore accepted: from a head of {lost} entries to one of {size}")), "{said}");
+    assert!(
+        said.contains(&format!(
+            "restore accepted: from a head of {lost} entries to one of {size}"
+        )),
+        "{said}"
+    );
     act(&scene, BSNS[0]).await;
     settled(&scene).await;
     assert_eq!(seen(&look(&scene, &state, &[]))["before"], size);
 
     let day = super::report::days();
-    let report = ["report", "--export", &after, "--from", &day.0, "--to", &day.1, "--json"];
+    let report = [
+        "report", "--export", &after, "--from", &day.0, "--to", &day.1, "--json",
+    ];
     for about in [&[][..], &["--organisation", "registry-office"]] {
         let report = json(&scene.sluis(AUDITOR).ok(&[&report[..], about].concat()));
         let listed = &report["grants"][0];
-        let expected = (&Value::from(grant.as_str()), &Value::from(false), &Value::from(CUSTODIANS[0]));
-        assert_eq!((&listed["grant"], &listed["open"], &listed["ended_by"]), expected, "{listed}");
+        let expected = (
+            &Value::from(grant.as_str()),
+            &Value::from(false),
+            &Value::from(CUSTODIANS[0]),
+        );
+        assert_eq!(
+            (&listed["grant"], &listed["open"], &listed["ended_by"]),
+            expected,
+            "{listed}"
+        );
     }
     let report = json(&scene.sluis(AUDITOR).ok(&report));
-    let restored = report["custody"].as_array().expect("a list").iter().find(|act| act["act"] == "restore");
-    assert_eq!(restored.expect("an act of custody")["signed_by"], serde_json::json!(CUSTODIANS));
+    let restored = report["custody"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|act| act["act"] == "restore");
+    assert_eq!(
+        restored.expect("an act of custody")["signed_by"],
+        serde_json::json!(CUSTODIANS)
+    );
 }

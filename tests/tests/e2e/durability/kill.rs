@@ -45,14 +45,29 @@ impl Acknowledged {
     }
 
     fn tokens(&self, chain: usize) -> Vec<String> {
-        self.tokens[chain].lock().expect("not poisoned").values().cloned().collect()
+        self.tokens[chain]
+            .lock()
+            .expect("not poisoned")
+            .values()
+            .cloned()
+            .collect()
     }
 }
 
 /// Sends batches of `subjects` until the stream breaks; notes what was answered.
-async fn pseudonymise(client: Client, seen: Arc<Acknowledged>, chain: usize, subjects: Vec<String>) {
+async fn pseudonymise(
+    client: Client,
+    seen: Arc<Acknowledged>,
+    chain: usize,
+    subjects: Vec<String>,
+) {
     let elements = ["bsn".parse().expect("an id")];
-    let Ok(session) = client.pseudonymise(&CHAINS[chain].parse().expect("an id"), &elements).await else { return };
+    let Ok(session) = client
+        .pseudonymise(&CHAINS[chain].parse().expect("an id"), &elements)
+        .await
+    else {
+        return;
+    };
     let (mut sender, mut receiver) = session.split();
     let batches: Vec<Vec<String>> = subjects.chunks(ROWS).map(<[_]>::to_vec).collect();
     let sending = {
@@ -66,7 +81,9 @@ async fn pseudonymise(client: Client, seen: Arc<Acknowledged>, chain: usize, sub
         })
     };
     for values in &batches {
-        let Ok(Some(result)) = receiver.next().await else { break };
+        let Ok(Some(result)) = receiver.next().await else {
+            break;
+        };
         seen.note(&seen.tokens[chain], values, &result);
         seen.batches.fetch_add(1, Ordering::SeqCst);
         seen.progress.notify_one();
@@ -77,16 +94,24 @@ async fn pseudonymise(client: Client, seen: Arc<Acknowledged>, chain: usize, sub
 
 /// Converts acknowledged tokens out of a chain, in many small batches, until the stream breaks.
 async fn convert(client: Client, seen: Arc<Acknowledged>, from: usize, grant: String) {
-    let Ok(mut session) = client.convert(&grant.parse().expect("an id")).await else { return };
+    let Ok(mut session) = client.convert(&grant.parse().expect("an id")).await else {
+        return;
+    };
     loop {
         let tokens = seen.tokens(from);
         // Without a token yet: an empty batch, which tells when the stream breaks.
-        let batches = if tokens.is_empty() { vec![&[][..]] } else { tokens.chunks(ROWS).take(20).collect() };
+        let batches = if tokens.is_empty() {
+            vec![&[][..]]
+        } else {
+            tokens.chunks(ROWS).take(20).collect()
+        };
         for values in batches {
             if session.send(column("bsn", values)).await.is_err() {
                 return;
             }
-            let Ok(Some(result)) = session.next().await else { return };
+            let Ok(Some(result)) = session.next().await else {
+                return;
+            };
             seen.note(&seen.converted[from], values, &result);
             seen.used[from].fetch_add(values.len() as u64, Ordering::SeqCst);
         }
@@ -94,17 +119,40 @@ async fn convert(client: Client, seen: Arc<Acknowledged>, from: usize, grant: St
 }
 
 /// Load from all sides until some batches of this cycle were answered; then SIGKILL in the middle of it.
-async fn load_and_kill(scene: &mut Scene, seen: &Arc<Acknowledged>, grants: &[String; 2], cycle: usize) {
+async fn load_and_kill(
+    scene: &mut Scene,
+    seen: &Arc<Acknowledged>,
+    grants: &[String; 2],
+    cycle: usize,
+) {
     let mut tasks = JoinSet::new();
-    for (stream, (source, chain)) in
-        [("hospital-north/etl", 0), ("gp-south/etl", 0), ("hospital-north/etl", 1)].into_iter().enumerate()
+    for (stream, (source, chain)) in [
+        ("hospital-north/etl", 0),
+        ("gp-south/etl", 0),
+        ("hospital-north/etl", 1),
+    ]
+    .into_iter()
+    .enumerate()
     {
         // Old subjects and new ones, overlapping between streams and cycles.
-        let subjects = bsns().skip(cycle * 1_500 + stream * 300).take(20_000).collect();
-        tasks.spawn(pseudonymise(scene.client(source).await, seen.clone(), chain, subjects));
+        let subjects = bsns()
+            .skip(cycle * 1_500 + stream * 300)
+            .take(20_000)
+            .collect();
+        tasks.spawn(pseudonymise(
+            scene.client(source).await,
+            seen.clone(),
+            chain,
+            subjects,
+        ));
     }
     for (from, grant) in grants.iter().enumerate() {
-        tasks.spawn(convert(scene.client("registry-office/etl").await, seen.clone(), from, grant.clone()));
+        tasks.spawn(convert(
+            scene.client("registry-office/etl").await,
+            seen.clone(),
+            from,
+            grant.clone(),
+        ));
     }
     let enough = seen.batches.load(Ordering::SeqCst) + 5 + cycle * 7 % 31;
     let progress = async {
@@ -112,7 +160,9 @@ async fn load_and_kill(scene: &mut Scene, seen: &Arc<Acknowledged>, grants: &[St
             seen.progress.notified().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), progress).await.expect("the load makes progress");
+    tokio::time::timeout(Duration::from_secs(60), progress)
+        .await
+        .expect("the load makes progress");
     scene.kill();
     while let Some(task) = tasks.join_next().await {
         task.expect("no assertion failed under load");
@@ -120,7 +170,11 @@ async fn load_and_kill(scene: &mut Scene, seen: &Arc<Acknowledged>, grants: &[St
 }
 
 async fn used(client: &Client, grant: &str) -> u64 {
-    client.grant(&grant.parse().expect("an id")).await.expect("still there").used_values
+    client
+        .grant(&grant.parse().expect("an id"))
+        .await
+        .expect("still there")
+        .used_values
 }
 
 /// All that was acknowledged still leads where it led, and counters never went down.
@@ -129,11 +183,21 @@ async fn check(scene: &Scene, seen: &Acknowledged, grants: &[String; 2]) {
     for (from, grant) in grants.iter().enumerate() {
         let acknowledged = seen.used[from].load(Ordering::SeqCst);
         let counted = used(&office, grant).await;
-        assert!(counted >= acknowledged, "{acknowledged} values were answered and only {counted} are counted");
-        let mut session = office.convert(&grant.parse().expect("an id")).await.expect("the grant lives");
+        assert!(
+            counted >= acknowledged,
+            "{acknowledged} values were answered and only {counted} are counted"
+        );
+        let mut session = office
+            .convert(&grant.parse().expect("an id"))
+            .await
+            .expect("the grant lives");
         for values in seen.tokens(from).chunks(CHECK_ROWS) {
             session.send(column("bsn", values)).await.expect("sent");
-            let result = session.next().await.expect("not refused").expect("an answer");
+            let result = session
+                .next()
+                .await
+                .expect("not refused")
+                .expect("an answer");
             seen.note(&seen.converted[from], values, &result);
             seen.used[from].fetch_add(values.len() as u64, Ordering::SeqCst);
         }
@@ -143,7 +207,10 @@ async fn check(scene: &Scene, seen: &Acknowledged, grants: &[String; 2]) {
     let converted = seen.converted[0].lock().expect("not poisoned").clone();
     for (identifier, token) in &tokens[0] {
         let direct = tokens[1].get(identifier);
-        assert!(direct.is_none_or(|direct| converted.get(token) == Some(direct)), "a conversion gave somebody else");
+        assert!(
+            direct.is_none_or(|direct| converted.get(token) == Some(direct)),
+            "a conversion gave somebody else"
+        );
     }
 }
 
@@ -152,8 +219,17 @@ async fn check_log(scene: &Scene, before: u64) -> u64 {
     let auditor = scene.client("uni-research/privacy-officer").await;
     let mut next = 0;
     loop {
-        let request = v1::ReadEntriesRequest { from_sequence: next, limit: 1_000, own: false };
-        let page = auditor.audit().read_entries(request).await.expect("readable").into_inner();
+        let request = v1::ReadEntriesRequest {
+            from_sequence: next,
+            limit: 1_000,
+            own: false,
+        };
+        let page = auditor
+            .audit()
+            .read_entries(request)
+            .await
+            .expect("readable")
+            .into_inner();
         for entry in &page.entries {
             assert_eq!(entry.sequence, next, "a gap in the log");
             next += 1;
@@ -169,12 +245,24 @@ async fn check_log(scene: &Scene, before: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_6_no_acknowledged_pseudonym_is_lost_by_kill() {
-    let cycles = std::env::var("SLUIS_CRASH_CYCLES").map_or(20, |text| text.parse().expect("a number of cycles"));
+    let cycles = std::env::var("SLUIS_CRASH_CYCLES")
+        .map_or(20, |text| text.parse().expect("a number of cycles"));
     let mut scene = Scene::start("");
     let owners = ["uni-research/steward-1", "registry-office/steward-a"];
     let grants = [(0, 1), (1, 0)].map(|(from, to)| {
-        let (from, to) = (format!("{}/bsn", CHAINS[from]), format!("{}/bsn", CHAINS[to]));
-        let terms = ["convert", "--from", &from, "--to", &to, "--max-values", "1000000000000"];
+        let (from, to) = (
+            format!("{}/bsn", CHAINS[from]),
+            format!("{}/bsn", CHAINS[to]),
+        );
+        let terms = [
+            "convert",
+            "--from",
+            &from,
+            "--to",
+            &to,
+            "--max-values",
+            "1000000000000",
+        ];
         scene.grant("registry-office/etl", &terms, &owners)
     });
     let seen = Arc::new(Acknowledged::default());
@@ -185,8 +273,13 @@ async fn promise_6_no_acknowledged_pseudonym_is_lost_by_kill() {
         check(&scene, &seen, &grants).await;
         entries = check_log(&scene, entries).await;
     }
-    assert!(seen.tokens(0).len() > 1_000 && seen.tokens(1).len() > 200, "the load was one");
+    assert!(
+        seen.tokens(0).len() > 1_000 && seen.tokens(1).len() > 200,
+        "the load was one"
+    );
     assert_eq!(scene.stop().0, Some(0));
     let store = RocksStore::open(&scene.path("data"), &Options::default()).expect("opens");
-    store.verify().expect("every row is whole and the log has no gap");
+    store
+        .verify()
+        .expect("every row is whole and the log has no gap");
 }

@@ -14,7 +14,9 @@ use super::{Act, Stage};
 
 fn rows(store: &impl Store, family: Family, first: Option<u8>) -> Vec<Row> {
     let rows = store.scan(family, &[], usize::MAX).expect("readable");
-    rows.into_iter().filter(|(key, _)| first.is_none_or(|first| key[0] == first)).collect()
+    rows.into_iter()
+        .filter(|(key, _)| first.is_none_or(|first| key[0] == first))
+        .collect()
 }
 
 fn put(store: &RocksStore, family: Family, key: &[u8], value: &[u8]) {
@@ -45,7 +47,11 @@ async fn refusal(stage: Stage, edit: impl FnOnce(&RocksStore)) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_byte_of_keys_registry_or_grants_stops_the_start() {
-    for (family, first) in [(Family::Keyring, None), (Family::Registry, None), (Family::Grants, Some(b'g'))] {
+    for (family, first) in [
+        (Family::Keyring, None),
+        (Family::Registry, None),
+        (Family::Grants, Some(b'g')),
+    ] {
         // In the generation, the nonce, the ciphertext, the tag; in the header, the check value, the wrap.
         for part in [1, 10, 60, usize::MAX] {
             let said = refusal(Stage::set().await, |store| {
@@ -75,7 +81,10 @@ async fn values_under_the_keys_of_others_stop_the_start() {
         let versions = rows(store, Family::Registry, None);
         put(store, Family::Registry, &versions[1].0, &versions[0].1);
     });
-    assert!(said.await.contains("corrupt"), "an old registry as the newest");
+    assert!(
+        said.await.contains("corrupt"),
+        "an old registry as the newest"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +92,9 @@ async fn a_removed_newest_registry_stops_the_start() {
     let stage = Stage::set().await;
     stage.act(Act::Sign).await.expect("version 2");
     let said = refusal(stage, |store| {
-        let (key, _) = rows(store, Family::Registry, None).pop().expect("version 2");
+        let (key, _) = rows(store, Family::Registry, None)
+            .pop()
+            .expect("version 2");
         remove(store, Family::Registry, &key);
     });
     let said = said.await;
@@ -94,18 +105,27 @@ async fn a_removed_newest_registry_stops_the_start() {
 async fn changed_swapped_or_removed_counters_stop_the_start() {
     type Edit = fn(&RocksStore, &[Row]);
     let edits: [(&str, Edit); 3] = [
-        ("changed", |store, all| all.iter().for_each(|row| flip(store, Family::Grants, row, 20))),
+        ("changed", |store, all| {
+            all.iter()
+                .for_each(|row| flip(store, Family::Grants, row, 20))
+        }),
         ("moved", |store, all| {
             for ((key, _), (_, value)) in all.iter().zip(all.iter().skip(1).chain(all.first())) {
                 put(store, Family::Grants, key, value);
             }
         }),
-        ("removed", |store, all| all.iter().for_each(|(key, _)| remove(store, Family::Grants, key))),
+        ("removed", |store, all| {
+            all.iter()
+                .for_each(|(key, _)| remove(store, Family::Grants, key))
+        }),
     ];
     for (what, edit) in edits {
         let stage = Stage::set().await;
         stage.reidentify().await.expect("re-identified");
-        let said = refusal(stage, |store| edit(store, &rows(store, Family::Grants, Some(b'c')))).await;
+        let said = refusal(stage, |store| {
+            edit(store, &rows(store, Family::Grants, Some(b'c')))
+        })
+        .await;
         assert!(said.contains("counter of a grant"), "{what}: {said}");
     }
 }
@@ -122,19 +142,32 @@ async fn a_removed_grant_stops_the_start() {
 async fn a_counter_put_back_as_it_was_stops_the_start() {
     let stage = Stage::set().await;
     let key = [b"c", stage.convert.as_bytes()].concat();
-    let earlier = stage.world.store.get(Family::Grants, &key).expect("readable").expect("three values are counted");
+    let earlier = stage
+        .world
+        .store
+        .get(Family::Grants, &key)
+        .expect("readable")
+        .expect("three values are counted");
     stage.convert().await.expect("converted");
     let grant = stage.convert.clone();
     assert_eq!(stage.grant(&grant).await.expect("answered").used_values, 6);
     let said = refusal(stage, |store| put(store, Family::Grants, &key, &earlier)).await;
-    assert!(said.contains(&format!("grant {grant}: values used")), "{said}");
+    assert!(
+        said.contains(&format!("grant {grant}: values used")),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_put_back_as_it_was_stops_the_start() {
     let stage = Stage::set().await;
     let key = [b"g", stage.convert.as_bytes()].concat();
-    let earlier = stage.world.store.get(Family::Grants, &key).expect("readable").expect("approved");
+    let earlier = stage
+        .world
+        .store
+        .get(Family::Grants, &key)
+        .expect("readable")
+        .expect("approved");
     stage.act(Act::Revoke).await.expect("revoked");
     let grant = stage.convert.clone();
     let said = refusal(stage, |store| put(store, Family::Grants, &key, &earlier)).await;

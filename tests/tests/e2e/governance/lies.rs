@@ -24,7 +24,14 @@ struct Proposes(String);
 
 impl Lies for Proposes {
     fn asked(&self, asked: v1::ApplyRegistryRequest) -> v1::ApplyRegistryRequest {
-        if asked.dry_run { asked } else { v1::ApplyRegistryRequest { toml: self.0.clone(), ..asked } }
+        if asked.dry_run {
+            asked
+        } else {
+            v1::ApplyRegistryRequest {
+                toml: self.0.clone(),
+                ..asked
+            }
+        }
     }
 }
 
@@ -49,17 +56,42 @@ fn next(years: u8) -> String {
 }
 
 /// What a member is told by a command that talks to a liar, and its exit code.
-async fn told(scene: &Scene, member: &str, lies: impl Lies, arguments: &[&str]) -> (Option<i32>, String) {
+async fn told(
+    scene: &Scene,
+    member: &str,
+    lies: impl Lies,
+    arguments: &[&str],
+) -> (Option<i32>, String) {
     let endpoint = liar::before(scene, member, lies).await;
-    let Output { status, stdout, stderr } = Sluis::of(&scene.pki, &endpoint, member).run(arguments);
-    (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Sluis::of(&scene.pki, &endpoint, member).run(arguments);
+    (
+        status.code(),
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&stdout),
+            String::from_utf8_lossy(&stderr)
+        ),
+    )
 }
 
 /// The signatures under all proposals but that of the first registry.
 async fn signatures(scene: &Scene) -> usize {
     let client = scene.client(BEN).await;
-    let listed = client.proposals().list_proposals(v1::ListProposalsRequest { all: false }).await;
-    listed.expect("a custodian").into_inner().proposals.iter().map(|proposal| proposal.signatures.len()).sum()
+    let listed = client
+        .proposals()
+        .list_proposals(v1::ListProposalsRequest { all: false })
+        .await;
+    listed
+        .expect("a custodian")
+        .into_inner()
+        .proposals
+        .iter()
+        .map(|proposal| proposal.signatures.len())
+        .sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,12 +115,28 @@ async fn promise_4_nobody_signs_a_registry_that_they_were_not_shown() {
     let scene = Scene::start("");
     let [id, other] = [9, 8].map(|years| {
         let file = scene.write("next.toml", next(years));
-        let said = scene.sluis(CUSTODIAN).ok(&["registry", "apply", &file, "--yes", "--no-sign", "--json"]);
-        crate::story::json(&said)["proposal"]["proposal_id"].as_str().expect("text").to_owned()
+        let said = scene.sluis(CUSTODIAN).ok(&[
+            "registry",
+            "apply",
+            &file,
+            "--yes",
+            "--no-sign",
+            "--json",
+        ]);
+        crate::story::json(&said)["proposal"]["proposal_id"]
+            .as_str()
+            .expect("text")
+            .to_owned()
     });
     let custodian = scene.client(CUSTODIAN).await;
     let request = v1::GetProposalRequest { proposal_id: other };
-    let other = custodian.proposals().get_proposal(request).await.expect("proposed").into_inner().proposal;
+    let other = custodian
+        .proposals()
+        .get_proposal(request)
+        .await
+        .expect("proposed")
+        .into_inner()
+        .proposal;
     let other = other.expect("always set");
     let without_texts = |state: ProposalState| {
         let hide = move |honest: v1::Proposal| v1::Proposal {
@@ -99,23 +147,56 @@ async fn promise_4_nobody_signs_a_registry_that_they_were_not_shown() {
         };
         Shows(Box::new(hide))
     };
-    let another_text = |honest: v1::Proposal| v1::Proposal { registry_toml: next(11), ..honest };
-    let another_base = |honest: v1::Proposal| v1::Proposal { base_toml: next(9), ..honest };
+    let another_text = |honest: v1::Proposal| v1::Proposal {
+        registry_toml: next(11),
+        ..honest
+    };
+    let another_base = |honest: v1::Proposal| v1::Proposal {
+        base_toml: next(9),
+        ..honest
+    };
     for (lie, words) in [
-        (without_texts(ProposalState::Open), "a proposed registry without its text"),
+        (
+            without_texts(ProposalState::Open),
+            "a proposed registry without its text",
+        ),
         (without_texts(ProposalState::Stale), "PROPOSAL_STALE"),
         (without_texts(ProposalState::Expired), "PROPOSAL_EXPIRED"),
         (without_texts(ProposalState::Effective), "PROPOSAL_DECIDED"),
         (without_texts(ProposalState::Rejected), "PROPOSAL_DECIDED"),
-        (without_texts(ProposalState::Unspecified), "PROPOSAL_DECIDED"),
-        (Shows(Box::new(another_text)), "is not the proposal that would be signed"),
-        (Shows(Box::new(another_base)), "is not the proposal that would be signed"),
-        (Shows(Box::new(move |_| other.clone())), "an answer with another proposal"),
+        (
+            without_texts(ProposalState::Unspecified),
+            "PROPOSAL_DECIDED",
+        ),
+        (
+            Shows(Box::new(another_text)),
+            "is not the proposal that would be signed",
+        ),
+        (
+            Shows(Box::new(another_base)),
+            "is not the proposal that would be signed",
+        ),
+        (
+            Shows(Box::new(move |_| other.clone())),
+            "an answer with another proposal",
+        ),
     ] {
-        let (code, said) = told(&scene, STEWARDS[0], lie, &["registry", "sign", &id, "--yes"]).await;
+        let (code, said) = told(
+            &scene,
+            STEWARDS[0],
+            lie,
+            &["registry", "sign", &id, "--yes"],
+        )
+        .await;
         assert!(code == Some(1) && said.contains(words), "{words}: {said}");
         assert_eq!(signatures(&scene).await, 0, "{words}");
     }
-    let (code, said) = told(&scene, STEWARDS[0], Honest, &["proposal", "sign", &id, "--yes"]).await;
+    let (code, said) = told(
+        &scene,
+        STEWARDS[0],
+        Honest,
+        &["proposal", "sign", &id, "--yes"],
+    )
+    .await;
     assert_eq!((code, signatures(&scene).await), (Some(0), 1), "{said}");
 }

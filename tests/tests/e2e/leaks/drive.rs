@@ -25,7 +25,12 @@ struct Said(String);
 
 impl Said {
     fn add(&mut self, output: &Output, code: i32) {
-        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         self.0.push_str(&String::from_utf8_lossy(&output.stderr));
         self.0.push_str(&String::from_utf8_lossy(&output.stdout));
     }
@@ -49,24 +54,39 @@ fn records(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
         let email = format!("leak-{i:03}@marked.example");
         let name = format!("Zoë Gemärkt-{i:03}");
         let (diagnosis, city) = (format!("diagnosis-{i:03}"), format!("Lekkerkerk-{i:03}"));
-        text.push_str(&format!("{bsn},{email},{name},1957-03-09,2931 XQ,{diagnosis},2021-11-23,{city}\n"));
-        for (what, value) in [("a BSN", bsn), ("an e-mail", &email), ("a name", &name), ("a diagnosis", &diagnosis)] {
+        text.push_str(&format!(
+            "{bsn},{email},{name},1957-03-09,2931 XQ,{diagnosis},2021-11-23,{city}\n"
+        ));
+        for (what, value) in [
+            ("a BSN", bsn),
+            ("an e-mail", &email),
+            ("a name", &name),
+            ("a diagnosis", &diagnosis),
+        ] {
             scanner.mark(what, value.as_bytes());
         }
         scanner.mark("a city", city.as_bytes());
     }
-    for (what, value) in [("a birth date", "1957-03-09"), ("a visit date", "2021-11-23")] {
+    for (what, value) in [
+        ("a birth date", "1957-03-09"),
+        ("a visit date", "2021-11-23"),
+    ] {
         scanner.mark(what, value.as_bytes());
     }
     // Rows that the custodian rejects.
-    for (i, bad) in ["987654328", "not-a-bsn-8812", "95-000-001-9999"].iter().enumerate() {
+    for (i, bad) in ["987654328", "not-a-bsn-8812", "95-000-001-9999"]
+        .iter()
+        .enumerate()
+    {
         text.push_str(&format!(
             "{bad},bad-{i}@marked.example,Bad Row-{i},1957-03-09,2931 XQ,bad-diagnosis,2021-11-23,x\n"
         ));
         scanner.mark("a rejected BSN", bad.as_bytes());
         scanner.mark("a rejected name", format!("Bad Row-{i}").as_bytes());
     }
-    text.push_str("950000012,ok@marked.example,Bad Date,1957-03-09,2931 XQ,x,2021-02-31-marked,x\n");
+    text.push_str(
+        "950000012,ok@marked.example,Bad Date,1957-03-09,2931 XQ,x,2021-02-31-marked,x\n",
+    );
     scanner.mark("a rejected date", b"2021-02-31-marked");
     let input = scene.write("in.csv", text);
     for (member, chain, output, code) in [
@@ -77,38 +97,92 @@ fn records(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
         ("uni-research/etl", STUDY, "never.csv", 1),
     ] {
         let (output, rejects) = (scene.file(output), scene.file(&format!("{output}.rejects")));
-        let arguments =
-            ["pseudonymise", &input, "--chain", chain, "--source-key", &key, "-o", &output, "--rejects", &rejects];
+        let arguments = [
+            "pseudonymise",
+            &input,
+            "--chain",
+            chain,
+            "--source-key",
+            &key,
+            "-o",
+            &output,
+            "--rejects",
+            &rejects,
+        ];
         said.add(&scene.sluis(member).run(&arguments), code);
-        said.0.push_str(&std::fs::read_to_string(rejects).unwrap_or_default());
+        said.0
+            .push_str(&std::fs::read_to_string(rejects).unwrap_or_default());
     }
-    for (file, elements) in [("study.csv", &["bsn", "email"][..]), ("registry.csv", &["bsn"])] {
+    for (file, elements) in [
+        ("study.csv", &["bsn", "email"][..]),
+        ("registry.csv", &["bsn"]),
+    ] {
         let text = scene.read(file);
-        elements.iter().flat_map(|e| column(&text, ',', e)).for_each(|token| scanner.mark_token(&token));
+        elements
+            .iter()
+            .flat_map(|e| column(&text, ',', e))
+            .for_each(|token| scanner.mark_token(&token));
     }
-    column(&scene.read("study.csv"), ',', "name").iter().for_each(|c| scanner.mark("a ciphertext", c.as_bytes()));
+    column(&scene.read("study.csv"), ',', "name")
+        .iter()
+        .for_each(|c| scanner.mark("a ciphertext", c.as_bytes()));
 }
 
 /// Old pseudonyms of a study that moves in: taken, refused, converted, unknown.
 fn imports(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
     let old = |i: usize| format!("Old-Pseudonym-{i:03}");
     (0..=ROWS).for_each(|i| scanner.mark("an old pseudonym", old(i).as_bytes()));
-    let rows: String = bsns().iter().enumerate().map(|(i, bsn)| format!("{bsn},{}\n", old(i))).collect();
+    let rows: String = bsns()
+        .iter()
+        .enumerate()
+        .map(|(i, bsn)| format!("{bsn},{}\n", old(i)))
+        .collect();
     let conflict = format!("{},{}\n", bsns()[0], old(1));
     let input = scene.write("mapping.csv", format!("bsn,study-no\n{rows}{conflict}"));
     let (output, rejects) = (scene.file("imported.csv"), scene.file("imported.rejects"));
-    let mapping = ["import", &input, "--element", "bsn", "--old", "study-no", "--rejects", &rejects, "-o", &output];
+    let mapping = [
+        "import",
+        &input,
+        "--element",
+        "bsn",
+        "--old",
+        "study-no",
+        "--rejects",
+        &rejects,
+        "-o",
+        &output,
+    ];
     let import = [&mapping[..], &["--force", "--chain", STUDY]].concat();
     said.add(&scene.sluis("hospital-north/etl").run(&import), 3);
     said.0.push_str(&scene.read("imported.rejects"));
     // Not a source of it: refused, with the mapping at the door.
     let elsewhere = [&mapping[..], &["--force", "--chain", "open-release"]].concat();
     said.add(&scene.sluis("hospital-north/etl").run(&elsewhere), 1);
-    let terms = ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "100"];
-    let grant = scene.grant("registry-office/etl", &terms, &["uni-research/steward-1", "registry-office/steward-a"]);
+    let terms = [
+        "convert",
+        "--from",
+        "diabetes-study/bsn",
+        "--to",
+        "national-registry/bsn",
+        "--max-values",
+        "100",
+    ];
+    let grant = scene.grant(
+        "registry-office/etl",
+        &terms,
+        &["uni-research/steward-1", "registry-office/steward-a"],
+    );
     let values: String = (0..=ROWS).map(|i| old(i) + "\n").collect();
     let values = scene.write("old.csv", format!("bsn\n{values}"));
-    let convert = ["convert", &values, "--grant", &grant, "--from-imported", "-o", &scene.file("moved.csv")];
+    let convert = [
+        "convert",
+        &values,
+        "--grant",
+        &grant,
+        "--from-imported",
+        "-o",
+        &scene.file("moved.csv"),
+    ];
     said.add(&scene.sluis("registry-office/etl").run(&convert), 3);
 }
 
@@ -118,42 +192,124 @@ fn grants(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
     let names = column(&study, ',', "name");
     // One character changed; of another chain; not a token at all.
     let registry = column(&scene.read("registry.csv"), ',', "bsn");
-    let changed: String =
-        good[0].char_indices().map(|(i, c)| if i == 20 { if c == 'a' { 'b' } else { 'a' } } else { c }).collect();
-    let bad = [changed, registry[0].clone(), "psn1-marked-nonsense".to_owned()];
-    bad.iter().for_each(|token| scanner.mark("a bad token", token.as_bytes()));
-    let tokens = scene.write("tokens.csv", format!("bsn\n{}\n{}\n", good.join("\n"), bad.join("\n")));
-    let terms = ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "100"];
-    let live = scene.grant("registry-office/etl", &terms, &["uni-research/steward-1", "registry-office/steward-a"]);
+    let changed: String = good[0]
+        .char_indices()
+        .map(|(i, c)| {
+            if i == 20 {
+                if c == 'a' { 'b' } else { 'a' }
+            } else {
+                c
+            }
+        })
+        .collect();
+    let bad = [
+        changed,
+        registry[0].clone(),
+        "psn1-marked-nonsense".to_owned(),
+    ];
+    bad.iter()
+        .for_each(|token| scanner.mark("a bad token", token.as_bytes()));
+    let tokens = scene.write(
+        "tokens.csv",
+        format!("bsn\n{}\n{}\n", good.join("\n"), bad.join("\n")),
+    );
+    let terms = [
+        "convert",
+        "--from",
+        "diabetes-study/bsn",
+        "--to",
+        "national-registry/bsn",
+        "--max-values",
+        "100",
+    ];
+    let live = scene.grant(
+        "registry-office/etl",
+        &terms,
+        &["uni-research/steward-1", "registry-office/steward-a"],
+    );
     let waiting = scene.grant("registry-office/etl", &terms, &[]);
-    for (grant, output, code) in
-        [(&live, "converted.csv", 3), (&live, "exhausted.csv", 1), (&waiting, "waiting.csv", 1)]
-    {
-        let arguments = ["convert", &tokens, "--grant", grant, "-o", &scene.file(output)];
+    for (grant, output, code) in [
+        (&live, "converted.csv", 3),
+        (&live, "exhausted.csv", 1),
+        (&waiting, "waiting.csv", 1),
+    ] {
+        let arguments = [
+            "convert",
+            &tokens,
+            "--grant",
+            grant,
+            "-o",
+            &scene.file(output),
+        ];
         said.add(&scene.sluis("registry-office/etl").run(&arguments), code);
     }
-    let unknown = ["convert", &tokens, "--grant", "g-unknown", "-o", &scene.file("no.csv")];
+    let unknown = [
+        "convert",
+        &tokens,
+        "--grant",
+        "g-unknown",
+        "-o",
+        &scene.file("no.csv"),
+    ];
     said.add(&scene.sluis("registry-office/etl").run(&unknown), 1);
 
-    let terms = ["reidentify", "--chain", STUDY, "--element", "bsn", "--element", "name", "--max-values", "500"];
-    let live = scene.grant("hospital-north/doctor", &terms, &["uni-research/steward-1", "uni-research/steward-2"]);
+    let terms = [
+        "reidentify",
+        "--chain",
+        STUDY,
+        "--element",
+        "bsn",
+        "--element",
+        "name",
+        "--max-values",
+        "500",
+    ];
+    let live = scene.grant(
+        "hospital-north/doctor",
+        &terms,
+        &["uni-research/steward-1", "uni-research/steward-2"],
+    );
     let waiting = scene.grant("hospital-north/doctor", &terms, &["uni-research/steward-1"]);
-    let swapped: String =
-        names[0].char_indices().map(|(i, c)| if i == 40 { if c == 'A' { 'B' } else { 'A' } } else { c }).collect();
+    let swapped: String = names[0]
+        .char_indices()
+        .map(|(i, c)| {
+            if i == 40 {
+                if c == 'A' { 'B' } else { 'A' }
+            } else {
+                c
+            }
+        })
+        .collect();
     scanner.mark("a changed ciphertext", swapped.as_bytes());
     let mut text = String::from("bsn,name\n");
-    good.iter().zip(&names).for_each(|(token, name)| text.push_str(&format!("{token},{name}\n")));
-    text.push_str(&format!("{},{swapped}\n{},{}\n{},\n", good[0], bad[0], names[1], registry[1]));
+    good.iter()
+        .zip(&names)
+        .for_each(|(token, name)| text.push_str(&format!("{token},{name}\n")));
+    text.push_str(&format!(
+        "{},{swapped}\n{},{}\n{},\n",
+        good[0], bad[0], names[1], registry[1]
+    ));
     let input = scene.write("to-call.csv", text);
     for (member, grant, output, code) in [
         ("hospital-north/doctor", &live, "called.csv", 3),
         ("hospital-north/doctor", &waiting, "not-called.csv", 1),
         ("gp-south/etl", &live, "stolen.csv", 1),
     ] {
-        let arguments = ["reidentify", &input, "--grant", grant, "-o", &scene.file(output)];
+        let arguments = [
+            "reidentify",
+            &input,
+            "--grant",
+            grant,
+            "-o",
+            &scene.file(output),
+        ];
         said.add(&scene.sluis(member).run(&arguments), code);
     }
-    assert_eq!(column(&scene.read("called.csv"), ',', "bsn"), bsns(), "the values were really there to be leaked");
+    assert_eq!(
+        column(&scene.read("called.csv"), ',', "bsn"),
+        bsns(),
+        "the values were really there to be leaked"
+    );
 }
 
 /// Certificates that are not accepted: unknown authority, expired, without an identity.
@@ -164,10 +320,24 @@ fn handshakes(scene: &Scene, said: &mut Said) {
     let key = scene.file("source.key");
     let stranger = Pki::create(&scene.path("other-pki")).member("hospital-north/etl");
     let uris = vec![format!("spiffe://{TRUST_DOMAIN}/hospital-north/etl")];
-    let expired = scene.pki.client(&Wanted { uris, dns: Vec::new(), expired: true });
+    let expired = scene.pki.client(&Wanted {
+        uris,
+        dns: Vec::new(),
+        expired: true,
+    });
     for (name, credentials, code) in [("stranger", stranger, 5), ("expired", expired, 5)] {
         let sluis = Sluis::with(&scene.pki, &endpoint, name, &credentials);
-        said.add(&sluis.run(&["pseudonymise", &input, "--chain", STUDY, "--source-key", &key]), code);
+        said.add(
+            &sluis.run(&[
+                "pseudonymise",
+                &input,
+                "--chain",
+                STUDY,
+                "--source-key",
+                &key,
+            ]),
+            code,
+        );
     }
 }
 
@@ -185,8 +355,14 @@ pub(super) async fn calls(scene: &Scene, scanner: &mut Scanner) -> String {
     for columns in [
         &[("bsn", &[long.as_str(), "\u{0}marked-control\u{1b}"][..])][..],
         &[("bsn", &[good.as_str()]), ("diagnosis", &["diagnosis-001"])],
-        &[("bsn", &[good.as_str()]), ("no-such-element", &["leak-001@marked.example"])],
-        &[("bsn", &[good.as_str()]), ("name", &["Zoë Gemärkt-001", "one too many"])],
+        &[
+            ("bsn", &[good.as_str()]),
+            ("no-such-element", &["leak-001@marked.example"]),
+        ],
+        &[
+            ("bsn", &[good.as_str()]),
+            ("name", &["Zoë Gemärkt-001", "one too many"]),
+        ],
         &[("bsn", &[good.as_str()]), ("bsn", &[good.as_str()])],
         &[("email", &["leak-001@marked.example"])],
         &[("visit_date", &["2021-11-23"])],
@@ -197,12 +373,17 @@ pub(super) async fn calls(scene: &Scene, scanner: &mut Scanner) -> String {
     }
     // A value where a name belongs that could be one: the caller is told which column is not listed, nobody else is.
     let misplaced = pseudonymise(&client, STUDY, batch(&[(good.as_str(), &["x"])])).await;
-    assert_eq!(misplaced.expect_err("no such element").reason(), Some("UNKNOWN_ELEMENT"));
+    assert_eq!(
+        misplaced.expect_err("no such element").reason(),
+        Some("UNKNOWN_ELEMENT")
+    );
     scanner.mark("a control value", b"marked-control");
     tell(pseudonymise(&client, &good, batch(&[("bsn", &[good.as_str()])])).await);
     let mut invalid = batch(&[("bsn", &["x"])]);
     let bytes = b"\xff\xfemarked-invalid\xff".as_slice();
-    invalid.columns[0].form = Some(v1::column::Form::Values(v1::Values { values: vec![bytes.into()] }));
+    invalid.columns[0].form = Some(v1::column::Form::Values(v1::Values {
+        values: vec![bytes.into()],
+    }));
     scanner.mark("a value that is not UTF-8", b"marked-invalid");
     tell(pseudonymise(&client, STUDY, invalid).await);
     let rows = vec![good.as_str(); 70_000];
@@ -223,7 +404,12 @@ async fn connect(scene: &Scene, member: &str) -> Client {
     let credentials = scene.pki.member(member);
     let key = Zeroizing::new(credentials.key_pem.into_bytes());
     let ca = scene.pki.ca_pem().into_bytes();
-    let config = Config::new(scene.daemon().endpoint(), ca, credentials.cert_pem.into_bytes(), key);
+    let config = Config::new(
+        scene.daemon().endpoint(),
+        ca,
+        credentials.cert_pem.into_bytes(),
+        key,
+    );
     Client::connect(config).await.expect("connects")
 }
 
@@ -231,9 +417,31 @@ async fn connect(scene: &Scene, member: &str) -> Client {
 pub(super) fn rotate_and_back_up(scene: &Scene) {
     let anna = scene.sluis("custodian/anna");
     anna.ok(&["chain", "rotate", STUDY, "--yes"]);
-    let (input, output, key) = (scene.file("in.csv"), scene.file("rotated.csv"), scene.file("source.key"));
-    let arguments = ["pseudonymise", &input, "--chain", STUDY, "--source-key", &key, "-o", &output];
-    assert_eq!(scene.sluis("hospital-north/etl").run(&arguments).status.code(), Some(3));
+    let (input, output, key) = (
+        scene.file("in.csv"),
+        scene.file("rotated.csv"),
+        scene.file("source.key"),
+    );
+    let arguments = [
+        "pseudonymise",
+        &input,
+        "--chain",
+        STUDY,
+        "--source-key",
+        &key,
+        "-o",
+        &output,
+    ];
+    assert_eq!(
+        scene
+            .sluis("hospital-north/etl")
+            .run(&arguments)
+            .status
+            .code(),
+        Some(3)
+    );
     anna.ok(&["backup"]);
-    scene.sluis("uni-research/privacy-officer").ok(&["audit", "read"]);
+    scene
+        .sluis("uni-research/privacy-officer")
+        .ok(&["audit", "read"]);
 }

@@ -10,7 +10,9 @@ use super::{BSNS, REGISTER, STUDY};
 /// Key id of a line's version, as `sluis status` tells it.
 fn kid(custodian: &Sluis, chain: &str, namespace: &str) -> String {
     let status = custodian.ok(&["status", "--json"]);
-    let version = status.split(&format!("\"chain_id\": \"{chain}\"")).find(|part| part.contains(namespace));
+    let version = status
+        .split(&format!("\"chain_id\": \"{chain}\""))
+        .find(|part| part.contains(namespace));
     field(version.expect("the line is there"), "kid")
 }
 
@@ -23,12 +25,28 @@ fn said(output: &Output) -> (String, String) {
 #[test]
 fn a_subject_is_erased_and_an_escrow_is_cut_from_the_command_line() {
     let scene = Scene::start("");
-    let (source, identifier) = (scene.sluis("gp-south/etl"), scene.write("identifier", format!("{}\n", BSNS[0])));
-    let erase = ["subject", "erase", "--namespace", "nl.bsn", "--identifier-file", &identifier];
+    let (source, identifier) = (
+        scene.sluis("gp-south/etl"),
+        scene.write("identifier", format!("{}\n", BSNS[0])),
+    );
+    let erase = [
+        "subject",
+        "erase",
+        "--namespace",
+        "nl.bsn",
+        "--identifier-file",
+        &identifier,
+    ];
     let shown = source.ok(&erase);
-    assert!(shown.contains("1 steward of uni-research") && shown.contains("sluis proposal sign"), "{shown}");
+    assert!(
+        shown.contains("1 steward of uni-research") && shown.contains("sluis proposal sign"),
+        "{shown}"
+    );
     assert!(!shown.contains(BSNS[0]));
-    let id = field(&source.ok(&[&erase[..], &["--json"]].concat()), "proposal_id");
+    let id = field(
+        &source.ok(&[&erase[..], &["--json"]].concat()),
+        "proposal_id",
+    );
     for steward in ["uni-research/steward-1", "registry-office/steward-a"] {
         scene.sluis(steward).ok(&["proposal", "sign", &id, "--yes"]);
     }
@@ -42,7 +60,14 @@ fn a_subject_is_erased_and_an_escrow_is_cut_from_the_command_line() {
     let kid = kid(&custodian, STUDY, "\"nl.bsn\"");
     let cut = custodian.ok(&["chain", "cut-escrow", &kid, "--yes"]);
     assert!(cut.contains("2 stewards of uni-research"), "{cut}");
-    assert_eq!(custodian.run(&["chain", "destroy", &kid, "--yes"]).status.code(), Some(1), "it is active");
+    assert_eq!(
+        custodian
+            .run(&["chain", "destroy", &kid, "--yes"])
+            .status
+            .code(),
+        Some(1),
+        "it is active"
+    );
 }
 
 #[test]
@@ -57,28 +82,61 @@ fn before_a_key_version_ends_it_is_shown() {
         for part in [STUDY, "nl.bsn", &kid, "active"] {
             assert!(shown.contains(part), "{command}: {part} in {shown}");
         }
-        assert_eq!(shown.lines().count(), 2, "{command}: of one version: {shown}");
+        assert_eq!(
+            shown.lines().count(),
+            2,
+            "{command}: of one version: {shown}"
+        );
         let (result, shown) = said(&custodian.run(&["chain", command, &kid, "--json"]));
-        assert!(result.is_empty() && shown.contains("nl.bsn"), "{command}: {result:?}, {shown}");
+        assert!(
+            result.is_empty() && shown.contains("nl.bsn"),
+            "{command}: {result:?}, {shown}"
+        );
         let output = custodian.run(&["chain", command, "00000000"]);
         assert_eq!(output.status.code(), Some(1));
         assert!(said(&output).1.contains("UNKNOWN_KEY_VERSION"), "{command}");
     }
     let (shown, _) = said(&custodian.run(&["chain", "rotate", STUDY]));
-    assert!(shown.contains(STUDY) && shown.contains("encrypted elements") && !shown.contains(REGISTER), "{shown}");
-    assert!(said(&custodian.run(&["chain", "rotate", "no-such-chain"])).1.contains("UNKNOWN_CHAIN"));
-    assert!(custodian.ok(&["proposal", "list"]).lines().count() == 1, "nothing was proposed");
+    assert!(
+        shown.contains(STUDY) && shown.contains("encrypted elements") && !shown.contains(REGISTER),
+        "{shown}"
+    );
+    assert!(
+        said(&custodian.run(&["chain", "rotate", "no-such-chain"]))
+            .1
+            .contains("UNKNOWN_CHAIN")
+    );
+    assert!(
+        custodian.ok(&["proposal", "list"]).lines().count() == 1,
+        "nothing was proposed"
+    );
     let refused = custodian.run(&["chain", "destroy", &kid, "--yes"]);
-    assert!(said(&refused).1.contains("sluis chain disable"), "what comes before it: {:?}", said(&refused));
+    assert!(
+        said(&refused).1.contains("sluis chain disable"),
+        "what comes before it: {:?}",
+        said(&refused)
+    );
 }
 
 #[test]
 fn an_erasure_that_cannot_be_asked_for_says_what_is_missing_and_nothing_else() {
     let scene = Scene::start("");
     let (source, empty) = (scene.sluis("gp-south/etl"), scene.write("empty", ""));
-    let told =
-        |namespace| said(&source.run(&["subject", "erase", "--namespace", namespace, "--identifier-file", &empty])).1;
+    let told = |namespace| {
+        said(&source.run(&[
+            "subject",
+            "erase",
+            "--namespace",
+            namespace,
+            "--identifier-file",
+            &empty,
+        ]))
+        .1
+    };
     let (identifier, key) = (told("nl.bsn"), told("study.email"));
-    assert!(identifier.contains("identifier") && !identifier.contains("source-key"), "{identifier}");
+    assert!(
+        identifier.contains("identifier") && !identifier.contains("source-key"),
+        "{identifier}"
+    );
     assert!(key.contains("give --source-key"), "{key}");
 }

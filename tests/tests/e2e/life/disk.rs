@@ -19,23 +19,47 @@ fn mark(value: &[u8]) -> Vec<u8> {
 fn found(directory: &Path, marks: &[Vec<u8>]) -> usize {
     let mut files = Vec::new();
     collect(directory, &mut files);
-    let has = |mark: &Vec<u8>| files.iter().any(|file| file.windows(mark.len()).any(|window| window == mark));
+    let has = |mark: &Vec<u8>| {
+        files
+            .iter()
+            .any(|file| file.windows(mark.len()).any(|window| window == mark))
+    };
     marks.iter().filter(|mark| has(mark)).count()
 }
 
 fn collect(directory: &Path, files: &mut Vec<Vec<u8>>) {
     for entry in fs::read_dir(directory).expect("readable") {
         let path = entry.expect("readable").path();
-        if path.is_dir() { collect(&path, files) } else { files.push(fs::read(&path).expect("readable")) }
+        if path.is_dir() {
+            collect(&path, files)
+        } else {
+            files.push(fs::read(&path).expect("readable"))
+        }
     }
 }
 
 /// Link and identity rows of a version, and every wrapped key.
 fn marks(world: &World, kid: &str) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-    let kid = u32::from_str_radix(kid, 16).expect("hexadecimal").to_be_bytes();
-    let rows = |family| world.store.scan(family, &[], 1_000).expect("readable").into_iter();
-    let of_kid = [Family::Link, Family::Identity].into_iter().flat_map(rows).filter(|(key, _)| key.starts_with(&kid));
-    (of_kid.map(|(_, value)| mark(&value)).collect(), rows(Family::Keyring).map(|(_, value)| mark(&value)).collect())
+    let kid = u32::from_str_radix(kid, 16)
+        .expect("hexadecimal")
+        .to_be_bytes();
+    let rows = |family| {
+        world
+            .store
+            .scan(family, &[], 1_000)
+            .expect("readable")
+            .into_iter()
+    };
+    let of_kid = [Family::Link, Family::Identity]
+        .into_iter()
+        .flat_map(rows)
+        .filter(|(key, _)| key.starts_with(&kid));
+    (
+        of_kid.map(|(_, value)| mark(&value)).collect(),
+        rows(Family::Keyring)
+            .map(|(_, value)| mark(&value))
+            .collect(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,40 +67,93 @@ async fn rows_and_wraps_of_a_destroyed_version_leave_the_disk() {
     let world = World::start().await;
     let old = tokens(&world, STUDY, &BSNS).await;
     let custodian = world.client(CUSTODIANS[0]).await;
-    let request = v1::RotateChainRequest { chain_id: STUDY.into(), namespace_id: String::new() };
-    custodian.custody().rotate_chain(request).await.expect("rotated");
+    let request = v1::RotateChainRequest {
+        chain_id: STUDY.into(),
+        namespace_id: String::new(),
+    };
+    custodian
+        .custody()
+        .rotate_chain(request)
+        .await
+        .expect("rotated");
     let new = tokens(&world, STUDY, &BSNS).await;
     let kid = line(&world, STUDY).await[0].kid.clone();
-    custodian.custody().disable_version(v1::DisableVersionRequest { kid: kid.clone() }).await.expect("disabled");
+    custodian
+        .custody()
+        .disable_version(v1::DisableVersionRequest { kid: kid.clone() })
+        .await
+        .expect("disabled");
     drop(custodian);
     // A stop writes everything into files, where it stays until they are rewritten.
     let world = world.restart().await;
     let (rows, wraps) = marks(&world, &kid);
     assert_eq!(rows.len(), 6);
-    assert_eq!(found(&world.path("data"), &rows), rows.len(), "they are in the files");
-    assert_eq!(found(&world.path("data"), &wraps), wraps.len(), "so are the keys");
+    assert_eq!(
+        found(&world.path("data"), &rows),
+        rows.len(),
+        "they are in the files"
+    );
+    assert_eq!(
+        found(&world.path("data"), &wraps),
+        wraps.len(),
+        "so are the keys"
+    );
 
     let custodian = world.client(CUSTODIANS[0]).await;
     let request = v1::DestroyVersionRequest { kid: kid.clone() };
-    let proposed = custodian.custody().destroy_version(request).await.expect("proposed").into_inner();
-    let proposal = world.sign_all(&proposed.proposal.expect("always set").proposal_id).await.expect("signed");
+    let proposed = custodian
+        .custody()
+        .destroy_version(request)
+        .await
+        .expect("proposed")
+        .into_inner();
+    let proposal = world
+        .sign_all(&proposed.proposal.expect("always set").proposal_id)
+        .await
+        .expect("signed");
     assert_eq!(proposal.state(), v1::ProposalState::Effective);
     let terms = convert_terms(&world, (STUDY, "bsn"), (REGISTER, "bsn"), 100);
-    let grant =
-        world.grant("registry-office/etl", terms, &["uni-research/steward-1", "registry-office/steward-a"]).await;
+    let grant = world
+        .grant(
+            "registry-office/etl",
+            terms,
+            &["uni-research/steward-1", "registry-office/steward-a"],
+        )
+        .await;
     let office = world.client("registry-office/etl").await;
     let both: Vec<&str> = [&old[0], &new[0]].into_iter().map(String::as_str).collect();
-    let result = convert(&office, &grant, batch(&[("bsn", &both)])).await.expect("converted");
-    assert_eq!(rejections(&result), [(0, "bsn".to_owned(), "UNKNOWN_PSEUDONYM".to_owned())]);
+    let result = convert(&office, &grant, batch(&[("bsn", &both)]))
+        .await
+        .expect("converted");
+    assert_eq!(
+        rejections(&result),
+        [(0, "bsn".to_owned(), "UNKNOWN_PSEUDONYM".to_owned())]
+    );
     assert!(world.running().housekeep().await.expect("done").compacted >= 4);
-    assert_eq!(tokens(&world, STUDY, &BSNS).await, new, "the survivors' pseudonyms are the same");
+    assert_eq!(
+        tokens(&world, STUDY, &BSNS).await,
+        new,
+        "the survivors' pseudonyms are the same"
+    );
     drop((custodian, office));
 
     let world = world.restart().await;
-    assert_eq!(tokens(&world, STUDY, &BSNS).await, new, "and after a restart");
-    assert_eq!(line(&world, STUDY).await[0].state(), v1::KeyState::Destroyed, "the tombstone stays");
+    assert_eq!(
+        tokens(&world, STUDY, &BSNS).await,
+        new,
+        "and after a restart"
+    );
+    assert_eq!(
+        line(&world, STUDY).await[0].state(),
+        v1::KeyState::Destroyed,
+        "the tombstone stays"
+    );
     let (_, directory) = world.stop().await;
     let data = directory.path().join("data");
     assert_eq!(found(&data, &rows), 0, "no row is left");
-    assert_eq!(found(&data, &wraps), 0, "no key is wrapped as it was, the master's included");
+    assert_eq!(
+        found(&data, &wraps),
+        0,
+        "no key is wrapped as it was, the master's included"
+    );
 }

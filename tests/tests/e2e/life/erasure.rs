@@ -14,13 +14,25 @@ const HOUR: &str = "[erasure]\nwindow_seconds = 3600\n[telemetry]\nlog_level = \
 
 async fn start() -> World {
     let world = World::start_empty(HOUR).await;
-    world.apply(&registry()).await.expect("the registry is valid");
+    world
+        .apply(&registry())
+        .await
+        .expect("the registry is valid");
     world
 }
 
 async fn request(world: &World, who: &str, identifier: &str) -> v1::Proposal {
-    let request = v1::RequestErasureRequest { namespace_id: "nl.bsn".into(), identifier: identifier.to_owned().into() };
-    let answer = world.client(who).await.subjects().request_erasure(request).await.expect("proposed");
+    let request = v1::RequestErasureRequest {
+        namespace_id: "nl.bsn".into(),
+        identifier: identifier.to_owned().into(),
+    };
+    let answer = world
+        .client(who)
+        .await
+        .subjects()
+        .request_erasure(request)
+        .await
+        .expect("proposed");
     answer.into_inner().proposal.expect("always set")
 }
 
@@ -30,18 +42,31 @@ async fn an_erased_subject_is_unknown_to_recipients_and_refused_from_sources() {
     let study = tokens(&world, STUDY, &BSNS).await;
     let elsewhere = tokens(&world, REGISTER, &BSNS).await;
     let terms = convert_terms(&world, (STUDY, "bsn"), (REGISTER, "bsn"), 1_000);
-    let grant =
-        world.grant("registry-office/etl", terms, &["uni-research/steward-1", "registry-office/steward-a"]).await;
+    let grant = world
+        .grant(
+            "registry-office/etl",
+            terms,
+            &["uni-research/steward-1", "registry-office/steward-a"],
+        )
+        .await;
     let proposed = request(&world, "gp-south/etl", BSNS[1]).await;
-    let needs: Vec<_> = proposed.needs.iter().map(|need| (need.stewards_of.as_str(), need.count)).collect();
+    let needs: Vec<_> = proposed
+        .needs
+        .iter()
+        .map(|need| (need.stewards_of.as_str(), need.count))
+        .collect();
     assert_eq!(needs, [("registry-office", 1), ("uni-research", 1)]);
 
     // Every stage is durable.
     let world = world.restart().await;
-    sign(&world.client("uni-research/steward-2").await, &proposed).await.expect("signed");
+    sign(&world.client("uni-research/steward-2").await, &proposed)
+        .await
+        .expect("signed");
     assert_eq!(refused(&world, STUDY, &BSNS).await, []);
     let world = world.restart().await;
-    let signed = sign(&world.client("registry-office/steward-b").await, &proposed).await.expect("signed");
+    let signed = sign(&world.client("registry-office/steward-b").await, &proposed)
+        .await
+        .expect("signed");
     assert_eq!(signed.state(), v1::ProposalState::Effective);
     let opted_out = [(1, "OPTED_OUT".to_owned())];
     assert_eq!(refused(&world, STUDY, &BSNS).await, opted_out);
@@ -53,10 +78,19 @@ async fn an_erased_subject_is_unknown_to_recipients_and_refused_from_sources() {
     let office = world.client("registry-office/etl").await;
     // The second is of another chain: a token that means nothing here.
     let sent = [study[1].as_str(), elsewhere[0].as_str(), study[2].as_str()];
-    let result = convert(&office, &grant, batch(&[("bsn", &sent)])).await.expect("converted");
+    let result = convert(&office, &grant, batch(&[("bsn", &sent)]))
+        .await
+        .expect("converted");
     let unknown = |row| (row, "bsn".to_owned(), "UNKNOWN_PSEUDONYM".to_owned());
-    assert_eq!(rejections(&result), [unknown(0), unknown(1)], "the same answer, and others are untouched");
-    assert_eq!(tokens(&world, STUDY, &[BSNS[0], BSNS[2]]).await, [study[0].clone(), study[2].clone()]);
+    assert_eq!(
+        rejections(&result),
+        [unknown(0), unknown(1)],
+        "the same answer, and others are untouched"
+    );
+    assert_eq!(
+        tokens(&world, STUDY, &[BSNS[0], BSNS[2]]).await,
+        [study[0].clone(), study[2].clone()]
+    );
     drop(office);
 
     let world = world.restart().await;
@@ -68,10 +102,13 @@ async fn an_erased_subject_is_unknown_to_recipients_and_refused_from_sources() {
 
 /// Neither the identifier nor its link value is in a file.
 fn nowhere(directory: &std::path::Path) {
-    let store = RocksStore::open(&directory.join("data"), &Options::default()).expect("the daemon has stopped");
+    let store = RocksStore::open(&directory.join("data"), &Options::default())
+        .expect("the daemon has stopped");
     let kek = Kek::from_file(&directory.join("kek")).expect("readable");
     let keyring = Keyring::load(&store, &kek).expect("the key fits");
-    let namespace = keyring.namespace(&"nl.bsn".parse().expect("an id")).expect("registered");
+    let namespace = keyring
+        .namespace(&"nl.bsn".parse().expect("an id"))
+        .expect("registered");
     let link = namespace.linked.link_value(BSNS[1].as_bytes());
     let mark = namespace.opt_out.mark(&link);
     drop(store);
@@ -91,8 +128,10 @@ fn nowhere(directory: &std::path::Path) {
 async fn a_request_says_nothing_about_the_subject_and_only_sources_make_one() {
     let world = start().await;
     tokens(&world, STUDY, &BSNS[..1]).await;
-    let (known, unknown) =
-        (request(&world, "gp-south/etl", BSNS[0]).await, request(&world, "gp-south/etl", BSNS[2]).await);
+    let (known, unknown) = (
+        request(&world, "gp-south/etl", BSNS[0]).await,
+        request(&world, "gp-south/etl", BSNS[2]).await,
+    );
     assert_eq!(
         (known.needs, known.state, known.canonical.len()),
         (unknown.needs, unknown.state, unknown.canonical.len())
@@ -100,9 +139,16 @@ async fn a_request_says_nothing_about_the_subject_and_only_sources_make_one() {
     let ask = |who: &'static str, identifier: &'static str| {
         let world = &world;
         async move {
-            let request =
-                v1::RequestErasureRequest { namespace_id: "nl.bsn".into(), identifier: identifier.to_owned().into() };
-            let answer = world.client(who).await.subjects().request_erasure(request).await;
+            let request = v1::RequestErasureRequest {
+                namespace_id: "nl.bsn".into(),
+                identifier: identifier.to_owned().into(),
+            };
+            let answer = world
+                .client(who)
+                .await
+                .subjects()
+                .request_erasure(request)
+                .await;
             sluis_testkit::world::reason(answer.expect_err("refused"))
         }
     };

@@ -22,8 +22,20 @@ async fn a_million_rows_pass_whole_and_in_bounded_memory() {
     let input = scene.write("million.csv", &text);
     let output = scene.file("out.csv");
     let sluis = scene.sluis("hospital-north/etl");
-    let arguments = ["pseudonymise", &input, "--chain", "national-registry", "-o", &output, "--json"];
-    let mut child = sluis.command(&arguments).stdout(Stdio::null()).spawn().expect("sluis runs");
+    let arguments = [
+        "pseudonymise",
+        &input,
+        "--chain",
+        "national-registry",
+        "-o",
+        &output,
+        "--json",
+    ];
+    let mut child = sluis
+        .command(&arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("sluis runs");
     let mut client_peak = 0;
     let status = loop {
         client_peak = client_peak.max(peak_memory(child.id()).unwrap_or_default());
@@ -34,22 +46,43 @@ async fn a_million_rows_pass_whole_and_in_bounded_memory() {
     };
     let daemon_peak = peak_memory(scene.daemon().pid()).expect("it runs");
     assert_eq!(status.code(), Some(0));
-    println!("peak memory: client {} MiB, daemon {} MiB", client_peak / MIB, daemon_peak / MIB);
-    assert!(client_peak > 0 && client_peak <= 256 * MIB, "client: {} MiB", client_peak / MIB);
-    assert!(daemon_peak <= 512 * MIB, "daemon: {} MiB", daemon_peak / MIB);
+    println!(
+        "peak memory: client {} MiB, daemon {} MiB",
+        client_peak / MIB,
+        daemon_peak / MIB
+    );
+    assert!(
+        client_peak > 0 && client_peak <= 256 * MIB,
+        "client: {} MiB",
+        client_peak / MIB
+    );
+    assert!(
+        daemon_peak <= 512 * MIB,
+        "daemon: {} MiB",
+        daemon_peak / MIB
+    );
 
     let result = scene.read("out.csv");
     let mut lines = result.lines();
     assert_eq!(lines.next(), Some("bsn"));
     let tokens: Vec<_> = lines.collect();
     assert_eq!(tokens.len(), ROWS);
-    assert!(tokens.iter().all(|token| token.len() == 44 && token.starts_with("psn1")));
+    assert!(
+        tokens
+            .iter()
+            .all(|token| token.len() == 44 && token.starts_with("psn1"))
+    );
     // Row by row the right ones, wherever batches begin and end.
     let client = scene.client("hospital-north/etl").await;
     let identifiers: Vec<_> = text.lines().skip(1).collect();
     for start in [0, 8_100, 499_950, ROWS - 100] {
         let some = start..start + 100;
-        let alone = pseudonymise(&client, "national-registry", batch(&[("bsn", &identifiers[some.clone()])])).await;
+        let alone = pseudonymise(
+            &client,
+            "national-registry",
+            batch(&[("bsn", &identifiers[some.clone()])]),
+        )
+        .await;
         assert_eq!(values(&alone.expect("pseudonymised"), "bsn"), tokens[some]);
     }
     let mut distinct = tokens;

@@ -51,16 +51,31 @@ async fn yesterdays_store_is_noticed() {
     copy_files(&scene.path("data"), yesterday.path());
     scene.start_again();
     let source = scene.client("hospital-north/etl").await;
-    pseudonymise(&source, "national-registry", batch(&[("bsn", &["950000012"])])).await.expect("today");
+    pseudonymise(
+        &source,
+        "national-registry",
+        batch(&[("bsn", &["950000012"])]),
+    )
+    .await
+    .expect("today");
     scene.kill();
     scene.start_again();
-    assert_eq!(scene.stop().0, Some(0), "the head has everything when the daemon stops");
+    assert_eq!(
+        scene.stop().0,
+        Some(0),
+        "the head has everything when the daemon stops"
+    );
     fs::remove_dir_all(scene.path("data")).expect("it was there");
     fs::create_dir(scene.path("data")).expect("scratch directory");
     copy_files(yesterday.path(), &scene.path("data"));
-    let output = Sluisd::command(&scene.path(""), "run").output().expect("sluisd runs");
+    let output = Sluisd::command(&scene.path(""), "run")
+        .output()
+        .expect("sluisd runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("is older than the last signed head"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("is older than the last signed head"),
+        "{said}"
+    );
 }
 
 fn copy_files(from: &Path, to: &Path) {
@@ -79,14 +94,27 @@ async fn a_head_that_cannot_be_written_ends_all_acts_until_it_can() {
     // Root writes into read-only directories too, but nobody writes a file where a directory is.
     let in_the_way = world.path("head/head.new");
     fs::create_dir(&in_the_way).expect("in the way");
-    let act = || pseudonymise(&source, "national-registry", batch(&[("bsn", &["950000012"])]));
+    let act = || {
+        pseudonymise(
+            &source,
+            "national-registry",
+            batch(&[("bsn", &["950000012"])]),
+        )
+    };
     let refused = first("the head is too old", async || act().await.err()).await;
     assert_eq!(refused.reason(), Some("AUDIT_HEAD_UNAVAILABLE"));
     health.becomes(false).await;
     let entries = sluis_domain::port::Store::entries(&*world.store);
     assert!(act().await.is_err());
-    assert_eq!(sluis_domain::port::Store::entries(&*world.store), entries, "nothing is added that nobody can sign");
+    assert_eq!(
+        sluis_domain::port::Store::entries(&*world.store),
+        entries,
+        "nothing is added that nobody can sign"
+    );
     fs::remove_dir(&in_the_way).expect("out of the way");
     health.becomes(true).await;
-    until("acts go on by themselves, without a restart", async || act().await.is_ok()).await;
+    until("acts go on by themselves, without a restart", async || {
+        act().await.is_ok()
+    })
+    .await;
 }

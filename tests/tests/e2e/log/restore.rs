@@ -17,11 +17,17 @@ fn hands(pki: &Pki, member: &str) -> Sluis {
 }
 
 fn sluisd(scene: &Scene, command: &str, arguments: &[&str]) -> Output {
-    Sluisd::command(&scene.path(""), command).args(arguments).output().expect("sluisd runs")
+    Sluisd::command(&scene.path(""), command)
+        .args(arguments)
+        .output()
+        .expect("sluisd runs")
 }
 
 fn accept(scene: &Scene, signatures: &[&str]) -> Output {
-    let arguments: Vec<_> = signatures.iter().flat_map(|file| ["--signature", file]).collect();
+    let arguments: Vec<_> = signatures
+        .iter()
+        .flat_map(|file| ["--signature", file])
+        .collect();
     sluisd(scene, "accept-restore", &arguments)
 }
 
@@ -30,18 +36,45 @@ fn said(output: &Output) -> String {
 }
 
 fn refused(output: &Output, message: &str) {
-    assert!(!output.status.success() && said(output).contains(message), "{message:?} is not in: {}", said(output));
+    assert!(
+        !output.status.success() && said(output).contains(message),
+        "{message:?} is not in: {}",
+        said(output)
+    );
 }
 
 /// A custodian with a live grant, stopped, with a backup in place of its store.
 async fn restored() -> (Scene, String) {
     let mut scene = Scene::start("");
     let custodian = scene.client(CUSTODIANS[0]).await;
-    let terms = ["convert", "--from", "diabetes-study/bsn", "--to", "national-registry/bsn", "--max-values", "10"];
-    let grant = scene.grant("registry-office/etl", &terms, &["uni-research/steward-1", "registry-office/steward-a"]);
-    let backup = custodian.custody().create_backup(v1::CreateBackupRequest {}).await.expect("a backup").into_inner();
+    let terms = [
+        "convert",
+        "--from",
+        "diabetes-study/bsn",
+        "--to",
+        "national-registry/bsn",
+        "--max-values",
+        "10",
+    ];
+    let grant = scene.grant(
+        "registry-office/etl",
+        &terms,
+        &["uni-research/steward-1", "registry-office/steward-a"],
+    );
+    let backup = custodian
+        .custody()
+        .create_backup(v1::CreateBackupRequest {})
+        .await
+        .expect("a backup")
+        .into_inner();
     let source = scene.client("hospital-north/etl").await;
-    pseudonymise(&source, "national-registry", batch(&[("bsn", &["950000012"])])).await.expect("after the backup");
+    pseudonymise(
+        &source,
+        "national-registry",
+        batch(&[("bsn", &["950000012"])]),
+    )
+    .await
+    .expect("after the backup");
     assert_eq!(scene.stop().0, Some(0));
     fs::remove_dir_all(scene.path("data")).expect("the store is lost");
     let output = sluisd(&scene, "restore", &["--from", &backup.directory]);
@@ -59,7 +92,10 @@ fn sign(scene: &Scene, request: &Path, member: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_store_comes_into_force_with_two_custodians_and_ends_live_grants() {
     let (mut scene, grant) = restored().await;
-    refused(&sluisd(&scene, "run", &[]), "is older than the last signed head");
+    refused(
+        &sluisd(&scene, "run", &[]),
+        "is older than the last signed head",
+    );
     let request = scene.path("head/restore-request");
     let signatures = CUSTODIANS.map(|member| sign(&scene, &request, member));
     let [anna, ben] = &signatures;
@@ -74,20 +110,41 @@ async fn a_restored_store_comes_into_force_with_two_custodians_and_ends_live_gra
     refused(&accept(&scene, &[anna, ben]), "other.test/");
     let of_another = sign(&scene, &request, CUSTODIANS[1]);
     fs::write(&request, &original).expect("written");
-    refused(&accept(&scene, &[anna, &of_another]), "the signature of custodian/ben");
-    refused(&sluisd(&scene, "run", &[]), "is older than the last signed head");
+    refused(
+        &accept(&scene, &[anna, &of_another]),
+        "the signature of custodian/ben",
+    );
+    refused(
+        &sluisd(&scene, "run", &[]),
+        "is older than the last signed head",
+    );
 
     let ben = sign(&scene, &request, CUSTODIANS[1]);
     let accepted = accept(&scene, &[anna, &ben]);
     assert!(accepted.status.success(), "{}", said(&accepted));
     assert!(!request.exists());
     scene.start_again();
-    let shown = scene.sluis("registry-office/etl").ok(&["grant", "show", &grant, "--json"]);
+    let shown = scene
+        .sluis("registry-office/etl")
+        .ok(&["grant", "show", &grant, "--json"]);
     assert!(shown.contains("revoked"), "{shown}");
     let auditor = scene.client("uni-research/privacy-officer").await;
-    let read = v1::ReadEntriesRequest { from_sequence: 0, limit: 10_000, own: false };
-    let entries = auditor.audit().read_entries(read).await.expect("readable").into_inner().entries;
-    let restore = entries.iter().find(|entry| entry.act == "restore").expect("on record");
+    let read = v1::ReadEntriesRequest {
+        from_sequence: 0,
+        limit: 10_000,
+        own: false,
+    };
+    let entries = auditor
+        .audit()
+        .read_entries(read)
+        .await
+        .expect("readable")
+        .into_inner()
+        .entries;
+    let restore = entries
+        .iter()
+        .find(|entry| entry.act == "restore")
+        .expect("on record");
     assert_eq!(restore.signers, CUSTODIANS);
     assert_eq!(scene.stop().0, Some(0));
     scene.start_again();
@@ -96,18 +153,31 @@ async fn a_restored_store_comes_into_force_with_two_custodians_and_ends_live_gra
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_signs_a_restore_that_was_not_shown() {
     let (scene, _) = restored().await;
-    let (request, out) = (scene.path("head/restore-request").display().to_string(), scene.file("anna.signature"));
+    let (request, out) = (
+        scene.path("head/restore-request").display().to_string(),
+        scene.file("anna.signature"),
+    );
     let sign = ["restore", "sign", &request, "--out", &out];
     let anna = hands(&scene.pki, CUSTODIANS[0]);
     for (more, code) in [(&["--json"][..], 2), (&["--json", "--yes"], 0)] {
         let output = anna.run(&[&sign[..], more].concat());
         assert_eq!(output.status.code(), Some(code), "{}", said(&output));
-        assert!(said(&output).contains("lost log") && said(&output).contains("is given up"), "{}", said(&output));
+        assert!(
+            said(&output).contains("lost log") && said(&output).contains("is given up"),
+            "{}",
+            said(&output)
+        );
         let printed = String::from_utf8_lossy(&output.stdout);
-        assert!(!printed.contains("given up"), "standard output is for JSON: {printed}");
+        assert!(
+            !printed.contains("given up"),
+            "standard output is for JSON: {printed}"
+        );
     }
     let shown = anna.ok(&[&sign[..], &["--yes"]].concat());
-    assert!(shown.contains("lost log") && shown.contains("signed as custodian/anna"), "{shown}");
+    assert!(
+        shown.contains("lost log") && shown.contains("signed as custodian/anna"),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,7 +186,10 @@ async fn a_signature_counts_with_a_certificate_that_would_open_a_connection() {
     let request = scene.path("head/restore-request");
     let anna = sign(&scene, &request, CUSTODIANS[0]);
     let sign_with = |name: &str, pki: &Pki, credentials: &Credentials| {
-        let (out, request) = (scene.file(&format!("{name}.signature")), request.display().to_string());
+        let (out, request) = (
+            scene.file(&format!("{name}.signature")),
+            request.display().to_string(),
+        );
         let hands = Sluis::with(pki, "https://localhost:1", name, credentials);
         hands.ok(&["restore", "sign", &request, "--out", &out, "--yes"]);
         out
@@ -125,7 +198,11 @@ async fn a_signature_counts_with_a_certificate_that_would_open_a_connection() {
     let elsewhere = Pki::named(&scene.path("elsewhere"), "Another CA");
     let foreign = sign_with("foreign", &elsewhere, &elsewhere.member(CUSTODIANS[1]));
     refused(&accept(&scene, &[&anna, &foreign]), "UnknownIssuer");
-    let expired = sign_with("expired", &scene.pki, &scene.pki.expired_member(CUSTODIANS[1]));
+    let expired = sign_with(
+        "expired",
+        &scene.pki,
+        &scene.pki.expired_member(CUSTODIANS[1]),
+    );
     refused(&accept(&scene, &[&anna, &expired]), "expired");
     let stolen = scene.pki.member(CUSTODIANS[1]);
     let revoked = sign_with("stolen", &scene.pki, &stolen);
@@ -142,13 +219,17 @@ async fn a_store_whose_head_is_lost_needs_the_ceremony_too() {
     assert_eq!(scene.stop().0, Some(0));
     refused(&sluisd(&scene, "restore", &["--head-lost"]), "there is one");
     let whole = sluisd(&scene, "restore", &[]);
-    assert!(whole.status.success() && String::from_utf8_lossy(&whole.stdout).contains("nothing was lost"));
+    assert!(
+        whole.status.success()
+            && String::from_utf8_lossy(&whole.stdout).contains("nothing was lost")
+    );
     fs::remove_file(scene.path("head/head")).expect("it was there");
     refused(&sluisd(&scene, "run", &[]), "there is no head file");
     refused(&sluisd(&scene, "restore", &[]), "there is no head file");
     let output = sluisd(&scene, "restore", &["--head-lost"]);
     assert!(output.status.success(), "{}", said(&output));
-    let signatures = CUSTODIANS.map(|member| sign(&scene, &scene.path("head/restore-request"), member));
+    let signatures =
+        CUSTODIANS.map(|member| sign(&scene, &scene.path("head/restore-request"), member));
     let accepted = accept(&scene, &signatures.each_ref().map(String::as_str));
     assert!(accepted.status.success(), "{}", said(&accepted));
     scene.start_again();

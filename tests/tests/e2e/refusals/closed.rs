@@ -20,10 +20,18 @@ async fn promise_8_unknown_chain_column_member_and_organisation_are_refused() {
     ] {
         let client = world.client(member).await;
         let answer = pseudonymise(&client, chain, batch(&[(column, &BSNS)])).await;
-        let message = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let message = answer
+            .as_ref()
+            .err()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         assert_eq!(outcome(answer), expected);
         if let Some(reason) = Reason::from_code(expected) {
-            assert_eq!(message, format!("{expected}: {}", reason.message()), "the fixed message, and no more");
+            assert_eq!(
+                message,
+                format!("{expected}: {}", reason.message()),
+                "the fixed message, and no more"
+            );
         }
     }
 }
@@ -45,9 +53,15 @@ async fn promise_8_before_the_first_registry_nobody_but_a_custodian_gets_in() {
 async fn promise_8_an_expired_certificate_is_refused_also_on_an_old_connection() {
     let world = World::start().await;
     let client = world.client(SOURCE).await;
-    assert_eq!(outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await), "allowed");
+    assert_eq!(
+        outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await),
+        "allowed"
+    );
     world.clock.advance_hours(24 * 3651);
-    assert_eq!(outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await), "CERTIFICATE_EXPIRED");
+    assert_eq!(
+        outcome(client.identity().who_am_i(v1::WhoAmIRequest {}).await),
+        "CERTIFICATE_EXPIRED"
+    );
     let answer = pseudonymise(&client, STUDY, batch(&[("bsn", &BSNS)])).await;
     assert_eq!(outcome(answer), "CERTIFICATE_EXPIRED");
 }
@@ -57,13 +71,27 @@ async fn promise_8_every_unknown_or_wrong_configuration_key_is_told_at_once() {
     let world = World::start().await;
     let text = std::fs::read_to_string(world.path("sluisd.toml")).expect("written by the world");
     let wrong = format!("colour = 1\n{text}\n[limits]\nmax_rows = 3\nmax_batch_rows = 0\n");
-    let Err(problems) = config::parse(&wrong, &Sources::default()) else { panic!("it has unknown keys") };
+    let Err(problems) = config::parse(&wrong, &Sources::default()) else {
+        panic!("it has unknown keys")
+    };
     for key in ["colour", "limits.max_rows", "limits.max_batch_rows"] {
-        assert!(problems.0.iter().any(|problem| problem.contains(key)), "{key} is not among {problems}");
+        assert!(
+            problems.0.iter().any(|problem| problem.contains(key)),
+            "{key} is not among {problems}"
+        );
     }
     assert!(config::parse(&text, &Sources::default()).is_ok());
     let environment = vec![("SLUISD_LIMITS__MAX_ROWS".to_owned(), "3".to_owned())];
-    assert!(config::parse(&text, &Sources { environment, ..Sources::default() }).is_err());
+    assert!(
+        config::parse(
+            &text,
+            &Sources {
+                environment,
+                ..Sources::default()
+            }
+        )
+        .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

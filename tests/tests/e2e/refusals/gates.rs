@@ -9,8 +9,17 @@ use super::{convert_as, outcome, texts, tokens};
 
 async fn request(world: &World, member: &str, terms: v1::GrantTerms) -> v1::Grant {
     let request = v1::RequestGrantRequest { terms: Some(terms) };
-    let response = world.client(member).await.grants().request_grant(request).await;
-    response.expect("eligible").into_inner().grant.expect("always set")
+    let response = world
+        .client(member)
+        .await
+        .grants()
+        .request_grant(request)
+        .await;
+    response
+        .expect("eligible")
+        .into_inner()
+        .grant
+        .expect("always set")
 }
 
 async fn approve(world: &World, member: &str, grant: &v1::Grant) -> String {
@@ -33,11 +42,19 @@ fn terms(world: &World) -> v1::GrantTerms {
 async fn promise_4_no_custodian_can_request_approve_deny_or_revoke() {
     let world = World::start().await;
     let grant = request(&world, RECIPIENT, terms(&world)).await;
-    let asked = v1::RequestGrantRequest { terms: Some(terms(&world)) };
+    let asked = v1::RequestGrantRequest {
+        terms: Some(terms(&world)),
+    };
     let custodian = world.client(CUSTODIAN).await;
-    assert_eq!(outcome(custodian.grants().request_grant(asked).await), "CUSTODIAN_MAY_NOT");
+    assert_eq!(
+        outcome(custodian.grants().request_grant(asked).await),
+        "CUSTODIAN_MAY_NOT"
+    );
     for custodian in sluis_testkit::registry::CUSTODIANS {
-        assert_eq!(approve(&world, custodian, &grant).await, "CUSTODIAN_MAY_NOT");
+        assert_eq!(
+            approve(&world, custodian, &grant).await,
+            "CUSTODIAN_MAY_NOT"
+        );
         assert_eq!(deny(&world, custodian, &grant).await, "CUSTODIAN_MAY_NOT");
         assert_eq!(revoke(&world, custodian, &grant).await, "CUSTODIAN_MAY_NOT");
     }
@@ -51,40 +68,86 @@ async fn promise_4_no_grant_comes_alive_on_one_persons_word() {
     let grant = request(&world, RECIPIENT, terms(&world)).await;
     assert_eq!(grant.awaiting, ["registry-office", "uni-research"]);
     assert_eq!(approve(&world, STEWARDS[0], &grant).await, "allowed");
-    assert_eq!(approve(&world, STEWARDS[0], &grant).await, "ALREADY_APPROVED");
-    assert_eq!(approve(&world, STEWARDS[1], &grant).await, "GRANT_DECIDED", "its owner has approved");
-    assert_eq!(outcome(convert_as(&world, RECIPIENT, &grant.grant_id, &texts(&tokens)).await), "GRANT_NOT_APPROVED");
+    assert_eq!(
+        approve(&world, STEWARDS[0], &grant).await,
+        "ALREADY_APPROVED"
+    );
+    assert_eq!(
+        approve(&world, STEWARDS[1], &grant).await,
+        "GRANT_DECIDED",
+        "its owner has approved"
+    );
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &grant.grant_id, &texts(&tokens)).await),
+        "GRANT_NOT_APPROVED"
+    );
     assert_eq!(approve(&world, OTHER_STEWARD, &grant).await, "allowed");
-    assert_eq!(outcome(convert_as(&world, RECIPIENT, &grant.grant_id, &texts(&tokens)).await), "allowed");
-    assert_eq!(approve(&world, "registry-office/steward-b", &grant).await, "GRANT_DECIDED");
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &grant.grant_id, &texts(&tokens)).await),
+        "allowed"
+    );
+    assert_eq!(
+        approve(&world, "registry-office/steward-b", &grant).await,
+        "GRANT_DECIDED"
+    );
     assert_eq!(deny(&world, STEWARDS[1], &grant).await, "GRANT_DECIDED");
 
     // One owner of both: two different stewards.
-    let grant = request(&world, OWNER, convert_terms(&world, (STUDY, "bsn"), ("open-release", "person"), 10)).await;
+    let grant = request(
+        &world,
+        OWNER,
+        convert_terms(&world, (STUDY, "bsn"), ("open-release", "person"), 10),
+    )
+    .await;
     assert_eq!(grant.awaiting, ["uni-research", "uni-research"]);
     assert_eq!(approve(&world, STEWARDS[0], &grant).await, "allowed");
-    assert_eq!(approve(&world, STEWARDS[0], &grant).await, "ALREADY_APPROVED");
-    assert_eq!(outcome(convert_as(&world, OWNER, &grant.grant_id, &texts(&tokens)).await), "GRANT_NOT_APPROVED");
+    assert_eq!(
+        approve(&world, STEWARDS[0], &grant).await,
+        "ALREADY_APPROVED"
+    );
+    assert_eq!(
+        outcome(convert_as(&world, OWNER, &grant.grant_id, &texts(&tokens)).await),
+        "GRANT_NOT_APPROVED"
+    );
     assert_eq!(approve(&world, STEWARDS[1], &grant).await, "allowed");
-    assert_eq!(outcome(convert_as(&world, OWNER, &grant.grant_id, &texts(&tokens)).await), "allowed");
+    assert_eq!(
+        outcome(convert_as(&world, OWNER, &grant.grant_id, &texts(&tokens)).await),
+        "allowed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_4_the_requester_never_approves_their_own_request() {
     let world = World::start().await;
-    let grant =
-        request(&world, STEWARDS[0], convert_terms(&world, (STUDY, "bsn"), ("open-release", "person"), 10)).await;
+    let grant = request(
+        &world,
+        STEWARDS[0],
+        convert_terms(&world, (STUDY, "bsn"), ("open-release", "person"), 10),
+    )
+    .await;
     assert_eq!(approve(&world, STEWARDS[0], &grant).await, "OWN_REQUEST");
     assert_eq!(approve(&world, STEWARDS[1], &grant).await, "allowed");
-    assert_eq!(approve(&world, STEWARDS[0], &grant).await, "OWN_REQUEST", "also not as the second");
+    assert_eq!(
+        approve(&world, STEWARDS[0], &grant).await,
+        "OWN_REQUEST",
+        "also not as the second"
+    );
     let stands = super::grant(&world, OWNER, &grant.grant_id).await;
-    assert_eq!((stands.state(), stands.approvals.len()), (v1::GrantState::Requested, 1));
+    assert_eq!(
+        (stands.state(), stands.approvals.len()),
+        (v1::GrantState::Requested, 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_4_only_stewards_of_the_chains_owners_decide() {
     let world = World::start().await;
-    let grant = request(&world, SOURCE, reidentify_terms(&world, STUDY, &["bsn"], 10)).await;
+    let grant = request(
+        &world,
+        SOURCE,
+        reidentify_terms(&world, STUDY, &["bsn"], 10),
+    )
+    .await;
     for (member, expected) in [
         (OWNER, "NOT_A_STEWARD"),
         (super::AUDITOR, "NOT_A_STEWARD"),
@@ -104,12 +167,21 @@ async fn promise_4_only_stewards_of_the_chains_owners_decide() {
 async fn promise_4_the_word_of_a_steward_who_has_lost_their_standing_does_not_count() {
     use sluis_testkit::registry::registry;
     let world = World::start().await;
-    let grant = request(&world, SOURCE, reidentify_terms(&world, STUDY, &["bsn"], 10)).await;
+    let grant = request(
+        &world,
+        SOURCE,
+        reidentify_terms(&world, STUDY, &["bsn"], 10),
+    )
+    .await;
     assert_eq!(approve(&world, STEWARDS[0], &grant).await, "allowed");
     let stewards = "stewards = [\"steward-1\", \"steward-2\"]";
     let replaced = registry().replacen(stewards, "stewards = [\"steward-2\", \"etl\"]", 1);
     let replaced = replaced.replace(&key_table(STEWARDS[0]), &key_table(OWNER));
-    let blocked = registry().replacen(stewards, &format!("{stewards}\nblocked = [\"steward-1\"]"), 1);
+    let blocked = registry().replacen(
+        stewards,
+        &format!("{stewards}\nblocked = [\"steward-1\"]"),
+        1,
+    );
     for without in [replaced, blocked] {
         world.apply(&without).await.expect("valid");
         assert_eq!(approve(&world, STEWARDS[1], &grant).await, "GRANT_STALE");
@@ -123,10 +195,24 @@ async fn an_approval_must_name_the_exact_grant() {
     let world = World::start().await;
     let grant = request(&world, RECIPIENT, terms(&world)).await;
     let other = request(&world, RECIPIENT, terms(&world)).await;
-    assert_ne!(grant.digest, other.digest, "equal terms are still two grants");
-    for digest in [vec![], vec![0; 32], other.digest.to_vec(), grant.digest[..31].to_vec()] {
-        let wrong = v1::Grant { digest: digest.into(), ..grant.clone() };
-        assert_eq!(approve(&world, STEWARDS[0], &wrong).await, "DIGEST_MISMATCH");
+    assert_ne!(
+        grant.digest, other.digest,
+        "equal terms are still two grants"
+    );
+    for digest in [
+        vec![],
+        vec![0; 32],
+        other.digest.to_vec(),
+        grant.digest[..31].to_vec(),
+    ] {
+        let wrong = v1::Grant {
+            digest: digest.into(),
+            ..grant.clone()
+        };
+        assert_eq!(
+            approve(&world, STEWARDS[0], &wrong).await,
+            "DIGEST_MISMATCH"
+        );
     }
     assert_eq!(approve(&world, STEWARDS[0], &grant).await, "allowed");
 }
@@ -150,18 +236,30 @@ async fn what_is_denied_revoked_or_expired_can_never_be_approved() {
         }
     }
     world.clock.advance_hours(24);
-    assert_eq!(approve(&world, STEWARDS[0], &expired).await, "GRANT_EXPIRED");
+    assert_eq!(
+        approve(&world, STEWARDS[0], &expired).await,
+        "GRANT_EXPIRED"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_grants_and_page_tokens_are_refused() {
     let world = World::start().await;
-    let nothing = v1::Grant { grant_id: "g-0".into(), ..v1::Grant::default() };
-    assert_eq!(approve(&world, STEWARDS[0], &nothing).await, "UNKNOWN_GRANT");
+    let nothing = v1::Grant {
+        grant_id: "g-0".into(),
+        ..v1::Grant::default()
+    };
+    assert_eq!(
+        approve(&world, STEWARDS[0], &nothing).await,
+        "UNKNOWN_GRANT"
+    );
     assert_eq!(deny(&world, STEWARDS[0], &nothing).await, "UNKNOWN_GRANT");
     assert_eq!(revoke(&world, STEWARDS[0], &nothing).await, "UNKNOWN_GRANT");
     let nameless = v1::Grant::default();
-    assert_eq!(approve(&world, STEWARDS[0], &nameless).await, "INVALID_REQUEST");
+    assert_eq!(
+        approve(&world, STEWARDS[0], &nameless).await,
+        "INVALID_REQUEST"
+    );
     let client = world.client(OWNER).await;
     let list = |request| {
         let client = client.clone();
@@ -169,11 +267,25 @@ async fn unknown_grants_and_page_tokens_are_refused() {
     };
     let page = v1::ListGrantsRequest::default();
     assert_eq!(
-        list(v1::ListGrantsRequest { page_token: "No Token".into(), ..page.clone() }).await,
+        list(v1::ListGrantsRequest {
+            page_token: "No Token".into(),
+            ..page.clone()
+        })
+        .await,
         "INVALID_PAGE_TOKEN"
     );
-    assert_eq!(list(v1::ListGrantsRequest { page_size: 1001, ..page.clone() }).await, "INVALID_REQUEST");
-    assert_eq!(list(v1::ListGrantsRequest { state: 99, ..page }).await, "INVALID_REQUEST");
+    assert_eq!(
+        list(v1::ListGrantsRequest {
+            page_size: 1001,
+            ..page.clone()
+        })
+        .await,
+        "INVALID_REQUEST"
+    );
+    assert_eq!(
+        list(v1::ListGrantsRequest { state: 99, ..page }).await,
+        "INVALID_REQUEST"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,11 +293,18 @@ async fn an_organisation_cannot_flood_the_stewards_with_requests() {
     let world = World::start().await;
     let client = world.client(RECIPIENT).await;
     let ask = || {
-        let request = v1::RequestGrantRequest { terms: Some(terms(&world)) };
+        let request = v1::RequestGrantRequest {
+            terms: Some(terms(&world)),
+        };
         let client = client.clone();
         async move { client.grants().request_grant(request).await }
     };
-    let first = ask().await.expect("eligible").into_inner().grant.expect("always set");
+    let first = ask()
+        .await
+        .expect("eligible")
+        .into_inner()
+        .grant
+        .expect("always set");
     for _ in 1..100 {
         ask().await.expect("eligible");
     }

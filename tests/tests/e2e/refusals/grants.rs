@@ -4,9 +4,14 @@ use sluis_client::{ClientError, v1};
 use sluis_domain::port::Clock;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{self, World, batch, convert, convert_terms, reidentify, reidentify_terms};
+use sluis_testkit::world::{
+    self, World, batch, convert, convert_terms, reidentify, reidentify_terms,
+};
 
-use super::{BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, OWNER, RECIPIENT, SOURCE, STEWARDS, STUDY, convert_as, grant};
+use super::{
+    BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, OWNER, RECIPIENT, SOURCE, STEWARDS, STUDY,
+    convert_as, grant,
+};
 use super::{live_convert, live_reidentify, outcome, packed, texts, tokens};
 
 const HOUR: u64 = 3_600_000;
@@ -16,19 +21,38 @@ async fn both(world: &World, convert_grant: &str, reidentify_grant: &str) -> [St
     let tokens = tokens(world, STUDY, &BSNS[..1]).await;
     let column = batch(&[("bsn", &texts(&tokens))]);
     [
-        outcome(convert(&world.client(RECIPIENT).await, convert_grant, column.clone()).await),
+        outcome(
+            convert(
+                &world.client(RECIPIENT).await,
+                convert_grant,
+                column.clone(),
+            )
+            .await,
+        ),
         outcome(reidentify(&world.client(SOURCE).await, reidentify_grant, column).await),
     ]
 }
 
-async fn requested(world: &World, change: impl Fn(&mut v1::GrantTerms), approvals: usize) -> [String; 2] {
+async fn requested(
+    world: &World,
+    change: impl Fn(&mut v1::GrantTerms),
+    approvals: usize,
+) -> [String; 2] {
     let mut to_convert = convert_terms(world, (STUDY, "bsn"), (NATIONAL, "bsn"), 10);
     let mut to_reidentify = reidentify_terms(world, STUDY, &["bsn"], 10);
     change(&mut to_convert);
     change(&mut to_reidentify);
     [
-        world.grant(RECIPIENT, to_convert, &[STEWARDS[0], OTHER_STEWARD][..approvals]).await,
-        world.grant(SOURCE, to_reidentify, &STEWARDS[..approvals]).await,
+        world
+            .grant(
+                RECIPIENT,
+                to_convert,
+                &[STEWARDS[0], OTHER_STEWARD][..approvals],
+            )
+            .await,
+        world
+            .grant(SOURCE, to_reidentify, &STEWARDS[..approvals])
+            .await,
     ]
 }
 
@@ -37,15 +61,30 @@ async fn promise_3_without_a_live_grant_nothing_is_converted_or_re_identified() 
     let world = World::start().await;
     let deny = |id: String| {
         let (world, steward) = (&world, STEWARDS[0]);
-        async move { world::deny(&world.client(steward).await, &grant(world, steward, &id).await).await.expect("a steward") }
+        async move {
+            world::deny(
+                &world.client(steward).await,
+                &grant(world, steward, &id).await,
+            )
+            .await
+            .expect("a steward")
+        }
     };
     let revoke = |id: String| {
         let (world, steward) = (&world, STEWARDS[0]);
         async move {
-            world::revoke(&world.client(steward).await, &grant(world, steward, &id).await).await.expect("a steward")
+            world::revoke(
+                &world.client(steward).await,
+                &grant(world, steward, &id).await,
+            )
+            .await
+            .expect("a steward")
         }
     };
-    let missing = ["g-00000000000000000000".to_owned(), "g-00000000000000000000".to_owned()];
+    let missing = [
+        "g-00000000000000000000".to_owned(),
+        "g-00000000000000000000".to_owned(),
+    ];
     let none = requested(&world, |_| (), 0).await;
     let half = requested(&world, |_| (), 1).await;
     let denied = requested(&world, |_| (), 1).await;
@@ -66,16 +105,32 @@ async fn promise_3_without_a_live_grant_nothing_is_converted_or_re_identified() 
         ("denied", &denied, "GRANT_DENIED"),
         ("revoked", &revoked, "GRANT_REVOKED"),
         ("not started", &not_started, "GRANT_NOT_STARTED"),
-        ("malformed", &["".to_owned(), "No Id".to_owned()], "INVALID_REQUEST"),
+        (
+            "malformed",
+            &["".to_owned(), "No Id".to_owned()],
+            "INVALID_REQUEST",
+        ),
         ("live", &live, "allowed"),
     ] {
-        assert_eq!(both(&world, &grants[0], &grants[1]).await, [expected; 2], "{what}");
+        assert_eq!(
+            both(&world, &grants[0], &grants[1]).await,
+            [expected; 2],
+            "{what}"
+        );
     }
     world.clock.advance_millis(HOUR);
-    assert_eq!(both(&world, &not_started[0], &not_started[1]).await, ["allowed"; 2], "started");
+    assert_eq!(
+        both(&world, &not_started[0], &not_started[1]).await,
+        ["allowed"; 2],
+        "started"
+    );
     world.clock.advance_hours(23);
     for (what, grants) in [("expired", &live), ("expired while unapproved", &none)] {
-        assert_eq!(both(&world, &grants[0], &grants[1]).await, ["GRANT_EXPIRED"; 2], "{what}");
+        assert_eq!(
+            both(&world, &grants[0], &grants[1]).await,
+            ["GRANT_EXPIRED"; 2],
+            "{what}"
+        );
     }
 }
 
@@ -89,15 +144,36 @@ async fn a_grant_of_the_other_kind_is_of_no_use() {
     );
     world.apply(&text).await.expect("valid");
     let to_convert = live_convert(&world, 10).await;
-    let to_reidentify = world.grant(RECIPIENT, reidentify_terms(&world, STUDY, &["bsn"], 10), &STEWARDS).await;
+    let to_reidentify = world
+        .grant(
+            RECIPIENT,
+            reidentify_terms(&world, STUDY, &["bsn"], 10),
+            &STEWARDS,
+        )
+        .await;
     let client = world.client(RECIPIENT).await;
     let tokens = tokens(&world, STUDY, &BSNS[..1]).await;
     let column = batch(&[("bsn", &texts(&tokens))]);
-    assert_eq!(outcome(convert(&client, &to_reidentify, column.clone()).await), "GRANT_KIND");
-    assert_eq!(outcome(reidentify(&client, &to_convert, column.clone()).await), "GRANT_KIND");
-    assert_eq!(outcome(client.convert(&to_reidentify.parse().expect("an id")).await), "GRANT_KIND");
-    assert_eq!(outcome(convert(&client, &to_convert, column.clone()).await), "allowed");
-    assert_eq!(outcome(reidentify(&client, &to_reidentify, column).await), "allowed");
+    assert_eq!(
+        outcome(convert(&client, &to_reidentify, column.clone()).await),
+        "GRANT_KIND"
+    );
+    assert_eq!(
+        outcome(reidentify(&client, &to_convert, column.clone()).await),
+        "GRANT_KIND"
+    );
+    assert_eq!(
+        outcome(client.convert(&to_reidentify.parse().expect("an id")).await),
+        "GRANT_KIND"
+    );
+    assert_eq!(
+        outcome(convert(&client, &to_convert, column.clone()).await),
+        "allowed"
+    );
+    assert_eq!(
+        outcome(reidentify(&client, &to_reidentify, column).await),
+        "allowed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,12 +192,25 @@ async fn somebody_elses_grant_is_refused_and_a_source_cannot_convert() {
         ("registry-office/ghost", "NOT_A_MEMBER"),
         (RECIPIENT, "allowed"),
     ] {
-        assert_eq!(outcome(convert_as(&world, member, &grant, &texts(&tokens)).await), expected, "{member}");
+        assert_eq!(
+            outcome(convert_as(&world, member, &grant, &texts(&tokens)).await),
+            expected,
+            "{member}"
+        );
     }
     let terms = convert_terms(&world, (STUDY, "bsn"), (NATIONAL, "bsn"), 10);
     let request = v1::RequestGrantRequest { terms: Some(terms) };
-    let refused = world.client(SOURCE).await.grants().request_grant(request).await;
-    assert_eq!(outcome(refused), "NOT_ELIGIBLE", "a source cannot even ask for it");
+    let refused = world
+        .client(SOURCE)
+        .await
+        .grants()
+        .request_grant(request)
+        .await;
+    assert_eq!(
+        outcome(refused),
+        "NOT_ELIGIBLE",
+        "a source cannot even ask for it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,10 +218,21 @@ async fn who_is_nobody_here_does_not_learn_whether_a_grant_exists() {
     let world = World::start().await;
     let grant = live_convert(&world, 10).await;
     for id in [grant.as_str(), "g-00000000000000000000"] {
-        for (member, expected) in [("nobody/etl", "UNKNOWN_ORGANISATION"), ("outsider/ghost", "NOT_A_MEMBER")] {
+        for (member, expected) in [
+            ("nobody/etl", "UNKNOWN_ORGANISATION"),
+            ("outsider/ghost", "NOT_A_MEMBER"),
+        ] {
             let client = world.client(member).await;
-            assert_eq!(outcome(convert(&client, id, batch(&[("bsn", &[])])).await), expected, "{member} {id}");
-            assert_eq!(outcome(reidentify(&client, id, batch(&[("bsn", &[])])).await), expected, "{member} {id}");
+            assert_eq!(
+                outcome(convert(&client, id, batch(&[("bsn", &[])])).await),
+                expected,
+                "{member} {id}"
+            );
+            assert_eq!(
+                outcome(reidentify(&client, id, batch(&[("bsn", &[])])).await),
+                expected,
+                "{member} {id}"
+            );
         }
     }
 }
@@ -142,14 +242,31 @@ async fn columns_that_are_not_the_grants_are_refused() {
     let world = World::start().await;
     let grant = live_convert(&world, 10).await;
     let client = world.client(RECIPIENT).await;
-    for column in [batch(&[]), batch(&[("name", &["x"])]), batch(&[("bsn", &["x"]), ("name", &["x"])])] {
-        assert_eq!(outcome(convert(&client, &grant, column).await), "WRONG_ELEMENT");
+    for column in [
+        batch(&[]),
+        batch(&[("name", &["x"])]),
+        batch(&[("bsn", &["x"]), ("name", &["x"])]),
+    ] {
+        assert_eq!(
+            outcome(convert(&client, &grant, column).await),
+            "WRONG_ELEMENT"
+        );
     }
-    let grant = world.grant(SOURCE, reidentify_terms(&world, STUDY, &["bsn"], 10), &STEWARDS).await;
+    let grant = world
+        .grant(
+            SOURCE,
+            reidentify_terms(&world, STUDY, &["bsn"], 10),
+            &STEWARDS,
+        )
+        .await;
     let client = world.client(SOURCE).await;
     for element in ["name", "diagnosis", "email", "no-such"] {
         let column = batch(&[("bsn", &[""]), (element, &["x"])]);
-        assert_eq!(outcome(reidentify(&client, &grant, column).await), "WRONG_ELEMENT", "{element}");
+        assert_eq!(
+            outcome(reidentify(&client, &grant, column).await),
+            "WRONG_ELEMENT",
+            "{element}"
+        );
     }
 }
 
@@ -158,15 +275,35 @@ async fn a_grant_revoked_in_mid_stream_stops_the_next_batch() {
     let world = World::start().await;
     let id = live_convert(&world, 10).await;
     let tokens = tokens(&world, STUDY, &BSNS[..1]).await;
-    let mut stream = world.client(RECIPIENT).await.convert(&id.parse().expect("an id")).await.expect("live");
-    stream.send(packed("bsn", &texts(&tokens))).await.expect("sent");
+    let mut stream = world
+        .client(RECIPIENT)
+        .await
+        .convert(&id.parse().expect("an id"))
+        .await
+        .expect("live");
+    stream
+        .send(packed("bsn", &texts(&tokens)))
+        .await
+        .expect("sent");
     stream.next().await.expect("live").expect("a result");
     let steward = world.client(OTHER_STEWARD).await;
-    world::revoke(&steward, &grant(&world, OTHER_STEWARD, &id).await).await.expect("a steward");
-    stream.send(packed("bsn", &texts(&tokens))).await.expect("sent");
+    world::revoke(&steward, &grant(&world, OTHER_STEWARD, &id).await)
+        .await
+        .expect("a steward");
+    stream
+        .send(packed("bsn", &texts(&tokens)))
+        .await
+        .expect("sent");
     assert_eq!(outcome(stream.next().await), "GRANT_REVOKED");
-    assert_eq!(outcome(stream.send(packed("bsn", &texts(&tokens))).await), ClientError::Closed.to_string());
-    assert_eq!(grant(&world, RECIPIENT, &id).await.used_values, 1, "the refused batch does not count");
+    assert_eq!(
+        outcome(stream.send(packed("bsn", &texts(&tokens))).await),
+        ClientError::Closed.to_string()
+    );
+    assert_eq!(
+        grant(&world, RECIPIENT, &id).await.used_values,
+        1,
+        "the refused batch does not count"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,11 +311,22 @@ async fn a_grant_that_expires_in_mid_stream_stops_the_next_batch() {
     let world = World::start().await;
     let id = live_reidentify(&world, 10).await;
     let tokens = tokens(&world, STUDY, &BSNS[..1]).await;
-    let mut stream = world.client(SOURCE).await.reidentify(&id.parse().expect("an id")).await.expect("live");
-    stream.send(packed("bsn", &texts(&tokens))).await.expect("sent");
+    let mut stream = world
+        .client(SOURCE)
+        .await
+        .reidentify(&id.parse().expect("an id"))
+        .await
+        .expect("live");
+    stream
+        .send(packed("bsn", &texts(&tokens)))
+        .await
+        .expect("sent");
     stream.next().await.expect("live").expect("a result");
     world.clock.advance_hours(24);
-    stream.send(packed("bsn", &texts(&tokens))).await.expect("sent");
+    stream
+        .send(packed("bsn", &texts(&tokens)))
+        .await
+        .expect("sent");
     assert_eq!(outcome(stream.next().await), "GRANT_EXPIRED");
 }
 
@@ -189,7 +337,10 @@ async fn standing_is_looked_at_again_at_each_use() {
     let reid = live_reidentify(&world, 10).await;
     let tokens = tokens(&world, STUDY, &BSNS[..1]).await;
     let [to_convert, to_reidentify] = both(&world, &id, &reid).await;
-    assert_eq!((to_convert.as_str(), to_reidentify.as_str()), ("allowed", "allowed"));
+    assert_eq!(
+        (to_convert.as_str(), to_reidentify.as_str()),
+        ("allowed", "allowed")
+    );
     let cases = [
         (
             "recipients = [\"uni-research\", \"registry-office\"]",
@@ -203,14 +354,32 @@ async fn standing_is_looked_at_again_at_each_use() {
             "allowed",
             "NOT_ELIGIBLE",
         ),
-        ("link = \"escrow\"\nreversible = true", "link = \"escrow\"", "allowed", "NOT_REVERSIBLE"),
-        ("link = \"escrow\"\nreversible = true", "link = \"inbound\"", "NOT_LINKED", "NOT_REVERSIBLE"),
-        ("reidentify_approvals = 2", "reidentify_approvals = 2 # as before", "allowed", "allowed"),
+        (
+            "link = \"escrow\"\nreversible = true",
+            "link = \"escrow\"",
+            "allowed",
+            "NOT_REVERSIBLE",
+        ),
+        (
+            "link = \"escrow\"\nreversible = true",
+            "link = \"inbound\"",
+            "NOT_LINKED",
+            "NOT_REVERSIBLE",
+        ),
+        (
+            "reidentify_approvals = 2",
+            "reidentify_approvals = 2 # as before",
+            "allowed",
+            "allowed",
+        ),
     ];
     for (from, to, converted, reidentified) in cases {
         let text = registry();
         assert!(text.contains(from), "{from}");
-        world.apply(&text.replacen(from, to, 1)).await.expect("valid");
+        world
+            .apply(&text.replacen(from, to, 1))
+            .await
+            .expect("valid");
         let column = batch(&[("bsn", &texts(&tokens))]);
         let said = [
             outcome(convert(&world.client(RECIPIENT).await, &id, column.clone()).await),
@@ -228,13 +397,22 @@ async fn a_grant_whose_approvals_would_no_longer_do_is_stale() {
     let column = || batch(&[("bsn", &[])]);
     let client = world.client(SOURCE).await;
     let more = registry()
-        .replace("stewards = [\"steward-1\", \"steward-2\"]", "stewards = [\"steward-1\", \"steward-2\", \"etl\"]")
+        .replace(
+            "stewards = [\"steward-1\", \"steward-2\"]",
+            "stewards = [\"steward-1\", \"steward-2\", \"etl\"]",
+        )
         .replace("reidentify_approvals = 2", "reidentify_approvals = 3")
         + &key_table(OWNER);
     world.apply(&more).await.expect("valid");
-    assert_eq!(outcome(reidentify(&client, &grant, column()).await), "GRANT_STALE");
+    assert_eq!(
+        outcome(reidentify(&client, &grant, column()).await),
+        "GRANT_STALE"
+    );
     world.apply(&registry()).await.expect("valid");
-    assert_eq!(outcome(reidentify(&client, &grant, column()).await), "allowed");
+    assert_eq!(
+        outcome(reidentify(&client, &grant, column()).await),
+        "allowed"
+    );
     // Whoever becomes the owner of the chain has approved nothing.
     let given = registry().replace(
         "owner = \"uni-research\"\nsources = [\"hospital-north\", \"gp-south\"]",
@@ -242,7 +420,10 @@ async fn a_grant_whose_approvals_would_no_longer_do_is_stale() {
     );
     assert_ne!(given, registry());
     world.apply(&given).await.expect("valid");
-    assert_eq!(outcome(reidentify(&client, &grant, column()).await), "GRANT_STALE");
+    assert_eq!(
+        outcome(reidentify(&client, &grant, column()).await),
+        "GRANT_STALE"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -255,25 +436,61 @@ async fn terms_that_cannot_be_granted_are_refused_when_asked_for() {
         Some(terms)
     };
     let to = |from, to| Some(convert_terms(&world, from, to, 10));
-    let past = Some(v1::GrantTerms { not_after: world.clock.now().to_string(), ..good() });
+    let past = Some(v1::GrantTerms {
+        not_after: world.clock.now().to_string(),
+        ..good()
+    });
     for (what, terms, expected) in [
         ("no terms", None, "INVALID_REQUEST"),
         ("no kind", with(|t| t.kind = None), "INVALID_REQUEST"),
         ("no purpose", with(|t| t.purpose.clear()), "INVALID_REQUEST"),
-        ("long purpose", with(|t| t.purpose = "x".repeat(1001)), "INVALID_REQUEST"),
-        ("no legal basis", with(|t| t.legal_basis.clear()), "INVALID_REQUEST"),
+        (
+            "long purpose",
+            with(|t| t.purpose = "x".repeat(1001)),
+            "INVALID_REQUEST",
+        ),
+        (
+            "no legal basis",
+            with(|t| t.legal_basis.clear()),
+            "INVALID_REQUEST",
+        ),
         ("no values", with(|t| t.max_values = 0), "INVALID_REQUEST"),
         ("no end", with(|t| t.not_after.clear()), "INVALID_REQUEST"),
-        ("an end that is no time", with(|t| t.not_after = "soon".into()), "INVALID_REQUEST"),
-        ("an end over ten years off", with(|t| t.not_after = "2099-01-01T00:00:00Z".into()), "INVALID_REQUEST"),
+        (
+            "an end that is no time",
+            with(|t| t.not_after = "soon".into()),
+            "INVALID_REQUEST",
+        ),
+        (
+            "an end over ten years off",
+            with(|t| t.not_after = "2099-01-01T00:00:00Z".into()),
+            "INVALID_REQUEST",
+        ),
         ("an end that has passed", past, "INVALID_REQUEST"),
-        ("an unknown chain", to(("no-such", "bsn"), (NATIONAL, "bsn")), "UNKNOWN_CHAIN"),
-        ("to an unknown chain", to((STUDY, "bsn"), ("no-such", "bsn")), "UNKNOWN_CHAIN"),
-        ("an unknown element", to((STUDY, "income"), (NATIONAL, "bsn")), "UNKNOWN_ELEMENT"),
+        (
+            "an unknown chain",
+            to(("no-such", "bsn"), (NATIONAL, "bsn")),
+            "UNKNOWN_CHAIN",
+        ),
+        (
+            "to an unknown chain",
+            to((STUDY, "bsn"), ("no-such", "bsn")),
+            "UNKNOWN_CHAIN",
+        ),
+        (
+            "an unknown element",
+            to((STUDY, "income"), (NATIONAL, "bsn")),
+            "UNKNOWN_ELEMENT",
+        ),
         ("good", Some(good()), "allowed"),
     ] {
         let request = v1::RequestGrantRequest { terms };
-        let said = world.client(RECIPIENT).await.grants().request_grant(request).await;
+        let said = world
+            .client(RECIPIENT)
+            .await
+            .grants()
+            .request_grant(request)
+            .await;
         assert_eq!(outcome(said), expected, "{what}");
     }
 }
@@ -290,8 +507,15 @@ async fn promise_3_nothing_leads_out_of_a_line_without_escrow_or_into_one_withou
         (("open-release", "person"), (NATIONAL, "bsn"), "NOT_LINKED"),
         ((STUDY, "bsn"), ("open-release", "person"), "allowed"),
     ] {
-        let request = v1::RequestGrantRequest { terms: Some(convert_terms(&world, from, to, 10)) };
-        let said = world.client(OWNER).await.grants().request_grant(request).await;
+        let request = v1::RequestGrantRequest {
+            terms: Some(convert_terms(&world, from, to, 10)),
+        };
+        let said = world
+            .client(OWNER)
+            .await
+            .grants()
+            .request_grant(request)
+            .await;
         assert_eq!(outcome(said), expected, "{from:?} to {to:?}");
     }
     for (element, expected) in [
@@ -300,11 +524,29 @@ async fn promise_3_nothing_leads_out_of_a_line_without_escrow_or_into_one_withou
         ("income", "UNKNOWN_ELEMENT"),
         ("name", "allowed"),
     ] {
-        let request = v1::RequestGrantRequest { terms: Some(reidentify_terms(&world, STUDY, &[element], 10)) };
-        let said = world.client(SOURCE).await.grants().request_grant(request).await;
+        let request = v1::RequestGrantRequest {
+            terms: Some(reidentify_terms(&world, STUDY, &[element], 10)),
+        };
+        let said = world
+            .client(SOURCE)
+            .await
+            .grants()
+            .request_grant(request)
+            .await;
         assert_eq!(outcome(said), expected, "{element}");
     }
-    let request = v1::RequestGrantRequest { terms: Some(reidentify_terms(&world, NATIONAL, &["bsn"], 10)) };
-    let said = world.client(SOURCE).await.grants().request_grant(request).await;
-    assert_eq!(outcome(said), "NOT_ELIGIBLE", "the chain lists nobody in reidentify_to");
+    let request = v1::RequestGrantRequest {
+        terms: Some(reidentify_terms(&world, NATIONAL, &["bsn"], 10)),
+    };
+    let said = world
+        .client(SOURCE)
+        .await
+        .grants()
+        .request_grant(request)
+        .await;
+    assert_eq!(
+        outcome(said),
+        "NOT_ELIGIBLE",
+        "the chain lists nobody in reidentify_to"
+    );
 }

@@ -7,14 +7,18 @@ use sluis_testkit::registry::registry;
 use sluis_testkit::world::{METRICS, World, batch, convert_terms, pseudonymise};
 
 use super::{
-    BSNS, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, outcome, rows, texts, tokens,
+    BSNS, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, outcome,
+    rows, texts, tokens,
 };
 
 /// A custodian that serves metrics, with a quota for every source of the study.
 async fn limited(limits: &str) -> World {
     let world = World::start_empty(METRICS).await;
     let quota = format!("retention = \"10y\"\n\n[[chain.quota]]\n{limits}\n");
-    world.apply(&registry().replacen("retention = \"10y\"\n", &quota, 1)).await.expect("the registry is valid");
+    world
+        .apply(&registry().replacen("retention = \"10y\"\n", &quota, 1))
+        .await
+        .expect("the registry is valid");
     world
 }
 
@@ -33,26 +37,54 @@ async fn trying_out_identifiers_is_stopped_at_the_limit_named_on_record_and_in_t
     assert_eq!((answered, rows(&world, Family::Link)), (20, 20));
     // A restart does not help; neither does a bigger batch.
     let world = world.restart().await;
-    let refused = submit(&world, &texts(&attempts)).await.expect_err("five too many");
+    let refused = submit(&world, &texts(&attempts))
+        .await
+        .expect_err("five too many");
     assert_eq!(refused.reason(), Some("QUOTA_SUBJECTS"));
     let told = &refused.refusal().expect("an answer").violations[0];
     let text = "at most 20 subjects a day; 20 are counted today, 25 with this batch";
-    assert_eq!((told.field.as_str(), told.description.as_str()), ("quota.subjects_per_day", text));
+    assert_eq!(
+        (told.field.as_str(), told.description.as_str()),
+        ("quota.subjects_per_day", text)
+    );
     assert_eq!(rows(&world, Family::Link), 20, "nothing of it was done");
-    let on_record = audit(&world).await.into_iter().filter(|entry| entry.reason == "QUOTA_SUBJECTS");
-    assert!(on_record.clone().all(|entry| entry.actor == SOURCE && entry.chain_id == STUDY && entry.rows == 0));
+    let on_record = audit(&world)
+        .await
+        .into_iter()
+        .filter(|entry| entry.reason == "QUOTA_SUBJECTS");
+    assert!(
+        on_record
+            .clone()
+            .all(|entry| entry.actor == SOURCE && entry.chain_id == STUDY && entry.rows == 0)
+    );
     assert_eq!(on_record.count(), 6);
-    submit(&world, &texts(&attempts[..20])).await.expect("those counted already");
+    submit(&world, &texts(&attempts[..20]))
+        .await
+        .expect("those counted already");
     let page = world.metrics().await;
-    assert!(page.contains("sluis_quota_refusals_total{limit=\"subjects\"} 1"), "{page}");
+    assert!(
+        page.contains("sluis_quota_refusals_total{limit=\"subjects\"} 1"),
+        "{page}"
+    );
     let fill = "sluis_quota_fill_ratio{chain=\"diabetes-study\",organisation=\"hospital-north\",limit=\"subjects\"} 1";
     assert!(page.lines().any(|line| line == fill), "{page}");
     assert_eq!(
-        outcome(pseudonymise(&world.client(SOURCE).await, NATIONAL, batch(&[("bsn", &texts(&attempts))])).await),
+        outcome(
+            pseudonymise(
+                &world.client(SOURCE).await,
+                NATIONAL,
+                batch(&[("bsn", &texts(&attempts))])
+            )
+            .await
+        ),
         "allowed"
     );
     world.clock.advance_hours(24);
-    assert_eq!(outcome(submit(&world, &texts(&attempts[5..])).await), "allowed", "a new day");
+    assert_eq!(
+        outcome(submit(&world, &texts(&attempts[5..])).await),
+        "allowed",
+        "a new day"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,23 +95,49 @@ async fn a_source_that_sends_no_identifiers_or_too_often_is_stopped() {
     assert_eq!(outcome(submit(&world, &bad).await), "allowed");
     assert_eq!(outcome(submit(&world, &texts(&good)).await), "allowed");
     assert_eq!(outcome(submit(&world, &bad[..2]).await), "QUOTA_REJECTED");
-    assert_eq!(outcome(submit(&world, &texts(&good)).await), "QUOTA_REQUESTS");
+    assert_eq!(
+        outcome(submit(&world, &texts(&good)).await),
+        "QUOTA_REQUESTS"
+    );
     world.clock.advance_millis(61_000);
     assert_eq!(outcome(submit(&world, &texts(&good)).await), "allowed");
     let page = world.metrics().await;
     for limit in ["rejected", "requests"] {
-        assert!(page.contains(&format!("sluis_quota_refusals_total{{limit=\"{limit}\"}} 1")), "{page}");
+        assert!(
+            page.contains(&format!(
+                "sluis_quota_refusals_total{{limit=\"{limit}\"}} 1"
+            )),
+            "{page}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_sees_its_own_quota_and_who_is_none_sees_none() {
     let world = limited("subjects_per_day = 20\nrequests_per_minute = 3").await;
-    for (member, expected) in [(SOURCE, Some((20, 0, 3))), ("uni-research/etl", None), (RECIPIENT, None)] {
-        let request = v1::ListChainsRequest { chain_id: STUDY.to_owned() };
-        let answer = world.client(member).await.registry().list_chains(request).await.expect("concerns the member");
+    for (member, expected) in [
+        (SOURCE, Some((20, 0, 3))),
+        ("uni-research/etl", None),
+        (RECIPIENT, None),
+    ] {
+        let request = v1::ListChainsRequest {
+            chain_id: STUDY.to_owned(),
+        };
+        let answer = world
+            .client(member)
+            .await
+            .registry()
+            .list_chains(request)
+            .await
+            .expect("concerns the member");
         let quota = answer.into_inner().chains.remove(0).quota;
-        let seen = quota.map(|q| (q.subjects_per_day, q.rejected_percent, q.requests_per_minute));
+        let seen = quota.map(|q| {
+            (
+                q.subjects_per_day,
+                q.rejected_percent,
+                q.requests_per_minute,
+            )
+        });
         assert_eq!(seen, expected, "{member}");
     }
 }
@@ -87,22 +145,51 @@ async fn a_source_sees_its_own_quota_and_who_is_none_sees_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_is_limited_by_the_day() {
     let world = World::start_empty(METRICS).await;
-    world.apply(&registry()).await.expect("the registry is valid");
+    world
+        .apply(&registry())
+        .await
+        .expect("the registry is valid");
     let tokens = tokens(&world, STUDY, &BSNS).await;
     let tokens = texts(&tokens);
     let mut terms = convert_terms(&world, (STUDY, "bsn"), (NATIONAL, "bsn"), 10);
     terms.max_values_per_day = 3;
-    terms.not_after = world.clock.now().plus_millis(3 * 24 * 3_600_000).to_string();
-    let id = world.grant(RECIPIENT, terms, &[STEWARDS[0], OTHER_STEWARD]).await;
-    assert_eq!(outcome(convert_as(&world, RECIPIENT, &id, &tokens[..2]).await), "allowed");
+    terms.not_after = world
+        .clock
+        .now()
+        .plus_millis(3 * 24 * 3_600_000)
+        .to_string();
+    let id = world
+        .grant(RECIPIENT, terms, &[STEWARDS[0], OTHER_STEWARD])
+        .await;
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &id, &tokens[..2]).await),
+        "allowed"
+    );
     let world = world.restart().await;
-    let refused = convert_as(&world, RECIPIENT, &id, &tokens[..2]).await.expect_err("one too many");
+    let refused = convert_as(&world, RECIPIENT, &id, &tokens[..2])
+        .await
+        .expect_err("one too many");
     assert_eq!(refused.reason(), Some("GRANT_DAILY_LIMIT"));
     let told = &refused.refusal().expect("an answer").violations[0];
-    assert_eq!((told.field.as_str(), told.description.as_str()), ("batch", "1 values remain today, the batch has 2"));
-    assert!(world.metrics().await.contains("sluis_quota_refusals_total{limit=\"grant-daily\"} 1"));
+    assert_eq!(
+        (told.field.as_str(), told.description.as_str()),
+        ("batch", "1 values remain today, the batch has 2")
+    );
+    assert!(
+        world
+            .metrics()
+            .await
+            .contains("sluis_quota_refusals_total{limit=\"grant-daily\"} 1")
+    );
     world.clock.advance_hours(24);
-    assert_eq!(outcome(convert_as(&world, RECIPIENT, &id, &tokens[..3]).await), "allowed");
-    let counters = audit(&world).await.into_iter().filter(|entry| entry.act == "convert").map(|entry| entry.counter);
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &id, &tokens[..3]).await),
+        "allowed"
+    );
+    let counters = audit(&world)
+        .await
+        .into_iter()
+        .filter(|entry| entry.act == "convert")
+        .map(|entry| entry.counter);
     assert_eq!(counters.collect::<Vec<_>>(), [2, 0, 5]);
 }

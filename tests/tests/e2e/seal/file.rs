@@ -11,9 +11,18 @@ async fn a_seal_ends_streams_and_lasts_until_a_custodian_opens_it_again() {
     let world = World::start().await;
     let before = tokens(&world, STUDY, &BSNS).await;
     let source = world.client(SOURCE).await;
-    let (chain, elements) = (STUDY.parse().expect("an id"), ["bsn".parse().expect("an id")]);
-    let mut idle = source.pseudonymise(&chain, &elements).await.expect("a source");
-    let mut busy = source.pseudonymise(&chain, &elements).await.expect("a source");
+    let (chain, elements) = (
+        STUDY.parse().expect("an id"),
+        ["bsn".parse().expect("an id")],
+    );
+    let mut idle = source
+        .pseudonymise(&chain, &elements)
+        .await
+        .expect("a source");
+    let mut busy = source
+        .pseudonymise(&chain, &elements)
+        .await
+        .expect("a source");
     busy.send(packed("bsn", &BSNS)).await.expect("sent");
     busy.next().await.expect("answered");
 
@@ -33,8 +42,12 @@ async fn a_seal_ends_streams_and_lasts_until_a_custodian_opens_it_again() {
     assert_eq!(tokens(&world, STUDY, &BSNS).await, before);
 
     let acts = [Act::Seal, Act::Unseal];
-    let told = entries(&*world.store).into_iter().filter(|(act, ..)| acts.contains(act));
-    let told: Vec<_> = told.map(|(act, who, end)| (act, who.unwrap_or_default(), end.map(drop))).collect();
+    let told = entries(&*world.store)
+        .into_iter()
+        .filter(|(act, ..)| acts.contains(act));
+    let told: Vec<_> = told
+        .map(|(act, who, end)| (act, who.unwrap_or_default(), end.map(drop)))
+        .collect();
     let refused = |act, who: &str, why: &str| (act, who.to_owned(), Err(why.to_owned()));
     let done = |act| (act, "anna".to_owned(), Ok(()));
     let expected = [

@@ -41,15 +41,30 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// RFC 4648 base32: the bits of all characters, in order.
 fn decode(text: &str) -> Vec<u8> {
-    let value = |c: u8| ALPHABET.iter().position(|letter| *letter == c).expect("base32");
-    let bits: Vec<bool> = text.bytes().flat_map(|c| (0..5).rev().map(move |bit| value(c) >> bit & 1 == 1)).collect();
-    bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit))).collect()
+    let value = |c: u8| {
+        ALPHABET
+            .iter()
+            .position(|letter| *letter == c)
+            .expect("base32")
+    };
+    let bits: Vec<bool> = text
+        .bytes()
+        .flat_map(|c| (0..5).rev().map(move |bit| value(c) >> bit & 1 == 1))
+        .collect();
+    bits.chunks_exact(8)
+        .map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit)))
+        .collect()
 }
 
 fn encode(bytes: &[u8]) -> String {
-    let bits: Vec<bool> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    let bits: Vec<bool> = bytes
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1))
+        .collect();
     let letter = |five: &[bool]| {
-        let value = (0..5).fold(0, |sum, i| sum << 1 | usize::from(five.get(i).copied().unwrap_or(false)));
+        let value = (0..5).fold(0, |sum, i| {
+            sum << 1 | usize::from(five.get(i).copied().unwrap_or(false))
+        });
         char::from(ALPHABET[value])
     };
     bits.chunks(5).map(letter).collect()
@@ -60,7 +75,11 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |mut crc, byte| {
         crc ^= u32::from(*byte);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            };
         }
         crc
     })

@@ -10,7 +10,14 @@ use sluis_testkit::process::Sluisd;
 fn unlockable(directory: &Path, command: &str) -> Command {
     let sluisd = Sluisd::command(directory, command);
     let mut limited = Command::new("prlimit");
-    limited.args(["--memlock=0", "setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock"]);
+    limited.args([
+        "--memlock=0",
+        "setpriv",
+        "--bounding-set",
+        "-ipc_lock",
+        "--inh-caps",
+        "-ipc_lock",
+    ]);
     limited.arg(sluisd.get_program()).args(sluisd.get_args());
     limited
 }
@@ -18,7 +25,11 @@ fn unlockable(directory: &Path, command: &str) -> Command {
 /// Runs it to its end, which must be a refusal; what it said.
 #[track_caller]
 fn refused(mut command: Command) -> String {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("util-linux is there");
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("util-linux is there");
     let mut said = String::new();
     for line in BufReader::new(child.stderr.take().expect("piped")).lines() {
         said += &line.expect("text");
@@ -42,8 +53,15 @@ fn where_locked_memory_is_required_and_not_allowed_nothing_starts_and_no_key_is_
     rotate.arg("--new-file").arg(&new_file);
     for command in [unlockable(path, "run"), rotate] {
         let said = refused(command);
-        assert!(said.contains("sluisd: memory cannot be locked, so keys may reach the swap"), "{said}");
-        for way in ["LimitMEMLOCK=infinity", "CAP_IPC_LOCK", "memory.lock = \"if-allowed\""] {
+        assert!(
+            said.contains("sluisd: memory cannot be locked, so keys may reach the swap"),
+            "{said}"
+        );
+        for way in [
+            "LimitMEMLOCK=infinity",
+            "CAP_IPC_LOCK",
+            "memory.lock = \"if-allowed\"",
+        ] {
             assert!(said.contains(way), "what to do: {way} in {said}");
         }
     }
@@ -61,6 +79,10 @@ fn where_locked_memory_is_not_required_its_absence_is_in_the_log() {
     let directory = tempfile::tempdir().expect("scratch directory");
     drop(Sluisd::prepare(directory.path(), ""));
     let daemon = Sluisd::start_command(unlockable(directory.path(), "run"));
-    assert!(daemon.log().contains("memory is not locked"), "{}", daemon.log());
+    assert!(
+        daemon.log().contains("memory is not locked"),
+        "{}",
+        daemon.log()
+    );
     assert_eq!(daemon.terminate().0, Some(0));
 }

@@ -26,9 +26,17 @@ type Needle = (String, [u8; 32]);
 
 /// Runs a command to its end with this standard input.
 pub(super) fn with_input(mut command: Command, input: &str) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("starts");
-    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("reads its input");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(input.as_bytes())
+        .expect("reads its input");
     child.wait_with_output().expect("ends")
 }
 
@@ -40,15 +48,30 @@ fn roots(store: &dyn Store, kek: &Secret) -> Vec<Needle> {
     let master = open(&rows[0].0, &rows[0].1, kek);
     let mut needles = vec![("the keyring master".to_owned(), *master.expose())];
     for (key, value) in &rows[1..] {
-        let role =
-            ["", "master", "state", "namespace", "chain", "line", "escrow", "element", "audit"][usize::from(key[0])];
+        let role = [
+            "",
+            "master",
+            "state",
+            "namespace",
+            "chain",
+            "line",
+            "escrow",
+            "element",
+            "audit",
+        ][usize::from(key[0])];
         let root = open(key, value, &master);
         needles.push((format!("root of {role} {:02x?}", &key[1..]), *root.expose()));
         if role == "line" {
-            needles.push((format!("pseudonym key {:02x?}", &key[1..]), *kdf(&root, b"sluis/1 pseudonym").expose()));
+            needles.push((
+                format!("pseudonym key {:02x?}", &key[1..]),
+                *kdf(&root, b"sluis/1 pseudonym").expose(),
+            ));
         }
         if role == "escrow" {
-            needles.push((format!("index key {:02x?}", &key[1..]), *kdf(&root, b"sluis/1 index").expose()));
+            needles.push((
+                format!("index key {:02x?}", &key[1..]),
+                *kdf(&root, b"sluis/1 index").expose(),
+            ));
         }
     }
     needles
@@ -71,23 +94,49 @@ fn open(key: &[u8], value: &[u8], wrapping: &Secret) -> Secret {
     let (kid, state, generation, made) = (own(4), own(1), own(4), own(8));
     let method = lp(&mut own);
     let (_check, sealed) = (own(16), own(72));
-    let parts = [&key[..1], &namespace, &chain, &kid, &state, &method, &generation, &made];
-    let aad: Vec<u8> = parts.iter().flat_map(|part| [&(part.len() as u16).to_be_bytes()[..], part].concat()).collect();
+    let parts = [
+        &key[..1],
+        &namespace,
+        &chain,
+        &kid,
+        &state,
+        &method,
+        &generation,
+        &made,
+    ];
+    let aad: Vec<u8> = parts
+        .iter()
+        .flat_map(|part| [&(part.len() as u16).to_be_bytes()[..], part].concat())
+        .collect();
     let root = wrap::open(wrapping, &aad, &sealed).expect("the tables are right");
     Secret::from_slice(&root).expect("32 bytes")
 }
 
 /// The names of the needles in the memory of a process.
 fn found(pid: u32, needles: &[Needle]) -> Vec<String> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("this test runs as root");
+    let maps =
+        std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("this test runs as root");
     let memory = File::open(format!("/proc/{pid}/mem")).expect("this test runs as root");
     let mut hit = vec![false; needles.len()];
-    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|flags| flags.starts_with("rw"))) {
-        let (from, to) = line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
+    for line in maps.lines().filter(|line| {
+        line.split(' ')
+            .nth(1)
+            .is_some_and(|flags| flags.starts_with("rw"))
+    }) {
+        let (from, to) = line
+            .split(' ')
+            .next()
+            .and_then(|range| range.split_once('-'))
+            .expect("a range");
         let parse = |text| u64::from_str_radix(text, 16).expect("an address");
         search(&memory, parse(from), parse(to), needles, &mut hit);
     }
-    needles.iter().zip(hit).filter(|(_, hit)| *hit).map(|((name, _), _)| name.clone()).collect()
+    needles
+        .iter()
+        .zip(hit)
+        .filter(|(_, hit)| *hit)
+        .map(|((name, _), _)| name.clone())
+        .collect()
 }
 
 fn search(memory: &File, from: u64, to: u64, needles: &[Needle], hit: &mut [bool]) {
@@ -95,15 +144,22 @@ fn search(memory: &File, from: u64, to: u64, needles: &[Needle], hit: &mut [bool
     let mut buffer = vec![0; WINDOW + 31];
     let first_two = |bytes: &[u8]| usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
     let mut begins = vec![false; 1 << 16];
-    needles.iter().for_each(|(_, needle)| begins[first_two(needle)] = true);
+    needles
+        .iter()
+        .for_each(|(_, needle)| begins[first_two(needle)] = true);
     for at in (from..to).step_by(WINDOW) {
         let wanted = usize::try_from(to - at).map_or(buffer.len(), |left| left.min(buffer.len()));
         // What cannot be read (a guard page) holds nothing.
-        let Ok(length) = memory.read_at(&mut buffer[..wanted], at) else { return };
+        let Ok(length) = memory.read_at(&mut buffer[..wanted], at) else {
+            return;
+        };
         if buffer[..length].iter().all(|byte| *byte == 0) {
             continue;
         }
-        for window in buffer[..length].windows(32).filter(|window| begins[first_two(window)]) {
+        for window in buffer[..length]
+            .windows(32)
+            .filter(|window| begins[first_two(window)])
+        {
             for ((_, needle), hit) in needles.iter().zip(&mut *hit) {
                 *hit |= window == needle;
             }
@@ -113,8 +169,13 @@ fn search(memory: &File, from: u64, to: u64, needles: &[Needle], hit: &mut [bool
 
 fn kek_of(path: &Path) -> Secret {
     let mut text = String::new();
-    File::open(path).expect("there").read_to_string(&mut text).expect("text");
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
+    File::open(path)
+        .expect("there")
+        .read_to_string(&mut text)
+        .expect("text");
+    let byte = |pair: &[u8]| {
+        u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal")
+    };
     let bytes: Vec<u8> = text.trim().as_bytes().chunks(2).map(byte).collect();
     Secret::from_slice(&bytes).expect("32 bytes")
 }
@@ -138,20 +199,37 @@ async fn keys_come_and_go(world: World, directory: impl FnOnce(&Path) -> (Secret
     }
     for round in 0..2 {
         if !shares.is_empty() {
-            assert_eq!(found(daemon.pid(), &needles), Vec::<String>::new(), "before it is opened, round {round}");
+            assert_eq!(
+                found(daemon.pid(), &needles),
+                Vec::<String>::new(),
+                "before it is opened, round {round}"
+            );
         }
         for (client, share) in clients.iter().zip(&shares) {
             unseal(client, share).await;
         }
-        pseudonymise(&clients[2], STUDY, batch(&[("bsn", &BSNS)])).await.expect("open");
+        pseudonymise(&clients[2], STUDY, batch(&[("bsn", &BSNS)]))
+            .await
+            .expect("open");
         let present = found(daemon.pid(), &needles);
-        for name in
-            ["the key-encryption key", "the keyring master", "root of namespace", "root of line", "root of escrow"]
-        {
-            assert!(present.iter().any(|found| found.starts_with(name)), "{name} is not among {present:?}");
+        for name in [
+            "the key-encryption key",
+            "the keyring master",
+            "root of namespace",
+            "root of line",
+            "root of escrow",
+        ] {
+            assert!(
+                present.iter().any(|found| found.starts_with(name)),
+                "{name} is not among {present:?}"
+            );
         }
         assert_eq!(seal(&clients[0]).await, "sealed");
-        assert_eq!(found(daemon.pid(), &needles), Vec::<String>::new(), "after a seal, round {round}");
+        assert_eq!(
+            found(daemon.pid(), &needles),
+            Vec::<String>::new(),
+            "after a seal, round {round}"
+        );
         if shares.is_empty() {
             assert_eq!(unseal(&clients[1], "").await, "open");
         }
@@ -160,17 +238,27 @@ async fn keys_come_and_go(world: World, directory: impl FnOnce(&Path) -> (Secret
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_from_a_file_are_gone_after_a_seal() {
-    keys_come_and_go(World::start().await, |directory| (kek_of(&directory.join("kek")), Vec::new())).await;
+    keys_come_and_go(World::start().await, |directory| {
+        (kek_of(&directory.join("kek")), Vec::new())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_from_shares_are_gone_after_a_seal() {
     let rotated = |directory: &Path| {
-        let split = Split { shares: 3, threshold: 2 };
-        let said = super::rotate(&world::settings(directory), &KekSource::Shares, Some(split)).expect("rotated");
+        let split = Split {
+            shares: 3,
+            threshold: 2,
+        };
+        let said = super::rotate(&world::settings(directory), &KekSource::Shares, Some(split))
+            .expect("rotated");
         use_shares(directory);
         let shares = printed(&said)[..2].to_vec();
-        (Secret::from_slice(&combine(&point(&shares[0]), &point(&shares[1]))).expect("32 bytes"), shares)
+        (
+            Secret::from_slice(&combine(&point(&shares[0]), &point(&shares[1]))).expect("32 bytes"),
+            shares,
+        )
     };
     keys_come_and_go(World::start().await, rotated).await;
 }

@@ -16,7 +16,11 @@ const BEN: &str = "custodian/ben";
 
 /// The values of a column of an answer of the client.
 fn column_of(result: &sluis_client::BatchResult) -> Vec<String> {
-    result.columns[0].1.iter().map(|value| String::from_utf8(value.to_vec()).expect("text")).collect()
+    result.columns[0]
+        .1
+        .iter()
+        .map(|value| String::from_utf8(value.to_vec()).expect("text"))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +29,10 @@ async fn a_batch_in_flight_ends_and_nobody_opens_it_again_before_its_keys_are_go
     let tokens = tokens(&world, STUDY, &BSNS).await;
     let under = live_convert(&world, 100).await;
     let recipient = world.client(RECIPIENT).await;
-    let mut stream = recipient.convert(&under.parse().expect("an id")).await.expect("approved");
+    let mut stream = recipient
+        .convert(&under.parse().expect("an id"))
+        .await
+        .expect("approved");
     stream.send(column("bsn", &tokens)).await.expect("sent");
     let before = column_of(&stream.next().await.expect("approved").expect("an answer"));
 
@@ -36,17 +43,30 @@ async fn a_batch_in_flight_ends_and_nobody_opens_it_again_before_its_keys_are_go
     let sealing = tokio::spawn(async move { seal(&anna).await });
     until("it is sealed", async || whoami(&ben).await == "SEALED").await;
     assert_eq!(unseal(&ben, "").await, "CONFLICT");
-    assert!(!sealing.is_finished(), "it says that it is sealed when the keys are gone");
+    assert!(
+        !sealing.is_finished(),
+        "it says that it is sealed when the keys are gone"
+    );
     assert_eq!(whoami(&ben).await, "SEALED");
     world.store.release_reads(Family::Link);
 
-    let answered = stream.next().await.expect("it was under way").expect("an answer");
+    let answered = stream
+        .next()
+        .await
+        .expect("it was under way")
+        .expect("an answer");
     assert_eq!(column_of(&answered), before);
     assert_eq!(outcome(stream.next().await), "SEALED");
     assert_eq!(sealing.await.expect("no panic"), "sealed");
     assert_eq!(unseal(&ben, "").await, "open");
-    assert_eq!(grant(&world, RECIPIENT, &under).await.used_values, 8, "what was answered is counted");
-    convert_as(&world, RECIPIENT, &under, &texts(&tokens)).await.expect("open");
+    assert_eq!(
+        grant(&world, RECIPIENT, &under).await.used_values,
+        8,
+        "what was answered is counted"
+    );
+    convert_as(&world, RECIPIENT, &under, &texts(&tokens))
+        .await
+        .expect("open");
     assert_eq!(grant(&world, RECIPIENT, &under).await.used_values, 12);
     // The log, with an entry of a batch after that of the seal, is in order.
     drop(world.restart().await);
@@ -59,14 +79,23 @@ async fn many_hands_that_close_and_open_at_once_leave_a_log_in_order() {
     let before = tokens(&world, STUDY, &BSNS).await;
     let source = world.client(SOURCE).await;
     let custodians = [world.client(CUSTODIAN).await, world.client(BEN).await];
-    let allowed = BTreeSet::from(["sealed", "SEALED", "open", "NOT_SEALED", "CONFLICT", "allowed"]);
+    let allowed = BTreeSet::from([
+        "sealed",
+        "SEALED",
+        "open",
+        "NOT_SEALED",
+        "CONFLICT",
+        "allowed",
+    ]);
     for _ in 0..ROUNDS {
         let mut hands = JoinSet::new();
         for custodian in &custodians {
             let (closing, opening, source) = (custodian.clone(), custodian.clone(), source.clone());
             hands.spawn(async move { seal(&closing).await });
             hands.spawn(async move { unseal(&opening, "").await });
-            hands.spawn(async move { outcome(pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)])).await) });
+            hands.spawn(async move {
+                outcome(pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)])).await)
+            });
         }
         for said in hands.join_all().await {
             assert!(allowed.contains(said.as_str()), "{said}");
@@ -76,8 +105,13 @@ async fn many_hands_that_close_and_open_at_once_leave_a_log_in_order() {
     let last = unseal(&custodians[0], "").await;
     assert!(["open", "NOT_SEALED"].contains(&last.as_str()), "{last}");
     assert_eq!(tokens(&world, STUDY, &BSNS).await, before);
-    let done = entries(&*world.store).into_iter().filter(|(.., end)| end.is_ok());
-    let turns: Vec<_> = done.map(|(act, ..)| act).filter(|act| matches!(act, Act::Seal | Act::Unseal)).collect();
+    let done = entries(&*world.store)
+        .into_iter()
+        .filter(|(.., end)| end.is_ok());
+    let turns: Vec<_> = done
+        .map(|(act, ..)| act)
+        .filter(|act| matches!(act, Act::Seal | Act::Unseal))
+        .collect();
     for (place, act) in turns.iter().enumerate() {
         assert_eq!(*act, [Act::Seal, Act::Unseal][place % 2], "{turns:?}");
     }

@@ -13,14 +13,20 @@ fn old(i: usize) -> String {
 }
 
 fn join(header: &str, lines: impl IntoIterator<Item = String>) -> String {
-    lines.into_iter().fold(format!("{header}\n"), |text, line| text + &line + "\n")
+    lines
+        .into_iter()
+        .fold(format!("{header}\n"), |text, line| text + &line + "\n")
 }
 
 /// Imports a file as a member, with more arguments; the exit code must be this one. What was said on standard error.
 #[track_caller]
 fn import(scene: &Scene, member: &str, input: &str, more: &[&str], code: i32) -> String {
     let output = scene.file("imported.csv");
-    let arguments = [&["import", input, "--chain", STUDY, "-o", &output, "--force"], more].concat();
+    let arguments = [
+        &["import", input, "--chain", STUDY, "-o", &output, "--force"],
+        more,
+    ]
+    .concat();
     exits(&scene.sluis(member).run(&arguments), code)
 }
 
@@ -39,12 +45,29 @@ fn a_running_study_moves_in() {
 }
 
 fn import_gives_what_pseudonymising_gives(scene: &Scene, subjects: &[String]) {
-    let rows = subjects.iter().enumerate().map(|(i, bsn)| format!("{};E11.9;{bsn}", old(i)));
+    let rows = subjects
+        .iter()
+        .enumerate()
+        .map(|(i, bsn)| format!("{};E11.9;{bsn}", old(i)));
     let input = scene.write("running.csv", join("Study number;diagnosis;BSN", rows));
-    let more = ["--element", "bsn", "--old", "Study number", "--columns", "BSN=bsn", "--json", "--batch-rows", "16"];
+    let more = [
+        "--element",
+        "bsn",
+        "--old",
+        "Study number",
+        "--columns",
+        "BSN=bsn",
+        "--json",
+        "--batch-rows",
+        "16",
+    ];
     for round in 0..2 {
         let output = scene.file("imported.csv");
-        let arguments = [&["import", &input, "--chain", STUDY, "-o", &output, "--force"], &more[..]].concat();
+        let arguments = [
+            &["import", &input, "--chain", STUDY, "-o", &output, "--force"],
+            &more[..],
+        ]
+        .concat();
         let summary = json(&scene.sluis("hospital-north/etl").ok(&arguments));
         for (key, value) in [("rows", ROWS), ("written", ROWS), ("rejected", 0)] {
             assert_eq!(summary[key], value, "round {round}: {summary}");
@@ -52,13 +75,18 @@ fn import_gives_what_pseudonymising_gives(scene: &Scene, subjects: &[String]) {
         assert_eq!(summary["command"], "import");
     }
     let (imported, direct) = (scene.read("imported.csv"), scene.read("study.csv"));
-    assert!(imported.starts_with("diagnosis;BSN\nE11.9;psn1"), "old pseudonyms do not come back");
+    assert!(
+        imported.starts_with("diagnosis;BSN\nE11.9;psn1"),
+        "old pseudonyms do not come back"
+    );
     assert_eq!(column(&imported, ';', "BSN"), column(&direct, ',', "bsn"));
 }
 
 fn old_pseudonyms_become_tokens(scene: &Scene) {
-    let values =
-        (0..ROWS).rev().map(|i| format!("{},x{i}", old(i))).chain(["Study-No-9999,y".to_owned(), ",z".to_owned()]);
+    let values = (0..ROWS)
+        .rev()
+        .map(|i| format!("{},x{i}", old(i)))
+        .chain(["Study-No-9999,y".to_owned(), ",z".to_owned()]);
     let input = scene.write("old.csv", join("study-no,note", values));
     for (grantee, to, approvers, direct) in [
         (
@@ -67,9 +95,22 @@ fn old_pseudonyms_become_tokens(scene: &Scene) {
             ["uni-research/steward-1", "registry-office/steward-a"],
             "registry.csv",
         ),
-        ("uni-research/etl", "diabetes-study/bsn", ["uni-research/steward-1", "uni-research/steward-2"], "study.csv"),
+        (
+            "uni-research/etl",
+            "diabetes-study/bsn",
+            ["uni-research/steward-1", "uni-research/steward-2"],
+            "study.csv",
+        ),
     ] {
-        let terms = ["convert", "--from", "diabetes-study/bsn", "--to", to, "--max-values", "100"];
+        let terms = [
+            "convert",
+            "--from",
+            "diabetes-study/bsn",
+            "--to",
+            to,
+            "--max-values",
+            "100",
+        ];
         let grant = scene.grant(grantee, &terms, &approvers);
         let (output, rejects) = (scene.file("new.csv"), scene.file("new.rejects"));
         let convert = [
@@ -86,15 +127,39 @@ fn old_pseudonyms_become_tokens(scene: &Scene) {
             "--force",
         ];
         exits(&scene.sluis(grantee).run(&convert), 3);
-        assert_eq!(scene.read("new.csv"), "study-no,note\n,z\n", "without the flag they are not even sent");
-        exits(&scene.sluis(grantee).run(&[&convert[..], &["--from-imported"]].concat()), 3);
+        assert_eq!(
+            scene.read("new.csv"),
+            "study-no,note\n,z\n",
+            "without the flag they are not even sent"
+        );
+        exits(
+            &scene
+                .sluis(grantee)
+                .run(&[&convert[..], &["--from-imported"]].concat()),
+            3,
+        );
         let mut expected = column(&scene.read(direct), ',', "bsn");
         expected.reverse();
         expected.push(String::new());
-        assert_eq!(column(&scene.read("new.csv"), ',', "study-no"), expected, "{to}");
-        assert_eq!(scene.read("new.rejects"), "line,row,element,reason\n42,41,bsn,UNKNOWN_PSEUDONYM\n");
-        let shown = json(&scene.sluis(grantee).ok(&["grant", "show", &grant, "--json"]));
-        assert_eq!(shown["used_values"], ROWS + 1, "every value that was sent counts: {shown}");
+        assert_eq!(
+            column(&scene.read("new.csv"), ',', "study-no"),
+            expected,
+            "{to}"
+        );
+        assert_eq!(
+            scene.read("new.rejects"),
+            "line,row,element,reason\n42,41,bsn,UNKNOWN_PSEUDONYM\n"
+        );
+        let shown = json(
+            &scene
+                .sluis(grantee)
+                .ok(&["grant", "show", &grant, "--json"]),
+        );
+        assert_eq!(
+            shown["used_values"],
+            ROWS + 1,
+            "every value that was sent counts: {shown}"
+        );
     }
 }
 
@@ -110,7 +175,14 @@ fn bad_rows_are_left_out(scene: &Scene, subjects: &[String]) {
     ];
     let input = scene.write("bad.csv", join("bsn,study-no", rows));
     let rejects = scene.file("bad.rejects");
-    let more = ["--element", "bsn", "--old", "study-no", "--rejects", &rejects];
+    let more = [
+        "--element",
+        "bsn",
+        "--old",
+        "study-no",
+        "--rejects",
+        &rejects,
+    ];
     import(scene, "hospital-north/etl", &input, &more, 3);
     let expected = [
         "2,1,study-no,IMPORT_CONFLICT",
@@ -119,9 +191,15 @@ fn bad_rows_are_left_out(scene: &Scene, subjects: &[String]) {
         "5,4,study-no,NO_SUBJECT",
         "7,6,study-no,IMPORT_CONFLICT",
     ];
-    assert_eq!(scene.read("bad.rejects"), join("line,row,element,reason", expected.map(str::to_owned)));
+    assert_eq!(
+        scene.read("bad.rejects"),
+        join("line,row,element,reason", expected.map(str::to_owned))
+    );
     let direct = column(&scene.read("study.csv"), ',', "bsn");
-    assert_eq!(column(&scene.read("imported.csv"), ',', "bsn"), [&*direct[0], &*direct[0]]);
+    assert_eq!(
+        column(&scene.read("imported.csv"), ',', "bsn"),
+        [&*direct[0], &*direct[0]]
+    );
 }
 
 fn files_that_do_not_fit_are_refused(scene: &Scene, subjects: &[String]) {
@@ -132,11 +210,32 @@ fn files_that_do_not_fit_are_refused(scene: &Scene, subjects: &[String]) {
     let with = |element, old| ["--element", element, "--old", old, "--source-key", &key];
     assert!(import(scene, source, &input, &with("email", "study-no"), 1).contains("NOT_LINKED"));
     let said = import(scene, source, &input, &with("bsn", "diagnosis"), 4);
-    assert!(said.contains("UNKNOWN_ELEMENT") && said.contains("study-no"), "{said}");
-    let three = scene.write("three.csv", join("bsn,email,diagnosis", [format!("{},a@b.example,E11.9", subjects[0])]));
+    assert!(
+        said.contains("UNKNOWN_ELEMENT") && said.contains("study-no"),
+        "{said}"
+    );
+    let three = scene.write(
+        "three.csv",
+        join(
+            "bsn,email,diagnosis",
+            [format!("{},a@b.example,E11.9", subjects[0])],
+        ),
+    );
     let said = import(scene, source, &three, &with("bsn", "diagnosis"), 1);
-    assert!(said.contains("INVALID_REQUEST") && said.contains("is an element of the chain"), "{said}");
+    assert!(
+        said.contains("INVALID_REQUEST") && said.contains("is an element of the chain"),
+        "{said}"
+    );
     import(scene, source, &input, &with("bsn", "absent"), 2);
     import(scene, source, &input, &with("nothing", "study-no"), 2);
-    assert!(import(scene, "uni-research/etl", &input, &with("bsn", "study-no"), 1).contains("NOT_A_SOURCE"));
+    assert!(
+        import(
+            scene,
+            "uni-research/etl",
+            &input,
+            &with("bsn", "study-no"),
+            1
+        )
+        .contains("NOT_A_SOURCE")
+    );
 }

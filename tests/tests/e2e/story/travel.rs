@@ -7,7 +7,9 @@ use std::task::{Context, Poll};
 use prost::Message;
 use sluis_client::{Client, Config, Zeroizing};
 use sluis_proto::v1;
-use sluis_proto::v1::pseudonymisation_service_server::{PseudonymisationService, PseudonymisationServiceServer};
+use sluis_proto::v1::pseudonymisation_service_server::{
+    PseudonymisationService, PseudonymisationServiceServer,
+};
 use sluis_proto::v1::registry_service_server::{RegistryService, RegistryServiceServer};
 use sluis_testkit::process::Sluis;
 use sluis_testkit::scene::Scene;
@@ -33,13 +35,19 @@ struct Recorder {
 
 impl Recorder {
     fn note(&self, bytes: &[u8]) {
-        self.seen.lock().expect("not poisoned").extend_from_slice(bytes);
+        self.seen
+            .lock()
+            .expect("not poisoned")
+            .extend_from_slice(bytes);
     }
 
     fn note_request(&self, request: &v1::PseudonymiseRequest) {
         self.note(&request.encode_to_vec());
         if let Some(v1::pseudonymise_request::Message::Batch(batch)) = &request.message {
-            self.batches.lock().expect("not poisoned").push(batch.clone());
+            self.batches
+                .lock()
+                .expect("not poisoned")
+                .push(batch.clone());
         }
     }
 }
@@ -54,11 +62,17 @@ impl PseudonymisationService for Recorder {
     ) -> Result<Response<Self::PseudonymiseStream>, Status> {
         self.note(format!("{:?}", request.metadata()).as_bytes());
         let recorder = self.clone();
-        let requests = request.into_inner().map_while(Result::ok).map(move |request| {
-            recorder.note_request(&request);
-            request
-        });
-        self.custodian.pseudonymisation().pseudonymise(requests).await
+        let requests = request
+            .into_inner()
+            .map_while(Result::ok)
+            .map(move |request| {
+                recorder.note_request(&request);
+                request
+            });
+        self.custodian
+            .pseudonymisation()
+            .pseudonymise(requests)
+            .await
     }
 
     async fn pseudonymise_batch(
@@ -77,7 +91,10 @@ impl RegistryService for Recorder {
     ) -> Result<Response<v1::ListChainsResponse>, Status> {
         self.note(format!("{:?}", request.metadata()).as_bytes());
         self.note(&request.get_ref().encode_to_vec());
-        self.custodian.registry().list_chains(request.into_inner()).await
+        self.custodian
+            .registry()
+            .list_chains(request.into_inner())
+            .await
     }
 
     async fn apply_registry(
@@ -100,17 +117,37 @@ async fn record(scene: &Scene) -> (Recorder, String) {
     let credentials = scene.pki.member(SOURCE);
     let key = Zeroizing::new(credentials.key_pem.into_bytes());
     let ca = scene.pki.ca_pem();
-    let config = Config::new(scene.daemon().endpoint(), ca.into_bytes(), credentials.cert_pem.into_bytes(), key);
+    let config = Config::new(
+        scene.daemon().endpoint(),
+        ca.into_bytes(),
+        credentials.cert_pem.into_bytes(),
+        key,
+    );
     let custodian = Client::connect(config).await.expect("connects");
-    let recorder = Recorder { custodian, seen: Arc::default(), batches: Arc::default() };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let endpoint = format!("https://localhost:{}", listener.local_addr().expect("bound").port());
+    let recorder = Recorder {
+        custodian,
+        seen: Arc::default(),
+        batches: Arc::default(),
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let endpoint = format!(
+        "https://localhost:{}",
+        listener.local_addr().expect("bound").port()
+    );
     let front = Front {
         data: PseudonymisationServiceServer::new(recorder.clone()),
         registry: RegistryServiceServer::new(recorder.clone()),
     };
-    let server = Server::builder().tls_config(server_tls(&scene.pki)).expect("usable");
-    tokio::spawn(async move { server.serve_with_incoming(front, TcpListenerStream::new(listener)).await });
+    let server = Server::builder()
+        .tls_config(server_tls(&scene.pki))
+        .expect("usable");
+    tokio::spawn(async move {
+        server
+            .serve_with_incoming(front, TcpListenerStream::new(listener))
+            .await
+    });
     (recorder, endpoint)
 }
 
@@ -131,7 +168,11 @@ impl Service<http::Request<Body>> for Front {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        match request.uri().path().starts_with("/sluis.v1.RegistryService/") {
+        match request
+            .uri()
+            .path()
+            .starts_with("/sluis.v1.RegistryService/")
+        {
             true => self.registry.call(request),
             false => self.data.call(request),
         }
@@ -159,30 +200,68 @@ async fn promise_10_only_what_is_needed_travels() {
         ),
     );
     let output = scene.file("out.csv");
-    let arguments =
-        ["pseudonymise", &input, "--chain", "diabetes-study", "--source-key", &key, "-o", &output, "--json"];
+    let arguments = [
+        "pseudonymise",
+        &input,
+        "--chain",
+        "diabetes-study",
+        "--source-key",
+        &key,
+        "-o",
+        &output,
+        "--json",
+    ];
     let sluis = Sluis::of(&scene.pki, &endpoint, SOURCE);
     let answer = tokio::task::block_in_place(|| sluis.run(&arguments));
     exits(&answer, 3);
-    assert_eq!(json(&String::from_utf8(answer.stdout).expect("text"))["written"], ROWS);
+    assert_eq!(
+        json(&String::from_utf8(answer.stdout).expect("text"))["written"],
+        ROWS
+    );
 
     let seen = recorder.seen.lock().expect("not poisoned").clone();
-    let travelled = |text: &str| seen.windows(text.len()).any(|window| window == text.as_bytes());
-    let source_key: Vec<u8> =
-        (0..32).map(|i| u8::from_str_radix(&SOURCE_KEY[2 * i..2 * i + 2], 16).expect("hex")).collect();
+    let travelled = |text: &str| {
+        seen.windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
+    let source_key: Vec<u8> = (0..32)
+        .map(|i| u8::from_str_radix(&SOURCE_KEY[2 * i..2 * i + 2], 16).expect("hex"))
+        .collect();
     for (i, bsn) in bsns().take(ROWS).enumerate() {
-        assert!(travelled(&bsn) && travelled(&format!("Marked Name {i}")), "what must travel is in the recording");
+        assert!(
+            travelled(&bsn) && travelled(&format!("Marked Name {i}")),
+            "what must travel is in the recording"
+        );
     }
-    for stays in ["mail.example", "marked", "1961-07-", "1961", " QX", "diagnosis-", "city-", "60-69", SOURCE_KEY] {
+    for stays in [
+        "mail.example",
+        "marked",
+        "1961-07-",
+        "1961",
+        " QX",
+        "diagnosis-",
+        "city-",
+        "60-69",
+        SOURCE_KEY,
+    ] {
         assert!(!travelled(stays), "{stays} travelled");
     }
     assert!(!seen.windows(32).any(|window| window == source_key));
     let batches = recorder.batches.lock().expect("not poisoned");
     assert!(!batches.is_empty());
     for batch in batches.iter() {
-        let elements: Vec<_> = batch.columns.iter().map(|column| column.element.as_str()).collect();
+        let elements: Vec<_> = batch
+            .columns
+            .iter()
+            .map(|column| column.element.as_str())
+            .collect();
         assert_eq!(elements, ["bsn", "email", "name", "visit_date"]);
-        let Some(v1::column::Form::Packed(packed)) = &batch.columns[1].form else { panic!("a packed column") };
-        assert!(packed.lengths.iter().all(|length| *length == 32), "hashes instead of addresses");
+        let Some(v1::column::Form::Packed(packed)) = &batch.columns[1].form else {
+            panic!("a packed column")
+        };
+        assert!(
+            packed.lengths.iter().all(|length| *length == 32),
+            "hashes instead of addresses"
+        );
     }
 }

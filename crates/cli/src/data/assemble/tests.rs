@@ -19,12 +19,18 @@ struct Written {
 
 /// Answers every value with itself in angle brackets; rejects values that are `bad`.
 fn answer(batch: &Batch, elements: &[&str]) -> BatchResult {
-    let columns: Vec<(String, Column)> =
-        elements.iter().map(|name| ((*name).to_owned(), batch.column(name).expect("sent"))).collect();
+    let columns: Vec<(String, Column)> = elements
+        .iter()
+        .map(|name| ((*name).to_owned(), batch.column(name).expect("sent")))
+        .collect();
     let is_bad = |row: usize| columns.iter().find(|(_, column)| column.get(row) == b"bad");
     let rejections = (0..batch.rows() as usize).filter_map(|row| {
         let (element, _) = is_bad(row)?;
-        Some(Rejection { row: row as u32, element: element.clone(), reason: "INVALID_IDENTIFIER".into() })
+        Some(Rejection {
+            row: row as u32,
+            element: element.clone(),
+            reason: "INVALID_IDENTIFIER".into(),
+        })
     });
     let rejections: Vec<_> = rejections.collect();
     let answered = |column: &Column| {
@@ -34,28 +40,50 @@ fn answer(batch: &Batch, elements: &[&str]) -> BatchResult {
             value => [b"<", value, b">"].concat(),
         }))
     };
-    let columns = columns.iter().map(|(name, column)| (name.clone(), answered(column))).collect();
-    BatchResult { sequence: 0, columns, rejections }
+    let columns = columns
+        .iter()
+        .map(|(name, column)| (name.clone(), answered(column)))
+        .collect();
+    BatchResult {
+        sequence: 0,
+        columns,
+        rejections,
+    }
 }
 
 fn run(input: &[u8], encoding: Encoding, elements: &[&str], shuffled: bool) -> Written {
     let directory = tempfile::tempdir().expect("writable");
-    let (output, rejects) = (directory.path().join("out.csv"), directory.path().join("rejects.csv"));
+    let (output, rejects) = (
+        directory.path().join("out.csv"),
+        directory.path().join("rejects.csv"),
+    );
     let target = |path| Target::create(path, false, false).expect("new");
-    let targets = Targets { output: target(&output), rejects: Some(target(&rejects)) };
+    let targets = Targets {
+        output: target(&output),
+        rejects: Some(target(&rejects)),
+    };
     let input = Input::from_bytes(input, encoding).expect("readable");
     let (prefix, raw) = (input.prefix, input.raw_headers.clone());
-    let kept = input.headers.iter().zip(&raw).filter(|(header, _)| *header != "name");
+    let kept = input
+        .headers
+        .iter()
+        .zip(&raw)
+        .filter(|(header, _)| *header != "name");
     let headers: Vec<&[u8]> = kept.map(|(_, raw)| raw.as_slice()).collect();
     let (mut parser, layout) = parser(input, 3, &limits());
-    let mut assembler = Assembler::new(targets, layout, shuffled, prefix, &headers).expect("writable");
+    let mut assembler =
+        Assembler::new(targets, layout, shuffled, prefix, &headers).expect("writable");
     while let Some((batch, block)) = parser.next().expect("well-formed") {
         let result = block.is_sent().then(|| answer(&batch, elements));
         assembler.write(block, result).expect("fits");
     }
     let tally = assembler.finish().expect("complete");
     let rejects = fs::read_to_string(rejects).expect("there");
-    Written { output: fs::read(output).expect("there"), rejects, tally }
+    Written {
+        output: fs::read(output).expect("there"),
+        rejects,
+        tally,
+    }
 }
 
 fn text(input: &str, elements: &[&str]) -> Written {
@@ -64,28 +92,62 @@ fn text(input: &str, elements: &[&str]) -> Written {
 
 #[test]
 fn headers_order_and_kept_columns_stay_and_dropped_columns_go() {
-    let written = text("sex;bsn;name;city\nf;1;Jansen;\"Den \"\"Haag\"\"\"\nm;;Bakker;\n", &["bsn"]);
-    assert_eq!(String::from_utf8_lossy(&written.output), "sex;bsn;city\nf;<1>;\"Den \"\"Haag\"\"\"\nm;;\n");
+    let written = text(
+        "sex;bsn;name;city\nf;1;Jansen;\"Den \"\"Haag\"\"\"\nm;;Bakker;\n",
+        &["bsn"],
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&written.output),
+        "sex;bsn;city\nf;<1>;\"Den \"\"Haag\"\"\"\nm;;\n"
+    );
     assert_eq!(written.rejects, "line,row,element,reason\n");
-    assert_eq!((written.tally.rows, written.tally.written, written.tally.rejected), (2, 2, 0));
+    assert_eq!(
+        (
+            written.tally.rows,
+            written.tally.written,
+            written.tally.rejected
+        ),
+        (2, 2, 0)
+    );
 }
 
 #[test]
 fn byte_order_mark_and_line_endings_are_those_of_the_input() {
-    let written = run(b"\xef\xbb\xbf\"bsn\",sex\r\n1,m\r\n\r\n2,f", Encoding::Utf8, &["bsn"], false);
-    assert_eq!(written.output, b"\xef\xbb\xbf\"bsn\",sex\r\n<1>,m\r\n<2>,f\r\n");
+    let written = run(
+        b"\xef\xbb\xbf\"bsn\",sex\r\n1,m\r\n\r\n2,f",
+        Encoding::Utf8,
+        &["bsn"],
+        false,
+    );
+    assert_eq!(
+        written.output,
+        b"\xef\xbb\xbf\"bsn\",sex\r\n<1>,m\r\n<2>,f\r\n"
+    );
 }
 
 #[test]
 fn rejected_rows_of_both_kinds_are_left_out_and_listed_in_order() {
-    let written = text("bsn,born\nbad,01-01-2000\n2,\n\n3,secret\n4,\nbad,\n5,x\n", &["bsn"]);
-    assert_eq!(String::from_utf8_lossy(&written.output), "bsn,born\n<2>,\n<4>,\n");
+    let written = text(
+        "bsn,born\nbad,01-01-2000\n2,\n\n3,secret\n4,\nbad,\n5,x\n",
+        &["bsn"],
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&written.output),
+        "bsn,born\n<2>,\n<4>,\n"
+    );
     assert_eq!(
         written.rejects,
         "line,row,element,reason\n2,1,bsn,INVALID_IDENTIFIER\n5,3,born,INVALID_DATE\n7,5,bsn,INVALID_IDENTIFIER\n\
          8,6,born,INVALID_DATE\n"
     );
-    assert_eq!((written.tally.rows, written.tally.written, written.tally.rejected), (6, 2, 4));
+    assert_eq!(
+        (
+            written.tally.rows,
+            written.tally.written,
+            written.tally.rejected
+        ),
+        (6, 2, 4)
+    );
     assert_eq!(written.tally.exit(), crate::error::Exit::SomeRejected);
 }
 
@@ -97,7 +159,10 @@ fn missing_values_stay_missing_also_where_a_row_has_nothing_else() {
 
 #[test]
 fn answers_are_quoted_where_they_must_be() {
-    assert_eq!(text("note,sex\n\"a,\"\"b\nc\",m\n", &["note"]).output, b"note,sex\n\"<a,\"\"b\nc>\",m\n");
+    assert_eq!(
+        text("note,sex\n\"a,\"\"b\nc\",m\n", &["note"]).output,
+        b"note,sex\n\"<a,\"\"b\nc>\",m\n"
+    );
 }
 
 #[test]
@@ -106,30 +171,66 @@ fn an_answer_without_a_place_in_the_encoding_rejects_its_row() {
     let path = directory.path().join("out.csv");
     let rejects = directory.path().join("rejects.csv");
     let target = |path| Target::create(path, false, false).expect("new");
-    let targets = Targets { output: target(&path), rejects: Some(target(&rejects)) };
-    let input = Input::from_bytes(b"note,sex\n1,m\n2,f\n", Encoding::Windows1252).expect("readable");
+    let targets = Targets {
+        output: target(&path),
+        rejects: Some(target(&rejects)),
+    };
+    let input =
+        Input::from_bytes(b"note,sex\n1,m\n2,f\n", Encoding::Windows1252).expect("readable");
     let (mut parser, layout) = parser(input, 9, &limits());
-    let mut assembler = Assembler::new(targets, layout, false, b"", &[b"note", b"sex"]).expect("writable");
+    let mut assembler =
+        Assembler::new(targets, layout, false, b"", &[b"note", b"sex"]).expect("writable");
     let (_, block) = parser.next().expect("well-formed").expect("rows");
     let columns = vec![("note".to_owned(), Column::from_values(["Łódź", "café"]))];
-    assembler.write(block, Some(BatchResult { sequence: 0, columns, rejections: vec![] })).expect("fits");
+    assembler
+        .write(
+            block,
+            Some(BatchResult {
+                sequence: 0,
+                columns,
+                rejections: vec![],
+            }),
+        )
+        .expect("fits");
     assert_eq!(assembler.finish().expect("complete").rejected, 1);
     assert_eq!(fs::read(&path).expect("there"), b"note,sex\ncaf\xe9,f\n");
-    assert_eq!(fs::read(&rejects).expect("there"), b"line,row,element,reason\n2,1,note,UNENCODABLE\n");
+    assert_eq!(
+        fs::read(&rejects).expect("there"),
+        b"line,row,element,reason\n2,1,note,UNENCODABLE\n"
+    );
 }
 
 #[test]
 fn a_shuffled_answer_gives_as_many_values_as_rows_were_accepted() {
     let directory = tempfile::tempdir().expect("writable");
     let path = directory.path().join("out.csv");
-    let targets = Targets { output: Target::create(&path, false, false).expect("new"), rejects: None };
+    let targets = Targets {
+        output: Target::create(&path, false, false).expect("new"),
+        rejects: None,
+    };
     let input = Input::from_bytes(b"bsn\n1\nbad\n3\n\"\"\n", Encoding::Utf8).expect("readable");
     let (mut parser, layout) = parser(input, 9, &limits());
     let mut assembler = Assembler::new(targets, layout, true, b"", &[b"bsn"]).expect("writable");
     let (_, block) = parser.next().expect("well-formed").expect("rows");
-    let columns = vec![("bsn".to_owned(), Column::from_values(["<3>", "<1>", "", ""]))];
-    let rejections = vec![Rejection { row: 1, element: "bsn".into(), reason: "MALFORMED_PSEUDONYM".into() }];
-    assembler.write(block, Some(BatchResult { sequence: 0, columns, rejections })).expect("fits");
+    let columns = vec![(
+        "bsn".to_owned(),
+        Column::from_values(["<3>", "<1>", "", ""]),
+    )];
+    let rejections = vec![Rejection {
+        row: 1,
+        element: "bsn".into(),
+        reason: "MALFORMED_PSEUDONYM".into(),
+    }];
+    assembler
+        .write(
+            block,
+            Some(BatchResult {
+                sequence: 0,
+                columns,
+                rejections,
+            }),
+        )
+        .expect("fits");
     let tally = assembler.finish().expect("complete");
     assert_eq!((tally.rows, tally.written, tally.rejected), (4, 3, 1));
     assert_eq!(fs::read(&path).expect("there"), b"bsn\n<3>\n<1>\n\"\"\n");

@@ -23,7 +23,9 @@ fn read_from(input: impl Read) -> Result<Rows, CsvError> {
     let (mut rows, mut scratch) = (Vec::new(), Vec::new());
     while let Some(record) = reader.next()? {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("test data is text");
-        let values = (0..record.len()).map(|i| text(record.value(i, &mut scratch))).collect();
+        let values = (0..record.len())
+            .map(|i| text(record.value(i, &mut scratch)))
+            .collect();
         rows.push((record.line, values));
     }
     Ok(rows)
@@ -32,25 +34,42 @@ fn read_from(input: impl Read) -> Result<Rows, CsvError> {
 fn read(text: &str) -> Result<Rows, CsvError> {
     let all = read_from(text.as_bytes());
     let bit_by_bit = read_from(Trickle(text.as_bytes()));
-    assert_eq!(format!("{all:?}"), format!("{bit_by_bit:?}"), "the buffer's edge must not matter");
+    assert_eq!(
+        format!("{all:?}"),
+        format!("{bit_by_bit:?}"),
+        "the buffer's edge must not matter"
+    );
     all
 }
 
 fn values(text: &str) -> Vec<Vec<String>> {
-    read(text).expect("well-formed").into_iter().map(|(_, values)| values).collect()
+    read(text)
+        .expect("well-formed")
+        .into_iter()
+        .map(|(_, values)| values)
+        .collect()
 }
 
 #[test]
 fn plain_quoted_and_empty_values() {
     assert_eq!(values("a,b\n1,2\n"), [["a", "b"], ["1", "2"]]);
-    assert_eq!(values("a,b\n\"1,\n2\",\"say \"\"hi\"\"\"\n"), [["a", "b"], ["1,\n2", "say \"hi\""]]);
-    assert_eq!(values("a,b\n,\n\"\",\"\"\"\"\n"), [["a", "b"], ["", ""], ["", "\""]]);
+    assert_eq!(
+        values("a,b\n\"1,\n2\",\"say \"\"hi\"\"\"\n"),
+        [["a", "b"], ["1,\n2", "say \"hi\""]]
+    );
+    assert_eq!(
+        values("a,b\n,\n\"\",\"\"\"\"\n"),
+        [["a", "b"], ["", ""], ["", "\""]]
+    );
     assert_eq!(values("a,b\n5\" pipe,x\n"), [["a", "b"], ["5\" pipe", "x"]]);
 }
 
 #[test]
 fn line_endings_and_empty_lines() {
-    assert_eq!(values("a,b\r\n1,2\r\n3,4"), [["a", "b"], ["1", "2"], ["3", "4"]]);
+    assert_eq!(
+        values("a,b\r\n1,2\r\n3,4"),
+        [["a", "b"], ["1", "2"], ["3", "4"]]
+    );
     assert_eq!(values("\n\r\na\n\n1\n\r\n\n2\n\n"), [["a"], ["1"], ["2"]]);
     assert_eq!(values("a\n\"\"\n"), [["a"], [""]]);
     assert!(values("").is_empty());
@@ -58,7 +77,13 @@ fn line_endings_and_empty_lines() {
 
 #[test]
 fn records_know_their_line() {
-    let lines = |text| read(text).expect("well-formed").into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+    let lines = |text| {
+        read(text)
+            .expect("well-formed")
+            .into_iter()
+            .map(|(line, _)| line)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(lines("a,b\r\n\r\n\"x\r\ny\",2\r\n3,4\r\n"), [1, 3, 5]);
     assert_eq!(lines("a\n1\n2"), [1, 2, 3]);
 }
@@ -66,7 +91,10 @@ fn records_know_their_line() {
 #[test]
 fn malformed_input_is_refused_with_its_line() {
     for (text, expected) in [
-        ("a,b\n1,2\n3\n", "line 3: 1 fields, where the header line has 2"),
+        (
+            "a,b\n1,2\n3\n",
+            "line 3: 1 fields, where the header line has 2",
+        ),
         ("a,b\n1,2,3\n", "line 2: 3 fields"),
         ("a,b\n1,\"2\n3,4\n", "line 2: a quoted value"),
         ("a,b\n1,\"x\"y\n", "line 2: text after"),
@@ -82,7 +110,10 @@ fn malformed_input_is_refused_with_its_line() {
 #[test]
 fn a_quote_that_is_never_closed_does_not_eat_the_memory() {
     let endless = io::Read::chain(&b"a,b\n1,\""[..], io::repeat(b'x'));
-    assert!(matches!(read_from(endless), Err(CsvError::TooLong { line: 2 })));
+    assert!(matches!(
+        read_from(endless),
+        Err(CsvError::TooLong { line: 2 })
+    ));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    RevocationReason, RevokedCertParams, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, RevocationReason, RevokedCertParams, SanType, SerialNumber,
 };
 use sluis_domain::{Identity, Timestamp};
 use time::{Duration, OffsetDateTime};
@@ -44,13 +44,24 @@ pub(super) struct Server<'a> {
 impl Authority {
     /// A new authority and its certificate as PEM.
     pub(super) fn create(trust_domain: &str, now: Timestamp) -> Result<(Self, String), CliError> {
-        let mut params = params(&format!("Sluis development CA ({trust_domain})"), now, AUTHORITY_DAYS)?.0;
+        let mut params = params(
+            &format!("Sluis development CA ({trust_domain})"),
+            now,
+            AUTHORITY_DAYS,
+        )?
+        .0;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.use_authority_key_identifier_extension = false;
         let key = key_pair()?;
         let certificate = params.self_signed(&key).map_err(failed)?.pem();
-        Ok((Self { issuer: Issuer::new(params, key), now }, certificate))
+        Ok((
+            Self {
+                issuer: Issuer::new(params, key),
+                now,
+            },
+            certificate,
+        ))
     }
 
     /// The authority of an earlier run, from PEM.
@@ -69,15 +80,29 @@ impl Authority {
     /// A server certificate.
     pub(super) fn server(&self, server: &Server<'_>, days: u32) -> Result<Issued, CliError> {
         let name = |name: &String| Ok(SanType::DnsName(ia5(name)?));
-        let mut sans = server.names.iter().map(name).collect::<Result<Vec<_>, CliError>>()?;
+        let mut sans = server
+            .names
+            .iter()
+            .map(name)
+            .collect::<Result<Vec<_>, CliError>>()?;
         sans.extend(server.ips.iter().copied().map(SanType::IpAddress));
         self.issue("sluisd", sans, ExtendedKeyUsagePurpose::ServerAuth, days)
     }
 
     /// A client certificate with the member's SPIFFE id as its only SAN.
-    pub(super) fn member(&self, trust_domain: &str, member: &Identity, days: u32) -> Result<Issued, CliError> {
+    pub(super) fn member(
+        &self,
+        trust_domain: &str,
+        member: &Identity,
+        days: u32,
+    ) -> Result<Issued, CliError> {
         let id = SanType::URI(ia5(&format!("spiffe://{trust_domain}/{member}"))?);
-        self.issue(&member.to_string(), vec![id], ExtendedKeyUsagePurpose::ClientAuth, days)
+        self.issue(
+            &member.to_string(),
+            vec![id],
+            ExtendedKeyUsagePurpose::ClientAuth,
+            days,
+        )
     }
 
     /// A revocation list as PEM. Its number is the time, so that it rises.
@@ -96,7 +121,10 @@ impl Authority {
             revoked_certs: revoked.iter().map(entry).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        params.signed_by(&self.issuer).and_then(|crl| crl.pem()).map_err(failed)
+        params
+            .signed_by(&self.issuer)
+            .and_then(|crl| crl.pem())
+            .map_err(failed)
     }
 
     fn issue(
@@ -112,7 +140,11 @@ impl Authority {
         params.extended_key_usages = vec![usage];
         let key = key_pair()?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?.pem();
-        Ok(Issued { certificate, key: key.serialize_pem(), serial })
+        Ok(Issued {
+            certificate,
+            key: key.serialize_pem(),
+            serial,
+        })
     }
 }
 
@@ -121,7 +153,9 @@ fn params(name: &str, now: Timestamp, days: i64) -> Result<(CertificateParams, S
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    params.distinguished_name.push(DnType::OrganizationName, "for development only");
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, "for development only");
     params.not_before = moment(now) - SKEW;
     params.not_after = moment(now) + Duration::days(days);
     params.serial_number = Some(SerialNumber::from_slice(&serial));
@@ -132,8 +166,10 @@ fn params(name: &str, now: Timestamp, days: i64) -> Result<(CertificateParams, S
 /// RFC 5280, section 4.1.2.2: positive, at most 20 bytes. The first byte is 0x40 to 0x7f: no sign, no leading zero.
 fn serial() -> Result<Serial, CliError> {
     let mut serial = Serial::default();
-    let no_randomness =
-        |error| CliError::Io { what: "the system gives no randomness".into(), source: io::Error::other(error) };
+    let no_randomness = |error| CliError::Io {
+        what: "the system gives no randomness".into(),
+        source: io::Error::other(error),
+    };
     getrandom::fill(&mut serial).map_err(no_randomness)?;
     serial[0] = serial[0] & 0x3f | 0x40;
     Ok(serial)
@@ -144,7 +180,11 @@ fn key_pair() -> Result<KeyPair, CliError> {
 }
 
 fn ia5(text: &str) -> Result<Ia5String, CliError> {
-    text.try_into().map_err(|_| CliError::usage(format!("{text} cannot stand in a certificate: it is not ASCII")))
+    text.try_into().map_err(|_| {
+        CliError::usage(format!(
+            "{text} cannot stand in a certificate: it is not ASCII"
+        ))
+    })
 }
 
 fn moment(now: Timestamp) -> OffsetDateTime {

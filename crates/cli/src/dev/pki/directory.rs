@@ -27,7 +27,9 @@ impl Directory {
     /// Opens the directory; makes it, for its owner only, if it does not exist.
     pub(super) fn open(root: &Path) -> Result<Self, CliError> {
         make_private(root)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     /// Certificate and key of the authority, if it was made before.
@@ -56,14 +58,21 @@ impl Directory {
     /// Writes `name.key.toml`: the key of a member's certificate as the registry pins it, should they be a steward.
     pub(super) fn write_key_table(&self, name: &str, certificate: &str) -> Result<(), CliError> {
         let holder = Holder::from_pem(certificate.as_bytes())?;
-        self.write(&format!("{name}.key.toml"), &format!("{}\n", key::table(&holder)))
+        self.write(
+            &format!("{name}.key.toml"),
+            &format!("{}\n", key::table(&holder)),
+        )
     }
 
     pub(super) fn write_crl(&self, crl: &str) -> Result<(), CliError> {
         self.write("crl.pem", crl)
     }
 
-    pub(super) fn remember_issued(&self, serial: &Serial, member: &Identity) -> Result<(), CliError> {
+    pub(super) fn remember_issued(
+        &self,
+        serial: &Serial,
+        member: &Identity,
+    ) -> Result<(), CliError> {
         self.append(ISSUED, &[(*serial, member.to_string())])
     }
 
@@ -73,7 +82,9 @@ impl Directory {
         let mut entries = self.entries(ISSUED)?;
         entries.retain(|(_, holder)| *holder == name);
         if entries.is_empty() {
-            return Err(CliError::usage(format!("no certificate was issued to {name}, so none can be revoked")));
+            return Err(CliError::usage(format!(
+                "no certificate was issued to {name}, so none can be revoked"
+            )));
         }
         let revoked = self.revoked()?;
         entries.retain(|(serial, _)| !revoked.contains(serial));
@@ -81,27 +92,55 @@ impl Directory {
     }
 
     pub(super) fn revoked(&self) -> Result<Vec<Serial>, CliError> {
-        Ok(self.entries(REVOKED)?.into_iter().map(|(serial, _)| serial).collect())
+        Ok(self
+            .entries(REVOKED)?
+            .into_iter()
+            .map(|(serial, _)| serial)
+            .collect())
     }
 
     /// Writes a profile per member, named `organisation-member`, for this server or that of the file so far.
     pub(super) fn write_profiles(&self, server: Option<&str>) -> Result<(), CliError> {
         let path = self.path(CONFIG);
-        let before = if path.exists() { ConfigFile::read(&path)? } else { ConfigFile::default() };
-        let known = || before.profiles.values().find_map(|profile| profile.server.clone());
-        let Some(server) = server.map(str::to_owned).or_else(known) else { return Ok(()) };
+        let before = if path.exists() {
+            ConfigFile::read(&path)?
+        } else {
+            ConfigFile::default()
+        };
+        let known = || {
+            before
+                .profiles
+                .values()
+                .find_map(|profile| profile.server.clone())
+        };
+        let Some(server) = server.map(str::to_owned).or_else(known) else {
+            return Ok(());
+        };
         let mut profiles = BTreeMap::new();
         for (_, member) in self.entries(ISSUED)? {
             let name = member.replace('/', "-");
             let profile = profile(&server, &member);
-            if profiles.insert(name.clone(), profile.clone()).is_some_and(|other| other != profile) {
-                return Err(CliError::usage(format!("two members would get the profile {name}; rename one")));
+            if profiles
+                .insert(name.clone(), profile.clone())
+                .is_some_and(|other| other != profile)
+            {
+                return Err(CliError::usage(format!(
+                    "two members would get the profile {name}; rename one"
+                )));
             }
         }
-        let text = toml::to_string(&ConfigFile { default: before.default, profiles }).map_err(|error| {
-            CliError::Io { what: format!("cannot write {CONFIG}"), source: io::Error::other(error) }
+        let text = toml::to_string(&ConfigFile {
+            default: before.default,
+            profiles,
+        })
+        .map_err(|error| CliError::Io {
+            what: format!("cannot write {CONFIG}"),
+            source: io::Error::other(error),
         })?;
-        self.write(CONFIG, &format!("# Made by `sluis dev pki`, for development only.\n{text}"))
+        self.write(
+            CONFIG,
+            &format!("# Made by `sluis dev pki`, for development only.\n{text}"),
+        )
     }
 
     /// `serial member` a line.
@@ -114,16 +153,28 @@ impl Directory {
             let serial = HEXLOWER.decode(serial.as_bytes()).ok()?.try_into().ok()?;
             Some((serial, member.to_owned()))
         };
-        let wrong = |n: usize| CliError::input(format!("{list}, line {}: not a serial number and a member", n + 1));
-        self.read(list)?.lines().enumerate().map(|(n, line)| parse(line).ok_or_else(|| wrong(n))).collect()
+        let wrong = |n: usize| {
+            CliError::input(format!(
+                "{list}, line {}: not a serial number and a member",
+                n + 1
+            ))
+        };
+        self.read(list)?
+            .lines()
+            .enumerate()
+            .map(|(n, line)| parse(line).ok_or_else(|| wrong(n)))
+            .collect()
     }
 
     fn append(&self, list: &str, entries: &[(Serial, String)]) -> Result<(), CliError> {
-        let text: String =
-            entries.iter().map(|(serial, member)| format!("{} {member}\n", HEXLOWER.encode(serial))).collect();
+        let text: String = entries
+            .iter()
+            .map(|(serial, member)| format!("{} {member}\n", HEXLOWER.encode(serial)))
+            .collect();
         let path = self.path(list);
         let file = OpenOptions::new().append(true).create(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(CliError::writing(&path))
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(CliError::writing(&path))
     }
 
     fn path(&self, name: &str) -> PathBuf {

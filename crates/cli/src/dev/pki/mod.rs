@@ -72,7 +72,11 @@ pub(crate) struct PkiArgs {
 fn parse_trust_domain(text: &str) -> Result<String, &'static str> {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
     let whole = !text.is_empty() && text.len() <= 255 && text.bytes().all(good);
-    if whole { Ok(text.to_owned()) } else { Err("a trust domain is lower-case letters, digits, '.', '-' and '_'") }
+    if whole {
+        Ok(text.to_owned())
+    } else {
+        Err("a trust domain is lower-case letters, digits, '.', '-' and '_'")
+    }
 }
 
 impl PkiArgs {
@@ -111,7 +115,13 @@ impl PkiArgs {
             }
         };
         if !directory.has("server") {
-            let issued = authority.server(&Server { names: &self.server_names, ips: &self.server_ips }, self.days)?;
+            let issued = authority.server(
+                &Server {
+                    names: &self.server_names,
+                    ips: &self.server_ips,
+                },
+                self.days,
+            )?;
             directory.keep("server", &issued.certificate, &issued.key)?;
             made.push("server".to_owned());
         }

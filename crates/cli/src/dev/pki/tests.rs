@@ -15,16 +15,30 @@ struct Line {
 }
 
 fn run(directory: &Path, more: &[&str]) -> Vec<String> {
-    let line = ["pki", directory.to_str().expect("UTF-8")].into_iter().chain(more.iter().copied());
-    Line::try_parse_from(line).expect("valid flags").args.make().expect("made")
+    let line = ["pki", directory.to_str().expect("UTF-8")]
+        .into_iter()
+        .chain(more.iter().copied());
+    Line::try_parse_from(line)
+        .expect("valid flags")
+        .args
+        .make()
+        .expect("made")
 }
 
 fn pem(path: &Path) -> Vec<u8> {
-    Pem::iter_from_buffer(&fs::read(path).expect("there")).next().expect("one").expect("PEM").contents
+    Pem::iter_from_buffer(&fs::read(path).expect("there"))
+        .next()
+        .expect("one")
+        .expect("PEM")
+        .contents
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let sans = certificate.subject_alternative_name().expect("at most one").expect("one").value;
+    let sans = certificate
+        .subject_alternative_name()
+        .expect("at most one")
+        .expect("one")
+        .value;
     let name = |name: &GeneralName<'_>| match name {
         GeneralName::URI(uri) => format!("URI {uri}"),
         GeneralName::DNSName(name) => format!("DNS {name}"),
@@ -37,17 +51,34 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 fn revoked(directory: &Path) -> Vec<Vec<u8>> {
     let der = pem(&directory.join("crl.pem"));
     let (_, crl) = CertificateRevocationList::from_der(&der).expect("a CRL");
-    crl.iter_revoked_certificates().map(|entry| entry.raw_serial().to_vec()).collect()
+    crl.iter_revoked_certificates()
+        .map(|entry| entry.raw_serial().to_vec())
+        .collect()
 }
 
 #[test]
 fn a_member_has_one_spiffe_id_and_may_only_be_a_client() {
     let scratch = tempfile::tempdir().expect("scratch");
-    run(scratch.path(), &["--member", "hospital-north/etl", "--trust-domain", "example.test"]);
+    run(
+        scratch.path(),
+        &[
+            "--member",
+            "hospital-north/etl",
+            "--trust-domain",
+            "example.test",
+        ],
+    );
     let der = pem(&scratch.path().join("hospital-north/etl.pem"));
     let (_, certificate) = X509Certificate::from_der(&der).expect("a certificate");
-    assert_eq!(names(&certificate), ["URI spiffe://example.test/hospital-north/etl"]);
-    let usage = certificate.extended_key_usage().expect("valid").expect("there").value;
+    assert_eq!(
+        names(&certificate),
+        ["URI spiffe://example.test/hospital-north/etl"]
+    );
+    let usage = certificate
+        .extended_key_usage()
+        .expect("valid")
+        .expect("there")
+        .value;
     assert!(usage.client_auth && !usage.server_auth && !usage.any);
     assert!(!certificate.is_ca());
     let issuer = pem(&scratch.path().join("ca.pem"));
@@ -63,9 +94,14 @@ fn the_server_is_localhost() {
     let der = pem(&scratch.path().join("server.pem"));
     let (_, certificate) = X509Certificate::from_der(&der).expect("a certificate");
     assert_eq!(names(&certificate), ["DNS localhost", "IP [127, 0, 0, 1]"]);
-    let usage = certificate.extended_key_usage().expect("valid").expect("there").value;
+    let usage = certificate
+        .extended_key_usage()
+        .expect("valid")
+        .expect("there")
+        .value;
     assert!(usage.server_auth && !usage.client_auth);
-    let days = certificate.validity().not_after.timestamp() - certificate.validity().not_before.timestamp();
+    let days = certificate.validity().not_after.timestamp()
+        - certificate.validity().not_before.timestamp();
     assert_eq!(days, 365 * 86_400 + 3_600);
 }
 
@@ -75,9 +111,18 @@ fn running_again_adds_members_and_keeps_the_rest() {
     let read = |name: &str| fs::read(scratch.path().join(name)).expect(name);
     run(scratch.path(), &["--member", "a/x"]);
     let before = ["ca.pem", "ca.key", "server.pem", "a/x.pem", "a/x.key"].map(read);
-    assert_eq!(run(scratch.path(), &["--member", "a/x", "--member", "b/y"]), ["b/y"]);
-    assert_eq!(["ca.pem", "ca.key", "server.pem", "a/x.pem", "a/x.key"].map(read), before);
-    let (issuer, member) = (pem(&scratch.path().join("ca.pem")), pem(&scratch.path().join("b/y.pem")));
+    assert_eq!(
+        run(scratch.path(), &["--member", "a/x", "--member", "b/y"]),
+        ["b/y"]
+    );
+    assert_eq!(
+        ["ca.pem", "ca.key", "server.pem", "a/x.pem", "a/x.key"].map(read),
+        before
+    );
+    let (issuer, member) = (
+        pem(&scratch.path().join("ca.pem")),
+        pem(&scratch.path().join("b/y.pem")),
+    );
     let (_, issuer) = X509Certificate::from_der(&issuer).expect("a certificate");
     let (_, member) = X509Certificate::from_der(&member).expect("a certificate");
     assert_eq!(member.issuer(), issuer.subject());
@@ -101,7 +146,13 @@ fn nobody_else_may_read_keys() {
     let scratch = tempfile::tempdir().expect("scratch");
     let directory = scratch.path().join("pki");
     run(&directory, &["--member", "a/x"]);
-    let mode = |name: &str| fs::metadata(directory.join(name)).expect(name).permissions().mode() & 0o777;
+    let mode = |name: &str| {
+        fs::metadata(directory.join(name))
+            .expect(name)
+            .permissions()
+            .mode()
+            & 0o777
+    };
     for key in ["ca.key", "server.key", "a/x.key"] {
         assert_eq!(mode(key), 0o600, "{key}");
     }

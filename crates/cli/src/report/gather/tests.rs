@@ -21,7 +21,11 @@ fn grant() -> Grant {
     Grant {
         id: "g-1".parse().expect("an id"),
         terms: Terms {
-            kind: Kind::Convert { from: (chain("a"), id()), to: (chain("b"), id()), order: OutputOrder::Ordered },
+            kind: Kind::Convert {
+                from: (chain("a"), id()),
+                to: (chain("b"), id()),
+                order: OutputOrder::Ordered,
+            },
             purpose: "<script>alert(1)</script>".into(),
             legal_basis: "consent".into(),
             max_values: 100,
@@ -48,21 +52,51 @@ fn log() -> Vec<Entry> {
         let mut batch = entry(time, act, actor);
         (batch.rows, batch.values, batch.rejected) = (values + 1, values, 1);
         batch.chain = "a".parse().ok();
-        batch.keys = vec![KeyUse { namespace: "n".parse().ok(), kid: Kid::new(7).expect("not zero"), values }];
+        batch.keys = vec![KeyUse {
+            namespace: "n".parse().ok(),
+            kid: Kid::new(7).expect("not zero"),
+            values,
+        }];
         batch
     };
-    let early = batch("2025-12-31T23:59:59.999Z", Act::Pseudonymise, "clinic/etl", 1000);
+    let early = batch(
+        "2025-12-31T23:59:59.999Z",
+        Act::Pseudonymise,
+        "clinic/etl",
+        1000,
+    );
     let first = batch("2026-01-01T00:00:00Z", Act::Pseudonymise, "clinic/etl", 10);
-    let second = batch("2026-02-28T23:59:59.999Z", Act::Pseudonymise, "clinic/etl", 20);
+    let second = batch(
+        "2026-02-28T23:59:59.999Z",
+        Act::Pseudonymise,
+        "clinic/etl",
+        20,
+    );
     let mut convert = batch("2026-02-01T00:00:00Z", Act::Convert, "uni/etl", 30);
     (convert.to_chain, convert.grant, convert.counter) = ("b".parse().ok(), Some(grant().id), 30);
     convert.purpose = grant().terms.purpose;
-    let late = batch("2026-03-01T00:00:00Z", Act::Pseudonymise, "clinic/etl", 5000);
+    let late = batch(
+        "2026-03-01T00:00:00Z",
+        Act::Pseudonymise,
+        "clinic/etl",
+        5000,
+    );
     let mut refused = entry("2026-02-02T00:00:00Z", Act::Pseudonymise, "clinic/etl");
     refused.outcome = Outcome::Refused(Reason::QuotaSubjects);
     refused.chain = "a".parse().ok();
     let backup = entry("2026-02-03T00:00:00Z", Act::CreateBackup, "c/anna");
-    vec![request, approve, early, first, second, convert, late, refused.clone(), refused, backup]
+    vec![
+        request,
+        approve,
+        early,
+        first,
+        second,
+        convert,
+        late,
+        refused.clone(),
+        refused,
+        backup,
+    ]
 }
 
 fn report(organisation: Option<&str>, owned: &[&str]) -> Report {
@@ -73,7 +107,13 @@ fn report_of(log: &[Entry], organisation: Option<&str>, owned: &[&str]) -> Repor
     let day = |text: &str| text.parse::<Day>().expect("a day");
     let owned = owned.iter().map(|id| id.parse().expect("an id")).collect();
     let organisation = organisation.and_then(|id| id.parse().ok());
-    let mut gather = Gather::new(day("2026-01-01"), day("2026-02-28"), organisation, owned, at("2026-06-01T00:00:00Z"));
+    let mut gather = Gather::new(
+        day("2026-01-01"),
+        day("2026-02-28"),
+        organisation,
+        owned,
+        at("2026-06-01T00:00:00Z"),
+    );
     log.iter().for_each(|entry| gather.take(entry));
     gather.finish()
 }
@@ -82,11 +122,41 @@ fn report_of(log: &[Entry], organisation: Option<&str>, owned: &[&str]) -> Repor
 fn the_period_has_its_first_and_last_day_and_no_more() {
     let report = report(None, &[]);
     assert_eq!(report.entries, 6);
-    let months: Vec<_> = report.months.iter().map(|m| (m.month.as_str(), m.act.as_str(), m.amount.values)).collect();
-    assert_eq!(months, [("2026-01", "pseudonymise", 10), ("2026-02", "convert", 30), ("2026-02", "pseudonymise", 20)]);
-    let chains: Vec<_> = report.chains.iter().map(|c| (c.chain.as_str(), c.act.as_str(), c.amount.values)).collect();
-    assert_eq!(chains, [("a", "convert", 30), ("a", "pseudonymise", 30), ("b", "convert", 30)]);
-    assert_eq!(report.work[0].amount, Amount { batches: 2, rows: 32, values: 30, rejected: 2 });
+    let months: Vec<_> = report
+        .months
+        .iter()
+        .map(|m| (m.month.as_str(), m.act.as_str(), m.amount.values))
+        .collect();
+    assert_eq!(
+        months,
+        [
+            ("2026-01", "pseudonymise", 10),
+            ("2026-02", "convert", 30),
+            ("2026-02", "pseudonymise", 20)
+        ]
+    );
+    let chains: Vec<_> = report
+        .chains
+        .iter()
+        .map(|c| (c.chain.as_str(), c.act.as_str(), c.amount.values))
+        .collect();
+    assert_eq!(
+        chains,
+        [
+            ("a", "convert", 30),
+            ("a", "pseudonymise", 30),
+            ("b", "convert", 30)
+        ]
+    );
+    assert_eq!(
+        report.work[0].amount,
+        Amount {
+            batches: 2,
+            rows: 32,
+            values: 30,
+            rejected: 2
+        }
+    );
     assert_eq!(report.custody.len(), 1);
 }
 
@@ -95,12 +165,32 @@ fn grants_keys_and_alarms_are_known_from_before_the_period() {
     let report = report(None, &[]);
     let grant = &report.grants[0];
     assert!(grant.open);
-    assert_eq!((grant.state.as_str(), grant.used, grant.remaining, grant.in_period.batches), ("approved", 30, 70, 1));
+    assert_eq!(
+        (
+            grant.state.as_str(),
+            grant.used,
+            grant.remaining,
+            grant.in_period.batches
+        ),
+        ("approved", 30, 70, 1)
+    );
     assert_eq!(grant.approved_by, ["uni/s1"]);
     let key = &report.keys[0];
-    assert_eq!((key.kid.as_str(), key.first_seen.as_str(), key.age_days), ("00000007", "2025-12-31T23:59:59.999Z", 59));
-    assert_eq!((report.refusals[0].reason.as_str(), report.refusals[0].times), ("QUOTA_SUBJECTS", 2));
-    assert_eq!((report.quota_alarms[0].place.as_str(), report.quota_alarms[0].times), ("a", 2));
+    assert_eq!(
+        (key.kid.as_str(), key.first_seen.as_str(), key.age_days),
+        ("00000007", "2025-12-31T23:59:59.999Z", 59)
+    );
+    assert_eq!(
+        (report.refusals[0].reason.as_str(), report.refusals[0].times),
+        ("QUOTA_SUBJECTS", 2)
+    );
+    assert_eq!(
+        (
+            report.quota_alarms[0].place.as_str(),
+            report.quota_alarms[0].times
+        ),
+        ("a", 2)
+    );
 }
 
 #[test]
@@ -109,14 +199,26 @@ fn an_organisation_sees_its_members_and_its_chains() {
     assert_eq!(report(Some("uni"), &[]).entries, 1);
     assert_eq!(report(Some("uni"), &["a"]).entries, 5);
     let other = report(Some("other"), &[]);
-    assert_eq!((other.entries, other.grants.len(), other.keys.len()), (0, 0, 0));
+    assert_eq!(
+        (other.entries, other.grants.len(), other.keys.len()),
+        (0, 0, 0)
+    );
     // Of its own grant it hears what others did.
     let own = report(Some("uni"), &[]);
-    assert_eq!((own.grants[0].state.as_str(), own.work.len()), ("approved", 1));
+    assert_eq!(
+        (own.grants[0].state.as_str(), own.work.len()),
+        ("approved", 1)
+    );
     let mut log = log();
     log[1].actor = "clinic/s1".parse().ok();
     let of_others = report_of(&log, Some("uni"), &[]);
-    assert_eq!((of_others.entries, of_others.grants[0].approved_by.as_slice()), (1, &["clinic/s1".to_owned()][..]));
+    assert_eq!(
+        (
+            of_others.entries,
+            of_others.grants[0].approved_by.as_slice()
+        ),
+        (1, &["clinic/s1".to_owned()][..])
+    );
 }
 
 #[test]
@@ -128,7 +230,13 @@ fn the_page_is_self_contained_and_escaped() {
     }
     assert_eq!(page.matches("<svg").count(), 3);
     for section in sections::all(&report(None, &[])) {
-        assert!(page.contains(section.title) && section.rows.iter().all(|row| row.len() == section.headings.len()));
+        assert!(
+            page.contains(section.title)
+                && section
+                    .rows
+                    .iter()
+                    .all(|row| row.len() == section.headings.len())
+        );
     }
 }
 
@@ -147,7 +255,9 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
         let mut entry = entry(&time, Act::Propose, "uni/etl");
         entry.detail = Proposal {
             id: id.parse().expect("an id"),
-            matter: Matter::Erase { namespace: "n".parse().expect("an id") },
+            matter: Matter::Erase {
+                namespace: "n".parse().expect("an id"),
+            },
             proposer: "uni/etl".parse().expect("an identity"),
             at: at(&time),
             not_after: at(&time).plus_millis(days * 24 * 3_600_000),
@@ -164,17 +274,36 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
         let mut gather = Gather::new(from, to, None, BTreeSet::new(), at("2026-06-01T00:00:00Z"));
         log.iter().for_each(|entry| gather.take(entry));
         let rows = gather.finish().proposals;
-        rows.into_iter().map(|row| format!("{} {}", row.proposal, row.outcome)).collect::<Vec<_>>()
+        rows.into_iter()
+            .map(|row| format!("{} {}", row.proposal, row.outcome))
+            .collect::<Vec<_>>()
     };
-    let mut log = vec![proposal("p-2", 1, 7), proposal("p-1", 3, 100), proposal("p-3", 2, 100)];
+    let mut log = vec![
+        proposal("p-2", 1, 7),
+        proposal("p-1", 3, 100),
+        proposal("p-3", 2, 100),
+    ];
     log[0].object_digest = Some([9; 32]);
     let mut reject = entry("2026-01-03T00:00:00Z", Act::RejectProposal, "uni/s1");
     reject.object_digest = log[2].object_digest;
     log.push(reject);
-    assert_eq!(outcomes(&log), ["p-2 expired", "p-3 rejected by uni/s1", "p-1 open"]);
+    assert_eq!(
+        outcomes(&log),
+        ["p-2 expired", "p-3 rejected by uni/s1", "p-1 open"]
+    );
     let mut restore = Entry::new(at("2026-01-04T00:00:00Z"), Act::AcceptRestore, 1);
-    let signed = Signed { signature: Vec::new(), certificate: Vec::new() };
+    let signed = Signed {
+        signature: Vec::new(),
+        certificate: Vec::new(),
+    };
     restore.signatures = vec![("custodian/anna".parse().expect("an identity"), signed)];
     log.push(restore);
-    assert_eq!(outcomes(&log), ["p-2 ended by a restore", "p-3 rejected by uni/s1", "p-1 ended by a restore"]);
+    assert_eq!(
+        outcomes(&log),
+        [
+            "p-2 ended by a restore",
+            "p-3 rejected by uni/s1",
+            "p-1 ended by a restore"
+        ]
+    );
 }

@@ -62,7 +62,10 @@ fn permute(a: &mut [u64; 25]) {
         let (mut x, mut y, mut moved) = (1, 0, a[1]);
         for t in 0..24u32 {
             (x, y) = (y, (2 * x + 3 * y) % 5);
-            moved = std::mem::replace(&mut a[x + 5 * y], moved.rotate_left((t + 1) * (t + 2) / 2 % 64));
+            moved = std::mem::replace(
+                &mut a[x + 5 * y],
+                moved.rotate_left((t + 1) * (t + 2) / 2 % 64),
+            );
         }
         for row in a.as_chunks_mut::<5>().0 {
             let old = *row;

@@ -26,7 +26,12 @@ pub(crate) struct OpenEngine(Arc<Opened>);
 impl Opened {
     pub(super) fn new(engine: Engine) -> Self {
         let wiped = CancellationToken::new();
-        Self { engine, closed: CancellationToken::new(), _speaks: wiped.clone().drop_guard(), wiped }
+        Self {
+            engine,
+            closed: CancellationToken::new(),
+            _speaks: wiped.clone().drop_guard(),
+            wiped,
+        }
     }
 
     /// Ends all use of it; what is returned is cancelled when the last key has gone.
@@ -46,14 +51,21 @@ impl OpenEngine {
     /// # Errors
     /// [`Reason::Sealed`].
     pub(crate) fn live(&self) -> Result<&Engine, Denial> {
-        if self.0.closed.is_cancelled() { Err(Reason::Sealed.into()) } else { Ok(&self.0.engine) }
+        if self.0.closed.is_cancelled() {
+            Err(Reason::Sealed.into())
+        } else {
+            Ok(&self.0.engine)
+        }
     }
 
     /// Waits for something, until the keyring is closed.
     ///
     /// # Errors
     /// [`Reason::Sealed`].
-    pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Result<T, Denial> {
+    pub(crate) async fn unless_closed<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Denial> {
         tokio::select! {
             biased;
             () = self.0.closed.cancelled() => Err(Reason::Sealed.into()),

@@ -20,7 +20,12 @@ const LONGEST_PING: Duration = Duration::from_secs(10);
 pub(in crate::server) async fn watch(shared: Arc<Shared>, look: Duration) {
     loop {
         let present = shared.keeper.token();
-        tokio::time::sleep(if present.is_some() { look } else { look.min(EVERY) }).await;
+        tokio::time::sleep(if present.is_some() {
+            look
+        } else {
+            look.min(EVERY)
+        })
+        .await;
         let gone = match present {
             Some(token) => ping(token).await.err(),
             None => None,
@@ -93,10 +98,15 @@ impl Keeper {
                 return;
             }
         };
-        let opened = self.engine_with(&fetched.kek).map_err(|error| error.to_string()).and_then(|engine| {
-            let recorded = engine.record(None, Act::Unseal, vec![0, 0]);
-            recorded.map(|()| engine).map_err(|refusal| refusal.detail().to_owned())
-        });
+        let opened = self
+            .engine_with(&fetched.kek)
+            .map_err(|error| error.to_string())
+            .and_then(|engine| {
+                let recorded = engine.record(None, Act::Unseal, vec![0, 0]);
+                recorded
+                    .map(|()| engine)
+                    .map_err(|refusal| refusal.detail().to_owned())
+            });
         match opened {
             Ok(engine) => self.let_in(&mut door, engine, fetched.token),
             Err(why) => {
@@ -128,7 +138,10 @@ mod tests {
     fn keeper(directory: &Path) -> Keeper {
         drop(Pki::create(&directory.join("pki")));
         world::write_config(directory, "");
-        let sources = Sources { file: Some(directory.join("sluisd.toml")), ..Sources::default() };
+        let sources = Sources {
+            file: Some(directory.join("sluisd.toml")),
+            ..Sources::default()
+        };
         let settings = config::load(&sources).expect("valid").settings;
         commands::init(&settings, None).expect("a new store");
         let store = RocksStore::open(&settings.data_directory, &Options::default()).expect("opens");
@@ -141,11 +154,18 @@ mod tests {
 
     /// Openings and closings on record, and whether somebody did it.
     fn told(keeper: &Keeper) -> Vec<(Act, bool)> {
-        let rows = keeper.store.scan(Family::Audit, &[], 100).expect("readable");
-        let entries = rows.iter().map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
-        let done =
-            entries.filter(|entry| matches!(entry.act, Act::Seal | Act::Unseal) && entry.outcome == Outcome::Done);
-        done.map(|entry| (entry.act, entry.actor.is_some())).collect()
+        let rows = keeper
+            .store
+            .scan(Family::Audit, &[], 100)
+            .expect("readable");
+        let entries = rows
+            .iter()
+            .map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
+        let done = entries.filter(|entry| {
+            matches!(entry.act, Act::Seal | Act::Unseal) && entry.outcome == Outcome::Done
+        });
+        done.map(|entry| (entry.act, entry.actor.is_some()))
+            .collect()
     }
 
     #[test]
@@ -160,14 +180,21 @@ mod tests {
         assert!(keeper.engine().is_ok());
 
         let (wiped, _) = keeper.seal(&custodian).expect("a custodian");
-        assert!(wiped.is_cancelled(), "nothing but the custodian keeps it closed");
+        assert!(
+            wiped.is_cancelled(),
+            "nothing but the custodian keeps it closed"
+        );
         // The second: it was asked before the seal, and the answer comes after it.
         for gone in [None, gone(), None] {
             keeper.look(gone);
             let status = keeper.status(&custodian).expect("a custodian");
             assert_eq!((status.sealed, status.fault), (true, None));
         }
-        assert_eq!(told(&keeper).len(), 3, "only the custodian's own act came to it");
+        assert_eq!(
+            told(&keeper).len(),
+            3,
+            "only the custodian's own act came to it"
+        );
         keeper.unseal(&custodian, "").expect("a custodian");
         assert!(keeper.engine().is_ok());
     }
@@ -178,7 +205,10 @@ mod tests {
         let keeper = keeper(directory.path());
         keeper.close_for(&gone().expect("a fault"));
         let custodian = people::caller(CUSTODIANS[0]);
-        let refused = keeper.seal(&custodian).map(drop).expect_err("it is sealed already");
+        let refused = keeper
+            .seal(&custodian)
+            .map(drop)
+            .expect_err("it is sealed already");
         assert_eq!(refused.reason, Reason::Sealed);
         keeper.look(None);
         assert!(keeper.engine().is_err());

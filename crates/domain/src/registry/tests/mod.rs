@@ -92,18 +92,30 @@ fn small() -> Registry {
 }
 
 fn parse(text: &str) -> Result<Registry, Vec<Problem>> {
-    Registry::parse(text, &["trust-office/operator".parse::<Identity>().expect("an identity")])
+    Registry::parse(
+        text,
+        &["trust-office/operator"
+            .parse::<Identity>()
+            .expect("an identity")],
+    )
 }
 
 /// The small registry with `from`, which is there exactly once, replaced.
 fn edited(from: &str, to: &str) -> String {
-    assert_eq!(SMALL.matches(from).count(), 1, "{from:?} must be in the small registry exactly once");
+    assert_eq!(
+        SMALL.matches(from).count(),
+        1,
+        "{from:?} must be in the small registry exactly once"
+    );
     SMALL.replace(from, to)
 }
 
 /// A key for `member`, which may be appended to any registry; `number` makes it differ from others (1 and 2 are used).
 fn key(member: &str, number: u8) -> String {
-    format!("\n[[key]]\nmember = \"{member}\"\npublic_key = \"{}\"\n", PublicKey::ed25519(&[number; 32]))
+    format!(
+        "\n[[key]]\nmember = \"{member}\"\npublic_key = \"{}\"\n",
+        PublicKey::ed25519(&[number; 32])
+    )
 }
 
 /// The problems of a text, without the message.
@@ -121,5 +133,11 @@ fn refused(text: &str, marker: &str, path: &str, message: &str) {
     let byte = text.find(marker).expect("the marker is in the text");
     let line = text[..byte].matches('\n').count() + 1;
     assert_eq!(found[0].line as usize, line, "{}", found[0]);
-    assert!(found[0].to_string().starts_with(&format!("line {line}: {path}: ")), "{}", found[0]);
+    assert!(
+        found[0]
+            .to_string()
+            .starts_with(&format!("line {line}: {path}: ")),
+        "{}",
+        found[0]
+    );
 }

@@ -26,14 +26,20 @@ fn a_chain_of(owner: &str) -> String {
 fn signers(old: &str, new: &str) -> Vec<String> {
     required_signers(&parse(old).expect("valid"), &parse(new).expect("valid"))
         .into_iter()
-        .map(|Requirement { signers, count, because }| {
-            assert_eq!(count, 2);
-            let who = match signers {
-                Signers::Custodians => "custodians".to_owned(),
-                Signers::StewardsOf(organisation) => organisation.to_string(),
-            };
-            format!("{who}: {}", because.join(" "))
-        })
+        .map(
+            |Requirement {
+                 signers,
+                 count,
+                 because,
+             }| {
+                assert_eq!(count, 2);
+                let who = match signers {
+                    Signers::Custodians => "custodians".to_owned(),
+                    Signers::StewardsOf(organisation) => organisation.to_string(),
+                };
+                format!("{who}: {}", because.join(" "))
+            },
+        )
         .collect()
 }
 
@@ -48,75 +54,157 @@ fn a_first_registration_is_for_the_custodians_alone() {
     let found = required_signers(&Registry::empty(), &small());
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].signers, Signers::Custodians);
-    assert_eq!(found[0].because.len(), diff(&Registry::empty(), &small()).len());
+    assert_eq!(
+        found[0].because.len(),
+        diff(&Registry::empty(), &small()).len()
+    );
 }
 
 #[test]
 fn what_protects_a_chain_needs_two_stewards_of_its_owner_and_nobody_else() {
     for (from, to, part) in [
-        ("sources = [\"hospital-north\", \"gp-south\"]", "sources = [\"gp-south\"]", "sources"),
-        ("recipients = [\"uni-research\"]", "recipients = [\"gp-south\"]", "recipients"),
-        ("reidentify_to = [\"hospital-north\", \"gp-south\"]", "reidentify_to = []", "reidentify_to"),
+        (
+            "sources = [\"hospital-north\", \"gp-south\"]",
+            "sources = [\"gp-south\"]",
+            "sources",
+        ),
+        (
+            "recipients = [\"uni-research\"]",
+            "recipients = [\"gp-south\"]",
+            "recipients",
+        ),
+        (
+            "reidentify_to = [\"hospital-north\", \"gp-south\"]",
+            "reidentify_to = []",
+            "reidentify_to",
+        ),
         ("retention = \"10y\"", "retention = \"11y\"", "retention"),
         ("retention = \"10y\"\n", "", "retention"),
-        ("deliver = \"caller\"\n", "[[chain.quota]]\nsubjects_per_day = 9\n", "quota[*]"),
-        ("deliver = \"caller\"\n", "[[chain.quota]]\nsource = \"gp-south\"\nsubjects_per_day = 9\n", "quota[gp-south]"),
+        (
+            "deliver = \"caller\"\n",
+            "[[chain.quota]]\nsubjects_per_day = 9\n",
+            "quota[*]",
+        ),
+        (
+            "deliver = \"caller\"\n",
+            "[[chain.quota]]\nsource = \"gp-south\"\nsubjects_per_day = 9\n",
+            "quota[gp-south]",
+        ),
         ("link = \"escrow\"", "link = \"none\"", "namespace[nl.bsn]"),
-        ("link = \"escrow\"", "reversible = true", "namespace[nl.bsn]"),
-        ("[[chain.namespace]]\nid = \"study.email\"\n", "", "namespace[study.email]"),
-        ("treatment = \"keep\"", "treatment = \"drop\"", "element[remark]"),
-        ("treatment = \"keep\"", "treatment = \"encrypt\"", "element[remark]"),
+        (
+            "link = \"escrow\"",
+            "reversible = true",
+            "namespace[nl.bsn]",
+        ),
+        (
+            "[[chain.namespace]]\nid = \"study.email\"\n",
+            "",
+            "namespace[study.email]",
+        ),
+        (
+            "treatment = \"keep\"",
+            "treatment = \"drop\"",
+            "element[remark]",
+        ),
+        (
+            "treatment = \"keep\"",
+            "treatment = \"encrypt\"",
+            "element[remark]",
+        ),
     ] {
         let new = edited(from, to);
         let expected = format!("uni-research: chain[diabetes-study].{part}");
         assert_eq!(signers(SMALL, &new), [expected.as_str()], "{to:?}");
-        assert_eq!(signers(&new, SMALL), [expected.as_str()], "back from {to:?}");
+        assert_eq!(
+            signers(&new, SMALL),
+            [expected.as_str()],
+            "back from {to:?}"
+        );
     }
 }
 
 #[test]
 fn fewer_approvals_are_for_the_stewards() {
-    let three =
-        edited("stewards = [\"steward-1\", \"steward-2\"]", "stewards = [\"steward-1\", \"steward-2\", \"etl\"]")
-            + &key("uni-research/etl", 3);
+    let three = edited(
+        "stewards = [\"steward-1\", \"steward-2\"]",
+        "stewards = [\"steward-1\", \"steward-2\", \"etl\"]",
+    ) + &key("uni-research/etl", 3);
     let more = three.replace("reidentify_approvals = 2", "reidentify_approvals = 3");
-    assert_eq!(signers(&more, &three), ["uni-research: chain[diabetes-study].reidentify_approvals"]);
+    assert_eq!(
+        signers(&more, &three),
+        ["uni-research: chain[diabetes-study].reidentify_approvals"]
+    );
 }
 
 #[test]
 fn what_protects_nobody_is_for_the_custodians() {
     for (from, to, path) in [
-        ("name = \"GPs South\"", "name = \"GPs\"", "organisation[gp-south].name"),
-        ("members = [\"*\"]", "members = [\"etl\"]", "organisation[gp-south].members"),
-        ("auditors = [\"privacy-officer\"]", "auditors = []", "organisation[uni-research].auditors"),
-        ("blocked = []", "blocked = [\"steward-1\"]", "organisation[uni-research].blocked"),
-        ("checksum = \"strict\"", "checksum = \"off\"", "namespace[nl.bsn].checksum"),
+        (
+            "name = \"GPs South\"",
+            "name = \"GPs\"",
+            "organisation[gp-south].name",
+        ),
+        (
+            "members = [\"*\"]",
+            "members = [\"etl\"]",
+            "organisation[gp-south].members",
+        ),
+        (
+            "auditors = [\"privacy-officer\"]",
+            "auditors = []",
+            "organisation[uni-research].auditors",
+        ),
+        (
+            "blocked = []",
+            "blocked = [\"steward-1\"]",
+            "organisation[uni-research].blocked",
+        ),
+        (
+            "checksum = \"strict\"",
+            "checksum = \"off\"",
+            "namespace[nl.bsn].checksum",
+        ),
     ] {
-        assert_eq!(signers(SMALL, &edited(from, to)), [format!("custodians: {path}")], "{to:?}");
+        assert_eq!(
+            signers(SMALL, &edited(from, to)),
+            [format!("custodians: {path}")],
+            "{to:?}"
+        );
     }
 }
 
 #[test]
 fn stewards_and_their_keys_are_for_their_own_organisation() {
-    let third =
-        edited("stewards = [\"steward-1\", \"steward-2\"]", "stewards = [\"steward-1\", \"steward-2\", \"etl\"]")
-            + &key("uni-research/etl", 3);
+    let third = edited(
+        "stewards = [\"steward-1\", \"steward-2\"]",
+        "stewards = [\"steward-1\", \"steward-2\", \"etl\"]",
+    ) + &key("uni-research/etl", 3);
     let both = ["uni-research: organisation[uni-research].stewards key[uni-research/etl]"];
     assert_eq!(signers(SMALL, &third), both);
     assert_eq!(signers(&third, SMALL), both, "also when one goes");
     let own = key("uni-research/steward-2", 2);
     let other = SMALL.replace(&own, &key("uni-research/steward-2", 3));
-    assert_eq!(signers(SMALL, &other), ["uni-research: key[uni-research/steward-2]"]);
+    assert_eq!(
+        signers(SMALL, &other),
+        ["uni-research: key[uni-research/steward-2]"]
+    );
 }
 
 #[test]
 fn the_first_stewards_are_for_the_custodians_and_one_steward_is_not_yet_two() {
-    let one = edited("members = [\"etl\"]", "members = [\"etl\", \"z\"]\nstewards = [\"etl\"]")
-        + &key("hospital-north/etl", 3);
-    let two = one.replace("stewards = [\"etl\"]", "stewards = [\"etl\", \"z\"]") + &key("hospital-north/z", 4);
-    let three =
-        two.replace("stewards = [\"etl\", \"z\"]", "stewards = [\"z\"]").replace(&key("hospital-north/etl", 3), "");
-    assert_eq!(signers(&one, &two), ["custodians: organisation[hospital-north].stewards key[hospital-north/z]"]);
+    let one = edited(
+        "members = [\"etl\"]",
+        "members = [\"etl\", \"z\"]\nstewards = [\"etl\"]",
+    ) + &key("hospital-north/etl", 3);
+    let two = one.replace("stewards = [\"etl\"]", "stewards = [\"etl\", \"z\"]")
+        + &key("hospital-north/z", 4);
+    let three = two
+        .replace("stewards = [\"etl\", \"z\"]", "stewards = [\"z\"]")
+        .replace(&key("hospital-north/etl", 3), "");
+    assert_eq!(
+        signers(&one, &two),
+        ["custodians: organisation[hospital-north].stewards key[hospital-north/z]"]
+    );
     assert_eq!(
         signers(&two, &three),
         ["hospital-north: organisation[hospital-north].stewards key[hospital-north/etl]"]
@@ -127,12 +215,17 @@ fn the_first_stewards_are_for_the_custodians_and_one_steward_is_not_yet_two() {
 fn blocked_stewards_still_guard_their_organisation() {
     let blocked = edited("blocked = []", "blocked = [\"steward-1\", \"steward-2\"]");
     let new = blocked.replace("retention = \"10y\"", "retention = \"1d\"");
-    assert_eq!(signers(&blocked, &new), ["uni-research: chain[diabetes-study].retention"]);
+    assert_eq!(
+        signers(&blocked, &new),
+        ["uni-research: chain[diabetes-study].retention"]
+    );
 }
 
 #[test]
 fn a_chain_that_changes_hands_is_signed_by_both_owners() {
-    let new = with_office().replace("owner = \"uni-research\"", "owner = \"office\"").replace("= \"10y\"", "= \"11y\"");
+    let new = with_office()
+        .replace("owner = \"uni-research\"", "owner = \"office\"")
+        .replace("= \"10y\"", "= \"11y\"");
     assert_eq!(
         signers(&with_office(), &new),
         [
@@ -155,10 +248,16 @@ fn a_chain_that_changes_hands_is_signed_by_both_owners() {
 fn a_new_chain_is_signed_by_its_owner_if_that_can_sign() {
     let extra = "chain[extra].owner chain[extra].sources chain[extra].reidentify_to \
                  chain[extra].reidentify_approvals chain[extra].element[x]";
-    assert_eq!(signers(&with_office(), &(with_office() + &a_chain_of("office"))), [format!("office: {extra}")]);
+    assert_eq!(
+        signers(&with_office(), &(with_office() + &a_chain_of("office"))),
+        [format!("office: {extra}")]
+    );
     let found = signers(SMALL, &(with_office() + &a_chain_of("office")));
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert!(found[0].starts_with("custodians: organisation[office].name") && found[0].ends_with(extra), "{found:#?}");
+    assert!(
+        found[0].starts_with("custodians: organisation[office].name") && found[0].ends_with(extra),
+        "{found:#?}"
+    );
 }
 
 #[test]
@@ -166,29 +265,47 @@ fn what_is_removed_is_signed_by_those_it_belonged_to() {
     let chained = with_office() + &a_chain_of("office");
     let found = signers(&chained, &with_office());
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("office: chain[extra].owner") && found[0].ends_with("chain[extra].element[x]"));
+    assert!(
+        found[0].starts_with("office: chain[extra].owner")
+            && found[0].ends_with("chain[extra].element[x]")
+    );
     assert_eq!(
         signers(&with_office(), SMALL),
-        ["office: organisation[office].name organisation[office].members organisation[office].stewards \
-             key[office/a] key[office/b]"]
+        [
+            "office: organisation[office].name organisation[office].members organisation[office].stewards \
+             key[office/a] key[office/b]"
+        ]
     );
     let spare = "\n[[organisation]]\nid = \"spare\"\nname = \"S\"\nmembers = []\n";
     let found = signers(&(SMALL.to_owned() + spare), SMALL);
-    assert_eq!(found, ["custodians: organisation[spare].name organisation[spare].members"]);
+    assert_eq!(
+        found,
+        ["custodians: organisation[spare].name organisation[spare].members"]
+    );
 }
 
 #[test]
 fn a_steward_may_sign_for_their_own_organisation_unless_blocked() {
-    let registry = parse(&with_office().replace("blocked = []", "blocked = [\"steward-2\"]")).expect("valid");
+    let registry =
+        parse(&with_office().replace("blocked = []", "blocked = [\"steward-2\"]")).expect("valid");
     let of = |id: &str| Signers::StewardsOf(id.parse().expect("an id"));
-    let may = |signers: &Signers, who: &str| registry.may_sign(signers, &who.parse().expect("an identity"));
+    let may = |signers: &Signers, who: &str| {
+        registry.may_sign(signers, &who.parse().expect("an identity"))
+    };
     assert!(may(&of("uni-research"), "uni-research/steward-1") && may(&of("office"), "office/a"));
-    assert!(!may(&of("uni-research"), "uni-research/steward-2"), "blocked");
+    assert!(
+        !may(&of("uni-research"), "uni-research/steward-2"),
+        "blocked"
+    );
     assert!(!may(&of("uni-research"), "uni-research/etl"), "no steward");
-    assert!(!may(&of("office"), "uni-research/steward-1"), "of another organisation");
+    assert!(
+        !may(&of("office"), "uni-research/steward-1"),
+        "of another organisation"
+    );
     assert!(!may(&of("nowhere"), "nowhere/a"), "of none");
     assert!(
-        !may(&Signers::Custodians, "uni-research/steward-1") && !may(&Signers::Custodians, "trust-office/operator")
+        !may(&Signers::Custodians, "uni-research/steward-1")
+            && !may(&Signers::Custodians, "trust-office/operator")
     );
 }
 
@@ -221,8 +338,16 @@ fn any_registry() -> impl Strategy<Value = String> {
     })
 }
 
-fn organisation_text(id: u8, stewards: u8, generation: u8, [name, blocked, auditor]: [bool; 3]) -> String {
-    let listed = (0..stewards).map(|steward| format!("\"s{steward}\"")).collect::<Vec<_>>().join(", ");
+fn organisation_text(
+    id: u8,
+    stewards: u8,
+    generation: u8,
+    [name, blocked, auditor]: [bool; 3],
+) -> String {
+    let listed = (0..stewards)
+        .map(|steward| format!("\"s{steward}\""))
+        .collect::<Vec<_>>()
+        .join(", ");
     let mut text = format!(
         "[[organisation]]\nid = \"o{id}\"\nname = \"{}\"\nmembers = [\"*\"]\nstewards = [{listed}]\n\
          blocked = [{}]\nauditors = [{}]\n",
@@ -231,25 +356,46 @@ fn organisation_text(id: u8, stewards: u8, generation: u8, [name, blocked, audit
         if auditor { "\"x\"" } else { "" },
     );
     for steward in 0..stewards {
-        text += &key(&format!("o{id}/s{steward}"), 1 + id * 16 + steward * 2 + generation);
+        text += &key(
+            &format!("o{id}/s{steward}"),
+            1 + id * 16 + steward * 2 + generation,
+        );
     }
     text
 }
 
 fn chain_text(id: usize, owner: u8, source: u8, three: bool, details: [bool; 8]) -> String {
-    let [recipient, nobody, more, retention, quota, inbound, reversible, element] = details;
+    let [
+        recipient,
+        nobody,
+        more,
+        retention,
+        quota,
+        inbound,
+        reversible,
+        element,
+    ] = details;
     let when = |on: bool, text: String| if on { text } else { String::new() };
     format!("[[chain]]\nid = \"c{id}\"\nowner = \"o{owner}\"\nsources = [\"o{source}\"]\n")
         + &when(recipient, format!("recipients = [\"o{source}\"]\n"))
         + &when(nobody, "reidentify_to = []\n".to_owned())
         + &when(more && three, "reidentify_approvals = 3\n".to_owned())
         + &when(retention, "retention = \"1y\"\n".to_owned())
-        + &when(quota, format!("[[chain.quota]]\nsource = \"o{source}\"\nrejected_percent = 9\n"))
-        + &when(quota && more, "[[chain.quota]]\nrejected_percent = 8\n".to_owned())
+        + &when(
+            quota,
+            format!("[[chain.quota]]\nsource = \"o{source}\"\nrejected_percent = 9\n"),
+        )
+        + &when(
+            quota && more,
+            "[[chain.quota]]\nrejected_percent = 8\n".to_owned(),
+        )
         + "[[chain.namespace]]\nid = \"n\"\n"
         + &when(inbound, "link = \"inbound\"\n".to_owned())
         + &when(reversible && !inbound, "reversible = true\n".to_owned())
-        + &when(element, "[[chain.element]]\nname = \"e\"\ntreatment = \"keep\"\n".to_owned())
+        + &when(
+            element,
+            "[[chain.element]]\nname = \"e\"\ntreatment = \"keep\"\n".to_owned(),
+        )
         + "[[chain.element]]\nname = \"p\"\ntreatment = \"pseudonym\"\nnamespace = \"n\"\n"
 }
 
@@ -261,17 +407,30 @@ fn expected(change: &Change, old: &Registry, new: &Registry) -> BTreeSet<Signers
         Some(known) if known.stewards().len() >= 2 => Some(Signers::StewardsOf(known.id().clone())),
         _ => None,
     };
-    let owner =
-        |registry: &Registry| registry.chain(&id.parse().expect("an id")).map(|chain| chain.owner().to_string());
+    let owner = |registry: &Registry| {
+        registry
+            .chain(&id.parse().expect("an id"))
+            .map(|chain| chain.owner().to_string())
+    };
     let guards: Vec<Option<Signers>> = match part {
         "key" => vec![guard(id.split_once('/').expect("an identity").0)],
         "organisation" if within == ".stewards" => vec![guard(id)],
-        "organisation" if new.organisation(&id.parse().expect("an id")).is_none() => vec![guard(id)],
-        "chain" => [owner(old), owner(new)].iter().flatten().map(|owner| guard(owner)).collect(),
+        "organisation" if new.organisation(&id.parse().expect("an id")).is_none() => {
+            vec![guard(id)]
+        }
+        "chain" => [owner(old), owner(new)]
+            .iter()
+            .flatten()
+            .map(|owner| guard(owner))
+            .collect(),
         _ => vec![],
     };
     let guards: BTreeSet<Signers> = guards.into_iter().flatten().collect();
-    if guards.is_empty() { [Signers::Custodians].into() } else { guards }
+    if guards.is_empty() {
+        [Signers::Custodians].into()
+    } else {
+        guards
+    }
 }
 
 proptest! {

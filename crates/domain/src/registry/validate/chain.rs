@@ -12,24 +12,42 @@ use crate::id::{ChainId, ElementName, NamespaceId, OrganisationId};
 use crate::identifier::InputMode;
 
 /// A chain; `None` if something of it is broken and reported.
-pub(super) fn chain(id: &ChainId, raw: &RawChain, parties: &Parties, problems: &mut Problems<'_>) -> Option<Chain> {
+pub(super) fn chain(
+    id: &ChainId,
+    raw: &RawChain,
+    parties: &Parties,
+    problems: &mut Problems<'_>,
+) -> Option<Chain> {
     let entry = &raw.entry;
     let approvals = approvals(raw, problems);
     let owner = owner(raw, approvals.unwrap_or(MIN_APPROVALS), parties, problems);
     let before = problems.count();
     let sources = organisations(raw.sources.as_ref(), entry, "sources", parties, problems);
     if let Some(texts) = raw.sources.as_ref().filter(|texts| texts.value.is_empty()) {
-        problems.report(texts.at, entry.key("sources"), "a chain needs at least one source; name who submits records");
+        problems.report(
+            texts.at,
+            entry.key("sources"),
+            "a chain needs at least one source; name who submits records",
+        );
     }
     // Against a list of sources that is itself broken, no quota is held.
     let sound = raw.sources.is_some() && problems.count() == before;
     let quotas = quota::quotas(raw, Some(&sources).filter(|_| sound), problems);
-    let recipients = organisations(raw.recipients.as_ref(), entry, "recipients", parties, problems);
+    let recipients = organisations(
+        raw.recipients.as_ref(),
+        entry,
+        "recipients",
+        parties,
+        problems,
+    );
     let reidentify_to = match &raw.reidentify_to {
         Some(texts) => organisations(Some(texts), entry, "reidentify_to", parties, problems),
         None => sources.clone(),
     };
-    let retention = raw.retention.as_ref().map(|text| parsed::<Retention>(text, entry, "retention", problems));
+    let retention = raw
+        .retention
+        .as_ref()
+        .map(|text| parsed::<Retention>(text, entry, "retention", problems));
     deliver(raw, problems);
     let namespaces = namespaces(raw, parties, problems);
     let elements = elements(raw, &namespaces, problems);
@@ -51,11 +69,16 @@ pub(super) fn chain(id: &ChainId, raw: &RawChain, parties: &Parties, problems: &
 }
 
 fn approvals(raw: &RawChain, problems: &mut Problems<'_>) -> Option<u8> {
-    let Some(number) = &raw.reidentify_approvals else { return Some(MIN_APPROVALS) };
+    let Some(number) = &raw.reidentify_approvals else {
+        return Some(MIN_APPROVALS);
+    };
     match u8::try_from(number.value) {
         Ok(approvals) if approvals >= MIN_APPROVALS => Some(approvals),
         _ => {
-            let message = format!("must be {MIN_APPROVALS} to {}: no grant comes alive on one person's word", u8::MAX);
+            let message = format!(
+                "must be {MIN_APPROVALS} to {}: no grant comes alive on one person's word",
+                u8::MAX
+            );
             problems.report(number.at, raw.entry.key("reidentify_approvals"), message);
             None
         }
@@ -63,11 +86,19 @@ fn approvals(raw: &RawChain, problems: &mut Problems<'_>) -> Option<u8> {
 }
 
 /// The owner, who has stewards enough. Blocked stewards count: blocking one in an emergency must not be refused.
-fn owner(raw: &RawChain, approvals: u8, parties: &Parties, problems: &mut Problems<'_>) -> Option<OrganisationId> {
+fn owner(
+    raw: &RawChain,
+    approvals: u8,
+    parties: &Parties,
+    problems: &mut Problems<'_>,
+) -> Option<OrganisationId> {
     let text = raw.owner.as_ref()?;
     let id: OrganisationId = parsed(text, &raw.entry, "owner", problems)?;
     let organisation = reference(
-        At { at: text.at, value: &id },
+        At {
+            at: text.at,
+            value: &id,
+        },
         &parties.organisations,
         &raw.entry,
         "owner",
@@ -106,19 +137,32 @@ fn organisations(
 ) -> BTreeSet<OrganisationId> {
     let listed: Vec<At<OrganisationId>> = ids(texts, entry, key, problems);
     for At { at, value } in &listed {
-        reference(At { at: *at, value }, &parties.organisations, entry, key, "organisation", problems);
+        reference(
+            At { at: *at, value },
+            &parties.organisations,
+            entry,
+            key,
+            "organisation",
+            problems,
+        );
     }
     listed.into_iter().map(|id| id.value).collect()
 }
 
-fn namespaces(raw: &RawChain, parties: &Parties, problems: &mut Problems<'_>) -> Known<NamespaceId, ChainNamespace> {
+fn namespaces(
+    raw: &RawChain,
+    parties: &Parties,
+    problems: &mut Problems<'_>,
+) -> Known<NamespaceId, ChainNamespace> {
     if let Some(surplus) = raw.namespaces.get(MAX_NAMESPACES_PER_CHAIN) {
         let message = format!("a chain has at most {MAX_NAMESPACES_PER_CHAIN} namespaces");
         problems.report(surplus.entry.at, raw.entry.key("namespace"), message);
     }
     let mut namespaces = Register::new("namespace");
     for line in &raw.namespaces {
-        let typed = |id: &NamespaceId, problems: &mut Problems<'_>| chain_namespace(id, line, parties, problems);
+        let typed = |id: &NamespaceId, problems: &mut Problems<'_>| {
+            chain_namespace(id, line, parties, problems)
+        };
         namespaces.add(&line.entry, "id", line.id.as_ref(), problems, typed);
     }
     namespaces.known
@@ -131,14 +175,35 @@ fn chain_namespace(
     problems: &mut Problems<'_>,
 ) -> Option<ChainNamespace> {
     // An id that is missing or malformed was reported by the caller, who passes a stand-in.
-    let at = raw.id.as_ref().filter(|text| text.value == id.as_str()).map(|text| text.at);
-    let namespace =
-        at.and_then(|at| reference(At { at, value: id }, &parties.namespaces, &raw.entry, "id", "namespace", problems));
+    let at = raw
+        .id
+        .as_ref()
+        .filter(|text| text.value == id.as_str())
+        .map(|text| text.at);
+    let namespace = at.and_then(|at| {
+        reference(
+            At { at, value: id },
+            &parties.namespaces,
+            &raw.entry,
+            "id",
+            "namespace",
+            problems,
+        )
+    });
     let link = match &raw.link {
-        Some(text) => choice(text, &raw.entry, "link", &LinkMode::ALL.map(|mode| (mode.as_str(), mode)), problems),
+        Some(text) => choice(
+            text,
+            &raw.entry,
+            "link",
+            &LinkMode::ALL.map(|mode| (mode.as_str(), mode)),
+            problems,
+        ),
         None => Some(LinkMode::Escrow),
     };
-    let reversible = raw.reversible.as_ref().filter(|reversible| reversible.value);
+    let reversible = raw
+        .reversible
+        .as_ref()
+        .filter(|reversible| reversible.value);
     if let Some(At { at, .. }) = reversible {
         let path = raw.entry.key("reversible");
         if let Some(link) = link.filter(|link| *link != LinkMode::Escrow) {
@@ -147,13 +212,19 @@ fn chain_namespace(
             );
             problems.report(*at, path.clone(), message);
         }
-        if namespace.and_then(Option::as_ref).is_some_and(|namespace| namespace.input() != InputMode::Plain) {
-            let message =
-                "with input \"prehash\" the custodian never sees the identifier and cannot give it back; remove this";
+        if namespace
+            .and_then(Option::as_ref)
+            .is_some_and(|namespace| namespace.input() != InputMode::Plain)
+        {
+            let message = "with input \"prehash\" the custodian never sees the identifier and cannot give it back; remove this";
             problems.report(*at, path, message);
         }
     }
-    Some(ChainNamespace { id: id.clone(), link: link?, reversible: reversible.is_some() })
+    Some(ChainNamespace {
+        id: id.clone(),
+        link: link?,
+        reversible: reversible.is_some(),
+    })
 }
 
 fn elements(
@@ -178,12 +249,18 @@ fn elements(
         let typed = |name: &ElementName, problems: &mut Problems<'_>| {
             order.push(name.clone());
             let treatment = treatment::treatment(line, namespaces, problems)?;
-            Some(Element { name: name.clone(), treatment })
+            Some(Element {
+                name: name.clone(),
+                treatment,
+            })
         };
         elements.add(&line.entry, "name", line.name.as_ref(), problems, typed);
     }
     treatment::subjects(&raw.elements, &elements.known, problems);
-    order.iter().map(|name| elements.known.remove(name).flatten()).collect()
+    order
+        .iter()
+        .map(|name| elements.known.remove(name).flatten())
+        .collect()
 }
 
 /// What an id refers to; reports an unknown one.
@@ -197,8 +274,10 @@ pub(super) fn reference<'k, I: Ord + Display, T>(
 ) -> Option<&'k Option<T>> {
     let found = known.get(id.value);
     if found.is_none() {
-        let message =
-            format!("there is no {what} {}; add it as [[{what}]] or correct the name", quoted(&id.value.to_string()));
+        let message = format!(
+            "there is no {what} {}; add it as [[{what}]] or correct the name",
+            quoted(&id.value.to_string())
+        );
         problems.report(id.at, entry.key(key), message);
     }
     found

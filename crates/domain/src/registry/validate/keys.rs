@@ -33,24 +33,48 @@ pub(super) fn keys(
         keys.add(&line.entry, "member", line.member.as_ref(), problems, typed);
     }
     // A key without a usable member may be the one that a steward lacks.
-    let usable = |line: &RawKey| line.member.as_ref().is_some_and(|text| text.value.parse::<Identity>().is_ok());
+    let usable = |line: &RawKey| {
+        line.member
+            .as_ref()
+            .is_some_and(|text| text.value.parse::<Identity>().is_ok())
+    };
     if raw.keys.iter().all(usable) {
-        raw.organisations.iter().for_each(|line| stewards(line, organisations, &keys.known, problems));
+        raw.organisations
+            .iter()
+            .for_each(|line| stewards(line, organisations, &keys.known, problems));
     }
     keys.known
 }
 
 /// Checks that the holder is a steward; `false` for the stand-in of a member that is missing or malformed.
-fn holder(member: &Identity, raw: &RawKey, organisations: &Organisations, problems: &mut Problems<'_>) -> bool {
-    let Some(text) = raw.member.as_ref().filter(|text| text.value == member.to_string()) else { return false };
+fn holder(
+    member: &Identity,
+    raw: &RawKey,
+    organisations: &Organisations,
+    problems: &mut Problems<'_>,
+) -> bool {
+    let Some(text) = raw
+        .member
+        .as_ref()
+        .filter(|text| text.value == member.to_string())
+    else {
+        return false;
+    };
     let wrong = match organisations.get(&member.organisation) {
         None => format!("there is no organisation \"{}\"", member.organisation),
         Some(Some(organisation)) if !organisation.is_steward(&member.member) => {
-            format!("\"{}\" is not one of the `stewards` of \"{}\"", member.member, member.organisation)
+            format!(
+                "\"{}\" is not one of the `stewards` of \"{}\"",
+                member.member, member.organisation
+            )
         }
         Some(_) => return true,
     };
-    problems.report(text.at, raw.entry.key("member"), format!("{wrong}; correct the member or remove the key"));
+    problems.report(
+        text.at,
+        raw.entry.key("member"),
+        format!("{wrong}; correct the member or remove the key"),
+    );
     true
 }
 
@@ -65,7 +89,13 @@ fn public_key(raw: &RawKey, problems: &mut Problems<'_>) -> Option<PublicKey> {
 }
 
 /// Checks that nobody else has this key.
-fn alone(key: &PublicKey, member: &Identity, raw: &RawKey, holders: &mut Holders, problems: &mut Problems<'_>) {
+fn alone(
+    key: &PublicKey,
+    member: &Identity,
+    raw: &RawKey,
+    holders: &mut Holders,
+    problems: &mut Problems<'_>,
+) {
     let first = holders.entry(key.clone()).or_insert_with(|| member.clone());
     if let Some(text) = raw.public_key.as_ref().filter(|_| first != member) {
         let message = format!(
@@ -83,11 +113,24 @@ fn stewards(
     keys: &Known<Identity, PublicKey>,
     problems: &mut Problems<'_>,
 ) {
-    let Some(id) = raw.id.as_ref().and_then(|text| text.value.parse::<OrganisationId>().ok()) else { return };
-    let Some(Some(organisation)) = organisations.get(&id) else { return };
+    let Some(id) = raw
+        .id
+        .as_ref()
+        .and_then(|text| text.value.parse::<OrganisationId>().ok())
+    else {
+        return;
+    };
+    let Some(Some(organisation)) = organisations.get(&id) else {
+        return;
+    };
     for text in raw.stewards.iter().flat_map(|texts| &texts.value) {
-        let Ok(member) = text.value.parse::<MemberName>() else { continue };
-        let identity = Identity { organisation: id.clone(), member };
+        let Ok(member) = text.value.parse::<MemberName>() else {
+            continue;
+        };
+        let identity = Identity {
+            organisation: id.clone(),
+            member,
+        };
         if organisation.is_steward(&identity.member) && !keys.contains_key(&identity) {
             let message = format!(
                 "\"{}\" has no public key to verify signatures with; add [[key]] with member = \"{identity}\" and the \

@@ -29,10 +29,16 @@ struct Parties {
 }
 
 /// The typed registry; `None`, or some problem reported, if it is not valid.
-pub(super) fn registry(raw: &RawRegistry, custodians: &[Identity], problems: &mut Problems<'_>) -> Option<Registry> {
+pub(super) fn registry(
+    raw: &RawRegistry,
+    custodians: &[Identity],
+    problems: &mut Problems<'_>,
+) -> Option<Registry> {
     let mut organisations = Register::new("organisation");
     for entry in &raw.organisations {
-        let typed = |id: &OrganisationId, problems: &mut Problems<'_>| organisation(id, entry, custodians, problems);
+        let typed = |id: &OrganisationId, problems: &mut Problems<'_>| {
+            organisation(id, entry, custodians, problems)
+        };
         organisations.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
     }
     let mut namespaces = Register::new("namespace");
@@ -41,14 +47,22 @@ pub(super) fn registry(raw: &RawRegistry, custodians: &[Identity], problems: &mu
         namespaces.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
     }
     let keys = keys::keys(raw, &organisations.known, problems);
-    let parties = Parties { organisations: organisations.known, namespaces: namespaces.known };
+    let parties = Parties {
+        organisations: organisations.known,
+        namespaces: namespaces.known,
+    };
 
     if let Some(surplus) = raw.chains.get(MAX_CHAINS) {
-        problems.report(surplus.entry.at, "chain", format!("a registry has at most {MAX_CHAINS} chains"));
+        problems.report(
+            surplus.entry.at,
+            "chain",
+            format!("a registry has at most {MAX_CHAINS} chains"),
+        );
     }
     let mut chains = Register::new("chain");
     for entry in &raw.chains {
-        let typed = |id: &ChainId, problems: &mut Problems<'_>| chain::chain(id, entry, &parties, problems);
+        let typed =
+            |id: &ChainId, problems: &mut Problems<'_>| chain::chain(id, entry, &parties, problems);
         chains.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
     }
     Some(Registry {
@@ -65,14 +79,23 @@ fn organisation(
     custodians: &[Identity],
     problems: &mut Problems<'_>,
 ) -> Option<Organisation> {
-    let name = raw.name.as_ref().and_then(|name| organisation_name(name, &raw.entry, problems));
+    let name = raw
+        .name
+        .as_ref()
+        .and_then(|name| organisation_name(name, &raw.entry, problems));
     let before = problems.count();
-    let members = raw.members.as_ref().map(|texts| members(texts, &raw.entry, problems));
+    let members = raw
+        .members
+        .as_ref()
+        .map(|texts| members(texts, &raw.entry, problems));
     // A list of members that is itself broken would only repeat its problem at every role.
     let admitting = members.as_ref().filter(|_| problems.count() == before);
     let stewards = role("stewards", raw.stewards.as_ref(), raw, admitting, problems);
     for At { at, value } in &stewards {
-        if custodians.iter().any(|custodian| custodian.organisation == *id && custodian.member == *value) {
+        if custodians
+            .iter()
+            .any(|custodian| custodian.organisation == *id && custodian.member == *value)
+        {
             let message = format!(
                 "\"{value}\" is a custodian, and no custodian may approve grants; name another steward, or end their \
                  custody in the daemon's configuration"
@@ -82,7 +105,12 @@ fn organisation(
     }
     let auditors = role("auditors", raw.auditors.as_ref(), raw, admitting, problems);
     let blocked = role("blocked", raw.blocked.as_ref(), raw, admitting, problems);
-    let set = |names: Vec<At<MemberName>>| names.into_iter().map(|name| name.value).collect::<BTreeSet<_>>();
+    let set = |names: Vec<At<MemberName>>| {
+        names
+            .into_iter()
+            .map(|name| name.value)
+            .collect::<BTreeSet<_>>()
+    };
     Some(Organisation {
         id: id.clone(),
         name: name?,
@@ -104,21 +132,27 @@ fn role(
     let names: Vec<At<MemberName>> = ids(texts, &raw.entry, key, problems);
     for At { at, value } in &names {
         if admitting.is_some_and(|members| !members.admit(value)) {
-            let message =
-                format!("\"{value}\" is not one of the organisation's `members`; add it there or remove it here");
+            let message = format!(
+                "\"{value}\" is not one of the organisation's `members`; add it there or remove it here"
+            );
             problems.report(*at, raw.entry.key(key), message);
         }
     }
     names
 }
 
-fn organisation_name(name: &At<String>, entry: &Entry, problems: &mut Problems<'_>) -> Option<String> {
+fn organisation_name(
+    name: &At<String>,
+    entry: &Entry,
+    problems: &mut Problems<'_>,
+) -> Option<String> {
     let length = name.value.chars().count();
     if (1..=MAX_NAME_CHARS).contains(&length) && !name.value.chars().any(char::is_control) {
         return Some(name.value.clone());
     }
-    let message =
-        format!("a name is 1 to {MAX_NAME_CHARS} characters, without line breaks and other control characters");
+    let message = format!(
+        "a name is 1 to {MAX_NAME_CHARS} characters, without line breaks and other control characters"
+    );
     problems.report(name.at, entry.key("name"), message);
     None
 }
@@ -127,36 +161,66 @@ fn members(texts: &Texts, entry: &Entry, problems: &mut Problems<'_>) -> Members
     match texts.value.iter().find(|text| text.value == "*") {
         Some(_) if texts.value.len() == 1 => Members::All,
         Some(star) => {
-            let message = "\"*\" admits every member and stands alone; remove it, or the other names";
+            let message =
+                "\"*\" admits every member and stands alone; remove it, or the other names";
             problems.report(star.at, entry.key("members"), message);
             Members::All
         }
-        None => {
-            Members::Listed(ids(Some(texts), entry, "members", problems).into_iter().map(|name| name.value).collect())
-        }
+        None => Members::Listed(
+            ids(Some(texts), entry, "members", problems)
+                .into_iter()
+                .map(|name| name.value)
+                .collect(),
+        ),
     }
 }
 
-fn namespace(id: &NamespaceId, raw: &RawNamespace, problems: &mut Problems<'_>) -> Option<Namespace> {
+fn namespace(
+    id: &NamespaceId,
+    raw: &RawNamespace,
+    problems: &mut Problems<'_>,
+) -> Option<Namespace> {
     let entry = &raw.entry;
-    let identifier = raw.identifier.as_ref().and_then(|text| parsed(text, entry, "identifier", problems));
-    let input = raw.input.as_ref().and_then(|text| input_mode(text, entry, problems));
+    let identifier = raw
+        .identifier
+        .as_ref()
+        .and_then(|text| parsed(text, entry, "identifier", problems));
+    let input = raw
+        .input
+        .as_ref()
+        .and_then(|text| input_mode(text, entry, problems));
     let checksum = match &raw.checksum {
-        Some(text) => {
-            choice(text, entry, "checksum", &[("strict", Checksum::Strict), ("off", Checksum::Off)], problems)
-        }
+        Some(text) => choice(
+            text,
+            entry,
+            "checksum",
+            &[("strict", Checksum::Strict), ("off", Checksum::Off)],
+            problems,
+        ),
         None => Some(Checksum::default()),
     };
-    Some(Namespace { id: id.clone(), identifier: identifier?, input: input?, checksum: checksum? })
+    Some(Namespace {
+        id: id.clone(),
+        identifier: identifier?,
+        input: input?,
+        checksum: checksum?,
+    })
 }
 
 fn input_mode(text: &At<String>, entry: &Entry, problems: &mut Problems<'_>) -> Option<InputMode> {
     if text.value == "oprf" {
-        let message = "input \"oprf\" is reserved for a later version; use \"plain\" or \"prehash\"";
+        let message =
+            "input \"oprf\" is reserved for a later version; use \"plain\" or \"prehash\"";
         problems.report(text.at, entry.key("input"), message);
         return None;
     }
-    choice(text, entry, "input", &[("plain", InputMode::Plain), ("prehash", InputMode::Prehash)], problems)
+    choice(
+        text,
+        entry,
+        "input",
+        &[("plain", InputMode::Plain), ("prehash", InputMode::Prehash)],
+        problems,
+    )
 }
 
 /// Entries under construction: notices ids that come twice.
@@ -168,7 +232,11 @@ struct Register<I, T> {
 
 impl<I: Ord + Clone + FromStr<Err: Display> + Display, T> Register<I, T> {
     fn new(what: &'static str) -> Self {
-        Self { what, known: BTreeMap::new(), first: BTreeMap::new() }
+        Self {
+            what,
+            known: BTreeMap::new(),
+            first: BTreeMap::new(),
+        }
     }
 
     /// Adds one entry. Its contents are validated even when its id is of no use.
@@ -185,7 +253,9 @@ impl<I: Ord + Clone + FromStr<Err: Display> + Display, T> Register<I, T> {
             Some((at, id)) => (at, id),
             None => {
                 // Any id will do: what comes of it is thrown away.
-                let Some(stand_in) = ["0", "0/0"].iter().find_map(|text| text.parse().ok()) else { return };
+                let Some(stand_in) = ["0", "0/0"].iter().find_map(|text| text.parse().ok()) else {
+                    return;
+                };
                 typed(&stand_in, problems);
                 return;
             }
@@ -208,7 +278,10 @@ impl<I: Ord + Clone + FromStr<Err: Display> + Display, T> Register<I, T> {
 
 /// All entries, if none is broken.
 fn all_sound<I: Ord, T>(known: Known<I, T>) -> Option<BTreeMap<I, T>> {
-    known.into_iter().map(|(id, entry)| Some((id, entry?))).collect()
+    known
+        .into_iter()
+        .map(|(id, entry)| Some((id, entry?)))
+        .collect()
 }
 
 /// The typed form of a text, or its parser's message.
@@ -221,7 +294,11 @@ fn parsed<T: FromStr<Err: Display>>(
     match text.value.parse() {
         Ok(value) => Some(value),
         Err(error) => {
-            problems.report(text.at, entry.key(key), format!("{} is not valid: {error}", quoted(&text.value)));
+            problems.report(
+                text.at,
+                entry.key(key),
+                format!("{} is not valid: {error}", quoted(&text.value)),
+            );
             None
         }
     }
@@ -237,11 +314,20 @@ fn ids<T: FromStr<Err: Display> + Ord + Clone + Display>(
     let mut seen = BTreeSet::new();
     let mut ids = Vec::new();
     for text in texts.into_iter().flat_map(|texts| &texts.value) {
-        let Some(id) = parsed::<T>(text, entry, key, problems) else { continue };
+        let Some(id) = parsed::<T>(text, entry, key, problems) else {
+            continue;
+        };
         if seen.insert(id.clone()) {
-            ids.push(At { at: text.at, value: id });
+            ids.push(At {
+                at: text.at,
+                value: id,
+            });
         } else {
-            problems.report(text.at, entry.key(key), format!("\"{id}\" is listed twice; remove one"));
+            problems.report(
+                text.at,
+                entry.key(key),
+                format!("\"{id}\" is listed twice; remove one"),
+            );
         }
     }
     ids
@@ -255,10 +341,20 @@ fn choice<T: Copy>(
     choices: &[(&str, T)],
     problems: &mut Problems<'_>,
 ) -> Option<T> {
-    let chosen = choices.iter().find(|(name, _)| *name == text.value).map(|(_, value)| *value);
+    let chosen = choices
+        .iter()
+        .find(|(name, _)| *name == text.value)
+        .map(|(_, value)| *value);
     if chosen.is_none() {
-        let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        let message = format!("{} is unknown; use one of {}", quoted(&text.value), names.join(", "));
+        let names: Vec<String> = choices
+            .iter()
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect();
+        let message = format!(
+            "{} is unknown; use one of {}",
+            quoted(&text.value),
+            names.join(", ")
+        );
         problems.report(text.at, entry.key(key), message);
     }
     chosen

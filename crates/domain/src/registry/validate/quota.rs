@@ -38,7 +38,10 @@ pub(super) fn quotas(
         Some((_, quota)) => quota?,
         None => Quota::default(),
     };
-    Some(Quotas { by_source: super::all_sound(own.known)?, others })
+    Some(Quotas {
+        by_source: super::all_sound(own.known)?,
+        others,
+    })
 }
 
 /// Reports a source that is none of the chain.
@@ -48,7 +51,9 @@ fn source(
     sources: Option<&BTreeSet<OrganisationId>>,
     problems: &mut Problems<'_>,
 ) {
-    let Some(text) = raw.source.as_ref().filter(|text| text.value == id.as_str()) else { return };
+    let Some(text) = raw.source.as_ref().filter(|text| text.value == id.as_str()) else {
+        return;
+    };
     if sources.is_some_and(|sources| !sources.contains(id)) {
         let message = format!(
             "{} is not one of the chain's `sources`; correct the name, add it there, or remove this quota",
@@ -64,8 +69,20 @@ fn limits(raw: &RawQuota, problems: &mut Problems<'_>) -> Option<Quota> {
     }
     let before = problems.count();
     let quota = Quota {
-        subjects_per_day: number(&raw.entry, "subjects_per_day", raw.subjects_per_day.as_ref(), u64::MAX, problems),
-        rejected_percent: number(&raw.entry, "rejected_percent", raw.rejected_percent.as_ref(), 100u8, problems),
+        subjects_per_day: number(
+            &raw.entry,
+            "subjects_per_day",
+            raw.subjects_per_day.as_ref(),
+            u64::MAX,
+            problems,
+        ),
+        rejected_percent: number(
+            &raw.entry,
+            "rejected_percent",
+            raw.rejected_percent.as_ref(),
+            100u8,
+            problems,
+        ),
         requests_per_minute: number(
             &raw.entry,
             "requests_per_minute",
@@ -78,8 +95,7 @@ fn limits(raw: &RawQuota, problems: &mut Problems<'_>) -> Option<Quota> {
         return None;
     }
     if quota.is_unlimited() {
-        let message =
-            "limits nothing; add `subjects_per_day`, `rejected_percent` or `requests_per_minute`, or remove it";
+        let message = "limits nothing; add `subjects_per_day`, `rejected_percent` or `requests_per_minute`, or remove it";
         problems.report(raw.entry.at, raw.entry.path.clone(), message);
         return None;
     }

@@ -54,7 +54,13 @@ pub(super) fn treatment(
     namespaces: &Known<NamespaceId, ChainNamespace>,
     problems: &mut Problems<'_>,
 ) -> Option<Treatment> {
-    let kind = choice(raw.treatment.as_ref()?, &raw.entry, "treatment", &KINDS, problems)?;
+    let kind = choice(
+        raw.treatment.as_ref()?,
+        &raw.entry,
+        "treatment",
+        &KINDS,
+        problems,
+    )?;
     let to = match (kind, &raw.to) {
         (Kind::Generalise, Some(text)) => Some(choice(text, &raw.entry, "to", &TOS, problems)?),
         _ => None,
@@ -71,17 +77,35 @@ pub(super) fn treatment(
 }
 
 /// Checks that the subject of every date shift is a pseudonym element of the same chain.
-pub(super) fn subjects(raw: &[RawElement], elements: &Known<ElementName, Element>, problems: &mut Problems<'_>) {
-    for element in raw.iter().filter(|raw| raw.treatment.as_ref().is_some_and(|text| text.value == "date-shift")) {
-        let Some(subject) = &element.subject else { continue };
+pub(super) fn subjects(
+    raw: &[RawElement],
+    elements: &Known<ElementName, Element>,
+    problems: &mut Problems<'_>,
+) {
+    for element in raw.iter().filter(|raw| {
+        raw.treatment
+            .as_ref()
+            .is_some_and(|text| text.value == "date-shift")
+    }) {
+        let Some(subject) = &element.subject else {
+            continue;
+        };
         let wrong = match elements.get(subject.value.as_str()) {
             None => "is not an element of this chain",
-            Some(Some(Element { treatment: Treatment::Pseudonym { .. }, .. }) | None) => continue,
+            Some(
+                Some(Element {
+                    treatment: Treatment::Pseudonym { .. },
+                    ..
+                })
+                | None,
+            ) => continue,
             Some(Some(_)) => "is not a pseudonym element",
         };
         if subject.value.parse::<ElementName>().is_ok() {
-            let message =
-                format!("{} {wrong}; name the pseudonym element of the date's subject", quoted(&subject.value));
+            let message = format!(
+                "{} {wrong}; name the pseudonym element of the date's subject",
+                quoted(&subject.value)
+            );
             problems.report(subject.at, element.entry.key("subject"), message);
         }
     }
@@ -98,19 +122,36 @@ fn parameters(raw: &RawElement, kind: Kind, to: Option<To>, problems: &mut Probl
         (Kind::Generalise, _) => &["to"],
         (Kind::Encrypt | Kind::Keep | Kind::Drop, _) => &[],
     };
-    let name = raw.treatment.as_ref().map_or("", |text| text.value.as_str());
+    let name = raw
+        .treatment
+        .as_ref()
+        .map_or("", |text| text.value.as_str());
     let name = match &raw.to {
         Some(to) if kind == Kind::Generalise => format!("treatment \"{name}\" to \"{}\"", to.value),
         _ => format!("treatment \"{name}\""),
     };
-    for key in wanted.iter().filter(|key| !raw.parameters.iter().any(|written| written.value == **key)) {
-        problems.report(raw.entry.at, raw.entry.key(key), format!("{name} needs `{key}`; add it"));
+    for key in wanted
+        .iter()
+        .filter(|key| !raw.parameters.iter().any(|written| written.value == **key))
+    {
+        problems.report(
+            raw.entry.at,
+            raw.entry.key(key),
+            format!("{name} needs `{key}`; add it"),
+        );
     }
     // Without a usable `to` nobody knows which further parameters belong.
     let undecided = kind == Kind::Generalise && to.is_none();
-    for At { at, value: key } in raw.parameters.iter().filter(|written| !undecided && !wanted.contains(&written.value))
+    for At { at, value: key } in raw
+        .parameters
+        .iter()
+        .filter(|written| !undecided && !wanted.contains(&written.value))
     {
-        problems.report(*at, raw.entry.key(key), format!("{name} takes no `{key}`; remove it"));
+        problems.report(
+            *at,
+            raw.entry.key(key),
+            format!("{name} takes no `{key}`; remove it"),
+        );
     }
 }
 
@@ -132,9 +173,21 @@ fn pseudonym(
 }
 
 fn date_shift(raw: &RawElement, problems: &mut Problems<'_>) -> Option<Treatment> {
-    let subject = raw.subject.as_ref().and_then(|text| parsed(text, &raw.entry, "subject", problems));
-    let max_days = number(&raw.entry, "max_days", raw.max_days.as_ref(), MAX_SHIFT_DAYS, problems);
-    Some(Treatment::DateShift { subject: subject?, max_days: max_days? })
+    let subject = raw
+        .subject
+        .as_ref()
+        .and_then(|text| parsed(text, &raw.entry, "subject", problems));
+    let max_days = number(
+        &raw.entry,
+        "max_days",
+        raw.max_days.as_ref(),
+        MAX_SHIFT_DAYS,
+        problems,
+    );
+    Some(Treatment::DateShift {
+        subject: subject?,
+        max_days: max_days?,
+    })
 }
 
 fn generalisation(raw: &RawElement, to: To, problems: &mut Problems<'_>) -> Option<Generalisation> {
@@ -144,15 +197,27 @@ fn generalisation(raw: &RawElement, to: To, problems: &mut Problems<'_>) -> Opti
         To::Decade => Generalisation::Decade,
         To::AgeBand => {
             let width = number(&raw.entry, "width", raw.width.as_ref(), u16::MAX, problems);
-            let reference = raw.reference.as_ref().and_then(|text| date(raw, text, problems));
-            Generalisation::AgeBand { width: width?, reference: reference? }
+            let reference = raw
+                .reference
+                .as_ref()
+                .and_then(|text| date(raw, text, problems));
+            Generalisation::AgeBand {
+                width: width?,
+                reference: reference?,
+            }
         }
-        To::Prefix => {
-            Generalisation::Prefix { length: number(&raw.entry, "length", raw.length.as_ref(), u16::MAX, problems)? }
-        }
-        To::Band => {
-            Generalisation::Band { width: number(&raw.entry, "width", raw.width.as_ref(), u32::MAX, problems)? }
-        }
+        To::Prefix => Generalisation::Prefix {
+            length: number(
+                &raw.entry,
+                "length",
+                raw.length.as_ref(),
+                u16::MAX,
+                problems,
+            )?,
+        },
+        To::Band => Generalisation::Band {
+            width: number(&raw.entry, "width", raw.width.as_ref(), u32::MAX, problems)?,
+        },
     })
 }
 

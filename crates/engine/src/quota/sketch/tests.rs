@@ -11,7 +11,9 @@ fn hashes(seed: u64) -> impl Iterator<Item = u64> {
 
 fn of(seed: u64, count: usize) -> Sketch {
     let mut sketch = Sketch::empty();
-    hashes(seed).take(count).for_each(|hash| sketch.insert(hash));
+    hashes(seed)
+        .take(count)
+        .for_each(|hash| sketch.insert(hash));
     sketch
 }
 
@@ -50,7 +52,10 @@ fn the_error_of_large_numbers_is_as_documented() {
             all += 1;
         }
     }
-    assert!(f64::from(within_one) / f64::from(all) > 0.6, "{within_one} of {all}");
+    assert!(
+        f64::from(within_one) / f64::from(all) > 0.6,
+        "{within_one} of {all}"
+    );
 }
 
 #[test]
@@ -66,7 +71,10 @@ fn a_hash_without_a_bit_set_has_the_highest_rank() {
     set(&mut registers, 0);
     set(&mut registers, 0xfff0_0000_0000_0001);
     set(&mut registers, 0xffe8_0000_0000_0000);
-    assert_eq!((registers[0], registers[0xfff], registers[0xffe]), (MAX_RANK, MAX_RANK - 1, 1));
+    assert_eq!(
+        (registers[0], registers[0xfff], registers[0xffe]),
+        (MAX_RANK, MAX_RANK - 1, 1)
+    );
 }
 
 #[test]

@@ -18,19 +18,34 @@ use crate::office::Office;
 fn marks(store: &impl Store, family: Family) -> Vec<Vec<u8>> {
     let rows = store.scan(family, &[], 1_000).unwrap().into_iter();
     let keys = rows.filter(|(key, _)| family == Family::Keyring || key == b"kek");
-    keys.map(|(_, value)| value[value.len() - 16..].to_vec()).collect()
+    keys.map(|(_, value)| value[value.len() - 16..].to_vec())
+        .collect()
 }
 
 /// How many of the marks are in the files below a directory.
 fn found(directory: &Path, marks: &[Vec<u8>]) -> usize {
     let files = files(directory);
-    let has = |mark: &Vec<u8>| files.iter().any(|file| file.windows(mark.len()).any(|window| window == mark));
+    let has = |mark: &Vec<u8>| {
+        files
+            .iter()
+            .any(|file| file.windows(mark.len()).any(|window| window == mark))
+    };
     marks.iter().filter(|mark| has(mark)).count()
 }
 
 fn files(directory: &Path) -> Vec<Vec<u8>> {
-    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![fs::read(&path).unwrap()] }).collect()
+    let paths = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![fs::read(&path).unwrap()]
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -51,12 +66,24 @@ fn what_a_former_key_opens_leaves_the_store_and_is_in_no_later_backup() {
         "master, state, log, and the record of the KEK"
     );
 
-    commands::rotate_kek(&settings, &KekSource::File(path.join("kek.2")), None, |_| Ok(())).unwrap();
+    commands::rotate_kek(
+        &settings,
+        &KekSource::File(path.join("kek.2")),
+        None,
+        |_| Ok(()),
+    )
+    .unwrap();
     assert_eq!(found(&settings.data_directory, &wraps), 0);
     let store = open();
     store.backup(&path.join("after")).unwrap();
     drop(store);
-    assert_eq!((found(&settings.data_directory, &wraps), found(&path.join("after"), &wraps)), (0, 0));
+    assert_eq!(
+        (
+            found(&settings.data_directory, &wraps),
+            found(&path.join("after"), &wraps)
+        ),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -66,6 +93,10 @@ fn it_leaves_after_a_crash_too() {
     office.kek = Kek::generate_file(&directory.path().join("kek")).unwrap();
     office.engine.rotate_kek(&office.kek).unwrap();
     office.reopen();
-    assert_eq!(office.engine.housekeep().unwrap().compacted, 2, "keyring, and what is said of the key");
+    assert_eq!(
+        office.engine.housekeep().unwrap().compacted,
+        2,
+        "keyring, and what is said of the key"
+    );
     assert_eq!(office.engine.housekeep().unwrap().compacted, 0);
 }

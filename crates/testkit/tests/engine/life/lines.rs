@@ -25,14 +25,25 @@ fn active(office: &Office<ModelStore>, chain: &str) -> Kid {
 }
 
 fn cut(office: &Office<ModelStore>, chain: &str, owners: &[&str]) {
-    sign_all(&office.engine, owners, &office.engine.propose_cut(&custodian(), active(office, chain)).unwrap());
+    sign_all(
+        &office.engine,
+        owners,
+        &office
+            .engine
+            .propose_cut(&custodian(), active(office, chain))
+            .unwrap(),
+    );
 }
 
 /// From the study's older tokens to its newer ones.
 fn within(office: &Office<ModelStore>) -> GrantId {
     let bsn = || (STUDY.parse().unwrap(), "bsn".parse().unwrap());
     let terms = Terms {
-        kind: Kind::Convert { from: bsn(), to: bsn(), order: OutputOrder::Ordered },
+        kind: Kind::Convert {
+            from: bsn(),
+            to: bsn(),
+            order: OutputOrder::Ordered,
+        },
         purpose: "test".into(),
         legal_basis: "test".into(),
         max_values: 1_000,
@@ -40,15 +51,26 @@ fn within(office: &Office<ModelStore>) -> GrantId {
         not_before: None,
         not_after: office.clock.now().plus_millis(3_600_000),
     };
-    let id = office.engine.request_grant(&caller("registry-office/etl"), terms).unwrap().record.grant.id.clone();
-    UNI.iter().for_each(|steward| drop(people::approve(&office.engine, steward, &id).unwrap()));
+    let id = office
+        .engine
+        .request_grant(&caller("registry-office/etl"), terms)
+        .unwrap()
+        .record
+        .grant
+        .id
+        .clone();
+    UNI.iter()
+        .for_each(|steward| drop(people::approve(&office.engine, steward, &id).unwrap()));
     id
 }
 
 #[test]
 fn conversions_before_any_batch_tell_no_chain_too_much() {
     let mut office = Office::open(ModelStore::new());
-    let (there, back) = (office.grant(STUDY, REGISTER, 1_000), office.grant(REGISTER, STUDY, 1_000));
+    let (there, back) = (
+        office.grant(STUDY, REGISTER, 1_000),
+        office.grant(REGISTER, STUDY, 1_000),
+    );
     let (study, register) = (active(&office, STUDY), active(&office, REGISTER));
     // Neither version was named with its chain, and both are in each entry.
     assert_eq!(office.converted(&there, &made_up(study)).unwrap(), [""]);
@@ -60,7 +82,10 @@ fn conversions_before_any_batch_tell_no_chain_too_much() {
     assert_eq!(entries(&*office.store, Act::Convert)[2].keys.len(), 1);
     let bsns = subjects(2);
     let tokens = office.pseudonymise(STUDY, &bsns);
-    assert_eq!(office.converted(&there, &tokens).unwrap(), office.pseudonymise(REGISTER, &bsns));
+    assert_eq!(
+        office.converted(&there, &tokens).unwrap(),
+        office.pseudonymise(REGISTER, &bsns)
+    );
     office.reopen();
     retire(&office, STUDY);
     office.reopen();
@@ -70,16 +95,29 @@ fn conversions_before_any_batch_tell_no_chain_too_much() {
 fn a_cut_version_is_still_converted_to() {
     let mut office = Office::open(ModelStore::new());
     let bsns = subjects(2);
-    let (grant, old) = (office.grant(STUDY, REGISTER, 1_000), office.pseudonymise(STUDY, &bsns));
+    let (grant, old) = (
+        office.grant(STUDY, REGISTER, 1_000),
+        office.pseudonymise(STUDY, &bsns),
+    );
     let there = office.converted(&grant, &old).unwrap();
-    cut(&office, REGISTER, &["registry-office/steward-a", "registry-office/steward-b"]);
+    cut(
+        &office,
+        REGISTER,
+        &["registry-office/steward-a", "registry-office/steward-b"],
+    );
     assert_eq!(office.converted(&grant, &old).unwrap(), there);
     office.reopen();
-    office.engine.rotate(&custodian(), &STUDY.parse().unwrap(), None).unwrap();
+    office
+        .engine
+        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
+        .unwrap();
     let own = within(&office);
     let new = office.converted(&own, &old).unwrap();
     assert_eq!(new, office.pseudonymise(STUDY, &bsns));
-    assert_eq!(office.converted(&own, &[&old[..], &new].concat()).unwrap(), [&new[..], &new].concat());
+    assert_eq!(
+        office.converted(&own, &[&old[..], &new].concat()).unwrap(),
+        [&new[..], &new].concat()
+    );
     cut(&office, STUDY, &UNI);
     assert_eq!(
         office.converted(&own, &[&old[..], &new].concat()).unwrap(),

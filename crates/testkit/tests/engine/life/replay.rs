@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::statement::Deed;
 use sluis_domain::{Column, Reason, RecordBatch};
-use sluis_engine::{Engine, Journal, LifeSettings, Replayed, RestoreError, RestoreSignature, Settings};
+use sluis_engine::{
+    Engine, Journal, LifeSettings, Replayed, RestoreError, RestoreSignature, Settings,
+};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{caller, settings, signer};
 
@@ -39,13 +41,28 @@ impl Journal for Full {
     }
 }
 
-fn engine(office: &Office<ModelStore>, store: Arc<ModelStore>, journal: Arc<dyn Journal>) -> Engine {
-    let life = LifeSettings { journal: Some(journal), ..LifeSettings::default() };
-    Engine::open(store, &office.kek, office.clock.clone(), Settings { life, ..settings() }).unwrap()
+fn engine(
+    office: &Office<ModelStore>,
+    store: Arc<ModelStore>,
+    journal: Arc<dyn Journal>,
+) -> Engine {
+    let life = LifeSettings {
+        journal: Some(journal),
+        ..LifeSettings::default()
+    };
+    Engine::open(
+        store,
+        &office.kek,
+        office.clock.clone(),
+        Settings { life, ..settings() },
+    )
+    .unwrap()
 }
 
 fn accepted(engine: Engine) -> Arc<Engine> {
-    engine.check_head(engine.sign_head().unwrap().note.as_bytes()).unwrap();
+    engine
+        .check_head(engine.sign_head().unwrap().note.as_bytes())
+        .unwrap();
     Arc::new(engine)
 }
 
@@ -65,18 +82,35 @@ fn copy(store: &ModelStore) -> Arc<ModelStore> {
 
 fn opted_out(engine: &Engine, identifiers: &[String]) -> Vec<usize> {
     let column = "bsn".parse().unwrap();
-    let session =
-        engine.open_pseudonymise(&caller("hospital-north/etl"), &STUDY.parse().unwrap(), &[column], false).unwrap();
+    let session = engine
+        .open_pseudonymise(
+            &caller("hospital-north/etl"),
+            &STUDY.parse().unwrap(),
+            &[column],
+            false,
+        )
+        .unwrap();
     let columns = vec![("bsn".parse().unwrap(), Column::from_values(identifiers))];
     let batch = RecordBatch::new(None, identifiers.len(), columns).unwrap();
     let outcome = wait(engine.pseudonymise(&session, &batch).unwrap()).unwrap();
-    assert!(outcome.rejections.iter().all(|rejection| rejection.reason == Reason::OptedOut));
-    outcome.rejections.iter().map(|rejection| rejection.row as usize).collect()
+    assert!(
+        outcome
+            .rejections
+            .iter()
+            .all(|rejection| rejection.reason == Reason::OptedOut)
+    );
+    outcome
+        .rejections
+        .iter()
+        .map(|rejection| rejection.row as usize)
+        .collect()
 }
 
 fn erase(engine: &Engine, identifier: &str) {
     let namespace = "nl.bsn".parse().unwrap();
-    let proposed = engine.request_erasure(&caller("gp-south/etl"), &namespace, identifier.as_bytes()).unwrap();
+    let proposed = engine
+        .request_erasure(&caller("gp-south/etl"), &namespace, identifier.as_bytes())
+        .unwrap();
     sign_all(engine, &OWNERS, &proposed);
 }
 
@@ -101,25 +135,54 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
     let restore = request.restore;
     let signatures = ["custodian/anna", "custodian/ben"].map(|member| RestoreSignature {
         signer: caller(member),
-        signature: signer(member).sign(Deed::AcceptRestore, restored.origin(), &restore.encode()).unwrap(),
+        signature: signer(member)
+            .sign(Deed::AcceptRestore, restored.origin(), &restore.encode())
+            .unwrap(),
     });
     // Damage is found before anything is on record.
     let flip = || *journal.0.lock().unwrap()[1].last_mut().unwrap() ^= 1;
     flip();
     let entries = backup.entries();
-    let refused = restored.accept_restore(None, &request, &signatures).unwrap_err();
-    assert!(matches!(refused, RestoreError::Refused(refusal) if refusal.reason() == Reason::CorruptStore));
+    let refused = restored
+        .accept_restore(None, &request, &signatures)
+        .unwrap_err();
+    assert!(
+        matches!(refused, RestoreError::Refused(refusal) if refusal.reason() == Reason::CorruptStore)
+    );
     assert_eq!(backup.entries(), entries);
     flip();
-    let (_, replayed) = restored.accept_restore(None, &request, &signatures).unwrap();
-    assert_eq!(replayed, Replayed { opt_outs: 1, rows: 2 });
+    let (_, replayed) = restored
+        .accept_restore(None, &request, &signatures)
+        .unwrap();
+    assert_eq!(
+        replayed,
+        Replayed {
+            opt_outs: 1,
+            rows: 2
+        }
+    );
     let mut restored = accepted(restored);
     for _ in 0..2 {
         assert_eq!(opted_out(&restored, &bsns), [0, 2]);
         for chain in [STUDY, REGISTER] {
-            assert_eq!(rows(&*backup, Family::Link, line(&restored, chain, "nl.bsn")[0].kid), 2, "{chain}");
+            assert_eq!(
+                rows(
+                    &*backup,
+                    Family::Link,
+                    line(&restored, chain, "nl.bsn")[0].kid
+                ),
+                2,
+                "{chain}"
+            );
         }
-        assert_eq!(rows(&*backup, Family::Identity, line(&restored, STUDY, "nl.bsn")[0].kid), 2);
+        assert_eq!(
+            rows(
+                &*backup,
+                Family::Identity,
+                line(&restored, STUDY, "nl.bsn")[0].kid
+            ),
+            2
+        );
         restored = accepted(engine(&office, backup.clone(), journal.clone()));
     }
     assert_eq!(journal.0.lock().unwrap().len(), 2, "no record comes twice");
@@ -141,9 +204,17 @@ fn an_opt_out_that_does_not_reach_the_journal_is_not_made() {
     let office = Office::open(ModelStore::new());
     let bsns = subjects(1);
     let running = accepted(engine(&office, office.store.clone(), Arc::new(Full)));
-    let proposed =
-        running.request_erasure(&caller("gp-south/etl"), &"nl.bsn".parse().unwrap(), bsns[0].as_bytes()).unwrap();
+    let proposed = running
+        .request_erasure(
+            &caller("gp-south/etl"),
+            &"nl.bsn".parse().unwrap(),
+            bsns[0].as_bytes(),
+        )
+        .unwrap();
     assert!(super::sign(&running, OWNERS[0], &proposed).is_ok());
-    assert_eq!(super::sign(&running, OWNERS[1], &proposed), Err(Reason::HeadUnavailable));
+    assert_eq!(
+        super::sign(&running, OWNERS[1], &proposed),
+        Err(Reason::HeadUnavailable)
+    );
     assert_eq!(opted_out(&running, &bsns), [0; 0]);
 }

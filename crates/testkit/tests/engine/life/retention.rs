@@ -14,7 +14,10 @@ use crate::office::{Office, REGISTER, STUDY, caller, custodian};
 use crate::subjects;
 
 fn registry_with(retention: &str) -> String {
-    registry().replace("retention = \"10y\"", &format!("retention = \"{retention}\""))
+    registry().replace(
+        "retention = \"10y\"",
+        &format!("retention = \"{retention}\""),
+    )
 }
 
 /// A chain that nothing in has a key, unless `lines` say otherwise.
@@ -48,31 +51,60 @@ fn a_chain_is_warned_of_and_destroyed_30_days_later() {
     let bsns = subjects(2);
     office.pseudonymise(STUDY, &bsns);
     let elsewhere = office.pseudonymise(REGISTER, &bsns);
-    let kids: Vec<_> = line(&office.engine, STUDY, "nl.bsn").iter().map(|v| v.kid).collect();
+    let kids: Vec<_> = line(&office.engine, STUDY, "nl.bsn")
+        .iter()
+        .map(|v| v.kid)
+        .collect();
     office.clock.advance_hours(90 * DAY - 1);
     assert_eq!(office.engine.housekeep().unwrap().warned, []);
     office.clock.advance_hours(1);
     assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
-    assert_eq!(office.engine.status(&custodian()).unwrap().expiring[0].chain.as_str(), STUDY);
+    assert_eq!(
+        office.engine.status(&custodian()).unwrap().expiring[0]
+            .chain
+            .as_str(),
+        STUDY
+    );
     office.reopen();
     office.clock.advance_hours(30 * DAY - 1);
     let done = office.engine.housekeep().unwrap();
-    assert!(done.warned.is_empty() && done.destroyed.is_empty(), "one warning: {done:?}");
+    assert!(
+        done.warned.is_empty() && done.destroyed.is_empty(),
+        "one warning: {done:?}"
+    );
     assert!(office.submit("hospital-north/etl", STUDY, &bsns).is_ok());
     office.clock.advance_hours(1);
-    assert_eq!(names(&office.engine.housekeep().unwrap().destroyed), [STUDY]);
+    assert_eq!(
+        names(&office.engine.housekeep().unwrap().destroyed),
+        [STUDY]
+    );
     for _ in 0..2 {
-        assert_eq!(reason(office.submit("hospital-north/etl", STUDY, &bsns)), Some(Reason::ChainDestroyed));
-        assert_eq!(office.pseudonymise(REGISTER, &bsns), elsewhere, "other chains go on");
+        assert_eq!(
+            reason(office.submit("hospital-north/etl", STUDY, &bsns)),
+            Some(Reason::ChainDestroyed)
+        );
+        assert_eq!(
+            office.pseudonymise(REGISTER, &bsns),
+            elsewhere,
+            "other chains go on"
+        );
         let all = office.engine.status(&custodian()).unwrap();
         let mut of_chain = all.versions.iter().filter(|v| v.chain.as_str() == STUDY);
         assert!(of_chain.all(|v| v.state == KeyState::Destroyed) && all.expiring.is_empty());
-        assert!(kids.iter().all(|kid| rows(&*office.store, Family::Link, *kid) == 0));
+        assert!(
+            kids.iter()
+                .all(|kid| rows(&*office.store, Family::Link, *kid) == 0)
+        );
         assert_eq!(office.engine.housekeep().unwrap().destroyed, []);
         office.reopen();
     }
     let entry = entries(&*office.store, Act::ExpireChain).remove(0);
-    assert!(entry.actor.is_none() && kids.iter().all(|kid| entry.keys.iter().any(|key| key.kid == *kid)));
+    assert!(
+        entry.actor.is_none()
+            && kids
+                .iter()
+                .all(|kid| entry.keys.iter().any(|key| key.kid == *kid))
+    );
     assert_eq!(entries(&*office.store, Act::WarnRetention).len(), 1);
 }
 
@@ -84,17 +116,37 @@ fn a_destroyed_chain_stays_destroyed() {
         office.clock.advance_hours(31 * DAY);
         office.engine.housekeep().unwrap();
     }
-    assert_eq!(reason(office.engine.rotate(&custodian(), &STUDY.parse().unwrap(), None)), Some(Reason::ChainDestroyed));
+    assert_eq!(
+        reason(
+            office
+                .engine
+                .rotate(&custodian(), &STUDY.parse().unwrap(), None)
+        ),
+        Some(Reason::ChainDestroyed)
+    );
     // Neither another link mode nor a longer retention gives it new keys.
     let other = registry_with("10y").replacen("reversible = true", "reversible = false", 1);
-    assert_eq!(people::apply(&office.engine, &other).unwrap().new_key_lines, [""; 0]);
-    assert_eq!(reason(office.submit("hospital-north/etl", STUDY, &subjects(1))), Some(Reason::ChainDestroyed));
+    assert_eq!(
+        people::apply(&office.engine, &other).unwrap().new_key_lines,
+        [""; 0]
+    );
+    assert_eq!(
+        reason(office.submit("hospital-north/etl", STUDY, &subjects(1))),
+        Some(Reason::ChainDestroyed)
+    );
     let without = other.replacen("id = \"diabetes-study\"", "id = \"another-study\"", 1);
     people::apply(&office.engine, &without).unwrap();
     let again = people::apply(&office.engine, &other);
-    assert_eq!(reason(again), Some(Reason::InvalidRegistry), "its id is not used again");
+    assert_eq!(
+        reason(again),
+        Some(Reason::InvalidRegistry),
+        "its id is not used again"
+    );
     office.reopen();
-    assert!(office.engine.registry_text(&custodian(), None).unwrap().1 == without, "the log is in order");
+    assert!(
+        office.engine.registry_text(&custodian(), None).unwrap().1 == without,
+        "the log is in order"
+    );
 }
 
 #[test]
@@ -105,10 +157,18 @@ fn a_longer_retention_takes_the_warning_back() {
     assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
     people::apply(&office.engine, &registry_with("125d")).unwrap();
     office.clock.advance_hours(34 * DAY);
-    assert_eq!(office.engine.housekeep().unwrap().destroyed, [], "the old warning does not count any more");
+    assert_eq!(
+        office.engine.housekeep().unwrap().destroyed,
+        [],
+        "the old warning does not count any more"
+    );
     office.clock.advance_hours(DAY);
     let done = office.engine.housekeep().unwrap();
-    assert_eq!((names(&done.warned), names(&done.destroyed)), (vec![STUDY], vec![]), "warned anew");
+    assert_eq!(
+        (names(&done.warned), names(&done.destroyed)),
+        (vec![STUDY], vec![]),
+        "warned anew"
+    );
 }
 
 #[test]
@@ -122,13 +182,35 @@ fn a_withdrawn_warning_that_is_put_back_says_nothing_about_the_later_end() {
     office.engine.housekeep().unwrap();
     office.clock.advance_hours(35 * DAY);
     put(&office.store, withdrawn);
-    assert!(office.engine.status(&custodian()).unwrap().expiring.is_empty());
+    assert!(
+        office
+            .engine
+            .status(&custodian())
+            .unwrap()
+            .expiring
+            .is_empty()
+    );
     let done = office.engine.housekeep().unwrap();
-    assert_eq!((names(&done.warned), names(&done.destroyed)), (vec![STUDY], vec![]), "warned anew");
-    let expiring = office.engine.status(&custodian()).unwrap().expiring.remove(0);
-    assert_eq!(expiring.destroyed_at, office.clock.now().plus_millis(30 * DAY * 3_600_000));
+    assert_eq!(
+        (names(&done.warned), names(&done.destroyed)),
+        (vec![STUDY], vec![]),
+        "warned anew"
+    );
+    let expiring = office
+        .engine
+        .status(&custodian())
+        .unwrap()
+        .expiring
+        .remove(0);
+    assert_eq!(
+        expiring.destroyed_at,
+        office.clock.now().plus_millis(30 * DAY * 3_600_000)
+    );
     office.clock.advance_hours(30 * DAY);
-    assert_eq!(names(&office.engine.housekeep().unwrap().destroyed), [STUDY]);
+    assert_eq!(
+        names(&office.engine.housekeep().unwrap().destroyed),
+        [STUDY]
+    );
 }
 
 #[test]
@@ -139,13 +221,24 @@ fn a_warning_of_an_earlier_version_is_given_once_more() {
     office.engine.housekeep().unwrap();
     let (key, _) = warning(&office.store);
     let keyring = Keyring::load(&*office.store, office.kek()).unwrap();
-    let value = keyring.state().seal(Family::Grants, &key, 1, &office.clock.now().millis().to_be_bytes());
+    let value = keyring.state().seal(
+        Family::Grants,
+        &key,
+        1,
+        &office.clock.now().millis().to_be_bytes(),
+    );
     put(&office.store, (key, value));
     office.clock.advance_hours(30 * DAY);
     let done = office.engine.housekeep().unwrap();
-    assert_eq!((names(&done.warned), names(&done.destroyed)), (vec![STUDY], vec![]));
+    assert_eq!(
+        (names(&done.warned), names(&done.destroyed)),
+        (vec![STUDY], vec![])
+    );
     office.clock.advance_hours(30 * DAY);
-    assert_eq!(names(&office.engine.housekeep().unwrap().destroyed), [STUDY]);
+    assert_eq!(
+        names(&office.engine.housekeep().unwrap().destroyed),
+        [STUDY]
+    );
 }
 
 #[test]
@@ -163,15 +256,30 @@ fn a_damaged_warning_holds_up_its_own_chain_and_nothing_else() {
     put(office.damage(), (key, value));
     people::apply(&office.engine, &with_counts(&registry_with("90d"), keyed)).unwrap();
     let (source, bsn) = (caller("hospital-north/etl"), "nl.bsn".parse().unwrap());
-    let erasure = office.engine.request_erasure(&source, &bsn, bsns[0].as_bytes()).unwrap();
+    let erasure = office
+        .engine
+        .request_erasure(&source, &bsn, bsns[0].as_bytes())
+        .unwrap();
     sign_all(&office.engine, &OWNERS, &erasure);
     office.clock.advance_hours(30 * DAY);
     let round = office.engine.housekeep().unwrap_err();
     assert_eq!(round.refusal.reason(), Reason::CorruptStore);
-    assert_eq!((names(&round.done.warned), names(&round.done.destroyed)), (vec!["counts"], vec![]));
-    assert_eq!(round.done.erased, 4, "in every chain, the one past its retention included");
+    assert_eq!(
+        (names(&round.done.warned), names(&round.done.destroyed)),
+        (vec!["counts"], vec![])
+    );
+    assert_eq!(
+        round.done.erased, 4,
+        "in every chain, the one past its retention included"
+    );
     let expiring = office.engine.status(&custodian()).unwrap().expiring;
-    assert_eq!(expiring.iter().map(|of| of.chain.as_str()).collect::<Vec<_>>(), ["counts"]);
+    assert_eq!(
+        expiring
+            .iter()
+            .map(|of| of.chain.as_str())
+            .collect::<Vec<_>>(),
+        ["counts"]
+    );
     office.clock.advance_hours(30 * DAY);
     let round = office.engine.housekeep().unwrap_err();
     assert_eq!(names(&round.done.destroyed), ["counts"]);
@@ -200,16 +308,24 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
     people::apply(&office.engine, &text).unwrap();
     let chain: sluis_domain::ChainId = "counts".parse().unwrap();
     let root = |office: &Office<ModelStore>| {
-        let mut change = Keyring::load(&*office.store, office.kek()).unwrap().change(office.clock.now());
+        let mut change = Keyring::load(&*office.store, office.kek())
+            .unwrap()
+            .change(office.clock.now());
         change.ensure_chain(&chain);
-        Commit { writes: change.finish().1, ..Commit::default() }
+        Commit {
+            writes: change.finish().1,
+            ..Commit::default()
+        }
     };
     // It gave such a chain a root, and ended that again and again: the next registry made another.
     for _ in 0..2 {
         let mut ended = root(&office);
         for act in [Act::WarnRetention, Act::ExpireChain] {
             let version = office.engine.registry_text(&custodian(), None).unwrap().0;
-            let entry = Entry { chain: Some(chain.clone()), ..Entry::new(office.clock.now(), act, version) };
+            let entry = Entry {
+                chain: Some(chain.clone()),
+                ..Entry::new(office.clock.now(), act, version)
+            };
             ended.entry(entry.encode());
         }
         ended.delete(Family::Keyring, [&[4][..], b"counts"].concat());
@@ -219,11 +335,25 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
     office.store.commit(root(&office)).unwrap();
     office.reopen();
     office.clock.advance_hours(31 * DAY);
-    assert_eq!(office.engine.housekeep().unwrap().warned, [], "there is nothing to destroy");
-    people::apply(&office.engine, &with_counts(&registry(), "[[chain.namespace]]\nid = \"nl.bsn\"\n")).unwrap();
-    assert_eq!(names(&office.engine.housekeep().unwrap().warned), ["counts"]);
+    assert_eq!(
+        office.engine.housekeep().unwrap().warned,
+        [],
+        "there is nothing to destroy"
+    );
+    people::apply(
+        &office.engine,
+        &with_counts(&registry(), "[[chain.namespace]]\nid = \"nl.bsn\"\n"),
+    )
+    .unwrap();
+    assert_eq!(
+        names(&office.engine.housekeep().unwrap().warned),
+        ["counts"]
+    );
     office.clock.advance_hours(30 * DAY);
-    assert_eq!(names(&office.engine.housekeep().unwrap().destroyed), ["counts"]);
+    assert_eq!(
+        names(&office.engine.housekeep().unwrap().destroyed),
+        ["counts"]
+    );
     let rotated = office.engine.rotate(&custodian(), &chain, None);
     assert_eq!(reason(rotated), Some(Reason::ChainDestroyed));
     office.reopen();

@@ -15,15 +15,26 @@ use crate::office::{Office, REGISTER, STUDY, custodian};
 use crate::subjects;
 
 fn opened(office: &Office<ModelStore>, store: Arc<dyn Store>) -> Result<(), EngineError> {
-    Engine::open(store, office.kek(), office.clock.clone(), people::settings()).map(drop)
+    Engine::open(
+        store,
+        office.kek(),
+        office.clock.clone(),
+        people::settings(),
+    )
+    .map(drop)
 }
 
 /// Signed by those, and effective.
 fn sign(engine: &Engine, members: [&str; 2], proposed: &ProposalView) {
     let object = proposed.record.proposal.encode();
     let states = members.map(|member| {
-        let signature = signer(member).sign(Deed::SignProposal, engine.origin(), &object).unwrap();
-        engine.sign_proposal(&caller(member), &proposed.record.proposal.id, &signature).unwrap().state
+        let signature = signer(member)
+            .sign(Deed::SignProposal, engine.origin(), &object)
+            .unwrap();
+        engine
+            .sign_proposal(&caller(member), &proposed.record.proposal.id, &signature)
+            .unwrap()
+            .state
     });
     assert_eq!(states, [State::Open, State::Effective]);
 }
@@ -31,8 +42,12 @@ fn sign(engine: &Engine, members: [&str; 2], proposed: &ProposalView) {
 /// Why the engine does not open when all keys are those of `before`.
 fn with_keys_of(office: &Office<ModelStore>, before: &[(Family, Row)]) -> String {
     let of = |family: &Family| *family == Family::Keyring;
-    let now = all(&*office.store).into_iter().filter(|(family, _)| !of(family));
-    let rows: Vec<_> = now.chain(before.iter().filter(|(family, _)| of(family)).cloned()).collect();
+    let now = all(&*office.store)
+        .into_iter()
+        .filter(|(family, _)| !of(family));
+    let rows: Vec<_> = now
+        .chain(before.iter().filter(|(family, _)| of(family)).cloned())
+        .collect();
     match opened(office, copy(&rows, entries(&*office.store))) {
         Err(EngineError::Differs(what)) => what,
         other => panic!("{other:?}"),
@@ -41,9 +56,15 @@ fn with_keys_of(office: &Office<ModelStore>, before: &[(Family, Row)]) -> String
 
 /// Why the engine does not open when the first entry of an act is another.
 fn with_changed(office: &Office<ModelStore>, act: Act, change: impl FnOnce(&mut Entry)) -> String {
-    let rows: Vec<_> = all(&*office.store).into_iter().filter(|(family, _)| *family != Family::Tree).collect();
+    let rows: Vec<_> = all(&*office.store)
+        .into_iter()
+        .filter(|(family, _)| *family != Family::Tree)
+        .collect();
     let mut log = entries(&*office.store);
-    let at = log.iter().position(|bytes| Entry::decode(bytes).unwrap().act == act).unwrap();
+    let at = log
+        .iter()
+        .position(|bytes| Entry::decode(bytes).unwrap().act == act)
+        .unwrap();
     let mut entry = Entry::decode(&log[at]).unwrap();
     change(&mut entry);
     log[at] = entry.encode();
@@ -56,21 +77,49 @@ fn with_changed(office: &Office<ModelStore>, act: Act, change: impl FnOnce(&mut 
 #[test]
 fn keys_that_were_disabled_destroyed_or_cut_do_not_come_back() {
     let office = Office::open(ModelStore::new());
-    let mut versions = office.engine.status(&custodian()).unwrap().versions.into_iter();
-    let kid = versions.find(|version| version.chain.as_str() == STUDY && version.escrow).unwrap().kid;
+    let mut versions = office
+        .engine
+        .status(&custodian())
+        .unwrap()
+        .versions
+        .into_iter();
+    let kid = versions
+        .find(|version| version.chain.as_str() == STUDY && version.escrow)
+        .unwrap()
+        .kid;
     let uni = ["uni-research/steward-1", "uni-research/steward-2"];
     let escrowed = all(&*office.store);
-    sign(&office.engine, uni, &office.engine.propose_cut(&custodian(), kid).unwrap());
-    assert_eq!(with_keys_of(&office, &escrowed), format!("key version {kid}: escrow"));
+    sign(
+        &office.engine,
+        uni,
+        &office.engine.propose_cut(&custodian(), kid).unwrap(),
+    );
+    assert_eq!(
+        with_keys_of(&office, &escrowed),
+        format!("key version {kid}: escrow")
+    );
     let made = all(&*office.store);
-    office.engine.rotate(&custodian(), &STUDY.parse().unwrap(), None).unwrap();
+    office
+        .engine
+        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
+        .unwrap();
     assert_eq!(with_keys_of(&office, &made), "the number of key versions");
     let rotated = all(&*office.store);
     office.engine.disable(&custodian(), kid).unwrap();
-    assert_eq!(with_keys_of(&office, &rotated), format!("key version {kid}: state"));
+    assert_eq!(
+        with_keys_of(&office, &rotated),
+        format!("key version {kid}: state")
+    );
     let disabled = all(&*office.store);
-    sign(&office.engine, uni, &office.engine.propose_destroy(&custodian(), kid).unwrap());
-    assert_eq!(with_keys_of(&office, &disabled), format!("key version {kid}: state"));
+    sign(
+        &office.engine,
+        uni,
+        &office.engine.propose_destroy(&custodian(), kid).unwrap(),
+    );
+    assert_eq!(
+        with_keys_of(&office, &disabled),
+        format!("key version {kid}: state")
+    );
     assert_eq!(opened(&office, office.store.clone()), Ok(()));
 }
 
@@ -78,13 +127,25 @@ fn keys_that_were_disabled_destroyed_or_cut_do_not_come_back() {
 fn marks_of_opt_outs_that_are_gone_are_noticed() {
     let office = Office::open(ModelStore::new());
     let (source, bsn) = (caller("hospital-north/etl"), "nl.bsn".parse().unwrap());
-    let proposed = office.engine.request_erasure(&source, &bsn, subjects(1)[0].as_bytes()).unwrap();
-    sign(&office.engine, ["uni-research/steward-1", "registry-office/steward-a"], &proposed);
+    let proposed = office
+        .engine
+        .request_erasure(&source, &bsn, subjects(1)[0].as_bytes())
+        .unwrap();
+    sign(
+        &office.engine,
+        ["uni-research/steward-1", "registry-office/steward-a"],
+        &proposed,
+    );
     assert_eq!(opened(&office, office.store.clone()), Ok(()));
     let mut rows = all(&*office.store);
     rows.retain(|(family, (key, _))| *family != Family::Optout || key[0] != b'm');
     let refused = opened(&office, copy(&rows, entries(&*office.store)));
-    assert_eq!(refused, Err(EngineError::Differs("the marks of opt-outs are gone".into())));
+    assert_eq!(
+        refused,
+        Err(EngineError::Differs(
+            "the marks of opt-outs are gone".into()
+        ))
+    );
 }
 
 #[test]
@@ -93,11 +154,21 @@ fn promise_4_every_signature_in_the_log_is_verified_at_the_start() {
     let tokens = office.pseudonymise(STUDY, &subjects(2));
     let grant = office.grant(STUDY, REGISTER, 10);
     office.converted(&grant, &tokens).unwrap();
-    let other =
-        signer("hospital-north/etl").sign(Deed::ApproveGrant, office.engine.origin(), b"something else").unwrap();
+    let other = signer("hospital-north/etl")
+        .sign(
+            Deed::ApproveGrant,
+            office.engine.origin(),
+            b"something else",
+        )
+        .unwrap();
     for act in [Act::ApproveGrant, Act::SignProposal] {
-        let said = with_changed(&office, act, |entry| entry.signatures[0].1.signature.clone_from(&other));
-        assert!(said.contains("was not made with that key over exactly this"), "{said}");
+        let said = with_changed(&office, act, |entry| {
+            entry.signatures[0].1.signature.clone_from(&other)
+        });
+        assert!(
+            said.contains("was not made with that key over exactly this"),
+            "{said}"
+        );
         let said = with_changed(&office, act, |entry| entry.signatures.clear());
         assert!(said.contains("0 signatures, not 1"), "{said}");
     }
@@ -108,9 +179,23 @@ fn promise_4_every_signature_in_the_log_is_verified_at_the_start() {
 #[test]
 fn a_log_of_another_trust_domain_is_refused() {
     let office = Office::open(ModelStore::new());
-    let settings = sluis_engine::Settings { trust_domain: "other.test".into(), ..people::settings() };
-    let refused = Engine::open(office.store.clone(), office.kek(), office.clock.clone(), settings).map(drop);
-    assert_eq!(refused, Err(EngineError::TrustDomain { origin: office.engine.origin().into() }));
+    let settings = sluis_engine::Settings {
+        trust_domain: "other.test".into(),
+        ..people::settings()
+    };
+    let refused = Engine::open(
+        office.store.clone(),
+        office.kek(),
+        office.clock.clone(),
+        settings,
+    )
+    .map(drop);
+    assert_eq!(
+        refused,
+        Err(EngineError::TrustDomain {
+            origin: office.engine.origin().into()
+        })
+    );
 }
 
 #[test]
@@ -118,14 +203,24 @@ fn one_key_for_a_custodian_and_a_steward_stops_the_start() {
     let office = Office::open(ModelStore::new());
     let mut settings = people::settings();
     settings.custodians[1].key = people::public_key("uni-research/steward-2");
-    let refused = Engine::open(office.store.clone(), office.kek(), office.clock.clone(), settings).map(drop);
+    let refused = Engine::open(
+        office.store.clone(),
+        office.kek(),
+        office.clock.clone(),
+        settings,
+    )
+    .map(drop);
     assert_eq!(refused, Err(EngineError::SharedKey));
 }
 
 #[test]
 fn a_registry_text_that_cannot_be_read_is_said_to_be_the_cause() {
     let office = Office::open(ModelStore::new());
-    people::apply(&office.engine, &sluis_testkit::registry::registry().replace("\"10y\"", "\"9y\"")).unwrap();
+    people::apply(
+        &office.engine,
+        &sluis_testkit::registry::registry().replace("\"10y\"", "\"9y\""),
+    )
+    .unwrap();
     let first = 1_u64.to_be_bytes();
     let mut stored = office.store.get(Family::Registry, &first).unwrap().unwrap();
     *stored.last_mut().unwrap() ^= 1;

@@ -39,7 +39,14 @@ impl Ceremony {
         let store = copy(&backup.0, backup.1);
         let engine = open(&office, &store);
         let request = engine.restore_request(Some(head.as_bytes())).unwrap();
-        Self { office, store, engine, head, grant, request }
+        Self {
+            office,
+            store,
+            engine,
+            head,
+            grant,
+            request,
+        }
     }
 
     fn signed(&self, member: &str) -> RestoreSignature {
@@ -48,40 +55,75 @@ impl Ceremony {
 
     fn signed_as(&self, member: &str, origin: &str, request: &Request) -> RestoreSignature {
         let object = request.restore.encode();
-        let signature = people::signer(member).sign(Deed::AcceptRestore, origin, &object).unwrap();
-        RestoreSignature { signer: caller(member), signature }
+        let signature = people::signer(member)
+            .sign(Deed::AcceptRestore, origin, &object)
+            .unwrap();
+        RestoreSignature {
+            signer: caller(member),
+            signature,
+        }
     }
 
     fn accept(&self, signatures: &[RestoreSignature]) -> Result<String, RestoreError> {
         self.accept_request(&self.request, signatures)
     }
 
-    fn accept_request(&self, request: &Request, signatures: &[RestoreSignature]) -> Result<String, RestoreError> {
+    fn accept_request(
+        &self,
+        request: &Request,
+        signatures: &[RestoreSignature],
+    ) -> Result<String, RestoreError> {
         let before = self.store.entries();
-        let accepted = self.engine.accept_restore(Some(self.head.as_bytes()), request, signatures);
-        assert_eq!(self.store.entries() > before, accepted.is_ok(), "a refusal changes nothing");
+        let accepted = self
+            .engine
+            .accept_restore(Some(self.head.as_bytes()), request, signatures);
+        assert_eq!(
+            self.store.entries() > before,
+            accepted.is_ok(),
+            "a refusal changes nothing"
+        );
         accepted.map(|(head, _)| head.note.clone())
     }
 }
 
 fn open(office: &Office<ModelStore>, store: &Arc<dyn Store>) -> Engine {
-    Engine::open(store.clone(), office.kek(), office.clock.clone(), people::settings()).unwrap()
+    Engine::open(
+        store.clone(),
+        office.kek(),
+        office.clock.clone(),
+        people::settings(),
+    )
+    .unwrap()
 }
 
 #[test]
 fn two_custodians_bring_an_older_store_into_force_and_its_grants_end() {
     let all = Ceremony::begin();
-    assert!(matches!(all.engine.check_head(all.head.as_bytes()), Err(EngineError::Head(HeadError::Ahead { .. }))));
+    assert!(matches!(
+        all.engine.check_head(all.head.as_bytes()),
+        Err(EngineError::Head(HeadError::Ahead { .. }))
+    ));
     let signatures = CUSTODIANS.map(|member| all.signed(member));
     let head = all.accept(&signatures).unwrap();
     let last = Entry::decode(entries(&*all.store).last().unwrap()).unwrap();
-    assert_eq!((last.act, last.detail), (Act::AcceptRestore, all.request.restore.encode()));
-    assert_eq!(last.signatures.iter().map(|(who, _)| who.to_string()).collect::<Vec<_>>(), CUSTODIANS);
+    assert_eq!(
+        (last.act, last.detail),
+        (Act::AcceptRestore, all.request.restore.encode())
+    );
+    assert_eq!(
+        last.signatures
+            .iter()
+            .map(|(who, _)| who.to_string())
+            .collect::<Vec<_>>(),
+        CUSTODIANS
+    );
     // As after a restart: grants agree with the log, and the lost head is of no use any more.
     let engine = open(&all.office, &all.store);
     assert!(engine.check_head(all.head.as_bytes()).is_err());
     engine.check_head(head.as_bytes()).unwrap();
-    let view = engine.get_grant(&caller("registry-office/etl"), &all.grant).unwrap();
+    let view = engine
+        .get_grant(&caller("registry-office/etl"), &all.grant)
+        .unwrap();
     assert_eq!(view.state, State::Revoked);
 }
 
@@ -94,15 +136,33 @@ fn signatures_that_do_not_count_are_refused_each_with_its_reason() {
         other => panic!("{other:?}"),
     };
     assert_eq!(all.accept(&[]), Err(RestoreError::Signatures(0)));
-    assert_eq!(all.accept(std::slice::from_ref(&anna)), Err(RestoreError::Signatures(1)));
-    assert_eq!(all.accept(&[anna.clone(), ben.clone(), ben.clone()]), Err(RestoreError::Signatures(3)));
+    assert_eq!(
+        all.accept(std::slice::from_ref(&anna)),
+        Err(RestoreError::Signatures(1))
+    );
+    assert_eq!(
+        all.accept(&[anna.clone(), ben.clone(), ben.clone()]),
+        Err(RestoreError::Signatures(3))
+    );
     let twice = all.accept(&[anna.clone(), anna.clone()]);
-    assert_eq!(twice, Err(RestoreError::SamePerson(anna.signer.identity.clone())));
-    assert_eq!(reason(all.signed("uni-research/steward-1")), Reason::NotACustodian);
-    assert_eq!(reason(all.signed_as(CUSTODIANS[1], "sluis.test/other", &all.request)), Reason::BadSignature);
+    assert_eq!(
+        twice,
+        Err(RestoreError::SamePerson(anna.signer.identity.clone()))
+    );
+    assert_eq!(
+        reason(all.signed("uni-research/steward-1")),
+        Reason::NotACustodian
+    );
+    assert_eq!(
+        reason(all.signed_as(CUSTODIANS[1], "sluis.test/other", &all.request)),
+        Reason::BadSignature
+    );
     let mut other = all.request.clone();
     other.restore.lost_size += 1;
-    assert_eq!(reason(all.signed_as(CUSTODIANS[1], all.engine.origin(), &other)), Reason::BadSignature);
+    assert_eq!(
+        reason(all.signed_as(CUSTODIANS[1], all.engine.origin(), &other)),
+        Reason::BadSignature
+    );
     let mut expired = ben.clone();
     expired.signer.not_after = all.office.clock.now();
     assert_eq!(reason(expired), Reason::CertificateExpired);
@@ -115,21 +175,40 @@ fn signatures_that_do_not_count_are_refused_each_with_its_reason() {
 #[test]
 fn requests_about_something_else_are_refused() {
     let all = Ceremony::begin();
-    let signatures = |request: &Request| CUSTODIANS.map(|member| all.signed_as(member, &request.origin, request));
+    let signatures = |request: &Request| {
+        CUSTODIANS.map(|member| all.signed_as(member, &request.origin, request))
+    };
     let refused = |change: &dyn Fn(&mut Request)| {
         let mut request = all.request.clone();
         change(&mut request);
-        all.accept_request(&request, &signatures(&request)).unwrap_err()
+        all.accept_request(&request, &signatures(&request))
+            .unwrap_err()
     };
     let size = all.request.restore.restored_size;
-    assert!(matches!(refused(&|r| r.origin = "sluis.test/other".into()), RestoreError::OtherLog { .. }));
-    assert_eq!(refused(&|r| r.restore.restored_root[0] ^= 1), RestoreError::OtherStore(size));
-    assert_eq!(refused(&|r| r.restore.restored_size += 1), RestoreError::OtherStore(size + 1));
-    assert_eq!(refused(&|r| r.restore.lost_root[0] ^= 1), RestoreError::OtherHead);
+    assert!(matches!(
+        refused(&|r| r.origin = "sluis.test/other".into()),
+        RestoreError::OtherLog { .. }
+    ));
+    assert_eq!(
+        refused(&|r| r.restore.restored_root[0] ^= 1),
+        RestoreError::OtherStore(size)
+    );
+    assert_eq!(
+        refused(&|r| r.restore.restored_size += 1),
+        RestoreError::OtherStore(size + 1)
+    );
+    assert_eq!(
+        refused(&|r| r.restore.lost_root[0] ^= 1),
+        RestoreError::OtherHead
+    );
     let later = Timestamp::from_millis(all.request.restore.at.millis() + 1).unwrap();
     let mut moved = all.request.clone();
     moved.restore.at = later;
-    assert!(all.accept_request(&moved, &signatures(&all.request)).is_err(), "signed with another time");
+    assert!(
+        all.accept_request(&moved, &signatures(&all.request))
+            .is_err(),
+        "signed with another time"
+    );
 }
 
 #[test]
@@ -137,7 +216,12 @@ fn a_request_from_long_ago_is_refused() {
     for (acts, accepted) in [(1024, true), (1025, false)] {
         let all = Ceremony::begin();
         let noise = std::iter::repeat_with(|| all.office.noise()).take(acts);
-        all.store.commit(Commit { entries: noise.collect(), ..Commit::default() }).unwrap();
+        all.store
+            .commit(Commit {
+                entries: noise.collect(),
+                ..Commit::default()
+            })
+            .unwrap();
         let outcome = all.accept(&CUSTODIANS.map(|member| all.signed(member)));
         assert_eq!(outcome.is_ok(), accepted, "{acts}: {outcome:?}");
         // Whatever was accepted is also found in order when the log is read again.
@@ -160,9 +244,20 @@ fn signatures_of_last_week_serve_for_no_other_loss() {
 fn a_store_that_lost_nothing_needs_no_ceremony() {
     let all = Ceremony::begin();
     let whole = &all.office.engine;
-    assert_eq!(whole.restore_request(Some(all.head.as_bytes())).unwrap_err(), RestoreError::NotNeeded);
+    assert_eq!(
+        whole
+            .restore_request(Some(all.head.as_bytes()))
+            .unwrap_err(),
+        RestoreError::NotNeeded
+    );
     let unknown = whole.restore_request(None).unwrap().restore;
-    assert_eq!((unknown.lost_size, unknown.lost_root), (unknown.restored_size, unknown.restored_root));
+    assert_eq!(
+        (unknown.lost_size, unknown.lost_root),
+        (unknown.restored_size, unknown.restored_root)
+    );
     let foreign = Office::open(ModelStore::new()).head().note.clone();
-    assert!(matches!(whole.restore_request(Some(foreign.as_bytes())), Err(RestoreError::OtherLog { .. })));
+    assert!(matches!(
+        whole.restore_request(Some(foreign.as_bytes())),
+        Err(RestoreError::OtherLog { .. })
+    ));
 }
