@@ -9,6 +9,7 @@ Python 3.11 or later; needs `cryptography` for AES and AES-GCM.
 
 import base64
 import datetime
+import fractions
 import hashlib
 import hmac
 import json
@@ -59,26 +60,146 @@ WHITE_SPACE = "".join(
 WHITE_SPACE_RUN = re.compile("[" + re.escape(WHITE_SPACE) + "]+")
 
 
+# White space that a value may consist of when it is missing, or have around a word for what is missing.
+ASCII_WHITE_SPACE = b"\t\n\f\r "
+
+# The Unicode property Default_Ignorable_Code_Point.
+DEFAULT_IGNORABLE = [
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
+    (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+]
+
+
 class Refused(Exception):
-    """The value has no normal form."""
+    """The value has no normal form, for the reason that is the exception's argument."""
+
+
+class Missing(Exception):
+    """There is no value."""
+
+
+def ignorable(c: str) -> bool:
+    return any(first <= ord(c) <= last for first, last in DEFAULT_IGNORABLE)
+
+
+def control(c: str) -> bool:
+    return (unicodedata.category(c) == "Cc" and c not in WHITE_SPACE) or 0xFFF9 <= ord(c) <= 0xFFFB
+
+
+def refuse_if(wrong: bool, reason: str) -> None:
+    if wrong:
+        raise Refused(reason)
 
 
 def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def fold(text: str) -> str:
-    spaced = WHITE_SPACE_RUN.sub(" ", nfc(text).strip(WHITE_SPACE))
-    return nfc(spaced.casefold())
+def nfkc_casefold(c: str) -> str:
+    """The property NFKC_Casefold, by its definition: until nothing changes."""
+    before = None
+    after = c
+    while before != after:
+        before = after
+        folded = unicodedata.normalize("NFKC", before).casefold()
+        after = unicodedata.normalize("NFKC", "".join(c for c in folded if not ignorable(c)))
+    return after
 
 
-def upper_ascii(text: str) -> str:
-    return "".join(c.upper() if "a" <= c <= "z" else c for c in text)
+def text_form(text: str) -> str:
+    refuse_if(any(map(control, text)), "INVISIBLE_CHARACTER")
+    refuse_if("\uFFFD" in text, "REPLACEMENT_CHARACTER")
+    folded = nfc("".join(map(nfkc_casefold, unicodedata.normalize("NFD", text))))
+    return WHITE_SPACE_RUN.sub(" ", folded.strip(WHITE_SPACE))
+
+
+def email(text: str) -> str:
+    trimmed = text.strip(WHITE_SPACE)
+    unseen = lambda c: unicodedata.category(c) == "Cc" or control(c) or ignorable(c)
+    refuse_if(any(map(unseen, trimmed)), "INVISIBLE_CHARACTER")
+    refuse_if("\uFFFD" in trimmed, "REPLACEMENT_CHARACTER")
+    return nfc(trimmed.lower())
+
+
+def is_address(text: str) -> bool:
+    part = r'[^@.()<>\[\]:;\\,"' + re.escape(WHITE_SPACE) + "]+"
+    dot_atom = part + r"(\." + part + ")*"
+    return (
+        re.fullmatch(f"{dot_atom}@{dot_atom}", text) is not None
+        and not text.startswith("'")
+        and unicodedata.normalize("NFKC", text) == text
+    )
+
+
+def unusual(text: str) -> str | None:
+    if any(control(c) or ignorable(c) or (c in WHITE_SPACE and c != " ") for c in text):
+        return "INVISIBLE_CHARACTER"
+    if any(unicodedata.category(c) in ("Nd", "Nl", "No") and not c.isascii() for c in text):
+        return "FOREIGN_DIGITS"
+    return None
+
+
+QUOTES = "'\"`=\u2018\u2019\u201C\u201D"
+DECIMAL = (
+    r"(?:[0-9]*[.,][0-9]+|[0-9]+[.,]"
+    r"|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]*|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]*"
+    r"|[0-9]{1,3}(?:(?P<mark>[ '\u2019])[0-9]{3})(?:(?P=mark)[0-9]{3})*[.,][0-9]*)"
+)
+SCIENTIFIC = r"(?:[0-9]+|[0-9]*[.,][0-9]+|[0-9]+[.,])[eE][+-]?[0-9]+"
+MARKS = " .,'/_:\\-+\u2010-\u2015\u2019\u2212\u00B7\u22C5"
+
+
+def what_was_seen(text: str) -> str:
+    if reason := unusual(text):
+        return reason
+    if not re.search("[0-9]", text):
+        return "INVALID_IDENTIFIER"
+    if text[0] in QUOTES or text[-1] in QUOTES:
+        return "NUMBER_IN_QUOTES"
+    if signed := re.fullmatch(r"\((.*)\)|[-+\u2212](.*)|(.*)[-+\u2212]", text, re.DOTALL):
+        unsigned = next(group for group in signed.groups() if group is not None)
+    else:
+        unsigned = text
+    if re.fullmatch(SCIENTIFIC, unsigned):
+        return "NUMBER_IN_SCIENTIFIC_NOTATION"
+    if re.fullmatch(DECIMAL, unsigned):
+        return "NUMBER_AS_DECIMAL"
+    if signed and re.fullmatch("[0-9]+", unsigned):
+        return "NUMBER_WITH_SIGN"
+    if re.fullmatch(f"[0-9{MARKS}]+", text):
+        return "MISPLACED_SEPARATOR"
+    return "INVALID_IDENTIFIER"
+
+
+def grouped(text: str, separators: str) -> list[str]:
+    """The groups of digits of a number."""
+    text = text.strip(" ")
+    if re.fullmatch("[0-9]*", text):
+        return [text]
+    for separator in separators:
+        fewest = 2 if separator == "." else 1
+        group = f"(?:{re.escape(separator)}[0-9]{{2,}})"
+        if re.fullmatch(f"[0-9]{{2,}}{group}{{{fewest},}}", text):
+            return text.split(separator)
+    raise Refused(what_was_seen(text))
 
 
 def nl_bsn(text: str) -> str:
-    digits = re.sub(r"[ .\-]", "", text)
-    return "0" + digits if len(digits.encode()) == 8 else digits
+    groups = grouped(text, " .-")
+    refuse_if([len(group) for group in groups] in ([2, 2, 4], [4, 2, 2]), "NUMBER_AS_DATE")
+    digits = "".join(groups)
+    return "0" + digits if len(digits) == 8 else digits
+
+
+def iban(text: str) -> str:
+    text = text.strip(" ")
+    if reason := unusual(text):
+        raise Refused(reason)
+    groups = [len(group.encode()) for group in text.split(" ")]
+    printed = groups[-1] == 1 and all(length == 4 for length in groups[:-1])
+    refuse_if(len(groups) > 1 and not printed and min(groups) < 2, "MISPLACED_SEPARATOR")
+    return "".join(c.upper() if "a" <= c <= "z" else c for c in text if c != " ")
 
 
 def date_exists(text: str) -> bool:
@@ -95,32 +216,75 @@ def full(pattern: str):
     return lambda text: re.fullmatch(pattern, text, re.DOTALL) is not None
 
 
-def has_non_zero(form):
-    return lambda text: form(text) and text.strip("0") != ""
-
-
 KINDS = {  # kind: (transformation, form)
-    "nl-bsn": (nl_bsn, has_non_zero(full(r"[0-9]{9}"))),
-    "uk-nhs-number": (lambda t: re.sub(r"[ \-]", "", t), has_non_zero(full(r"[0-9]{10}"))),
-    "iban": (lambda t: upper_ascii(t.replace(" ", "")), full(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")),
-    "email": (lambda t: nfc(t.strip(WHITE_SPACE).lower()), full(r"[^@]+@[^@]+")),
+    "nl-bsn": (nl_bsn, full(r"[0-9]{9}")),
+    "uk-nhs-number": (lambda t: "".join(grouped(t, " -")), full(r"[0-9]{10}")),
+    "iban": (iban, full(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")),
+    "email": (email, is_address),
     "date": (lambda t: t, date_exists),
-    "text": (fold, lambda t: True),
+    "text": (text_form, lambda t: True),
+}
+
+PLACEHOLDERS = {
+    "nl-bsn": ["012345678", "123456789", "987654321"],
+    "uk-nhs-number": ["0123456789", "1234567890", "9876543210"],
 }
 
 
-def norm(kind: str, value: bytes) -> bytes:
-    if len(value) > 4096:
-        raise Refused("too long")
+def passes(kind: str, text: str) -> bool:
+    if kind == "nl-bsn":
+        return sum(int(d) * w for d, w in zip(text, [9, 8, 7, 6, 5, 4, 3, 2, -1])) % 11 == 0
+    if kind == "uk-nhs-number":
+        check = 11 - sum(int(d) * w for d, w in zip(text, range(10, 1, -1))) % 11
+        return (0 if check == 11 else check) == int(text[9])
+    if kind == "iban":
+        number = "".join(str(int(c, 36)) for c in text[4:] + text[:4])
+        return int(number) % 97 == 1 and text[2:4] not in ("00", "01", "99")
+    return True
+
+
+def ascii_lower(value: bytes) -> bytes:
+    return value.lower()  # bytes.lower() maps A to Z only
+
+
+def norm(kind: str, value: bytes, checksum: str = "off", words: list[str] = []) -> bytes:
+    """The normal form; Missing or Refused where there is none."""
+    refuse_if(len(value) > 4096, "TOO_LONG")
+    trimmed = value.strip(ASCII_WHITE_SPACE)
+    if not trimmed or ascii_lower(trimmed) in [ascii_lower(word.encode()) for word in words]:
+        raise Missing
+    text = None
     if kind == "opaque":
-        result, fits = value, True
+        result, form = value, lambda _: True
     else:
         transform, form = KINDS[kind]
-        text = transform(value.decode("utf-8"))
-        result, fits = text.encode("utf-8"), form(text)
-    if not 1 <= len(result) <= 255 or not fits:
-        raise Refused("missing, too long, or not of the form of its kind")
+        try:
+            text = transform(value.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise Refused("INVALID_UTF8") from None
+        result = text.encode("utf-8")
+    if not result:
+        raise Missing
+    refuse_if(len(result) > 255, "TOO_LONG")
+    refuse_if(not form(text), "INVALID_DATE" if kind == "date" else "INVALID_IDENTIFIER")
+    if result in forms_of(kind, words):
+        raise Missing
+    if kind in PLACEHOLDERS:
+        refuse_if(text.strip("0") == "", "ALL_ZERO")
+        refuse_if(len(set(text)) == 1 or text in PLACEHOLDERS[kind], "PLACEHOLDER_NUMBER")
+    refuse_if(checksum == "strict" and text is not None and not passes(kind, text), "INVALID_CHECKSUM")
     return result
+
+
+def forms_of(kind: str, words: list[str]) -> list[bytes]:
+    """The normal forms of those words that have one."""
+    forms = []
+    for word in words:
+        try:
+            forms.append(norm(kind, word.encode()))
+        except (Missing, Refused):
+            pass
+    return forms
 
 
 # --- XAES-256-GCM -----------------------------------------------------------------------------------------------------
@@ -154,10 +318,10 @@ def token_text(kid: bytes, pseudonym: bytes) -> str:
 
 def token_parse(text: str) -> tuple[bytes, bytes]:
     if not re.fullmatch(r"psn1[a-z2-7]{40}", text, re.IGNORECASE | re.ASCII):
-        raise Refused("malformed")
+        raise Refused("MALFORMED_PSEUDONYM")
     binary = base64.b32decode(text[4:].upper())
     if binary[:1] != b"\x11" or binary[1:5] == bytes(4) or zlib.crc32(binary[:21]).to_bytes(4, "big") != binary[21:]:
-        raise Refused("malformed")
+        raise Refused("MALFORMED_PSEUDONYM")
     return binary[1:5], binary[5:21]
 
 
@@ -190,7 +354,9 @@ def unhex(entry: dict, *names: str) -> list[bytes]:
     return [bytes.fromhex(entry[name]) for name in names]
 
 
-LISTS = ["cases", "elements", "date_shifts", "imports", "opt_outs"]
+LISTS = [
+    "cases", "elements", "date_shifts", "imports", "opt_outs", "normal_forms", "shifted_dates", "generalised",
+]
 CASE_INPUTS = set(
     "namespace identifier_kind identifier identifier_hex input link source_key root_namespace root_kid escrow_kid kid "
     "identity_nonce".split()
@@ -265,7 +431,78 @@ def compute_element(entry: dict) -> dict:
 def compute_date_shift(entry: dict) -> dict:
     root_chain, link_value = unhex(entry, "root_chain", "link_value")
     number = int.from_bytes(hmac_sha256(kdf(root_chain, b"sluis/1 date-shift"), link_value)[:8], "big")
-    return {"days": number % (2 * entry["max_days"] + 1) - entry["max_days"]}
+    n = number % (2 * entry["max_days"])
+    return {"days": n - entry["max_days"] + (n >= entry["max_days"])}
+
+
+def compute_normal_form(entry: dict) -> dict:
+    value = bytes.fromhex(entry["identifier_hex"])
+    try:
+        normalised = norm(entry["identifier_kind"], value, entry["checksum"], entry["missing_words"])
+    except Missing:
+        return {"outcome": "missing"}
+    except Refused as refused:
+        return {"outcome": str(refused)}
+    return {"outcome": "present", "normalised": normalised}
+
+
+def parsed_date(text: str) -> datetime.date:
+    refuse_if(not date_exists(text), "INVALID_DATE")
+    return datetime.date.fromisoformat(text)
+
+
+def shifted(entry: dict) -> str:
+    value = entry["value"]
+    date = parsed_date(value)
+    if value in entry["placeholders"]:
+        return value
+    refuse_if(not entry["plausible_first"] <= value <= entry["plausible_last"], "IMPLAUSIBLE_DATE")
+    try:
+        return (date + datetime.timedelta(days=entry["days"])).isoformat()
+    except OverflowError:
+        raise Refused("DATE_OUT_OF_RANGE") from None
+
+
+def age_band(entry: dict, birth: datetime.date) -> str:
+    reference = parsed_date(entry["reference"])
+    refuse_if(birth > reference, "IMPLAUSIBLE_DATE")
+    age = reference.year - birth.year - ((reference.month, reference.day) < (birth.month, birth.day))
+    refuse_if(age > 140, "IMPLAUSIBLE_DATE")
+    if age >= entry["top"]:
+        return f"{entry['top']}+"
+    low = age - age % entry["width"]
+    return f"{low}-{min(low + entry['width'], entry['top']) - 1}"
+
+
+def number_band(entry: dict) -> str:
+    refuse_if(not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", entry["value"]), "INVALID_NUMBER")
+    floor = fractions.Fraction(entry["value"]).__floor__()
+    low = floor - floor % entry["width"]
+    return f"[{low},{low + entry['width']})"
+
+
+def generalised(entry: dict) -> str:
+    to, value = entry["to"], entry["value"]
+    if to == "prefix":
+        return value[: entry["length"]]
+    if to == "band":
+        return number_band(entry)
+    date = parsed_date(value)
+    if value in entry["placeholders"]:
+        return value
+    return {
+        "year": lambda: value[:4],
+        "month": lambda: value[:7],
+        "decade": lambda: value[:3] + "0s",
+        "age-band": lambda: age_band(entry, date),
+    }[to]()
+
+
+def outcome(compute, entry: dict) -> dict:
+    try:
+        return {"outcome": compute(entry)}
+    except Refused as refused:
+        return {"outcome": str(refused)}
 
 
 def compute_import(entry: dict) -> dict:
@@ -317,6 +554,15 @@ def verify(vectors: dict, tally: Tally) -> None:
         tally.check(f"import {number}", "row read back", import_read_back(entry))
     for number, entry in enumerate(vectors["opt_outs"]):
         tally.compare(f"opt-out {number}", entry, {"namespace", "root_namespace", "x"}, compute_opt_out(entry))
+    for number, entry in enumerate(vectors["normal_forms"]):
+        inputs = {"identifier_kind", "checksum", "missing_words", "identifier_hex"}
+        tally.compare(f"normal form {number}", entry, inputs, compute_normal_form(entry))
+    for number, entry in enumerate(vectors["shifted_dates"]):
+        inputs = {"value", "days", "placeholders", "plausible_first", "plausible_last"}
+        tally.compare(f"shifted date {number}", entry, inputs, outcome(shifted, entry))
+    for number, entry in enumerate(vectors["generalised"]):
+        inputs = {"to", "width", "reference", "top", "length", "placeholders", "value"}
+        tally.compare(f"generalised {number}", entry, inputs, outcome(generalised, entry))
 
 
 def main() -> int:

@@ -210,7 +210,12 @@ fn parameters(element: &Element) -> String {
             !generalise.reference.is_empty(),
         );
         add("length", &generalise.length, generalise.length > 0);
+        add("top", &generalise.top, generalise.top > 0);
     }
+    let placeholders = element.placeholders.join(" ");
+    add("placeholders", &placeholders, !placeholders.is_empty());
+    let plausible = format!("{} to {}", element.plausible_first, element.plausible_last);
+    add("plausible", &plausible, !element.plausible_first.is_empty());
     parts.join(", ")
 }
 
@@ -227,6 +232,7 @@ fn view(chain: &Chain) -> Value {
         json!({
             "namespace_id": n.namespace_id, "link": n.link, "reversible": n.reversible,
             "identifier": n.identifier, "input": n.input, "checksum": n.checksum,
+            "missing_words": n.missing_words,
         })
     };
     json!({
@@ -253,9 +259,11 @@ fn quota_view(quota: &Quota) -> Value {
 }
 
 fn element(element: &Element) -> Value {
-    let generalise = element.generalise.as_ref().map(
-        |g| json!({ "to": g.to, "width": g.width, "reference": g.reference, "length": g.length }),
-    );
+    let generalise = element.generalise.as_ref().map(|g| {
+        json!({
+            "to": g.to, "width": g.width, "reference": g.reference, "length": g.length, "top": g.top,
+        })
+    });
     json!({
         "name": element.name,
         "treatment": element.treatment,
@@ -263,6 +271,9 @@ fn element(element: &Element) -> Value {
         "subject": element.subject,
         "max_days": element.max_days,
         "generalise": generalise,
+        "placeholders": element.placeholders,
+        "plausible_first": element.plausible_first,
+        "plausible_last": element.plausible_last,
     })
 }
 

@@ -16,9 +16,12 @@ use std::collections::BTreeMap;
 use sluis_crypto::prehash::{NamespacePrehash, SourceKey};
 use sluis_crypto::{element, token};
 use sluis_domain::date::Date;
-use sluis_domain::generalise::Generalisation;
-use sluis_domain::identifier::{Checksum, IdentifierKind, InputMode, MAX_RAW, normalise};
-use sluis_domain::{ElementName, NamespaceId, Reason};
+use sluis_domain::generalise::{Generalisation, Generaliser};
+use sluis_domain::identifier::{
+    Checksum, IdentifierKind, IdentifierRules, InputMode, MAX_RAW, MissingWords,
+};
+use sluis_domain::plausible::Placeholders;
+use sluis_domain::{ElementName, NamespaceId, Reason, WipedBuffer};
 use sluis_proto::v1;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -122,11 +125,7 @@ impl Step {
             "encrypt" => Self::Send(SendStep::Text { longest: None }),
             "date-shift" => Self::Send(SendStep::Date(context.date_format.clone())),
             "generalise" => {
-                let how = described
-                    .generalise
-                    .as_ref()
-                    .and_then(generalisation)
-                    .ok_or_else(not_understood)?;
+                let how = generaliser(described).ok_or_else(not_understood)?;
                 Self::Generalise(GeneraliseStep::new(how, context.date_format))
             }
             "keep" => Self::Keep,
@@ -139,6 +138,13 @@ impl Step {
 /// How a value is prepared for the custodian.
 #[derive(Debug)]
 pub enum SendStep {
+    /// An identifier that the custodian sees. A word for what is missing stays here.
+    Identifier {
+        /// The namespace's words for what is missing.
+        missing: MissingWords,
+        /// How an identifier that is there is sent.
+        how: Box<SendStep>,
+    },
     /// UTF-8 text, as it is.
     Text {
         /// More bytes than this are refused; `None`: any number.
@@ -155,13 +161,16 @@ pub enum SendStep {
 }
 
 impl SendStep {
-    /// Appends what is sent for a value; nothing for a missing value. On an error `out` may have been added to.
+    /// Appends what is sent for a value; nothing for a missing value, one that is a word for what is missing too. On an
+    /// error `out` may have been added to.
     ///
     /// # Errors
     /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::TooLong`], [`Reason::MalformedPseudonym`],
-    /// [`Reason::MalformedCiphertext`], and with a prehash those of [`normalise`].
+    /// [`Reason::MalformedCiphertext`], and with a prehash those of [`IdentifierRules::normalise`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         match self {
+            Self::Identifier { missing, .. } if missing.is_missing(value) => {}
+            Self::Identifier { how, .. } => how.apply(value, out)?,
             Self::Text {
                 longest: Some(longest),
             } if value.len() > *longest => return Err(Reason::TooLong),
@@ -189,18 +198,20 @@ impl SendStep {
 
 /// Normalises and hashes identifiers of one namespace.
 pub struct PrehashStep {
-    kind: IdentifierKind,
-    checksum: Checksum,
+    rules: IdentifierRules,
     date_format: DateFormat,
     key: NamespacePrehash,
     /// Reused for every value; holds identifiers.
     date: Zeroizing<Vec<u8>>,
-    normalised: Zeroizing<Vec<u8>>,
+    normalised: WipedBuffer,
 }
 
 impl PrehashStep {
     fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
-        let value = if self.kind == IdentifierKind::Date {
+        if self.rules.missing().is_missing(value) {
+            return Ok(());
+        }
+        let value = if self.rules.kind() == IdentifierKind::Date {
             self.date.zeroize();
             self.date_format.write_iso(value, &mut self.date)?;
             &self.date
@@ -208,7 +219,7 @@ impl PrehashStep {
             value
         };
         self.normalised.clear();
-        if normalise(self.kind, self.checksum, value, &mut self.normalised)? {
+        if self.rules.normalise(value, &mut self.normalised)? {
             out.extend_from_slice(&self.key.prehash(&self.normalised));
         }
         Ok(())
@@ -217,7 +228,7 @@ impl PrehashStep {
 
 impl std::fmt::Debug for PrehashStep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PrehashStep({})", self.kind)
+        write!(f, "PrehashStep({})", self.rules.kind())
     }
 }
 
@@ -234,14 +245,21 @@ fn pseudonym(
         .find(|n| n.namespace_id == namespace)
         .ok_or_else(not_understood)?;
     let kind: IdentifierKind = line.identifier.parse().map_err(|_| not_understood())?;
+    let words = line.missing_words.clone();
     match input_mode(&line.input).ok_or_else(not_understood)? {
-        InputMode::Plain => Ok(match kind {
-            IdentifierKind::Date => SendStep::Date(context.date_format.clone()),
-            IdentifierKind::Opaque => SendStep::Opaque,
-            _ => SendStep::Text {
-                longest: Some(MAX_RAW),
-            },
-        }),
+        InputMode::Plain => {
+            let how = match kind {
+                IdentifierKind::Date => SendStep::Date(context.date_format.clone()),
+                IdentifierKind::Opaque => SendStep::Opaque,
+                _ => SendStep::Text {
+                    longest: Some(MAX_RAW),
+                },
+            };
+            Ok(SendStep::Identifier {
+                missing: MissingWords::new(kind, words),
+                how: Box::new(how),
+            })
+        }
         InputMode::Prehash => {
             let namespace: NamespaceId = namespace.parse().map_err(|_| not_understood())?;
             let checksum = checksum(&line.checksum).ok_or_else(not_understood)?;
@@ -252,12 +270,12 @@ fn pseudonym(
                 });
             };
             Ok(SendStep::Prehash(Box::new(PrehashStep {
-                kind,
-                checksum,
+                rules: IdentifierRules::new(kind, checksum, words),
                 date_format: context.date_format.clone(),
                 key: key.for_namespace(&namespace),
-                date: Zeroizing::default(),
-                normalised: Zeroizing::default(),
+                // Exactly what a date needs.
+                date: Zeroizing::new(Vec::with_capacity(10)),
+                normalised: WipedBuffer::default(),
             })))
         }
     }
@@ -281,7 +299,7 @@ fn checksum(text: &str) -> Option<Checksum> {
 
 /// Makes values coarser.
 pub struct GeneraliseStep {
-    how: Generalisation,
+    how: Generaliser,
     /// For generalisations of dates.
     date_format: Option<DateFormat>,
     /// Reused for every value.
@@ -289,14 +307,10 @@ pub struct GeneraliseStep {
 }
 
 impl GeneraliseStep {
-    fn new(how: Generalisation, date_format: &DateFormat) -> Self {
-        let of_dates = !matches!(
-            how,
-            Generalisation::Prefix { .. } | Generalisation::Band { .. }
-        );
+    fn new(how: Generaliser, date_format: &DateFormat) -> Self {
         Self {
+            date_format: how.to.is_of_dates().then(|| date_format.clone()),
             how,
-            date_format: of_dates.then(|| date_format.clone()),
             date: Vec::new(),
         }
     }
@@ -304,7 +318,7 @@ impl GeneraliseStep {
     /// Appends the coarser value; nothing for a missing value. On an error `out` is as it was.
     ///
     /// # Errors
-    /// [`Reason::InvalidDate`], [`Reason::InvalidUtf8`], [`Reason::InvalidNumber`].
+    /// [`Reason::InvalidDate`], [`Reason::ImplausibleDate`], [`Reason::InvalidUtf8`], [`Reason::InvalidNumber`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         let Some(format) = &self.date_format else {
             return self.how.apply(value, out);
@@ -322,6 +336,17 @@ impl std::fmt::Debug for GeneraliseStep {
 }
 
 /// `None` for what this version does not know, and for parameters that the registry would refuse.
+fn generaliser(described: &v1::Element) -> Option<Generaliser> {
+    let placeholders = described.placeholders.iter();
+    let placeholders: Option<Vec<Date>> = placeholders
+        .map(|text| Date::parse(text.as_bytes()).ok())
+        .collect();
+    Some(Generaliser {
+        to: generalisation(described.generalise.as_ref()?)?,
+        placeholders: Placeholders::new(placeholders?),
+    })
+}
+
 fn generalisation(described: &v1::Generalisation) -> Option<Generalisation> {
     let positive = |number: u32| u16::try_from(number).ok().filter(|number| *number > 0);
     Some(match described.to.as_str() {
@@ -331,6 +356,7 @@ fn generalisation(described: &v1::Generalisation) -> Option<Generalisation> {
         "age-band" => Generalisation::AgeBand {
             width: positive(described.width)?,
             reference: Date::parse(described.reference.as_bytes()).ok()?,
+            top: positive(described.top)?,
         },
         "prefix" => Generalisation::Prefix {
             length: positive(described.length)?,

@@ -6,17 +6,27 @@
 //! | `year` | date | `YYYY` | `1984-03-07` -> `1984` |
 //! | `month` | date | `YYYY-MM` | `1984-03-07` -> `1984-03` |
 //! | `decade` | date | first year of the decade and `s` | `1984-03-07` -> `1980s` |
-//! | `age-band` | date | lowest and highest whole age, `-` between | `1984-03-07` -> `40-49` |
+//! | `age-band` | date | lowest and highest whole age, `-` between; from `top` on one open band | `1984-03-07` -> `40-49`, `1930-01-01` -> `90+` |
 //! | `prefix` | UTF-8 | its first characters | `1234AB` -> `1234` |
 //! | `band` | number | `[low,high)`: low <= value < high | `-0.5` -> `[-10,0)` |
 //!
 //! Dates are those of [`Date::parse`]. An age-band of width 1 is still written with both ends (`41-41`). A value is
-//! taken as it is: nothing is trimmed.
+//! taken as it is: nothing is trimmed. Dates that are listed as placeholders stay as they are ([`Generaliser`]).
 
 use std::io::Write;
 
 use crate::Reason;
 use crate::date::Date;
+use crate::plausible::Placeholders;
+
+/// Above this age a date of birth is taken for a mistake.
+const OLDEST: u16 = 140;
+
+/// The `top` of an age-band that names none: few people are older, and their exact age would single them out.
+pub const DEFAULT_TOP: u16 = 90;
+
+/// Highest `top` of an age-band.
+pub const MAX_TOP: u16 = OLDEST;
 
 /// What a value is generalised to. The registry refuses a width or length of zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -34,6 +44,8 @@ pub enum Generalisation {
         width: u16,
         /// The day at which the age is taken; a later date of birth is refused.
         reference: Date,
+        /// From this age on there is one band, `90+`; the band before it ends one year below.
+        top: u16,
     },
     /// The first characters (Unicode scalar values) of a text; a shorter text stays whole.
     Prefix {
@@ -51,10 +63,16 @@ pub enum Generalisation {
 }
 
 impl Generalisation {
+    /// Whether it takes dates.
+    pub fn is_of_dates(&self) -> bool {
+        !matches!(self, Self::Prefix { .. } | Self::Band { .. })
+    }
+
     /// Appends the generalised `value` to `out`. A missing (empty) value stays missing. On an error `out` is as it was.
     ///
     /// # Errors
-    /// [`Reason::InvalidDate`] for what is not a date, or a date of birth after the reference;
+    /// [`Reason::InvalidDate`] for what is not a date; [`Reason::ImplausibleDate`] for a date of birth after the
+    /// reference or more than 140 years before it;
     /// [`Reason::InvalidUtf8`] for a prefix of what is not UTF-8; [`Reason::InvalidNumber`] for a band of what is not
     /// a number, and for a width of zero.
     pub fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
@@ -71,13 +89,19 @@ impl Generalisation {
                 out,
                 format_args!("{:03}0s", Date::parse(value)?.year() / 10),
             ),
-            Self::AgeBand { width, reference } => {
+            Self::AgeBand {
+                width,
+                reference,
+                top,
+            } => {
                 let age = age(Date::parse(value)?, reference)?;
                 let low = age - age.checked_rem(width).ok_or(Reason::InvalidNumber)?;
-                append(
-                    out,
-                    format_args!("{low}-{}", u32::from(low) + u32::from(width) - 1),
-                );
+                if age >= top {
+                    append(out, format_args!("{top}+"));
+                } else {
+                    let high = low.saturating_add(width).min(top) - 1;
+                    append(out, format_args!("{low}-{high}"));
+                }
             }
             Self::Prefix { length } => out.extend_from_slice(prefix(value, length)?.as_bytes()),
             Self::Band { width } => {
@@ -93,18 +117,59 @@ impl Generalisation {
     }
 }
 
+/// A generalisation and the dates that it leaves alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Generaliser {
+    /// What values become.
+    pub to: Generalisation,
+    /// Dates that stay as they are; only where the generalisation is one of dates.
+    pub placeholders: Placeholders,
+}
+
+impl Generaliser {
+    /// Appends the generalised `value` to `out`, or a placeholder as it is. On an error `out` is as it was.
+    ///
+    /// # Errors
+    /// Those of [`Generalisation::apply`].
+    pub fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        let is_placeholder = self.to.is_of_dates()
+            && !self.placeholders.is_empty()
+            && !value.is_empty()
+            && self.placeholders.contains(Date::parse(value)?);
+        if is_placeholder {
+            out.extend_from_slice(value);
+            return Ok(());
+        }
+        self.to.apply(value, out)
+    }
+}
+
+impl From<Generalisation> for Generaliser {
+    /// Without placeholders.
+    fn from(to: Generalisation) -> Self {
+        Self {
+            to,
+            placeholders: Placeholders::default(),
+        }
+    }
+}
+
 fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a Vec cannot fail");
 }
 
-/// Whole years from `birth` to `reference`.
+/// Whole years from `birth` to `reference`; refused if they are below 0 or above [`OLDEST`].
 fn age(birth: Date, reference: Date) -> Result<u16, Reason> {
     if birth > reference {
-        return Err(Reason::InvalidDate);
+        return Err(Reason::ImplausibleDate);
     }
     let birthday_is_yet_to_come =
         (reference.month(), reference.day()) < (birth.month(), birth.day());
-    Ok(reference.year() - birth.year() - u16::from(birthday_is_yet_to_come))
+    let age = reference.year() - birth.year() - u16::from(birthday_is_yet_to_come);
+    if age > OLDEST {
+        return Err(Reason::ImplausibleDate);
+    }
+    Ok(age)
 }
 
 fn prefix(value: &[u8], length: u16) -> Result<&str, Reason> {

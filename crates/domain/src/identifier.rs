@@ -9,13 +9,17 @@
 //! A value is a byte string. Rules are applied in this order; the first that fails gives the reason:
 //!
 //! 1. Over [`MAX_RAW`] (4096) bytes: `TOO_LONG`, so that nobody buys Unicode work with a huge value.
-//! 2. Not valid UTF-8: `INVALID_UTF8`. All kinds but `opaque`.
-//! 3. The kind's **transformation** (below) gives the normal form, UTF-8 again except for `opaque`.
-//! 4. Nothing is left: the value is **missing**. Not an error.
-//! 5. Over [`MAX_NORMALISED`] (255) bytes are left: `TOO_LONG`.
-//! 6. The kind's **form** (below): `INVALID_IDENTIFIER` (`date`: `INVALID_DATE`).
-//! 7. `nl-bsn`, `uk-nhs-number`: only zeros: `ALL_ZERO`.
-//! 8. `nl-bsn`, `uk-nhs-number`, `iban`, when the namespace's checksum is `strict`: the check, or `INVALID_CHECKSUM`.
+//! 2. Only ASCII white space (U+0009, U+000A, U+000C, U+000D, U+0020), or one of the namespace's words for what is
+//!    missing ([`MissingWords`]): the value is **missing**. Not an error.
+//! 3. Not valid UTF-8: `INVALID_UTF8`. All kinds but `opaque`.
+//! 4. The kind's **transformation** (below) gives the normal form, UTF-8 again except for `opaque`, or a reason.
+//! 5. Nothing is left: missing.
+//! 6. Over [`MAX_NORMALISED`] (255) bytes are left: `TOO_LONG`.
+//! 7. The kind's **form** (below): `INVALID_IDENTIFIER` (`date`: `INVALID_DATE`).
+//! 8. The normal form is that of one of the namespace's words for what is missing: missing.
+//! 9. `nl-bsn`, `uk-nhs-number`: only zeros: `ALL_ZERO`. One digit repeated, or a well-known row of digits:
+//!    `PLACEHOLDER_NUMBER`.
+//! 10. `nl-bsn`, `uk-nhs-number`, `iban`, when the namespace's checksum is `strict`: the check, or `INVALID_CHECKSUM`.
 //!
 //! "Space" is U+0020 only, "dot" U+002E only, "hyphen" U+002D only; digits and letters of numbers are ASCII only.
 //! Tabs, no-break spaces, other dashes and other digits are not removed and not mapped: such a number is refused.
@@ -27,24 +31,29 @@
 //!
 //! | kind | transformation | form | strict check |
 //! |---|---|---|---|
-//! | `nl-bsn` | remove every space, dot and hyphen; if 8 bytes are left, put `0` before them | 9 digits | 11-test |
-//! | `uk-nhs-number` | remove every space and hyphen | 10 digits | modulus 11 |
-//! | `iban` | remove every space; `a`-`z` to `A`-`Z` | 2 letters, 2 digits, 11 to 30 letters or digits | modulus 97 |
-//! | `email` | trim; Unicode lower-case; NFC | exactly one `@` (U+0040), at least one character on each side | - |
-//! | `date` | none: a value of spaces is refused, only an empty one is missing | `YYYY-MM-DD`, a real date: see [`crate::date::Date`] | - |
-//! | `text` | NFC; trim; every run of white space to one space; full case folding; NFC | any | - |
+//! | `nl-bsn` | trim spaces; remove spaces, dots (two or more) or hyphens, one kind in a value, between groups of two or more digits; if 8 digits are left, put `0` before them | 9 digits | 11-test |
+//! | `uk-nhs-number` | trim spaces; remove spaces or hyphens, one kind in a value, between groups of two or more digits | 10 digits | modulus 11 |
+//! | `iban` | trim spaces; remove spaces between groups of two or more; `a`-`z` to `A`-`Z` | 2 letters, 2 digits, 11 to 30 letters or digits | modulus 97 |
+//! | `email` | trim; refuse control and invisible characters; Unicode lower-case; NFC | exactly one `@` (U+0040), a dot-atom on each side, no apostrophe first, NFKC | - |
+//! | `date` | none | `YYYY-MM-DD`, a real date: see [`crate::date::Date`] | - |
+//! | `text` | refuse control characters; toNFKC_Casefold of the NFD; trim; every run of white space to one space | any | - |
 //! | `opaque` | none: the bytes as they are, spaces too | any | - |
 //!
+//! - A **dot never just vanishes**: one dot is a decimal point, not a separator. What is no number in groups is refused
+//!   with a reason that says what was seen: `NUMBER_AS_DECIMAL`, `NUMBER_IN_SCIENTIFIC_NOTATION`, `NUMBER_AS_DATE` (eight
+//!   digits grouped 2-2-4 or 4-2-2), `NUMBER_WITH_SIGN`, `NUMBER_IN_QUOTES`, `MISPLACED_SEPARATOR`, `FOREIGN_DIGITS`,
+//!   `INVISIBLE_CHARACTER`, or `INVALID_IDENTIFIER` for anything else.
 //! - **11-test** of digits d1..d9: 9·d1 + 8·d2 + 7·d3 + 6·d4 + 5·d5 + 4·d6 + 3·d7 + 2·d8 - d9 is a multiple of 11.
 //! - **Modulus 11** of digits d1..d10: c = 11 - ((10·d1 + 9·d2 + ... + 2·d9) mod 11); c = 11 stands for 0; c = 10 is
 //!   never valid; c must equal d10.
 //! - **Modulus 97** (ISO 13616, ISO 7064 MOD 97-10): move the first four characters to the end, write A as 10, B as 11,
 //!   ... Z as 35; the decimal number must leave 1 when divided by 97, and the two check digits must be 02 to 98 (00,
 //!   01 and 99 would be second spellings of 97, 98 and 02). The length per country is not checked.
+//! - **Groups of an IBAN**: the last may have one character if all before it have four (`CH93 0076 2011 6238 5295 7`).
 //! - **Lower-case** is the full, locale-independent mapping of Unicode (`SpecialCasing.txt` without language
 //!   conditions): U+0130 becomes U+0069 U+0307, and a capital sigma at the end of a word (`Final_Sigma`) U+03C2.
-//! - **Full case folding** is `CaseFolding.txt`, status C and F, not T (Turkic): U+00DF becomes `ss`, U+0130
-//!   becomes U+0069 U+0307, and U+03C2 becomes U+03C3.
+//! - **toNFKC_Casefold** is that of the Unicode Standard, section 3.13: each character becomes its `NFKC_Casefold`, which
+//!   folds case, width and ligatures and removes `Default_Ignorable_Code_Point`, and the whole becomes NFC.
 //! - **Unicode**: normalisation and folding of assigned characters never change (Unicode stability policy). The
 //!   promise holds for characters assigned in Unicode 16.0; a test fails when the tables in use say something else.
 
@@ -53,14 +62,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Reason;
 use crate::date::Date;
+use crate::{Reason, WipedBuffer};
 
 mod email;
 mod iban;
+mod missing;
 mod nl_bsn;
+mod number;
 mod text;
 mod uk_nhs_number;
+mod unseen;
+
+pub use missing::{DEFAULT_WORDS, MAX_WORD_BYTES, MAX_WORDS, MissingWords};
 
 /// Longest normal form in bytes.
 pub const MAX_NORMALISED: usize = 255;
@@ -157,38 +171,91 @@ pub enum InputMode {
     Prehash,
 }
 
-/// Appends the normal form of `value` to `out`: 1 to [`MAX_NORMALISED`] bytes. The module says what it is.
+/// What a namespace says about its identifiers: which they are, how strictly they are checked, and which words stand for
+/// one that is missing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdentifierRules {
+    kind: IdentifierKind,
+    checksum: Checksum,
+    missing: MissingWords,
+}
+
+impl IdentifierRules {
+    /// Rules with these words for what is missing.
+    pub fn new(kind: IdentifierKind, checksum: Checksum, words: Vec<String>) -> Self {
+        Self {
+            kind,
+            checksum,
+            missing: MissingWords::new(kind, words),
+        }
+    }
+
+    /// Which identifiers.
+    pub fn kind(&self) -> IdentifierKind {
+        self.kind
+    }
+
+    /// Whether check digits are verified.
+    pub fn checksum(&self) -> Checksum {
+        self.checksum
+    }
+
+    /// The words that stand for a missing value.
+    pub fn missing(&self) -> &MissingWords {
+        &self.missing
+    }
+
+    /// Appends the normal form of `value` to `out`, as [`normalise`] does; words for what is missing are missing.
+    ///
+    /// # Errors
+    /// Those of [`normalise`].
+    pub fn normalise(&self, value: &[u8], out: &mut WipedBuffer) -> Result<bool, Reason> {
+        apply(self.kind, self.checksum, Some(&self.missing), value, out)
+    }
+}
+
+/// Appends the normal form of `value` to `out`: 1 to [`MAX_NORMALISED`] bytes. The module says what it is. There are no
+/// words for what is missing: [`IdentifierRules`] has them.
 ///
-/// `Ok(false)` means that the value is missing; then, and on an error, `out` is as it was. ASCII values of every kind
-/// cost no heap allocation beyond the growth of `out`.
+/// `Ok(false)` means that the value is missing; then, and on an error, `out` is as it was.
 ///
 /// # Errors
 /// [`Reason::TooLong`], [`Reason::InvalidUtf8`], [`Reason::InvalidIdentifier`], [`Reason::InvalidDate`],
-/// [`Reason::AllZero`], [`Reason::InvalidChecksum`].
+/// [`Reason::AllZero`], [`Reason::PlaceholderNumber`], [`Reason::InvalidChecksum`], [`Reason::InvisibleCharacter`],
+/// [`Reason::ReplacementCharacter`], [`Reason::ForeignDigits`], [`Reason::MisplacedSeparator`], and the `Number` ones.
 pub fn normalise(
     kind: IdentifierKind,
     checksum: Checksum,
     value: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut WipedBuffer,
+) -> Result<bool, Reason> {
+    apply(kind, checksum, None, value, out)
+}
+
+fn apply(
+    kind: IdentifierKind,
+    checksum: Checksum,
+    missing: Option<&MissingWords>,
+    value: &[u8],
+    out: &mut WipedBuffer,
 ) -> Result<bool, Reason> {
     if value.len() > MAX_RAW {
         return Err(Reason::TooLong);
     }
+    if value.trim_ascii().is_empty() || missing.is_some_and(|words| words.is_missing(value)) {
+        return Ok(false);
+    }
     let start = out.len();
-    transform(kind, value, out)?;
-    let outcome = match &out[start..] {
-        [] => return Ok(false),
-        normalised if normalised.len() > MAX_NORMALISED => Err(Reason::TooLong),
-        normalised => check(kind, checksum, normalised),
-    };
-    if outcome.is_err() {
+    let outcome =
+        transform(kind, value, out).and_then(|()| check(kind, checksum, missing, &out[start..]));
+    if outcome != Ok(true) {
         out.truncate(start);
     }
-    outcome.map(|()| true)
+    outcome
 }
 
-/// Rules 2 and 3. Appends nothing on an error.
-fn transform(kind: IdentifierKind, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+/// Rules 3 and 4.
+fn transform(kind: IdentifierKind, value: &[u8], out: &mut WipedBuffer) -> Result<(), Reason> {
     if kind == IdentifierKind::Opaque {
         out.extend_from_slice(value);
         return Ok(());
@@ -200,48 +267,84 @@ fn transform(kind: IdentifierKind, value: &[u8], out: &mut Vec<u8>) -> Result<()
         IdentifierKind::Iban => iban::transform(value, out),
         IdentifierKind::Email => email::transform(value, out),
         IdentifierKind::Text => text::transform(value, out),
-        IdentifierKind::Date | IdentifierKind::Opaque => out.extend_from_slice(value.as_bytes()),
-    }
-    Ok(())
-}
-
-/// Rules 6 to 8.
-fn check(kind: IdentifierKind, checksum: Checksum, normalised: &[u8]) -> Result<(), Reason> {
-    match kind {
-        IdentifierKind::NlBsn => check_number::<9>(normalised, checksum, nl_bsn::passes),
-        IdentifierKind::UkNhsNumber => {
-            check_number::<10>(normalised, checksum, uk_nhs_number::passes)
+        IdentifierKind::Date | IdentifierKind::Opaque => {
+            out.extend_from_slice(value.as_bytes());
+            Ok(())
         }
-        IdentifierKind::Iban if !iban::has_form(normalised) => Err(Reason::InvalidIdentifier),
-        IdentifierKind::Iban if checksum == Checksum::Strict && !iban::passes(normalised) => {
-            Err(Reason::InvalidChecksum)
-        }
-        IdentifierKind::Email if !email::has_form(normalised) => Err(Reason::InvalidIdentifier),
-        IdentifierKind::Date => Date::parse(normalised).map(|_| ()),
-        IdentifierKind::Iban
-        | IdentifierKind::Email
-        | IdentifierKind::Text
-        | IdentifierKind::Opaque => Ok(()),
     }
 }
 
-/// `N` digits, not all zero, that pass the check if it is strict.
-fn check_number<const N: usize>(
-    normalised: &[u8],
+/// Rules 5 to 10: whether there is a value, and whether it may be taken.
+fn check(
+    kind: IdentifierKind,
     checksum: Checksum,
-    passes: fn(&[u8; N]) -> bool,
-) -> Result<(), Reason> {
-    let digits = <&[u8; N]>::try_from(normalised).map_err(|_| Reason::InvalidIdentifier)?;
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Reason::InvalidIdentifier);
+    missing: Option<&MissingWords>,
+    normalised: &[u8],
+) -> Result<bool, Reason> {
+    if normalised.is_empty() {
+        return Ok(false);
     }
-    if digits.iter().all(|digit| *digit == b'0') {
-        return Err(Reason::AllZero);
+    if normalised.len() > MAX_NORMALISED {
+        return Err(Reason::TooLong);
     }
-    if checksum == Checksum::Strict && !passes(digits) {
+    check_form(kind, normalised)?;
+    if missing.is_some_and(|words| words.has_form(normalised)) {
+        return Ok(false);
+    }
+    check_number(kind, checksum, normalised)?;
+    Ok(true)
+}
+
+/// Rule 7.
+fn check_form(kind: IdentifierKind, normalised: &[u8]) -> Result<(), Reason> {
+    let is_number =
+        |length| normalised.len() == length && normalised.iter().all(u8::is_ascii_digit);
+    let has_form = match kind {
+        IdentifierKind::NlBsn => is_number(9),
+        IdentifierKind::UkNhsNumber => is_number(10),
+        IdentifierKind::Iban => iban::has_form(normalised),
+        IdentifierKind::Email => email::has_form(normalised),
+        IdentifierKind::Date => return Date::parse(normalised).map(|_| ()),
+        IdentifierKind::Text | IdentifierKind::Opaque => true,
+    };
+    if has_form {
+        Ok(())
+    } else {
+        Err(Reason::InvalidIdentifier)
+    }
+}
+
+/// Rules 9 and 10, of a value that has its form.
+fn check_number(kind: IdentifierKind, checksum: Checksum, normalised: &[u8]) -> Result<(), Reason> {
+    let passes = match kind {
+        IdentifierKind::NlBsn => digits(normalised, &nl_bsn::PLACEHOLDERS).map(nl_bsn::passes)?,
+        IdentifierKind::UkNhsNumber => {
+            digits(normalised, &uk_nhs_number::PLACEHOLDERS).map(uk_nhs_number::passes)?
+        }
+        IdentifierKind::Iban => iban::passes(normalised),
+        IdentifierKind::Email
+        | IdentifierKind::Date
+        | IdentifierKind::Text
+        | IdentifierKind::Opaque => true,
+    };
+    if checksum == Checksum::Strict && !passes {
         return Err(Reason::InvalidChecksum);
     }
     Ok(())
+}
+
+/// The digits of a number that names one person: not one digit repeated, and none of the well-known placeholders.
+fn digits<'a, const N: usize>(
+    normalised: &'a [u8],
+    placeholders: &[&[u8; N]],
+) -> Result<&'a [u8; N], Reason> {
+    let digits = <&[u8; N]>::try_from(normalised).map_err(|_| Reason::InvalidIdentifier)?;
+    let repeated = digits.iter().all(|digit| *digit == digits[0]);
+    match digits[0] {
+        b'0' if repeated => Err(Reason::AllZero),
+        _ if repeated || placeholders.contains(&digits) => Err(Reason::PlaceholderNumber),
+        _ => Ok(digits),
+    }
 }
 
 #[cfg(test)]

@@ -160,13 +160,25 @@ reasons! {
     CorruptStore = "CORRUPT_STORE", Internal, "stored data is damaged; the custodian refuses rather than guess";
     Internal = "INTERNAL", Internal, "something went wrong inside the custodian; its log knows this request id";
     // Rows: the value
-    TooLong = "TOO_LONG", Row, "the value is over 255 bytes after normalisation";
+    TooLong = "TOO_LONG", Row, "an identifier is over 255 bytes in its normal form or over 4,096 bytes as written, or an old pseudonym is over 255 bytes";
+    RowTooLong = "ROW_TOO_LONG", Row, "the values of the row that are sent are together larger than this custodian accepts in a batch";
     InvalidUtf8 = "INVALID_UTF8", Row, "the value is not valid UTF-8";
     InvalidIdentifier = "INVALID_IDENTIFIER", Row, "the value does not have the form of the namespace's identifier kind";
+    NumberAsDecimal = "NUMBER_AS_DECIMAL", Row, "the number is written as a decimal number, as spreadsheets do (10000161.0, 10000161,00); write its digits as text, with leading zeros";
+    NumberInScientificNotation = "NUMBER_IN_SCIENTIFIC_NOTATION", Row, "the number is written in scientific notation, as spreadsheets do (1.0000161E+8), and digits may be lost; write its digits as text";
+    NumberAsDate = "NUMBER_AS_DATE", Row, "the value looks like a date (31-12-1984, 1984-12-31), not like a number";
+    NumberWithSign = "NUMBER_WITH_SIGN", Row, "the number has a plus or minus sign; write its digits only";
+    NumberInQuotes = "NUMBER_IN_QUOTES", Row, "the number has an apostrophe, quotation mark or equals sign beside it, as spreadsheets mark a text; write its digits only";
+    MisplacedSeparator = "MISPLACED_SEPARATOR", Row, "separators stand only between groups of two or more digits, one kind in a value: spaces, hyphens, and in a BSN dots; in an IBAN spaces";
+    ForeignDigits = "FOREIGN_DIGITS", Row, "the number has digits of another script or width; write it with the digits 0 to 9";
+    InvisibleCharacter = "INVISIBLE_CHARACTER", Row, "the value has a character that is not seen, such as a zero-width space, a soft hyphen, a no-break space, a tab or another control character; remove it";
+    ReplacementCharacter = "REPLACEMENT_CHARACTER", Row, "the value has the replacement character U+FFFD: a character was lost when the data was read in another encoding";
     AllZero = "ALL_ZERO", Row, "the number consists of zeros only";
+    PlaceholderNumber = "PLACEHOLDER_NUMBER", Row, "the number is a placeholder, such as one digit repeated or all digits in a row: it names no person";
     InvalidChecksum = "INVALID_CHECKSUM", Row, "the number fails its checksum";
     InvalidPrehash = "INVALID_PREHASH", Row, "a prehash value is exactly 32 bytes";
     InvalidDate = "INVALID_DATE", Row, "the value is not a date of the form YYYY-MM-DD";
+    ImplausibleDate = "IMPLAUSIBLE_DATE", Row, "the date is outside the range that is plausible for its element, or gives an age below 0 or above 140; a placeholder such as 9999-12-31 must be listed in the registry";
     DateOutOfRange = "DATE_OUT_OF_RANGE", Row, "the shifted date would leave the years 0001 to 9999";
     NoSubject = "NO_SUBJECT", Row, "a date can only be shifted, and an old pseudonym imported, in a row that has a subject";
     InvalidNumber = "INVALID_NUMBER", Row, "the value is not a number that can be generalised";

@@ -24,7 +24,7 @@ use sluis_domain::audit::Act;
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::proposal::{Matter, Proposal};
 use sluis_domain::registry::{Registry, Signers};
-use sluis_domain::{NamespaceId, ProposalId, Reason};
+use sluis_domain::{NamespaceId, ProposalId, Reason, WipedBuffer};
 use sluis_keyring::{KeyringError, NamespaceKeys, StateSeal};
 use zeroize::Zeroizing;
 
@@ -170,7 +170,7 @@ fn linked(
         .namespace(namespace)
         .ok_or(Reason::NotASource)?;
     let refused = |why| Refusal::field(Reason::InvalidRequest, "identifier", why);
-    let mut input = Zeroizing::new(Vec::with_capacity(256));
+    let mut input = WipedBuffer::with_capacity(256);
     match method_input(registered, identifier, &mut input) {
         Ok(true) => Ok(keys(snapshot, namespace)?.linked.link_value(&input)),
         Ok(false) => Err(refused("is missing")),

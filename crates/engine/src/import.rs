@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use sluis_crypto::LinkValue;
 use sluis_crypto::escrow::{EscrowKeys, ROW_KEY_LEN};
 use sluis_crypto::import::{IMPORT_VALUE_LEN, MAX_OLD_LEN};
+use sluis_domain::identifier::MissingWords;
 use sluis_domain::port::{Commit, Completion, Family, PackedRows, Store};
 use sluis_domain::registry::{Chain, LinkMode, Treatment};
 use sluis_domain::{ChainId, Column, ElementName, NamespaceId, Reason};
@@ -87,6 +88,8 @@ pub(crate) struct Mapping<'a> {
     pub(crate) keyring: &'a Keyring,
     /// The line's active version.
     pub(crate) version: &'a LineVersion,
+    /// The words that stand for a missing value, an old pseudonym too.
+    pub(crate) missing: &'a MissingWords,
     /// One per row; `None` for a row without a subject.
     pub(crate) links: Vec<Option<&'a LinkValue>>,
     /// The number of the column in the batch, and its values.
@@ -157,6 +160,11 @@ impl<'a> Mapping<'a> {
         let mut candidates = Vec::with_capacity(old.rows());
         for (row, (old, link)) in old.iter().zip(&self.links).enumerate() {
             if refused.is_refused(row) {
+                continue;
+            }
+            // For a word that stands for what is missing, one of many subjects would get the conversions.
+            if self.missing.is_missing(old) {
+                refused.refuse(row, column, Reason::MissingImport);
                 continue;
             }
             match (link, escrow.import().row_key(old)) {

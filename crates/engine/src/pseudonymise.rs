@@ -307,6 +307,7 @@ fn mapping<'a>(
     Ok(Mapping {
         keyring: &snapshot.keyring,
         version: &line.version,
+        missing: line.namespace.missing(),
         links,
         old: (column, &batch.columns()[column].1),
     })

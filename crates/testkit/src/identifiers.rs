@@ -27,7 +27,7 @@ mod tests {
                 IdentifierKind::NlBsn,
                 Checksum::Strict,
                 bsn.as_bytes(),
-                &mut Vec::new(),
+                &mut sluis_domain::WipedBuffer::default(),
             );
             assert_eq!(outcome, Ok(true), "{bsn}");
         }

@@ -100,7 +100,8 @@ fn same_keys(one: &Keyring, other: &Keyring) {
                 .unwrap()
                 .linked
                 .link_value(b"x");
-            keyring.date_shift(&chain(id)).unwrap().days(&link, 10_000)
+            let most = std::num::NonZeroU32::new(10_000).unwrap();
+            keyring.date_shift(&chain(id)).unwrap().days(&link, most)
         };
         assert_eq!(shift(one), shift(other));
     }

@@ -282,7 +282,7 @@ impl RowStep<'_> {
                 let value = encoding.decode(record.value(column, unquoted));
                 sent_bytes += value.len();
                 if sent_bytes > self.limits.value_bytes {
-                    return Err((column, Reason::TooLong));
+                    return Err((column, Reason::RowTooLong));
                 }
                 let packer = packers
                     .next()

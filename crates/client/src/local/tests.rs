@@ -18,6 +18,7 @@ fn namespace(id: &str, identifier: &str, input: &str) -> v1::ChainNamespace {
         identifier: identifier.into(),
         input: input.into(),
         checksum: "strict".into(),
+        missing_words: ["NULL", "-"].map(Into::into).to_vec(),
     }
 }
 
@@ -72,6 +73,30 @@ fn chain() -> v1::Chain {
                     ..to("band")
                 },
             ),
+            v1::Element {
+                placeholders: vec!["9999-12-31".into()],
+                ..generalise(
+                    "age",
+                    v1::Generalisation {
+                        width: 10,
+                        reference: "2026-01-01".into(),
+                        top: 90,
+                        ..to("age-band")
+                    },
+                )
+            },
+            generalise(
+                "topless",
+                v1::Generalisation {
+                    width: 10,
+                    reference: "2026-01-01".into(),
+                    ..to("age-band")
+                },
+            ),
+            v1::Element {
+                placeholders: vec!["some day".into()],
+                ..generalise("undated", to("year"))
+            },
             generalise("zero", to("band")),
             generalise("vague", to("century")),
         ],
@@ -135,6 +160,18 @@ fn plain_identifiers_are_sent_as_they_are() {
 }
 
 #[test]
+fn a_word_for_what_is_missing_never_leaves_the_client() {
+    for name in ["bsn", "hash", "born-hash", "born-plain", "code"] {
+        for value in ["NULL", "null", " Null\t", "-", "", " "] {
+            assert_eq!(apply(name, value), Ok(Vec::new()), "{name} {value:?}");
+        }
+    }
+    // No identifiers, so no words either.
+    assert_eq!(apply("note", "NULL").as_deref(), Ok(&b"NULL"[..]));
+    assert_eq!(apply("visit", "NULL"), Err(Reason::InvalidDate));
+}
+
+#[test]
 fn a_prehash_is_of_the_normal_form_and_shows_no_identifier() {
     let hash = apply("hash", "950000012").expect("valid");
     assert_eq!(hash.len(), 32);
@@ -182,6 +219,13 @@ fn generalisations_have_their_parameters() {
     assert_eq!(apply("postcode", "1234AB").as_deref(), Ok(&b"12"[..]));
     assert_eq!(apply("weight", "73.5").as_deref(), Ok(&b"[70,80)"[..]));
     assert_eq!(apply("weight", "heavy"), Err(Reason::InvalidNumber));
+    assert_eq!(apply("age", "07-03-1984").as_deref(), Ok(&b"40-49"[..]));
+    assert_eq!(apply("age", "07-03-1930").as_deref(), Ok(&b"90+"[..]));
+    assert_eq!(
+        apply("age", "31-12-9999").as_deref(),
+        Ok(&b"9999-12-31"[..])
+    );
+    assert_eq!(apply("age", "30-12-9999"), Err(Reason::ImplausibleDate));
 }
 
 #[test]
@@ -200,7 +244,7 @@ fn invalid_utf8_is_refused_except_in_opaque_identifiers() {
 
 #[test]
 fn what_is_not_understood_is_refused() {
-    for name in ["odd", "oprf", "lost", "zero", "vague"] {
+    for name in ["odd", "oprf", "lost", "zero", "vague", "topless", "undated"] {
         let expected = PlanError::NotUnderstood(name.parse().expect("an id"));
         assert_eq!(step_with(name, &keys()).err(), Some(expected));
     }

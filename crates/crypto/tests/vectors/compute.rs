@@ -1,6 +1,8 @@
 //! From the inputs of a vector to all its values. Derived keys are computed by label and used by the public types, so a type
 //! that took another label would not agree with its own vector.
 
+use std::num::NonZeroU32;
+
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::Serialize;
 use sluis_crypto::date_shift::DateShiftKey;
@@ -11,7 +13,7 @@ use sluis_crypto::{
     LinkKey, LinkValue, Pseudonym, PseudonymKey, Secret, kdf, labels, lp, token, xaes,
 };
 use sluis_domain::identifier::{Checksum, normalise};
-use sluis_domain::{ChainId, ElementName, Kid, NamespaceId};
+use sluis_domain::{ChainId, ElementName, Kid, NamespaceId, WipedBuffer};
 
 use crate::inputs::{CaseInput, DateShiftInput, ElementInput, Identifier};
 
@@ -75,7 +77,7 @@ pub(crate) struct DateShift {
 pub(crate) fn case(input: CaseInput) -> Case {
     let namespace: NamespaceId = input.namespace.parse().expect("an id");
     let kid = Kid::new(input.kid).expect("not zero");
-    let mut normalised = Vec::new();
+    let mut normalised = WipedBuffer::default();
     let present = normalise(
         input.kind,
         Checksum::Off,
@@ -84,7 +86,7 @@ pub(crate) fn case(input: CaseInput) -> Case {
     );
     assert_eq!(present, Ok(true));
     let x = match &input.source_key {
-        None => normalised.clone(),
+        None => normalised.to_vec(),
         Some(key) => {
             let key = SourceKey::from_file_content(key).expect("32 bytes");
             key.for_namespace(&namespace).prehash(&normalised).to_vec()
@@ -129,7 +131,7 @@ pub(crate) fn case(input: CaseInput) -> Case {
                 .open(&namespace, &row_key, value, &mut opened),
             Ok(())
         );
-        assert_eq!(opened, normalised);
+        assert_eq!(opened, *normalised);
     }
     let (identifier, identifier_hex) = match input.identifier {
         Identifier::Text(text) => (Some(text.to_owned()), None),
@@ -239,7 +241,10 @@ pub(crate) fn date_shift(input: DateShiftInput) -> DateShift {
         root_chain: hex(&input.root_chain),
         link_value: hex(&input.link_value),
         max_days: input.max_days,
-        days: key.days(&LinkValue::from_bytes(input.link_value), input.max_days),
+        days: key.days(
+            &LinkValue::from_bytes(input.link_value),
+            NonZeroU32::new(input.max_days).expect("not zero"),
+        ),
     }
 }
 

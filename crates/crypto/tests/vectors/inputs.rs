@@ -102,7 +102,7 @@ pub(crate) fn cases() -> Vec<CaseInput> {
         plain("nl.bsn", NlBsn, "950000012", "escrow", 0x1122_3344),
         plain("nl.bsn", NlBsn, "950000012", "inbound", 0x5566_7788),
         plain("nl.bsn", NlBsn, "950000012", "none", 0xffff_ffff),
-        plain("nl.bsn", NlBsn, " 1112.22-333 ", "escrow", 0x0000_0001).reversible(),
+        plain("nl.bsn", NlBsn, " 1112.22.333 ", "escrow", 0x0000_0001).reversible(),
         plain("nl.bsn", NlBsn, "10000008", "escrow", 0x0000_0001),
         plain("nl.bsn", NlBsn, "999940003", "none", 0xffff_ffff),
         plain(
@@ -222,11 +222,11 @@ pub(crate) fn cases() -> Vec<CaseInput> {
             "escrow",
             0x6000_0000,
         ),
-        // Zero-width space and information separators are no white space; a ligature folds; jamo compose.
+        // Zero-width space is removed; a ligature folds; jamo compose.
         plain(
             "study-042.name",
             Text,
-            "\u{fb01}\u{200b} x\u{1f}y \u{1112}\u{1161}\u{11ab}",
+            "\u{fb01}\u{200b} xy \u{1112}\u{1161}\u{11ab}",
             "escrow",
             0x6000_0000,
         ),
@@ -237,7 +237,7 @@ pub(crate) fn cases() -> Vec<CaseInput> {
             "escrow",
             0x6000_0000,
         ),
-        // Normalisation before folding matters, and after it; nothing is a compatibility form; U+001F is not trimmed.
+        // Normalisation before folding matters, and after it; compatibility forms fold; invisible characters go.
         plain(
             "study-042.name",
             Text,
@@ -253,8 +253,14 @@ pub(crate) fn cases() -> Vec<CaseInput> {
             "escrow",
             0x6000_0000,
         ),
-        plain("study-042.name", Text, "\u{1f}x", "escrow", 0x6000_0000),
-        // E-mail is trimmed of all white space and of nothing else, and keeps what is inside.
+        plain(
+            "study-042.name",
+            Text,
+            "\u{feff}x\u{ad}y",
+            "escrow",
+            0x6000_0000,
+        ),
+        // E-mail is trimmed of all white space.
         plain(
             "email",
             Email,
@@ -262,8 +268,6 @@ pub(crate) fn cases() -> Vec<CaseInput> {
             "escrow",
             0x4000_0000,
         ),
-        plain("email", Email, "\u{1f}a@b.example", "escrow", 0x4000_0000),
-        plain("email", Email, "a b@c.example", "escrow", 0x4000_0000),
         plain(
             "study-042.name-at-source",
             Text,
@@ -331,7 +335,6 @@ pub(crate) fn date_shifts() -> Vec<DateShiftInput> {
         max_days,
     };
     vec![
-        input("diabetes-study", 1, 0),
         input("diabetes-study", 1, 1),
         input("diabetes-study", 1, 30),
         input("diabetes-study", 2, 30),

@@ -2,11 +2,13 @@
 //! committed file. `SLUIS_WRITE_VECTORS=1 cargo test --release -p sluis-crypto --test vectors` writes the file instead; a
 //! published vector is never changed, only added to.
 //!
-//! The checksum of a namespace is not part of a vector: it decides what is refused, never what comes out.
+//! The checksum of a namespace is no part of `cases`: it decides what is refused, never what comes out.
 
 mod compute;
 mod extra;
+mod forms;
 mod inputs;
+mod treated;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -21,6 +23,9 @@ struct File {
     date_shifts: Vec<compute::DateShift>,
     imports: Vec<extra::Import>,
     opt_outs: Vec<extra::OptOut>,
+    normal_forms: Vec<forms::NormalForm>,
+    shifted_dates: Vec<treated::ShiftedDate>,
+    generalised: Vec<treated::Generalised>,
 }
 
 fn compute_file() -> File {
@@ -37,6 +42,9 @@ fn compute_file() -> File {
             .collect(),
         imports: extra::imports(),
         opt_outs: extra::opt_outs(),
+        normal_forms: forms::normal_forms(),
+        shifted_dates: treated::shifted_dates(),
+        generalised: treated::generalised(),
     }
 }
 
@@ -93,4 +101,41 @@ fn the_vectors_cover_every_kind_input_and_link_mode() {
         .identifier
         .as_ref()
         .is_some_and(|text| !text.is_ascii())));
+}
+
+#[test]
+fn the_vectors_have_every_reason_that_a_value_is_refused_for() {
+    use sluis_domain::Reason;
+    let file = compute_file();
+    let forms = file.normal_forms.iter().map(|form| form.outcome);
+    let dates = file.shifted_dates.iter().map(|date| date.outcome.as_str());
+    let coarse = file
+        .generalised
+        .iter()
+        .map(|coarse| coarse.outcome.as_str());
+    let told: Vec<&str> = forms.chain(dates).chain(coarse).collect();
+    for reason in [
+        Reason::TooLong,
+        Reason::InvalidUtf8,
+        Reason::InvalidIdentifier,
+        Reason::NumberAsDecimal,
+        Reason::NumberInScientificNotation,
+        Reason::NumberAsDate,
+        Reason::NumberWithSign,
+        Reason::NumberInQuotes,
+        Reason::MisplacedSeparator,
+        Reason::ForeignDigits,
+        Reason::InvisibleCharacter,
+        Reason::ReplacementCharacter,
+        Reason::AllZero,
+        Reason::PlaceholderNumber,
+        Reason::InvalidChecksum,
+        Reason::InvalidDate,
+        Reason::ImplausibleDate,
+        Reason::DateOutOfRange,
+        Reason::InvalidNumber,
+    ] {
+        assert!(told.contains(&reason.code()), "{reason}");
+    }
+    assert!(told.contains(&"missing"));
 }

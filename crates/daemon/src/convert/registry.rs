@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use sluis_domain::OrganisationId;
+use sluis_domain::date::Date;
 use sluis_domain::generalise::Generalisation;
 use sluis_domain::identifier::{Checksum, InputMode};
+use sluis_domain::plausible::Placeholders;
 use sluis_domain::registry::{
     Chain, ChainNamespace, Change, ChangeKind, Element, Quota, Registry, Treatment,
 };
@@ -85,6 +87,7 @@ fn namespace(registry: &Registry, line: &ChainNamespace) -> v1::ChainNamespace {
             Checksum::Off => "off",
         }
         .to_owned();
+        wire.missing_words = namespace.missing().words().to_vec();
     }
     wire
 }
@@ -97,14 +100,24 @@ fn element(element: &Element) -> v1::Element {
     };
     match element.treatment() {
         Treatment::Pseudonym { namespace } => wire.namespace_id = namespace.as_str().to_owned(),
-        Treatment::DateShift { subject, max_days } => {
+        Treatment::DateShift { subject, shift } => {
             wire.subject = subject.as_str().to_owned();
-            wire.max_days = *max_days;
+            wire.max_days = shift.max_days.get();
+            wire.placeholders = dates(&shift.placeholders);
+            wire.plausible_first = shift.plausible.first().to_string();
+            wire.plausible_last = shift.plausible.last().to_string();
         }
-        Treatment::Generalise(to) => wire.generalise = Some(generalisation(to)),
+        Treatment::Generalise(generaliser) => {
+            wire.generalise = Some(generalisation(&generaliser.to));
+            wire.placeholders = dates(&generaliser.placeholders);
+        }
         Treatment::Encrypt | Treatment::Keep | Treatment::Drop => {}
     }
     wire
+}
+
+fn dates(placeholders: &Placeholders) -> Vec<String> {
+    placeholders.dates().iter().map(Date::to_string).collect()
 }
 
 fn generalisation(generalisation: &Generalisation) -> v1::Generalisation {
@@ -113,9 +126,14 @@ fn generalisation(generalisation: &Generalisation) -> v1::Generalisation {
         Generalisation::Year => "year",
         Generalisation::Month => "month",
         Generalisation::Decade => "decade",
-        Generalisation::AgeBand { width, reference } => {
+        Generalisation::AgeBand {
+            width,
+            reference,
+            top,
+        } => {
             wire.width = width.into();
             wire.reference = reference.to_string();
+            wire.top = top.into();
             "age-band"
         }
         Generalisation::Prefix { length } => {

@@ -17,10 +17,16 @@ fn date(text: &str) -> Date {
     Date::parse(text.as_bytes()).expect("a date")
 }
 
+/// Bands with the highest top there is.
 fn ages(width: u16, reference: &str) -> Generalisation {
+    ages_to(width, reference, MAX_TOP)
+}
+
+fn ages_to(width: u16, reference: &str, top: u16) -> Generalisation {
     Generalisation::AgeBand {
         width,
         reference: date(reference),
+        top,
     }
 }
 
@@ -92,7 +98,71 @@ fn an_age_changes_on_the_birthday() {
         ],
     );
     all(ages(1, "2026-01-01"), &[("1985-01-01", "41-41")]);
-    all(ages(u16::MAX, "9999-12-31"), &[("0001-01-01", "0-65534")]);
+    all(ages(u16::MAX, "2026-01-01"), &[("1984-03-07", "0-139")]);
+}
+
+/// `140-149` singles out the one person who is that old.
+#[test]
+fn the_oldest_are_one_band() {
+    let top = DEFAULT_TOP;
+    let rows = [
+        ("1936-01-02", "80-89"),
+        ("1936-01-01", "90+"),
+        ("1926-01-01", "90+"),
+        ("1886-01-01", "90+"),
+        ("1885-01-02", "90+"),
+    ];
+    all(ages_to(10, "2026-01-01", top), &rows);
+    // The band below the top ends where the top begins.
+    all(
+        ages_to(20, "2026-01-01", top),
+        &[("1940-01-01", "80-89"), ("1930-01-01", "90+")],
+    );
+    all(
+        ages_to(10, "2026-01-01", 1),
+        &[("2025-06-01", "0-0"), ("2025-01-01", "1+")],
+    );
+    all(ages(10, "2026-01-01"), &[("1886-01-01", "140+")]);
+}
+
+#[test]
+fn an_age_that_nobody_has_is_refused() {
+    for to in [ages(10, "2026-01-01"), ages_to(10, "2026-01-01", 90)] {
+        all_refused(
+            to,
+            &["1885-01-01", "1800-01-01", "0001-01-01"],
+            Reason::ImplausibleDate,
+        );
+    }
+}
+
+#[test]
+fn placeholders_of_dates_stay_as_they_are() {
+    let placeholders = Placeholders::new(vec![date("9999-12-31"), date("1900-01-01")]);
+    let apply = |to: Generalisation, value: &str| {
+        let generaliser = Generaliser {
+            to,
+            placeholders: placeholders.clone(),
+        };
+        let mut out = Vec::new();
+        generaliser
+            .apply(value.as_bytes(), &mut out)
+            .map(|()| String::from_utf8(out).expect("UTF-8"))
+    };
+    for to in [
+        Generalisation::Year,
+        Generalisation::Month,
+        Generalisation::Decade,
+        ages_to(10, "2026-01-01", 90),
+    ] {
+        for value in ["9999-12-31", "1900-01-01", ""] {
+            assert_eq!(apply(to, value).as_deref(), Ok(value), "{to:?}");
+        }
+        assert_ne!(apply(to, "1984-03-07").as_deref(), Ok("1984-03-07"));
+        assert_eq!(apply(to, "9999-12-32"), Err(Reason::InvalidDate));
+    }
+    let prefix = Generalisation::Prefix { length: 4 };
+    assert_eq!(apply(prefix, "9999-12-31").as_deref(), Ok("9999"));
 }
 
 #[test]
@@ -107,7 +177,7 @@ fn a_birth_after_the_reference_is_refused() {
     all_refused(
         ages(10, "2026-01-01"),
         &["2026-01-02", "9999-12-31"],
-        Reason::InvalidDate,
+        Reason::ImplausibleDate,
     );
 }
 

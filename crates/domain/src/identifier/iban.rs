@@ -1,13 +1,33 @@
 //! `iban`: the electronic format of ISO 13616, upper-case and without spaces.
 
-/// Removes spaces and raises `a` to `z`.
-pub(super) fn transform(value: &str, out: &mut Vec<u8>) {
-    out.extend(
-        value
-            .bytes()
-            .filter(|byte| *byte != b' ')
-            .map(|byte| byte.to_ascii_uppercase()),
-    );
+use super::number::unusual_character;
+use crate::{Reason, WipedBuffer};
+
+/// Removes spaces around the value and between its groups, and raises `a` to `z`. Groups have two or more characters;
+/// the last may have one where all before it have four, as in the printed form of a Swiss number.
+pub(super) fn transform(value: &str, out: &mut WipedBuffer) -> Result<(), Reason> {
+    let value = value.trim_matches(' ');
+    if value.is_empty() {
+        return Ok(());
+    }
+    if let Some(reason) = unusual_character(value) {
+        return Err(reason);
+    }
+    if !is_grouped(value) {
+        return Err(Reason::MisplacedSeparator);
+    }
+    for byte in value.bytes().filter(|byte| *byte != b' ') {
+        out.push(byte.to_ascii_uppercase());
+    }
+    Ok(())
+}
+
+fn is_grouped(value: &str) -> bool {
+    let Some((before, last)) = value.rsplit_once(' ') else {
+        return true;
+    };
+    let is_printed = last.len() == 1 && before.split(' ').all(|group| group.len() == 4);
+    is_printed || value.split(' ').all(|group| group.len() >= 2)
 }
 
 /// 2 letters (country), 2 digits (check), 11 to 30 letters or digits (account).

@@ -5,13 +5,17 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::*;
 
+mod missing;
+mod seen;
+
 /// The normal form; `None` if missing. Also checks that `out` keeps what it had, and gets nothing on an error.
 fn norm_bytes(
     kind: IdentifierKind,
     checksum: Checksum,
     value: &[u8],
 ) -> Result<Option<Vec<u8>>, Reason> {
-    let mut out = b"before".to_vec();
+    let mut out = WipedBuffer::default();
+    out.extend_from_slice(b"before");
     let outcome = normalise(kind, checksum, value, &mut out);
     let appended = out
         .strip_prefix(b"before")
@@ -88,7 +92,7 @@ fn bsn() {
             ("1000 0008", "010000008"),
         ],
     );
-    all_missing(kind, &["", "  ", ". -"]);
+    all_missing(kind, &["", "  ", "\t\n"]);
     all_refused(
         kind,
         &["000000000", "00000000", "000.000.000"],
@@ -107,10 +111,8 @@ fn bsn() {
             "1112223330",
             "11122233a",
             "1112223a",
-            "111222333\t",
-            "111\u{a0}222333",
-            "١١١٢٢٢٣٣٣",
-            "+111222333",
+            "-",
+            "x",
         ],
         Reason::InvalidIdentifier,
     );
@@ -127,12 +129,12 @@ fn nhs_number() {
             ("9434765870", "9434765870"),
         ],
     );
-    all_missing(kind, &["", " ", " - "]);
+    all_missing(kind, &["", " "]);
     all_refused(kind, &["0000000000"], Reason::AllZero);
     all_refused(kind, &["9434765918", "9434765910"], Reason::InvalidChecksum);
     all_refused(
         kind,
-        &["943476591", "94347659190", "943.476.5919", "943476591X"],
+        &["943476591", "94347659190", "943476591X"],
         Reason::InvalidIdentifier,
     );
 }
@@ -223,7 +225,7 @@ fn email() {
             ("STRA\u{1e9e}E@x", "stra\u{df}e@x"),
             ("\u{130}@x", "i\u{307}@x"),
             ("ΟΔΟΣ@x", "οδος@x"),
-            ("\u{3000}a b@x\u{85}", "a b@x"),
+            ("\u{3000}ab@x\u{85}", "ab@x"),
         ],
     );
     all_missing(kind, &["", " \t\u{a0}"]);
@@ -250,10 +252,10 @@ fn date() {
         kind,
         &[("1984-03-07", "1984-03-07"), ("2024-02-29", "2024-02-29")],
     );
-    all_missing(kind, &[""]);
+    all_missing(kind, &["", " "]);
     all_refused(
         kind,
-        &[" ", " 1984-03-07", "2023-02-29", "07-03-1984", "0000-01-01"],
+        &[" 1984-03-07", "2023-02-29", "07-03-1984", "0000-01-01"],
         Reason::InvalidDate,
     );
 }
@@ -266,13 +268,12 @@ fn text() {
         &[
             ("  Van  der\tBERG \n", "van der berg"),
             ("a\u{b}\u{c}b", "a b"),
-            ("a\u{1c}b", "a\u{1c}b"),
             ("Stra\u{df}e", "strasse"),
             ("STRASSE", "strasse"),
             ("Zoe\u{308}", "zo\u{eb}"),
             ("ZO\u{cb}", "zo\u{eb}"),
             ("a\u{a0}\u{2003}\u{3000}b\u{2028}", "a b"),
-            ("a\u{200b}b\u{feff}", "a\u{200b}b\u{feff}"),
+            ("a\u{200b}b\u{feff}", "ab"),
             ("ΟΔΟΣ", "οδοσ"),
             ("οδος", "οδοσ"),
             ("I\u{307}", "i\u{307}"),
@@ -282,10 +283,21 @@ fn text() {
             ("\u{1fb3}", "\u{3b1}\u{3b9}"),
             ("\u{212b}", "\u{e5}"),
             ("\u{fb01}", "fi"),
-            ("\u{ff21}", "\u{ff41}"),
+            ("\u{ff21}", "a"),
+            ("\u{bd}\u{2167}", "1\u{2044}2viii"),
+            ("\u{ff8c}\u{ff9f}", "\u{30d7}"),
         ],
     );
-    all_missing(kind, &["", " ", "\t\r\n\u{b}\u{c}", "\u{2003}\u{85}"]);
+    all_missing(
+        kind,
+        &[
+            "",
+            " ",
+            "\t\r\n\u{b}\u{c}",
+            "\u{2003}\u{85}",
+            "\u{feff} \u{ad}",
+        ],
+    );
 }
 
 #[test]
@@ -294,7 +306,7 @@ fn opaque_is_left_alone() {
         norm_bytes(IdentifierKind::Opaque, Checksum::Strict, b" \xff\0A "),
         Ok(Some(b" \xff\0A ".to_vec()))
     );
-    all_missing(IdentifierKind::Opaque, &[""]);
+    all_missing(IdentifierKind::Opaque, &["", " ", "\r\n"]);
 }
 
 #[test]
@@ -348,6 +360,12 @@ fn over_255_bytes_after_normalisation_is_too_long() {
             IdentifierKind::Email,
             &format!("{}@{}", "a".repeat(200), "b".repeat(55))
         ),
+        Err(Reason::TooLong)
+    );
+    // One ligature of 18 characters, which are 33 bytes.
+    assert!(norm(IdentifierKind::Text, &"\u{fdfa}".repeat(7)).is_ok());
+    assert_eq!(
+        norm(IdentifierKind::Text, &"\u{fdfa}".repeat(8)),
         Err(Reason::TooLong)
     );
     // 128 sharp s are 256 bytes, and so are their 128 foldings "ss".
@@ -431,21 +449,20 @@ fn ascii_short_cuts_agree_with_the_general_rule() {
 /// upgrade must wait; were they not, the number may follow.
 #[test]
 fn the_unicode_tables_are_the_frozen_ones() {
-    assert_eq!(
+    let found = (
         fingerprint(IdentifierKind::Text, ""),
-        3_497_784_616_608_958_345,
-        "text"
+        fingerprint(IdentifierKind::Email, "@x"),
     );
     assert_eq!(
-        fingerprint(IdentifierKind::Email, "@x"),
-        8_667_676_128_016_518_759,
-        "email"
+        found,
+        (13_879_649_607_792_906_514, 1_002_764_304_134_050_945),
+        "text, email"
     );
 }
 
 /// FNV-1a, so that the test needs no table of a million entries.
 fn fingerprint(kind: IdentifierKind, suffix: &str) -> u64 {
-    let mut forms = Vec::new();
+    let mut forms = WipedBuffer::default();
     for character in '\0'..=char::MAX {
         let _ = normalise(
             kind,

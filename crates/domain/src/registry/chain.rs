@@ -5,8 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::quota::{Quota, Quotas};
-use crate::generalise::Generalisation;
+use crate::generalise::{Generalisation, Generaliser};
 use crate::id::{ChainId, ElementName, NamespaceId, OrganisationId};
+use crate::plausible::{DateShift, Placeholders, Plausible};
 
 /// An information chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,11 +64,11 @@ pub enum Treatment {
     DateShift {
         /// The pseudonym element, in the same chain, whose subject the date belongs to.
         subject: ElementName,
-        /// Furthest move in days either way, 1 to [`super::MAX_SHIFT_DAYS`].
-        max_days: u32,
+        /// How far, at most [`super::MAX_SHIFT_DAYS`], and which dates.
+        shift: DateShift,
     },
     /// Made coarser, at the client, or at the custodian if sent.
-    Generalise(Generalisation),
+    Generalise(Generaliser),
     /// Unchanged, at the client only.
     Keep,
     /// Absent from the output, at the client only.
@@ -278,13 +279,33 @@ impl fmt::Display for Treatment {
         f.write_str(self.name())?;
         match self {
             Self::Pseudonym { namespace } => write!(f, " namespace={namespace}"),
-            Self::DateShift { subject, max_days } => {
-                write!(f, " subject={subject} max_days={max_days}")
+            Self::DateShift { subject, shift } => write_date_shift(subject, shift, f),
+            Self::Generalise(generaliser) => {
+                write_generalisation(&generaliser.to, f)?;
+                if generaliser.placeholders.is_empty() {
+                    return Ok(());
+                }
+                write!(f, " placeholders={}", generaliser.placeholders)
             }
-            Self::Generalise(to) => write_generalisation(to, f),
             Self::Encrypt | Self::Keep | Self::Drop => Ok(()),
         }
     }
+}
+
+/// Placeholders and plausible dates only where they are not the default.
+fn write_date_shift(
+    subject: &ElementName,
+    shift: &DateShift,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, " subject={subject} max_days={}", shift.max_days)?;
+    if shift.placeholders != Placeholders::of_date_shift() {
+        write!(f, " placeholders={}", shift.placeholders)?;
+    }
+    if shift.plausible != Plausible::default() {
+        write!(f, " plausible={}", shift.plausible)?;
+    }
+    Ok(())
 }
 
 fn write_generalisation(to: &Generalisation, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -292,9 +313,14 @@ fn write_generalisation(to: &Generalisation, f: &mut fmt::Formatter<'_>) -> fmt:
         Generalisation::Year => f.write_str(" to=year"),
         Generalisation::Month => f.write_str(" to=month"),
         Generalisation::Decade => f.write_str(" to=decade"),
-        Generalisation::AgeBand { width, reference } => {
-            write!(f, " to=age-band width={width} reference={reference}")
-        }
+        Generalisation::AgeBand {
+            width,
+            reference,
+            top,
+        } => write!(
+            f,
+            " to=age-band width={width} reference={reference} top={top}"
+        ),
         Generalisation::Prefix { length } => write!(f, " to=prefix length={length}"),
         Generalisation::Band { width } => write!(f, " to=band width={width}"),
     }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 use super::place::{ChainPart, NamespacePart, OrganisationPart, Place};
 use super::{Chain, Members, Namespace, Organisation, Problem, Registry};
-use crate::identifier::{Checksum, InputMode};
+use crate::identifier::{Checksum, DEFAULT_WORDS, InputMode, MissingWords};
 
 /// One difference between two registries.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -196,6 +196,7 @@ fn namespace_facts(namespace: &Namespace) -> impl Iterator<Item = Fact> {
             NamespacePart::Checksum,
             checksum_text(namespace.checksum()).to_owned(),
         ),
+        (NamespacePart::Missing, words_text(namespace.missing())),
     ];
     parts
         .into_iter()
@@ -262,6 +263,19 @@ fn input_text(input: InputMode) -> &'static str {
         InputMode::Plain => "plain",
         InputMode::Prehash => "prehash",
     }
+}
+
+/// The words in quotes, so that a blank and a comma in a word are seen; nothing for the default words.
+fn words_text(missing: &MissingWords) -> String {
+    let words = missing.words();
+    if words == DEFAULT_WORDS {
+        return String::new();
+    }
+    if words.is_empty() {
+        return "(no word)".to_owned();
+    }
+    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    quoted.join(", ")
 }
 
 fn checksum_text(checksum: Checksum) -> &'static str {

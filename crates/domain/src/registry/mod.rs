@@ -30,7 +30,7 @@ pub use quota::Quota;
 pub use signers::{REQUIRED_SIGNATURES, Requirement, Signers, required_signers};
 
 use crate::id::{ChainId, Identity, NamespaceId, OrganisationId};
-use crate::identifier::{Checksum, IdentifierKind, InputMode};
+use crate::identifier::{Checksum, IdentifierKind, IdentifierRules, InputMode, MissingWords};
 use crate::public_key::PublicKey;
 
 /// Most chains in a registry.
@@ -62,9 +62,8 @@ pub struct Registry {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Namespace {
     id: NamespaceId,
-    identifier: IdentifierKind,
     input: InputMode,
-    checksum: Checksum,
+    rules: IdentifierRules,
 }
 
 impl Registry {
@@ -152,7 +151,7 @@ impl Namespace {
 
     /// Which identifiers it holds; fixed for its life.
     pub fn identifier(&self) -> IdentifierKind {
-        self.identifier
+        self.rules.kind()
     }
 
     /// What sources send of an identifier; fixed for its life.
@@ -162,6 +161,16 @@ impl Namespace {
 
     /// Whether check digits are verified.
     pub fn checksum(&self) -> Checksum {
-        self.checksum
+        self.rules.checksum()
+    }
+
+    /// The words that stand for a missing identifier.
+    pub fn missing(&self) -> &MissingWords {
+        self.rules.missing()
+    }
+
+    /// How an identifier becomes its normal form.
+    pub fn rules(&self) -> &IdentifierRules {
+        &self.rules
     }
 }

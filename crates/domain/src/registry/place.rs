@@ -30,6 +30,7 @@ pub(super) enum NamespacePart {
     Identifier,
     Input,
     Checksum,
+    Missing,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -77,6 +78,7 @@ impl fmt::Display for NamespacePart {
             Self::Identifier => "identifier",
             Self::Input => "input",
             Self::Checksum => "checksum",
+            Self::Missing => "missing",
         })
     }
 }

@@ -81,6 +81,7 @@ pub(super) struct RawNamespace {
     pub(super) identifier: Option<At<String>>,
     pub(super) input: Option<At<String>>,
     pub(super) checksum: Option<At<String>>,
+    pub(super) missing: Option<Texts>,
 }
 
 #[derive(Debug)]
@@ -128,12 +129,15 @@ pub(super) struct RawElement {
     pub(super) width: Option<At<u64>>,
     pub(super) length: Option<At<u64>>,
     pub(super) reference: Option<At<String>>,
+    pub(super) top: Option<At<u64>>,
+    pub(super) placeholders: Option<Texts>,
+    pub(super) plausible: Option<Texts>,
     /// The parameters that are written there, of whatever type.
     pub(super) parameters: Vec<At<&'static str>>,
 }
 
 /// The parameters of all treatments together.
-const PARAMETERS: [&str; 7] = [
+const PARAMETERS: [&str; 10] = [
     "namespace",
     "subject",
     "max_days",
@@ -141,6 +145,9 @@ const PARAMETERS: [&str; 7] = [
     "width",
     "length",
     "reference",
+    "top",
+    "placeholders",
+    "plausible",
 ];
 
 /// Reads the shape; `None` after a syntax error.
@@ -221,6 +228,7 @@ fn namespace(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawNamespac
         identifier: fields.required_text("identifier", problems),
         input: fields.required_text("input", problems),
         checksum: fields.text("checksum", problems),
+        missing: fields.texts("missing", problems),
         entry: fields.entry.clone(),
     };
     fields.finish(problems);
@@ -296,6 +304,9 @@ fn element(mut fields: Fields<'_>, problems: &mut Problems<'_>) -> RawElement {
         width: fields.number("width", problems),
         length: fields.number("length", problems),
         reference: fields.optional("reference", problems, date_type),
+        top: fields.number("top", problems),
+        placeholders: fields.optional("placeholders", problems, dates_type),
+        plausible: fields.optional("plausible", problems, dates_type),
         entry: fields.entry.clone(),
     };
     fields.finish(problems);
@@ -571,5 +582,30 @@ fn date_type(value: Value<'_>) -> Result<String, Vec<Wrong>> {
         DeValue::Datetime(datetime) if datetime.time.is_none() => Ok(datetime.to_string()),
         DeValue::String(text) => Ok(text.to_string()),
         _ => Err(vec![wrong(value, "a date (YYYY-MM-DD)")]),
+    }
+}
+
+/// A list of dates, each with or without quotes, as texts.
+fn dates_type(value: Value<'_>) -> Result<Vec<At<String>>, Vec<Wrong>> {
+    let wanted = "a list of dates (YYYY-MM-DD)";
+    let items = value
+        .get_ref()
+        .as_array()
+        .ok_or_else(|| vec![wrong(value, wanted)])?;
+    let mut dates = Vec::with_capacity(items.len());
+    let mut wrongs = Vec::new();
+    for item in items.iter() {
+        match date_type(item) {
+            Ok(date) => dates.push(At {
+                at: item.span().start,
+                value: date,
+            }),
+            Err(_) => wrongs.push(wrong(item, wanted)),
+        }
+    }
+    if wrongs.is_empty() {
+        Ok(dates)
+    } else {
+        Err(wrongs)
     }
 }

@@ -4,13 +4,13 @@ use sluis_crypto::date_shift::DateShiftKey;
 use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, Pseudonym, token};
 use sluis_domain::date::Date;
-use sluis_domain::generalise::Generalisation;
-use sluis_domain::identifier::{InputMode, normalise};
+use sluis_domain::generalise::Generaliser;
+use sluis_domain::identifier::InputMode;
+use sluis_domain::plausible::DateShift;
 use sluis_domain::port::{Commit, Family, PackedRows};
 use sluis_domain::registry::{LinkMode, Namespace};
-use sluis_domain::{Column, ColumnBuilder, ElementName, Reason, RecordBatch};
+use sluis_domain::{Column, ColumnBuilder, ElementName, Reason, RecordBatch, WipedBuffer};
 use sluis_keyring::ElementVersion;
-use zeroize::Zeroizing;
 
 use super::plan::{Line, Step};
 use crate::Refusal;
@@ -34,7 +34,7 @@ pub(super) struct Subjects {
     of_rows: Vec<Option<Subject>>,
     /// Link values of those who are refused because they opted out.
     opted_out: Vec<LinkValue>,
-    identifiers: Zeroizing<Vec<u8>>,
+    identifiers: WipedBuffer,
 }
 
 impl Subjects {
@@ -78,13 +78,13 @@ pub(super) fn first_pass(
     for (index, step) in steps.iter().enumerate() {
         if let Step::DateShift {
             subject,
-            max_days,
+            shift,
             key,
         } = step
             && let Worked::Subjects(subjects) = &worked[*subject]
         {
             let input = &batch.columns()[index].1;
-            let shifted = shift_dates(input, subjects, key, *max_days, index, refused);
+            let shifted = shift_dates(input, subjects, key, shift, index, refused);
             worked[index] = Worked::Done(shifted);
         }
     }
@@ -97,8 +97,7 @@ fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) ->
     } else {
         &line.version.unlinked
     };
-    let mut identifiers =
-        Zeroizing::new(Vec::with_capacity(input.data().len() + input.rows() + 256));
+    let mut identifiers = WipedBuffer::with_capacity(input.data().len() + input.rows() + 256);
     let (mut of_rows, mut opted_out) = (Vec::with_capacity(input.rows()), Vec::new());
     for (row, value) in input.iter().enumerate() {
         if !line.reversible {
@@ -151,10 +150,10 @@ fn has_opted_out(line: &Line, link: &LinkValue, x: &[u8]) -> bool {
 pub(crate) fn method_input(
     namespace: &Namespace,
     value: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut WipedBuffer,
 ) -> Result<bool, Reason> {
     match namespace.input() {
-        InputMode::Plain => normalise(namespace.identifier(), namespace.checksum(), value, out),
+        InputMode::Plain => namespace.rules().normalise(value, out),
         InputMode::Prehash if value.is_empty() => Ok(false),
         InputMode::Prehash if value.len() == PREHASH_LEN => {
             out.extend_from_slice(value);
@@ -164,7 +163,7 @@ pub(crate) fn method_input(
     }
 }
 
-fn generalise(how: &Generalisation, index: usize, input: &Column, refused: &mut Refused) -> Column {
+fn generalise(how: &Generaliser, index: usize, input: &Column, refused: &mut Refused) -> Column {
     let mut output = ColumnBuilder::with_capacity(input.rows(), input.data().len());
     for (row, value) in input.iter().enumerate() {
         if let Err(reason) = output.try_push_with(|out| how.apply(value, out)) {
@@ -178,7 +177,7 @@ fn shift_dates(
     input: &Column,
     subjects: &Subjects,
     key: &DateShiftKey,
-    max_days: u32,
+    shift: &DateShift,
     index: usize,
     refused: &mut Refused,
 ) -> Column {
@@ -189,8 +188,13 @@ fn shift_dates(
                 return Ok(());
             }
             let date = Date::parse(value)?;
+            if !shift.moves(date)? {
+                date.write(out);
+                return Ok(());
+            }
             let subject = subjects.of_rows[row].as_ref().ok_or(Reason::NoSubject)?;
-            date.shift(key.days(&subject.link, max_days))?.write(out);
+            let days = key.days(&subject.link, shift.max_days);
+            date.shift(days)?.write(out);
             Ok(())
         });
         if let Err(reason) = shifted {

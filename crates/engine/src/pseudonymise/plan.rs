@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sluis_crypto::date_shift::DateShiftKey;
-use sluis_domain::generalise::Generalisation;
+use sluis_domain::generalise::Generaliser;
+use sluis_domain::plausible::DateShift;
 use sluis_domain::registry::{Chain, LinkMode, Namespace, Treatment};
 use sluis_domain::{ElementName, NamespaceId, Reason, RecordBatch};
 use sluis_keyring::{ElementVersion, Keyring, LineVersion};
@@ -19,10 +20,10 @@ pub(super) enum Step {
     Encrypt(Arc<ElementVersion>),
     DateShift {
         subject: usize,
-        max_days: u32,
+        shift: DateShift,
         key: Arc<DateShiftKey>,
     },
-    Generalise(Generalisation),
+    Generalise(Generaliser),
     /// The old pseudonyms of an import.
     Import,
 }
@@ -58,7 +59,7 @@ pub(super) fn plan(
             .ok_or_else(|| refuse(Reason::UnknownElement, name))?;
         match element.treatment() {
             Treatment::Keep | Treatment::Drop => Err(refuse(Reason::ClientOnlyElement, name)),
-            Treatment::Generalise(how) => Ok(Step::Generalise(*how)),
+            Treatment::Generalise(how) => Ok(Step::Generalise(how.clone())),
             Treatment::Encrypt => {
                 let version = snapshot.keyring.active_elements(chain.id());
                 Ok(Step::Encrypt(
@@ -70,13 +71,13 @@ pub(super) fn plan(
             Treatment::Pseudonym { namespace } => {
                 Ok(Step::Pseudonym(line(snapshot, chain, namespace)?))
             }
-            Treatment::DateShift { subject, max_days } => Ok(Step::DateShift {
+            Treatment::DateShift { subject, shift } => Ok(Step::DateShift {
                 subject: batch
                     .columns()
                     .iter()
                     .position(|(other, _)| other == subject)
                     .ok_or_else(|| refuse(Reason::MissingSubject, name))?,
-                max_days: *max_days,
+                shift: shift.clone(),
                 key: snapshot
                     .keyring
                     .date_shift(chain.id())

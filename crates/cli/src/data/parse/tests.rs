@@ -270,7 +270,7 @@ fn a_value_that_fits_no_message_is_refused_by_row() {
     let text = format!("note\n{}\nshort\n", "x".repeat(300));
     let batches = parse_with(text.as_bytes(), Encoding::Utf8, 10, &small);
     assert_eq!(sent(&batches[0].0, "note"), ["short"]);
-    assert_eq!(batches[0].1.rejects[0].reason, "TOO_LONG");
+    assert_eq!(batches[0].1.rejects[0].reason, "ROW_TOO_LONG");
 }
 
 #[test]

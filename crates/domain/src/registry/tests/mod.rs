@@ -7,6 +7,7 @@ mod quota;
 mod rules;
 mod signers;
 mod text;
+mod words;
 
 use super::{Problem, Registry};
 use crate::id::Identity;

@@ -1,12 +1,14 @@
 //! The typed model and its lookups.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use super::*;
 use crate::date::Date;
-use crate::generalise::Generalisation;
+use crate::generalise::{Generalisation, Generaliser};
 use crate::id::OrganisationId;
 use crate::identifier::{Checksum, IdentifierKind, InputMode};
+use crate::plausible::{DateShift, Placeholders, Plausible};
 use crate::registry::{Chain, LinkMode, Members, RetentionUnit, Treatment};
 
 fn chain<'r>(registry: &'r Registry, id: &str) -> &'r Chain {
@@ -52,7 +54,7 @@ fn the_sample_uses_everything() {
         .chains()
         .flat_map(Chain::elements)
         .map(|element| match element.treatment() {
-            Treatment::Generalise(to) => format!("{:?}", std::mem::discriminant(to)),
+            Treatment::Generalise(how) => format!("{:?}", std::mem::discriminant(&how.to)),
             other => other.name().to_owned(),
         })
         .collect();
@@ -61,6 +63,14 @@ fn the_sample_uses_everything() {
         5 + 6,
         "six treatments, one of them in six forms"
     );
+}
+
+fn date(text: &str) -> Date {
+    Date::parse(text.as_bytes()).expect("a date")
+}
+
+fn dates(texts: &[&str]) -> Placeholders {
+    Placeholders::new(texts.iter().map(|text| date(text)).collect())
 }
 
 #[test]
@@ -116,20 +126,27 @@ fn the_sample_says_what_it_says() {
     assert_eq!(*treatment(study, "name"), Treatment::Encrypt);
     let shift = Treatment::DateShift {
         subject: "bsn".parse().expect("an id"),
-        max_days: 30,
+        shift: DateShift {
+            max_days: NonZeroU32::new(30).expect("not zero"),
+            placeholders: dates(&["1900-01-01", "1970-01-01", "9999-12-31"]),
+            plausible: Plausible::new(date("1990-01-01"), date("2040-12-31")).expect("a range"),
+        },
     };
     assert_eq!(*treatment(study, "admission-date"), shift);
-    let reference = Date::parse(b"2026-01-01").expect("a date");
     assert_eq!(
         *treatment(study, "birth-date"),
-        Treatment::Generalise(Generalisation::AgeBand {
-            width: 10,
-            reference
+        Treatment::Generalise(Generaliser {
+            to: Generalisation::AgeBand {
+                width: 10,
+                reference: date("2026-01-01"),
+                top: 90,
+            },
+            placeholders: dates(&["1900-01-01"]),
         })
     );
     assert_eq!(
         *treatment(study, "postcode"),
-        Treatment::Generalise(Generalisation::Prefix { length: 4 })
+        Treatment::Generalise(Generalisation::Prefix { length: 4 }.into())
     );
     assert_eq!(*treatment(study, "diagnosis"), Treatment::Keep);
     assert_eq!(*treatment(study, "phone"), Treatment::Drop);
@@ -137,7 +154,7 @@ fn the_sample_says_what_it_says() {
     let release = chain(&registry, "open-release-2026");
     assert_eq!(
         *treatment(release, "income"),
-        Treatment::Generalise(Generalisation::Band { width: 10_000 })
+        Treatment::Generalise(Generalisation::Band { width: 10_000 }.into())
     );
     assert!(
         release.reidentify_to().is_empty(),

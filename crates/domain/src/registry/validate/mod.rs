@@ -4,7 +4,9 @@
 //! otherwise broken stays known under its id (as `None`), so that a reference to it is not a second error.
 
 mod chain;
+mod dates;
 mod keys;
+mod namespace;
 mod quota;
 mod treatment;
 
@@ -14,10 +16,9 @@ use std::str::FromStr;
 
 use super::organisation::{Members, Organisation};
 use super::problem::{Problems, quoted};
-use super::raw::{At, Entry, RawNamespace, RawOrganisation, RawRegistry, Texts};
+use super::raw::{At, Entry, RawOrganisation, RawRegistry, Texts};
 use super::{Chain, MAX_CHAINS, MAX_NAME_CHARS, Namespace, Registry};
 use crate::id::{ChainId, Identity, MemberName, NamespaceId, OrganisationId};
-use crate::identifier::{Checksum, InputMode};
 
 /// Entries by id; `None` for one that is there but broken, and reported.
 type Known<I, T> = BTreeMap<I, Option<T>>;
@@ -43,7 +44,9 @@ pub(super) fn registry(
     }
     let mut namespaces = Register::new("namespace");
     for entry in &raw.namespaces {
-        let typed = |id: &NamespaceId, problems: &mut Problems<'_>| namespace(id, entry, problems);
+        let typed = |id: &NamespaceId, problems: &mut Problems<'_>| {
+            namespace::namespace(id, entry, problems)
+        };
         namespaces.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
     }
     let keys = keys::keys(raw, &organisations.known, problems);
@@ -173,54 +176,6 @@ fn members(texts: &Texts, entry: &Entry, problems: &mut Problems<'_>) -> Members
                 .collect(),
         ),
     }
-}
-
-fn namespace(
-    id: &NamespaceId,
-    raw: &RawNamespace,
-    problems: &mut Problems<'_>,
-) -> Option<Namespace> {
-    let entry = &raw.entry;
-    let identifier = raw
-        .identifier
-        .as_ref()
-        .and_then(|text| parsed(text, entry, "identifier", problems));
-    let input = raw
-        .input
-        .as_ref()
-        .and_then(|text| input_mode(text, entry, problems));
-    let checksum = match &raw.checksum {
-        Some(text) => choice(
-            text,
-            entry,
-            "checksum",
-            &[("strict", Checksum::Strict), ("off", Checksum::Off)],
-            problems,
-        ),
-        None => Some(Checksum::default()),
-    };
-    Some(Namespace {
-        id: id.clone(),
-        identifier: identifier?,
-        input: input?,
-        checksum: checksum?,
-    })
-}
-
-fn input_mode(text: &At<String>, entry: &Entry, problems: &mut Problems<'_>) -> Option<InputMode> {
-    if text.value == "oprf" {
-        let message =
-            "input \"oprf\" is reserved for a later version; use \"plain\" or \"prehash\"";
-        problems.report(text.at, entry.key("input"), message);
-        return None;
-    }
-    choice(
-        text,
-        entry,
-        "input",
-        &[("plain", InputMode::Plain), ("prehash", InputMode::Prehash)],
-        problems,
-    )
 }
 
 /// Entries under construction: notices ids that come twice.

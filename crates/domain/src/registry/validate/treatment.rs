@@ -1,13 +1,15 @@
 //! The rules of treatments: each has exactly its parameters.
 
+use std::num::NonZeroU32;
+
 use super::super::MAX_SHIFT_DAYS;
 use super::super::chain::{ChainNamespace, Element, Treatment};
 use super::super::problem::{Problems, quoted};
 use super::super::raw::{At, RawElement};
-use super::{Known, choice, number, parsed};
-use crate::date::Date;
-use crate::generalise::Generalisation;
+use super::{Known, choice, dates, number, parsed};
+use crate::generalise::{DEFAULT_TOP, Generalisation, Generaliser, MAX_TOP};
 use crate::id::{ElementName, NamespaceId};
+use crate::plausible::{DateShift, Placeholders, Plausible};
 
 /// What an element's `treatment` and `to` ask for, before its parameters are looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +72,13 @@ pub(super) fn treatment(
         Kind::Pseudonym => pseudonym(raw, namespaces, problems),
         Kind::Encrypt => Some(Treatment::Encrypt),
         Kind::DateShift => date_shift(raw, problems),
-        Kind::Generalise => generalisation(raw, to?, problems).map(Treatment::Generalise),
+        Kind::Generalise => {
+            let placeholders = dates::placeholders(raw, Placeholders::default(), problems);
+            Some(Treatment::Generalise(Generaliser {
+                to: generalisation(raw, to?, problems)?,
+                placeholders: placeholders?,
+            }))
+        }
         Kind::Keep => Some(Treatment::Keep),
         Kind::Drop => Some(Treatment::Drop),
     }
@@ -122,6 +130,12 @@ fn parameters(raw: &RawElement, kind: Kind, to: Option<To>, problems: &mut Probl
         (Kind::Generalise, _) => &["to"],
         (Kind::Encrypt | Kind::Keep | Kind::Drop, _) => &[],
     };
+    let optional: &[&str] = match (kind, to) {
+        (Kind::DateShift, _) => &["placeholders", "plausible"],
+        (Kind::Generalise, Some(To::AgeBand)) => &["top", "placeholders"],
+        (Kind::Generalise, Some(To::Year | To::Month | To::Decade)) => &["placeholders"],
+        _ => &[],
+    };
     let name = raw
         .treatment
         .as_ref()
@@ -146,6 +160,7 @@ fn parameters(raw: &RawElement, kind: Kind, to: Option<To>, problems: &mut Probl
         .parameters
         .iter()
         .filter(|written| !undecided && !wanted.contains(&written.value))
+        .filter(|written| !optional.contains(&written.value))
     {
         problems.report(
             *at,
@@ -184,9 +199,18 @@ fn date_shift(raw: &RawElement, problems: &mut Problems<'_>) -> Option<Treatment
         MAX_SHIFT_DAYS,
         problems,
     );
+    let placeholders = dates::placeholders(raw, Placeholders::of_date_shift(), problems);
+    let plausible = match &raw.plausible {
+        Some(texts) => dates::plausible(raw, texts, problems),
+        None => Some(Plausible::default()),
+    };
     Some(Treatment::DateShift {
         subject: subject?,
-        max_days: max_days?,
+        shift: DateShift {
+            max_days: NonZeroU32::new(max_days?)?,
+            placeholders: placeholders?,
+            plausible: plausible?,
+        },
     })
 }
 
@@ -200,10 +224,15 @@ fn generalisation(raw: &RawElement, to: To, problems: &mut Problems<'_>) -> Opti
             let reference = raw
                 .reference
                 .as_ref()
-                .and_then(|text| date(raw, text, problems));
+                .and_then(|text| dates::date(raw, "reference", text, problems));
+            let top = match &raw.top {
+                Some(top) => number(&raw.entry, "top", Some(top), MAX_TOP, problems),
+                None => Some(DEFAULT_TOP),
+            };
             Generalisation::AgeBand {
                 width: width?,
                 reference: reference?,
+                top: top?,
             }
         }
         To::Prefix => Generalisation::Prefix {
@@ -219,13 +248,4 @@ fn generalisation(raw: &RawElement, to: To, problems: &mut Problems<'_>) -> Opti
             width: number(&raw.entry, "width", raw.width.as_ref(), u32::MAX, problems)?,
         },
     })
-}
-
-fn date(raw: &RawElement, text: &At<String>, problems: &mut Problems<'_>) -> Option<Date> {
-    let date = Date::parse(text.value.as_bytes()).ok();
-    if date.is_none() {
-        let message = format!("{} is not a date; write YYYY-MM-DD", quoted(&text.value));
-        problems.report(text.at, raw.entry.key("reference"), message);
-    }
-    date
 }
