@@ -7,6 +7,7 @@ mod irreversible;
 mod main_job;
 mod refused_files;
 mod travel;
+mod wrong_person;
 
 use std::process::Output;
 
@@ -94,7 +95,7 @@ fn the_bsns_of_these_tests_are_valid() {
         .take(500)
         .chain(["950000012".into(), "111222333".into()])
     {
-        let mut normalised = Vec::new();
+        let mut normalised = sluis_domain::WipedBuffer::default();
         let kind = sluis_domain::identifier::IdentifierKind::NlBsn;
         let strict = sluis_domain::identifier::Checksum::Strict;
         assert_eq!(

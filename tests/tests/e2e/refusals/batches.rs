@@ -2,6 +2,7 @@
 
 use sluis_client::v1;
 use sluis_domain::port::Family;
+use sluis_testkit::registry::registry;
 use sluis_testkit::world::{World, batch, pseudonymise, rejections, values};
 use v1::column::Form;
 
@@ -350,9 +351,13 @@ async fn promise_7_a_refused_value_takes_its_whole_row_along_and_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_date_that_the_shift_takes_out_of_the_calendar_refuses_its_row() {
     let world = World::start().await;
+    // Dates that the element does not call plausible never get as far as the shift.
+    let whole_calendar = "max_days = 30\nplausible = [0001-01-01, 9999-12-31]";
+    let registry = registry().replace("max_days = 30", whole_calendar);
+    world.apply(&registry).await.expect("applied");
     let client = world.client(SOURCE).await;
     let subjects: Vec<&str> = BSNS.iter().flat_map(|bsn| [*bsn, *bsn, *bsn]).collect();
-    let dates = ["0001-01-01", "9999-12-31", "2026-01-01"].repeat(BSNS.len());
+    let dates = ["0001-01-02", "9999-12-30", "2026-01-01"].repeat(BSNS.len());
     let sent = batch(&[("bsn", &subjects), ("visit_date", &dates)]);
     let result = pseudonymise(&client, STUDY, sent)
         .await
@@ -364,7 +369,7 @@ async fn a_date_that_the_shift_takes_out_of_the_calendar_refuses_its_row() {
             .all(|(_, element, reason)| element == "visit_date" && reason == "DATE_OUT_OF_RANGE")
     );
     // All dates of a subject are shifted one way, so that its first day of the calendar falls out, or its last; neither for
-    // one whose shift is zero days, which is not so for all of them.
+    // one whose shift is of one day, which is not so for all of them.
     assert!(refused.iter().all(|(row, ..)| row % 3 != 2));
     let mut subjects: Vec<_> = refused.iter().map(|(row, ..)| row / 3).collect();
     subjects.dedup();
