@@ -74,7 +74,7 @@ fn a_subject_is_refused_at_once_and_vanishes_from_each_chain_in_time() {
         line(&office.engine, REGISTER, "nl.bsn")[0].kid,
     );
     // Written another way, the same subject.
-    let proposed = request(&office, &format!(" {}.{} ", &bsns[1][..4], &bsns[1][4..]));
+    let proposed = request(&office, &format!(" {} {} ", &bsns[1][..4], &bsns[1][4..]));
     assert_eq!(
         sign(&office.engine, OWNERS[0], &proposed),
         Ok(State::Open),
