@@ -121,9 +121,11 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Vec<O
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut next = shared.next_entry.load(Ordering::Acquire);
     for Job { commit, done, .. } in jobs {
-        let admitted = shared
-            .writable()
-            .and_then(|()| admit(backend, &placed, &commit));
+        let admitted = shared.writable().and_then(|()| {
+            // A read that panics must refuse one commit, not end the thread and with it all that wait.
+            catch_unwind(AssertUnwindSafe(|| admit(backend, &placed, &commit)))
+                .unwrap_or_else(|_| Err(StoreError::Io("reading an expectation panicked".into())))
+        });
         outcomes.push((done, admitted.map(|()| Receipt { first_entry: next })));
         if outcomes.last().is_some_and(|(_, outcome)| outcome.is_ok()) {
             let first_entry = next;

@@ -21,6 +21,8 @@ struct Fake {
     fails: Mutex<usize>,
     held: Mutex<bool>,
     released: Condvar,
+    /// Reading this key panics.
+    panics: Mutex<Option<Vec<u8>>>,
 }
 
 impl Fake {
@@ -47,6 +49,8 @@ impl Fake {
 
 impl Backend for Arc<Fake> {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let panics = self.panics.lock().unwrap().as_deref() == Some(key);
+        assert!(!panics, "broken on purpose");
         Ok(self
             .rows
             .lock()
@@ -282,4 +286,23 @@ fn commits_that_do_not_fit_the_layout_are_refused_alone() {
         "{outcomes:?}"
     );
     assert_eq!(outcomes[4], (4, ok(0)));
+}
+
+#[test]
+fn a_read_that_panics_refuses_its_commit_and_the_writer_goes_on() {
+    let (fake, writer, outcomes) = held();
+    *fake.panics.lock().unwrap() = Some(b"broken".to_vec());
+    let mut broken = Commit::default();
+    broken.expect(Family::Meta, b"broken".to_vec(), None);
+    outcomes.submit(&writer, 1, broken);
+    let mut good = Commit::default();
+    good.expect(Family::Meta, b"good".to_vec(), None);
+    outcomes.submit(&writer, 2, good);
+    fake.release();
+    drop(writer);
+    let outcomes = outcomes.all();
+    assert_eq!(outcomes.len(), 3, "all are answered: {outcomes:?}");
+    for (number, outcome) in outcomes {
+        assert_eq!(outcome.is_err(), number == 1, "{number}: {outcome:?}");
+    }
 }
