@@ -6,6 +6,16 @@
 //!
 //! The aad is `0x01 || key || LP(namespace)`. Both keys come from the escrow root of a version, so that cutting the escrow
 //! closes this way too.
+//!
+//! An erasure must find the import rows of a subject without opening all of them. So each row has an entry in an index,
+//! which starts from the subject's opt-out mark:
+//!
+//! | row | key (22 bytes) | value (57 bytes) |
+//! |---|---|---|
+//! | index | kid(4), HMAC(import index key, mark)[..2], HMAC(import index key, mark \|\| row key)[..16] | `0x01`, nonce(24), XAES-256-GCM(import seal key, nonce, aad, last 16 bytes of the row key) |
+//!
+//! The aad is `0x02 || key || LP(namespace)`. The bucket of two bytes is shared by many subjects where there are many, so that
+//! equal ones do not say whose rows belong together; which entries are the subject's is known when their rows are opened.
 
 use std::fmt;
 
@@ -13,8 +23,9 @@ use sluis_domain::{Kid, NamespaceId};
 use zeroize::Zeroizing;
 
 use crate::escrow::{ROW_FORMAT, ROW_KEY_LEN, write_aad};
-use crate::lp::lp_length;
+use crate::lp::{lp, lp_length};
 use crate::mac::Mac;
+use crate::opt_out::MARK_LEN;
 use crate::xaes::{NONCE_LEN, Opener, Stream, TAG_LEN};
 use crate::{LinkValue, SealError, Secret, kdf, labels};
 
@@ -23,10 +34,18 @@ pub const MAX_OLD_LEN: usize = 255;
 /// Length of an import row's value in bytes.
 pub const IMPORT_VALUE_LEN: usize = 1 + NONCE_LEN + 16 + TAG_LEN;
 
+/// Length of an index entry's key in bytes.
+pub const INDEX_KEY_LEN: usize = 22;
+/// Length of what the keys of one bucket have in common.
+pub const BUCKET_LEN: usize = 6;
+/// First byte of an index entry's associated data.
+const INDEX_AAD: u8 = 0x02;
+
 /// The import keys of one version of a (chain, namespace) line, ready for use.
 pub struct ImportKeys {
     kid: Kid,
     index: Mac,
+    of_marks: Mac,
     seal: Secret,
 }
 
@@ -36,6 +55,7 @@ impl ImportKeys {
         Self {
             kid,
             index: Mac::new(&kdf(escrow_kid, labels::IMPORT)),
+            of_marks: Mac::new(&kdf(escrow_kid, labels::IMPORT_INDEX)),
             seal: kdf(escrow_kid, labels::IMPORT_SEAL),
         }
     }
@@ -53,6 +73,26 @@ impl ImportKeys {
                 .compute(&[&lp_length(old_pseudonym), old_pseudonym])[..16],
         );
         Some(key)
+    }
+
+    /// Where the index entries of a subject are, and those of others.
+    pub fn bucket(&self, mark: &[u8; MARK_LEN]) -> [u8; BUCKET_LEN] {
+        let mut bucket = [0; BUCKET_LEN];
+        bucket[..4].copy_from_slice(&self.kid.to_be_bytes());
+        bucket[4..].copy_from_slice(&self.of_marks.compute(&[mark])[..2]);
+        bucket
+    }
+
+    /// The key of the index entry of an import row of a subject.
+    pub fn index_key(
+        &self,
+        mark: &[u8; MARK_LEN],
+        row_key: &[u8; ROW_KEY_LEN],
+    ) -> [u8; INDEX_KEY_LEN] {
+        let mut key = [0; INDEX_KEY_LEN];
+        key[..BUCKET_LEN].copy_from_slice(&self.bucket(mark));
+        key[BUCKET_LEN..].copy_from_slice(&self.of_marks.compute(&[mark, row_key])[..16]);
+        key
     }
 
     /// Starts sealing import rows: one per batch.
@@ -109,6 +149,35 @@ impl ImportSealer {
     }
 }
 
+impl ImportSealer {
+    /// Appends the value of the index entry at `index_key`, which leads to the import row at `row_key`, to `out`.
+    ///
+    /// # Errors
+    /// [`SealError::StreamExhausted`].
+    pub fn seal_index(
+        &mut self,
+        namespace: &NamespaceId,
+        index_key: &[u8; INDEX_KEY_LEN],
+        row_key: &[u8; ROW_KEY_LEN],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        write_index_aad(&mut self.aad, namespace, index_key);
+        let start = out.len();
+        out.reserve(IMPORT_VALUE_LEN);
+        out.push(ROW_FORMAT);
+        self.stream
+            .seal(&self.aad, &row_key[4..], out)
+            .inspect_err(|_| out.truncate(start))
+    }
+}
+
+fn write_index_aad(aad: &mut Vec<u8>, namespace: &NamespaceId, index_key: &[u8; INDEX_KEY_LEN]) {
+    aad.clear();
+    aad.push(INDEX_AAD);
+    aad.extend_from_slice(index_key);
+    lp(aad, namespace.as_str().as_bytes());
+}
+
 impl fmt::Debug for ImportSealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ImportSealer(..)")
@@ -145,6 +214,33 @@ impl ImportOpener {
             .first_chunk()
             .map(|bytes| LinkValue::from_bytes(*bytes))
             .ok_or(SealError::WrongLength)
+    }
+}
+
+impl ImportOpener {
+    /// The key of the import row that the index entry at `index_key` leads to.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_index(
+        &mut self,
+        namespace: &NamespaceId,
+        index_key: &[u8; INDEX_KEY_LEN],
+        value: &[u8],
+    ) -> Result<[u8; ROW_KEY_LEN], SealError> {
+        let value: &[u8; IMPORT_VALUE_LEN] =
+            value.try_into().map_err(|_| SealError::WrongLength)?;
+        if value[0] != ROW_FORMAT {
+            return Err(SealError::UnknownFormat);
+        }
+        write_index_aad(&mut self.aad, namespace, index_key);
+        let mut opened = Zeroizing::new(Vec::with_capacity(16));
+        self.opener.open(&self.aad, &value[1..], &mut opened)?;
+        let index: &[u8; 16] = opened.first_chunk().ok_or(SealError::WrongLength)?;
+        let mut row_key = [0; ROW_KEY_LEN];
+        row_key[..4].copy_from_slice(&index_key[..4]);
+        row_key[4..].copy_from_slice(index);
+        Ok(row_key)
     }
 }
 

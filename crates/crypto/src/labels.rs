@@ -10,6 +10,7 @@
 //! | `sluis/1 identity-seal` | [`IDENTITY_SEAL`]: seal of identity rows, from the escrow root |
 //! | `sluis/1 import` | [`IMPORT`]: index of import rows, from the escrow root |
 //! | `sluis/1 import-seal` | [`IMPORT_SEAL`]: seal of import rows, from the escrow root |
+//! | `sluis/1 import-index` | [`IMPORT_INDEX`]: names of the entries that lead from a mark to import rows, from the escrow root |
 //! | `sluis/1 element` | [`ELEMENT`]: element key (followed by LP(element)), and first part of its associated data |
 //! | `sluis/1 date-shift` | [`DATE_SHIFT`]: date-shift key, from a chain's root |
 //! | `sluis/1 opt-out` | [`OPT_OUT`]: opt-out key, from a namespace's root |
@@ -34,6 +35,8 @@ pub const IDENTITY_SEAL: &[u8] = b"sluis/1 identity-seal";
 pub const IMPORT: &[u8] = b"sluis/1 import";
 /// Import seal key of one version's escrow.
 pub const IMPORT_SEAL: &[u8] = b"sluis/1 import-seal";
+/// Key of the index of import rows of one version's escrow; the custodian's own business, not part of the method.
+pub const IMPORT_INDEX: &[u8] = b"sluis/1 import-index";
 /// Element key, followed by LP(element); also the first part of an encrypted element's associated data.
 pub const ELEMENT: &[u8] = b"sluis/1 element";
 /// Date-shift key of a chain.

@@ -11,6 +11,7 @@
 //! | `m` \|\| LP(namespace) \|\| keyed digest of the mark, 32 | the mark, 16 bytes; generation 1 |
 //! | `j` \|\| due, 8 \|\| LP(chain) \|\| LP(namespace) \|\| random, 16 | L of a subject that is to be erased, 16 bytes; generation 1 |
 
+mod imports;
 mod jobs;
 mod journal;
 mod marks;

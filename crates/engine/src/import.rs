@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sluis_crypto::LinkValue;
 use sluis_crypto::escrow::{EscrowKeys, ROW_KEY_LEN};
-use sluis_crypto::import::{IMPORT_VALUE_LEN, MAX_OLD_LEN};
+use sluis_crypto::import::{IMPORT_VALUE_LEN, INDEX_KEY_LEN, MAX_OLD_LEN};
+use sluis_crypto::opt_out::OptOutKey;
 use sluis_domain::identifier::MissingWords;
 use sluis_domain::port::{Commit, Completion, Family, PackedRows, Store};
 use sluis_domain::registry::{Chain, LinkMode, Treatment};
@@ -147,7 +148,9 @@ impl Imports {
             .zip(verdicts)
             .filter_map(|(candidate, verdict)| verdict.ok().map(|()| candidate))
             .collect();
-        seal(escrow, namespace, &accepted, commit)?;
+        let keys = mapping.keyring.namespace(namespace);
+        let opt_out = &keys.ok_or(Reason::Internal)?.opt_out;
+        seal(escrow, namespace, opt_out, &accepted, commit)?;
         let own = Arc::new(own);
         claims.push(Arc::downgrade(&own));
         Ok(Claimed(own))
@@ -207,15 +210,25 @@ fn stored(
     Ok(verdicts)
 }
 
+/// Adds the rows, and the entries by which an erasure finds them.
 fn seal(
     escrow: &EscrowKeys,
     namespace: &NamespaceId,
+    opt_out: &OptOutKey,
     accepted: &[&Candidate<'_>],
     commit: &mut Commit,
 ) -> Result<(), Refusal> {
     let bytes = accepted.len() * (ROW_KEY_LEN + IMPORT_VALUE_LEN);
     let mut rows = PackedRows::with_capacity(Family::Import, ROW_KEY_LEN, accepted.len(), bytes);
-    let mut sealer = escrow.import().sealer();
+    let index_bytes = accepted.len() * (INDEX_KEY_LEN + IMPORT_VALUE_LEN);
+    let mut index = PackedRows::with_capacity(
+        Family::ImportIndex,
+        INDEX_KEY_LEN,
+        accepted.len(),
+        index_bytes,
+    );
+    let keys = escrow.import();
+    let mut sealer = keys.sealer();
     // Nonces count upwards within a batch: sealed in random order, they do not tell who stood next to whom.
     for place in random_order(accepted.len())? {
         let candidate = accepted[place];
@@ -226,8 +239,19 @@ fn seal(
         });
         sealed.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
     }
+    // In another random order, so that the nonces do not tell which entry is of which row.
+    for place in random_order(accepted.len())? {
+        let candidate = accepted[place];
+        let key = keys.index_key(&opt_out.mark(candidate.link), &candidate.key);
+        let mut sealed = Ok(());
+        index.push_with(|out| {
+            out.extend_from_slice(&key);
+            sealed = sealer.seal_index(namespace, &key, &candidate.key, out);
+        });
+        sealed.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    }
     if !rows.is_empty() {
-        commit.rows.push(rows);
+        commit.rows.extend([rows, index]);
     }
     Ok(())
 }

@@ -206,14 +206,20 @@ pub(crate) fn signers(
     }
 }
 
-/// Every row of a version, import rows too.
-pub(crate) fn rows_of(kid: Kid) -> [Range; 3] {
+/// Every row of a version: link, identity and import rows, and the index of the latter.
+pub(crate) fn rows_of(kid: Kid) -> [Range; 4] {
     let from = kid.to_be_bytes().to_vec();
     let to = kid
         .get()
         .checked_add(1)
-        .map_or_else(|| vec![0xff; 21], |next| next.to_be_bytes().to_vec());
-    [Family::Link, Family::Identity, Family::Import].map(|family| Range {
+        .map_or_else(|| vec![0xff; 23], |next| next.to_be_bytes().to_vec());
+    [
+        Family::Link,
+        Family::Identity,
+        Family::Import,
+        Family::ImportIndex,
+    ]
+    .map(|family| Range {
         family,
         from: from.clone(),
         to: to.clone(),

@@ -20,6 +20,7 @@
 //! | | chosen by keyring and engine | `0x01`, then as they say |
 //! | `tree` (11) | level (1), index u64 (8): 9 bytes | `0x01`, 256 hashes of 32 bytes: 8,193 bytes |
 //! | `quota` (12) | chosen by the engine | `0x01`, then sealed by the engine |
+//! | `import-index` (13) | kid (4), bucket (2), name of the entry (16): 22 bytes | `0x01`, nonce (24), sealed index of an `import` row (16), tag (16): 57 bytes |
 //!
 //! Each family is a RocksDB column family of that name; its number is in [`Family`] and frozen. RocksDB's own family
 //! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a
@@ -28,14 +29,17 @@
 use sluis_domain::audit::MAX_ENTRY;
 use sluis_domain::port::store::{Family, StoreError};
 
-/// The store format this version writes and knows. Format 1 was used before the audit log was signed.
-pub const STORE_FORMAT: u32 = 2;
+/// The store format this version writes and knows. Format 1 was used before the audit log was signed, format 2 before
+/// imported mappings had an index.
+pub const STORE_FORMAT: u32 = 3;
 /// First byte of every value but an audit entry.
 pub const VALUE_FORMAT: u8 = 0x01;
 /// First byte of an audit entry.
 pub const ENTRY_FORMAT: u8 = 0x02;
 /// Bytes of a value of `import`.
 pub const IMPORT_VALUE_BYTES: usize = 57;
+/// Bytes of a key of `import-index`.
+pub const IMPORT_INDEX_KEY_BYTES: usize = 22;
 /// Bytes of a key of `tree`.
 pub const TREE_KEY_BYTES: usize = 9;
 /// Bytes of a value of `tree`.
@@ -66,6 +70,7 @@ const _: () = {
     assert!(AUDIT_KEY_BYTES == size_of::<u64>());
     assert!(STORE_ID_BYTES == 16);
     assert!(IMPORT_VALUE_BYTES == 1 + 24 + 16 + 16);
+    assert!(IMPORT_INDEX_KEY_BYTES == KID_BYTES + 2 + 16);
     assert!(TREE_VALUE_BYTES == 1 + 256 * 32);
 };
 
@@ -136,6 +141,9 @@ pub fn check_row(family: Family, key: &[u8], value: &[u8]) -> Result<(), StoreEr
         // A longer one could never be bundled, so nobody could verify the log again.
         Family::Audit => key.len() == AUDIT_KEY_BYTES && value.len() <= MAX_ENTRY,
         Family::Import => key.len() == LINK_KEY_BYTES && value.len() == IMPORT_VALUE_BYTES,
+        Family::ImportIndex => {
+            key.len() == IMPORT_INDEX_KEY_BYTES && value.len() == IMPORT_VALUE_BYTES
+        }
         Family::Tree => key.len() == TREE_KEY_BYTES && value.len() == TREE_VALUE_BYTES,
         Family::Alias => false,
         Family::Keyring
@@ -170,7 +178,7 @@ mod tests {
 
     #[test]
     fn meta_values_are_frozen() {
-        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 2]);
+        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 3]);
         assert_eq!(store_id(&store_id_value(&[7; 16])), Ok([7; 16]));
         assert_eq!(audit_key(258), [0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(audit_sequence(&audit_key(u64::MAX)), Ok(u64::MAX));
@@ -180,15 +188,15 @@ mod tests {
     fn an_unknown_store_format_is_refused_with_both_numbers() {
         let refused = check_format(&format_value(1)).unwrap_err().to_string();
         assert!(
-            refused.contains("format 1") && refused.contains("format 2"),
+            refused.contains("format 1") && refused.contains("format 3"),
             "{refused}"
         );
         for value in [
             &[][..],
             &[1],
-            &[2, 0, 0, 0, 2],
-            &[1, 0, 0, 2],
-            &[1, 0, 0, 0, 0, 2],
+            &[2, 0, 0, 0, 3],
+            &[1, 0, 0, 3],
+            &[1, 0, 0, 0, 0, 3],
         ] {
             assert!(
                 matches!(check_format(value), Err(StoreError::Corrupt(_))),
@@ -207,6 +215,7 @@ mod tests {
             (Family::Audit, &audit, &entry),
             (Family::Grants, &[1], &[1]),
             (Family::Import, &key, &[1; 57]),
+            (Family::ImportIndex, &[9; 22], &[1; 57]),
             (Family::Tree, &key[..9], &tile),
         ] {
             assert_eq!(check_row(family, key, value), Ok(()));

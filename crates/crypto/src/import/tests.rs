@@ -55,6 +55,42 @@ fn a_row_gives_its_link_value_back_and_shows_nothing_twice() {
     assert_ne!(value, other, "the nonce is random");
 }
 
+/// Computed with Python's `hmac`: escrow root 00 01 .. 1f, kid 7, old pseudonym "P-0001", mark 00 01 .. 0f.
+#[test]
+fn index_keys_are_frozen() {
+    let root: Vec<u8> = (0..32).collect();
+    let root = Secret::from_slice(&root).expect("32 bytes");
+    let keys = ImportKeys::new(&root, Kid::new(7).expect("not zero"));
+    let mark: [u8; 16] = std::array::from_fn(|i| i as u8);
+    let key = keys.index_key(&mark, &keys.row_key(b"P-0001").expect("6 bytes"));
+    assert_eq!(
+        HEXLOWER.encode(&key),
+        "00000007bf085f24bd7e86cc2d9a78096612ab3fe61e"
+    );
+    assert!(key.starts_with(&keys.bucket(&mark)));
+}
+
+#[test]
+fn an_index_entry_leads_to_its_row_and_shows_nothing_of_it() {
+    let (keys, mark) = (keys(1), [5; 16]);
+    let (row_key, _) = row(&keys, b"old", 9);
+    let index_key = keys.index_key(&mark, &row_key);
+    let mut value = Vec::new();
+    keys.sealer()
+        .seal_index(&namespace(), &index_key, &row_key, &mut value)
+        .expect("not exhausted");
+    assert_eq!(value.len(), IMPORT_VALUE_LEN);
+    let open = |key, value: &[u8]| keys.opener().open_index(&namespace(), key, value);
+    assert_eq!(open(&index_key, &value), Ok(row_key));
+    assert!(!value.windows(8).any(|part| row_key[4..].starts_with(part)));
+    let mut moved = index_key;
+    moved[21] ^= 1;
+    assert_eq!(open(&moved, &value), Err(SealError::NotAuthentic));
+    // Neither is one kind of row taken for the other.
+    let other = keys.opener().open(&namespace(), &row_key, &value);
+    assert_eq!(other, Err(SealError::NotAuthentic));
+}
+
 #[test]
 fn old_pseudonyms_have_1_to_255_bytes_and_are_taken_as_they_are() {
     let keys = keys(1);

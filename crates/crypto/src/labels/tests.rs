@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use super::*;
 use crate::{Secret, kdf};
 
-const VECTORS: [(&[u8], &str); 15] = [
+const VECTORS: [(&[u8], &str); 16] = [
     (
         LINK,
         "7f873669a6632d52ecec40aa1d2374adc7980a6ef2112a37624b014401381d87",
@@ -37,6 +37,10 @@ const VECTORS: [(&[u8], &str); 15] = [
     (
         IMPORT_SEAL,
         "762b2a76de845089841730b816c5e2ad54bd2ef097c4ede57d4879e6041773ef",
+    ),
+    (
+        IMPORT_INDEX,
+        "f3fc5c6b6a6fe808b4e88f2a21b48e4b4825d3ac9d2f76014f94a6332644367a",
     ),
     (
         ELEMENT,

@@ -36,11 +36,13 @@ pub enum Family {
     Tree = 11,
     /// Sealed counters of sources.
     Quota = 12,
+    /// Which imported mappings a subject has.
+    ImportIndex = 13,
 }
 
 impl Family {
     /// All families, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Keyring,
         Self::Registry,
         Self::Grants,
@@ -53,6 +55,7 @@ impl Family {
         Self::Meta,
         Self::Tree,
         Self::Quota,
+        Self::ImportIndex,
     ];
 
     /// Its name in the store.
@@ -70,6 +73,7 @@ impl Family {
             Self::Meta => "meta",
             Self::Tree => "tree",
             Self::Quota => "quota",
+            Self::ImportIndex => "import-index",
         }
     }
 }
@@ -418,7 +422,8 @@ mod tests {
                 (9, "audit"),
                 (10, "meta"),
                 (11, "tree"),
-                (12, "quota")
+                (12, "quota"),
+                (13, "import-index")
             ]
         );
     }

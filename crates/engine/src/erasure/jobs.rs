@@ -19,8 +19,8 @@ use crate::snapshot::Snapshot;
 use crate::{Refusal, scan};
 
 const KIND: u8 = b'j';
-/// Most subjects of one commit.
-const MAX_SUBJECTS: usize = 1_000;
+/// Most subjects of one commit: batches wait as long as it takes.
+const MAX_SUBJECTS: usize = 100;
 
 /// A job as stored.
 struct Job {
@@ -98,7 +98,8 @@ impl Engine {
         Ok(places)
     }
 
-    /// Rows, jobs and entry in one commit.
+    /// Imported mappings first, in steps that nobody waits for; then the other rows, jobs and entry in one commit. What ends
+    /// in between is done once more, because its job is still there.
     fn erase(
         &self,
         chain: &ChainId,
@@ -106,17 +107,20 @@ impl Engine {
         jobs: &[Job],
         now: Timestamp,
     ) -> Result<u64, Refusal> {
-        let _governing = self.govern();
         let snapshot = self.snapshot();
         let opt_out = &keys(&snapshot, namespace)?.opt_out;
         let marks: HashSet<Mark> = jobs.iter().map(|job| opt_out.mark(&job.link)).collect();
+        for version in escrowed(&snapshot.keyring, Some(chain), namespace) {
+            self.remove_imports(&snapshot, &version, namespace, &marks)?;
+        }
+        let _governing = self.govern();
+        let snapshot = self.snapshot();
         let mut commit = Commit::default();
         let mut versions = Vec::new();
         for version in escrowed(&snapshot.keyring, Some(chain), namespace) {
             for job in jobs {
                 remove_subject(&version, &job.link, &mut commit);
             }
-            self.remove_imports(&snapshot, &version, namespace, &marks, &mut commit)?;
             self.note_removed(&snapshot, version.info(), now, &mut commit)?;
             versions.push(version.info().clone());
         }
@@ -131,38 +135,6 @@ impl Engine {
         );
         self.commit_governed(commit, None)?;
         Ok(subjects)
-    }
-
-    /// Removes the import rows of marked subjects: they are found by opening every row, because the old pseudonyms are
-    /// not known here. Import tables are small.
-    pub(super) fn remove_imports(
-        &self,
-        snapshot: &Snapshot,
-        version: &LineVersion,
-        namespace: &NamespaceId,
-        marks: &HashSet<Mark>,
-        commit: &mut Commit,
-    ) -> Result<(), Refusal> {
-        let Some(escrow) = &version.escrow else {
-            return Ok(());
-        };
-        let opt_out = &keys(snapshot, namespace)?.opt_out;
-        let [.., imports] = rows_of(version.info().kid);
-        let mut opener = escrow.import().opener();
-        scan::pages(&*self.store, &imports, |page| {
-            for (key, value) in page {
-                let row_key = key
-                    .as_slice()
-                    .try_into()
-                    .map_err(|_| KeyringError::Corrupt("import"))?;
-                let opened = opener.open(namespace, row_key, value);
-                let link = opened.map_err(|_| KeyringError::Corrupt("import"))?;
-                if marks.contains(&opt_out.mark(&link)) {
-                    commit.delete(Family::Import, key.clone());
-                }
-            }
-            Ok(())
-        })
     }
 
     /// Notes that rows of a version must leave the disk. Not at once: a version has many rows, and subjects are erased

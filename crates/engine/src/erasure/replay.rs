@@ -114,7 +114,7 @@ impl Engine {
                 }
                 Ok(())
             })?;
-            self.remove_imports(snapshot, version, namespace, marks, &mut commit)?;
+            self.remove_imports(snapshot, version, namespace, marks)?;
             self.note_removed(snapshot, version.info(), now, &mut commit)?;
             infos.push(version.info().clone());
         }

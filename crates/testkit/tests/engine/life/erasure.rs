@@ -1,7 +1,7 @@
 //! Opt-out and erasure.
 
 use sluis_domain::audit::Act;
-use sluis_domain::port::{Commit, Family, Store};
+use sluis_domain::port::{Commit, Family, Row, Store};
 use sluis_domain::proposal::State;
 use sluis_domain::{Column, NamespaceId, Reason, RecordBatch};
 use sluis_engine::ProposalView;
@@ -212,6 +212,42 @@ fn an_imported_mapping_of_an_erased_subject_goes_too() {
 }
 
 #[test]
+fn promise_11_an_erasure_opens_the_imported_mappings_of_its_subject_and_no_others() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(5);
+    imported(&office, &bsns, &["P-0", "P-1", "P-2", "P-3", "P-4"]);
+    // A second one of the same subject.
+    imported(&office, &bsns[..1], &["Q-0"]);
+    let own = ["P-0", "Q-0"].map(|old| import_row(&office, &bsns[0], old).0);
+    let kid = line(&office.engine, STUDY, "nl.bsn")[0].kid;
+    let left = || [Family::Import, Family::ImportIndex].map(|of| rows(&*office.store, of, kid));
+    assert_eq!(left(), [6, 6]);
+    sign_all(&office.engine, &OWNERS, &request(&office, &bsns[0]));
+    // An erasure that opens a row of another subject meets damage.
+    let mut commit = Commit::default();
+    for (key, mut value) in office.store.scan(Family::Import, &[], 100).unwrap() {
+        if !own.contains(&key) {
+            *value.last_mut().unwrap() ^= 1;
+            commit.put(Family::Import, key, value);
+        }
+    }
+    office.store.commit(commit).unwrap();
+    office.clock.advance_hours(DAY);
+    office.engine.housekeep().unwrap();
+    assert_eq!(left(), [4, 4]);
+}
+
+/// The import row of an old pseudonym: imported once more, it keeps its key and is sealed anew.
+fn import_row(office: &Office<ModelStore>, bsn: &str, old: &str) -> Row {
+    let all = || office.store.scan(Family::Import, &[], 100).unwrap();
+    let before = all();
+    imported(office, &[bsn.to_owned()], &[old]);
+    let mut after = all();
+    after.retain(|row| !before.contains(row));
+    after.pop().expect("sealed anew")
+}
+
+#[test]
 fn a_damaged_import_row_holds_up_its_own_chain_and_nothing_else() {
     let office = Office::open(ModelStore::new());
     let bsns = subjects(3);
@@ -219,9 +255,9 @@ fn a_damaged_import_row_holds_up_its_own_chain_and_nothing_else() {
     office.pseudonymise(REGISTER, &bsns);
     let kids = [STUDY, REGISTER].map(|chain| line(&office.engine, chain, "nl.bsn")[0].kid);
     let left = || kids.map(|kid| rows(&*office.store, Family::Link, kid));
+    let (key, good) = import_row(&office, &bsns[0], "P-1");
     sign_all(&office.engine, &OWNERS, &request(&office, &bsns[0]));
     request(&office, &bsns[1]);
-    let (key, good) = office.store.scan(Family::Import, &[], 1).unwrap().remove(0);
     let put = |value: &[u8]| {
         let mut commit = Commit::default();
         commit.put(Family::Import, key.clone(), value);
@@ -235,7 +271,7 @@ fn a_damaged_import_row_holds_up_its_own_chain_and_nothing_else() {
     assert_eq!(
         refusal.reason(),
         Reason::CorruptStore,
-        "whose row it is nobody knows"
+        "it is not known whose row it is"
     );
     assert_eq!(left(), [3, 2], "the other chain comes after it");
     let requests = office.store.scan(Family::Optout, b"r", 10).unwrap();

@@ -33,7 +33,12 @@ fn a_destroyed_version_leads_nowhere_and_the_others_stay_as_they_are() {
     let proposed = office.engine.propose_destroy(&custodian(), kid).unwrap();
     sign_all(&office.engine, &UNI, &proposed);
     for _ in 0..2 {
-        for family in [Family::Link, Family::Identity, Family::Import] {
+        for family in [
+            Family::Link,
+            Family::Identity,
+            Family::Import,
+            Family::ImportIndex,
+        ] {
             assert_eq!(rows(&*office.store, family, kid), 0, "{family:?}");
         }
         assert_eq!(
@@ -173,7 +178,12 @@ fn a_cut_escrow_leaves_the_pseudonyms_and_closes_the_ways() {
             refusals(&office, &out, &tokens),
             [Some(Reason::UnknownPseudonym); 3]
         );
-        for family in [Family::Link, Family::Identity, Family::Import] {
+        for family in [
+            Family::Link,
+            Family::Identity,
+            Family::Import,
+            Family::ImportIndex,
+        ] {
             assert_eq!(
                 rows(&*office.store, family, kid),
                 0,
