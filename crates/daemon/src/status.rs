@@ -1,11 +1,13 @@
 //! The one way from a refusal to a gRPC status.
 //!
-//! Outwards: the fixed message of the reason, `google.rpc.ErrorInfo { reason, domain: "sluis" }` and, where fields are
-//! at fault, `google.rpc.BadRequest`. The detail stays inside, for the log.
+//! Outwards: the fixed message of the reason, `google.rpc.ErrorInfo { reason, domain: "sluis" }`, where fields are at
+//! fault `google.rpc.BadRequest`, and where waiting helps `google.rpc.RetryInfo`. The detail stays inside, for the log.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use sluis_domain::Reason;
+use sluis_domain::audit::Act;
 use sluis_domain::reason::Category;
 use sluis_engine::Refusal;
 use tonic::{Code, Status};
@@ -29,6 +31,10 @@ pub(crate) struct Denial {
     pub(crate) violations: Vec<(String, String)>,
     /// Whether the engine refused, which has put it on record.
     pub(crate) recorded: bool,
+    /// As what it goes on record; the act of the RPC unless something else is said.
+    pub(crate) act: Option<Act>,
+    /// When the caller may try again.
+    pub(crate) again_in: Option<Duration>,
 }
 
 impl Denial {
@@ -42,6 +48,17 @@ impl Denial {
     pub(crate) fn with(mut self, field: impl Into<String>, description: impl Into<String>) -> Self {
         self.violations.push((field.into(), description.into()));
         self
+    }
+
+    /// Says when the caller may try again.
+    #[must_use]
+    pub(crate) fn again_in(mut self, time: Duration) -> Self {
+        // Whole seconds, so that who waits that long is not early.
+        let seconds = time.as_millis().div_ceil(1_000).max(1);
+        self.again_in = Some(Duration::from_secs(
+            u64::try_from(seconds).unwrap_or(u64::MAX),
+        ));
+        self.with("caller", format!("try again in {seconds} seconds"))
     }
 
     /// A defect of the daemon.
@@ -59,6 +76,9 @@ impl Denial {
         let violations = self.shown_violations();
         if !violations.is_empty() {
             details.set_bad_request(violations);
+        }
+        if self.again_in.is_some() {
+            details.set_retry_info(self.again_in);
         }
         Status::with_error_details(code(self.reason), self.reason.message(), details)
     }
@@ -90,6 +110,8 @@ impl From<Reason> for Denial {
             detail: String::new(),
             violations: Vec::new(),
             recorded: false,
+            act: None,
+            again_in: None,
         }
     }
 }
@@ -106,6 +128,8 @@ impl From<Refusal> for Denial {
             detail: refusal.detail().to_owned(),
             violations,
             recorded: true,
+            act: None,
+            again_in: None,
         }
     }
 }
@@ -183,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_is_told_when_to_try_again() {
+        let denial = Denial::from(Reason::RateLimited).again_in(Duration::from_millis(1_200));
+        let status = denial.status();
+        let told = status.get_details_retry_info().expect("RetryInfo");
+        assert_eq!(told.retry_delay, Some(Duration::from_secs(2)));
+        let violations = status.get_details_bad_request().expect("BadRequest");
+        let said = &violations.field_violations[0].description;
+        assert_eq!(said, "try again in 2 seconds");
+    }
+
+    #[test]
     fn many_violations_stay_within_the_header_limits_of_clients() {
         let mut denial = Denial::from(Reason::InvalidRegistry);
         for i in 0..1_000 {
@@ -242,7 +277,8 @@ mod tests {
     const CATALOGUE_HEAD: &str = "# Errors\n
 <!-- Generated from the reasons in crates/domain/src/reason.rs; a test compares. SLUIS_WRITE_DOCS=1 writes it anew. -->\n
 A refused request is answered with a `google.rpc.Status` that holds `google.rpc.ErrorInfo { reason, domain: \"sluis\" }`
-and, where fields are at fault, `google.rpc.BadRequest` with their names. Reasons are stable: programs match on them, never
+and, where fields are at fault, `google.rpc.BadRequest` with their names; where it helps to wait, `google.rpc.RetryInfo` says how
+long. Reasons are stable: programs match on them, never
 on messages. Messages are fixed and never depend on the data. Every answer carries its request id in the metadata
 `x-request-id`; the custodian's log knows more under that id.
 

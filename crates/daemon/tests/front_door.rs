@@ -275,6 +275,7 @@ async fn what_is_too_large_or_unreadable_is_refused_with_a_reason() {
         form: None,
     };
     let request = v1::RecordBatch {
+        rows: 1,
         columns: vec![no_column],
         ..v1::RecordBatch::default()
     };

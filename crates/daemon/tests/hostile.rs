@@ -9,17 +9,19 @@ use http::{Request, Response};
 use hyper::body::Frame;
 use prost::Message;
 use sluis_client::{Client, ClientError, v1};
+use sluis_domain::port::{Family, Store};
 use sluis_testkit::metrics;
 use sluis_testkit::pki::{Credentials, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
 use sluis_testkit::wait::until;
-use sluis_testkit::world::{METRICS, World, batch, pseudonymise, reason};
+use sluis_testkit::world::{METRICS, World, batch, convert_terms, pseudonymise, reason, values};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 use tower::{Service, ServiceExt};
 
 const SOURCE: &str = "hospital-north/etl";
@@ -226,7 +228,7 @@ async fn a_stream_on_which_nothing_comes_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_member_gets_a_quarter_of_the_slots_and_the_others_the_rest() {
-    let world = world("max_data_calls = 20\nmax_connections = 20").await;
+    let world = world("max_data_calls = 20\nmax_connections = 20\ncall_wait_seconds = 0").await;
     let greedy = world.client(SOURCE).await;
     let mut held = Vec::new();
     for _ in 0..5 {
@@ -339,4 +341,372 @@ async fn a_batch_beyond_its_share_is_refused_and_callers_are_told_how_many_rows_
             .any(|v| v.description.contains("fewer rows")),
         "{violations:?}"
     );
+}
+
+const RECIPIENT: &str = "registry-office/etl";
+const STEWARDS: [&str; 2] = ["uni-research/steward-1", "registry-office/steward-a"];
+
+/// Tokens of one subject, and a live grant to convert them.
+async fn convertible(world: &World, max_values: u64) -> (String, String) {
+    let source = world.client(SOURCE).await;
+    let result = pseudonymise(&source, CHAIN, batch(&[("bsn", &[BSN])])).await;
+    let tokens = values(&result.expect("a source"), "bsn");
+    let terms = convert_terms(
+        world,
+        (CHAIN, "bsn"),
+        ("national-registry", "bsn"),
+        max_values,
+    );
+    let grant = world.grant(RECIPIENT, terms, &STEWARDS).await;
+    (tokens[0].clone(), grant)
+}
+
+async fn abandoned(world: &World) -> u64 {
+    metrics::value(&world.metrics().await, "sluis_calls_abandoned_total").unwrap_or(0)
+}
+
+async fn in_flight(world: &World) -> u64 {
+    metrics::value(&world.metrics().await, "sluis_in_flight_bytes").expect("a gauge")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_what_a_job_holds_is_its_own_and_one_without_a_caller_never_begins() {
+    let limits = "[limits]\ncpu_threads = 1\nmax_data_calls = 4\ncall_wait_seconds = 0";
+    let world = World::start_empty(&format!("{METRICS}\n{limits}")).await;
+    world.apply(&registry()).await.expect("valid");
+    let (token, grant) = convertible(&world, 1_000).await;
+    let recipient = world.client(RECIPIENT).await;
+    // The first batch waits for the store, on the only thread that one member may have.
+    world.store.hold_reads(Family::Link);
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(fed(&recipient, &grant, &token).await);
+    }
+    until("one batch is worked on", async || {
+        world.store.reading() == 1 && in_flight(&world).await >= 4 * 4 * 256
+    })
+    .await;
+    let (held, entries) = (in_flight(&world).await, world.store.entries());
+    drop(streams);
+    until("all are known to be gone", async || {
+        abandoned(&world).await == 4
+    })
+    .await;
+    assert_eq!(in_flight(&world).await, held, "nothing was given back");
+    let again = sluis_testkit::world::convert(&recipient, &grant, batch(&[("bsn", &[&token])]));
+    let refused = again.await.expect_err("all four calls are still at work");
+    assert_eq!(refused.reason(), Some("TOO_MANY_REQUESTS"));
+    let fair = world.client(OTHER).await;
+    let answer = timeout(LONG, pseudonymise(&fair, CHAIN, batch(&[("bsn", &[BSN])])));
+    answer
+        .await
+        .expect("another member's batch finds a thread")
+        .expect("answered");
+    world.store.release_reads(Family::Link);
+    until("all was given back", async || in_flight(&world).await == 0).await;
+    // The one that had begun, the refusal, and the other member's.
+    assert_eq!(world.store.entries() - entries, 3);
+}
+
+/// A conversion with four batches on their way, of which no answer is read.
+async fn fed(
+    client: &Client,
+    grant: &str,
+    token: &str,
+) -> (
+    mpsc::Sender<v1::ConvertRequest>,
+    tonic::Streaming<v1::ConvertResponse>,
+) {
+    use v1::convert_request::Message;
+    let open = Message::Open(v1::ConvertOpen {
+        grant_id: grant.to_owned(),
+        ..Default::default()
+    });
+    let batches = (0..4).map(|sequence| {
+        Message::Batch(v1::RecordBatch {
+            sequence,
+            ..batch(&[("bsn", &[token])])
+        })
+    });
+    let (requests, receiver) = mpsc::channel(8);
+    for message in [open].into_iter().chain(batches) {
+        let message = Some(message);
+        requests
+            .send(v1::ConvertRequest { message })
+            .await
+            .expect("there is room");
+    }
+    let answers = client
+        .conversion()
+        .convert(ReceiverStream::new(receiver))
+        .await
+        .expect("headers")
+        .into_inner();
+    (requests, answers)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_a_call_too_many_waits_for_the_ones_before_it() {
+    let world = world("max_data_calls = 4\ncall_wait_seconds = 60").await;
+    let client = world.client(SOURCE).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(open(&client).await.expect("a slot"));
+    }
+    let waiting: Vec<_> = (0..6)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(
+                async move { pseudonymise(&client, CHAIN, batch(&[("bsn", &[BSN])])).await },
+            )
+        })
+        .collect();
+    // Its own deadline is kept.
+    let mut hasty = tonic::Request::new(unary_request(&[BSN]));
+    hasty.set_timeout(Duration::from_millis(50));
+    let refused = client.pseudonymisation().pseudonymise_batch(hasty).await;
+    assert!(refused.is_err());
+    assert!(waiting.iter().all(|call| !call.is_finished()));
+    held.pop();
+    for call in waiting {
+        let answered = timeout(LONG, call).await.expect("in its turn");
+        answered.expect("not cancelled").expect("answered");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_finds_no_slot_is_told_when_to_come_again() {
+    let world = world("max_data_calls = 4\nmax_waiting_calls = 0").await;
+    let client = world.client(SOURCE).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(open(&client).await.expect("a slot"));
+    }
+    let refused = open(&client).await.expect_err("none may wait");
+    assert!(refused.get_details_retry_info().is_some());
+    assert_eq!(reason(refused), "TOO_MANY_REQUESTS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_acts_of_one_member_have_a_rate_and_those_of_others_have_their_own() {
+    let world = world("acts_per_second = 1\nacts_burst = 6\ncall_wait_seconds = 0").await;
+    let (client, other) = (world.client(SOURCE).await, world.client(OTHER).await);
+    let mut outcomes = Vec::new();
+    // Reads, refusals, requests and batches alike.
+    for _ in 0..4 {
+        let custody = client.custody().get_status(v1::GetStatusRequest {}).await;
+        outcomes.push(reason(custody.expect_err("not a custodian")));
+        let request = v1::ApproveGrantRequest {
+            grant_id: "g-invented".to_owned(),
+            ..Default::default()
+        };
+        let approved = client.grants().approve_grant(request).await;
+        outcomes.push(reason(approved.expect_err("no such grant")));
+        let read = v1::ListChainsRequest::default();
+        let read = client.registry().list_chains(read).await;
+        outcomes.extend(read.err().map(reason));
+    }
+    assert!(outcomes.iter().any(|reason| reason == "UNKNOWN_GRANT"));
+    let refused = pseudonymise(&client, CHAIN, batch(&[("bsn", &[BSN])])).await;
+    assert_eq!(
+        refused.expect_err("too many acts").reason(),
+        Some("RATE_LIMITED")
+    );
+    let refused = client.identity().who_am_i(v1::WhoAmIRequest {}).await;
+    let refused = refused.expect_err("too many acts");
+    assert!(refused.get_details_retry_info().is_some());
+    pseudonymise(&other, CHAIN, batch(&[("bsn", &[BSN])]))
+        .await
+        .expect("has a rate of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_what_is_used_up_is_not_tried_again_and_again() {
+    let world = world("used_up_per_minute = 2").await;
+    let (token, grant) = convertible(&world, 1).await;
+    let recipient = world.client(RECIPIENT).await;
+    let mut reasons = Vec::new();
+    for _ in 0..5 {
+        let tokens = [token.as_str(), token.as_str()];
+        let answer =
+            sluis_testkit::world::convert(&recipient, &grant, batch(&[("bsn", &tokens)])).await;
+        reasons.push(answer.expect_err("two of one").reason().map(str::to_owned));
+    }
+    let told: Vec<_> = reasons.iter().flatten().map(String::as_str).collect();
+    let [exhausted, limited] = ["GRANT_EXHAUSTED", "RATE_LIMITED"];
+    assert_eq!(told, [exhausted, exhausted, limited, limited, limited]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_batches_with_nothing_in_them_are_refused_and_so_is_opening_for_no_column() {
+    let world = world("").await;
+    let client = world.client(SOURCE).await;
+    let entries = world.store.entries();
+    for nothing in [
+        batch(&[]),
+        batch(&[("bsn", &[])]),
+        v1::RecordBatch {
+            rows: 5,
+            ..batch(&[])
+        },
+    ] {
+        let request = v1::PseudonymiseBatchRequest {
+            batch: Some(nothing.clone()),
+            ..unary_request(&[BSN])
+        };
+        let refused = client.pseudonymisation().pseudonymise_batch(request).await;
+        assert_eq!(reason(refused.expect_err("nothing in it")), "INVALID_BATCH");
+        let (requests, mut answers) = open(&client).await.expect("opens");
+        let message = Some(v1::pseudonymise_request::Message::Batch(nothing));
+        requests
+            .send(v1::PseudonymiseRequest { message })
+            .await
+            .expect("open");
+        let refused = answers.message().await.expect_err("nothing in it");
+        assert_eq!(reason(refused), "INVALID_BATCH");
+    }
+    let none = v1::PseudonymiseOpen {
+        chain_id: CHAIN.to_owned(),
+        ..Default::default()
+    };
+    let request = v1::PseudonymiseBatchRequest {
+        open: Some(none),
+        ..unary_request(&[BSN])
+    };
+    let refused = client.pseudonymisation().pseudonymise_batch(request).await;
+    assert_eq!(reason(refused.expect_err("no column")), "INVALID_REQUEST");
+    assert_eq!(
+        world.store.entries() - entries,
+        7,
+        "each refusal is on record"
+    );
+}
+
+/// A request body that never ends, a byte at a time.
+struct Trickle(Bytes, Pin<Box<tokio::time::Sleep>>);
+
+impl hyper::body::Body for Trickle {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        std::task::ready!(self.1.as_mut().poll(cx));
+        self.1 = Box::pin(tokio::time::sleep(Duration::from_millis(100)));
+        let byte = self.0.split_to(1);
+        Poll::Ready(Some(Ok(Frame::data(byte))))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_a_byte_now_and_then_does_not_keep_a_stream_open() {
+    let world = world("request_seconds = 1\nidle_seconds = 3600").await;
+    let slow = channel(&world, &world.pki.member(SOURCE)).await;
+    let opening = v1::pseudonymise_request::Message::Open(v1::PseudonymiseOpen {
+        chain_id: CHAIN.to_owned(),
+        elements: vec!["bsn".to_owned()],
+        ..Default::default()
+    });
+    let message = v1::pseudonymise_request::Message::Batch(batch(&[("bsn", &[BSN; 10_000])]));
+    let messages = [opening, message].map(|message| {
+        framed(&v1::PseudonymiseRequest {
+            message: Some(message),
+        })
+    });
+    let first = messages[0].clone();
+    let rest = Trickle(
+        messages[1].clone(),
+        Box::pin(tokio::time::sleep(Duration::ZERO)),
+    );
+    let body = Body::new(After(Some(first), rest));
+    let request = Request::post(STREAM)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(body)
+        .expect("a request");
+    let mut slow = slow.clone();
+    let ready = slow.ready().await.expect("connected");
+    let response = ready.call(request).await.expect("headers");
+    let status = timeout(LONG, trailers(response))
+        .await
+        .expect("not for ever");
+    assert_eq!(reason(status), "REQUEST_TIMEOUT");
+}
+
+/// Something at once, and then a trickle.
+struct After(Option<Bytes>, Trickle);
+
+impl hyper::body::Body for After {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match self.0.take() {
+            Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+            None => Pin::new(&mut self.1).poll_frame(cx),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_a_message_that_would_be_decoded_into_too_much_is_refused_before_it_is() {
+    let world = world("").await;
+    let client = world.client(SOURCE).await;
+    for columns in [
+        batch(&[("bsn", &[""; 1_000_000])]).columns,
+        vec![v1::Column::default(); 1_000_000],
+    ] {
+        let request = v1::PseudonymiseBatchRequest {
+            batch: Some(v1::RecordBatch {
+                rows: 1,
+                columns,
+                ..Default::default()
+            }),
+            ..unary_request(&[BSN])
+        };
+        let refused = client.pseudonymisation().pseudonymise_batch(request).await;
+        let refused = refused.expect_err("tens of megabytes");
+        assert!(refused.get_details_bad_request().is_none(), "not looked at");
+        assert_eq!(reason(refused), "BATCH_TOO_LARGE");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_handshakes_of_one_address_have_a_share() {
+    let limits = "[limits]\nmax_handshakes_per_address = 3\nhandshake_timeout_seconds = 60";
+    let world = World::start_empty(&format!("{METRICS}\n{limits}")).await;
+    let address = world.running().addr();
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(
+            tokio::net::TcpStream::connect(address)
+                .await
+                .expect("taken"),
+        );
+    }
+    let one_more = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("taken");
+    timeout(LONG, one_more.readable())
+        .await
+        .expect("put out")
+        .expect("at its end");
+    let refused = "sluis_handshakes_total{outcome=\"too-many-of-address\"}";
+    until("it is counted", async || {
+        metrics::value(&world.metrics().await, refused) == Some(1)
+    })
+    .await;
+    drop(silent);
+    until("there is room again", async || {
+        world
+            .connect(&world.pki.member("custodian/anna"))
+            .await
+            .is_ok()
+    })
+    .await;
 }

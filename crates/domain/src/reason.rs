@@ -93,7 +93,7 @@ reasons! {
     AlreadySigned = "ALREADY_SIGNED", FailedPrecondition, "this person has signed already; somebody else must give the next signature";
     // What do you ask for?
     InvalidRequest = "INVALID_REQUEST", InvalidArgument, "a field of the request is missing or malformed; the violation names it";
-    InvalidBatch = "INVALID_BATCH", InvalidArgument, "every column of a batch must have exactly as many values as the batch has rows, and no element may come twice";
+    InvalidBatch = "INVALID_BATCH", InvalidArgument, "a batch has at least one row and one column, every column exactly as many values as the batch has rows, and no element comes twice";
     InvalidStream = "INVALID_STREAM", InvalidArgument, "the first message of a stream opens it and the others are batches";
     StreamRefused = "STREAM_REFUSED", Aborted, "an earlier batch of the stream was refused, so nothing of this one was done; open a new stream";
     BatchTooLarge = "BATCH_TOO_LARGE", ResourceExhausted, "the batch is larger than this custodian accepts; send smaller batches";
@@ -112,7 +112,7 @@ reasons! {
     InvalidPageToken = "INVALID_PAGE_TOKEN", InvalidArgument, "the page token is not one this custodian gave out";
     BackupFailed = "BACKUP_FAILED", Internal, "the backup could not be written; the custodian's log says why";
     // Grants
-    TooManyGrants = "TOO_MANY_REQUESTED_GRANTS", ResourceExhausted, "too many of the organisation's grants wait for a decision, or were requested in the last 24 hours; have some decided, or wait";
+    TooManyGrants = "TOO_MANY_REQUESTED_GRANTS", ResourceExhausted, "too many of the caller's or of the organisation's grants wait for a decision, or the caller requested too many in the last 24 hours; have some decided, or wait";
     UnknownGrant = "UNKNOWN_GRANT", NotFound, "the grant does not exist, or not for this caller";
     GrantKind = "GRANT_KIND", FailedPrecondition, "the grant is of the other kind";
     GrantNotApproved = "GRANT_NOT_APPROVED", FailedPrecondition, "the grant is not approved yet";
@@ -134,7 +134,7 @@ reasons! {
     ProposalDecided = "PROPOSAL_DECIDED", FailedPrecondition, "the proposal has already been decided";
     ProposalStale = "PROPOSAL_STALE", FailedPrecondition, "what the proposal is about has changed since; propose again";
     ProposalExpired = "PROPOSAL_EXPIRED", FailedPrecondition, "the proposal was not signed in time; propose again";
-    TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many of the organisation's proposals wait for signatures, or were made in the last 24 hours; have some signed or rejected, or wait";
+    TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many of the caller's or of the organisation's proposals wait for signatures, or the caller made too many in the last 24 hours; have some signed or rejected, or wait";
     // Quotas
     QuotaSubjects = "QUOTA_SUBJECTS", ResourceExhausted, "the source would pass its number of distinct subjects of one day in this chain; nothing of the batch was done";
     QuotaRejected = "QUOTA_REJECTED", ResourceExhausted, "too large a part of what the source sent to this chain today were no identifiers; nothing of the batch was done";
@@ -152,8 +152,9 @@ reasons! {
     // The daemon
     HeadUnavailable = "AUDIT_HEAD_UNAVAILABLE", Unavailable, "the custodian cannot write the signed head of its audit log and refuses all acts until it can; its operator has been told";
     UnknownHead = "UNKNOWN_LOG_SIZE", InvalidArgument, "the audit log has no signed head of that size yet, or the sizes are in the wrong order";
-    TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted, "the custodian is at its limit of concurrent work; try again later";
-    RequestTimeout = "REQUEST_TIMEOUT", DeadlineExceeded, "the request did not arrive within the time this custodian waits for one; send it again";
+    TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted, "the caller has as many calls at work as it may, or the custodian has, and none of them ended in time; try again later";
+    RateLimited = "RATE_LIMITED", ResourceExhausted, "the caller does this more often than this custodian lets one person; try again after the time in google.rpc.RetryInfo";
+    RequestTimeout = "REQUEST_TIMEOUT", DeadlineExceeded, "the request did not arrive within the time this custodian waits for one, or came too slowly; send it again";
     IdleStream = "IDLE_STREAM", DeadlineExceeded, "no whole batch came on the stream for longer than this custodian waits; open a new stream";
     ReadOnly = "STORE_READ_ONLY", Unavailable, "the custodian cannot write at the moment and refuses all acts; its operator has been told";
     Draining = "DRAINING", Unavailable, "the custodian is stopping; try again later";

@@ -1,22 +1,16 @@
 //! The audit log: writing entries with the acts, recording refusals, reading.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::collections::BTreeSet;
 
 use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::registry::Registry;
-use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
+use sluis_domain::{ChainId, GrantId, OrganisationId, Reason};
 
 use crate::engine::Engine;
 use crate::policy::{ReadAudit, ReadOwnAudit};
-use crate::quota::limit_name;
 use crate::{Caller, Refusal};
 
-/// Most refusals of one caller that are recorded in a minute; the others are still refused.
-const REFUSALS_PER_MINUTE: u32 = 60;
-/// Most callers remembered at a time.
-const CALLERS: usize = 4096;
 /// Most entries of one page.
 pub(crate) const MAX_PAGE: usize = 10_000;
 /// Bytes of a page, after which it ends: clients take answers of up to 4 MiB.
@@ -35,49 +29,6 @@ pub struct EntriesPage {
     pub next_sequence: u64,
     /// Number of entries in the log.
     pub log_size: u64,
-}
-
-/// Bounds the refusals that reach the log, so that a refused caller cannot fill it.
-#[derive(Default)]
-pub(crate) struct RefusalLimit {
-    /// Minute, and refusals in it.
-    callers: Mutex<BTreeMap<Identity, (u64, u32)>>,
-    /// The last minute in which a limit was reached, by organisation and limit.
-    limits: Mutex<BTreeMap<(OrganisationId, &'static str), u64>>,
-}
-
-impl RefusalLimit {
-    /// Each minute the first refusal of an organisation because of each limit is on record, whatever else was refused.
-    pub(crate) fn admits(&self, caller: &Identity, reason: Reason, now: Timestamp) -> bool {
-        let minute = now.millis() / 60_000;
-        let first = limit_name(reason).is_some_and(|limit| {
-            let mut limits = self
-                .limits
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            limits.insert((caller.organisation.clone(), limit), minute) != Some(minute)
-        });
-        self.admits_caller(caller, minute) || first
-    }
-
-    fn admits_caller(&self, caller: &Identity, minute: u64) -> bool {
-        let mut seen = self
-            .callers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if seen.len() >= CALLERS && !seen.contains_key(caller) {
-            seen.retain(|_, (last, _)| *last == minute);
-            if seen.len() >= CALLERS {
-                return false;
-            }
-        }
-        let (last, count) = seen.entry(caller.clone()).or_insert((minute, 0));
-        if *last != minute {
-            (*last, *count) = (minute, 0);
-        }
-        *count += 1;
-        *count <= REFUSALS_PER_MINUTE
-    }
 }
 
 impl Engine {
@@ -101,27 +52,46 @@ impl Engine {
         body(&mut entry).map_err(|refusal| self.record_refusal(caller, entry, refusal))
     }
 
+    /// Whether there is room on record for one more refusal of a caller; it counts then. Does not wait for anything.
+    pub fn admits_refusal(&self, caller: &Caller, reason: Reason) -> bool {
+        // Batches behind one that was refused are refused with it.
+        if matches!(reason, Reason::ReadOnly | Reason::StreamRefused) {
+            return false;
+        }
+        let snapshot = self.snapshot();
+        let known = snapshot.custodians.contains_key(&caller.identity)
+            || snapshot
+                .registry
+                .registry
+                .organisation(&caller.identity.organisation)
+                .is_some();
+        self.refusals
+            .admits(&caller.identity, known, reason, self.now())
+    }
+
     /// Puts on record what the caller was refused outside the engine (a revoked certificate, a limit, a malformed
-    /// message), and returns the reason to answer with: [`Reason::ReadOnly`] if it could not be recorded,
-    /// [`Reason::HeadUnavailable`] if nothing is.
+    /// message), if [`Self::admits_refusal`] said that there is room, and returns the reason to answer with:
+    /// [`Reason::ReadOnly`] if it could not be recorded, [`Reason::HeadUnavailable`] if nothing is.
     pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
-        self.record_refusal(caller, self.entry(caller, act), reason.into())
+        self.put_refusal(self.entry(caller, act), reason.into())
             .reason()
     }
 
-    fn record_refusal(&self, caller: &Caller, mut entry: Entry, refusal: Refusal) -> Refusal {
+    fn record_refusal(&self, caller: &Caller, entry: Entry, refusal: Refusal) -> Refusal {
+        if !self.log.in_order() {
+            return Reason::HeadUnavailable.into();
+        }
+        if self.admits_refusal(caller, refusal.reason()) {
+            self.put_refusal(entry, refusal)
+        } else {
+            refusal
+        }
+    }
+
+    fn put_refusal(&self, mut entry: Entry, refusal: Refusal) -> Refusal {
         if !self.log.in_order() {
             // Nothing more is put on a record that nobody can sign.
             return Reason::HeadUnavailable.into();
-        }
-        // Batches behind one that was refused are refused with it.
-        let unrecorded = matches!(refusal.reason(), Reason::ReadOnly | Reason::StreamRefused);
-        if unrecorded
-            || !self
-                .refusals
-                .admits(&caller.identity, refusal.reason(), entry.at)
-        {
-            return refusal;
         }
         entry.outcome = Outcome::Refused(refusal.reason());
         // Nothing was done, so there is nothing to count.
@@ -235,45 +205,4 @@ fn concerns(
             .as_ref()
             .is_some_and(|grant| grants.contains(grant))
         || entry.act == Act::AcceptRestore
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_of_one_caller_are_bounded_per_minute() {
-        let limit = RefusalLimit::default();
-        let caller: Identity = "a/b".parse().expect("identity");
-        let at = |millis| Timestamp::from_millis(millis).expect("small");
-        let admits = |who: &Identity, millis| limit.admits(who, Reason::UnknownChain, at(millis));
-        let recorded = (0..100).filter(|_| admits(&caller, 0)).count();
-        assert_eq!(recorded, REFUSALS_PER_MINUTE as usize);
-        assert!(admits(&caller, 60_000));
-        assert!(admits(&"a/c".parse().expect("identity"), 0));
-    }
-
-    #[test]
-    fn the_first_refusal_of_each_limit_is_always_on_record() {
-        let limit = RefusalLimit::default();
-        let caller: Identity = "a/b".parse().expect("identity");
-        let admits = |reason, minute: u64| {
-            limit.admits(
-                &caller,
-                reason,
-                Timestamp::from_millis(minute * 60_000).expect("small"),
-            )
-        };
-        while admits(Reason::UnknownChain, 5) {}
-        for reason in [
-            Reason::QuotaSubjects,
-            Reason::QuotaRejected,
-            Reason::QuotaRequests,
-            Reason::GrantDailyLimit,
-        ] {
-            assert_eq!([admits(reason, 5), admits(reason, 5)], [true, false]);
-        }
-        assert!(!admits(Reason::GrantExhausted, 5));
-        assert!(admits(Reason::QuotaSubjects, 6));
-    }
 }

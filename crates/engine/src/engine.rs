@@ -11,7 +11,6 @@ use sluis_domain::registry::Registry;
 use sluis_domain::{Custodian, GrantId, Identity, ProposalId, Reason, Timestamp, custodian};
 use sluis_keyring::{Kek, Keyring, KeyringError};
 
-use crate::audit::RefusalLimit;
 use crate::erasure::{self, OptOuts};
 use crate::grants::Known;
 use crate::import::Imports;
@@ -22,6 +21,7 @@ use crate::origin;
 use crate::policy::{self, Action, BeKnown, Permit};
 use crate::proposals::KnownProposal;
 use crate::quota::Quotas;
+use crate::refusals::RefusalLimit;
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, EngineError, Refusal};
 
@@ -194,6 +194,17 @@ impl Engine {
         self.on_record(caller, Act::Admit, |_| {
             self.authorise(caller, BeKnown).map(drop)
         })
+    }
+
+    /// As [`Self::admit`], without putting a refusal on record, and so without waiting for anything.
+    ///
+    /// # Errors
+    /// Those of [`Self::admit`].
+    pub fn standing(&self, caller: &Caller) -> Result<(), Reason> {
+        if !self.log.in_order() {
+            return Err(Reason::HeadUnavailable);
+        }
+        policy::authorise(&self.snapshot(), caller, self.now(), BeKnown).map(drop)
     }
 
     /// Whether the store takes writes.

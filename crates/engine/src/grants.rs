@@ -24,7 +24,7 @@ use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal, meter};
 
-/// Most grants of one organisation that may wait for a decision at a time.
+/// Most grants of one person that may wait for a decision at a time.
 const MAX_REQUESTED: usize = 100;
 
 /// A grant as it stands.

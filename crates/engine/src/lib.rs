@@ -26,6 +26,7 @@ pub mod policy;
 mod proposals;
 mod pseudonymise;
 mod quota;
+mod refusals;
 mod registry;
 mod reidentify;
 mod rows;

@@ -26,7 +26,7 @@ use crate::signing::Said;
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, EngineError, Refusal, erasure, life};
 
-/// Most proposals of one organisation that may wait at a time.
+/// Most proposals of one person that may wait at a time.
 const MAX_OPEN: usize = 50;
 /// Longest proposal in bytes: its entry holds it whole, beside at most a thousand bytes.
 const MAX_PROPOSAL: usize = MAX_ENTRY - 1_000;

@@ -11,8 +11,8 @@ use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Clock, Commit, Family, Store};
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 
-use crate::audit::RefusalLimit;
 use crate::engine::Engine;
+use crate::refusals::RefusalLimit;
 use crate::{Caller, EngineError, Refusal, Settings, origin};
 
 /// What there is of a custodian while its keys are not in memory.
@@ -113,13 +113,18 @@ impl Sealed {
         append(&*self.store, &entry)
     }
 
-    /// Puts on record what a caller was refused, and returns the reason to answer with: another one if it could not be
-    /// recorded.
+    /// Whether there is room on record for one more refusal of a caller; it counts then. Who is a member is not known.
+    pub fn admits_refusal(&self, caller: &Caller, reason: Reason) -> bool {
+        let known = self.custodians.contains_key(&caller.identity);
+        reason != Reason::ReadOnly
+            && self
+                .refusals
+                .admits(&caller.identity, known, reason, self.now())
+    }
+
+    /// Puts on record what a caller was refused, if [`Self::admits_refusal`] said that there is room, and returns the reason
+    /// to answer with: another one if it could not be recorded.
     pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
-        if reason == Reason::ReadOnly || !self.refusals.admits(&caller.identity, reason, self.now())
-        {
-            return reason;
-        }
         let recorded = self.entry(Some(caller), act).and_then(|mut entry| {
             entry.outcome = Outcome::Refused(reason);
             append(&*self.store, &entry)

@@ -142,6 +142,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Most connections in their handshake; further ones wait in the backlog.
     pub max_pending_handshakes: usize,
+    /// Most of them from one IPv4 address, or one network of 64 bits of IPv6.
+    pub max_handshakes_per_address: usize,
     /// Longest handshake.
     pub handshake_timeout: Duration,
     /// Most concurrent RPCs of one connection.
@@ -150,6 +152,16 @@ pub struct Limits {
     pub max_data_calls: usize,
     /// Most concurrent RPCs of the other services, all connections together.
     pub max_other_calls: usize,
+    /// How long a call waits for a slot, or for its caller's rate, before it is refused.
+    pub call_wait: Duration,
+    /// Most calls of one member that wait for a slot.
+    pub max_waiting_calls: usize,
+    /// Acts that one member may have put on record in a second, in the long run.
+    pub acts_per_second: u32,
+    /// And at once.
+    pub acts_burst: u32,
+    /// How often one member may try what is used up: a grant, a quota of the day.
+    pub used_up_per_minute: u32,
     /// Largest request message.
     pub max_message_bytes: usize,
     /// Most rows of a batch.
@@ -158,9 +170,11 @@ pub struct Limits {
     pub max_batches_in_flight: usize,
     /// Most bytes of all batches between reading and answering.
     pub in_flight_bytes: usize,
-    /// How long an answer may wait for its reader before the connection is cut.
+    /// Bytes in a second that a caller must read of an answer, and send of a message that it has begun.
+    pub least_bytes_per_second: u32,
+    /// How long a caller may be behind in reading before the connection is cut.
     pub unread: Duration,
-    /// How long a whole request, or the first message of a stream, may take to arrive.
+    /// How long a whole request, or the first message of a stream, may take to arrive, and a caller be behind in sending.
     pub request: Duration,
     /// How long the next batch of a stream may take to arrive.
     pub idle: Duration,
@@ -168,7 +182,7 @@ pub struct Limits {
     pub max_header_bytes: u32,
     /// How long a stop waits for work in flight.
     pub drain: Duration,
-    /// Threads for the work on batches.
+    /// Threads that work on batches of one member at once; all members together have twice as many.
     pub cpu_threads: usize,
 }
 
@@ -176,6 +190,12 @@ impl Limits {
     /// Most bytes of the budget that one stream, and so one batch, may hold.
     pub(crate) fn share(&self) -> usize {
         self.in_flight_bytes / STREAM_SHARE
+    }
+
+    /// What a message may be decoded into, beside its own bytes. No batch within its share becomes more: each of its values
+    /// counts 256 bytes there and takes at most 64 when it is decoded, and there are at most 4,096 columns.
+    pub(crate) fn decoded_bytes(&self) -> usize {
+        self.share() / 4 + (2 << 20)
     }
 
     /// What is in force when nothing is configured.
@@ -391,9 +411,15 @@ fn erasure_window(reader: &mut Reader) -> Duration {
 fn limits(reader: &mut Reader) -> Limits {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut size = |key: &str, default, range| as_usize(reader.number(key, default, range));
+    let pending = size("limits.max_pending_handshakes", 1_024, 1..=1_000_000);
     let limits = Limits {
         max_connections: size("limits.max_connections", 256, 1..=1_000_000),
-        max_pending_handshakes: size("limits.max_pending_handshakes", 1_024, 1..=1_000_000),
+        max_pending_handshakes: pending,
+        max_handshakes_per_address: size(
+            "limits.max_handshakes_per_address",
+            (pending as u64).div_ceil(4),
+            1..=1_000_000,
+        ),
         handshake_timeout: Duration::from_secs(
             size("limits.handshake_timeout_seconds", 3, 1..=60) as u64
         ),
@@ -401,6 +427,11 @@ fn limits(reader: &mut Reader) -> Limits {
             as u32,
         max_data_calls: size("limits.max_data_calls", 32, 1..=100_000),
         max_other_calls: size("limits.max_other_calls", 32, 1..=100_000),
+        call_wait: Duration::from_secs(size("limits.call_wait_seconds", 5, 0..=300) as u64),
+        max_waiting_calls: size("limits.max_waiting_calls", 64, 0..=10_000),
+        acts_per_second: size("limits.acts_per_second", 100, 1..=1_000_000) as u32,
+        acts_burst: size("limits.acts_burst", 2_000, 1..=1_000_000) as u32,
+        used_up_per_minute: size("limits.used_up_per_minute", 60, 1..=1_000_000) as u32,
         max_message_bytes: size("limits.max_message_bytes", 4 * MIB, 64 << 10..=64 * MIB),
         max_batch_rows: size("limits.max_batch_rows", 65_536, 1..=MAX_ROWS as u64),
         max_batches_in_flight: size("limits.max_batches_in_flight", 8, 1..=1_024),
@@ -409,6 +440,7 @@ fn limits(reader: &mut Reader) -> Limits {
             128 * MIB,
             MIB..=u64::from(u32::MAX) >> 1,
         ),
+        least_bytes_per_second: size("limits.least_bytes_per_second", 16 << 10, 1..=1 << 30) as u32,
         unread: Duration::from_secs(size("limits.unread_seconds", 60, 1..=86_400) as u64),
         request: Duration::from_secs(size("limits.request_seconds", 30, 1..=3_600) as u64),
         idle: Duration::from_secs(size("limits.idle_seconds", 300, 1..=86_400) as u64),

@@ -27,13 +27,23 @@ pub(crate) struct Shape {
 /// What a column costs beside its name and values.
 const BYTES_PER_COLUMN: usize = size_of::<v1::Column>() + 64;
 
-/// Bytes that a batch will hold from reading to answering, about; refuses a batch with more columns, values or bytes
-/// than `limits` allow. To be asked before anything is done with a batch.
+/// Bytes that a batch will hold from reading to answering, about; refuses a batch with nothing in it, or with more columns,
+/// values or bytes than `limits` allow. To be asked before anything is done with a batch.
 pub(crate) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, Denial> {
     let too_large = |field: &str, most: usize, what: &str| {
         Err(Denial::from(Reason::BatchTooLarge).with(field, format!("at most {most}{what}")))
     };
     let most_rows = limits.max_batch_rows;
+    // It would go on record all the same, and count for no quota.
+    for (field, none) in [
+        ("batch.rows", batch.rows == 0),
+        ("batch.columns", batch.columns.is_empty()),
+    ] {
+        if none {
+            let what = "a batch has at least one";
+            return Err(Denial::from(Reason::InvalidBatch).with(field, what));
+        }
+    }
     if batch.rows as usize > most_rows {
         return too_large("batch.rows", most_rows, "");
     }
@@ -242,11 +252,21 @@ mod tests {
                 "batch.columns[0].packed",
             ),
             (
-                batch(0, vec![column("A", values(&[]))]),
+                batch(1, vec![column("A", values(&["x"]))]),
                 Reason::InvalidRequest,
                 "batch.columns[0].element",
             ),
-            (batch(11, vec![]), Reason::BatchTooLarge, "batch.rows"),
+            (
+                batch(11, vec![column("a", values(&[]))]),
+                Reason::BatchTooLarge,
+                "batch.rows",
+            ),
+            (
+                batch(0, vec![column("a", values(&[]))]),
+                Reason::InvalidBatch,
+                "batch.rows",
+            ),
+            (batch(1, vec![]), Reason::InvalidBatch, "batch.columns"),
             (
                 batch(1, vec![column("a", values(&["x"; 11]))]),
                 Reason::BatchTooLarge,
@@ -258,13 +278,13 @@ mod tests {
                 "batch.columns[0]",
             ),
             (
-                batch(0, vec![column("a", values(&[])); 4_097]),
+                batch(1, vec![column("a", values(&[""])); 4_097]),
                 Reason::BatchTooLarge,
                 "batch.columns",
             ),
             (
                 batch(
-                    0,
+                    1,
                     vec![v1::Column {
                         element: "a".to_owned(),
                         form: None,

@@ -1,9 +1,9 @@
-//! The bodies of a request and of its answer. The answer's ends the call's record and gives its slots back when the last
-//! frame has gone, and cuts the connection of a caller that does not read; the request's ends a request that does not
-//! come.
+//! The bodies of a request and of its answer. The answer's ends the call's record when the last frame has gone, tells the
+//! call's jobs when nobody waits for them any more, and cuts the connection of a caller that reads too slowly; the
+//! request's ends a request that comes too slowly, or would be decoded into too much.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,15 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::Call;
-use super::slots::Slot;
+use super::call::{Awaited, Call};
+use super::pace::{Pace, Rate};
+use super::scan::Scan;
 
 /// A body with what must live as long as it.
 pub(super) struct CallBody {
     inner: Body,
     call: Option<Arc<Call>>,
-    /// A slot of the daemon's concurrent calls. (A tower limit would end with the headers.)
-    _slot: Option<Slot>,
+    _awaited: Awaited,
     unread: Arc<Unread>,
     watch: JoinHandle<()>,
     /// Ends a stream that would otherwise never end, when the daemon drains.
@@ -35,22 +35,19 @@ impl CallBody {
     pub(super) fn new(
         inner: Body,
         call: Arc<Call>,
-        slot: Option<Slot>,
-        longest_unread: Duration,
+        awaited: Awaited,
+        slowest: Rate,
         drain: Option<CancellationToken>,
     ) -> Self {
         let drain = drain.map(|token| Box::pin(token.cancelled_owned()));
-        let unread = Arc::new(Unread::default());
-        unread.answered();
-        let watch = tokio::spawn(cut_when_stalled(
-            longest_unread,
-            unread.clone(),
-            call.clone(),
-        ));
+        let unread = Arc::new(Unread::new(slowest));
+        unread.answered(0);
+        let call_of_watch = Arc::downgrade(&call);
+        let watch = tokio::spawn(cut_when_stalled(unread.clone(), call_of_watch));
         Self {
             inner,
             call: Some(call),
-            _slot: slot,
+            _awaited: awaited,
             unread,
             watch,
             drain,
@@ -89,11 +86,14 @@ impl hyper::body::Body for CallBody {
             && let Some(drain) = &mut this.drain
         {
             ready!(drain.as_mut().poll(cx));
-            this.unread.answered();
+            this.unread.answered(0);
             return Poll::Ready(Some(Ok(this.stop())));
         }
         let frame = ready!(polled);
-        this.unread.answered();
+        let data = frame
+            .as_ref()
+            .and_then(|frame| frame.as_ref().ok()?.data_ref());
+        this.unread.answered(data.map_or(0, Bytes::len));
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()
         {
@@ -117,52 +117,117 @@ impl Drop for CallBody {
     }
 }
 
-/// Since when an answer has waited for the transport to ask for more of it, which it does when there is room in the
-/// windows of the caller.
-#[derive(Default)]
-struct Unread(Mutex<Option<Instant>>);
+/// How slowly an answer is read: it waits for the transport to ask for more of it, which the transport does when there is
+/// room in the windows of the caller.
+struct Unread(Mutex<Reading>);
+
+struct Reading {
+    pace: Pace,
+    /// Bytes that the transport got last, and has when it asks for more.
+    given: usize,
+}
 
 impl Unread {
-    fn set(&self, since: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    fn new(slowest: Rate) -> Self {
+        Self(Mutex::new(Reading {
+            pace: Pace::new(slowest),
+            given: 0,
+        }))
     }
 
     fn asked(&self) {
-        self.set(None);
+        let mut reading = self.lock();
+        reading.pace.stop(Instant::now());
+        let given = std::mem::take(&mut reading.given);
+        reading.pace.moved(given);
     }
 
-    fn answered(&self) {
-        self.set(Some(Instant::now()));
+    fn answered(&self, bytes: usize) {
+        let mut reading = self.lock();
+        reading.given = bytes;
+        reading.pace.wait(Instant::now());
     }
 
-    fn is_longer_than(&self, longest: Duration) -> bool {
-        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| since.elapsed() > longest)
+    /// How much longer the caller may read nothing.
+    fn left(&self) -> Duration {
+        self.lock().pace.left(Instant::now())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Cuts the connection of a caller that does not read: what its answers hold would never come back. (The call alone
+/// Cuts the connection of a caller that reads too slowly: what its answers hold would never come back. (The call alone
 /// cannot be ended: the transport does not ask for its end either.)
-async fn cut_when_stalled(longest: Duration, unread: Arc<Unread>, call: Arc<Call>) {
-    while !unread.is_longer_than(longest) {
-        tokio::time::sleep(longest / 4).await;
+async fn cut_when_stalled(unread: Arc<Unread>, call: Weak<Call>) {
+    loop {
+        let left = unread.left();
+        if left.is_zero() {
+            break;
+        }
+        // Not for less than a moment: what is left may be very little.
+        tokio::time::sleep(left.max(Duration::from_millis(10))).await;
     }
-    call.cut_connection();
+    if let Some(call) = call.upgrade() {
+        call.cut_connection();
+    }
 }
 
-/// The body of a request, with a deadline for its end. Streams of batches have none; their reader looks at the clock.
+/// The body of a request, with a deadline for its end, a least rate for what has begun, and a limit for what it is decoded
+/// into. Streams of batches have no deadline; their reader looks at the clock.
 pub(super) struct RequestBody {
     inner: Incoming,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Of data services only: the requests of the others are small.
+    scan: Option<Scan>,
+    pace: Pace,
+    /// Goes off when the caller has sent nothing of a message it has begun for too long.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
-    pub(super) fn new(inner: Incoming, longest: Option<Duration>) -> Self {
+    pub(super) fn new(
+        inner: Incoming,
+        longest: Option<Duration>,
+        slowest: Rate,
+        scan: Option<Scan>,
+    ) -> Self {
         Self {
             inner,
             deadline: longest.map(|longest| Box::pin(tokio::time::sleep(longest))),
+            scan,
+            pace: Pace::new(slowest),
+            stalled: None,
         }
     }
+
+    /// Nothing comes: whether that has been so for too long, within a message.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.scan.as_ref().is_some_and(Scan::is_within_a_message) {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        self.pace.wait(now);
+        let left = self.pace.left(now);
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(left)));
+        stalled.as_mut().poll(cx)
+    }
+
+    /// Bytes came.
+    fn see(&mut self, bytes: &[u8]) -> Result<(), Status> {
+        self.pace.stop(Instant::now());
+        self.pace.moved(bytes.len());
+        self.stalled = None;
+        let fed = self.scan.as_mut().map_or(Ok(()), |scan| scan.feed(bytes));
+        fed.map_err(|_| Status::resource_exhausted("the message would be decoded into too much"))
+    }
+}
+
+fn too_late() -> Status {
+    Status::deadline_exceeded("the request did not arrive in time")
 }
 
 impl hyper::body::Body for RequestBody {
@@ -176,11 +241,19 @@ impl hyper::body::Body for RequestBody {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
-            return Poll::Ready(Some(Err(Status::deadline_exceeded(
-                "the request did not arrive in time",
-            ))));
+            return Poll::Ready(Some(Err(too_late())));
         }
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            ready!(self.poll_stalled(cx));
+            return Poll::Ready(Some(Err(too_late())));
+        };
+        let seen = match frame.as_ref().and_then(|frame| frame.as_ref().ok()) {
+            Some(frame) => frame.data_ref().map_or(Ok(()), |bytes| self.see(bytes)),
+            None => Ok(()),
+        };
+        if let Err(status) = seen {
+            return Poll::Ready(Some(Err(status)));
+        }
         Poll::Ready(frame.map(|frame| frame.map_err(|e| Status::from_error(Box::new(e)))))
     }
 

@@ -4,12 +4,13 @@
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use rustls::crypto::aws_lc_rs;
-use sluis_domain::{BatchOutcome, Reason};
+use sluis_domain::audit::Act;
+use sluis_domain::{BatchOutcome, Identity, Reason};
 use sluis_engine::Caller;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -17,10 +18,12 @@ use tonic::{Code, Status};
 
 use super::Shared;
 use super::body::{CallBody, RequestBody};
-use super::pool::Reserved;
+use super::pace::Rate;
+use super::pool::Bytes;
 use super::routes::Routes;
 use super::rpc::{self, Class, Rpc};
-use super::slots::Slot;
+use super::scan::Scan;
+use super::shares::Share;
 use crate::status::{Denial, code_name};
 use crate::telemetry::Operation;
 use crate::tls::Peer;
@@ -28,6 +31,8 @@ use crate::tls::Peer;
 const REQUEST_ID: &str = "x-request-id";
 /// Longest request id that is taken over from a caller.
 const MAX_REQUEST_ID: usize = 64;
+/// When a caller may come again that found no slot.
+const SLOTS_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a connection knows.
 pub(super) struct Connection {
@@ -40,7 +45,8 @@ pub(super) struct Connection {
     pub(super) close: CancellationToken,
 }
 
-/// One RPC.
+/// One RPC. Everything that works for it holds it, and with it the slot that bounds how many there are: the slot is free when
+/// the last work is over, not when the caller goes away.
 pub(crate) struct Call {
     shared: Arc<Shared>,
     rpc: &'static Rpc,
@@ -53,7 +59,10 @@ pub(crate) struct Call {
     batches: AtomicU64,
     values: AtomicU64,
     rejected: AtomicU64,
-    held: OnceLock<Reserved>,
+    slot: OnceLock<Share<Identity>>,
+    held: OnceLock<Arc<Bytes>>,
+    /// Cancelled when nobody waits for the answer any more.
+    gone: CancellationToken,
 }
 
 impl Call {
@@ -74,14 +83,9 @@ impl Call {
     /// Records how the call ends, and makes the answer. What the daemon itself refuses a caller is put into the audit
     /// log first; the engine has done so with its own refusals.
     pub(crate) async fn deny(&self, mut denial: Denial) -> Status {
-        if let (false, Some(caller), Some(act)) =
-            (denial.recorded, self.peer.caller(), self.rpc.act())
-        {
-            let (shared, caller, reason) = (self.shared.clone(), caller.clone(), denial.reason);
-            let recorded =
-                tokio::task::spawn_blocking(move || shared.keeper.refuse(&caller, act, reason))
-                    .await;
-            denial.reason = recorded.unwrap_or(Reason::Internal);
+        let act = denial.act.or(self.rpc.act());
+        if let (false, Some(caller), Some(act)) = (denial.recorded, self.peer.caller(), act) {
+            denial.reason = self.record(caller, act, denial.reason).await;
         }
         if denial.reason == Reason::ReadOnly {
             self.shared.health_changed.notify_one();
@@ -90,6 +94,59 @@ impl Call {
         // The first denial of a call is the one that is answered.
         self.denied.get_or_init(|| denial);
         status
+    }
+
+    /// Puts a refusal on record if there is room for it; the reason to answer with.
+    async fn record(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
+        // Most refusals of a caller that is refused again and again need no thread.
+        if !self.shared.keeper.admits_refusal(caller, reason) {
+            return reason;
+        }
+        let (shared, caller) = (self.shared.clone(), caller.clone());
+        let recorded =
+            tokio::task::spawn_blocking(move || shared.keeper.refuse(&caller, act, reason));
+        recorded.await.unwrap_or(Reason::Internal)
+    }
+
+    /// Waits until the caller may do one more act that goes on record, if that is soon.
+    ///
+    /// # Errors
+    /// [`Reason::RateLimited`].
+    pub(crate) async fn take_act(&self, patience: Duration) -> Result<(), Denial> {
+        let who = &self.caller()?.identity;
+        let wait = self.shared.acts.book(who, Instant::now(), patience);
+        match wait {
+            Ok(Duration::ZERO) => Ok(()),
+            Ok(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Err(wait) => Err(Denial::from(Reason::RateLimited).again_in(wait)),
+        }
+    }
+
+    /// Whether the caller may try once more what was refused because it was used up.
+    ///
+    /// # Errors
+    /// [`Reason::RateLimited`].
+    pub(crate) fn check_used_up(&self) -> Result<(), Denial> {
+        let who = &self.caller()?.identity;
+        let look = self.shared.used_up.look(who, Instant::now());
+        look.map_err(|wait| Denial::from(Reason::RateLimited).again_in(wait))
+    }
+
+    /// Counts that the caller was refused something because it was used up.
+    pub(crate) fn note_used_up(&self) {
+        if let Ok(caller) = self.caller() {
+            // What is beyond the rate was refused before it was tried, unless it was tried at the same moment.
+            let taken = self.shared.used_up.take(&caller.identity, Instant::now());
+            taken.unwrap_or_default();
+        }
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.is_cancelled()
     }
 
     /// Counts an answered batch.
@@ -108,13 +165,13 @@ impl Call {
         tracing::warn!(
             request_id = self.request_id,
             rpc = self.rpc.path,
-            "answers are not read, connection cut"
+            "answers are read too slowly, connection cut"
         );
         self.cut.cancel();
     }
 
     /// Keeps bytes of the budget until the answer has gone.
-    pub(crate) fn hold(&self, bytes: Reserved) {
+    pub(crate) fn hold(&self, bytes: Arc<Bytes>) {
         // A unary call reserves once.
         self.held.get_or_init(|| bytes);
     }
@@ -175,6 +232,20 @@ impl Call {
     }
 }
 
+/// Somebody waits for the answer of a call. Dropped with the answer's last frame, or when the caller goes away; jobs of the
+/// call that have not begun never begin then.
+pub(super) struct Awaited(Arc<Call>);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        let call = &self.0;
+        call.gone.cancel();
+        if call.ended.get().is_none() {
+            call.shared.metrics.call_abandoned();
+        }
+    }
+}
+
 /// The last of a call.
 impl Drop for Call {
     fn drop(&mut self) {
@@ -203,22 +274,20 @@ pub(super) async fn handle(
         batches: AtomicU64::new(0),
         values: AtomicU64::new(0),
         rejected: AtomicU64::new(0),
+        slot: OnceLock::new(),
         held: OnceLock::new(),
+        gone: CancellationToken::new(),
     });
-    let (mut response, slot) = match admit(&call).await {
-        Ok(slot) => {
-            let limits = &shared.settings.limits;
-            let longest = match (call.rpc.class, call.rpc.streams()) {
-                (Class::Data, true) => None,
-                (_, true) => Some(limits.idle),
-                (_, false) => Some(limits.request),
-            };
-            let mut request = request.map(|body| RequestBody::new(body, longest));
+    // Dropped with this future too, which is how a caller that goes away shows.
+    let awaited = Awaited(call.clone());
+    let mut response = match admit(&call, deadline(&request)).await {
+        Ok(()) => {
+            let mut request = request.map(|body| request_body(body, &call));
             request.extensions_mut().insert(call.clone());
             let response = connection.routes.call(call.rpc, request).await;
-            (sluis_error(response, &call).await, Some(slot))
+            sluis_error(response, &call).await
         }
-        Err(denial) => (call.deny(denial).await.into_http(), None),
+        Err(denial) => call.deny(denial).await.into_http(),
     };
     if let Ok(id) = HeaderValue::from_str(&call.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -230,38 +299,90 @@ pub(super) async fn handle(
         connection.close.cancel();
     }
     let drain = (call.rpc.class == Class::Infrastructure).then(|| shared.drain.clone());
-    let longest_unread = shared.settings.limits.unread;
-    Ok(response.map(|body| CallBody::new(body, call, slot, longest_unread, drain)))
+    let limits = &shared.settings.limits;
+    let slowest = Rate {
+        least: limits.least_bytes_per_second,
+        grace: limits.unread,
+    };
+    Ok(response.map(|body| CallBody::new(body, call, awaited, slowest, drain)))
 }
 
-/// What every RPC needs before anything of it is read.
-async fn admit(call: &Call) -> Result<Slot, Denial> {
+fn request_body(body: Incoming, call: &Call) -> RequestBody {
+    let limits = &call.shared.settings.limits;
+    let longest = match (call.rpc.class, call.rpc.streams()) {
+        (Class::Data, true) => None,
+        (_, true) => Some(limits.idle),
+        (_, false) => Some(limits.request),
+    };
+    let slowest = Rate {
+        least: limits.least_bytes_per_second,
+        grace: limits.request,
+    };
+    let scan = (call.rpc.class == Class::Data).then(|| Scan::new(limits.decoded_bytes()));
+    RequestBody::new(body, longest, slowest, scan)
+}
+
+/// What every RPC needs before anything of it is read. A slot comes first: whatever a call makes the daemon do is bounded by
+/// the number of slots.
+async fn admit(call: &Call, deadline: Option<Duration>) -> Result<(), Denial> {
     let caller = call.caller()?;
     call.check_certificate()?;
     let shared = &call.shared;
     if shared.drain.is_cancelled() && call.rpc.class != Class::Infrastructure {
         return Err(Reason::Draining.into());
     }
+    take_slot(call, caller, deadline).await?;
     if call.rpc.act().is_some() {
-        known(shared, caller, call.rpc.is_about_the_seal()).await?;
+        call.take_act(patience(shared, deadline)).await?;
+        shared.keeper.admit(caller, call.rpc.is_about_the_seal())?;
     }
+    Ok(())
+}
+
+/// Waits for a slot of the call's class, for a bounded time.
+async fn take_slot(call: &Call, caller: &Caller, deadline: Option<Duration>) -> Result<(), Denial> {
+    let shared = &call.shared;
     let slots = match call.rpc.class {
         Class::Data => &shared.data_calls,
         Class::Other => &shared.other_calls,
         Class::Infrastructure => &shared.infrastructure_calls,
     };
-    slots
-        .take(Some(&caller.identity))
-        .ok_or_else(|| Reason::TooManyRequests.into())
+    let waited = tokio::select! {
+        biased;
+        waited = tokio::time::timeout(
+            patience(shared, deadline),
+            slots.wait(&caller.identity, 1),
+        ) => waited.ok().flatten(),
+        () = shared.drain.cancelled() => return Err(Reason::Draining.into()),
+    };
+    let Some(slot) = waited else {
+        return Err(Denial::from(Reason::TooManyRequests).again_in(SLOTS_AGAIN));
+    };
+    // Asked for once.
+    call.slot.get_or_init(|| slot);
+    Ok(())
 }
 
-/// Whether the caller is a member and not blocked, and the keyring open; a refusal is put on record, which may take a
-/// while.
-async fn known(shared: &Arc<Shared>, caller: &Caller, about_the_seal: bool) -> Result<(), Denial> {
-    let (shared, caller) = (shared.clone(), caller.clone());
-    let known =
-        tokio::task::spawn_blocking(move || shared.keeper.admit(&caller, about_the_seal)).await;
-    known.map_err(|_| Denial::internal("a job panicked"))?
+/// How long a call may wait for others of its caller.
+fn patience(shared: &Shared, deadline: Option<Duration>) -> Duration {
+    let most = shared.settings.limits.call_wait;
+    deadline.map_or(most, |deadline| deadline.min(most))
+}
+
+/// The time that the caller gives the call (`grpc-timeout`: at most 8 digits and a unit).
+fn deadline<B>(request: &Request<B>) -> Option<Duration> {
+    let text = request.headers().get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u32 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    match unit {
+        "H" => Duration::from_secs(3_600).checked_mul(number),
+        "M" => Duration::from_secs(60).checked_mul(number),
+        "S" => Some(Duration::from_secs(number.into())),
+        "m" => Some(Duration::from_millis(number.into())),
+        "u" => Some(Duration::from_micros(number.into())),
+        "n" => Some(Duration::from_nanos(number.into())),
+        _ => None,
+    }
 }
 
 /// tonic answers what it cannot read by itself, with a text and without a reason. Those answers get ours.
@@ -330,5 +451,23 @@ mod tests {
             assert!(id != bad && id.len() == 16, "{bad}");
         }
         assert_ne!(with(""), with(""));
+    }
+
+    #[test]
+    fn the_time_that_a_caller_gives_a_call_is_read() {
+        let with = |text: &str| {
+            let request = Request::builder().header("grpc-timeout", text).body(());
+            deadline(&request.expect("valid"))
+        };
+        assert_eq!(with("5S"), Some(Duration::from_secs(5)));
+        assert_eq!(with("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(
+            with("99999999H"),
+            Some(Duration::from_secs(359_999_996_400))
+        );
+        for no_time in ["", "S", "5", "-1S", "5s", "123456789S", "1 S"] {
+            assert_eq!(with(no_time), None, "{no_time}");
+        }
+        assert_eq!(deadline(&Request::new(())), None);
     }
 }

@@ -142,13 +142,17 @@ impl Keeper {
         self.sealed.origin()
     }
 
-    /// Whether the caller may call at all; with `about_the_seal`, for a call that is answered while sealed.
+    /// Whether the caller may call at all; with `about_the_seal`, for a call that is answered while sealed. Asks nothing of
+    /// the store, and does not put a refusal on record.
     ///
     /// # Errors
-    /// Those of [`Engine::admit`] and [`Sealed::authorise`], [`Reason::Sealed`].
+    /// Those of [`Engine::standing`] and [`Sealed::authorise`], [`Reason::Sealed`].
     pub(crate) fn admit(&self, caller: &Caller, about_the_seal: bool) -> Result<(), Denial> {
         match self.engine() {
-            Ok(engine) => Ok(engine.admit(caller)?),
+            Ok(engine) => engine.standing(caller).map_err(|reason| Denial {
+                act: Some(Act::Admit),
+                ..reason.into()
+            }),
             Err(sealed) => {
                 self.sealed.admit(caller)?;
                 if about_the_seal {
@@ -160,7 +164,15 @@ impl Keeper {
         }
     }
 
-    /// Puts on record what the daemon refused a caller; returns the reason to answer with.
+    /// Whether there is room on record for one more refusal of a caller; it counts then.
+    pub(crate) fn admits_refusal(&self, caller: &Caller, reason: Reason) -> bool {
+        match self.engine() {
+            Ok(engine) => engine.admits_refusal(caller, reason),
+            Err(_) => self.sealed.admits_refusal(caller, reason),
+        }
+    }
+
+    /// Puts on record what the daemon refused a caller, after [`Self::admits_refusal`]; returns the reason to answer with.
     pub(crate) fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
         match self.engine() {
             Ok(engine) => engine.refuse(caller, act, reason),

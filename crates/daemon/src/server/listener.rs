@@ -1,5 +1,6 @@
 //! The listener: TCP, TLS with a deadline, HTTP/2 with limits.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::call::{Connection, handle};
 use super::routes::Routes;
+use super::shares::{Share, Shares};
 use crate::config::Limits;
 use crate::tls::Peer;
 
@@ -47,6 +49,11 @@ pub(super) async fn accept(
         shared.settings.limits.max_pending_handshakes,
     ));
     let mut connections = JoinSet::new();
+    let addresses = Shares::new(
+        shared.settings.limits.max_pending_handshakes,
+        shared.settings.limits.max_handshakes_per_address,
+        0,
+    );
     loop {
         let next = tokio::select! {
             () = shared.drain.cancelled() => return connections,
@@ -54,8 +61,16 @@ pub(super) async fn accept(
             next = next(&listener, &handshakes) => next,
         };
         match next {
-            Ok((stream, slot)) => {
-                connections.spawn(serve(stream, slot, shared.clone(), routes.clone()));
+            Ok((stream, place, slot)) => {
+                let Some(of_address) = addresses.take(&place) else {
+                    shared.metrics.handshake("too-many-of-address");
+                    continue;
+                };
+                let slots = HandshakeSlots {
+                    _slot: slot,
+                    _of_address: of_address,
+                };
+                connections.spawn(serve(stream, slots, shared.clone(), routes.clone()));
             }
             Err(e) => {
                 tracing::warn!(error = %e, "accept failed");
@@ -69,33 +84,53 @@ pub(super) async fn accept(
 async fn next(
     listener: &TcpListener,
     handshakes: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, Place, OwnedSemaphorePermit)> {
     let slot = handshakes
         .clone()
         .acquire_owned()
         .await
         .expect("the slots are never closed");
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, Place::of(address.ip()), slot))
+}
+
+/// What a connection holds until its handshake is over.
+struct HandshakeSlots {
+    _slot: OwnedSemaphorePermit,
+    _of_address: Share<Place>,
+}
+
+/// Where a connection comes from: an IPv4 address, or a network of 64 bits, of which one machine easily has every address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(IpAddr);
+
+impl Place {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() >> 64 << 64;
+                Self(IpAddr::V6(network.into()))
+            }
+            address => Self(address),
+        }
+    }
 }
 
 /// One connection from its first byte to its last.
 async fn serve(
     stream: TcpStream,
-    handshake_slot: OwnedSemaphorePermit,
+    handshake_slots: HandshakeSlots,
     shared: Arc<Shared>,
     routes: Arc<Routes>,
 ) {
     let Some(stream) = handshake(stream, &shared).await else {
         return;
     };
-    drop(handshake_slot);
+    drop(handshake_slots);
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let peer = Arc::new(Peer::from_chain(chain, &shared.settings.trust_domain));
-    let Some(_slot) = shared
-        .connections
-        .take(peer.caller().map(|caller| &caller.identity))
-    else {
+    let holder = peer.caller().map(|caller| caller.identity.clone());
+    let Some(_slot) = shared.connections.take(&holder) else {
         shared.metrics.handshake("too-many-connections");
         return;
     };
@@ -173,4 +208,18 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT);
     http
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_network_of_ipv6_count_as_one_and_those_of_ipv4_do_not() {
+        let place = |text: &str| Place::of(text.parse().expect("an address"));
+        assert_eq!(place("2001:db8:1:2:3:4:5:6"), place("2001:db8:1:2::1"));
+        assert_ne!(place("2001:db8:1:3::1"), place("2001:db8:1:2::1"));
+        assert_ne!(place("192.0.2.1"), place("192.0.2.2"));
+        assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
+    }
 }

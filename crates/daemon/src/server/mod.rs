@@ -4,19 +4,23 @@ mod body;
 mod call;
 mod health;
 mod housekeeping;
+mod job;
 mod keeper;
 mod listener;
+mod pace;
 mod pool;
+mod rates;
 mod routes;
 mod rpc;
-mod slots;
+mod scan;
+mod shares;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluis_domain::Timestamp;
 use sluis_domain::port::{Clock, Store};
+use sluis_domain::{Identity, Timestamp};
 use sluis_engine::{EngineError, Housekeeping, Refusal};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -24,10 +28,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::{Call, transport_reason};
+pub(crate) use job::{Job, OfStream};
 use keeper::Keeper;
 pub(crate) use keeper::{OpenEngine, SealStatus};
-pub(crate) use pool::{Pool, Reserved};
-use slots::Slots;
+pub(crate) use pool::Pool;
+use rates::Rates;
+use shares::Shares;
 
 use crate::config::Settings;
 use crate::head::{self, HeadFault};
@@ -84,10 +90,14 @@ pub(crate) struct Shared {
     /// Said when the health may have changed.
     health_changed: Notify,
     reload_wanted: Notify,
-    connections: Arc<Slots>,
-    data_calls: Arc<Slots>,
-    other_calls: Arc<Slots>,
-    infrastructure_calls: Arc<Slots>,
+    connections: Arc<Shares<Option<Identity>>>,
+    data_calls: Arc<Shares<Identity>>,
+    other_calls: Arc<Shares<Identity>>,
+    infrastructure_calls: Arc<Shares<Identity>>,
+    /// Acts that go on record.
+    acts: Rates,
+    /// Trying what is used up.
+    used_up: Rates,
 }
 
 impl Shared {
@@ -291,10 +301,20 @@ fn open(
         drain: CancellationToken::new(),
         health_changed: Notify::new(),
         reload_wanted: Notify::new(),
-        connections: Slots::new(limits.max_connections),
-        data_calls: Slots::new(limits.max_data_calls),
-        other_calls: Slots::new(limits.max_other_calls),
-        infrastructure_calls: Slots::new(limits.max_connections),
+        connections: Shares::quarters(limits.max_connections, 0),
+        data_calls: Shares::quarters(limits.max_data_calls, limits.max_waiting_calls),
+        other_calls: Shares::quarters(limits.max_other_calls, limits.max_waiting_calls),
+        infrastructure_calls: Shares::quarters(limits.max_connections, limits.max_waiting_calls),
+        acts: Rates::new(
+            limits.acts_per_second,
+            Duration::from_secs(1),
+            limits.acts_burst,
+        ),
+        used_up: Rates::new(
+            limits.used_up_per_minute,
+            Duration::from_secs(60),
+            limits.used_up_per_minute,
+        ),
         settings,
     };
     Ok((Arc::new(shared), stamp))

@@ -1,10 +1,11 @@
 //! The way of batches, the same for pseudonymisation, conversion and re-identification.
 //!
 //! A reader task takes messages off the transport, as long as fewer than `max_batches_in_flight` batches of the stream
-//! are between reading and answering and there is room in the daemon's budget of bytes; it hands each batch to the
-//! pool and the receiver of its outcome, in order, to the response stream. The response stream waits for each outcome
-//! to be durable and gives slot and bytes back when the transport asks for the next message, so that a slow reader
-//! holds up its own stream only. An error ends the stream after the answers before it.
+//! are between reading and answering and there is room in the budget of bytes, for its member and in all; it hands each
+//! batch as a [`Job`] to the pool, and the receiver of its outcome, in order, to the response stream. The response stream waits
+//! for each outcome to be durable and lets go of the job when the transport asks for the next message, so that a slow
+//! reader holds up its own stream only. What a job holds is given back when the pool has let go of it as well. An error ends the
+//! stream after the answers before it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,14 +15,14 @@ use futures_util::stream::{self, Stream};
 use sluis_domain::{Reason, RecordBatch};
 use sluis_engine::{Caller, Engine, Pending, Refusal, Turn, Turns, limit_name};
 use sluis_proto::v1;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 
 use super::blocking;
 use crate::config::Limits;
 use crate::convert::batch::{self, Shape};
-use crate::server::{Call, OpenEngine, Reserved, Shared, transport_reason};
+use crate::server::{Call, Job, OfStream, OpenEngine, Shared, transport_reason};
 use crate::status::Denial;
 use crate::telemetry::Operation;
 
@@ -74,7 +75,7 @@ struct Submitted {
 /// What the reader tells the response stream, in order.
 enum Step<T> {
     Opened(T),
-    Batch(oneshot::Receiver<Result<Submitted, Denial>>, Held),
+    Batch(oneshot::Receiver<Result<Submitted, Denial>>, Arc<Job>),
     End(Denial),
 }
 
@@ -87,13 +88,6 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// What a batch holds from reading until the transport took its answer.
-struct Held {
-    _slot: OwnedSemaphorePermit,
-    _share: OwnedSemaphorePermit,
-    _bytes: Reserved,
-}
-
 /// One batch, one answer, and what remains under the grant.
 pub(super) async fn unary<D: Data>(
     shared: &Arc<Shared>,
@@ -103,16 +97,17 @@ pub(super) async fn unary<D: Data>(
 ) -> Result<(v1::BatchResult, Option<u64>), Status> {
     let answer = async {
         let cost = batch::cost(&batch, &shared.settings.limits)?;
+        call.check_used_up()?;
         let engine = shared.engine()?;
         let (session, _) = opening::<D>(shared, call, &engine, open).await?;
-        call.hold(engine.unless_closed(shared.pool.reserve(cost)).await?);
+        let member = &call.caller()?.identity;
+        let bytes = engine.unless_closed(shared.pool.reserve(member, cost));
+        let job = Job::new(engine.clone(), call.clone(), None, bytes.await?)?;
+        // The answer may wait for its reader when the job is over.
+        call.hold(job.bytes());
         let turn = Turns::default().give();
-        finish(
-            call,
-            D::OPERATION,
-            submit::<D>(shared, &engine, &Arc::new(session), turn, batch),
-        )
-        .await
+        let receiver = submit::<D>(shared, Arc::new(job), &Arc::new(session), turn, batch);
+        finish(call, D::OPERATION, receiver).await
     };
     match answer.await {
         Ok(answer) => Ok(answer),
@@ -137,7 +132,7 @@ pub(super) fn stream<D: Data>(
     let reader = AbortOnDrop(tokio::spawn(reader.run()));
     let answers = Answering::<D> {
         receiver,
-        held: None,
+        job: None,
         call,
         _reader: reader,
     };
@@ -150,7 +145,8 @@ pub(super) fn stream<D: Data>(
 /// The side that answers.
 struct Answering<D: Data> {
     receiver: mpsc::Receiver<Step<D::Response>>,
-    held: Option<Held>,
+    /// Of the last answer.
+    job: Option<Arc<Job>>,
     call: Arc<Call>,
     _reader: AbortOnDrop,
 }
@@ -158,12 +154,12 @@ struct Answering<D: Data> {
 impl<D: Data> Answering<D> {
     async fn next(&mut self) -> Option<Result<D::Response, Status>> {
         // Being asked again means that the transport has taken the answer before.
-        self.held = None;
+        self.job = None;
         let answer = match self.receiver.recv().await? {
             Step::Opened(opened) => Ok(opened),
             Step::End(denial) => Err(denial),
-            Step::Batch(receiver, held) => {
-                self.held = Some(held);
+            Step::Batch(receiver, job) => {
+                self.job = Some(job);
                 finish(&self.call, D::OPERATION, receiver)
                     .await
                     .map(|(result, _)| D::result(result))
@@ -232,6 +228,7 @@ impl<D: Data> Reader<D> {
         let limits = &shared.settings.limits;
         let slots = Arc::new(Semaphore::new(limits.max_batches_in_flight));
         let shares = Arc::new(Semaphore::new(limits.share()));
+        let member = self.call.caller()?.identity.clone();
         let mut turns = Turns::default();
         for sequence in 0.. {
             let slot = slots
@@ -252,6 +249,9 @@ impl<D: Data> Reader<D> {
             }
             self.call.check_certificate()?;
             let cost = batch::cost(&batch, limits)?;
+            self.call.check_used_up()?;
+            // A stream that is too fast is slowed down: it has no need to be told.
+            self.call.take_act(Duration::MAX).await?;
             let own =
                 u32::try_from(cost).expect("the configuration keeps the budget within 31 bits");
             let own = shares
@@ -259,17 +259,12 @@ impl<D: Data> Reader<D> {
                 .acquire_many_owned(own)
                 .await
                 .expect("the shares are never closed");
-            let bytes = self.shared.pool.reserve(cost).await;
-            let receiver = submit::<D>(&self.shared, engine, &session, turns.give(), batch);
-            let step = Step::Batch(
-                receiver,
-                Held {
-                    _slot: slot,
-                    _share: own,
-                    _bytes: bytes,
-                },
-            );
-            if self.steps.send(step).await.is_err() {
+            let of_stream = OfStream::new(slot, own);
+            let bytes = self.shared.pool.reserve(&member, cost).await;
+            let job = Job::new(engine.clone(), self.call.clone(), Some(of_stream), bytes)?;
+            let job = Arc::new(job);
+            let receiver = submit::<D>(&self.shared, job.clone(), &session, turns.give(), batch);
+            if self.steps.send(Step::Batch(receiver, job)).await.is_err() {
                 break;
             }
         }
@@ -304,7 +299,7 @@ impl<D: Data> Reader<D> {
 /// A session, and how many columns its batches may have.
 async fn opening<D: Data>(
     shared: &Arc<Shared>,
-    call: &Call,
+    call: &Arc<Call>,
     engine: &OpenEngine,
     open: D::Open,
 ) -> Result<(D::Session, usize), Denial> {
@@ -315,25 +310,42 @@ async fn opening<D: Data>(
     .await
 }
 
-/// Hands a batch to the pool, which begins with batches in the order in which it gets them: the turns rest on that.
+/// Hands a batch to the pool, which begins with the batches of a stream in the order in which it gets them: the turns rest on
+/// that.
 fn submit<D: Data>(
     shared: &Arc<Shared>,
-    engine: &OpenEngine,
+    job: Arc<Job>,
     session: &Arc<D::Session>,
     turn: Turn,
     batch: v1::RecordBatch,
 ) -> oneshot::Receiver<Result<Submitted, Denial>> {
-    let (at, engine, session) = (shared.clone(), engine.clone(), session.clone());
-    shared.pool.run(move || {
+    let (at, session) = (shared.clone(), session.clone());
+    shared.pool.run(job, move |job| {
         let (shape, batch) = batch::parse(batch)?;
+        let submitted = D::submit(job.engine()?, &session, turn, batch);
         // Counted here, because a caller may go away without waiting to be refused.
-        let pending = D::submit(engine.live()?, &session, turn, batch).inspect_err(|refusal| {
-            limit_name(refusal.reason())
+        let pending = submitted.inspect_err(|refusal| {
+            let reason = refusal.reason();
+            limit_name(reason)
                 .into_iter()
                 .for_each(|limit| at.metrics.limit_reached(limit));
+            if is_used_up(reason) {
+                job.call().note_used_up();
+            }
         })?;
         Ok(Submitted { shape, pending })
     })
+}
+
+/// Whether a batch was worked out, only to find that nothing is left of what it was to be counted under.
+fn is_used_up(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::GrantExhausted
+            | Reason::GrantDailyLimit
+            | Reason::QuotaSubjects
+            | Reason::QuotaRejected
+    )
 }
 
 /// Waits until a batch is durable, counts it, and makes its answer.

@@ -1,5 +1,7 @@
 //! `CustodyService`.
 
+use std::sync::Arc;
+
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
 use sluis_engine::{Caller, Engine, ProposalView, Refusal};
 use sluis_proto::v1;
@@ -141,7 +143,7 @@ impl Custody {
     /// Proposes something about a version.
     async fn propose(
         &self,
-        call: &Call,
+        call: &Arc<Call>,
         kid: String,
         propose: impl FnOnce(&Engine, &Caller, Kid) -> Result<ProposalView, Refusal> + Send + 'static,
     ) -> Result<v1::Proposal, Status> {

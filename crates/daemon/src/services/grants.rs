@@ -1,5 +1,7 @@
 //! `GrantService`.
 
+use std::sync::Arc;
+
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::{Caller, Engine, GrantView, Refusal};
 use sluis_proto::v1;
@@ -128,7 +130,7 @@ impl Governance {
     /// Something with one grant.
     async fn step(
         &self,
-        call: &Call,
+        call: &Arc<Call>,
         grant_id: String,
         step: impl FnOnce(&Engine, &Caller, &GrantId) -> Result<GrantView, Refusal> + Send + 'static,
     ) -> Result<Option<v1::Grant>, Status> {

@@ -71,25 +71,32 @@ async fn present<T>(call: &Call, field: &'static str, value: Option<T>) -> Resul
     }
 }
 
-/// Runs `job` off the I/O threads, as the caller, and turns its refusal into the answer.
+/// Runs `work` off the I/O threads, as the caller, and turns its refusal into the answer.
 async fn act<T: Send + 'static>(
     shared: &Arc<Shared>,
-    call: &Call,
-    job: impl FnOnce(&Shared, &Caller) -> Result<T, Denial> + Send + 'static,
+    call: &Arc<Call>,
+    work: impl FnOnce(&Shared, &Caller) -> Result<T, Denial> + Send + 'static,
 ) -> Result<T, Status> {
-    match blocking(shared, call, job).await {
+    match blocking(shared, call, work).await {
         Ok(answer) => Ok(answer),
         Err(denial) => Err(call.deny(denial).await),
     }
 }
 
-/// As [`act`], without an answer yet.
+/// As [`act`], without an answer yet. The work holds the call, and with it the call's slot: so many wait for a thread as there
+/// are slots, however many callers went away. It does not begin when its caller has gone.
 async fn blocking<T: Send + 'static>(
     shared: &Arc<Shared>,
-    call: &Call,
-    job: impl FnOnce(&Shared, &Caller) -> Result<T, Denial> + Send + 'static,
+    call: &Arc<Call>,
+    work: impl FnOnce(&Shared, &Caller) -> Result<T, Denial> + Send + 'static,
 ) -> Result<T, Denial> {
-    let (shared, caller) = (shared.clone(), call.caller()?.clone());
-    let done = tokio::task::spawn_blocking(move || job(&shared, &caller)).await;
-    done.unwrap_or_else(|_| Err(Denial::internal("a job panicked")))
+    let (shared, call) = (shared.clone(), call.clone());
+    let done = tokio::task::spawn_blocking(move || {
+        if call.is_gone() {
+            return Err(Denial::internal("nobody waits for the answer"));
+        }
+        work(&shared, call.caller()?)
+    });
+    done.await
+        .unwrap_or_else(|_| Err(Denial::internal("a job panicked")))
 }

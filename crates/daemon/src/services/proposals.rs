@@ -1,5 +1,7 @@
 //! `ProposalService`.
 
+use std::sync::Arc;
+
 use sluis_domain::ProposalId;
 use sluis_engine::{Caller, Engine, ProposalView, Refusal};
 use sluis_proto::v1;
@@ -80,7 +82,7 @@ impl Proposals {
     /// A yes or a no.
     async fn step(
         &self,
-        call: &Call,
+        call: &Arc<Call>,
         proposal_id: String,
         step: impl FnOnce(&Engine, &Caller, &ProposalId) -> Result<ProposalView, Refusal>
         + Send

@@ -70,6 +70,12 @@ impl Data for Pseudonymise {
         let delivery = v1::Delivery::try_from(open.deliver)
             .map_err(|_| Denial::field("open.deliver", "is not a delivery this version knows"))?;
         convert::at_most("open.elements", open.elements.len(), MAX_ELEMENTS_PER_CHAIN)?;
+        if open.elements.is_empty() {
+            return Err(Denial::field(
+                "open.elements",
+                "name at least one column of the batches",
+            ));
+        }
         // Beside the elements, the column of old pseudonyms.
         let columns = open.elements.len() + usize::from(open.import.is_some());
         let name =

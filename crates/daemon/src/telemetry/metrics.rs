@@ -63,6 +63,13 @@ impl Metrics {
         });
     }
 
+    /// Nobody waited for the answer of a call any more.
+    pub(crate) fn call_abandoned(&self) {
+        with_local_recorder(&self.0, || {
+            counter!("sluis_calls_abandoned_total").increment(1)
+        });
+    }
+
     /// A batch has been answered.
     pub(crate) fn batch(&self, operation: Operation, values: u64, rejections: &[Rejection]) {
         let operation = operation.as_str();
@@ -93,7 +100,7 @@ impl Metrics {
         });
     }
 
-    /// A handshake has ended: `ok`, `failed`, `timeout` or `too-many-connections`.
+    /// A handshake has ended: `ok`, `failed`, `timeout`, `too-many-connections` or `too-many-of-address`.
     pub(crate) fn handshake(&self, outcome: &'static str) {
         with_local_recorder(&self.0, || {
             counter!("sluis_handshakes_total", "outcome" => outcome).increment(1)

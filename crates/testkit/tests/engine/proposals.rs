@@ -141,6 +141,31 @@ fn requests_that_are_withdrawn_count_for_a_day() {
 }
 
 #[test]
+fn promise_11_what_one_person_has_waiting_does_not_hold_up_their_colleagues() {
+    let office = Office::open(ModelStore::new());
+    let bsn = subjects(1).remove(0);
+    let ask = |who: &str| {
+        let asked =
+            office
+                .engine
+                .request_erasure(&caller(who), &"nl.bsn".parse().unwrap(), bsn.as_bytes());
+        asked.map(drop).map_err(|refusal| refusal.reason())
+    };
+    while ask(SOURCE).is_ok() {}
+    assert_eq!(ask(SOURCE), Err(Reason::TooManyProposals));
+    assert_eq!(ask("hospital-north/doctor"), Ok(()));
+    let grant = |who: &str| {
+        let asked = office
+            .engine
+            .request_grant(&caller(who), office.reidentify_terms());
+        asked.map(drop).map_err(|refusal| refusal.reason())
+    };
+    while grant(SOURCE).is_ok() {}
+    assert_eq!(grant(SOURCE), Err(Reason::TooManyGrants));
+    assert_eq!(grant("hospital-north/doctor"), Ok(()));
+}
+
+#[test]
 fn a_request_that_goes_stale_leaves_the_disk_too() {
     let office = Office::open(ModelStore::new());
     let bsns = subjects(2);

@@ -99,13 +99,15 @@ async fn convert(client: Client, seen: Arc<Acknowledged>, from: usize, grant: St
     };
     loop {
         let tokens = seen.tokens(from);
-        // Without a token yet: an empty batch, which tells when the stream breaks.
-        let batches = if tokens.is_empty() {
-            vec![&[][..]]
-        } else {
-            tokens.chunks(ROWS).take(20).collect()
-        };
-        for values in batches {
+        if tokens.is_empty() {
+            // Without a token yet: a row without a value, which tells when the stream breaks.
+            let nothing = column("bsn", &[""]);
+            if session.send(nothing).await.is_err() || !matches!(session.next().await, Ok(Some(_)))
+            {
+                return;
+            }
+        }
+        for values in tokens.chunks(ROWS).take(20) {
             if session.send(column("bsn", values)).await.is_err() {
                 return;
             }

@@ -137,7 +137,7 @@ async fn streams_under_a_grant_begin_with_open_once_too() {
         live_reidentify(&world, 10).await,
     );
     let (recipient, source) = (world.client(RECIPIENT).await, world.client(SOURCE).await);
-    let sent = || batch(&[("bsn", &[])]);
+    let sent = || batch(&[("bsn", &[""])]);
     let open = C::Open(v1::ConvertOpen {
         grant_id: convert,
         ..Default::default()
