@@ -10,17 +10,17 @@ use std::thread::JoinHandle;
 use crate::pki::{Credentials, Pki};
 use crate::world::write_config;
 
-/// A binary of the workspace, beside the running test.
+/// A binary of the workspace, beside the running test or program.
 ///
 /// # Panics
 /// If it was not built: `make test` builds it first.
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test");
-    let path = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/release/deps")
-        .join(name);
+    let mut directory = test.parent().expect("a directory");
+    if directory.ends_with("deps") {
+        directory = directory.parent().expect("target/release");
+    }
+    let path = directory.join(name);
     assert!(
         path.exists(),
         "{} is missing; run: cargo build --release --workspace --bins",
