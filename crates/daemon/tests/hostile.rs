@@ -371,7 +371,7 @@ async fn in_flight(world: &World) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_11_what_a_job_holds_is_its_own_and_one_without_a_caller_never_begins() {
-    let limits = "[limits]\ncpu_threads = 1\nmax_data_calls = 4\ncall_wait_seconds = 0";
+    let limits = "[limits]\ncpu_threads = 1\nmax_data_calls = 16\ncall_wait_seconds = 0";
     let world = World::start_empty(&format!("{METRICS}\n{limits}")).await;
     world.apply(&registry()).await.expect("valid");
     let (token, grant) = convertible(&world, 1_000).await;

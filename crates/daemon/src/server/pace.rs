@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn a_byte_now_and_then_is_not_enough() {
         assert_eq!(lasts(1, 59), 1);
-        assert_eq!(lasts(1, 20), 2);
+        assert_eq!(lasts(1, 20), 3);
         assert_eq!(lasts(0, 61), 0);
-        assert_eq!(lasts(10_000, 20), 5);
+        assert_eq!(lasts(10_000, 20), 4);
     }
 
     #[test]
