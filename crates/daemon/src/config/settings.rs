@@ -417,7 +417,7 @@ fn limits(reader: &mut Reader) -> Limits {
         max_pending_handshakes: pending,
         max_handshakes_per_address: size(
             "limits.max_handshakes_per_address",
-            (pending as u64).div_ceil(4),
+            (pending as u64 / 4).max(64).min(pending as u64),
             1..=1_000_000,
         ),
         handshake_timeout: Duration::from_secs(
