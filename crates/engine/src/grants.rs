@@ -111,7 +111,8 @@ impl Engine {
     /// Requests a grant for the caller's organisation.
     ///
     /// # Errors
-    /// [`Reason::InvalidRequest`] with a violation per field, [`Reason::NotEligible`], [`Reason::UnknownChain`],
+    /// [`Reason::InvalidRequest`] with a violation per field, [`Reason::NotEligible`], [`Reason::UnknownChain`] (for a chain
+    /// that does not concern the caller's organisation also if an element or a link is missing there),
     /// [`Reason::UnknownElement`], [`Reason::NotLinked`], [`Reason::NotReversible`], [`Reason::CustodianMayNot`],
     /// [`Reason::TooManyGrants`].
     pub fn request_grant(&self, caller: &Caller, mut terms: Terms) -> Result<GrantView, Refusal> {
@@ -125,14 +126,16 @@ impl Engine {
                     |refusal, (field, what)| refusal.with(format!("terms.{field}"), *what),
                 )
             })?;
-            let requirements = policy::requirements(&registry.registry, &terms.kind)?;
+            // Comes before any answer about chains: a caller that may ask for nothing more learns nothing more.
             self.check_requested(caller, now)?;
+            let grantee = &caller.identity.organisation;
+            let requirements = policy::requirements(&registry.registry, grantee, &terms.kind)?;
             terms.not_before.get_or_insert(now);
             let grant = Grant {
                 id: new_id(),
                 terms: terms.clone(),
                 namespaces: requirements.namespaces,
-                grantee: caller.identity.organisation.clone(),
+                grantee: grantee.clone(),
                 requester: caller.identity.clone(),
                 requested_at: now,
                 registry_version: registry.version,

@@ -214,8 +214,8 @@ impl DecideGrant<'_> {
             organisation
                 .is_some_and(|o| o.is_steward(&steward.member) && !o.is_blocked(&steward.member))
         };
-        let requirements =
-            requirements(view.registry, &grant.terms.kind).map_err(|_| Reason::GrantStale)?;
+        let requirements = requirements(view.registry, &grant.grantee, &grant.terms.kind)
+            .map_err(|_| Reason::GrantStale)?;
         let same =
             requirements.required == grant.required && requirements.namespaces == grant.namespaces;
         if same && self.record.approvals.iter().all(|a| standing(&a.steward)) {
@@ -305,7 +305,7 @@ impl Action for UseGrant<'_> {
         }
         self.record.usable(view.now)?;
         eligible(view.registry, &grant.grantee, &grant.terms.kind)?;
-        let requirements = requirements(view.registry, &grant.terms.kind)?;
+        let requirements = requirements(view.registry, &grant.grantee, &grant.terms.kind)?;
         if requirements.required == grant.required && requirements.namespaces == grant.namespaces {
             Ok(())
         } else {
@@ -505,22 +505,29 @@ pub(crate) struct Requirements {
     pub(crate) namespaces: Vec<Option<NamespaceId>>,
 }
 
-/// What must be true of chains and elements, and who must approve.
-pub(crate) fn requirements(registry: &Registry, kind: &Kind) -> Result<Requirements, Reason> {
+/// What must be true of chains and elements, and who must approve. The grantee, who is [`eligible`], is told what is wrong
+/// with chains that concern it. Of others it gets one answer, so it does not learn what they have.
+pub(crate) fn requirements(
+    registry: &Registry,
+    grantee: &OrganisationId,
+    kind: &Kind,
+) -> Result<Requirements, Reason> {
     match kind {
         Kind::Convert { from, to, .. } => {
+            // All of the chain converted from comes first: what is wrong there hides what the other one is like.
             let from_chain = registry.chain(&from.0).ok_or(Reason::UnknownChain)?;
-            let to_chain = registry.chain(&to.0).ok_or(Reason::UnknownChain)?;
             let namespace = pseudonym_namespace(from_chain, &from.1)?;
-            if pseudonym_namespace(to_chain, &to.1)? != namespace {
+            if link(from_chain, namespace) != Some(LinkMode::Escrow) {
                 return Err(Reason::NotLinked);
             }
-            let link = |chain: &Chain| chain.namespace(namespace).map(|n| n.link());
-            if link(from_chain) != Some(LinkMode::Escrow)
-                || !link(to_chain).is_some_and(LinkMode::is_linked)
-            {
-                return Err(Reason::NotLinked);
-            }
+            let to_chain = registry.chain(&to.0).ok_or(Reason::UnknownChain)?;
+            check_target(to_chain, &to.1, namespace).map_err(|reason| {
+                if concerns(to_chain, grantee) {
+                    reason
+                } else {
+                    Reason::UnknownChain
+                }
+            })?;
             let mut required = vec![from_chain.owner().clone(), to_chain.owner().clone()];
             required.sort();
             Ok(Requirements {
@@ -541,6 +548,24 @@ pub(crate) fn requirements(registry: &Registry, kind: &Kind) -> Result<Requireme
             })
         }
     }
+}
+
+/// Whether pseudonyms of a namespace can be converted into those of an element.
+fn check_target(
+    chain: &Chain,
+    element: &ElementName,
+    namespace: &NamespaceId,
+) -> Result<(), Reason> {
+    let same = pseudonym_namespace(chain, element)? == namespace;
+    if same && link(chain, namespace).is_some_and(LinkMode::is_linked) {
+        Ok(())
+    } else {
+        Err(Reason::NotLinked)
+    }
+}
+
+fn link(chain: &Chain, namespace: &NamespaceId) -> Option<LinkMode> {
+    chain.namespace(namespace).map(|line| line.link())
 }
 
 fn pseudonym_namespace<'a>(

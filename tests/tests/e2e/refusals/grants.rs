@@ -494,6 +494,78 @@ async fn terms_that_cannot_be_granted_are_refused_when_asked_for() {
     }
 }
 
+/// `national-registry` does not concern the organisation of the owner. Every way in which a chain of others does not fit is
+/// one answer, the same as for a chain that does not exist.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_8_a_request_tells_nothing_of_chains_of_others() {
+    let world = World::start().await;
+    let national = "id = \"national-registry\"";
+    let after = |text: &str, from: &str, to: &str| {
+        let (before, chain) = text.split_once(national).expect("a chain");
+        assert!(chain.contains(from), "{from}");
+        format!("{before}{national}{}", chain.replacen(from, to, 1))
+    };
+    let escrow = registry();
+    let unlinked = after(&escrow, "link = \"escrow\"", "link = \"none\"");
+    let inbound = after(&escrow, "link = \"escrow\"", "link = \"inbound\"");
+    let reversible = after(
+        &escrow,
+        "link = \"escrow\"",
+        "link = \"escrow\"\nreversible = true",
+    );
+    let mut answers = Vec::new();
+    for text in [&escrow, &unlinked, &inbound, &reversible] {
+        world.apply(text).await.expect("valid");
+        for element in ["diagnosis", "income"] {
+            for chain in [NATIONAL, "no-such"] {
+                let convert = convert_terms(&world, (STUDY, "bsn"), (chain, element), 10);
+                answers.push(answer_to(&world, OWNER, convert).await);
+                let out = convert_terms(&world, (chain, element), (STUDY, "bsn"), 10);
+                answers.push(answer_to(&world, OWNER, out).await);
+                let back = reidentify_terms(&world, chain, &[element], 10);
+                answers.push(answer_to(&world, OWNER, back).await);
+            }
+        }
+        let back = reidentify_terms(&world, NATIONAL, &["bsn"], 10);
+        answers.push(answer_to(&world, OWNER, back).await);
+        let out = convert_terms(&world, (NATIONAL, "bsn"), (STUDY, "bsn"), 10);
+        answers.push(answer_to(&world, OWNER, out).await);
+        // What is wrong with the caller's own chain is told, and hides what the other one is like.
+        for chain in [NATIONAL, "no-such"] {
+            let own = convert_terms(&world, (STUDY, "email"), (chain, "bsn"), 10);
+            assert_eq!(answer_to(&world, OWNER, own).await.1, "NOT_LINKED");
+        }
+    }
+    world.apply(&unlinked).await.expect("valid");
+    for chain in [NATIONAL, "no-such"] {
+        let convert = convert_terms(&world, (STUDY, "bsn"), (chain, "bsn"), 10);
+        answers.push(answer_to(&world, OWNER, convert).await);
+    }
+    assert!(answers.len() > 50);
+    assert_eq!(answers[0].1, "UNKNOWN_CHAIN");
+    for answer in &answers {
+        assert_eq!(answer, &answers[0]);
+    }
+    // The owner of that chain is told.
+    let into = |element| convert_terms(&world, (STUDY, "bsn"), (NATIONAL, element), 10);
+    for (element, expected) in [("diagnosis", "NOT_LINKED"), ("income", "UNKNOWN_ELEMENT")] {
+        let answer = answer_to(&world, RECIPIENT, into(element)).await;
+        assert_eq!(answer.1, expected, "{element}");
+    }
+}
+
+/// Everything that an answer says, and the reason.
+async fn answer_to(world: &World, member: &str, terms: v1::GrantTerms) -> (String, String) {
+    let request = v1::RequestGrantRequest { terms: Some(terms) };
+    let client = world.client(member).await;
+    let said = client.grants().request_grant(request).await;
+    let told = match &said {
+        Ok(_) => "allowed".to_owned(),
+        Err(status) => format!("{:?} {}", status.code(), status.message()),
+    };
+    (told, outcome(said))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_3_nothing_leads_out_of_a_line_without_escrow_or_into_one_without_link() {
     let world = World::start().await;
@@ -502,7 +574,7 @@ async fn promise_3_nothing_leads_out_of_a_line_without_escrow_or_into_one_withou
         ((STUDY, "email"), (STUDY, "email"), "NOT_LINKED"),
         ((STUDY, "bsn"), (STUDY, "email"), "NOT_LINKED"),
         ((STUDY, "diagnosis"), (NATIONAL, "bsn"), "NOT_LINKED"),
-        ((STUDY, "bsn"), (NATIONAL, "diagnosis"), "NOT_LINKED"),
+        ((STUDY, "bsn"), (NATIONAL, "diagnosis"), "UNKNOWN_CHAIN"),
         (("open-release", "person"), (NATIONAL, "bsn"), "NOT_LINKED"),
         ((STUDY, "bsn"), ("open-release", "person"), "allowed"),
     ] {
