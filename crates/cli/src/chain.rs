@@ -10,7 +10,7 @@ use sluis_domain::ChainId;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
-use crate::output::{self, Table, safe};
+use crate::output::{self, Table};
 
 /// Information chains and their key versions
 #[derive(Subcommand, Debug)]
@@ -127,7 +127,7 @@ fn print_in_full(chain: &Chain) -> Result<(), CliError> {
         ),
     ];
     for (name, fact) in facts {
-        output::line(format!("{name:<13}{}", safe(&fact)))?;
+        output::line(format!("{name:<13}{fact}"))?;
     }
     output::line("")?;
     let mut namespaces = Table::new([

@@ -29,6 +29,7 @@ EXIT CODES
   5  the custodian cannot be reached, or the TLS handshake failed
   6  a local file could not be read or written
   7  the audit log is not what the witness saw before
+  8  the custodian describes a chain otherwise than you agreed to; nothing was sent
   130  interrupted by Ctrl-C, SIGTERM, SIGHUP or SIGQUIT
 
 EXAMPLES
@@ -224,6 +225,7 @@ mod tests {
             Exit::CannotConnect,
             Exit::LocalIo,
             Exit::Alarm,
+            Exit::Differs,
             Exit::Interrupted,
         ];
         assert_eq!(listed, codes.map(|exit| (exit as u8).to_string()));

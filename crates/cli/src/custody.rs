@@ -10,7 +10,7 @@ use sluis_client::v1::{
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
-use crate::output::{self, Table, safe};
+use crate::output::{self, Table};
 
 /// Show the state of the custodian and its key versions (custodians)
 #[derive(Args, Debug)]
@@ -77,7 +77,7 @@ impl RotateAuditKeyArgs {
         if self.json {
             output::json(&json!({ "verifier_key": key }))?;
         } else {
-            output::line(format!("the log's new verifier key: {}", safe(&key)))?;
+            output::line(format!("the log's new verifier key: {key}"))?;
             output::line(
                 "publish it; the old key signs the hand-over, so whoever trusts that one can follow",
             )?;
@@ -116,7 +116,7 @@ impl BackupArgs {
         } else {
             output::line(format!(
                 "backup in {} on the custodian's machine",
-                safe(&backup.directory)
+                backup.directory
             ))?;
             output::line(format!(
                 "{} bytes, at least {} audit entries",
@@ -187,13 +187,13 @@ fn print(status: &GetStatusResponse) -> Result<(), CliError> {
         ("audit", format!("{} entries", status.audit_entries)),
     ];
     for (name, fact) in facts {
-        output::line(format!("{name:<10}{}", safe(&fact)))?;
+        output::line(format!("{name:<10}{fact}"))?;
     }
     for chain in &status.expiring_chains {
         let (id, until, destroyed) = (&chain.chain_id, &chain.retained_until, &chain.destroyed_at);
         let text =
             format!("the retention of {id} ended at {until}: it will be destroyed at {destroyed}");
-        output::line(format!("{:<10}{}", "retention", safe(&text)))?;
+        output::line(format!("{:<10}{text}", "retention"))?;
     }
     if !status.key_versions.is_empty() {
         output::line("")?;

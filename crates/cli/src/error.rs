@@ -28,6 +28,8 @@ pub enum Exit {
     LocalIo = 6,
     /// The audit log is not what a witness saw before.
     Alarm = 7,
+    /// The custodian describes a chain otherwise than the caller agreed to. Nothing was sent.
+    Differs = 8,
     /// A signal asked to stop: 128 + 2, as shells have it for Ctrl-C.
     Interrupted = 130,
 }
@@ -56,6 +58,22 @@ pub enum CliError {
     /// What was to be verified is wrong; says what.
     #[error("{0}")]
     Wrong(String),
+    /// What was to be verified is wrong in several ways.
+    #[error("{what}")]
+    WrongInDetail {
+        /// What is wrong.
+        what: String,
+        /// How, a line each.
+        details: Vec<String>,
+    },
+    /// The custodian describes a chain otherwise than the caller agreed to, with a pin or with a source key.
+    #[error("{what}")]
+    Differs {
+        /// What contradicts what.
+        what: String,
+        /// Each difference, or what to do, a line each.
+        details: Vec<String>,
+    },
     /// A witness saw something that must not be; says what.
     #[error("ALARM: {0}")]
     Alarm(String),
@@ -83,6 +101,14 @@ impl CliError {
         Self::Input(message.into())
     }
 
+    /// More about it, a line each.
+    pub fn details(&self) -> &[String] {
+        match self {
+            Self::WrongInDetail { details, .. } | Self::Differs { details, .. } => details,
+            _ => &[],
+        }
+    }
+
     /// For `map_err`: a file could not be read.
     pub fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let what = format!("cannot read {}", path.display());
@@ -105,8 +131,10 @@ impl CliError {
         match self {
             Self::Client(ClientError::Transport(_)) => Exit::CannotConnect,
             Self::Client(ClientError::Config(_) | ClientError::Signing(_)) => Exit::Usage,
-            Self::Client(_) | Self::NotConfirmed(_) | Self::Wrong(_) => Exit::Refused,
+            Self::Client(_) | Self::NotConfirmed(_) => Exit::Refused,
+            Self::Wrong(_) | Self::WrongInDetail { .. } => Exit::Refused,
             Self::Alarm(_) => Exit::Alarm,
+            Self::Differs { .. } => Exit::Differs,
             Self::Usage(_) => Exit::Usage,
             Self::Input(_) => Exit::BadInput,
             Self::Io { .. } => Exit::LocalIo,

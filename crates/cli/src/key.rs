@@ -10,7 +10,7 @@ use sluis_domain::Custodian;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
-use crate::output;
+use crate::output::{self, Safe};
 
 /// The key you sign with: that of your client certificate
 #[derive(Subcommand, Debug)]
@@ -64,15 +64,11 @@ impl ShowArgs {
         } else if self.line {
             output::line(line)?;
         } else if self.registry {
-            output::line(table(&holder))?;
+            output::line(Safe::document(&table(&holder)))?;
         } else {
-            output::line(format!(
-                "In the configuration of sluisd, for custodians:\n\n{line}\n"
-            ))?;
-            output::line(format!(
-                "In the registry, for stewards:\n{}",
-                table(&holder)
-            ))?;
+            output::line("In the configuration of sluisd, for custodians:")?;
+            output::show(["", &line, "", "In the registry, for stewards:"], false)?;
+            output::line(Safe::document(&table(&holder)))?;
         }
         Ok(Exit::Done)
     }

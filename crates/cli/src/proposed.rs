@@ -4,7 +4,7 @@ use sluis_client::checked;
 use sluis_client::v1::Proposal;
 
 use crate::error::{CliError, Exit};
-use crate::output::{self, Paint};
+use crate::output::{self, Paint, Safe};
 use crate::proposal::{self, view};
 
 /// Shows a new proposal, read from the bytes that are signed, and how it goes on.
@@ -22,7 +22,7 @@ pub(crate) fn print(proposed: Option<Proposal>, as_json: bool) -> Result<Exit, C
     let lines = view::lines(&wire, &checked, Paint::stdout());
     lines
         .into_iter()
-        .chain(proposal::what_is_missing(&wire))
+        .chain(proposal::what_is_missing(&wire).into_iter().map(Safe::from))
         .try_for_each(output::line)?;
     Ok(Exit::Done)
 }

@@ -11,8 +11,9 @@ use sluis_domain::restore::{Request, Restore, Signature};
 use sluis_domain::statement::Deed;
 
 use crate::change::ChangeArgs;
+use crate::data::Target;
 use crate::error::{CliError, Exit};
-use crate::output::{self, safe};
+use crate::output;
 
 /// Agree to go on from a restored store, without the custodian's daemon
 #[derive(Subcommand, Debug)]
@@ -36,6 +37,9 @@ pub(crate) struct SignArgs {
     /// Where the signature goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     change: ChangeArgs,
 }
@@ -50,6 +54,7 @@ impl RestoreCommand {
 
 impl SignArgs {
     fn run(self) -> Result<Exit, CliError> {
+        Target::check(&self.out, self.force)?;
         let request = read(&self.request)?;
         let (certificate, key) = self.change.connect.credentials()?;
         let holder = Holder::from_pem(&certificate)?;
@@ -74,7 +79,7 @@ impl SignArgs {
             issuers: holder.issuers,
         }
         .to_string();
-        fs::write(&self.out, text).map_err(CliError::writing(&self.out))?;
+        Target::write_whole(&self.out, text.as_bytes(), self.force, false)?;
         let identity = holder.identity.to_string();
         if self.change.json {
             let restore = &request.restore;
@@ -120,7 +125,7 @@ fn lines(request: &Request) -> Vec<String> {
         )
     };
     vec![
-        format!("custodian      {}", safe(&request.origin)),
+        format!("custodian      {}", request.origin),
         format!("requested      {at}"),
         format!("restored log   {restored_size} entries, root {}", hex(restored_root)),
         format!("lost log       {lost_size} entries, root {}", hex(lost_root)),

@@ -129,7 +129,7 @@ fn question(status: &GetSealStatusResponse) -> String {
 }
 
 fn sentence(status: &GetSealStatusResponse) -> String {
-    let provider = output::safe(&status.provider);
+    let provider = &status.provider;
     match status {
         GetSealStatusResponse { sealed: false, .. } => format!("open (key: {provider})"),
         GetSealStatusResponse {
@@ -154,7 +154,7 @@ fn sentence(status: &GetSealStatusResponse) -> String {
 fn why(code: &str) -> String {
     match Reason::from_code(code) {
         Some(reason) => format!("{}: {}", reason.code(), reason.message()),
-        None => output::safe(code),
+        None => code.to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use sluis_client::v1::{ChainRoles, WhoAmIRequest, WhoAmIResponse};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
-use crate::output::{self, safe};
+use crate::output;
 
 /// Show who the custodian thinks you are, and which roles, chains and grants that gives
 #[derive(Args, Debug)]
@@ -37,7 +37,7 @@ impl WhoamiArgs {
             return Ok(Exit::Done);
         }
         for (name, fact) in facts(&me) {
-            output::line(format!("{name:<19}{}", safe(&fact)))?;
+            output::line(format!("{name:<19}{fact}"))?;
         }
         Ok(Exit::Done)
     }

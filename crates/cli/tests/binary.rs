@@ -14,6 +14,7 @@ fn sluis(directory: &Path) -> Command {
         "SERVER_NAME",
         "PROFILE",
         "CONFIG",
+        "EXPECT",
     ] {
         command.env_remove(format!("SLUIS_{name}"));
     }

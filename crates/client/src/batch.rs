@@ -238,6 +238,11 @@ impl BatchResult {
                 "rejections out of order or of rows that do not exist",
             ));
         }
+        if !rejections.iter().all(Rejection::is_well_formed) {
+            return Err(ClientError::Protocol(
+                "a rejection without a reason code or for no element",
+            ));
+        }
         Ok(Self {
             sequence: result.sequence,
             columns: columns_of_result,
@@ -254,6 +259,19 @@ fn column_from_wire(column: v1::Column) -> Result<(String, Column), ClientError>
         None => return Err(ClientError::Protocol("a column without values")),
     };
     Ok((column.element, values))
+}
+
+impl Rejection {
+    /// Longest reason code in bytes.
+    const LONGEST_CODE: usize = 64;
+
+    /// Element and reason go into files and summaries: they are an id and a code, never text.
+    fn is_well_formed(&self) -> bool {
+        let of_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_code = (1..=Self::LONGEST_CODE).contains(&self.reason.len())
+            && self.reason.bytes().all(of_code);
+        is_code && (self.element.is_empty() || self.element.parse::<ElementName>().is_ok())
+    }
 }
 
 impl From<v1::Rejection> for Rejection {
@@ -306,6 +324,22 @@ mod tests {
                 matches!(outcome, Err(ClientError::Protocol(_))),
                 "{lengths:?} {rejected:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_rejection_names_an_element_and_a_code_and_carries_no_text() {
+        for (element, reason) in [
+            ("bsn", "it was 950000012"),
+            ("bsn", "\u{1b}[2K"),
+            ("bsn", ""),
+            ("950000012 or\n", "TOO_LONG"),
+        ] {
+            let mut hostile = result(&[1, 0, 2], &[1]);
+            hostile.rejections[0].element = element.into();
+            hostile.rejections[0].reason = reason.into();
+            let outcome = BatchResult::from_wire(hostile, 3, 1);
+            assert!(matches!(outcome, Err(ClientError::Protocol(_))));
         }
     }
 

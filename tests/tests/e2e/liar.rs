@@ -8,14 +8,19 @@ use sluis_client::{Client, v1};
 use sluis_proto::v1::audit_service_server::{AuditService, AuditServiceServer};
 use sluis_proto::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use sluis_proto::v1::proposal_service_server::{ProposalService, ProposalServiceServer};
+use sluis_proto::v1::pseudonymisation_service_server::{
+    PseudonymisationService, PseudonymisationServiceServer,
+};
 use sluis_proto::v1::registry_service_server::{RegistryService, RegistryServiceServer};
+use sluis_proto::v1::subject_service_server::{SubjectService, SubjectServiceServer};
 use sluis_testkit::pki::Pki;
 use sluis_testkit::scene::Scene;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// What a custodian does with a call; by default the honest thing.
@@ -35,6 +40,24 @@ pub(crate) trait Lies: Send + Sync + 'static {
 
     /// What a registry would change.
     fn applied(&self, honest: v1::ApplyRegistryResponse) -> v1::ApplyRegistryResponse {
+        honest
+    }
+
+    /// What a caller may know of its chains.
+    fn chains(&self, honest: v1::ListChainsResponse) -> v1::ListChainsResponse {
+        honest
+    }
+
+    /// Records or an identifier arrived: what a caller must not send to a liar.
+    fn sent(&self) {}
+
+    /// Who the caller is told to be.
+    fn identity(&self, honest: v1::WhoAmIResponse) -> Result<v1::WhoAmIResponse, Status> {
+        Ok(honest)
+    }
+
+    /// A proposal after it was signed.
+    fn signed(&self, honest: v1::Proposal) -> v1::Proposal {
         honest
     }
 
@@ -70,7 +93,9 @@ pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> Stri
         audit: AuditServiceServer::new(liar.clone()),
         identity: IdentityServiceServer::new(liar.clone()),
         proposals: ProposalServiceServer::new(liar.clone()),
-        registry: RegistryServiceServer::new(liar),
+        pseudonymisation: PseudonymisationServiceServer::new(liar.clone()),
+        registry: RegistryServiceServer::new(liar.clone()),
+        subjects: SubjectServiceServer::new(liar),
     };
     tokio::spawn(async move {
         server
@@ -165,10 +190,12 @@ impl RegistryService for Liar {
         &self,
         request: Request<v1::ListChainsRequest>,
     ) -> Result<Response<v1::ListChainsResponse>, Status> {
-        self.honest
+        let honest = self
+            .honest
             .registry()
             .list_chains(request.into_inner())
-            .await
+            .await?;
+        Ok(Response::new(self.lies.chains(honest.into_inner())))
     }
 }
 
@@ -202,10 +229,14 @@ impl ProposalService for Liar {
         &self,
         request: Request<v1::SignProposalRequest>,
     ) -> Result<Response<v1::SignProposalResponse>, Status> {
-        self.honest
+        let honest = self
+            .honest
             .proposals()
             .sign_proposal(request.into_inner())
-            .await
+            .await?
+            .into_inner();
+        let proposal = honest.proposal.map(|proposal| self.lies.signed(proposal));
+        Ok(Response::new(v1::SignProposalResponse { proposal }))
     }
 
     async fn reject_proposal(
@@ -225,7 +256,51 @@ impl IdentityService for Liar {
         &self,
         request: Request<v1::WhoAmIRequest>,
     ) -> Result<Response<v1::WhoAmIResponse>, Status> {
-        self.honest.identity().who_am_i(request.into_inner()).await
+        let honest = self
+            .honest
+            .identity()
+            .who_am_i(request.into_inner())
+            .await?;
+        self.lies.identity(honest.into_inner()).map(Response::new)
+    }
+}
+
+#[tonic::async_trait]
+impl PseudonymisationService for Liar {
+    type PseudonymiseStream = Streaming<v1::PseudonymiseResponse>;
+
+    async fn pseudonymise(
+        &self,
+        request: Request<Streaming<v1::PseudonymiseRequest>>,
+    ) -> Result<Response<Self::PseudonymiseStream>, Status> {
+        self.lies.sent();
+        let requests = request.into_inner().map_while(Result::ok);
+        self.honest.pseudonymisation().pseudonymise(requests).await
+    }
+
+    async fn pseudonymise_batch(
+        &self,
+        request: Request<v1::PseudonymiseBatchRequest>,
+    ) -> Result<Response<v1::PseudonymiseBatchResponse>, Status> {
+        self.lies.sent();
+        self.honest
+            .pseudonymisation()
+            .pseudonymise_batch(request.into_inner())
+            .await
+    }
+}
+
+#[tonic::async_trait]
+impl SubjectService for Liar {
+    async fn request_erasure(
+        &self,
+        request: Request<v1::RequestErasureRequest>,
+    ) -> Result<Response<v1::RequestErasureResponse>, Status> {
+        self.lies.sent();
+        self.honest
+            .subjects()
+            .request_erasure(request.into_inner())
+            .await
     }
 }
 
@@ -235,7 +310,9 @@ struct Front {
     audit: AuditServiceServer<Liar>,
     identity: IdentityServiceServer<Liar>,
     proposals: ProposalServiceServer<Liar>,
+    pseudonymisation: PseudonymisationServiceServer<Liar>,
     registry: RegistryServiceServer<Liar>,
+    subjects: SubjectServiceServer<Liar>,
 }
 
 impl Service<http::Request<Body>> for Front {
@@ -260,6 +337,10 @@ impl Service<http::Request<Body>> for Front {
             self.identity.call(request)
         } else if of("ProposalService") {
             self.proposals.call(request)
+        } else if of("PseudonymisationService") {
+            self.pseudonymisation.call(request)
+        } else if of("SubjectService") {
+            self.subjects.call(request)
         } else {
             self.registry.call(request)
         }

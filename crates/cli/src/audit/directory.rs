@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sluis_domain::audit::Entry;
-use sluis_tlog::{Bundle, Checkpoint, Note, decode_bundle};
+use sluis_tlog::{Bundle, Checkpoint, Hash, Note, Tree, VerifierKey, decode_bundle, leaf_hash};
 use sluis_verify::Files;
-use sluis_verify::export::{CHECKPOINT, registry_path};
+use sluis_verify::export::{CHECKPOINT, VERIFIER_KEY};
 
 use crate::error::CliError;
 
@@ -101,24 +101,30 @@ impl Directory {
         Ok(entries.into_iter().map(<[u8]>::to_vec).collect())
     }
 
-    /// A registry text, not verified.
-    pub(crate) fn registry(&self, version: u64) -> Result<Option<String>, CliError> {
-        let bytes = self.read(&registry_path(version))?;
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    /// The head that must be there, its signature not verified.
+    pub(crate) fn head(&self) -> Result<Checkpoint, CliError> {
+        self.checkpoint()?.ok_or_else(|| self.unsound(CHECKPOINT))
     }
 
-    /// All entries up to the head, not verified.
-    pub(crate) fn entries(&self, mut each: impl FnMut(u64, &Entry)) -> Result<(), CliError> {
-        let head = self.checkpoint()?.ok_or_else(|| self.unsound(CHECKPOINT))?;
-        let mut sequence = 0;
-        for bundle in Bundle::all(head.size()) {
+    /// The key that lies in the export: it shows whether the export agrees with itself, and nothing more.
+    pub(crate) fn verifier_key(&self) -> Result<VerifierKey, CliError> {
+        let bytes = self.read(VERIFIER_KEY)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let parsed = text.trim().parse();
+        parsed.map_err(|_| self.unsound(VERIFIER_KEY))
+    }
+
+    /// All entries up to the head, and the size and root of what was read: what was verified before must have the same.
+    pub(crate) fn entries(&self, mut each: impl FnMut(&Entry)) -> Result<(u64, Hash), CliError> {
+        let mut tree = Tree::new();
+        for bundle in Bundle::all(self.head()?.size()) {
             for bytes in self.bundle(&bundle)? {
                 let entry = Entry::decode(&bytes).map_err(|_| self.unsound(&bundle.to_string()))?;
-                each(sequence, &entry);
-                sequence += 1;
+                tree.append(leaf_hash(&bytes));
+                each(&entry);
             }
         }
-        Ok(())
+        Ok((tree.size(), tree.root()))
     }
 
     fn unsound(&self, name: &str) -> CliError {

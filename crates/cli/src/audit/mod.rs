@@ -4,7 +4,7 @@ pub(crate) mod directory;
 mod export;
 mod progress;
 pub(crate) mod read;
-mod verify;
+pub(crate) mod verify;
 mod watch;
 
 use std::fs;
@@ -36,7 +36,7 @@ impl AuditCommand {
 }
 
 /// A verifier key as text, or the file that holds it.
-fn read_key(text: &str) -> Result<VerifierKey, CliError> {
+pub(crate) fn read_key(text: &str) -> Result<VerifierKey, CliError> {
     let path = Path::new(text);
     let content = if path.is_file() {
         fs::read_to_string(path).map_err(CliError::reading(path))?

@@ -217,7 +217,7 @@ mod tests {
             .map(|entries| page(&vec![AuditEntry::default(); entries], &mut headed).lines());
         assert_eq!(pages.each_ref().map(Vec::len), [0, 3, 0, 1]);
         assert!(
-            pages[1][0].starts_with("seq") && pages[3][0].starts_with('0'),
+            pages[1][0].as_str().starts_with("seq") && pages[3][0].as_str().starts_with('0'),
             "{pages:?}"
         );
     }
@@ -237,10 +237,10 @@ mod tests {
         };
         let lines = table(&[entry]).lines();
         assert!(
-            lines[1].ends_with(
+            lines[1].as_str().ends_with(
                 "a -> b  -      -     -       -     -         -          refused: GRANT_EXPIRED"
             ),
-            "{}",
+            "{:?}",
             lines[1]
         );
     }

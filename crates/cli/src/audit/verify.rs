@@ -1,17 +1,18 @@
 //! `sluis audit verify`: checks an export offline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
+use sluis_tlog::VerifierKey;
 use sluis_verify::{Checked, Problem, SetBack};
 
 use super::directory::Directory;
 use super::progress::Progress;
 use super::read_key;
 use crate::error::{CliError, Exit};
-use crate::output::{self, safe};
+use crate::output;
 
 /// Check an export offline: signatures, tree, every approval and counter; names the first wrong entry
 ///
@@ -44,13 +45,7 @@ impl VerifyArgs {
                 self.directory.display()
             )));
         }
-        let progress = Progress::new(0);
-        let verdict =
-            sluis_verify::verify(&Directory::new(&self.directory), &key, &mut |done, of| {
-                progress.set(done, of)
-            })?;
-        drop(progress);
-        match verdict {
+        match verdict(&Directory::new(&self.directory), &key)? {
             Ok(checked) => self.right(&checked),
             Err(problems) => self.wrong(&problems),
         }
@@ -79,7 +74,7 @@ impl VerifyArgs {
         }
         output::line(format!(
             "the log {} is whole: {} entries",
-            safe(checkpoint.origin()),
+            checkpoint.origin(),
             checkpoint.size()
         ))?;
         let facts = [
@@ -87,6 +82,7 @@ impl VerifyArgs {
                 "head",
                 format!("signed; {} handovers to a new key", checked.handovers),
             ),
+            ("root", HEXLOWER.encode(checkpoint.root())),
             (
                 "tree",
                 format!(
@@ -113,7 +109,7 @@ impl VerifyArgs {
             ("custodians", custodians.join(", ")),
         ];
         for (name, fact) in facts {
-            output::line(format!("{name:<12}{}", safe(&fact)))?;
+            output::line(format!("{name:<12}{fact}"))?;
         }
         if state.custodian_lists() > 1 {
             output::warn(format!(
@@ -144,14 +140,35 @@ impl VerifyArgs {
             )?;
             return Ok(Exit::Refused);
         }
-        let texts: Vec<_> = problems
-            .iter()
-            .map(|problem| safe(&problem.to_string()))
-            .collect();
-        Err(CliError::Wrong(format!(
-            "{} is wrong: {}",
-            self.directory.display(),
-            texts.join("\n  also: ")
-        )))
+        Err(wrong(&self.directory, problems))
+    }
+}
+
+/// Checks an export against a key.
+///
+/// # Errors
+/// Reading it failed. What is wrong with it is no error.
+fn verdict(
+    directory: &Directory,
+    key: &VerifierKey,
+) -> Result<Result<Checked, Vec<Problem>>, CliError> {
+    let progress = Progress::new(0);
+    sluis_verify::verify(directory, key, &mut |done, of| progress.set(done, of))
+}
+
+/// An export that is right, for whatever reads on in it.
+///
+/// # Errors
+/// Reading it failed; [`CliError::WrongInDetail`] says what is wrong with it.
+pub(crate) fn check(directory: &Directory, key: &VerifierKey) -> Result<Checked, CliError> {
+    verdict(directory, key)?.map_err(|problems| wrong(directory.path(), &problems))
+}
+
+fn wrong(directory: &Path, problems: &[Problem]) -> CliError {
+    let mut texts = problems.iter().map(ToString::to_string);
+    let first = texts.next().unwrap_or_default();
+    CliError::WrongInDetail {
+        what: format!("{} is wrong: {first}", directory.display()),
+        details: texts.map(|text| format!("also: {text}")).collect(),
     }
 }

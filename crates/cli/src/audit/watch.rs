@@ -18,7 +18,7 @@ use super::read_key;
 use crate::clock;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
-use crate::output::{self, safe};
+use crate::output;
 
 /// Be a witness: remember the log's last signed head and check that every later one continues it (any member)
 ///
@@ -96,9 +96,7 @@ impl WatchArgs {
             match self.look(accept_restore).await {
                 Ok(()) => accept_restore = false,
                 // A custodian that cannot be reached is not a false one.
-                Err(error @ CliError::Client(_)) if !self.once => {
-                    output::warn(safe(&error.to_string()))
-                }
+                Err(error @ CliError::Client(_)) if !self.once => output::warn(error.to_string()),
                 Err(error) => return Err(error),
             }
             if self.once {
@@ -134,7 +132,7 @@ impl WatchArgs {
             None if trusted.is_none() => {
                 output::warn(format!(
                     "first look: trusting the key {} from now on",
-                    safe(&head.key.to_string())
+                    head.key
                 ));
             }
             None => {}
@@ -165,7 +163,7 @@ impl WatchArgs {
         if head.rotated {
             output::note(format!(
                 "the signing key was rotated, signed by both keys: {}",
-                safe(&head.key.to_string())
+                head.key
             ));
         }
         output::line(format!(
@@ -253,7 +251,7 @@ fn unproven(error: ClientError) -> CliError {
     );
     if known || matches!(error, ClientError::Protocol(_)) {
         let text = "the custodian signed a larger head and does not prove that it continues the one that was seen";
-        return CliError::Alarm(format!("{text}: {}", safe(&error.to_string())));
+        return CliError::Alarm(format!("{text}: {error}"));
     }
     error.into()
 }

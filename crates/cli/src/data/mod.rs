@@ -29,3 +29,4 @@ pub use import::ImportArgs;
 pub(crate) use input::read_secret;
 pub use pseudonymise::PseudonymiseArgs;
 pub use reidentify::ReidentifyArgs;
+pub(crate) use target::Target;

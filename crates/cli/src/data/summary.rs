@@ -125,11 +125,7 @@ fn report_json(
     if args.output_path().is_some() {
         return output::json_line(&document);
     }
-    let text = serde_json::to_string(&document).map_err(|source| CliError::Io {
-        what: "cannot write the summary".into(),
-        source: source.into(),
-    })?;
-    output::note(text);
+    output::note(output::json_text(&document)?);
     Ok(())
 }
 
@@ -159,11 +155,10 @@ fn list<'a>(kinds: impl Iterator<Item = Kind<'a>>) {
     let mut kinds: Vec<_> = kinds.collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.rows));
     for kind in kinds.iter().take(MAX_LISTED) {
-        let text = format!(
+        output::note(format!(
             "  {} x {} {} (first in line {})",
             kind.rows, kind.element, kind.reason, kind.first_line
-        );
-        output::note(output::safe(&text));
+        ));
     }
     if kinds.len() > MAX_LISTED {
         output::note(format!("  and {} further kinds", kinds.len() - MAX_LISTED));

@@ -72,6 +72,24 @@ impl Target {
         })
     }
 
+    /// To write to as to any other stream.
+    pub(crate) fn stream(&mut self) -> impl Write + '_ {
+        TargetStream(self)
+    }
+
+    /// Writes a whole file that appears under its name only when it is on disk. `force` and `private` as in
+    /// [`Self::create`].
+    pub(crate) fn write_whole(
+        path: &Path,
+        content: &[u8],
+        force: bool,
+        private: bool,
+    ) -> Result<(), CliError> {
+        let mut target = Self::create(path, force, private)?;
+        target.write(content)?;
+        target.finish()
+    }
+
     /// Standard output.
     pub(crate) fn stdout() -> Self {
         Self {
@@ -118,6 +136,19 @@ impl Target {
                     })
             }
         }
+    }
+}
+
+struct TargetStream<'a>(&'a mut Target);
+
+impl Write for TargetStream<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.0.write(bytes);
+        written.map(|()| bytes.len()).map_err(io::Error::other)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

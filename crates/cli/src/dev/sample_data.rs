@@ -1,8 +1,8 @@
 //! `sluis dev sample-data`: two care providers' files about overlapping patients.
 
-use std::fs::{self, File};
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
@@ -10,6 +10,7 @@ use serde_json::json;
 use super::bsn;
 use super::patient::{Patient, Population, Visit};
 use super::random::{Random, Shuffle};
+use crate::data::Target;
 use crate::error::{CliError, Exit};
 use crate::output;
 
@@ -33,7 +34,7 @@ const HEADER: [&str; 8] = [
 #[command(after_help = "\
 EXAMPLES
   sluis dev sample-data data
-  sluis dev sample-data data --patients 1000000 --seed 7 --overlap 50")]
+  sluis dev sample-data data --patients 1000000 --seed 7 --overlap 50 --force")]
 pub(crate) struct SampleDataArgs {
     /// Where to put the files
     directory: PathBuf,
@@ -46,6 +47,9 @@ pub(crate) struct SampleDataArgs {
     /// How many per cent of the patients both know; the others are split evenly
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=100))]
     overlap: u64,
+    /// Replace existing files
+    #[arg(long)]
+    force: bool,
     /// Print what was written as JSON
     #[arg(long)]
     json: bool,
@@ -84,6 +88,9 @@ impl SampleDataArgs {
 
     fn make(&self) -> Result<Made, CliError> {
         fs::create_dir_all(&self.directory).map_err(CliError::writing(&self.directory))?;
+        for provider in [&HOSPITAL, &GP] {
+            Target::check(&self.path(provider), self.force)?;
+        }
         let both = self.patients * self.overlap / 100;
         // Patients 0..both are known to both, the next ones to the hospital only, the rest to the GP only.
         let hospital_end = both + (self.patients - both).div_ceil(2);
@@ -118,8 +125,10 @@ impl SampleDataArgs {
                 population.visit(index, provider.number),
             )
         });
-        write_csv(&path, provider.delimiter, records)
-            .map_err(|error| CliError::writing(&path)(error.into()))
+        let mut target = Target::create(&path, self.force, false)?;
+        write_csv(target.stream(), provider.delimiter, records)
+            .map_err(|error| CliError::writing(&path)(error.into()))?;
+        target.finish()
     }
 
     fn report(&self, made: &Made) -> Result<(), CliError> {
@@ -145,11 +154,11 @@ impl SampleDataArgs {
 }
 
 fn write_csv(
-    path: &Path,
+    stream: impl Write,
     delimiter: u8,
     records: impl Iterator<Item = (Patient, Visit)>,
 ) -> Result<(), csv::Error> {
-    let file = BufWriter::new(File::create(path)?);
+    let file = BufWriter::new(stream);
     let mut writer = csv::WriterBuilder::new()
         .delimiter(delimiter)
         .from_writer(file);
@@ -184,6 +193,7 @@ mod tests {
             patients,
             seed,
             overlap,
+            force: false,
             json: false,
         }
         .make()
@@ -222,6 +232,24 @@ mod tests {
             };
             assert_eq!((&row[..5], &row[7]), (&other[..5], &other[7]));
         }
+    }
+
+    #[test]
+    fn files_that_are_there_are_replaced_by_force_only() {
+        let scratch = make(10, 10, 5);
+        let again = |force| SampleDataArgs {
+            directory: scratch.path().to_owned(),
+            patients: 20,
+            seed: 5,
+            overlap: 10,
+            force,
+            json: false,
+        };
+        let refused = again(false).make().err();
+        assert!(matches!(refused, Some(CliError::Usage(_))));
+        assert_eq!(rows(&scratch, &GP).len(), 5);
+        again(true).make().expect("replaced");
+        assert_eq!(rows(&scratch, &GP).len(), 11);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sluis_client::ClientError;
 use sluis_client::v1::{Grant, GrantState, ListGrantsRequest};
+use sluis_client::{ClientError, checked};
 
 use super::view;
 use crate::connect::ConnectArgs;
@@ -83,6 +83,10 @@ impl ListArgs {
                 .await
                 .map_err(ClientError::from)?
                 .into_inner();
+            // Digests are copied from here: each description must be of the bytes that its digest is of.
+            page.grants
+                .iter()
+                .try_for_each(|grant| checked::grant(grant).map(drop))?;
             grants.extend(page.grants);
             if page.next_page_token.is_empty() {
                 return Ok(grants);

@@ -93,7 +93,8 @@ pub(crate) struct RevokeArgs {
 impl ShowArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let grant = client.grant(&self.named.grant).await?;
+        // Its digest is what `grant approve --digest` takes: the description must be of the bytes that it is of.
+        let grant = of_bytes(client.grant(&self.named.grant).await?, &self.named.grant)?;
         print(&grant, self.named.json)
     }
 }

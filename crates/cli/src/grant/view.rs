@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use sluis_client::v1::grant_terms::Kind;
 use sluis_client::v1::{Approval, Grant, GrantState, OutputOrder};
 
-use crate::output::safe;
+use crate::output::Safe;
 
 /// The whole grant, one aligned line per fact. Text of other parties cannot steer the terminal or fake a line.
-pub(super) fn lines(grant: &Grant) -> Vec<String> {
+pub(super) fn lines(grant: &Grant) -> Vec<Safe> {
     facts(grant)
         .into_iter()
-        .map(|(name, fact)| format!("{name:<13}{}", safe(&fact).replace('\n', "\\n")))
+        .map(|(name, fact)| format!("{name:<13}{fact}").into())
         .collect()
 }
 
@@ -201,9 +201,18 @@ mod tests {
         }
     }
 
+    fn shown(grant: &Grant) -> String {
+        let lines = lines(grant);
+        lines
+            .iter()
+            .map(Safe::as_str)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     #[test]
     fn a_steward_sees_what_is_asked_and_what_is_missing() {
-        let text = lines(&grant()).join("\n");
+        let text = shown(&grant());
         for part in [
             "re-identify study: bsn",
             "why",
@@ -219,11 +228,7 @@ mod tests {
     fn the_limit_of_a_day_is_shown_where_there_is_one() {
         let mut grant = grant();
         grant.terms.as_mut().expect("terms").max_values_per_day = 2;
-        assert!(
-            lines(&grant)
-                .join("\n")
-                .contains("at most 3, 2 a day, used 0")
-        );
+        assert!(shown(&grant).contains("at most 3, 2 a day, used 0"));
         assert_eq!(json(&grant)["terms"]["max_values_per_day"], 2);
     }
 
@@ -235,14 +240,14 @@ mod tests {
         assert_eq!(
             lines(&grant)
                 .iter()
-                .filter(|line| line.starts_with("values"))
+                .filter(|line| line.as_str().starts_with("values"))
                 .count(),
             1
         );
         assert!(
             lines(&grant)
                 .iter()
-                .all(|line| !line.contains(['\n', '\r', '\u{1b}']))
+                .all(|line| !line.as_str().contains(['\n', '\r', '\u{1b}']))
         );
     }
 

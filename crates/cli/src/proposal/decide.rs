@@ -67,7 +67,8 @@ pub(crate) async fn decide(
 }
 
 fn question(wire: &Proposal, decision: Decision) -> &'static str {
-    let missing: u32 = wire.missing.iter().map(|need| need.count).sum();
+    let counts = wire.missing.iter().map(|need| u64::from(need.count));
+    let missing: u64 = counts.sum();
     match decision {
         Decision::Sign if missing == 1 => {
             "Sign this proposal? One signature is missing: with yours it takes effect at once."

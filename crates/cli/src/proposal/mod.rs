@@ -123,6 +123,9 @@ impl ListArgs {
             .await
             .map_err(ClientError::from)?
             .into_inner();
+        for wire in &answer.proposals {
+            checked::proposal(wire)?;
+        }
         if self.json {
             output::json(
                 &json!({ "proposals": answer.proposals.iter().map(view::json).collect::<Vec<_>>() }),

@@ -7,23 +7,22 @@ use sluis_client::v1::{Proposal, ProposalKind, ProposalSignature, ProposalState,
 use sluis_domain::proposal::Matter;
 use sluis_domain::registry::{Change, ChangeKind, Requirement, Signers};
 
-use crate::output::{Paint, safe};
+use crate::output::{Paint, Safe};
 
 /// The whole proposal: one aligned line per fact, then what a registry changes and because of what who must sign.
-pub(crate) fn lines(wire: &Proposal, checked: &CheckedProposal, paint: Paint) -> Vec<String> {
-    let fact =
-        |(name, fact): (&str, String)| format!("{name:<13}{}", safe(&fact).replace('\n', "\\n"));
+pub(crate) fn lines(wire: &Proposal, checked: &CheckedProposal, paint: Paint) -> Vec<Safe> {
+    let fact = |(name, fact): (&str, String)| Safe::from(format!("{name:<13}{fact}"));
     let mut lines: Vec<_> = facts(wire, checked).into_iter().map(fact).collect();
     if let Some(registry) = &checked.registry {
-        lines.push(String::new());
+        lines.push(Safe::default());
         lines.extend(
             registry
                 .changes
                 .iter()
                 .map(|change| change_line(change, paint)),
         );
-        lines.push(String::new());
-        lines.extend(need_lines(registry));
+        lines.push(Safe::default());
+        lines.extend(need_lines(registry).into_iter().map(Safe::from));
     }
     lines
 }
@@ -99,13 +98,10 @@ fn what(matter: &Matter) -> String {
 }
 
 /// A difference between two registries.
-pub(crate) fn change_line(change: &Change, paint: Paint) -> String {
-    let text = |text: &Option<String>| safe(text.as_deref().unwrap_or_default());
-    let (path, before, after) = (
-        safe(&change.path),
-        text(&change.before),
-        text(&change.after),
-    );
+pub(crate) fn change_line(change: &Change, paint: Paint) -> Safe {
+    let path = &change.path;
+    let before = change.before.as_deref().unwrap_or_default();
+    let after = change.after.as_deref().unwrap_or_default();
     let with = |text: &str| {
         if text.is_empty() {
             String::new()
@@ -114,8 +110,8 @@ pub(crate) fn change_line(change: &Change, paint: Paint) -> String {
         }
     };
     match change.kind {
-        ChangeKind::Added => paint.green(&format!("+ {path}{}", with(&after))),
-        ChangeKind::Removed => paint.red(&format!("- {path}{}", with(&before))),
+        ChangeKind::Added => paint.green(&format!("+ {path}{}", with(after))),
+        ChangeKind::Removed => paint.red(&format!("- {path}{}", with(before))),
         ChangeKind::Changed => paint.yellow(&format!("~ {path}: {before} -> {after}")),
     }
 }
@@ -134,7 +130,7 @@ fn need_lines(registry: &RegistryChange) -> Vec<String> {
 /// Who must sign, and because of what.
 pub(crate) fn need_line(count: u32, stewards_of: &str, because: &[String]) -> String {
     const SHOWN: usize = 4;
-    let mut paths: Vec<_> = because.iter().take(SHOWN).map(|path| safe(path)).collect();
+    let mut paths: Vec<_> = because.iter().take(SHOWN).cloned().collect();
     if because.len() > SHOWN {
         paths.push(format!("and {} more", because.len() - SHOWN));
     }
@@ -150,7 +146,7 @@ fn who(count: u32, stewards_of: &str) -> String {
     if stewards_of.is_empty() {
         format!("{count} custodian{s}")
     } else {
-        format!("{count} steward{s} of {}", safe(stewards_of))
+        format!("{count} steward{s} of {stewards_of}")
     }
 }
 
@@ -241,7 +237,7 @@ mod tests {
             "- chain[a].retention = 10y",
             "~ chain[a].retention: 10y -> 5y\\u{1b}[2K",
         ];
-        assert_eq!(lines, expected);
+        assert_eq!(lines.each_ref().map(Safe::as_str), expected);
     }
 
     #[test]

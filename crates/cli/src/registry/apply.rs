@@ -14,7 +14,7 @@ use sluis_client::{Client, ClientError};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
-use crate::output::{self, Paint, safe};
+use crate::output::{self, Paint, Safe};
 use crate::proposal::{self, view};
 
 /// Propose a registry (custodians): shows what would change and who must sign, asks, proposes exactly that, and signs
@@ -130,7 +130,7 @@ impl ApplyArgs {
         if wire.state() == ProposalState::Effective {
             output::line(format!(
                 "applied; version {} is in force",
-                proposed.version + 1
+                proposed.version.saturating_add(1)
             ))?;
         } else {
             output::line(format!(
@@ -154,11 +154,11 @@ impl ApplyArgs {
         let keys = answer
             .new_key_lines
             .iter()
-            .map(|line| paint.yellow(&format!("! new keys for {}", safe(line))));
+            .map(|line| paint.yellow(&format!("! new keys for {line}")));
         let needs = answer
             .needs
             .iter()
-            .map(|need| view::need_line(need.count, &need.stewards_of, &need.because));
+            .map(|need| view::need_line(need.count, &need.stewards_of, &need.because).into());
         output::show(
             diff(answer, paint).into_iter().chain(keys).chain(needs),
             self.json,
@@ -173,7 +173,7 @@ fn read(path: &Path) -> Result<String, CliError> {
 }
 
 /// The differences as the custodian told them.
-fn diff(answer: &ApplyRegistryResponse, paint: Paint) -> Vec<String> {
+fn diff(answer: &ApplyRegistryResponse, paint: Paint) -> Vec<Safe> {
     answer
         .changes
         .iter()
@@ -182,7 +182,7 @@ fn diff(answer: &ApplyRegistryResponse, paint: Paint) -> Vec<String> {
 }
 
 /// The differences as computed here.
-fn local_diff(checked: &CheckedProposal) -> Vec<String> {
+fn local_diff(checked: &CheckedProposal) -> Vec<Safe> {
     let changes = checked
         .registry
         .iter()
@@ -220,7 +220,7 @@ fn view_of(answer: &ApplyRegistryResponse, wire: Option<&Proposal>) -> Value {
     let applied = wire.is_some_and(|wire| wire.state() == ProposalState::Effective);
     json!({
         "applied": applied,
-        "version": answer.version + u64::from(applied),
+        "version": answer.version.saturating_add(applied.into()),
         "changes": answer.changes.iter().map(change).collect::<Vec<_>>(),
         "new_key_lines": answer.new_key_lines,
         "needs": view::needs(&answer.needs),

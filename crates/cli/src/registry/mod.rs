@@ -9,7 +9,7 @@ use sluis_client::v1::{GetRegistryRequest, ProposalKind};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
-use crate::output;
+use crate::output::{self, Safe};
 use crate::proposal::{self, Decision};
 
 /// The registry of organisations, namespaces and chains
@@ -88,7 +88,7 @@ impl ShowArgs {
             output::json(&json!({ "version": answer.version, "toml": answer.toml }))?;
         } else {
             output::note(format!("version {}", answer.version));
-            output::line(answer.toml.trim_end())?;
+            output::line(Safe::document(answer.toml.trim_end()))?;
         }
         Ok(Exit::Done)
     }

@@ -10,7 +10,7 @@ use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Signed, T
 use super::keys::Keys;
 use super::model::{
     Amount, ChainUse, CustodyAct, GrantUse, MonthUse, ProposalRow, QuotaAlarm, Refused, Report,
-    Work,
+    Standing, Work,
 };
 use super::period::{Day, month};
 
@@ -25,6 +25,8 @@ pub(super) struct Gather {
     organisation: Option<OrganisationId>,
     owned: BTreeSet<ChainId>,
     entries: u64,
+    /// Whether any entry so far, of whichever time, concerns the organisation.
+    concerned: bool,
     work: BTreeMap<[String; 5], Amount>,
     chains: BTreeMap<(String, &'static str), Amount>,
     months: BTreeMap<(String, &'static str), Amount>,
@@ -66,6 +68,7 @@ impl Gather {
             organisation,
             owned,
             entries: 0,
+            concerned: false,
             work: BTreeMap::new(),
             chains: BTreeMap::new(),
             months: BTreeMap::new(),
@@ -78,7 +81,13 @@ impl Gather {
         }
     }
 
+    /// Whether any entry concerned the organisation.
+    pub(super) fn concerned(&self) -> bool {
+        self.concerned
+    }
+
     pub(super) fn take(&mut self, entry: &Entry) {
+        self.concerned |= self.concerns(entry);
         if entry.at >= self.period.1.end() {
             return;
         }
@@ -158,7 +167,7 @@ impl Gather {
         if let Some(book) = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id)) {
             book.used = book.used.max(entry.counter);
             if counts {
-                add(&mut book.in_period, entry);
+                book.in_period.add(entry);
             }
         }
         if !counts {
@@ -167,32 +176,24 @@ impl Gather {
         let act = entry.act.as_str();
         let id = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let grant = id(entry.grant.as_ref().map(GrantId::as_str));
-        add(
-            self.work
-                .entry([
-                    who(entry),
-                    act.into(),
-                    place(entry),
-                    grant,
-                    entry.purpose.clone(),
-                ])
-                .or_default(),
-            entry,
-        );
+        let work = [
+            who(entry),
+            act.into(),
+            place(entry),
+            grant,
+            entry.purpose.clone(),
+        ];
+        self.work.entry(work).or_default().add(entry);
         let chains = [&entry.chain, &entry.to_chain]
             .into_iter()
             .flatten()
             .collect::<BTreeSet<_>>();
         for chain in chains {
-            add(
-                self.chains.entry((chain.to_string(), act)).or_default(),
-                entry,
-            );
+            let used = self.chains.entry((chain.to_string(), act));
+            used.or_default().add(entry);
         }
-        add(
-            self.months.entry((month(entry.at), act)).or_default(),
-            entry,
-        );
+        let used = self.months.entry((month(entry.at), act));
+        used.or_default().add(entry);
     }
 
     fn request(&mut self, entry: &Entry, touched: bool, concerns: bool) {
@@ -291,7 +292,7 @@ impl Gather {
             self.refusals
                 .entry([who(entry), entry.act.as_str().into(), reason.code().into()]);
         let (times, last) = count.or_insert((0, entry.at));
-        (*times, *last) = (*times + 1, (*last).max(entry.at));
+        (*times, *last) = (times.saturating_add(1), (*last).max(entry.at));
         if is_quota(reason) {
             let place = entry
                 .grant
@@ -299,11 +300,11 @@ impl Gather {
                 .map_or_else(|| place(entry), ToString::to_string);
             let count = self.quotas.entry([who(entry), place, reason.code().into()]);
             let (times, _, last) = count.or_insert((0, entry.at, entry.at));
-            (*times, *last) = (*times + 1, (*last).max(entry.at));
+            (*times, *last) = (times.saturating_add(1), (*last).max(entry.at));
         }
     }
 
-    pub(super) fn finish(self) -> Report {
+    pub(super) fn finish(self, standing: Standing) -> Report {
         let end = self.period.1.end().min(self.now);
         let grants = self
             .grants
@@ -311,6 +312,7 @@ impl Gather {
             .filter_map(|book| grant_use(book, end))
             .collect();
         Report {
+            standing,
             from: self.period.0.to_string(),
             to: self.period.1.to_string(),
             organisation: self
@@ -380,13 +382,6 @@ impl Gather {
             custody: self.custody,
         }
     }
-}
-
-fn add(amount: &mut Amount, entry: &Entry) {
-    amount.batches += 1;
-    amount.rows += entry.rows;
-    amount.values += entry.values;
-    amount.rejected += entry.rejected;
 }
 
 fn who(entry: &Entry) -> String {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::chart::bars;
-use super::model::Report;
+use super::model::{NOT_VERIFIED, Report, Standing};
 use super::sections;
+use crate::output::safe;
 
 const STYLE: &str = "\
 :root{color-scheme:light}body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;background:#fff;max-width:72rem;\
@@ -14,17 +15,24 @@ width:100%;font-size:13px}th,td{text-align:left;padding:.25rem .5rem;border-bott
 max-width:22rem;overflow-wrap:break-word}th{background:#f6f8fa;vertical-align:bottom}th.n,td.n{text-align:right;\
 font-variant-numeric:tabular-nums}.to{white-space:nowrap}figure{margin:1rem 0}\
 figcaption{font-weight:600;margin-bottom:.25rem}svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}\
-svg rect{fill:#3b6ea5}svg text{fill:#1b1f24}.wide{overflow-x:auto}@media print{body{margin:0;max-width:none}\
+.banner{position:fixed;top:0;left:0;right:0;background:#b42318;color:#fff;\
+font-weight:700;text-align:center;padding:.25rem;print-color-adjust:exact}svg rect{fill:#3b6ea5}svg text{fill:#1b1f24}.wide{overflow-x:auto}@media print{body{margin:0;max-width:none}\
 h2{break-after:avoid}tr,figure{break-inside:avoid}.wide{overflow:visible}table{font-size:10px}}";
 
 /// The whole page.
 pub(super) fn page(report: &Report) -> String {
     let title = escape(&sections::title(report));
+    let standing = escape(&sections::standing(report));
+    let banner = match report.standing {
+        Standing::Verified(_) => String::new(),
+        // Fixed, so that it stands on every page that is printed.
+        Standing::NotVerified(_) => format!("<div class=\"banner\">{NOT_VERIFIED}</div>"),
+    };
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><meta http-equiv=\"Content-Security-Policy\" \
          content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>{title}</title><style>{STYLE}</style></head><body>\n\
-         <h1>{title}</h1><p>Made by sluis at {}. It holds no identifier, value or pseudonym.</p>\n",
+         {banner}<h1>{title}</h1><p>{standing}</p><p>Made by sluis at {}. It holds no identifier, value or pseudonym.</p>\n",
         escape(&report.made_at)
     );
     html.push_str(&bars(
@@ -40,7 +48,7 @@ pub(super) fn page(report: &Report) -> String {
         &sum(report.refusals.iter().map(|r| (&r.reason, r.times))),
     ));
     for section in sections::all(report) {
-        html.push_str(&table(&section));
+        html.push_str(&table(&section, report));
     }
     html.push_str("</body></html>\n");
     html
@@ -49,13 +57,14 @@ pub(super) fn page(report: &Report) -> String {
 fn sum<'a>(parts: impl Iterator<Item = (&'a String, u64)>) -> Vec<(String, u64)> {
     let mut sums = BTreeMap::new();
     for (name, value) in parts {
-        *sums.entry(name.clone()).or_insert(0) += value;
+        let sum: &mut u64 = sums.entry(name.clone()).or_insert(0);
+        *sum = sum.saturating_add(value);
     }
     sums.into_iter().collect()
 }
 
-fn table(section: &sections::Section) -> String {
-    let mut html = format!("<h2>{}</h2>\n", escape(section.title));
+fn table(section: &sections::Section, report: &Report) -> String {
+    let mut html = format!("<h2>{}</h2>\n", escape(&section.heading(report)));
     if section.rows.is_empty() {
         return html + "<p>none</p>\n";
     }
@@ -88,7 +97,7 @@ fn is_number(cell: &str) -> bool {
 /// Text of others as HTML text or attribute.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in crate::output::safe(text).chars() {
+    for c in safe(text).as_str().chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::{ChainId, Kid, Timestamp};
 
-use super::model::KeyVersion;
+use super::model::{KeyVersion, sum};
 use super::period::days;
 
 /// Everything that the entries so far say about key versions.
@@ -67,7 +67,7 @@ impl Keys {
         let is_of_one = |used: &&KeyUse| self.0.get(&used.kid).is_some_and(|book| book.is_of(one));
         let (known, rest): (Vec<&KeyUse>, Vec<&KeyUse>) = keys.iter().partition(is_of_one);
         let [last] = rest[..] else { return };
-        if last.values == known.iter().map(|used| used.values).sum::<u64>()
+        if last.values == sum(known.iter().map(|used| used.values))
             && let Some(book) = self.0.get_mut(&last.kid)
         {
             book.narrow(&BTreeSet::from([other.clone()]));

@@ -9,10 +9,10 @@ mod period;
 mod sections;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use data_encoding::HEXLOWER;
 use sluis_client::v1::GetRegistryRequest;
 use sluis_client::{Client, ClientError};
 use sluis_domain::audit::Entry;
@@ -21,24 +21,36 @@ use sluis_domain::{ChainId, OrganisationId};
 
 use crate::audit::directory::Directory;
 use crate::audit::read::read_page;
+use crate::audit::{read_key, verify};
 use crate::clock;
 use crate::connect::ConnectArgs;
+use crate::data::Target;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Paint, Table};
 use gather::Gather;
-use model::Report;
+use model::{Report, Standing, VerifiedLog};
 use period::Day;
+
+/// Why a report of an export is not verified without a key.
+const OWN_KEY_ONLY: &str = "the export agrees with itself and with the key in it, but who changes an export can change that key \
+                            too; give --key with the key that you trust";
+
+/// Why a report of what a custodian tells is not verified.
+const AS_TOLD: &str = "these are entries as the custodian told them, not compared with the signed head of the log; for a \
+                       verified report take a copy with `sluis audit export` and give --export and --key";
 
 /// Who did what, for which purpose, in a period: batches, grants, refusals, keys, custody
 ///
 /// Auditors report on the whole log or on one organisation, stewards with --own on theirs. From an export it takes no
-/// custodian; verify the export first.
+/// custodian; the export is verified first, as `sluis audit verify` does, and one that was changed gives no report. With --key
+/// that is against the key you trust. Without it, and of what the custodian tells, the report says NOT VERIFIED on every page.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 EXAMPLES
   sluis report --from 2026-01-01 --to 2026-12-31
   sluis report --from 2026-11-01 --to 2026-11-30 --own --json
-  sluis report --from 2026-01-01 --to 2026-12-31 --export audit-2026 --html report.html
+  sluis report --from 2026-01-01 --to 2026-12-31 --export audit-2026 \\
+      --key custodian.vkey --html report.html
   sluis report --from 2026-01-01 --to 2026-12-31 --organisation uni-research")]
 pub(crate) struct ReportArgs {
     /// First day, UTC: YYYY-MM-DD
@@ -56,9 +68,20 @@ pub(crate) struct ReportArgs {
     /// Read the entries from this export instead of the custodian
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// The log's verifier key that you trust, as text (`name+hash+base64`) or a file that holds it
+    #[arg(
+        long,
+        value_name = "KEY",
+        visible_alias = "log-key",
+        requires = "export"
+    )]
+    key: Option<String>,
     /// Write the report as one HTML page without anything from elsewhere
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Replace an existing page
+    #[arg(long, requires = "html")]
+    force: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -71,12 +94,15 @@ impl ReportArgs {
         if self.to < self.from {
             return Err(CliError::usage("--to lies before --from"));
         }
+        if let Some(path) = &self.html {
+            Target::check(path, self.force)?;
+        }
         let report = match &self.export {
             Some(path) => self.of_export(&Directory::new(path))?,
             None => self.of_custodian().await?,
         };
         if let Some(path) = &self.html {
-            fs::write(path, html::page(&report)).map_err(CliError::writing(path))?;
+            Target::write_whole(path, html::page(&report).as_bytes(), self.force, false)?;
             output::note(format!("the report is in {}", path.display()));
         }
         if self.json {
@@ -104,23 +130,41 @@ impl ReportArgs {
                 directory.path().display()
             )));
         }
-        let mut last = 0;
-        if self.organisation.is_some() {
-            directory.entries(|_, entry| last = last.max(entry.registry_version))?;
+        directory.head()?;
+        let (anchor, trusted) = match &self.key {
+            Some(key) => (read_key(key)?, true),
+            None => (directory.verifier_key()?, false),
+        };
+        let checked = verify::check(directory, &anchor)?;
+        let registry = checked.state.registry();
+        let mut gather = self.gather(self.owned(registry));
+        let (size, root) = directory.entries(|entry| gather.take(entry))?;
+        let head = &checked.checkpoint;
+        if (size, &root) != (head.size(), head.root()) {
+            return Err(CliError::Wrong(format!(
+                "{} was changed while it was read",
+                directory.path().display()
+            )));
         }
-        let owned = self.owned(&directory.registry(last)?.unwrap_or_default());
-        let mut gather = self.gather(owned);
-        directory.entries(|_, entry| gather.take(entry))?;
-        Ok(gather.finish())
+        self.check_known(registry, &gather)?;
+        Ok(gather.finish(match trusted {
+            false => Standing::NotVerified(OWN_KEY_ONLY),
+            true => Standing::Verified(VerifiedLog {
+                origin: head.origin().to_owned(),
+                entries: size,
+                root: HEXLOWER.encode(&root),
+                verifier_key: anchor.to_string(),
+            }),
+        }))
     }
 
     async fn of_custodian(&self) -> Result<Report, CliError> {
         let client = self.connect.connect().await?;
-        let text = match &self.organisation {
+        let registry = match &self.organisation {
             Some(_) => registry(&client).await?,
-            None => String::new(),
+            None => Registry::empty(),
         };
-        let mut gather = self.gather(self.owned(&text));
+        let mut gather = self.gather(self.owned(&registry));
         let mut next = 0;
         loop {
             let page = read_page(&client, next, self.own).await?;
@@ -131,7 +175,8 @@ impl ReportArgs {
                 );
             }
             if page.next_sequence >= page.log_size {
-                return Ok(gather.finish());
+                self.check_known(&registry, &gather)?;
+                return Ok(gather.finish(Standing::NotVerified(AS_TOLD)));
             }
             if page.next_sequence <= next {
                 return Err(
@@ -143,32 +188,48 @@ impl ReportArgs {
     }
 
     /// The chains that the organisation of the report owns, by the registry in force.
-    fn owned(&self, text: &str) -> BTreeSet<ChainId> {
+    fn owned(&self, registry: &Registry) -> BTreeSet<ChainId> {
         let Some(organisation) = &self.organisation else {
             return BTreeSet::new();
         };
-        let registry = Registry::parse(text, &[]).unwrap_or_else(|_| Registry::empty());
         let chains = registry
             .chains()
             .filter(|chain| chain.owner() == organisation);
         chains.map(|chain| chain.id().clone()).collect()
     }
+
+    /// A misspelt organisation would give an empty report. One that was removed since has entries.
+    fn check_known(&self, registry: &Registry, gather: &Gather) -> Result<(), CliError> {
+        let Some(organisation) = &self.organisation else {
+            return Ok(());
+        };
+        if registry.organisation(organisation).is_some() || gather.concerned() {
+            return Ok(());
+        }
+        Err(CliError::usage(format!(
+            "the registry has no organisation {organisation}, and no entry of the log concerns it"
+        )))
+    }
 }
 
-async fn registry(client: &Client) -> Result<String, CliError> {
+async fn registry(client: &Client) -> Result<Registry, CliError> {
     let answer = client
         .registry()
         .get_registry(GetRegistryRequest { version: 0 })
         .await;
-    Ok(answer.map_err(ClientError::from)?.into_inner().toml)
+    let text = answer.map_err(ClientError::from)?.into_inner().toml;
+    let unreadable =
+        |_| ClientError::Protocol("a registry text that this version of the client cannot read");
+    Ok(Registry::parse(&text, &[]).map_err(unreadable)?)
 }
 
 fn print(report: &Report) -> Result<(), CliError> {
     let paint = Paint::stdout();
     output::line(paint.bold(&sections::title(report)))?;
+    output::line(sections::standing(report))?;
     for section in sections::all(report) {
         output::line("")?;
-        output::line(paint.bold(section.title))?;
+        output::line(paint.bold(&section.heading(report)))?;
         if section.rows.is_empty() {
             output::line("none")?;
             continue;

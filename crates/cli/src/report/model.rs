@@ -1,8 +1,10 @@
 //! What a report says. Field names are those of `--json`.
 
 use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+use sluis_domain::audit::Entry;
 
-/// Amounts of batches.
+/// Amounts of batches. A log may say anything, so sums stop at the largest number.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct Amount {
     pub(super) batches: u64,
@@ -11,9 +13,64 @@ pub(super) struct Amount {
     pub(super) rejected: u64,
 }
 
+impl Amount {
+    /// One batch more.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        self.batches = self.batches.saturating_add(1);
+        self.rows = self.rows.saturating_add(entry.rows);
+        self.values = self.values.saturating_add(entry.values);
+        self.rejected = self.rejected.saturating_add(entry.rejected);
+    }
+}
+
+/// A sum that stops at the largest number.
+pub(super) fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
+}
+
+/// Stands over everything that was not verified.
+pub(super) const NOT_VERIFIED: &str = "NOT VERIFIED";
+
+/// How far what a report says was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Against a key that the caller trusts.
+    Verified(VerifiedLog),
+    /// Not, and why.
+    NotVerified(&'static str),
+}
+
+/// The log that a report is about, as its signed head says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct VerifiedLog {
+    pub(super) origin: String,
+    pub(super) entries: u64,
+    /// Lower-case hexadecimal.
+    pub(super) root: String,
+    /// The key that the caller trusts.
+    pub(super) verifier_key: String,
+}
+
+/// In JSON: `verified`, the log if it is, and [`NOT_VERIFIED`] if it is not.
+impl Serialize for Standing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let log = match self {
+            Self::Verified(log) => Some(log),
+            Self::NotVerified(_) => None,
+        };
+        let mut fields = serializer.serialize_struct("Standing", 3)?;
+        fields.serialize_field("verified", &log.is_some())?;
+        fields.serialize_field("notice", &log.is_none().then_some(NOT_VERIFIED))?;
+        fields.serialize_field("log", &log)?;
+        fields.end()
+    }
+}
+
 /// A whole report.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
+    #[serde(flatten)]
+    pub(super) standing: Standing,
     pub(super) from: String,
     pub(super) to: String,
     pub(super) organisation: Option<String>,

@@ -1,6 +1,6 @@
 //! The report as tables, for text and HTML alike.
 
-use super::model::{Amount, Report};
+use super::model::{Amount, NOT_VERIFIED, Report, Standing};
 
 /// A table with its heading.
 pub(super) struct Section {
@@ -9,16 +9,42 @@ pub(super) struct Section {
     pub(super) rows: Vec<Vec<String>>,
 }
 
+impl Section {
+    /// The title, marked if what stands below was not verified.
+    pub(super) fn heading(&self, report: &Report) -> String {
+        mark(self.title.to_owned(), report)
+    }
+}
+
+fn mark(text: String, report: &Report) -> String {
+    match report.standing {
+        Standing::Verified(_) => text,
+        Standing::NotVerified(_) => format!("{text} ({NOT_VERIFIED})"),
+    }
+}
+
+/// Against what the report was checked, or why it was not.
+pub(super) fn standing(report: &Report) -> String {
+    match &report.standing {
+        Standing::NotVerified(why) => format!("{NOT_VERIFIED}: {why}"),
+        Standing::Verified(log) => format!(
+            "Verified: log {}, {} entries, root {}, with the key {}",
+            log.origin, log.entries, log.root, log.verifier_key
+        ),
+    }
+}
+
 /// The report's own title.
 pub(super) fn title(report: &Report) -> String {
     let about = report
         .organisation
         .as_ref()
         .map_or_else(String::new, |organisation| format!(" about {organisation}"));
-    format!(
+    let title = format!(
         "Audit report{about}, {} to {} (UTC), {} entries",
         report.from, report.to, report.entries
-    )
+    );
+    mark(title, report)
 }
 
 /// All sections in their order.

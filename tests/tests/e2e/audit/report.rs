@@ -6,6 +6,7 @@ use sluis_domain::port::Clock;
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::scene::Scene;
 
+use super::copy::Copy;
 use super::{
     AUDITOR, FINDING, NATIONAL, OTHER_STEWARD, PURPOSE, RECIPIENT, SOURCE, STEWARDS, STUDY, Story,
 };
@@ -347,7 +348,13 @@ async fn a_page_needs_nothing_from_elsewhere_and_a_purpose_is_only_text() {
         assert!(page.contains(part), "{part}");
     }
 
-    let both = report(scene, AUDITOR, &["--html", &file, "--json"]);
+    let (from, to) = days();
+    let period = ["report", "--from", &from, "--to", &to];
+    let again = [&period[..], &["--html", &file]].concat();
+    let said = exits(&scene.sluis(AUDITOR).run(&again), 2);
+    assert!(said.contains("--force"), "{said}");
+    assert_eq!(scene.read("report.html"), page, "not replaced");
+    let both = report(scene, AUDITOR, &["--html", &file, "--force", "--json"]);
     assert_eq!(json(&both)["entries"].as_u64(), Some(settled(scene).await));
     let text = report(scene, AUDITOR, &[]);
     assert!(!text.contains('\u{1b}'), "no colours where nobody looks");
@@ -360,15 +367,147 @@ async fn a_page_needs_nothing_from_elsewhere_and_a_purpose_is_only_text() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    let (from, to) = days();
-    let nowhere = [
-        "report",
-        "--from",
-        &from,
-        "--to",
-        &to,
-        "--html",
-        "/nowhere/report.html",
-    ];
+    let nowhere = [&period[..], &["--html", "/nowhere/report.html"]].concat();
     exits(&scene.sluis(AUDITOR).run(&nowhere), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_of_an_export_that_was_changed_is_none() {
+    let story = story().await;
+    let scene = &story.scene;
+    settled(scene).await;
+    let directory = scene.file("copy");
+    export(scene, &directory);
+    let honest = Copy::read(&directory);
+    let (from, to) = days();
+    let period = [
+        "report", "--from", &from, "--to", &to, "--export", &directory,
+    ];
+    let tried = |more: &[&str]| {
+        let output = scene.sluis(AUDITOR).run(&[&period[..], more].concat());
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), shown, crate::story::said(&output))
+    };
+    let purpose = |entry: &[u8]| {
+        entry
+            .windows(FINDING.len())
+            .any(|part| part == FINDING.as_bytes())
+    };
+    let mut changed = honest.clone();
+    let mut entries = changed.entries();
+    for entry in entries.iter_mut().filter(|entry| purpose(entry)) {
+        let at = entry
+            .windows(FINDING.len())
+            .position(|part| part == FINDING.as_bytes());
+        entry[at.expect("there")..][..FINDING.len()].copy_from_slice(b"incidental SELLING");
+    }
+    changed.set_entries(&entries);
+    let mut with_tiles = changed.clone();
+    with_tiles.set_tiles();
+    let mut registry = honest.clone();
+    registry.flip("registry/2.toml", 100);
+    let mut unkeyed = honest.clone();
+    unkeyed.0.remove("verifier-key");
+    for (what, copy, code) in [
+        ("a purpose", changed, 1),
+        ("a purpose, and the tiles", with_tiles, 1),
+        ("a registry", registry, 1),
+        ("no key", unkeyed, 4),
+    ] {
+        std::fs::remove_dir_all(&directory).expect("removed");
+        copy.write(&directory);
+        for more in [&[][..], &["--json"], &["--organisation", "registry-office"]] {
+            let (found, shown, said) = tried(more);
+            assert_eq!((found, shown.as_str()), (Some(code), ""), "{what}: {said}");
+        }
+        let page = scene.file("page.html");
+        assert_eq!(tried(&["--html", &page]).0, Some(code), "{what}");
+        assert!(!std::path::Path::new(&page).exists(), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_says_on_every_page_whether_it_was_verified_and_against_what() {
+    let story = story().await;
+    let scene = &story.scene;
+    let size = settled(scene).await;
+    let copy = scene.file("copy");
+    let exported = export(scene, &copy);
+    let text = |field: &str| exported[field].as_str().expect("text").to_owned();
+    let page = scene.file("page.html");
+    let (present, root) = (text("verifier_key"), text("root"));
+    for key in [&present, &story.first_key] {
+        let verified = ["--export", &copy, "--key", key];
+        let shown = report(scene, AUDITOR, &verified);
+        assert!(!shown.contains("NOT VERIFIED"), "{shown}");
+        let said = format!(
+            "Verified: log {}, {size} entries, root {root}, with the key {key}",
+            text("origin")
+        );
+        assert!(shown.contains(&said), "{said} in {shown}");
+        let found = json(&report(
+            scene,
+            AUDITOR,
+            &[&verified[..], &["--json"]].concat(),
+        ));
+        assert_eq!(
+            (&found["verified"], &found["notice"]),
+            (&true.into(), &Value::Null)
+        );
+        let log = &found["log"];
+        assert_eq!(
+            (&log["root"], &log["entries"]),
+            (&root.as_str().into(), &size.into())
+        );
+        assert_eq!(
+            (&log["origin"], &log["verifier_key"]),
+            (&text("origin").into(), &key.as_str().into())
+        );
+        report(
+            scene,
+            AUDITOR,
+            &[&verified[..], &["--html", &page, "--force"]].concat(),
+        );
+        assert!(!scene.read("page.html").contains("NOT VERIFIED"));
+        assert!(scene.read("page.html").contains(&root));
+    }
+    for source in [&[][..], &["--export", &copy]] {
+        let shown = report(scene, AUDITOR, source);
+        let sections = shown.split("\n\n");
+        assert!(sections.clone().count() > 8, "{shown}");
+        for section in sections {
+            let first = section.lines().next().unwrap_or_default();
+            assert!(first.ends_with("(NOT VERIFIED)"), "{first}");
+        }
+        let found = json(&report(scene, AUDITOR, &[source, &["--json"]].concat()));
+        let expected = (&false.into(), &"NOT VERIFIED".into(), &Value::Null);
+        assert_eq!(
+            (&found["verified"], &found["notice"], &found["log"]),
+            expected
+        );
+        report(
+            scene,
+            AUDITOR,
+            &[source, &["--html", &page, "--force"]].concat(),
+        );
+        let html = scene.read("page.html");
+        let headings = html.matches("<h2>").count() + html.matches("<h1>").count();
+        let marked = html.matches("(NOT VERIFIED)</h").count();
+        assert!(headings > 8 && headings == marked, "{headings} {marked}");
+        assert!(html.contains("<div class=\"banner\">NOT VERIFIED</div>"));
+    }
+    let (from, to) = days();
+    let period = ["report", "--from", &from, "--to", &to];
+    let stranger = present.replacen(&present[present.len() - 6..present.len() - 2], "AAAA", 1);
+    for (more, code) in [
+        (&["--export", &copy, "--key", &stranger][..], None),
+        (&["--key", &present], Some(2)),
+        (&["--organisation", "nowhere"], Some(2)),
+        (&["--organisation", "nowhere", "--export", &copy], Some(2)),
+    ] {
+        let output = scene.sluis(AUDITOR).run(&[&period[..], more].concat());
+        let found = output.status.code();
+        let right = code.map_or(found != Some(0), |code| found == Some(code));
+        assert!(right && output.stdout.is_empty(), "{more:?}: {found:?}");
+    }
 }

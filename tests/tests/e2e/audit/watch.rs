@@ -388,7 +388,9 @@ fn restore(scene: &mut Scene, backup: &str) {
     let signatures = CUSTODIANS.map(|member| {
         let out = scene.file(&format!("{}.signature", member.replace('/', "-")));
         let hands = Sluis::of(&scene.pki, "https://localhost:1", member);
-        hands.ok(&["restore", "sign", &request, "--out", &out, "--yes"]);
+        hands.ok(&[
+            "restore", "sign", &request, "--out", &out, "--yes", "--force",
+        ]);
         out
     });
     run(

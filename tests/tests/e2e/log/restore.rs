@@ -85,7 +85,10 @@ async fn restored() -> (Scene, String) {
 fn sign(scene: &Scene, request: &Path, member: &str) -> String {
     let out = scene.file(&format!("{}.signature", member.replace('/', "-")));
     let request = request.display().to_string();
-    hands(&scene.pki, member).ok(&["restore", "sign", &request, "--out", &out, "--yes"]);
+    let sign = [
+        "restore", "sign", &request, "--out", &out, "--yes", "--force",
+    ];
+    hands(&scene.pki, member).ok(&sign);
     out
 }
 
@@ -173,7 +176,12 @@ async fn nobody_signs_a_restore_that_was_not_shown() {
             "standard output is for JSON: {printed}"
         );
     }
-    let shown = anna.ok(&[&sign[..], &["--yes"]].concat());
+    let before = scene.read("anna.signature");
+    let again = anna.run(&[&sign[..], &["--yes"]].concat());
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(said(&again).contains("--force") && again.stdout.is_empty());
+    assert_eq!(scene.read("anna.signature"), before, "not replaced");
+    let shown = anna.ok(&[&sign[..], &["--yes", "--force"]].concat());
     assert!(
         shown.contains("lost log") && shown.contains("signed as custodian/anna"),
         "{shown}"

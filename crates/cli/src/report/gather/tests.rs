@@ -115,7 +115,7 @@ fn report_of(log: &[Entry], organisation: Option<&str>, owned: &[&str]) -> Repor
         at("2026-06-01T00:00:00Z"),
     );
     log.iter().for_each(|entry| gather.take(entry));
-    gather.finish()
+    gather.finish(Standing::NotVerified("a test"))
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
         let (from, to) = (day("2026-01-01"), day("2026-01-31"));
         let mut gather = Gather::new(from, to, None, BTreeSet::new(), at("2026-06-01T00:00:00Z"));
         log.iter().for_each(|entry| gather.take(entry));
-        let rows = gather.finish().proposals;
+        let rows = gather.finish(Standing::NotVerified("a test")).proposals;
         rows.into_iter()
             .map(|row| format!("{} {}", row.proposal, row.outcome))
             .collect::<Vec<_>>()
@@ -306,4 +306,44 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
             "p-1 ended by a restore"
         ]
     );
+}
+
+#[test]
+fn amounts_of_a_hostile_log_stop_at_the_largest_number() {
+    let hostile = |act, kids: &[u32]| {
+        let mut batch = entry("2026-01-31T00:00:00Z", act, "uni/etl");
+        (batch.rows, batch.values, batch.rejected) = (u64::MAX, u64::MAX, u64::MAX);
+        (batch.counter, batch.chain) = (u64::MAX, "a".parse().ok());
+        let used = |kid: &u32| KeyUse {
+            namespace: None,
+            kid: Kid::new(*kid).expect("not zero"),
+            values: u64::MAX,
+        };
+        batch.keys = kids.iter().map(used).collect();
+        batch
+    };
+    let mut log = vec![log().remove(0)];
+    for kids in [&[1][..], &[2], &[1, 2, 3]] {
+        log.push(hostile(Act::Pseudonymise, kids));
+        let mut convert = hostile(Act::Convert, kids);
+        (convert.to_chain, convert.grant) = ("b".parse().ok(), Some(grant().id));
+        log.push(convert);
+    }
+    let report = report_of(&log, None, &[]);
+    let all = [u64::MAX; 3];
+    let amounts = |amount: &Amount| [amount.rows, amount.values, amount.rejected];
+    assert!(
+        report
+            .chains
+            .iter()
+            .all(|used| amounts(&used.amount) == all)
+    );
+    assert!(
+        report
+            .months
+            .iter()
+            .all(|used| amounts(&used.amount) == all)
+    );
+    assert_eq!(amounts(&report.grants[0].in_period), all);
+    assert!(html::page(&report).contains(&u64::MAX.to_string()));
 }
