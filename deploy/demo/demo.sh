@@ -140,8 +140,8 @@ od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > source.key   # the hospitals' own 
 chmod 600 source.key
 
 step "5. Both stream their records to the custodian; only columns it must see are sent"
-show as hospital-north-etl pseudonymise data/hospital-north.csv --chain diabetes-study --source-key source.key -o study-north.csv
-show as gp-south-etl pseudonymise data/gp-south.csv --chain diabetes-study --source-key source.key -o study-south.csv
+show as hospital-north-etl pseudonymise data/hospital-north.csv --chain diabetes-study --source-key study.email=source.key -o study-north.csv
+show as gp-south-etl pseudonymise data/gp-south.csv --chain diabetes-study --source-key study.email=source.key -o study-south.csv
 head -n 3 study-north.csv
 
 step "6. The same patient has the same pseudonym within a chain, whoever sends the record, and another one in another chain"
@@ -215,7 +215,7 @@ show as uni-research-steward-2 registry sign "$proposal" --yes | tail -n 1
 
 step "13. Somebody at the GPs tries out BSNs, to make a table of everybody's pseudonyms: the quota stops it"
 sluis dev sample-data everybody --patients "$((patients * 2))" --seed 7 --overlap 100 > /dev/null
-refused as gp-south-etl pseudonymise everybody/gp-south.csv --chain diabetes-study --source-key source.key -o table.csv
+refused as gp-south-etl pseudonymise everybody/gp-south.csv --chain diabetes-study --source-key study.email=source.key -o table.csv
 
 step "14. A patient objects: the hospital asks, one steward of each owner signs, and nothing leads back any more"
 head -n 2 study-north.csv | cut -d, -f1 > objects.csv

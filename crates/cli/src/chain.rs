@@ -1,5 +1,6 @@
-//! `sluis chain`: list, rotate, disable, destroy, cut the escrow.
+//! `sluis chain`: list, pin, rotate, disable, destroy, cut the escrow.
 
+mod pin;
 mod versions;
 
 use clap::{Args, Subcommand};
@@ -16,6 +17,7 @@ use crate::output::{self, Table};
 #[derive(Subcommand, Debug)]
 pub(crate) enum ChainCommand {
     List(ListArgs),
+    Pin(pin::PinArgs),
     Rotate(versions::RotateArgs),
     Disable(versions::DisableArgs),
     Destroy(versions::DestroyArgs),
@@ -41,6 +43,7 @@ impl ChainCommand {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         match self {
             Self::List(args) => args.run().await,
+            Self::Pin(args) => args.run().await,
             Self::Rotate(args) => args.run().await,
             Self::Disable(args) => args.run().await,
             Self::Destroy(args) => args.run().await,

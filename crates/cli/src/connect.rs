@@ -102,6 +102,14 @@ impl ConnectArgs {
         given.unwrap_or_else(|| self.profile()?.cert.ok_or_else(|| missing("cert")))
     }
 
+    /// The file of pins: the one that is given, else the one the profile names.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] for a profile that is not there.
+    pub(crate) fn expected(&self, given: &Option<PathBuf>) -> Result<Option<PathBuf>, CliError> {
+        Ok(path_over(given, self.profile()?.expect))
+    }
+
     /// Flags and environment (clap has merged them), completed from the profile.
     fn resolve(&self) -> Result<Settings, CliError> {
         self.over(self.profile()?)
@@ -146,7 +154,7 @@ impl ConnectArgs {
 }
 
 /// A path that may be empty, because an empty variable counts as not set.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
@@ -197,6 +205,7 @@ mod tests {
             cert: Some("p/cert".into()),
             key: Some("p/key".into()),
             server_name: Some("profile".into()),
+            expect: None,
         }
     }
 

@@ -9,6 +9,7 @@
 //! cert = "uni-research/etl.pem"
 //! key = "uni-research/etl.key"
 //! server_name = "sluis"     # optional: where the certificate's name is not the host of the address
+//! expect = "pins.toml"      # optional: what `sluis chain pin` wrote; records go to chains in it only, as described there
 //! ```
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ pub(crate) struct ConfigFile {
     pub(crate) profiles: BTreeMap<String, Profile>,
 }
 
-/// Connection settings; every one may be left to flags and environment.
+/// Settings of a connection; every one may be left to flags and environment.
 #[derive(Deserialize, Serialize, Debug, Default, Clone, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
@@ -44,6 +45,8 @@ pub(crate) struct Profile {
     pub(crate) key: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expect: Option<PathBuf>,
 }
 
 impl ConfigFile {
@@ -69,10 +72,15 @@ impl ConfigFile {
     fn parse(text: &str, directory: &Path) -> Result<Self, toml::de::Error> {
         let mut file: Self = toml::from_str(text)?;
         for profile in file.profiles.values_mut() {
-            for path in [&mut profile.ca, &mut profile.cert, &mut profile.key]
-                .into_iter()
-                .flatten()
-            {
+            let Profile {
+                server: _,
+                ca,
+                cert,
+                key,
+                server_name: _,
+                expect,
+            } = profile;
+            for path in [ca, cert, key, expect].into_iter().flatten() {
                 *path = directory.join(&*path);
             }
         }
@@ -99,6 +107,7 @@ mod tests {
     use super::*;
 
     const FILE: &str = "default = 'a'\n[profiles.a]\nserver = 'https://a:1'\nca = 'ca.pem'\ncert = '/abs/c.pem'\n\
+                        expect = 'pins.toml'\n\
                         [profiles.b]\nserver = 'https://b:1'\n";
 
     fn parse(text: &str) -> Result<ConfigFile, toml::de::Error> {
@@ -132,6 +141,10 @@ mod tests {
         let profile = parse(FILE).expect("valid").profile(None).expect("there");
         assert_eq!(profile.ca.as_deref(), Some(Path::new("/etc/sluis/ca.pem")));
         assert_eq!(profile.cert.as_deref(), Some(Path::new("/abs/c.pem")));
+        assert_eq!(
+            profile.expect.as_deref(),
+            Some(Path::new("/etc/sluis/pins.toml"))
+        );
     }
 
     #[test]

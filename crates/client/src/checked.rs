@@ -1,5 +1,7 @@
 //! What a person signs, read from its canonical bytes on their own machine. The custodian's description beside the bytes
-//! must say the same; nobody signs what they were not shown.
+//! must say the same; no one signs what they were not shown. And what a source is told about a chain: one thing, not two.
+
+use std::collections::BTreeSet;
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
@@ -15,6 +17,23 @@ const GRANT_DIFFERS: ClientError = ClientError::Protocol(
 const PROPOSAL_DIFFERS: ClientError = ClientError::Protocol(
     "the proposal it describes is not the proposal that would be signed; do not sign it",
 );
+
+/// A chain whose description names every element and every namespace once: with two descriptions of one column, what was
+/// checked would not have to be what is done.
+///
+/// # Errors
+/// [`ClientError::Protocol`].
+pub fn chain(wire: v1::Chain) -> Result<v1::Chain, ClientError> {
+    let elements: BTreeSet<_> = wire.elements.iter().map(|e| &e.name).collect();
+    let namespaces: BTreeSet<_> = wire.namespaces.iter().map(|n| &n.namespace_id).collect();
+    if elements.len() == wire.elements.len() && namespaces.len() == wire.namespaces.len() {
+        Ok(wire)
+    } else {
+        Err(ClientError::Protocol(
+            "a chain with two descriptions of one element or namespace",
+        ))
+    }
+}
 
 /// The grant in the canonical bytes of a description.
 ///

@@ -18,7 +18,7 @@ use sluis_proto::v1::subject_service_client::SubjectServiceClient;
 use tonic::transport::Channel;
 
 use crate::session::{Answer, Opened, Session, requests};
-use crate::{ClientError, Config, Signer, SigningError};
+use crate::{ClientError, Config, Signer, SigningError, checked};
 
 /// Largest message in bytes that is read or written: more than any custodian accepts, so that its limits decide.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -103,7 +103,7 @@ impl Client {
     /// What the caller may know of a chain.
     ///
     /// # Errors
-    /// Those of the call; `None` if the custodian shows no such chain to this caller.
+    /// The errors of the call and of [`checked::chain`]. `None` if the custodian shows no such chain to this caller.
     pub async fn chain(&self, chain: &ChainId) -> Result<Option<v1::Chain>, ClientError> {
         let request = v1::ListChainsRequest {
             chain_id: chain.to_string(),
@@ -114,9 +114,11 @@ impl Client {
             .await?
             .into_inner()
             .chains;
-        Ok(chains
+        chains
             .into_iter()
-            .find(|found| found.chain_id == chain.as_str()))
+            .find(|found| found.chain_id == chain.as_str())
+            .map(checked::chain)
+            .transpose()
     }
 
     /// A grant.

@@ -9,9 +9,10 @@
 //! | `generalise` | all of it | - |
 //! | `keep`, `drop` | all of it | - |
 //!
-//! A description that this version does not understand is an error: nothing is guessed.
+//! A description that this version does not understand is an error: nothing is guessed. So is one that contradicts the
+//! source keys a caller has: a custodian that says `plain` would be sent what the caller means to hash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluis_crypto::prehash::{NamespacePrehash, SourceKey};
 use sluis_crypto::{element, token};
@@ -26,6 +27,9 @@ use sluis_proto::v1;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::DateFormat;
+
+/// The treatment of identifiers, as the wire has it.
+const PSEUDONYM: &str = "pseudonym";
 
 /// What becomes of one column.
 #[derive(Debug)]
@@ -58,6 +62,30 @@ pub enum PlanError {
         /// Its namespace.
         namespace: NamespaceId,
     },
+    /// There is a source key for the namespace, and the custodian says that its identifiers are sent unhashed.
+    #[error(
+        "there is a source key for namespace {namespace}, but the custodian says that its identifiers (element {element}) \
+         are sent unhashed"
+    )]
+    NotHashed {
+        /// The element.
+        element: ElementName,
+        /// Its namespace.
+        namespace: NamespaceId,
+        /// The key names no namespace, so it is meant for all of them.
+        unnamed: bool,
+    },
+    /// The custodian's description leaves nothing to hash with a source key of a namespace.
+    #[error(
+        "there is a source key for namespace {0}, but by the custodian's description of the chain no column that is sent is \
+         hashed with it"
+    )]
+    UnusedSourceKey(NamespaceId),
+    /// The custodian's description leaves nothing to hash with the source key that names no namespace.
+    #[error(
+        "there is a source key, but by the custodian's description of the chain no column that is sent is hashed with it"
+    )]
+    UnusedDefaultKey,
     /// The custodian describes the element in a way that this version does not know.
     #[error(
         "this version does not understand the custodian's description of element {0}; update sluis"
@@ -65,7 +93,8 @@ pub enum PlanError {
     NotUnderstood(ElementName),
 }
 
-/// The source keys a caller has.
+/// The source keys a caller has. A key binds its namespace to `prehash` input: identifiers of a namespace with a key are
+/// hashed with it or not sent at all. A key that names no namespace binds all namespaces that have none of their own.
 #[derive(Default, Debug)]
 pub struct SourceKeys {
     any: Option<SourceKey>,
@@ -81,6 +110,33 @@ impl SourceKeys {
     /// The key of all namespaces that have none of their own.
     pub fn set_default(&mut self, key: SourceKey) {
         self.any = Some(key);
+    }
+
+    /// Whether every key hashes at least one of these elements of the chain. A custodian that says that an identifier is of
+    /// another namespace, or only to be encrypted, leaves a key without use.
+    ///
+    /// # Errors
+    /// [`PlanError::UnusedSourceKey`], [`PlanError::UnusedDefaultKey`].
+    pub fn check_used(
+        &self,
+        chain: &v1::Chain,
+        elements: &BTreeSet<&str>,
+    ) -> Result<(), PlanError> {
+        let sent = chain
+            .elements
+            .iter()
+            .filter(|e| e.treatment == PSEUDONYM && elements.contains(e.name.as_str()));
+        let namespaces: BTreeSet<&str> = sent.map(|e| e.namespace_id.as_str()).collect();
+        for namespace in self.named.keys() {
+            if !namespaces.contains(namespace.as_str()) {
+                return Err(PlanError::UnusedSourceKey(namespace.clone()));
+            }
+        }
+        let has_own = |namespace: &&str| self.named.keys().any(|own| own.as_str() == *namespace);
+        if self.any.is_some() && namespaces.iter().all(has_own) {
+            return Err(PlanError::UnusedDefaultKey);
+        }
+        Ok(())
     }
 
     fn get(&self, namespace: &NamespaceId) -> Option<&SourceKey> {
@@ -121,7 +177,7 @@ impl Step {
         let described = described.ok_or_else(|| PlanError::UnknownElement(element.clone()))?;
         let not_understood = || PlanError::NotUnderstood(element.clone());
         Ok(match described.treatment.as_str() {
-            "pseudonym" => Self::Send(pseudonym(chain, element, &described.namespace_id, context)?),
+            PSEUDONYM => Self::Send(pseudonym(chain, element, &described.namespace_id, context)?),
             "encrypt" => Self::Send(SendStep::Text { longest: None }),
             "date-shift" => Self::Send(SendStep::Date(context.date_format.clone())),
             "generalise" => {
@@ -244,9 +300,16 @@ fn pseudonym(
         .iter()
         .find(|n| n.namespace_id == namespace)
         .ok_or_else(not_understood)?;
+    let namespace: NamespaceId = namespace.parse().map_err(|_| not_understood())?;
     let kind: IdentifierKind = line.identifier.parse().map_err(|_| not_understood())?;
     let words = line.missing_words.clone();
+    let key = context.source_keys.get(&namespace);
     match input_mode(&line.input).ok_or_else(not_understood)? {
+        InputMode::Plain if key.is_some() => Err(PlanError::NotHashed {
+            element: element.clone(),
+            unnamed: !context.source_keys.named.contains_key(&namespace),
+            namespace,
+        }),
         InputMode::Plain => {
             let how = match kind {
                 IdentifierKind::Date => SendStep::Date(context.date_format.clone()),
@@ -261,9 +324,8 @@ fn pseudonym(
             })
         }
         InputMode::Prehash => {
-            let namespace: NamespaceId = namespace.parse().map_err(|_| not_understood())?;
             let checksum = checksum(&line.checksum).ok_or_else(not_understood)?;
-            let Some(key) = context.source_keys.get(&namespace) else {
+            let Some(key) = key else {
                 return Err(PlanError::NoSourceKey {
                     element: element.clone(),
                     namespace,

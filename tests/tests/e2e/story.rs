@@ -4,6 +4,7 @@ mod files;
 mod imported;
 mod interrupted;
 mod irreversible;
+mod lied_to;
 mod main_job;
 mod refused_files;
 mod travel;
@@ -63,6 +64,29 @@ pub(crate) fn exits(output: &Output, code: i32) -> String {
     said(output)
 }
 
+/// The argument of `--source-key` for the namespace that the registry of the tests has hashed.
+pub(crate) fn source_key(scene: &Scene) -> String {
+    format!("study.email={}", scene.write("source.key", SOURCE_KEY))
+}
+
+/// `--source-key` for a file with this header line, if the chain has one of its columns hashed: a key that hashes nothing is
+/// refused.
+pub(crate) fn key_of(scene: &Scene, chain: &str, header: &str) -> Vec<String> {
+    let hashed = [
+        ("diabetes-study", "email", "study.email"),
+        ("kinds", "hashed", "person.name-at-source"),
+    ];
+    let has = |column: &str| header.split([',', ';']).any(|name| name.trim() == column);
+    let found = hashed
+        .iter()
+        .find(|(of, column, _)| *of == chain && has(column));
+    let Some((_, _, namespace)) = found else {
+        return Vec::new();
+    };
+    let file = scene.write("source.key", SOURCE_KEY);
+    vec!["--source-key".into(), format!("{namespace}={file}")]
+}
+
 /// Pseudonymises a file as a member; both are names of record files.
 pub(crate) fn pseudonymise(
     scene: &Scene,
@@ -71,20 +95,13 @@ pub(crate) fn pseudonymise(
     input: &str,
     output: &str,
 ) -> Value {
-    let key = scene.write("source.key", SOURCE_KEY);
+    let bytes = scene.read_bytes(input);
+    let header = bytes.split(|byte| *byte == b'\n').next().expect("a line");
+    let keys = key_of(scene, chain, &String::from_utf8_lossy(header));
     let (input, output) = (scene.file(input), scene.file(output));
-    let arguments = [
-        "pseudonymise",
-        &input,
-        "--chain",
-        chain,
-        "--source-key",
-        &key,
-        "-o",
-        &output,
-        "--json",
-        "--force",
-    ];
+    let mut arguments = vec!["pseudonymise", &input, "--chain", chain, "-o", &output];
+    arguments.extend(["--json", "--force"]);
+    arguments.extend(keys.iter().map(String::as_str));
     json(&scene.sluis(member).ok(&arguments))
 }
 

@@ -6,6 +6,7 @@ use sluis_domain::ElementName;
 
 use super::args::ColumnName;
 use crate::error::CliError;
+use crate::expect::Agreed;
 
 /// What becomes of one column of a file.
 #[derive(Debug)]
@@ -78,13 +79,15 @@ pub(crate) fn elements(
     Ok(elements)
 }
 
-/// The plan of every column for a chain. A column that the chain does not list is refused.
+/// The plan of every column for a chain. A column that the chain does not list is refused, and so is a source key that
+/// hashes none of them.
 pub(crate) fn plan(
     headers: &[String],
     elements: Vec<Option<ElementName>>,
-    chain: &v1::Chain,
+    chain: &Agreed,
     context: Context<'_>,
 ) -> Result<Vec<ColumnPlan>, CliError> {
+    let chain = chain.chain();
     let listed = listed(chain);
     let is_listed = |element: &Option<ElementName>| {
         element
@@ -103,6 +106,8 @@ pub(crate) fn plan(
     if !unlisted.is_empty() {
         return Err(unlisted_columns(&unlisted, chain));
     }
+    let names = elements.iter().flatten().map(ElementName::as_str);
+    let used = context.source_keys.check_used(chain, &names.collect());
     let plan_of = |element: ElementName| match Step::of(chain, &element, context) {
         Ok(step) => Ok(ColumnPlan {
             element: Some(element),
@@ -110,7 +115,11 @@ pub(crate) fn plan(
         }),
         Err(error) => Err(no_plan(error)),
     };
-    elements.into_iter().flatten().map(plan_of).collect()
+    let plans: Result<_, _> = elements.into_iter().flatten().map(plan_of).collect();
+    // A namespace that is not hashed says more than a key without use.
+    let plans = plans?;
+    used.map_err(no_plan)?;
+    Ok(plans)
 }
 
 /// Why an element cannot be treated, and the flag that helps if one does.
@@ -119,9 +128,29 @@ pub(crate) fn no_plan(error: PlanError) -> CliError {
         PlanError::NoSourceKey { .. } => {
             CliError::usage(format!("{error}; give --source-key FILE"))
         }
+        PlanError::NotHashed { unnamed: true, .. } => differs(
+            &error,
+            "if that is what you agreed to, say which namespaces the key is for: --source-key NAMESPACE=FILE",
+        ),
+        PlanError::NotHashed { .. } => differs(
+            &error,
+            "if that is what you agreed to, leave the key out; otherwise tell the owner of the chain",
+        ),
+        PlanError::UnusedSourceKey(_) | PlanError::UnusedDefaultKey => differs(
+            &error,
+            "`sluis chain list CHAIN` shows which elements and namespaces have input prehash; without any, leave the key out",
+        ),
         PlanError::UnknownElement(_) | PlanError::NotUnderstood(_) => {
             CliError::usage(error.to_string())
         }
+    }
+}
+
+/// A source key contradicts what the custodian says.
+fn differs(error: &PlanError, advice: &str) -> CliError {
+    CliError::Differs {
+        what: format!("{error}; nothing was sent"),
+        details: vec![advice.to_owned()],
     }
 }
 
@@ -165,6 +194,7 @@ fn unlisted_columns(headers: &[&String], chain: &v1::Chain) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expect::Expectation;
 
     fn headers(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -228,6 +258,7 @@ mod tests {
             date_format: &date_format,
         };
         let elements = elements(&headers, &[]).expect("distinct");
+        let chain = Expectation::default().agree(chain).expect("nothing else");
         let message = plan(&headers, elements, &chain, context)
             .expect_err("unlisted")
             .to_string();

@@ -24,7 +24,8 @@ const OLD_COLUMN: &str = "old-pseudonym";
 #[command(after_help = "EXAMPLES
   sluis import study.csv --chain diabetes-study --element bsn --old study-no -o tokens.csv
   sluis import study.csv --chain diabetes-study --element bsn --old 'Study number' \\
-      --columns BSN=bsn -o tokens.csv --rejects rejects.csv")]
+      --columns BSN=bsn -o tokens.csv --rejects rejects.csv
+  sluis import study.csv --chain diabetes-study --element bsn --old study-no --expect pins.toml")]
 pub struct ImportArgs {
     #[command(flatten)]
     mapping: Mapping,

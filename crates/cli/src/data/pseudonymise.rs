@@ -17,6 +17,7 @@ use super::pipeline::{self, OutputKind};
 use super::summary;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
+use crate::expect::ExpectArgs;
 
 /// Pseudonymise the records of a CSV file for a chain
 ///
@@ -32,6 +33,8 @@ use crate::error::{CliError, Exit};
   sluis pseudonymise --chain diabetes-study patients.csv -o pseudonymised.csv --rejects rejects.csv
   sluis pseudonymise --chain diabetes-study --columns BSN=bsn,Geboortedatum=birth-date \\
       --date-format %d-%m-%Y in.csv
+  sluis pseudonymise --chain diabetes-study in.csv -o out.csv \\
+      --source-key study.email=source.key --expect pins.toml
   zcat huge.csv.gz | sluis pseudonymise --chain diabetes-study - | gzip > out.csv.gz")]
 pub struct PseudonymiseArgs {
     #[command(flatten)]
@@ -50,9 +53,13 @@ pub(crate) struct RecordArgs {
     /// How dates are written: %Y, %m and %d once each, other characters as they are. The output has YYYY-MM-DD
     #[arg(long, value_name = "FORMAT", default_value = "%Y-%m-%d")]
     date_format: DateFormat,
-    /// Source key for namespaces with prehash input: 64 hexadecimal characters or 32 bytes (repeatable per namespace)
+    /// Source key of a namespace with prehash input: 64 hexadecimal characters or 32 bytes (repeatable). Identifiers of the
+    /// namespace are hashed with it or not sent at all, whatever the custodian says. Without NAMESPACE it is for all
+    /// namespaces of the file that have no key of their own
     #[arg(long, value_name = "[NAMESPACE=]FILE")]
     source_key: Vec<SourceKeyFile>,
+    #[command(flatten)]
+    expect: ExpectArgs,
     #[command(flatten)]
     files: FileArgs,
     #[command(flatten)]
@@ -107,13 +114,14 @@ impl RecordArgs {
         let started = Instant::now();
         self.files.check_targets()?;
         let source_keys = read_source_keys(&self.source_key)?;
+        let expectation = self.expect.read(&self.connect)?;
         let input = Input::open(&self.files)?;
         let elements = columns::elements(&input.headers, &self.columns)?;
         let old = mapping
             .map(|mapping| mapping.place(&input.headers, &elements))
             .transpose()?;
         let client = self.connect.connect().await?;
-        let chain = chain(&client, &self.chain).await?;
+        let chain = expectation.agree(chain(&client, &self.chain).await?)?;
         let context = Context {
             source_keys: &source_keys,
             date_format: &self.date_format,

@@ -1,5 +1,6 @@
 //! `sluis subject erase`.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use sluis_domain::{ElementName, NamespaceId};
 use crate::connect::ConnectArgs;
 use crate::data::{no_plan, read_secret};
 use crate::error::{CliError, Exit};
+use crate::expect::{ExpectArgs, Expectation};
 use crate::{proposed, secret};
 
 /// Most bytes of an identifier and its line end.
@@ -29,7 +31,8 @@ const LONGEST: u64 = 4_096;
 EXAMPLES
   sluis subject erase --namespace nl.bsn --identifier-file bsn.txt
   sluis subject erase --namespace nl.bsn --identifier-file - --json
-  sluis subject erase --namespace study-042 --identifier-file id.txt --source-key key.hex")]
+  sluis subject erase --namespace study-042 --identifier-file id.txt --source-key key.hex
+  sluis subject erase --namespace nl.bsn --identifier-file bsn.txt --expect pins.toml")]
 pub(crate) struct EraseArgs {
     /// The kind of identifier
     #[arg(long)]
@@ -37,9 +40,12 @@ pub(crate) struct EraseArgs {
     /// File with the identifier on its only line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     identifier_file: PathBuf,
-    /// File with the key that the sources share, for a namespace with prehash input
+    /// File with the key that the sources share, for a namespace with prehash input. With it the identifier is hashed or not
+    /// sent at all, whatever the custodian says
     #[arg(long, value_name = "FILE")]
     source_key: Option<PathBuf>,
+    #[command(flatten)]
+    expect: ExpectArgs,
     /// How dates are written, for a namespace of dates
     #[arg(long, default_value = "%Y-%m-%d", value_name = "FORMAT")]
     date_format: DateFormat,
@@ -53,8 +59,9 @@ pub(crate) struct EraseArgs {
 impl EraseArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let source_keys = self.source_keys()?;
+        let expectation = self.expect.read(&self.connect)?;
         let client = self.connect.connect().await?;
-        let mut step = self.step(&client, &source_keys).await?;
+        let mut step = self.step(&client, &source_keys, &expectation).await?;
         let identifier = self.identifier()?;
         let mut sent = Vec::with_capacity(256);
         step.apply(&identifier, &mut sent)
@@ -71,32 +78,58 @@ impl EraseArgs {
         proposed::print(answer.into_inner().proposal, self.json)
     }
 
-    /// How an identifier of the namespace is sent: as in any chain that has it.
-    async fn step(&self, client: &Client, source_keys: &SourceKeys) -> Result<SendStep, CliError> {
+    /// How an identifier of the namespace is sent: as in every chain that has it.
+    async fn step(
+        &self,
+        client: &Client,
+        source_keys: &SourceKeys,
+        expectation: &Expectation,
+    ) -> Result<SendStep, CliError> {
         let answer = client
             .registry()
             .list_chains(ListChainsRequest::default())
             .await
             .map_err(ClientError::from)?;
         let chains = answer.into_inner().chains;
-        let found = chains
-            .iter()
-            .find_map(|chain| Some((chain, self.element(chain)?)));
+        self.check_one_way(&chains)?;
+        let found = chains.into_iter().find_map(|chain| {
+            let element = self.element(&chain)?;
+            expectation
+                .names(&chain.chain_id)
+                .then_some((chain, element))
+        });
         let unknown = || {
             CliError::usage(format!(
-                "no chain of your organisation has the namespace {}",
+                "no chain of your organisation (or of the pins that are expected) has the namespace {}",
                 self.namespace
             ))
         };
         let (chain, element) = found.ok_or_else(unknown)?;
+        let chain = expectation.agree(chain)?;
         let context = Context {
             source_keys,
             date_format: &self.date_format,
         };
-        match Step::of(chain, &element, context) {
+        match Step::of(chain.chain(), &element, context) {
             Ok(Step::Send(step)) => Ok(step),
             Ok(_) => Err(ClientError::Protocol("a pseudonym element that is not sent").into()),
             Err(error) => Err(no_plan(error)),
+        }
+    }
+
+    /// A namespace has one identifier, one input and one checksum in all chains.
+    fn check_one_way(&self, chains: &[Chain]) -> Result<(), ClientError> {
+        let lines = chains.iter().flat_map(|chain| &chain.namespaces);
+        let ways: BTreeSet<_> = lines
+            .filter(|line| line.namespace_id == self.namespace.as_str())
+            .map(|line| (&line.identifier, &line.input, &line.checksum))
+            .collect();
+        if ways.len() <= 1 {
+            Ok(())
+        } else {
+            Err(ClientError::Protocol(
+                "a namespace that is described in two ways",
+            ))
         }
     }
 
@@ -111,7 +144,8 @@ impl EraseArgs {
         let mut keys = SourceKeys::default();
         if let Some(path) = &self.source_key {
             let wrong = |error| CliError::input(format!("{}: {error}", path.display()));
-            keys.set_default(SourceKey::from_file_content(&read_secret(path)?).map_err(wrong)?);
+            let key = SourceKey::from_file_content(&read_secret(path)?).map_err(wrong)?;
+            keys.insert(self.namespace.clone(), key);
         }
         Ok(keys)
     }

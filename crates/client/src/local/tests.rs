@@ -113,9 +113,20 @@ fn step_with(name: &str, keys: &SourceKeys) -> Result<Step, PlanError> {
     Step::of(&chain(), &name.parse().expect("an id"), context)
 }
 
+fn key() -> SourceKey {
+    SourceKey::from_file_content(&[7; 32]).expect("32 bytes")
+}
+
+/// Keys of all namespaces that are hashed, and of no other.
 fn keys() -> SourceKeys {
+    keys_of(&["hashed", "born"])
+}
+
+fn keys_of(namespaces: &[&str]) -> SourceKeys {
     let mut keys = SourceKeys::default();
-    keys.set_default(SourceKey::from_file_content(&[7; 32]).expect("32 bytes"));
+    for namespace in namespaces {
+        keys.insert(namespace.parse().expect("an id"), key());
+    }
     keys
 }
 
@@ -267,6 +278,44 @@ fn without_a_source_key_nothing_is_hashed_and_nothing_is_sent_in_clear() {
         namespace: "hashed".parse().expect("an id"),
     };
     assert_eq!(step_with("hash", &only_born).err(), Some(expected));
+}
+
+#[test]
+fn promise_10_what_has_a_source_key_is_hashed_or_not_sent_whatever_the_custodian_says() {
+    let mut unnamed = keys_of(&["hashed"]);
+    unnamed.set_default(key());
+    for (keys, unnamed) in [(keys_of(&["plain"]), false), (unnamed, true)] {
+        let expected = PlanError::NotHashed {
+            element: "bsn".parse().expect("an id"),
+            namespace: "plain".parse().expect("an id"),
+            unnamed,
+        };
+        assert_eq!(step_with("bsn", &keys).err(), Some(expected));
+        assert!(step_with("note", &keys).is_ok());
+    }
+}
+
+#[test]
+fn a_source_key_that_hashes_nothing_that_is_sent_is_refused() {
+    let used = |keys: &SourceKeys, elements: &[&str]| {
+        keys.check_used(&chain(), &elements.iter().copied().collect())
+    };
+    assert_eq!(used(&keys(), &["hash", "born-hash", "note"]), Ok(()));
+    let born = "born".parse().expect("an id");
+    assert_eq!(
+        used(&keys(), &["hash"]),
+        Err(PlanError::UnusedSourceKey(born))
+    );
+    let absent = keys_of(&["absent"]);
+    assert!(used(&absent, &["hash", "note"]).is_err());
+    let mut unnamed = keys_of(&["hashed"]);
+    unnamed.set_default(key());
+    assert_eq!(used(&unnamed, &["hash", "born-hash"]), Ok(()));
+    assert_eq!(
+        used(&unnamed, &["hash", "note"]),
+        Err(PlanError::UnusedDefaultKey)
+    );
+    assert_eq!(used(&SourceKeys::default(), &[]), Ok(()));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sluis_testkit::scene::Scene;
 use sluis_testkit::world::{batch, convert, pseudonymise, reidentify};
 
 use super::scanner::Scanner;
-use crate::story::{SOURCE_KEY, column};
+use crate::story::{SOURCE_KEY, column, source_key};
 
 const STUDY: &str = "diabetes-study";
 const REGISTRY: &str = "national-registry";
@@ -47,7 +47,7 @@ pub(super) fn files(scene: &Scene, scanner: &mut Scanner) -> String {
 }
 
 fn records(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
-    let key = scene.write("source.key", SOURCE_KEY);
+    let key = source_key(scene);
     scanner.mark("the source key", SOURCE_KEY.as_bytes());
     let mut text = String::from("bsn,email,name,birth_date,postcode,diagnosis,visit_date,city\n");
     for (i, bsn) in bsns().iter().enumerate() {
@@ -97,18 +97,11 @@ fn records(scene: &Scene, scanner: &mut Scanner, said: &mut Said) {
         ("uni-research/etl", STUDY, "never.csv", 1),
     ] {
         let (output, rejects) = (scene.file(output), scene.file(&format!("{output}.rejects")));
-        let arguments = [
-            "pseudonymise",
-            &input,
-            "--chain",
-            chain,
-            "--source-key",
-            &key,
-            "-o",
-            &output,
-            "--rejects",
-            &rejects,
-        ];
+        let mut arguments = vec!["pseudonymise", &input, "--chain", chain];
+        arguments.extend(["-o", &output, "--rejects", &rejects]);
+        if chain == STUDY {
+            arguments.extend(["--source-key", &key]);
+        }
         said.add(&scene.sluis(member).run(&arguments), code);
         said.0
             .push_str(&std::fs::read_to_string(rejects).unwrap_or_default());
@@ -317,7 +310,7 @@ fn handshakes(scene: &Scene, said: &mut Said) {
     use sluis_testkit::pki::{Pki, TRUST_DOMAIN, Wanted};
     let endpoint = scene.daemon().endpoint();
     let input = scene.file("in.csv");
-    let key = scene.file("source.key");
+    let key = source_key(scene);
     let stranger = Pki::create(&scene.path("other-pki")).member("hospital-north/etl");
     let uris = vec![format!("spiffe://{TRUST_DOMAIN}/hospital-north/etl")];
     let expired = scene.pki.client(&Wanted {
@@ -420,7 +413,7 @@ pub(super) fn rotate_and_back_up(scene: &Scene) {
     let (input, output, key) = (
         scene.file("in.csv"),
         scene.file("rotated.csv"),
-        scene.file("source.key"),
+        source_key(scene),
     );
     let arguments = [
         "pseudonymise",

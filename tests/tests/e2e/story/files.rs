@@ -3,7 +3,7 @@
 use sluis_testkit::process::Sluis;
 use sluis_testkit::scene::Scene;
 
-use super::{SOURCE_KEY, bsns, column, exits, json, pseudonymise, said};
+use super::{bsns, column, exits, json, pseudonymise, said};
 
 const STUDY: &str = "diabetes-study";
 const REGISTRY: &str = "national-registry";
@@ -210,7 +210,6 @@ fn windows_1252_goes_in_and_comes_back() {
 #[test]
 fn dates_are_read_as_told_and_columns_are_named_as_told() {
     let scene = Scene::start("");
-    let key = scene.write("source.key", SOURCE_KEY);
     scene.write(
         "iso.csv",
         format!("bsn,birth_date,visit_date\n{GOOD},1980-12-31,2025-02-01\n"),
@@ -233,16 +232,7 @@ fn dates_are_read_as_told_and_columns_are_named_as_told() {
         "--columns",
         "BSN=bsn,Geboren=birth_date",
     ];
-    let base = [
-        "pseudonymize",
-        &dutch,
-        "--chain",
-        STUDY,
-        "--source-key",
-        &key,
-        "-o",
-        &output,
-    ];
+    let base = ["pseudonymize", &dutch, "--chain", STUDY, "-o", &output];
     scene
         .sluis("gp-south/etl")
         .ok(&[&base[..], &flags].concat());

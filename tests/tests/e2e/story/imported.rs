@@ -2,7 +2,7 @@
 
 use sluis_testkit::scene::Scene;
 
-use super::{SOURCE_KEY, bsns, column, exits, json, pseudonymise};
+use super::{bsns, column, exits, json, pseudonymise, source_key};
 
 const STUDY: &str = "diabetes-study";
 const REGISTRY: &str = "national-registry";
@@ -204,7 +204,7 @@ fn bad_rows_are_left_out(scene: &Scene, subjects: &[String]) {
 
 fn files_that_do_not_fit_are_refused(scene: &Scene, subjects: &[String]) {
     let source = "hospital-north/etl";
-    let key = scene.write("source.key", SOURCE_KEY);
+    let key = source_key(scene);
     let row = format!("{},a@b.example,E11.9,No-1", subjects[0]);
     let input = scene.write("refused.csv", join("bsn,email,diagnosis,study-no", [row]));
     let with = |element, old| ["--element", element, "--old", old, "--source-key", &key];

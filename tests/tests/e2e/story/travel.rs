@@ -20,7 +20,7 @@ use tonic::codegen::{BoxFuture, Service, http};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{SOURCE_KEY, bsns, exits, json};
+use super::{SOURCE_KEY, bsns, exits, json, source_key};
 use crate::liar::server_tls;
 
 const SOURCE: &str = "hospital-north/etl";
@@ -184,7 +184,7 @@ async fn promise_10_only_what_is_needed_travels() {
     const ROWS: usize = 40;
     let scene = Scene::start("");
     let (recorder, endpoint) = record(&scene).await;
-    let key = scene.write("source.key", SOURCE_KEY);
+    let key = source_key(&scene);
     let row = |(i, bsn): (usize, String)| {
         format!(
             "{bsn},marked{i}@mail.example,Marked Name {i},1961-07-{:02},98{i:02} QX,diagnosis-{i},2025-03-01,city-{i}\n",

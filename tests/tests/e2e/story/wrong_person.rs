@@ -7,7 +7,7 @@ use serde_json::Value;
 use sluis_testkit::registry::{CUSTODIANS, registry};
 use sluis_testkit::scene::Scene;
 
-use super::{SOURCE_KEY, bsns, column, exits, json, pseudonymise};
+use super::{bsns, column, exits, json, key_of, pseudonymise};
 
 const STUDY: &str = "diabetes-study";
 const NORTH: &str = "hospital-north/etl";
@@ -106,22 +106,12 @@ fn refused(
     header: &str,
     rows: &[String],
 ) -> (String, BTreeMap<usize, String>) {
-    let key = scene.write("source.key", SOURCE_KEY);
+    let keys = key_of(scene, chain, header);
     let input = scene.write("in.csv", format!("{header}\n{}\n", rows.join("\n")));
     let (output, rejects) = (scene.file("out.csv"), scene.file("rejects.csv"));
-    let arguments = [
-        "pseudonymise",
-        &input,
-        "--chain",
-        chain,
-        "--source-key",
-        &key,
-        "-o",
-        &output,
-        "--rejects",
-        &rejects,
-        "--force",
-    ];
+    let mut arguments = vec!["pseudonymise", &input, "--chain", chain, "-o", &output];
+    arguments.extend(["--rejects", &rejects, "--force"]);
+    arguments.extend(keys.iter().map(String::as_str));
     exits(&scene.sluis(NORTH).run(&arguments), 3);
     let reasons = scene.read("rejects.csv");
     let lines = column(&reasons, ',', "line");

@@ -6,6 +6,7 @@ use sluis_client::{DateFormat, v1};
 use super::*;
 use crate::data::columns;
 use crate::data::input::Input;
+use crate::expect::Expectation;
 
 /// A chain with one element per treatment that needs no key.
 pub(crate) fn chain() -> v1::Chain {
@@ -78,7 +79,8 @@ pub(crate) fn parser(
         source_keys: &keys,
         date_format: &date_format,
     };
-    let plans = columns::plan(&input.headers, elements, &chain(), context).expect("listed");
+    let agreed = Expectation::default().agree(chain()).expect("no pin");
+    let plans = columns::plan(&input.headers, elements, &agreed, context).expect("listed");
     let layout = Layout {
         delimiter: input.delimiter,
         terminator: input.terminator,

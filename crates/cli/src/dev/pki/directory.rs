@@ -11,6 +11,7 @@ use sluis_domain::Identity;
 use tempfile::NamedTempFile;
 
 use super::authority::Serial;
+use crate::data::Target;
 use crate::error::CliError;
 use crate::key;
 use crate::profile::{ConfigFile, Profile};
@@ -18,6 +19,8 @@ use crate::profile::{ConfigFile, Profile};
 const ISSUED: &str = "issued.txt";
 const REVOKED: &str = "revoked.txt";
 const CONFIG: &str = "config.toml";
+/// How a configuration file of ours begins.
+const MADE: &str = "# Made by `sluis dev pki`";
 
 pub(super) struct Directory {
     root: PathBuf,
@@ -103,6 +106,12 @@ impl Directory {
     pub(super) fn write_profiles(&self, server: Option<&str>) -> Result<(), CliError> {
         let path = self.path(CONFIG);
         let before = if path.exists() {
+            if !self.read(CONFIG)?.starts_with(MADE) {
+                return Err(CliError::usage(format!(
+                    "{} was not made by `sluis dev pki`, which would replace its profiles; name another directory",
+                    path.display()
+                )));
+            }
             ConfigFile::read(&path)?
         } else {
             ConfigFile::default()
@@ -119,7 +128,10 @@ impl Directory {
         let mut profiles = BTreeMap::new();
         for (_, member) in self.entries(ISSUED)? {
             let name = member.replace('/', "-");
-            let profile = profile(&server, &member);
+            let mut profile = profile(&server, &member);
+            // What the member agreed to is not ours to forget.
+            let earlier = before.profiles.get(&name);
+            profile.expect = earlier.and_then(|earlier| earlier.expect.clone());
             if profiles
                 .insert(name.clone(), profile.clone())
                 .is_some_and(|other| other != profile)
@@ -137,10 +149,7 @@ impl Directory {
             what: format!("cannot write {CONFIG}"),
             source: io::Error::other(error),
         })?;
-        self.write(
-            CONFIG,
-            &format!("# Made by `sluis dev pki`, for development only.\n{text}"),
-        )
+        self.write(CONFIG, &format!("{MADE}, for development only.\n{text}"))
     }
 
     /// `serial member` a line.
@@ -188,7 +197,7 @@ impl Directory {
 
     fn write(&self, name: &str, text: &str) -> Result<(), CliError> {
         let path = self.path(name);
-        fs::write(&path, text).map_err(CliError::writing(&path))
+        Target::write_whole(&path, text.as_bytes(), true, false)
     }
 }
 
@@ -199,6 +208,7 @@ fn profile(server: &str, member: &str) -> Profile {
         cert: Some(format!("{member}.pem").into()),
         key: Some(format!("{member}.key").into()),
         server_name: None,
+        expect: None,
     }
 }
 
@@ -211,12 +221,14 @@ fn make_private(path: &Path) -> Result<(), CliError> {
     builder.create(path).map_err(CliError::writing(path))
 }
 
-/// Writes a file that only its owner may read: as a temporary file (mode 0600), then under its name.
+/// Writes a new file that only its owner may read: as a temporary file (mode 0600), then under its name. A key that lies
+/// there without its certificate is kept.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let write = || {
         let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
         file.write_all(bytes)?;
-        file.persist(path).map_err(io::Error::from)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(io::Error::from)?;
         Ok(())
     };
     write().map_err(CliError::writing(path))

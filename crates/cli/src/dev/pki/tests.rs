@@ -6,6 +6,7 @@ use clap::Parser;
 use x509_parser::prelude::{CertificateRevocationList, FromDer, GeneralName, Pem, X509Certificate};
 
 use super::PkiArgs;
+use crate::error::CliError;
 use crate::profile::ConfigFile;
 
 #[derive(Parser)]
@@ -14,15 +15,15 @@ struct Line {
     args: PkiArgs,
 }
 
-fn run(directory: &Path, more: &[&str]) -> Vec<String> {
+fn try_run(directory: &Path, more: &[&str]) -> Result<Vec<String>, CliError> {
     let line = ["pki", directory.to_str().expect("UTF-8")]
         .into_iter()
         .chain(more.iter().copied());
-    Line::try_parse_from(line)
-        .expect("valid flags")
-        .args
-        .make()
-        .expect("made")
+    Line::try_parse_from(line).expect("valid flags").args.make()
+}
+
+fn run(directory: &Path, more: &[&str]) -> Vec<String> {
+    try_run(directory, more).expect("made")
 }
 
 fn pem(path: &Path) -> Vec<u8> {
@@ -172,4 +173,39 @@ fn every_member_ever_issued_gets_a_profile() {
         assert_eq!(profile.server.as_deref(), Some("https://localhost:1"));
         assert_eq!(profile.cert, Some(scratch.path().join(cert)));
     }
+}
+
+#[test]
+fn what_others_wrote_into_the_directory_is_not_replaced() {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let config = scratch.path().join("config.toml");
+    run(
+        scratch.path(),
+        &["--member", "a/x", "--server", "https://localhost:1"],
+    );
+    let text = fs::read_to_string(&config).expect("ours");
+    let with_pins = text.replacen(
+        "[profiles.a-x]",
+        "[profiles.a-x]\nexpect = \"pins.toml\"",
+        1,
+    );
+    assert_ne!(with_pins, text);
+    fs::write(&config, with_pins).expect("writable");
+    run(scratch.path(), &["--member", "b/y"]);
+    let profile = ConfigFile::read(&config).and_then(|file| file.profile(Some("a-x")));
+    assert_eq!(
+        profile.expect("there").expect,
+        Some(scratch.path().join("pins.toml"))
+    );
+    let own = "[profiles.mine]\nserver = \"https://localhost:2\"\n";
+    fs::write(&config, own).expect("writable");
+    assert!(try_run(scratch.path(), &["--member", "c/z"]).is_err());
+    assert_eq!(fs::read_to_string(&config).expect("there"), own);
+    // A key without its certificate may be all that is left of someone.
+    fs::remove_file(&config).expect("removed");
+    let key = scratch.path().join("d/k.key");
+    fs::create_dir_all(scratch.path().join("d")).expect("made");
+    fs::write(&key, "precious").expect("writable");
+    assert!(try_run(scratch.path(), &["--member", "d/k"]).is_err());
+    assert_eq!(fs::read_to_string(&key).expect("there"), "precious");
 }

@@ -1,0 +1,86 @@
+//! What the custodian says of a chain is acted on only where it is what the caller agreed to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sluis_client::checked;
+use sluis_client::v1::Chain;
+
+use crate::connect::{ConnectArgs, path};
+use crate::error::CliError;
+use crate::pin::Pins;
+
+/// The flag of every command that sends records or identifiers.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ExpectArgs {
+    /// Send nothing unless the custodian describes the chain as this file of `sluis chain pin` does (exit code 8) [default:
+    /// the profile's `expect`]
+    #[arg(long, env = "SLUIS_EXPECT", value_name = "FILE", hide_env_values = true, value_parser = path())]
+    expect: Option<PathBuf>,
+}
+
+impl ExpectArgs {
+    /// Reads what is expected, if anything is.
+    pub(crate) fn read(&self, connect: &ConnectArgs) -> Result<Expectation, CliError> {
+        let Some(path) = connect.expected(&self.expect)? else {
+            return Ok(Expectation::default());
+        };
+        let pins = Pins::read(&path)?;
+        Ok(Expectation(Some((path, pins))))
+    }
+}
+
+/// What the caller agreed to; by default nothing in particular.
+#[derive(Default, Debug)]
+pub(crate) struct Expectation(Option<(PathBuf, Pins)>);
+
+/// A chain as the custodian describes it, which is what the caller agreed to. Only [`Expectation::agree`] makes one.
+#[derive(Debug)]
+pub(crate) struct Agreed(Chain);
+
+impl Agreed {
+    /// The description.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.0
+    }
+}
+
+impl Expectation {
+    /// Takes the custodian's word where it is the one expected.
+    ///
+    /// # Errors
+    /// [`CliError::Differs`] with every difference; [`CliError::Client`] for a description that contradicts itself.
+    pub(crate) fn agree(&self, told: Chain) -> Result<Agreed, CliError> {
+        let told = checked::chain(told)?;
+        let Some((path, pins)) = &self.0 else {
+            return Ok(Agreed(told));
+        };
+        let (file, id) = (path.display(), &told.chain_id);
+        let Some(pin) = pins.only(id) else {
+            return Err(CliError::Differs {
+                what: format!("chain {id} is not in {file}, so nothing was sent"),
+                details: vec![format!(
+                    "add it once you agreed to what it does: sluis chain pin {id}"
+                )],
+            });
+        };
+        let found = pin.differences(&Pins::of(std::slice::from_ref(&told)));
+        if found.is_empty() {
+            return Ok(Agreed(told));
+        }
+        Err(CliError::Differs {
+            what: format!(
+                "the custodian describes chain {id} otherwise than {file}, so nothing was sent"
+            ),
+            details: found.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// Whether a chain may be looked at: all of them, unless something is expected.
+    pub(crate) fn names(&self, chain: &str) -> bool {
+        let Some((_, pins)) = &self.0 else {
+            return true;
+        };
+        pins.chains().any(|pinned| pinned == chain)
+    }
+}
