@@ -236,13 +236,14 @@ show as custodian-anna backup
 sleep 2   # the next signed head
 show as uni-research-privacy-officer audit export audit
 show sluis audit verify audit --key audit/verifier-key
-show as uni-research-privacy-officer report --export audit --from "$(date -u +%F)" --to "$(date -u +%F)" --html report.html
+show as uni-research-privacy-officer report --export audit --key audit/verifier-key --from "$(date -u +%F)" --to "$(date -u +%F)" --html report.html
 echo "one byte of the copy is changed, and found:"
 cp -r audit tampered
 bundle="$(find tampered/tile/entries -type f | sort | head -n 1)"
 printf '\x01' | dd of="$bundle" bs=1 seek=700 conv=notrunc status=none
 if cmp -s "$bundle" "audit${bundle#tampered}"; then printf '\x02' | dd of="$bundle" bs=1 seek=700 conv=notrunc status=none; fi
 refused sluis audit verify tampered --key audit/verifier-key
+refused sluis report --export tampered --from "$(date -u +%F)" --to "$(date -u +%F)"
 
 step "16. A custodian seals it: the keys leave the memory. Then it stops, and what it left on disk says nothing"
 show as custodian-dirk seal --yes
