@@ -236,7 +236,7 @@ show as custodian-anna backup
 sleep 2   # the next signed head
 show as uni-research-privacy-officer audit export audit
 show sluis audit verify audit --key audit/verifier-key
-show as uni-research-privacy-officer report --export audit --key audit/verifier-key --from "$(date -u +%F)" --to "$(date -u +%F)" --html report.html
+show as uni-research-privacy-officer report --export audit --log-key audit/verifier-key --from "$(date -u +%F)" --to "$(date -u +%F)" --html report.html
 echo "one byte of the copy is changed, and found:"
 cp -r audit tampered
 bundle="$(find tampered/tile/entries -type f | sort | head -n 1)"

@@ -102,6 +102,12 @@ impl ConnectArgs {
         given.unwrap_or_else(|| self.profile()?.cert.ok_or_else(|| missing("cert")))
     }
 
+    /// What `--key` or `SLUIS_KEY` names.
+    pub(crate) fn given_key(&self) -> Option<&Path> {
+        let key = self.key.as_deref();
+        key.filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// The file of pins: the one that is given, else the one the profile names.
     ///
     /// # Errors

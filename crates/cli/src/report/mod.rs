@@ -9,15 +9,17 @@ mod period;
 mod sections;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use data_encoding::HEXLOWER;
 use sluis_client::v1::GetRegistryRequest;
-use sluis_client::{Client, ClientError};
+use sluis_client::{Client, ClientError, Zeroizing};
 use sluis_domain::audit::Entry;
 use sluis_domain::registry::Registry;
 use sluis_domain::{ChainId, OrganisationId};
+use sluis_tlog::VerifierKey;
 
 use crate::audit::directory::Directory;
 use crate::audit::read::read_page;
@@ -33,16 +35,16 @@ use period::Day;
 
 /// Why a report of an export is not verified without a key.
 const OWN_KEY_ONLY: &str = "the export agrees with itself and with the key in it, but who changes an export can change that key \
-                            too; give --key with the key that you trust";
+                            too; give --log-key with the key that you trust";
 
 /// Why a report of what a custodian tells is not verified.
 const AS_TOLD: &str = "these are entries as the custodian told them, not compared with the signed head of the log; for a \
-                       verified report take a copy with `sluis audit export` and give --export and --key";
+                       verified report take a copy with `sluis audit export` and give --export and --log-key";
 
 /// Who did what, for which purpose, in a period: batches, grants, refusals, keys, custody
 ///
 /// Auditors report on the whole log or on one organisation, stewards with --own on theirs. From an export it takes no
-/// custodian; the export is verified first, as `sluis audit verify` does, and one that was changed gives no report. With --key
+/// custodian; the export is verified first, as `sluis audit verify` does, and one that was changed gives no report. With --log-key
 /// that is against the key you trust. Without it, and of what the custodian tells, the report says NOT VERIFIED on every page.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -50,7 +52,7 @@ EXAMPLES
   sluis report --from 2026-01-01 --to 2026-12-31
   sluis report --from 2026-11-01 --to 2026-11-30 --own --json
   sluis report --from 2026-01-01 --to 2026-12-31 --export audit-2026 \\
-      --key custodian.vkey --html report.html
+      --log-key custodian.vkey --html report.html
   sluis report --from 2026-01-01 --to 2026-12-31 --organisation uni-research")]
 pub(crate) struct ReportArgs {
     /// First day, UTC: YYYY-MM-DD
@@ -68,14 +70,10 @@ pub(crate) struct ReportArgs {
     /// Read the entries from this export instead of the custodian
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
-    /// The log's verifier key that you trust, as text (`name+hash+base64`) or a file that holds it
-    #[arg(
-        long,
-        value_name = "KEY",
-        visible_alias = "log-key",
-        requires = "export"
-    )]
-    key: Option<String>,
+    /// The log's verifier key that you trust, as text (`name+hash+base64`) or a file that holds it. With --export, which needs no
+    /// connection, --key does the same, as for `sluis audit verify`
+    #[arg(long, value_name = "KEY", requires = "export")]
+    log_key: Option<String>,
     /// Write the report as one HTML page without anything from elsewhere
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -131,8 +129,8 @@ impl ReportArgs {
             )));
         }
         directory.head()?;
-        let (anchor, trusted) = match &self.key {
-            Some(key) => (read_key(key)?, true),
+        let (anchor, trusted) = match self.trusted_key()? {
+            Some(key) => (key, true),
             None => (directory.verifier_key()?, false),
         };
         let checked = verify::check(directory, &anchor)?;
@@ -156,6 +154,18 @@ impl ReportArgs {
                 verifier_key: anchor.to_string(),
             }),
         }))
+    }
+
+    /// The key that an export is verified with, if one was given.
+    fn trusted_key(&self) -> Result<Option<VerifierKey>, CliError> {
+        if let Some(key) = &self.log_key {
+            return read_key(key).map(Some);
+        }
+        // A private key is for a connection, and may come from the environment.
+        let Some(key) = self.connect.given_key().filter(|key| !is_private(key)) else {
+            return Ok(None);
+        };
+        read_key(&key.to_string_lossy()).map(Some)
     }
 
     async fn of_custodian(&self) -> Result<Report, CliError> {
@@ -210,6 +220,12 @@ impl ReportArgs {
             "the registry has no organisation {organisation}, and no entry of the log concerns it"
         )))
     }
+}
+
+/// Whether a file holds a private key in PEM.
+fn is_private(path: &Path) -> bool {
+    let content = fs::read(path).map(Zeroizing::new);
+    content.is_ok_and(|content| content.windows(11).any(|part| part == b"PRIVATE KEY"))
 }
 
 async fn registry(client: &Client) -> Result<Registry, CliError> {

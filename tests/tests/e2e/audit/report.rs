@@ -437,9 +437,11 @@ async fn a_report_says_on_every_page_whether_it_was_verified_and_against_what() 
     let page = scene.file("page.html");
     let (present, root) = (text("verifier_key"), text("root"));
     for key in [&present, &story.first_key] {
-        let verified = ["--export", &copy, "--key", key];
+        let verified = ["--export", &copy, "--log-key", key];
         let shown = report(scene, AUDITOR, &verified);
         assert!(!shown.contains("NOT VERIFIED"), "{shown}");
+        let as_for_verify = ["--export", &copy, "--key", key];
+        assert_eq!(report(scene, AUDITOR, &as_for_verify), shown);
         let said = format!(
             "Verified: log {}, {size} entries, root {root}, with the key {key}",
             text("origin")
@@ -500,8 +502,8 @@ async fn a_report_says_on_every_page_whether_it_was_verified_and_against_what() 
     let period = ["report", "--from", &from, "--to", &to];
     let stranger = present.replacen(&present[present.len() - 6..present.len() - 2], "AAAA", 1);
     for (more, code) in [
-        (&["--export", &copy, "--key", &stranger][..], None),
-        (&["--key", &present], Some(2)),
+        (&["--export", &copy, "--log-key", &stranger][..], None),
+        (&["--log-key", &present], Some(2)),
         (&["--organisation", "nowhere"], Some(2)),
         (&["--organisation", "nowhere", "--export", &copy], Some(2)),
     ] {
