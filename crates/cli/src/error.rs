@@ -29,7 +29,7 @@ pub enum Exit {
     /// The audit log is not what a witness saw before.
     Alarm = 7,
     /// The custodian describes a chain otherwise than the caller agreed to. Nothing was sent.
-    Differs = 8,
+    Differs = 9,
     /// A signal asked to stop: 128 + 2, as shells have it for Ctrl-C.
     Interrupted = 130,
 }

@@ -13,7 +13,7 @@ use crate::pin::Pins;
 /// The flag of every command that sends records or identifiers.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ExpectArgs {
-    /// Send nothing unless the custodian describes the chain as this file of `sluis chain pin` does (exit code 8) [default:
+    /// Send nothing unless the custodian describes the chain as this file of `sluis chain pin` does (exit code 9) [default:
     /// the profile's `expect`]
     #[arg(long, env = "SLUIS_EXPECT", value_name = "FILE", hide_env_values = true, value_parser = path())]
     expect: Option<PathBuf>,

@@ -19,7 +19,7 @@ use crate::pin::Pins;
 /// The file holds the whole description of each chain: its parties, its namespaces with their identifier, input, checksum and
 /// link, its elements with their treatments and parameters, retention and your quota. Read it, keep it, and give it to
 /// `sluis pseudonymise`, `import` and `subject erase` with --expect, SLUIS_EXPECT, or `expect` in the profile: they compare it
-/// with what the custodian says before anything is sent, and refuse every difference (exit code 8).
+/// with what the custodian says before anything is sent, and refuse every difference (exit code 9).
 ///
 /// When a chain changes with your consent, look at the differences with --check and write the file again.
 #[derive(Args, Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct PinArgs {
     /// Replace an existing file
     #[arg(long, requires = "out")]
     force: bool,
-    /// Compare this file with what the custodian says now; exit code 8 if anything differs
+    /// Compare this file with what the custodian says now; exit code 9 if anything differs
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
     /// Print the pins, or with --check the differences, as JSON

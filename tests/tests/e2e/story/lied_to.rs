@@ -139,7 +139,7 @@ async fn promise_10_what_has_a_source_key_is_not_sent_unhashed_whatever_the_cust
             .told(ABOUT_HASHING[0].1, &words(arguments, &[]))
             .await;
         assert!(
-            code == 8 && told.contains("source key"),
+            code == 9 && told.contains("source key"),
             "{command}: {told}"
         );
     }
@@ -169,7 +169,7 @@ fn a_source_key_that_nothing_is_hashed_with_is_refused_and_one_without_a_namespa
     ] {
         let arguments = ["pseudonymise", file, "--chain", chain, "--source-key", key];
         let output = source.run(&arguments);
-        let told = super::exits(&output, 8);
+        let told = super::exits(&output, 9);
         assert!(
             told.contains(why) && output.stdout.is_empty(),
             "{why}: {told}"
@@ -297,7 +297,7 @@ async fn promise_10_nothing_is_sent_to_a_chain_that_is_not_what_was_agreed_to() 
         let check = ["chain", "pin", "--check", &pins];
         let (code, told, _) = source.told(lie, &check).await;
         let difference = format!("chain[{STUDY}].{path}: ");
-        assert!(code == 8 && told.contains(&difference), "{path}: {told}");
+        assert!(code == 9 && told.contains(&difference), "{path}: {told}");
     }
     for (command, arguments) in &source.commands {
         let expecting = words(arguments, &["--expect", &pins]);
@@ -307,7 +307,7 @@ async fn promise_10_nothing_is_sent_to_a_chain_that_is_not_what_was_agreed_to() 
         let step = if *command == "pseudonymise" { 1 } else { 7 };
         for (path, lie) in LIES.into_iter().step_by(step) {
             let (code, told, sent) = source.told(lie, &expecting).await;
-            assert_eq!((code, sent), (8, 0), "{command}, {path}: {told}");
+            assert_eq!((code, sent), (9, 0), "{command}, {path}: {told}");
             assert!(told.contains(path), "{command}, {path}: {told}");
         }
     }
@@ -328,7 +328,7 @@ async fn a_pin_of_the_profile_holds_for_all_its_chains_and_for_no_other() {
     let (code, told, sent) = source.told(|_| (), &with_profile).await;
     assert_eq!((code, sent), (0, 1), "{told}");
     let (code, told, sent) = source.told(LIES[0].1, &with_profile).await;
-    assert_eq!((code, sent), (8, 0), "{told}");
+    assert_eq!((code, sent), (9, 0), "{told}");
     // A flag goes before the profile, and a file that is not there is no file without pins.
     let flag = words(
         arguments,
@@ -346,7 +346,7 @@ async fn a_pin_of_the_profile_holds_for_all_its_chains_and_for_no_other() {
         "--expect",
         &pins,
     ];
-    let told = super::exits(&scene.sluis(SOURCE).run(&other), 8);
+    let told = super::exits(&scene.sluis(SOURCE).run(&other), 9);
     assert!(told.contains("national-registry is not in"), "{told}");
     let file = scene.write("bsn", &bsn);
     let erase = [
@@ -392,7 +392,7 @@ fn a_pin_is_a_file_that_people_read_and_that_is_not_overwritten() {
         .replacen("max_days = 30", "max_days = 60", 1);
     scene.write("pins.toml", edited);
     let output = source.run(&["chain", "pin", "--check", &file, "--json"]);
-    super::exits(&output, 8);
+    super::exits(&output, 9);
     let found = json(&String::from_utf8(output.stdout).expect("text"));
     let difference = &found["differences"][0];
     assert_eq!(
