@@ -57,6 +57,24 @@ impl Batch {
         self.columns.len()
     }
 
+    /// Number of values that are not missing: what counts under a grant.
+    pub fn values(&self) -> u64 {
+        let present = |column: &v1::Column| match &column.form {
+            Some(v1::column::Form::Packed(packed)) => {
+                packed.lengths.iter().filter(|length| **length > 0).count()
+            }
+            Some(v1::column::Form::Values(values)) => {
+                let present = values.values.iter().filter(|value| !value.is_empty());
+                present.count()
+            }
+            None => 0,
+        };
+        self.columns
+            .iter()
+            .map(|column| present(column) as u64)
+            .sum()
+    }
+
     /// The values of an element, as they will be sent.
     pub fn column(&self, element: &str) -> Option<Column> {
         let column = self
@@ -193,6 +211,8 @@ pub struct BatchResult {
     pub columns: Vec<(String, Column)>,
     /// The refused rows, ascending, at most one per row. Their output values are missing.
     pub rejections: Vec<Rejection>,
+    /// Values that were counted under the grant now; 0 for a batch whose id was counted before.
+    pub counted: u64,
 }
 
 /// One refused row.
@@ -247,6 +267,7 @@ impl BatchResult {
             sequence: result.sequence,
             columns: columns_of_result,
             rejections,
+            counted: result.counted_values,
         })
     }
 }
@@ -305,6 +326,7 @@ mod tests {
                 columns: vec![column(&element, packed)],
             })),
             rejections: rejected.iter().map(rejection).collect(),
+            counted_values: 0,
         }
     }
 
@@ -359,6 +381,25 @@ mod tests {
         assert_eq!((packer.rows(), packer.bytes()), (3, 3));
         packer.truncate(2);
         assert_eq!((packer.rows(), packer.bytes()), (2, 1));
+    }
+
+    #[test]
+    fn missing_values_are_no_values() {
+        let mut batch = Batch::new(3);
+        for element in ["bsn", "name"] {
+            let mut packer = Packer::default();
+            for value in ["a", "", "bc"] {
+                packer
+                    .push_with(|out| {
+                        out.extend_from_slice(value.as_bytes());
+                        Ok::<(), ()>(())
+                    })
+                    .expect("ok");
+            }
+            batch.push(&element.parse().expect("id"), packer);
+        }
+        assert_eq!(batch.values(), 4);
+        assert_eq!(Batch::new(7).values(), 0);
     }
 
     #[test]

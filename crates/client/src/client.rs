@@ -199,11 +199,12 @@ impl Client {
             .into_inner();
         let answers = responses.map(|response| {
             Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => Answer::Opened(opened_from(
-                    opened.limits,
-                    None,
-                    Some(opened.registry_version),
-                )),
+                Response::Opened(opened) => Answer::Opened(Opened {
+                    limits: limits_from(opened.limits),
+                    remaining: None,
+                    remaining_today: None,
+                    registry_version: Some(opened.registry_version),
+                }),
                 Response::Result(result) => Answer::Result(result),
             }))
         });
@@ -248,9 +249,12 @@ impl Client {
         let responses = self.conversion().convert(requests).await?.into_inner();
         let answers = responses.map(|response| {
             Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => {
-                    Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None))
-                }
+                Response::Opened(opened) => Answer::Opened(Opened {
+                    limits: limits_from(opened.limits),
+                    remaining: Some(opened.remaining),
+                    remaining_today: opened.remaining_today,
+                    registry_version: None,
+                }),
                 Response::Result(result) => Answer::Result(result),
             }))
         });
@@ -282,9 +286,12 @@ impl Client {
             .into_inner();
         let answers = responses.map(|response| {
             Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => {
-                    Answer::Opened(opened_from(opened.limits, Some(opened.remaining), None))
-                }
+                Response::Opened(opened) => Answer::Opened(Opened {
+                    limits: limits_from(opened.limits),
+                    remaining: Some(opened.remaining),
+                    remaining_today: opened.remaining_today,
+                    registry_version: None,
+                }),
                 Response::Result(result) => Answer::Result(result),
             }))
         });
@@ -293,19 +300,11 @@ impl Client {
 }
 
 /// A custodian that states no limits gets small batches, one at a time.
-fn opened_from(
-    limits: Option<v1::StreamLimits>,
-    remaining: Option<u64>,
-    registry_version: Option<u64>,
-) -> Opened {
+fn limits_from(limits: Option<v1::StreamLimits>) -> v1::StreamLimits {
     let cautious = v1::StreamLimits {
         max_batch_rows: 1024,
         max_message_bytes: 1 << 20,
         max_batches_in_flight: 1,
     };
-    Opened {
-        limits: limits.unwrap_or(cautious),
-        remaining,
-        registry_version,
-    }
+    limits.unwrap_or(cautious)
 }

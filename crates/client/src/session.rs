@@ -31,6 +31,8 @@ pub struct Opened {
     pub limits: v1::StreamLimits,
     /// Values that remained under the grant; `None` for pseudonymisation.
     pub remaining: Option<u64>,
+    /// Values that remained on this UTC day; `None` without a daily limit and for pseudonymisation.
+    pub remaining_today: Option<u64>,
     /// Number of the registry version in force; `None` under a grant.
     pub registry_version: Option<u64>,
 }

@@ -8,7 +8,7 @@ use sluis_domain::port::{Commit, Family, PackedRows, Store};
 use sluis_domain::registry::LinkMode;
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason,
-    RecordBatch,
+    RecordBatch, Timestamp,
 };
 use sluis_keyring::{Keyring, LineVersion};
 
@@ -16,8 +16,9 @@ use crate::engine::Engine;
 use crate::erasure::Marks;
 use crate::grants::Known;
 use crate::import::{self, Read};
-use crate::meter::Charge;
+use crate::meter::{Charge, Purpose, Remaining};
 use crate::policy::{BeKnown, Permit, UseGrant};
+use crate::quota::day;
 use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};
@@ -30,12 +31,12 @@ pub struct ConvertSession {
     caller: Caller,
     grant: GrantId,
     from_imported: bool,
-    remaining: u64,
+    remaining: Remaining,
 }
 
 impl ConvertSession {
-    /// Values that remained under the grant when the session was opened.
-    pub fn remaining(&self) -> u64 {
+    /// What remained under the grant when the session was opened.
+    pub fn remaining(&self) -> Remaining {
         self.remaining
     }
 }
@@ -78,9 +79,9 @@ impl Engine {
         self.on_record(caller, Act::Convert, |entry| {
             self.authorise(caller, BeKnown)?;
             let record = self.grant_on_record(grant, entry)?.record;
-            self.authorise(caller, UseGrant { record: &record })?;
+            let now = self.authorise(caller, UseGrant { record: &record })?.now();
             Route::of(&record)?;
-            let remaining = self.remaining(&record)?;
+            let remaining = self.remaining(&record, now)?;
             Ok(ConvertSession {
                 caller: caller.clone(),
                 grant: grant.clone(),
@@ -116,6 +117,11 @@ impl Engine {
             let (outcome, commit) =
                 self.convert_batch(&permit, session.from_imported, batch, entry)?;
             turn.wait()?;
+            let purpose = match session.from_imported {
+                true => Purpose::Imported,
+                false => Purpose::Issued,
+            };
+            let batch = (batch, purpose);
             let pending = self.charge(&permit, &grant, batch, entry, outcome, commit)?;
             turn.end();
             Ok(pending)
@@ -185,7 +191,7 @@ impl Engine {
         &self,
         permit: &Permit<UseGrant<'_>>,
         grant: &Known,
-        batch: &RecordBatch,
+        (batch, purpose): (&RecordBatch, Purpose),
         entry: &mut Entry,
         outcome: BatchOutcome,
         mut commit: Commit,
@@ -198,29 +204,30 @@ impl Engine {
         let charge = Charge {
             record: &grant.record,
             batch,
+            purpose,
             entry,
             commit,
         };
-        self.meters.charge(
-            &*self.store,
-            snapshot.keyring.state(),
-            charge,
-            |remaining| {
-                let (pending, done) = Pending::new(outcome, Some(remaining));
+        self.meters
+            .charge(&*self.store, snapshot.keyring.state(), charge, |charged| {
+                let (pending, done) = Pending::new(outcome, Some(charged));
                 answer = Some(pending);
                 done
-            },
-        )?;
+            })?;
         answer.ok_or_else(|| Refusal::new(Reason::Internal, "a charged batch has no answer"))
     }
 
-    pub(crate) fn remaining(&self, record: &Record) -> Result<u64, Refusal> {
-        let used = self.meters.used(
+    pub(crate) fn remaining(&self, record: &Record, now: Timestamp) -> Result<Remaining, Refusal> {
+        let count = self.meters.count(
             &*self.store,
             self.snapshot().keyring.state(),
             &record.grant.id,
         )?;
-        Ok(record.grant.terms.max_values.saturating_sub(used))
+        let terms = &record.grant.terms;
+        Ok(Remaining {
+            values: terms.max_values.saturating_sub(count.used),
+            today: count.remaining_on(day::number(now), terms),
+        })
     }
 }
 

@@ -16,10 +16,12 @@ use sluis_domain::{GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
+use crate::meter::Count;
 use crate::pace::{self, Earlier};
 use crate::policy::{
     self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant,
 };
+use crate::quota::day;
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal, meter};
@@ -38,6 +40,8 @@ pub struct GrantView {
     pub state: State,
     /// Values used so far.
     pub used: u64,
+    /// Of these, on the present UTC day.
+    pub used_today: u64,
 }
 
 /// A grant in memory, with its sealed bytes in the store: what a commit under it expects to be unchanged.
@@ -433,14 +437,14 @@ impl Engine {
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
         let mut commit = Commit::default();
-        let (generation, used) = match present {
+        let (generation, count) = match present {
             None => {
                 meter::start(seal, &id, &mut commit);
-                (1, 0)
+                (1, Count::default())
             }
             Some(known) => (
                 seal.open(Family::Grants, &key, &known.stored)?.0 + 1,
-                self.meters.used(&*self.store, seal, &id)?,
+                self.meters.count(&*self.store, seal, &id)?,
             ),
         };
         let stored = seal.seal(Family::Grants, &key, generation, &next.encode());
@@ -461,24 +465,26 @@ impl Engine {
                 stored: stored.into(),
             },
         );
-        Ok(self.view_of(record, used))
+        Ok(self.view_of(record, count))
     }
 
     fn view(&self, record: Arc<Record>) -> Result<GrantView, Refusal> {
-        let used = self.meters.used(
+        let count = self.meters.count(
             &*self.store,
             self.snapshot().keyring.state(),
             &record.grant.id,
         )?;
-        Ok(self.view_of(record, used))
+        Ok(self.view_of(record, count))
     }
 
-    fn view_of(&self, record: Arc<Record>, used: u64) -> GrantView {
-        let state = record.state(self.now(), used);
+    fn view_of(&self, record: Arc<Record>, count: Count) -> GrantView {
+        let now = self.now();
+        let state = record.state(now, count.used);
         GrantView {
             digest: sha256(&record.grant.encode()),
             state,
-            used,
+            used: count.used,
+            used_today: count.on(day::number(now)),
             record,
         }
     }

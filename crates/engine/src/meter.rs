@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sluis_domain::audit::Entry;
 use sluis_domain::codec::Writer;
@@ -17,7 +18,11 @@ use sluis_domain::{BatchId, GrantId, Reason, RecordBatch};
 use sluis_keyring::{KeyringError, StateSeal};
 
 use crate::Refusal;
+use crate::pending::Charged;
 use crate::quota::day;
+
+/// How long a batch waits for another one of its name: many times what the store takes to write.
+const LANDING: Duration = Duration::from_secs(5);
 
 /// Where a counter stands, as last submitted.
 struct Position {
@@ -36,14 +41,34 @@ pub(crate) struct Count {
     pub(crate) of_day: u64,
 }
 
+/// What remains of a grant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Remaining {
+    /// Values in all.
+    pub values: u64,
+    /// Values on this UTC day; `None` without a daily limit. May be more than `values`.
+    pub today: Option<u64>,
+}
+
 /// A batch that is charged to a grant.
 pub(crate) struct Charge<'a> {
     pub(crate) record: &'a Record,
     pub(crate) batch: &'a RecordBatch,
+    /// What is done with the values: a repeated batch must ask for the same.
+    pub(crate) purpose: Purpose,
     /// Goes on record with the counter in it. Its time says which day is charged.
     pub(crate) entry: &'a mut Entry,
     /// What the batch writes.
     pub(crate) commit: Commit,
+}
+
+/// What is done with the values of a batch. Part of what a batch id stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// Tokens and encrypted elements.
+    Issued,
+    /// Imported old pseudonyms.
+    Imported,
 }
 
 /// One grant's counter.
@@ -56,6 +81,8 @@ struct Meter {
     stale: AtomicBool,
     /// Batches with an id between their submission and their completion.
     in_flight: Mutex<BTreeSet<[u8; 32]>>,
+    /// Told whenever a batch has left `in_flight`.
+    landed: Condvar,
 }
 
 impl Meter {
@@ -72,6 +99,20 @@ impl Meter {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits a while for a batch of this name that is not durable yet: a caller that was killed and repeats its run at
+    /// once meets its own batches.
+    fn await_landing(&self, name: &[u8; 32]) {
+        let waiting = self
+            .landed
+            .wait_timeout_while(self.in_flight(), LANDING, |names| names.contains(name));
+        drop(waiting.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn land(&self, name: &[u8; 32]) {
+        self.in_flight().remove(name);
+        self.landed.notify_all();
+    }
 }
 
 /// The counters of all grants in use.
@@ -82,16 +123,6 @@ impl Meters {
     fn of(&self, grant: &GrantId) -> Arc<Meter> {
         let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         meters.entry(grant.clone()).or_default().clone()
-    }
-
-    /// Values used so far.
-    pub(crate) fn used(
-        &self,
-        store: &dyn Store,
-        seal: &StateSeal,
-        grant: &GrantId,
-    ) -> Result<u64, Refusal> {
-        Ok(self.count(store, seal, grant)?.used)
     }
 
     /// What the counter says.
@@ -106,7 +137,8 @@ impl Meters {
         Ok(ensure(&mut position, store, seal, grant)?.count)
     }
 
-    /// Counts the batch's values, submits the commit with counter and audit entry in it, and returns what remains.
+    /// Counts the batch's values and submits the commit with counter and audit entry in it. `done` gets what was counted
+    /// and what remains.
     ///
     /// The counter's lock is held until the commit is in the store's queue, so that commits are queued, and entries
     /// numbered, in the order of their counters.
@@ -115,11 +147,12 @@ impl Meters {
         store: &dyn Store,
         seal: &StateSeal,
         charge: Charge<'_>,
-        done: impl FnOnce(u64) -> Completion,
-    ) -> Result<u64, Refusal> {
+        done: impl FnOnce(Charged) -> Completion,
+    ) -> Result<(), Refusal> {
         let Charge {
             record,
             batch,
+            purpose,
             entry,
             mut commit,
         } = charge;
@@ -129,8 +162,13 @@ impl Meters {
             .iter()
             .map(|(_, column)| column.present() as u64)
             .sum();
-        let mark = batch.batch_id().map(|id| Mark::of(seal, grant, id, batch));
+        let mark = batch
+            .batch_id()
+            .map(|id| Mark::of(seal, grant, id, (batch, purpose)));
         let meter = self.of(grant);
+        if let Some(mark) = &mark {
+            meter.await_landing(&mark.name);
+        }
         let mut guard = meter.lock();
         let position = ensure(&mut guard, store, seal, grant)?;
         let key = counter_key(grant);
@@ -143,11 +181,14 @@ impl Meters {
                 ));
             }
             if mark.counted(store, seal)? {
-                let remaining = terms.max_values.saturating_sub(position.count.used);
+                let charged = Charged {
+                    counted: 0,
+                    remaining: terms.max_values.saturating_sub(position.count.used),
+                };
                 entry.counter = position.count.used;
                 commit.entry(entry.encode());
-                store.submit(commit, finished(&meter, None, done(remaining)));
-                return Ok(remaining);
+                store.submit(commit, finished(&meter, None, done(charged)));
+                return Ok(());
             }
             mark.add_to(seal, &mut commit);
         }
@@ -165,14 +206,32 @@ impl Meters {
         };
         let name = mark.map(|mark| mark.name);
         meter.in_flight().extend(name);
-        let remaining = terms.max_values - count.used;
-        store.submit(commit, finished(&meter, name, done(remaining)));
+        let charged = Charged {
+            counted: values,
+            remaining: terms.max_values - count.used,
+        };
+        store.submit(commit, finished(&meter, name, done(charged)));
         drop(guard);
-        Ok(remaining)
+        Ok(())
     }
 }
 
 impl Count {
+    /// Values used on day `today`.
+    pub(crate) fn on(self, today: u32) -> u64 {
+        if day::counts_on(self.day, today) {
+            self.of_day
+        } else {
+            0
+        }
+    }
+
+    /// How many values the terms still allow on day `today`; `None` without a daily limit.
+    pub(crate) fn remaining_on(self, today: u32, terms: &Terms) -> Option<u64> {
+        let daily = terms.max_values_per_day?;
+        Some(daily.saturating_sub(self.on(today)))
+    }
+
     /// With a batch of `values` on day `today`.
     fn add(self, values: u64, today: u32, terms: &Terms) -> Result<Self, Refusal> {
         let refuse = |reason, remain: String| {
@@ -238,7 +297,7 @@ fn finished(meter: &Arc<Meter>, name: Option<[u8; 32]>, done: Completion) -> Com
             meter.stale.store(true, Ordering::Release);
         }
         if let Some(name) = name {
-            meter.in_flight().remove(&name);
+            meter.land(&name);
         }
         done(result);
     })
@@ -290,7 +349,12 @@ struct Mark {
 }
 
 impl Mark {
-    fn of(seal: &StateSeal, grant: &GrantId, id: &BatchId, batch: &RecordBatch) -> Self {
+    fn of(
+        seal: &StateSeal,
+        grant: &GrantId,
+        id: &BatchId,
+        content: (&RecordBatch, Purpose),
+    ) -> Self {
         let name = seal.fingerprint(&[b"batch-id", grant.as_str().as_bytes(), id.as_bytes()]);
         let key = Writer::default()
             .u8(b'b')
@@ -300,7 +364,7 @@ impl Mark {
         Self {
             name,
             key,
-            content: content_digest(seal, batch),
+            content: content_digest(seal, content),
         }
     }
 
@@ -327,7 +391,7 @@ impl Mark {
     }
 }
 
-fn content_digest(seal: &StateSeal, batch: &RecordBatch) -> [u8; 32] {
+fn content_digest(seal: &StateSeal, (batch, purpose): (&RecordBatch, Purpose)) -> [u8; 32] {
     let mut lengths = Vec::with_capacity(batch.columns().len());
     for (_, column) in batch.columns() {
         lengths.push(
@@ -337,7 +401,10 @@ fn content_digest(seal: &StateSeal, batch: &RecordBatch) -> [u8; 32] {
                 .collect::<Vec<u8>>(),
         );
     }
-    let mut parts: Vec<&[u8]> = vec![b"batch-content"];
+    let mut parts: Vec<&[u8]> = vec![match purpose {
+        Purpose::Issued => b"batch-content",
+        Purpose::Imported => b"batch-content-imported",
+    }];
     for ((name, column), lengths) in batch.columns().iter().zip(&lengths) {
         parts.extend([name.as_str().as_bytes(), lengths, column.data()]);
     }

@@ -10,32 +10,41 @@ use sluis_domain::{BatchOutcome, Reason};
 
 use crate::Refusal;
 
+/// What a batch did to the grant it ran under.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Charged {
+    /// Values that were counted; 0 for a batch that was counted before.
+    pub counted: u64,
+    /// Values that remain after it.
+    pub remaining: u64,
+}
+
 /// The outcome of a batch, handed out once its rows and audit entry are durable.
 #[must_use = "the outcome is only known to be durable once awaited"]
 pub struct Pending {
     outcome: BatchOutcome,
-    remaining: Option<u64>,
+    charged: Option<Charged>,
     durable: oneshot::Receiver<Result<Receipt, StoreError>>,
 }
 
 impl Pending {
     /// The pending outcome, and the completion that resolves it.
-    pub(crate) fn new(outcome: BatchOutcome, remaining: Option<u64>) -> (Self, Completion) {
+    pub(crate) fn new(outcome: BatchOutcome, charged: Option<Charged>) -> (Self, Completion) {
         let (sender, durable) = oneshot::channel();
         let done: Completion = Box::new(move |result| drop(sender.send(result)));
         (
             Self {
                 outcome,
-                remaining,
+                charged,
                 durable,
             },
             done,
         )
     }
 
-    /// Values that remain under the grant after this batch, if it ran under one.
-    pub fn remaining(&self) -> Option<u64> {
-        self.remaining
+    /// What the batch did to its grant, if it ran under one.
+    pub fn charged(&self) -> Option<Charged> {
+        self.charged
     }
 }
 

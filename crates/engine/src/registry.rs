@@ -315,7 +315,8 @@ impl Engine {
             for record in self.visible_grants(caller, None)? {
                 let id = &record.grant.id;
                 let own = record.grant.grantee == identity.organisation;
-                if own && record.usable(permit.now()).is_ok() && self.remaining(&record)? > 0 {
+                let now = permit.now();
+                if own && record.usable(now).is_ok() && self.remaining(&record, now)?.values > 0 {
                     whoami.live_grants.push(id.clone());
                 }
                 if steward && record.may_approve(identity, permit.now()).is_ok() {

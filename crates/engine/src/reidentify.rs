@@ -11,6 +11,7 @@ use sluis_domain::{
 };
 
 use crate::engine::Engine;
+use crate::meter::{Purpose, Remaining};
 use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::snapshot::Snapshot;
@@ -23,12 +24,12 @@ use crate::{Caller, Pending, Refusal};
 pub struct ReidentifySession {
     caller: Caller,
     grant: GrantId,
-    remaining: u64,
+    remaining: Remaining,
 }
 
 impl ReidentifySession {
-    /// Values that remained under the grant when the session was opened.
-    pub fn remaining(&self) -> u64 {
+    /// What remained under the grant when the session was opened.
+    pub fn remaining(&self) -> Remaining {
         self.remaining
     }
 }
@@ -47,9 +48,9 @@ impl Engine {
         self.on_record(caller, Act::Reidentify, |entry| {
             self.authorise(caller, BeKnown)?;
             let record = self.grant_on_record(grant, entry)?.record;
-            self.authorise(caller, UseGrant { record: &record })?;
+            let now = self.authorise(caller, UseGrant { record: &record })?.now();
             scope(&record)?;
-            let remaining = self.remaining(&record)?;
+            let remaining = self.remaining(&record, now)?;
             Ok(ReidentifySession {
                 caller: caller.clone(),
                 grant: grant.clone(),
@@ -83,6 +84,7 @@ impl Engine {
             entry.at = permit.now();
             let outcome = self.reidentify_batch(&permit, batch, entry)?;
             turn.wait()?;
+            let batch = (batch, Purpose::Issued);
             let pending = self.charge(&permit, &grant, batch, entry, outcome, Commit::default())?;
             turn.end();
             Ok(pending)

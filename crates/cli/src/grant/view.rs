@@ -72,10 +72,11 @@ fn facts(grant: &Grant) -> Vec<(&'static str, String)> {
         (
             "values",
             format!(
-                "at most {}{}, used {}",
+                "at most {}{}, used {}{}",
                 terms.max_values,
                 daily(terms.max_values_per_day),
-                grant.used_values
+                grant.used_values,
+                today(grant, terms.max_values_per_day)
             ),
         ),
         (
@@ -111,6 +112,15 @@ fn daily(max_values: u64) -> String {
     }
 }
 
+/// Where days count.
+fn today(grant: &Grant, max_values_per_day: u64) -> String {
+    if max_values_per_day == 0 {
+        String::new()
+    } else {
+        format!(", today {}", grant.used_values_today)
+    }
+}
+
 fn order(order: OutputOrder) -> &'static str {
     match order {
         OutputOrder::Unspecified | OutputOrder::Ordered => "ordered",
@@ -132,6 +142,7 @@ pub(super) fn json(grant: &Grant) -> Value {
         "digest": HEXLOWER.encode(&grant.digest),
         "registry_version": grant.registry_version,
         "used_values": grant.used_values,
+        "used_values_today": grant.used_values_today,
         "ended_by": grant.ended_by,
         "ended_at": grant.ended_at,
     })

@@ -21,6 +21,7 @@ async fn session(in_flight: u32) -> (Session, mpsc::Receiver<v1::RecordBatch>, C
     let opened = Opened {
         limits,
         remaining: None,
+        remaining_today: None,
         registry_version: Some(1),
     };
     custodian
@@ -65,6 +66,7 @@ fn result(sequence: u64, rows: u32) -> Result<Option<Answer>, Status> {
         sequence,
         output,
         rejections: vec![],
+        counted_values: 0,
     })))
 }
 
@@ -87,6 +89,7 @@ async fn a_column_that_is_not_answered_is_missing_from_the_result_and_from_nothi
     let opened = Opened {
         limits,
         remaining: None,
+        remaining_today: None,
         registry_version: Some(1),
     };
     custodian

@@ -138,8 +138,8 @@ fn parse_column(i: usize, wire: v1::Column) -> Result<(ElementName, Column), Den
     Ok((name, column))
 }
 
-/// The answer in the form of the request.
-pub(crate) fn result(shape: &Shape, outcome: BatchOutcome) -> v1::BatchResult {
+/// The answer in the form of the request. `counted`: values that were counted under the grant, if there is one.
+pub(crate) fn result(shape: &Shape, outcome: BatchOutcome, counted: u64) -> v1::BatchResult {
     let packed = shape.packed.iter().copied().chain(std::iter::repeat(true));
     let columns = outcome.columns.into_iter().zip(packed);
     let plain = v1::PlainOutput {
@@ -159,6 +159,7 @@ pub(crate) fn result(shape: &Shape, outcome: BatchOutcome) -> v1::BatchResult {
         sequence: shape.sequence,
         output: Some(v1::batch_result::Output::Plain(plain)),
         rejections: rejections.collect(),
+        counted_values: counted,
     }
 }
 
@@ -226,7 +227,7 @@ mod tests {
             columns: parsed.columns().to_vec(),
             rejections: Vec::new(),
         };
-        let answer = result(&shape, echo);
+        let answer = result(&shape, echo, 0);
         assert_eq!(answer.sequence, 7);
         let Some(v1::batch_result::Output::Plain(plain)) = answer.output else {
             panic!("plain")

@@ -118,6 +118,7 @@ pub(crate) fn grant(view: &GrantView, origin: &str) -> v1::Grant {
         digest: view.digest.to_vec().into(),
         registry_version: grant.registry_version,
         used_values: view.used,
+        used_values_today: view.used_today,
         ended_by: record
             .ended
             .as_ref()

@@ -358,14 +358,16 @@ async fn finish(
         .await
         .unwrap_or_else(|_| Err(Denial::internal("the pool dropped a job")));
     let Submitted { shape, pending } = submitted?;
-    let remaining = pending.remaining();
+    let charged = pending.charged();
     // What fails in the store fails after the engine has let go of it, so it is not on record yet.
     let outcome = pending.await.map_err(|refusal| Denial {
         recorded: false,
         ..refusal.into()
     })?;
     call.count(operation, shape.values, &outcome);
-    Ok((batch::result(&shape, outcome), remaining))
+    let counted = charged.map_or(0, |charged| charged.counted);
+    let result = batch::result(&shape, outcome, counted);
+    Ok((result, charged.map(|charged| charged.remaining)))
 }
 
 /// What a caller must keep to with batches of `columns` columns.

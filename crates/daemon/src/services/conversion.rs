@@ -100,8 +100,9 @@ impl Data for Convert {
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
         let opened = v1::ConvertOpened {
-            remaining: session.remaining(),
+            remaining: session.remaining().values,
             limits: Some(limits),
+            remaining_today: session.remaining().today,
         };
         v1::ConvertResponse {
             message: Some(Outgoing::Opened(opened)),

@@ -92,8 +92,9 @@ impl Data for Reidentify {
 
     fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
         let opened = v1::ReidentifyOpened {
-            remaining: session.remaining(),
+            remaining: session.remaining().values,
             limits: Some(limits),
+            remaining_today: session.remaining().today,
         };
         v1::ReidentifyResponse {
             message: Some(Outgoing::Opened(opened)),

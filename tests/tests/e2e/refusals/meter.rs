@@ -2,7 +2,7 @@
 
 use sluis_client::v1;
 use sluis_testkit::wait::until;
-use sluis_testkit::world::{World, batch, convert, rejections, values};
+use sluis_testkit::world::{World, batch, convert, reason, rejections, values};
 
 use super::{
     BSNS, RECIPIENT, STUDY, convert_as, grant, live_convert, live_reidentify, outcome, packed,
@@ -93,6 +93,7 @@ async fn a_stream_that_exhausts_its_grant_ends_and_what_was_answered_counts() {
         .await
         .expect("live");
     assert_eq!(stream.opened().remaining, Some(3));
+    assert_eq!(stream.opened().remaining_today, None);
     stream
         .send(packed("bsn", &texts(&tokens)))
         .await
@@ -145,12 +146,25 @@ async fn a_batch_sent_again_counts_once_and_other_content_under_its_id_is_refuse
     let first = convert(&client, &id, named("one", &tokens[..2]))
         .await
         .expect("two of three");
+    assert_eq!(first.counted_values, 2);
     for _ in 0..3 {
         let again = convert(&client, &id, named("one", &tokens[..2]))
             .await
             .expect("counted already");
         assert_eq!(values(&again, "bsn"), values(&first, "bsn"));
+        assert_eq!(again.counted_values, 0);
     }
+    let imported = v1::ConvertBatchRequest {
+        grant_id: id.clone(),
+        batch: Some(named("one", &tokens[..2])),
+        from_imported: true,
+    };
+    let imported = client.conversion().convert_batch(imported).await;
+    assert_eq!(
+        imported.err().map(reason).as_deref(),
+        Some("BATCH_ID_REUSED"),
+        "the same text as something else"
+    );
     assert_eq!(grant(&world, RECIPIENT, &id).await.used_values, 2);
     for other in [
         &tokens[..1],
@@ -214,11 +228,8 @@ async fn a_batch_of_a_stream_that_broke_off_is_sent_again_and_counts_once() {
     })
     .await;
     drop(broken_off);
-    // Until it is durable, it is being worked on.
-    until("the batch is durable", async || {
-        outcome(sent().await.next().await) == "allowed"
-    })
-    .await;
+    // Until it is durable, the second one waits for it.
+    assert_eq!(outcome(sent().await.next().await), "allowed");
     assert_eq!(grant(&world, RECIPIENT, &id).await.used_values, 2);
 }
 

@@ -166,6 +166,14 @@ async fn a_grant_is_limited_by_the_day() {
         "allowed"
     );
     let world = world.restart().await;
+    let grant_id = id.parse().expect("an id");
+    let today = async || {
+        let client = world.client(RECIPIENT).await;
+        let opened = client.convert(&grant_id).await.expect("live");
+        let used = client.grant(&grant_id).await.expect("seen");
+        (opened.opened().remaining_today, used.used_values_today)
+    };
+    assert_eq!(today().await, (Some(1), 2));
     let refused = convert_as(&world, RECIPIENT, &id, &tokens[..2])
         .await
         .expect_err("one too many");
@@ -182,6 +190,7 @@ async fn a_grant_is_limited_by_the_day() {
             .contains("sluis_quota_refusals_total{limit=\"grant-daily\"} 1")
     );
     world.clock.advance_hours(24);
+    assert_eq!(today().await, (Some(3), 0));
     assert_eq!(
         outcome(convert_as(&world, RECIPIENT, &id, &tokens[..3]).await),
         "allowed"

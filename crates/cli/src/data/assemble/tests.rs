@@ -48,6 +48,7 @@ fn answer(batch: &Batch, elements: &[&str]) -> BatchResult {
         sequence: 0,
         columns,
         rejections,
+        counted: 0,
     }
 }
 
@@ -189,6 +190,7 @@ fn an_answer_without_a_place_in_the_encoding_rejects_its_row() {
                 sequence: 0,
                 columns,
                 rejections: vec![],
+                counted: 0,
             }),
         )
         .expect("fits");
@@ -228,6 +230,7 @@ fn a_shuffled_answer_gives_as_many_values_as_rows_were_accepted() {
                 sequence: 0,
                 columns,
                 rejections,
+                counted: 0,
             }),
         )
         .expect("fits");
