@@ -29,6 +29,7 @@ EXIT CODES
   5  the custodian cannot be reached, or the TLS handshake failed
   6  a local file could not be read or written
   7  the audit log is not what the witness saw before
+  8  the connection broke before the answer came: what was asked for may be done or not
   9  the custodian describes a chain otherwise than you agreed to; nothing was sent
   130  interrupted by Ctrl-C, SIGTERM, SIGHUP or SIGQUIT
 
@@ -225,6 +226,7 @@ mod tests {
             Exit::CannotConnect,
             Exit::LocalIo,
             Exit::Alarm,
+            Exit::Unsure,
             Exit::Differs,
             Exit::Interrupted,
         ];

@@ -11,6 +11,7 @@ use sluis_client::v1::{
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Table};
+use crate::unsure::{unless_answered, unless_answered_with};
 
 /// Show the state of the custodian and its key versions (custodians)
 #[derive(Args, Debug)]
@@ -72,7 +73,7 @@ impl RotateAuditKeyArgs {
             .custody()
             .rotate_audit_key(RotateAuditKeyRequest {})
             .await
-            .map_err(ClientError::from)?;
+            .map_err(unless_answered(|| "sluis audit read".to_owned()))?;
         let key = answer.into_inner().verifier_key;
         if self.json {
             output::json(&json!({ "verifier_key": key }))?;
@@ -108,7 +109,11 @@ impl BackupArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
         let answer = client.custody().create_backup(CreateBackupRequest {}).await;
-        let backup = answer.map_err(ClientError::from)?.into_inner();
+        let backup = answer
+            .map_err(unless_answered_with(|| {
+                "Look into the backup directory on the custodian's machine; one more backup does no harm".to_owned()
+            }))?
+            .into_inner();
         if self.json {
             output::json(&json!({
                 "directory": backup.directory, "bytes": backup.bytes, "audit_entries": backup.audit_entries,

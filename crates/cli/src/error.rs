@@ -28,6 +28,8 @@ pub enum Exit {
     LocalIo = 6,
     /// The audit log is not what a witness saw before.
     Alarm = 7,
+    /// The connection broke before the answer came: what was asked for may be done or not.
+    Unsure = 8,
     /// The custodian describes a chain otherwise than the caller agreed to. Nothing was sent.
     Differs = 9,
     /// A signal asked to stop: 128 + 2, as shells have it for Ctrl-C.
@@ -46,6 +48,19 @@ pub enum CliError {
     /// The custodian refused, or it could not be reached. Exit code by [`ClientError`].
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The connection broke before the answer came.
+    #[error(
+        "{source}. The answer did not come, so the outcome is unknown: it may be done or not. {look}"
+    )]
+    Unsure {
+        /// What broke.
+        source: ClientError,
+        /// How to find out.
+        look: String,
+    },
+    /// What the custodian would refuse, seen before anything was sent; begins with the reason code.
+    #[error("{0}")]
+    Declined(String),
     /// Wrong flags, environment or configuration file; says what to change.
     #[error("{0}")]
     Usage(String),
@@ -129,9 +144,10 @@ impl CliError {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Client(ClientError::Transport(_)) => Exit::CannotConnect,
+            Self::Client(error) if error.is_connection() => Exit::CannotConnect,
+            Self::Unsure { .. } => Exit::Unsure,
             Self::Client(ClientError::Config(_) | ClientError::Signing(_)) => Exit::Usage,
-            Self::Client(_) | Self::NotConfirmed(_) => Exit::Refused,
+            Self::Client(_) | Self::Declined(_) | Self::NotConfirmed(_) => Exit::Refused,
             Self::Wrong(_) | Self::WrongInDetail { .. } => Exit::Refused,
             Self::Alarm(_) => Exit::Alarm,
             Self::Differs { .. } => Exit::Differs,

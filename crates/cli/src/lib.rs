@@ -29,6 +29,7 @@ mod restore;
 mod seal;
 mod secret;
 mod subject;
+mod unsure;
 mod whoami;
 
 pub use cli::Cli;

@@ -9,6 +9,7 @@ use sluis_domain::Reason;
 use crate::change::ChangeArgs;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
+use crate::unsure::unless_answered;
 use crate::{output, secret};
 
 /// Present your share of the custodian's key, so that it can open its keyring (custodians)
@@ -70,7 +71,7 @@ impl UnsealArgs {
             .seal()
             .unseal(request)
             .await
-            .map_err(ClientError::from)?;
+            .map_err(unless_answered(seal_status))?;
         show(answer.into_inner().status.unwrap_or_default(), self.json)
     }
 }
@@ -90,7 +91,7 @@ impl SealArgs {
             .seal()
             .seal(SealRequest {})
             .await
-            .map_err(ClientError::from)?;
+            .map_err(unless_answered(seal_status))?;
         show(
             answer.into_inner().status.unwrap_or_default(),
             self.change.json,
@@ -108,6 +109,11 @@ impl SealStatusArgs {
             .map_err(ClientError::from)?;
         show(answer.into_inner(), self.json)
     }
+}
+
+/// The command that tells whether it was done.
+fn seal_status() -> String {
+    "sluis seal-status".to_owned()
 }
 
 fn show(status: GetSealStatusResponse, json: bool) -> Result<Exit, CliError> {

@@ -19,9 +19,12 @@ pub enum ClientError {
     /// Nothing could be signed with the caller's key.
     #[error(transparent)]
     Signing(#[from] crate::SigningError),
-    /// No connection, or it broke. The text is for people; it holds no personal data.
+    /// No connection: nothing was asked. The text is for people; it holds no personal data.
     #[error("no connection to the custodian: {0}")]
     Transport(String),
+    /// The connection broke after something was asked and before it was answered. The text is for people.
+    #[error("the connection to the custodian broke: {0}")]
+    Broken(String),
     /// The custodian answered, and refused.
     #[error(transparent)]
     Refused(Box<Refusal>),
@@ -78,7 +81,28 @@ impl ClientError {
 
     /// Whether there is or was no working connection: TCP, TLS, or a certificate that the custodian does not accept.
     pub fn is_connection(&self) -> bool {
-        matches!(self, Self::Transport(_))
+        matches!(self, Self::Transport(_) | Self::Broken(_))
+    }
+
+    /// Whether what was asked may be done although there was no answer to say so.
+    pub fn is_unsure(&self) -> bool {
+        match self {
+            Self::Broken(_) => true,
+            // Not by the custodian's rules: what the transport made of an answer that did not come.
+            Self::Refused(refusal) => {
+                let unanswered = matches!(
+                    refusal.code,
+                    Code::Unknown
+                        | Code::Internal
+                        | Code::Unavailable
+                        | Code::Cancelled
+                        | Code::DeadlineExceeded
+                );
+                refusal.reason.is_none() && unanswered
+            }
+            Self::Protocol(_) => true,
+            _ => false,
+        }
     }
 
     /// The id of the request in the custodian's log, if there is one.
@@ -102,7 +126,11 @@ impl Error for Refusal {}
 impl From<Status> for ClientError {
     fn from(status: Status) -> Self {
         if let Some(source) = status.source() {
-            return Self::Transport(chain(source));
+            return if was_never_asked(source) {
+                Self::Transport(chain(source))
+            } else {
+                Self::Broken(chain(source))
+            };
         }
         let details = status.get_error_details();
         let reason = details
@@ -141,6 +169,28 @@ impl From<tonic::transport::Error> for ClientError {
     fn from(error: tonic::transport::Error) -> Self {
         Self::Transport(chain(&error))
     }
+}
+
+/// Whether there was no connection to ask on: it did not come about, or the custodian turned the certificate down, which
+/// with TLS 1.3 shows only at the first call.
+fn was_never_asked(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let turned_down = matches!(
+            error.downcast_ref::<rustls::Error>(),
+            Some(rustls::Error::AlertReceived(_))
+        );
+        // The source of an I/O error is not the error inside it.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        let inner = inner.map(|inner| inner as &(dyn Error + 'static));
+        if turned_down || error.is::<tonic::ConnectError>() || inner.is_some_and(was_never_asked) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The causes of an error in one line, outermost first; a cause that says what was said already is left out.
@@ -195,6 +245,21 @@ mod tests {
     #[test]
     fn a_reason_of_somebody_else_is_not_ours() {
         assert_eq!(ClientError::from(status("googleapis.com")).reason(), None);
+    }
+
+    #[test]
+    fn an_answer_that_did_not_come_is_no_refusal() {
+        let of = |error: Box<dyn Error + Send + Sync>| ClientError::from(Status::from_error(error));
+        let broken = of(Box::new(std::io::Error::other("reset")));
+        assert!(matches!(broken, ClientError::Broken(_)) && broken.is_unsure());
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let away = of(Box::new(tonic::ConnectError(Box::new(refused))));
+        assert!(matches!(away, ClientError::Transport(_)) && !away.is_unsure());
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired);
+        let turned_down = of(Box::new(std::io::Error::other(alert)));
+        assert!(matches!(turned_down, ClientError::Transport(_)) && !turned_down.is_unsure());
+        assert!(ClientError::from(Status::internal("no trailers")).is_unsure());
+        assert!(!ClientError::from(status("sluis")).is_unsure());
     }
 
     #[test]

@@ -17,3 +17,4 @@ mod seal;
 mod story;
 mod tls;
 mod tour;
+mod unsure;

@@ -12,6 +12,7 @@ use sluis_domain::{ChainId, NamespaceId, Reason};
 use crate::change::ChangeArgs;
 use crate::custody::{key_table, key_version};
 use crate::error::{CliError, Exit};
+use crate::unsure::unless_answered;
 use crate::{output, proposed};
 
 /// Give a chain's key lines a new version (custodians)
@@ -111,7 +112,7 @@ impl RotateArgs {
             .custody()
             .rotate_chain(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| "sluis status".to_owned()))?
             .into_inner();
         print(&answer.key_versions, self.change.json)
     }
@@ -135,7 +136,7 @@ impl DisableArgs {
             .custody()
             .disable_version(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| "sluis status".to_owned()))?
             .into_inner();
         print(answer.key_version.as_slice(), self.version.change.json)
     }
@@ -151,7 +152,7 @@ impl DestroyArgs {
             .custody()
             .destroy_version(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| "sluis proposal list".to_owned()))?
             .into_inner();
         proposed::print(answer.proposal, self.version.change.json)
     }
@@ -167,7 +168,7 @@ impl CutEscrowArgs {
             .custody()
             .cut_escrow(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| "sluis proposal list".to_owned()))?
             .into_inner();
         proposed::print(answer.proposal, self.version.change.json)
     }

@@ -2,13 +2,13 @@
 
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use sluis_client::ClientError;
 use sluis_client::v1::{ApproveGrantRequest, Grant};
 use sluis_domain::statement::Deed;
 
 use super::view;
 use crate::error::{CliError, Exit};
 use crate::output;
+use crate::unsure::unless_answered;
 
 /// Approve a requested grant (stewards of an owner of the grant's chains)
 ///
@@ -61,7 +61,9 @@ impl ApproveArgs {
             .grants()
             .approve_grant(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| {
+                format!("sluis grant show {}", self.named.grant)
+            }))?
             .into_inner();
         let after = super::present(answer.grant)?;
         if self.named.json {

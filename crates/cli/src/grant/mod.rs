@@ -14,6 +14,7 @@ use sluis_domain::statement::Deed;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::output;
+use crate::unsure::unless_answered;
 
 /// Grants: approved, purpose-bound, limited, expiring, revocable permissions to convert or to re-identify
 #[derive(Subcommand, Debug)]
@@ -119,7 +120,9 @@ impl DenyArgs {
             .grants()
             .deny_grant(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| {
+                format!("sluis grant show {}", self.named.grant)
+            }))?
             .into_inner();
         self.named.after(&present(answer.grant)?, self.yes)
     }
@@ -140,7 +143,9 @@ impl RevokeArgs {
             .grants()
             .revoke_grant(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| {
+                format!("sluis grant show {}", self.named.grant)
+            }))?
             .into_inner();
         self.named.after(&present(answer.grant)?, self.yes)
     }

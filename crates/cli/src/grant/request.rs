@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
-use sluis_client::ClientError;
 use sluis_client::v1::grant_terms::Kind;
 use sluis_client::v1::{
     ConvertTerms, GrantTerms, OutputOrder, ReidentifyTerms, RequestGrantRequest,
@@ -14,6 +13,7 @@ use crate::clock;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::moment::Moment;
+use crate::unsure::unless_answered;
 
 /// Ask for a grant
 #[derive(Subcommand, Debug)]
@@ -194,7 +194,9 @@ impl Common {
             .grants()
             .request_grant(request)
             .await
-            .map_err(ClientError::from)?
+            .map_err(unless_answered(|| {
+                "sluis grant list --state requested".to_owned()
+            }))?
             .into_inner();
         super::print(&super::present(answer.grant)?, self.json)
     }

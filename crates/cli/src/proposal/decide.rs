@@ -10,6 +10,7 @@ use sluis_domain::statement::Deed;
 use super::{Named, fetch, present, view, what_is_missing};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Paint};
+use crate::unsure::unless_answered;
 
 /// Which.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,7 +104,9 @@ pub(crate) async fn sign(client: &Client, wire: &Proposal) -> Result<Proposal, C
         .proposals()
         .sign_proposal(request)
         .await
-        .map_err(ClientError::from)?
+        .map_err(unless_answered(|| {
+            format!("sluis proposal show {}", wire.proposal_id)
+        }))?
         .into_inner();
     Ok(present(answer.proposal)?)
 }
@@ -120,7 +123,9 @@ async fn reject(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> 
         .proposals()
         .reject_proposal(request)
         .await
-        .map_err(ClientError::from)?
+        .map_err(unless_answered(|| {
+            format!("sluis proposal show {}", wire.proposal_id)
+        }))?
         .into_inner();
     Ok(present(answer.proposal)?)
 }

@@ -16,6 +16,7 @@ use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Paint, Safe};
 use crate::proposal::{self, view};
+use crate::unsure::unless_answered;
 
 /// Propose a registry (custodians): shows what would change and who must sign, asks, proposes exactly that, and signs
 ///
@@ -83,7 +84,11 @@ impl ApplyArgs {
             expected_version,
         };
         let answer = client.registry().apply_registry(request).await;
-        Ok(answer.map_err(ClientError::from)?.into_inner())
+        if dry_run {
+            return Ok(answer.map_err(ClientError::from)?.into_inner());
+        }
+        let look = || "sluis proposal list".to_owned();
+        Ok(answer.map_err(unless_answered(look))?.into_inner())
     }
 
     /// One's own signature, under the file and the differences that were shown and nothing else.

@@ -15,6 +15,7 @@ use crate::connect::ConnectArgs;
 use crate::data::{no_plan, read_secret};
 use crate::error::{CliError, Exit};
 use crate::expect::{ExpectArgs, Expectation};
+use crate::unsure::unless_answered;
 use crate::{proposed, secret};
 
 /// Most bytes of an identifier and its line end.
@@ -74,7 +75,7 @@ impl EraseArgs {
             .subjects()
             .request_erasure(request)
             .await
-            .map_err(ClientError::from)?;
+            .map_err(unless_answered(|| "sluis proposal list".to_owned()))?;
         proposed::print(answer.into_inner().proposal, self.json)
     }
 
