@@ -7,6 +7,7 @@ mod irreversible;
 mod lied_to;
 mod main_job;
 mod refused_files;
+mod resumed;
 mod travel;
 mod wrong_person;
 

@@ -7,7 +7,8 @@ use sluis_domain::ElementName;
 
 use super::dialect::{Delimiter, Encoding};
 use super::input::not_dash;
-use super::target::{Target, place};
+use super::run_file;
+use super::target::{Target, partial, place};
 use crate::error::CliError;
 
 /// Most batches that are kept in memory, whatever the custodian allows.
@@ -36,6 +37,10 @@ pub(crate) struct FileArgs {
     /// Replace existing files
     #[arg(long)]
     force: bool,
+    /// If the run fails, keep the rows that were answered, as OUTPUT.partial (and rejected rows likewise). Otherwise a
+    /// run that fails leaves no part of a file
+    #[arg(long)]
+    pub(crate) keep_partial: bool,
     /// Character between values, or `tab` [default: the most frequent of , ; tab | in the header line]
     #[arg(long, value_name = "CHAR")]
     pub(crate) delimiter: Option<Delimiter>,
@@ -53,6 +58,30 @@ pub(crate) struct FileArgs {
     pub(crate) json: bool,
 }
 
+/// Flags of commands that count under a grant.
+#[derive(Args, Debug)]
+pub(crate) struct ResumeArgs {
+    /// Repeat a run that failed, with the same input and flags: what was counted is not counted again
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Where the id of the run is kept until the run is complete [default: OUTPUT.sluis-run]. Without an output file it
+    /// is kept only if this names a file
+    #[arg(long, value_name = "FILE")]
+    run_file: Option<PathBuf>,
+}
+
+impl ResumeArgs {
+    /// Where the id of the run is kept; `None` for a run that cannot be repeated.
+    pub(crate) fn run_file(&self, files: &FileArgs) -> Option<PathBuf> {
+        let beside_output = || {
+            let output = files.output_path()?;
+            let is_device = std::fs::metadata(output).is_ok_and(|found| !found.is_file());
+            (!is_device).then(|| run_file::beside(output))
+        };
+        self.run_file.clone().or_else(beside_output)
+    }
+}
+
 /// Where a command writes.
 pub(crate) struct Targets {
     /// The result.
@@ -63,14 +92,29 @@ pub(crate) struct Targets {
 
 impl Targets {
     /// What to say when the run is interrupted.
-    pub(crate) fn interrupted(&self) -> String {
+    pub(crate) fn interrupted(&self, keep: bool) -> String {
         match self.output.unfinished() {
+            None if keep => "interrupted; the output is not complete".to_owned(),
             None => "interrupted; no file was written".to_owned(),
             Some(name) => format!(
                 "interrupted; what was written to {} is not complete",
                 name.display()
             ),
         }
+    }
+
+    /// What is written so far is whole batches.
+    pub(crate) fn are_whole(&mut self) {
+        self.output.is_whole();
+        self.rejects.iter_mut().for_each(Target::is_whole);
+    }
+
+    /// Keeps the whole batches that were written, under names of their own. Where the output is.
+    pub(crate) fn keep(self) -> Result<Option<PathBuf>, CliError> {
+        if let Some(rejects) = self.rejects {
+            rejects.keep()?;
+        }
+        self.output.keep()
     }
 
     /// What a process that ends without destructors must remove.
@@ -128,6 +172,15 @@ impl FileArgs {
             .into_iter()
             .flatten()
             .try_for_each(|path| Target::check(path, self.force))
+    }
+
+    /// The run is complete: what an earlier try kept of it is in the way.
+    pub(crate) fn remove_partial(&self) {
+        let outputs = [self.output_path(), self.rejects_path()];
+        for output in outputs.into_iter().flatten() {
+            // There is one only if an earlier try kept it.
+            let _ = std::fs::remove_file(partial(output));
+        }
     }
 
     /// Begins to write. `private`: the result is for the eyes of the caller's account only.

@@ -1,5 +1,7 @@
 //! Puts the custodian's answers into the gaps of the rows, and writes rows and rejected rows.
 
+use std::path::PathBuf;
+
 use sluis_client::{BatchResult, ClientError};
 use sluis_domain::{Column, Reason};
 
@@ -42,6 +44,7 @@ impl Assembler {
         if let Some(rejects) = &mut targets.rejects {
             rejects.write(b"line,row,element,reason\n")?;
         }
+        targets.are_whole();
         Ok(Self {
             targets,
             layout,
@@ -89,6 +92,7 @@ impl Assembler {
         self.targets.output.write(&self.buffer)?;
         self.write_rejects(&rejects)?;
         self.tally.add(rows, written, rejects);
+        self.targets.are_whole();
         Ok(())
     }
 
@@ -192,6 +196,21 @@ impl Assembler {
     /// What was written so far.
     pub(crate) fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Whether the output is a file, of which nothing is there yet.
+    pub(crate) fn is_file(&self) -> bool {
+        self.targets.output.unfinished().is_none()
+    }
+
+    /// What was written so far.
+    pub(crate) fn into_tally(self) -> Tally {
+        self.tally
+    }
+
+    /// The run failed: keeps the batches that are written whole, with the path of the output if it is a file.
+    pub(crate) fn keep(self) -> Result<(Option<PathBuf>, Tally), CliError> {
+        Ok((self.targets.keep()?, self.tally))
     }
 
     /// Completes the files: they get their names.

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use clap::Args;
 use sluis_client::local::{SendStep, Step};
-use sluis_client::v1;
+use sluis_client::{Client, v1};
 use sluis_domain::{ElementName, GrantId};
 
-use super::args::FileArgs;
+use super::args::{FileArgs, ResumeArgs};
 use super::columns::ColumnPlan;
 use super::input::Input;
-use super::pipeline::{self, OutputKind};
+use super::pipeline::{self, Job, OutputKind, TOKEN_BYTES};
+use super::prepare::Under;
 use super::summary;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -21,13 +22,19 @@ use crate::output;
 /// All other columns are passed through byte for byte. Under a grant with output order `shuffled` only the converted column
 /// is written: the custodian answers in random order, so that the other columns no longer belong to it.
 ///
-/// Every value that is sent counts under the grant, also when the run is stopped; nothing is ever sent again by itself.
+/// Every value that is sent counts under the grant. An input file (not a pipe) is read from end to end before the first value
+/// is sent: what is wrong with it, a grant with fewer values left than the file has, and a disk without room for the output
+/// are found while nothing is counted. A run that fails says what was answered and what was counted; --resume repeats it
+/// with the same input and flags, and what was counted is not counted again. For that the id of the run, and nothing
+/// personal, is kept in OUTPUT.sluis-run until the output is complete. Input from a pipe is sent as it comes, and a run with
+/// a pipe as its input cannot be resumed.
 ///
 /// With --from-imported the column holds old pseudonyms that a source brought in with `sluis import`. Check the column's name
 /// before: any text is sent.
 #[derive(Args, Debug)]
 #[command(after_help = "EXAMPLES
   sluis convert --grant g-7f3a --column patient pseudonymised.csv -o converted.csv
+  sluis convert --grant g-7f3a --column patient pseudonymised.csv -o converted.csv --resume
   sluis convert old.csv --grant g-7f3a --from-imported --column study-no -o new.csv")]
 pub struct ConvertArgs {
     /// The grant
@@ -39,6 +46,8 @@ pub struct ConvertArgs {
     /// The values are imported old pseudonyms, no tokens
     #[arg(long)]
     from_imported: bool,
+    #[command(flatten)]
+    resume: ResumeArgs,
     #[command(flatten)]
     files: FileArgs,
     #[command(flatten)]
@@ -73,16 +82,24 @@ impl ConvertArgs {
                 "The grant asks for shuffled output: only the converted column is written, in random order.",
             );
         }
-        let session = match self.from_imported {
-            true => client.convert_imported(&self.grant).await?,
-            false => client.convert(&self.grant).await?,
-        };
         let kind = OutputKind {
             shuffled,
             private: false,
-            grant: Some(self.grant.clone()),
+            value_bytes: TOKEN_BYTES,
         };
-        let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
+        let job = Job {
+            input,
+            plans,
+            kind,
+            files: &self.files,
+            under: Some(self.under(&client, shuffled)),
+            repeats: self.resume.resume,
+        };
+        let opening = async || match self.from_imported {
+            true => client.convert_imported(&self.grant).await,
+            false => client.convert(&self.grant).await,
+        };
+        let tally = pipeline::run(job, opening).await?;
         summary::report(
             "convert",
             self.grant.as_str(),
@@ -91,6 +108,23 @@ impl ConvertArgs {
             started.elapsed().as_secs_f64(),
         )?;
         Ok(tally.exit())
+    }
+}
+
+impl ConvertArgs {
+    fn under<'a>(&'a self, client: &'a Client, shuffled: bool) -> Under<'a> {
+        Under {
+            client,
+            grant: &self.grant,
+            command: "convert",
+            resume: &self.resume,
+            how: match (self.from_imported, shuffled) {
+                (false, false) => "tokens",
+                (false, true) => "tokens, shuffled",
+                (true, false) => "imported",
+                (true, true) => "imported, shuffled",
+            },
+        }
     }
 }
 

@@ -19,7 +19,9 @@ const OLD_COLUMN: &str = "old-pseudonym";
 /// and not the old pseudonyms.
 ///
 /// Old pseudonyms have 1 to 255 bytes and are taken as they are. Rows without one (MISSING_IMPORT), or with one that stands for
-/// another subject already (IMPORT_CONFLICT), are left out of the output (exit code 3). A file may be imported again.
+/// another subject already (IMPORT_CONFLICT), are left out of the output (exit code 3). A file may be imported again: what is
+/// there already stays as it is, and a subject counts once a day towards a quota. An input file (not a pipe) is read from end
+/// to end before the first value is sent.
 #[derive(Args, Debug)]
 #[command(after_help = "EXAMPLES
   sluis import study.csv --chain diabetes-study --element bsn --old study-no -o tokens.csv

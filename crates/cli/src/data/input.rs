@@ -1,12 +1,14 @@
 //! Opening the input: file or standard input, dialect, header line.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use super::args::FileArgs;
 use super::csv::{CsvError, CsvReader};
 use super::dialect::{BOM, Delimiter, Encoding, detect};
+use super::scan::{Sum, Summed};
 use crate::error::CliError;
 
 /// An input whose header line has been read.
@@ -29,6 +31,20 @@ pub(crate) struct Input {
     pub(crate) encoding: Encoding,
     /// Before the header line: a byte order mark, or nothing.
     pub(crate) prefix: &'static [u8],
+    /// Checksum of what was read so far.
+    pub(crate) sum: Sum,
+    /// Where it can be read again; `None` for pipes.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// A regular file, to be read once more. Only one input at a time may read it.
+pub(crate) struct Origin {
+    name: String,
+    file: File,
+    /// Where reading began.
+    start: u64,
+    /// Bytes from there to its end.
+    size: u64,
 }
 
 impl Input {
@@ -37,26 +53,25 @@ impl Input {
         match args.input_path() {
             Some(path) => {
                 let file = File::open(path).map_err(CliError::reading(path))?;
-                let metadata = file.metadata().map_err(CliError::reading(path))?;
-                let size = metadata.is_file().then_some(metadata.len());
-                Self::new(
-                    Box::new(file),
-                    path.display().to_string(),
-                    size,
-                    args.delimiter,
-                    args.encoding,
-                )
+                let name = path.display().to_string();
+                match Origin::of(&file, &name).map_err(CliError::reading(path))? {
+                    Some(origin) => origin.open(args),
+                    None => Self::new(Box::new(file), name, None, args.delimiter, args.encoding),
+                }
             }
             None if !args.input_is_given() && io::stdin().is_terminal() => Err(CliError::usage(
                 "no input: name a CSV file, or - for standard input",
             )),
-            None => Self::new(
-                Box::new(io::stdin()),
-                "standard input".into(),
-                None,
-                args.delimiter,
-                args.encoding,
-            ),
+            None => {
+                let name = "standard input".to_owned();
+                match Origin::of_stdin(&name) {
+                    Some(origin) => origin.open(args),
+                    None => {
+                        let input = Box::new(io::stdin());
+                        Self::new(input, name, None, args.delimiter, args.encoding)
+                    }
+                }
+            }
         }
     }
 
@@ -67,6 +82,8 @@ impl Input {
         delimiter: Option<Delimiter>,
         encoding: Encoding,
     ) -> Result<Self, CliError> {
+        let sum = Sum::default();
+        let input = Summed::new(input, sum.clone());
         let (dialect, rest) =
             detect(input, delimiter).map_err(|error| malformed(&name, error.into()))?;
         let rest: Box<dyn Read + Send> = Box::new(rest);
@@ -110,6 +127,8 @@ impl Input {
             delimiter,
             encoding,
             prefix,
+            sum,
+            origin: None,
         })
     }
 
@@ -124,6 +143,55 @@ impl Input {
             None,
             encoding,
         )
+    }
+}
+
+impl Origin {
+    /// From where the file stands; `None` if it is no regular file.
+    fn of(file: &File, name: &str) -> io::Result<Option<Self>> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let mut file = file.try_clone()?;
+        let start = file.stream_position()?;
+        let size = metadata.len().saturating_sub(start);
+        let name = name.to_owned();
+        Ok(Some(Self {
+            name,
+            file,
+            start,
+            size,
+        }))
+    }
+
+    /// `sluis convert < FILE`.
+    fn of_stdin(name: &str) -> Option<Self> {
+        let stdin = io::stdin().as_fd().try_clone_to_owned().ok()?;
+        Self::of(&File::from(stdin), name).ok().flatten()
+    }
+
+    /// Reads it from its beginning.
+    pub(crate) fn open(mut self, args: &FileArgs) -> Result<Input, CliError> {
+        let file = self.rewound().map_err(|source| CliError::Io {
+            what: format!("cannot read {}", self.name),
+            source,
+        })?;
+        let mut input = Input::new(
+            Box::new(file),
+            self.name.clone(),
+            Some(self.size),
+            args.delimiter,
+            args.encoding,
+        )?;
+        input.origin = Some(self);
+        Ok(input)
+    }
+
+    /// From the beginning up to where it ended when it was opened: what is added meanwhile is not read.
+    fn rewound(&mut self) -> io::Result<impl Read + Send + 'static> {
+        self.file.seek(SeekFrom::Start(self.start))?;
+        Ok(self.file.try_clone()?.take(self.size))
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use sluis_client::local::Step;
 use sluis_client::{Batch, Packer, v1};
 use sluis_domain::{ElementName, Reason};
@@ -32,12 +33,14 @@ pub(crate) struct Layout {
     pub(crate) columns: usize,
 }
 
-/// When a batch is full.
-#[derive(Clone, Copy, Debug)]
+/// When a batch is full. The same limits cut the same input into the same batches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct BatchLimits {
     rows: usize,
     sent_bytes: usize,
     value_bytes: usize,
+    kept_bytes: usize,
 }
 
 impl BatchLimits {
@@ -48,6 +51,17 @@ impl BatchLimits {
             rows: batch_rows.min(limits.max_batch_rows).max(1) as usize,
             sent_bytes: (message / 2).min(MAX_SENT),
             value_bytes: message / 4,
+            kept_bytes: MAX_KEPT,
+        }
+    }
+
+    /// While it is not known what the custodian accepts.
+    pub(crate) fn before_the_stream(batch_rows: u32) -> Self {
+        Self {
+            rows: batch_rows.max(1) as usize,
+            sent_bytes: MAX_SENT,
+            value_bytes: usize::MAX,
+            kept_bytes: MAX_KEPT,
         }
     }
 }
@@ -100,6 +114,11 @@ impl Block {
         self.gaps > 0 && !self.positions.is_empty()
     }
 
+    /// Bytes of the text that stays here.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.text.len() as u64
+    }
+
     fn range(&self, piece: usize) -> Range<usize> {
         let start = if piece == 0 {
             0
@@ -148,6 +167,11 @@ impl<R: Read> Parser<R> {
             row: 0,
             scratch: Scratch::default(),
         }
+    }
+
+    /// The plans, to be used again.
+    pub(crate) fn into_plans(self) -> Vec<ColumnPlan> {
+        self.plans
     }
 
     /// The next batch and what stays here of it; `None` at the end of the input. A batch may be without rows, when all of
@@ -217,7 +241,7 @@ impl<R: Read> Parser<R> {
             .map(|packer| packer.bytes() + packer.rows() * VALUE_OVERHEAD)
             .sum();
         // The next row may add `value_bytes`; half a message and a quarter of one fit.
-        block.text.len() >= MAX_KEPT || sent >= self.limits.sent_bytes
+        block.text.len() >= self.limits.kept_bytes || sent >= self.limits.sent_bytes
     }
 
     fn batch(&self, block: &Block, packers: Vec<Packer>) -> Batch {

@@ -4,7 +4,6 @@ use std::io::Read;
 use std::sync::Arc;
 
 use sluis_client::{Batch, BatchReceiver, BatchResult, BatchSender, ClientError, Session};
-use sluis_domain::GrantId;
 use tokio::sync::mpsc;
 
 use super::answered::Answered;
@@ -12,103 +11,256 @@ use super::args::{FileArgs, MAX_IN_FLIGHT};
 use super::assemble::Assembler;
 use super::columns::ColumnPlan;
 use super::csv::CsvError;
+use super::failed::{self, Left};
 use super::input::{Input, malformed};
 use super::parse::{BatchLimits, Block, Layout, Parser};
+use super::prepare::{Ready, Under, check_grant, prepare};
 use super::progress::Progress;
+use super::run_file::RunFile;
+use super::scan::{Scanned, Sum};
 use super::stop::StopRequest;
 use super::summary::Tally;
 use crate::error::CliError;
+use crate::output;
 
+/// Length of a token, the shortest of all.
+pub(crate) const TOKEN_BYTES: u64 = 44;
 /// Batches that wait between two stages.
 const QUEUE: usize = 2;
 
-/// Order and secrecy of the output, and what it counts under.
-#[derive(Clone, Debug, Default)]
+/// Order and secrecy of the output, and how large it will be.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OutputKind {
     /// Answers do not belong to the rows they stand at.
     pub(crate) shuffled: bool,
     /// The output is for the eyes of the caller's account only.
     pub(crate) private: bool,
-    /// Every answer counts under this grant.
-    pub(crate) grant: Option<GrantId>,
+    /// Least bytes of one answered value.
+    pub(crate) value_bytes: u64,
+}
+
+/// A run of a file through a stream.
+pub(crate) struct Job<'a> {
+    /// At its beginning.
+    pub(crate) input: Input,
+    /// One per column.
+    pub(crate) plans: Vec<ColumnPlan>,
+    /// How the output is.
+    pub(crate) kind: OutputKind,
+    /// Flags.
+    pub(crate) files: &'a FileArgs,
+    /// What every answer counts under.
+    pub(crate) under: Option<Under<'a>>,
+    /// An earlier try failed.
+    pub(crate) repeats: bool,
 }
 
 type Parsed = Result<(Batch, Block), CsvError>;
 
-/// Takes a file through a session. On any error no file appears, and what counts under a grant all the same is told.
+/// A run on its way.
+struct Running<'a> {
+    ready: Ready,
+    layout: Layout,
+    kind: OutputKind,
+    files: &'a FileArgs,
+    answered: Arc<Answered>,
+}
+
+/// Reads a file from end to end, opens a stream, and takes the file through it. On any error no output appears, and what
+/// was answered and counted all the same is told.
 ///
 /// # Errors
 /// The first thing that went wrong in any stage.
 pub(crate) async fn run(
-    session: Session,
-    input: Input,
-    plans: Vec<ColumnPlan>,
-    kind: OutputKind,
-    args: &FileArgs,
+    job: Job<'_>,
+    open: impl AsyncFnOnce() -> Result<Session, ClientError>,
 ) -> Result<Tally, CliError> {
-    let answered = Arc::new(Answered::new(kind.grant.clone()));
-    let outcome = take_through(session, input, plans, kind, args, &answered).await;
-    if outcome.is_err() {
-        answered.note();
+    let Job {
+        input,
+        plans,
+        kind,
+        files,
+        under,
+        repeats,
+    } = job;
+    let layout = layout(&input, &plans)?;
+    let ready = prepare(input, plans, layout.clone(), files, under.as_ref()).await?;
+    let session = open().await?;
+    check_grant(&ready, session.opened())?;
+    let scanned = ready.scanned;
+    let answered = Arc::new(Answered::new(under.as_ref().map(|it| it.grant.clone())));
+    let running = Running {
+        ready,
+        layout,
+        kind,
+        files,
+        answered: answered.clone(),
+    };
+    match running.take_through(session).await {
+        Ok(mut tally) => {
+            if let Some(run) = answered.run() {
+                run.remove();
+            }
+            if repeats {
+                files.remove_partial();
+            }
+            tally.counted = under.map(|_| answered.counts().counted);
+            Ok(tally)
+        }
+        Err((error, left)) => {
+            failed::tell(&answered, &left, scanned.as_ref(), under.as_ref()).await;
+            Err(failed::unsure(error, &answered, under.as_ref()))
+        }
     }
-    outcome
 }
 
-async fn take_through(
-    session: Session,
-    input: Input,
-    plans: Vec<ColumnPlan>,
-    kind: OutputKind,
-    args: &FileArgs,
-    answered: &Arc<Answered>,
-) -> Result<Tally, CliError> {
-    let headers = input
-        .raw_headers
-        .iter()
-        .zip(&plans)
-        .filter(|(_, plan)| plan.step.is_written());
-    let headers: Vec<&[u8]> = headers.map(|(header, _)| header.as_slice()).collect();
-    let layout = Layout {
-        delimiter: input.delimiter,
-        terminator: input.terminator,
-        encoding: input.encoding,
-        columns: headers.len(),
-    };
-    if headers.is_empty() {
+fn layout(input: &Input, plans: &[ColumnPlan]) -> Result<Layout, CliError> {
+    let columns = plans.iter().filter(|plan| plan.step.is_written()).count();
+    if columns == 0 {
         return Err(CliError::input(
             "no column is left: all of them are dropped",
         ));
     }
-    let mut stop = StopRequest::listen({
-        let answered = answered.clone();
-        move || answered.last_words()
-    })?;
-    let targets = args.open_targets(kind.private)?;
-    answered.leaves_behind(targets.hidden_names());
-    let interrupted = targets.interrupted();
-    let assembler = Assembler::new(
-        targets,
-        layout.clone(),
-        kind.shuffled,
-        input.prefix,
-        &headers,
-    )?;
-    let limits = BatchLimits::new(args.batch_rows, session.limits());
-    let parsed = start_parser(Parser::new(input.reader, plans, layout, limits));
-    let (answers, to_write) = mpsc::channel(QUEUE);
-    let progress = Progress::new(input.size, args.quiet || args.json);
-    let assembling = tokio::task::spawn_blocking(move || assemble(assembler, to_write, &progress));
-    let exchanged = tokio::select! {
-        exchanged = exchange(session, parsed, answers, &input.name, answered) => exchanged,
-        () = stop.wait() => Err(CliError::Interrupted(interrupted)),
-    };
-    let assembled = assembling.await.map_err(|_| stage_failed()).flatten();
-    match exchanged {
-        Ok(()) => assembled?.finish(),
-        // Ctrl-C reaches the reader of a pipe too, so that writing fails as well.
-        Err(error @ CliError::Interrupted(_)) => Err(error),
-        // If writing failed, that is why the exchange ended.
-        Err(error) => Err(assembled.err().unwrap_or(error)),
+    Ok(Layout {
+        delimiter: input.delimiter,
+        terminator: input.terminator,
+        encoding: input.encoding,
+        columns,
+    })
+}
+
+impl Running<'_> {
+    /// An error comes with what is left of the output.
+    async fn take_through(self, session: Session) -> Result<Tally, (CliError, Left)> {
+        let keep = self.files.keep_partial;
+        let stop = StopRequest::listen({
+            let answered = self.answered.clone();
+            move || answered.last_words()
+        });
+        let mut stop = stop.map_err(nothing)?;
+        let (answered, sum) = (self.answered.clone(), self.ready.input.sum.clone());
+        let scanned = self.ready.scanned;
+        let (started, interrupted) = self.start(&session).map_err(nothing)?;
+        let (answers, to_write) = mpsc::channel(QUEUE);
+        let Started {
+            parsed,
+            assembler,
+            name,
+            progress,
+        } = started;
+        let assembling =
+            tokio::task::spawn_blocking(move || assemble(assembler, to_write, &progress));
+        let exchanged = tokio::select! {
+            exchanged = exchange(session, parsed, answers, &name, &answered) => exchanged,
+            () = stop.wait() => Err(CliError::Interrupted(interrupted)),
+        };
+        let exchanged = exchanged.and_then(|()| unchanged(&name, scanned.as_ref(), &sum));
+        let (assembler, assembled) = assembling.await.map_err(|_| nothing(stage_failed()))?;
+        let error = match (exchanged, assembled) {
+            (Ok(()), Ok(())) => return assembler.finish().map_err(nothing),
+            // Ctrl-C reaches the reader of a pipe too, so that writing fails as well.
+            (Err(error @ CliError::Interrupted(_)), _) => error,
+            // If writing failed, that is why the exchange ended.
+            (_, Err(error)) => error,
+            (Err(error), Ok(())) => error,
+        };
+        let left = left(assembler, keep);
+        Err((error, left))
+    }
+
+    /// Opens the output, notes where the run is written down, and begins to read.
+    fn start(self, session: &Session) -> Result<(Started, String), CliError> {
+        let Self {
+            ready,
+            layout,
+            kind,
+            files,
+            answered,
+        } = self;
+        let Ready {
+            input,
+            plans,
+            scanned,
+            earlier,
+            begin,
+        } = ready;
+        let headers = input
+            .raw_headers
+            .iter()
+            .zip(&plans)
+            .filter(|(_, plan)| plan.step.is_written());
+        let headers: Vec<&[u8]> = headers.map(|(header, _)| header.as_slice()).collect();
+        let targets = files.open_targets(kind.private)?;
+        answered.leaves_behind(targets.hidden_names());
+        if let Some(scanned) = scanned {
+            let answers = scanned.values.saturating_mul(kind.value_bytes);
+            targets
+                .output
+                .check_room(scanned.kept_bytes.saturating_add(answers))?;
+        }
+        let interrupted = targets.interrupted(files.keep_partial);
+        let assembler = Assembler::new(
+            targets,
+            layout.clone(),
+            kind.shuffled,
+            input.prefix,
+            &headers,
+        )?;
+        let mut limits = BatchLimits::new(files.batch_rows, session.limits());
+        if let Some(run) = earlier {
+            limits = run.batches();
+            answered.is_written_to(run);
+        } else if let Some((path, task)) = begin {
+            answered.is_written_to(RunFile::begin(&path, task, limits)?);
+        }
+        let started = Started {
+            parsed: start_parser(Parser::new(input.reader, plans, layout, limits)),
+            assembler,
+            name: input.name,
+            progress: Progress::new(input.size, files.quiet || files.json),
+        };
+        Ok((started, interrupted))
+    }
+}
+
+/// The stages, ready to be connected.
+struct Started {
+    parsed: mpsc::Receiver<Parsed>,
+    assembler: Assembler,
+    /// Of the input.
+    name: String,
+    progress: Progress,
+}
+
+fn nothing(error: CliError) -> (CliError, Left) {
+    (error, Left::Nothing)
+}
+
+/// What becomes of an output that is not complete.
+fn left(assembler: Assembler, keep: bool) -> Left {
+    if !assembler.is_file() {
+        return Left::Gone(assembler.into_tally());
+    }
+    if !keep {
+        return Left::Nothing;
+    }
+    match assembler.keep() {
+        Ok((Some(path), tally)) => Left::Kept(path, tally),
+        Ok((None, tally)) => Left::Gone(tally),
+        Err(error) => {
+            output::warn(output::safe(&error.to_string()));
+            Left::Nothing
+        }
+    }
+}
+
+/// The file that was sent must be the file that was looked at.
+fn unchanged(name: &str, scanned: Option<&Scanned>, sum: &Sum) -> Result<(), CliError> {
+    match scanned {
+        Some(scanned) if scanned.sum != sum.get() => Err(CliError::input(format!(
+            "{name} was changed while it was read"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -149,20 +301,29 @@ fn start_parser<R: Read + Send + 'static>(mut parser: Parser<R>) -> mpsc::Receiv
 async fn send(
     mut parsed: mpsc::Receiver<Parsed>,
     mut sender: BatchSender,
-    waiting: mpsc::Sender<Block>,
+    waiting: mpsc::Sender<(Block, u64)>,
     name: &str,
     answered: &Answered,
 ) -> Result<bool, CliError> {
     while let Some(next) = parsed.recv().await {
         let (batch, block) = next.map_err(|error| malformed(name, error))?;
+        let values = batch.values();
         if block.is_sent() {
-            answered.sent();
+            let number = answered.sent(values);
+            let batch = match answered.run() {
+                Some(run) => batch.with_id(run.batch_id(number).into()),
+                None => batch,
+            };
             match sender.send(batch).await {
                 Err(ClientError::Closed) => return Ok(false),
+                Err(ClientError::BatchTooLarge) => {
+                    answered.not_sent(values);
+                    return Err(ClientError::BatchTooLarge.into());
+                }
                 outcome => outcome?,
             }
         }
-        if waiting.send(block).await.is_err() {
+        if waiting.send((block, values)).await.is_err() {
             return Ok(false);
         }
     }
@@ -171,12 +332,12 @@ async fn send(
 
 /// Brings answers and what waited for them together.
 async fn receive(
-    mut in_order: mpsc::Receiver<Block>,
+    mut in_order: mpsc::Receiver<(Block, u64)>,
     mut receiver: BatchReceiver,
     answers: mpsc::Sender<(Block, Option<BatchResult>)>,
     answered: &Answered,
 ) -> Result<(), CliError> {
-    while let Some(block) = in_order.recv().await {
+    while let Some((block, values)) = in_order.recv().await {
         let result = if block.is_sent() {
             receiver.next().await?
         } else {
@@ -185,8 +346,8 @@ async fn receive(
         if result.is_some() != block.is_sent() {
             return Err(ClientError::Protocol("a stream that ended too early").into());
         }
-        if result.is_some() {
-            answered.add(block.positions.len());
+        if let Some(result) = &result {
+            answered.add(block.positions.len(), values, result.counted);
         }
         if answers.send((block, result)).await.is_err() {
             return Ok(());
@@ -198,21 +359,23 @@ async fn receive(
     }
 }
 
-/// Writes until there is nothing more to come.
+/// Writes until there is nothing more to come. What was written before an error is there all the same.
 fn assemble(
     mut assembler: Assembler,
     mut to_write: mpsc::Receiver<(Block, Option<BatchResult>)>,
     progress: &Progress,
-) -> Result<Assembler, CliError> {
+) -> (Assembler, Result<(), CliError>) {
     while let Some((block, result)) = to_write.blocking_recv() {
         let consumed = block.consumed;
-        assembler.write(block, result)?;
+        if let Err(error) = assembler.write(block, result) {
+            return (assembler, Err(error));
+        }
         progress.set(consumed, assembler.tally().rows);
     }
-    Ok(assembler)
+    (assembler, Ok(()))
 }
 
-fn stage_failed() -> CliError {
+pub(crate) fn stage_failed() -> CliError {
     CliError::Io {
         what: "stopped".into(),
         source: std::io::Error::other("a stage failed"),

@@ -13,7 +13,7 @@ use super::args::{ColumnName, FileArgs};
 use super::columns;
 use super::import::{Mapping, without};
 use super::input::{Input, read_secret};
-use super::pipeline::{self, OutputKind};
+use super::pipeline::{self, Job, OutputKind};
 use super::summary;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -27,7 +27,9 @@ use crate::expect::ExpectArgs;
 /// columns are passed through byte for byte. Lines without any character are skipped.
 ///
 /// Rows with a value that cannot be treated are left out of the output (exit code 3); everything else stops the run, and
-/// then no file is written.
+/// then no file is written. An input file (not a pipe) is read from end to end before the first value is sent, so that a
+/// damaged last line is found first. A run that failed is repeated with the same command: the result is the same, and a
+/// subject counts once a day towards a quota.
 #[derive(Args, Debug)]
 #[command(after_help = "EXAMPLES
   sluis pseudonymise --chain diabetes-study patients.csv -o pseudonymised.csv --rejects rejects.csv
@@ -58,6 +60,9 @@ pub(crate) struct RecordArgs {
     /// namespaces of the file that have no key of their own
     #[arg(long, value_name = "[NAMESPACE=]FILE")]
     source_key: Vec<SourceKeyFile>,
+    /// Repeat a run that failed. Repeating is harmless: it gives the same, and a subject counts once a day
+    #[arg(long)]
+    resume: bool,
     #[command(flatten)]
     expect: ExpectArgs,
     #[command(flatten)]
@@ -126,29 +131,44 @@ impl RecordArgs {
             source_keys: &source_keys,
             date_format: &self.date_format,
         };
-        let (plans, session) = match mapping.zip(old) {
-            None => {
-                let plans = columns::plan(&input.headers, elements, &chain, context)?;
-                let session = client
-                    .pseudonymise(&self.chain, &columns::held(&plans))
-                    .await?;
-                (plans, session)
-            }
+        let mut import = None;
+        let plans = match mapping.zip(old) {
+            None => columns::plan(&input.headers, elements, &chain, context)?,
             Some((mapping, old)) => {
                 let headers: Vec<_> = without(&input.headers, old.place);
                 let mut plans =
                     columns::plan(&headers, without(&elements, old.place), &chain, context)?;
                 mapping.check(&plans, &old)?;
-                let held = columns::held(&plans);
-                let session = client
-                    .import(&self.chain, &held, &mapping.element, &old.name)
-                    .await?;
+                import = Some((
+                    columns::held(&plans),
+                    mapping.element.clone(),
+                    old.name.clone(),
+                ));
                 plans.insert(old.place, old.plan());
-                (plans, session)
+                plans
             }
         };
-        let tally =
-            pipeline::run(session, input, plans, OutputKind::default(), &self.files).await?;
+        let held = columns::held(&plans);
+        let kind = OutputKind {
+            // A shifted date; all others are longer.
+            value_bytes: 10,
+            ..OutputKind::default()
+        };
+        let job = Job {
+            input,
+            plans,
+            kind,
+            files: &self.files,
+            under: None,
+            repeats: self.resume,
+        };
+        let opening = async || match &import {
+            None => client.pseudonymise(&self.chain, &held).await,
+            Some((held, element, column)) => {
+                client.import(&self.chain, held, element, column).await
+            }
+        };
+        let tally = pipeline::run(job, opening).await?;
         let seconds = started.elapsed().as_secs_f64();
         summary::report(command, self.chain.as_str(), &tally, &self.files, seconds)?;
         Ok(tally.exit())

@@ -6,10 +6,11 @@ use clap::Args;
 use sluis_client::v1;
 use sluis_domain::{ElementName, GrantId};
 
-use super::args::{ColumnName, FileArgs};
+use super::args::{ColumnName, FileArgs, ResumeArgs};
 use super::columns::{self, ColumnPlan};
 use super::input::Input;
-use super::pipeline::{self, OutputKind};
+use super::pipeline::{self, Job, OutputKind};
+use super::prepare::Under;
 use super::summary;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -19,10 +20,16 @@ use crate::error::{CliError, Exit};
 /// Columns that are elements of the grant are replaced by the normalised identifier or the original value; all others are
 /// passed through byte for byte. The output file can be read by your own account only: it holds personal data.
 ///
-/// Every value that is sent counts under the grant, also when the run is stopped; nothing is ever sent again by itself.
+/// Every value that is sent counts under the grant. An input file (not a pipe) is read from end to end before the first value
+/// is sent: what is wrong with it, a grant with fewer values left than the file has, and a disk without room for the output
+/// are found while nothing is counted. A run that fails says what was answered and what was counted; --resume repeats it
+/// with the same input and flags, and what was counted is not counted again. For that the id of the run, and nothing
+/// personal, is kept in OUTPUT.sluis-run until the output is complete. Input from a pipe is sent as it comes, and a run with
+/// a pipe as its input cannot be resumed.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLE
-  sluis reidentify --grant g-90c1 --columns patient=bsn findings.csv -o identities.csv")]
+#[command(after_help = "EXAMPLES
+  sluis reidentify --grant g-90c1 --columns patient=bsn findings.csv -o identities.csv
+  sluis reidentify --grant g-90c1 --columns patient=bsn findings.csv -o identities.csv --resume")]
 pub struct ReidentifyArgs {
     /// The grant
     #[arg(long, value_name = "ID")]
@@ -30,6 +37,8 @@ pub struct ReidentifyArgs {
     /// Which column is which element of the grant, where the header is not the element's name (repeatable)
     #[arg(long, value_name = "HEADER=ELEMENT", value_delimiter = ',')]
     columns: Vec<ColumnName>,
+    #[command(flatten)]
+    resume: ResumeArgs,
     #[command(flatten)]
     files: FileArgs,
     #[command(flatten)]
@@ -48,13 +57,28 @@ impl ReidentifyArgs {
         let client = self.connect.connect().await?;
         let granted = terms(client.grant(&self.grant).await?)?.elements;
         let plans = plans(&input.headers, &self.columns, &granted)?;
-        let session = client.reidentify(&self.grant).await?;
         let kind = OutputKind {
             shuffled: false,
             private: true,
-            grant: Some(self.grant.clone()),
+            value_bytes: 1,
         };
-        let tally = pipeline::run(session, input, plans, kind, &self.files).await?;
+        let under = Under {
+            client: &client,
+            grant: &self.grant,
+            command: "reidentify",
+            resume: &self.resume,
+            how: "values",
+        };
+        let job = Job {
+            input,
+            plans,
+            kind,
+            files: &self.files,
+            under: Some(under),
+            repeats: self.resume.resume,
+        };
+        let opening = async || client.reidentify(&self.grant).await;
+        let tally = pipeline::run(job, opening).await?;
         summary::report(
             "reidentify",
             self.grant.as_str(),

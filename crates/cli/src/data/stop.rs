@@ -5,7 +5,8 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::error::{CliError, Exit};
@@ -38,6 +39,8 @@ impl StopRequest {
             what: "cannot listen to signals".into(),
             source,
         })?;
+        // With a limit on file sizes, as `ulimit -f` sets it, writing fails instead of ending the process.
+        drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
         let (request, asked) = oneshot::channel();
         tokio::spawn(watch(signals, request, last_words));
         Ok(Self(asked))
@@ -52,7 +55,7 @@ impl StopRequest {
 }
 
 async fn watch(
-    mut signals: Vec<Signal>,
+    mut signals: Vec<unix::Signal>,
     request: oneshot::Sender<()>,
     last_words: impl FnOnce() + Send + 'static,
 ) {
@@ -64,7 +67,7 @@ async fn watch(
     std::process::exit(i32::from(Exit::Interrupted as u8));
 }
 
-async fn next(signals: &mut [Signal]) {
+async fn next(signals: &mut [unix::Signal]) {
     poll_fn(|context| {
         match signals
             .iter_mut()

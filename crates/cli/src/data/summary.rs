@@ -21,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) written: u64,
     /// Rows that were left out.
     pub(crate) rejected: u64,
+    /// Values that were counted under a grant; `None` without one.
+    pub(crate) counted: Option<u64>,
     /// Rejections by element and reason: how many, and the line of the first.
     kinds: BTreeMap<(String, String), (u64, u64)>,
 }
@@ -69,6 +71,9 @@ struct Document<'a> {
     rows: u64,
     written: u64,
     rejected: u64,
+    /// Values that this run counted under the grant; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counted_values: Option<u64>,
     rejections: Vec<Kind<'a>>,
     /// `-` for standard output.
     output: String,
@@ -115,6 +120,7 @@ fn report_json(
         rows: tally.rows,
         written: tally.written,
         rejected: tally.rejected,
+        counted_values: tally.counted,
         rejections: tally.kinds().collect(),
         output: args
             .output_path()
@@ -137,6 +143,9 @@ fn report_text(tally: &Tally, args: &FileArgs, seconds: f64) {
         "{} rows read, {} written{to} in {seconds:.1} s",
         tally.rows, tally.written
     ));
+    if let Some(counted) = tally.counted {
+        output::note(format!("{counted} values were counted under the grant"));
+    }
     if tally.rejected > 0 {
         let listed = match args.rejects_path() {
             Some(path) => format!("see {}", path.display()),

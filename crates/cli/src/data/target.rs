@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::fstatvfs;
+use rustix::process::{Resource, getrlimit};
+
 use super::staged::Staged;
 use crate::error::CliError;
 
@@ -14,6 +17,9 @@ pub(crate) struct Target {
     name: PathBuf,
 }
 
+/// The end of the name under which a part of an output is kept.
+const PARTIAL: &str = ".partial";
+
 enum Sink {
     Stdout,
     /// Something that exists and is no regular file, such as a pipe: written as it comes.
@@ -22,6 +28,10 @@ enum Sink {
     Staged {
         file: Staged,
         replace: bool,
+        /// Bytes up to the end of the last whole batch.
+        whole: u64,
+        /// Bytes written.
+        written: u64,
     },
 }
 
@@ -67,6 +77,8 @@ impl Target {
             sink: Sink::Staged {
                 file,
                 replace: force,
+                whole: 0,
+                written: 0,
             },
             name,
         })
@@ -90,6 +102,48 @@ impl Target {
         target.finish()
     }
 
+    /// Refuses to begin what the file system or a limit of the process has no room for. `bytes`: what the file will take
+    /// at least.
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), CliError> {
+        let Sink::Staged { file, .. } = &self.sink else {
+            return Ok(());
+        };
+        let room = room(file.file());
+        if room.is_none_or(|room| bytes <= room) {
+            return Ok(());
+        }
+        Err(CliError::Io {
+            what: format!(
+                "{} will have at least {bytes} bytes, and there is room for {}; nothing was sent",
+                self.name.display(),
+                room.unwrap_or_default()
+            ),
+            source: io::ErrorKind::StorageFull.into(),
+        })
+    }
+
+    /// What is written up to here may be kept when the run fails.
+    pub(crate) fn is_whole(&mut self) {
+        if let Sink::Staged { whole, written, .. } = &mut self.sink {
+            *whole = *written;
+        }
+    }
+
+    /// Keeps what is whole of an unfinished file under a name of its own, which it returns; `None` if this is no file.
+    pub(crate) fn keep(self) -> Result<Option<PathBuf>, CliError> {
+        let Sink::Staged { file, whole, .. } = self.sink else {
+            return Ok(None);
+        };
+        let name = partial(&self.name);
+        let kept = file
+            .file()
+            .set_len(whole)
+            .and_then(|()| file.file().sync_all())
+            .and_then(|()| file.persist(&name, true));
+        kept.map_err(CliError::writing(&name))?;
+        Ok(Some(name))
+    }
+
     /// Standard output.
     pub(crate) fn stdout() -> Self {
         Self {
@@ -103,7 +157,11 @@ impl Target {
         let outcome = match &mut self.sink {
             Sink::Stdout => io::stdout().write_all(bytes),
             Sink::Device(file) => file.write_all(bytes),
-            Sink::Staged { file, .. } => file.file().write_all(bytes),
+            Sink::Staged { file, written, .. } => {
+                let outcome = file.file().write_all(bytes);
+                *written += bytes.len() as u64;
+                outcome
+            }
         };
         outcome.map_err(CliError::writing(&self.name))
     }
@@ -127,7 +185,7 @@ impl Target {
         match self.sink {
             Sink::Stdout => io::stdout().flush().map_err(CliError::writing(name)),
             Sink::Device(_) => Ok(()),
-            Sink::Staged { file, replace } => {
+            Sink::Staged { file, replace, .. } => {
                 file.file().sync_all().map_err(CliError::writing(name))?;
                 file.persist(name, replace)
                     .map_err(|error| match error.kind() {
@@ -157,6 +215,23 @@ fn exists(path: &Path) -> CliError {
         "{} exists; choose another name or replace it with --force",
         path.display()
     ))
+}
+
+/// Where a part of an output is kept.
+pub(crate) fn partial(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(PARTIAL);
+    name.into()
+}
+
+/// Bytes that can still be written to a file; `None` where that cannot be told.
+fn room(file: &File) -> Option<u64> {
+    let longest = getrlimit(Resource::Fsize).current;
+    let space = fstatvfs(file)
+        .ok()
+        .filter(|space| space.f_blocks > 0)
+        .map(|space| space.f_bavail.saturating_mul(space.f_frsize));
+    [longest, space].into_iter().flatten().min()
 }
 
 /// Whether a path leads to a pipe, terminal or the like.
@@ -222,6 +297,34 @@ mod tests {
         target.write(b"half").expect("writable");
         drop(target);
         assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn only_whole_batches_of_an_unfinished_file_are_kept() {
+        let directory = tempfile::tempdir().expect("writable");
+        let path = directory.path().join("out.csv");
+        let mut target = Target::create(&path, false, true).expect("new");
+        target.write(b"a\n").expect("writable");
+        target.is_whole();
+        target.write(b"half").expect("writable");
+        let kept = target.keep().expect("writable").expect("a file");
+        assert_eq!(kept, directory.path().join("out.csv.partial"));
+        assert_eq!(fs::read(&kept).expect("there"), b"a\n");
+        assert_eq!(names(directory.path()), ["out.csv.partial"]);
+        let mode = fs::metadata(&kept).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "as the file would have been");
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_is_not_begun() {
+        let directory = tempfile::tempdir().expect("writable");
+        let path = directory.path().join("out.csv");
+        let target = Target::create(&path, false, false).expect("new");
+        assert!(target.check_room(1).is_ok());
+        let error = target.check_room(u64::MAX).expect_err("too much");
+        assert!(error.to_string().contains("room for"), "{error}");
+        let null = Target::create(Path::new("/dev/null"), false, false).expect("a device");
+        assert!(null.check_room(u64::MAX).is_ok());
     }
 
     #[test]
