@@ -70,8 +70,8 @@ def whole(data, parse):
     return value
 
 def entry(r):
-    r.one_of(2)
-    e = Record(at=r.int(8), act=r.one_of(*range(1, 36)), refused=r.one_of(0, 1), version=r.int(8), rows=r.int(8), values=r.int(8),
+    r.one_of(3)
+    e = Record(salt=r.take(16), at=r.int(8), act=r.one_of(*range(1, 36)), refused=r.one_of(0, 1), version=r.int(8), rows=r.int(8), values=r.int(8),
                rejected=r.int(8), who=r.person(True), cert=r.take(32), chain=r.id(True), to=r.id(True), grant=r.id(True),
                digest=r.lp(), object=r.lp(), purpose=r.text(), reason=r.text(), keys=r.list(lambda: (r.id(True), r.int(4), r.int(8))),
                counter=r.int(8), detail=r.lp(), signatures=r.list(lambda: (r.person(), r.lp(), r.lp()), 1))

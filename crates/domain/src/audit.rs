@@ -3,13 +3,14 @@
 //! An entry says who did what, when, for which purpose, with which keys, how much of it, and how it ended. It
 //! holds no personal data: no identifier, value, pseudonym or key.
 //!
-//! # Canonical bytes, format 2
+//! # Canonical bytes, format 3
 //!
 //! Integers are big-endian; `LP(x)` is a 2-byte length and then x; an absent text is empty.
 //!
 //! | field | bytes |
 //! |---|---|
-//! | format | 1: `0x02` (`0x01` was used before the log was signed; retired) |
+//! | format | 1: `0x03` (`0x01` was used before the log was signed, `0x02` before entries had a salt; retired) |
+//! | salt | 16: random; see [`Salt`] |
 //! | at | 8: milliseconds since 1970-01-01T00:00:00Z |
 //! | act | 1: see [`Act`] |
 //! | outcome | 1: `0` done, `1` refused |
@@ -36,7 +37,16 @@
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::{ChainId, GrantId, Identity, Kid, NamespaceId, Reason, Signed, Timestamp};
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
+
+/// Bytes of a [`Salt`].
+pub const SALT_BYTES: usize = 16;
+
+/// Random bytes of one entry, made by the operating system for this entry alone.
+///
+/// Members see hashes of entries that they may not read, in proofs and tiles. The rest of an entry can be guessed: who, which
+/// chain, how many rows. Without the salt a hash would tell whether a guess is right.
+pub type Salt = [u8; SALT_BYTES];
 
 /// Longest entry in bytes: entries are bundled with 2-byte lengths.
 pub const MAX_ENTRY: usize = 65_535;
@@ -159,6 +169,8 @@ pub struct KeyUse {
 /// One entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
+    /// Makes its hash tell nothing about the rest.
+    pub salt: Salt,
     /// When.
     pub at: Timestamp,
     /// What.
@@ -200,9 +212,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry about nothing in particular yet.
-    pub fn new(at: Timestamp, act: Act, registry_version: u64) -> Self {
+    /// An entry about nothing in particular yet. The salt must be fresh random bytes for every entry.
+    pub fn new(salt: Salt, at: Timestamp, act: Act, registry_version: u64) -> Self {
         Self {
+            salt,
             at,
             act,
             outcome: Outcome::Done,
@@ -233,7 +246,8 @@ impl Entry {
             Outcome::Refused(reason) => (1, reason.code()),
         };
         let mut out = Writer::new(FORMAT);
-        out.u64(self.at.millis())
+        out.fixed(&self.salt)
+            .u64(self.at.millis())
             .u8(self.act as u8)
             .u8(outcome)
             .u64(self.registry_version);
@@ -271,11 +285,12 @@ impl Entry {
     /// [`DecodeError`] for anything that [`Self::encode`] would not write.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, FORMAT)?;
+        let salt = input.array()?;
         let at = Timestamp::from_millis(input.u64()?).ok_or(DecodeError)?;
         let act = Act::from_number(input.u8()?)?;
         let outcome = input.u8()?;
         let registry_version = input.u64()?;
-        let mut entry = Self::new(at, act, registry_version);
+        let mut entry = Self::new(salt, at, act, registry_version);
         (entry.rows, entry.values, entry.rejected) = (input.u64()?, input.u64()?, input.u64()?);
         entry.actor = match (input.parse_optional()?, input.parse_optional()?) {
             (Some(organisation), Some(member)) => Some(Identity {
@@ -333,6 +348,7 @@ mod tests {
 
     fn sample() -> Entry {
         let mut entry = Entry::new(
+            [0xee; SALT_BYTES],
             Timestamp::from_millis(0x0102_0304).expect("valid"),
             Act::Convert,
             7,
@@ -362,7 +378,9 @@ mod tests {
 
     #[test]
     fn canonical_bytes_are_frozen() {
-        let mut expected = vec![2, 0, 0, 0, 0, 1, 2, 3, 4, 2, 0];
+        let mut expected = vec![3];
+        expected.extend_from_slice(&[0xee; 16]);
+        expected.extend_from_slice(&[0, 0, 0, 0, 1, 2, 3, 4, 2, 0]);
         for number in [7u64, 3, 2, 1] {
             expected.extend_from_slice(&number.to_be_bytes());
         }
@@ -389,6 +407,13 @@ mod tests {
             );
         }
         assert_eq!(Entry::decode(&[bytes, vec![0]].concat()), Err(DecodeError));
+    }
+
+    #[test]
+    fn an_entry_without_a_salt_is_refused() {
+        let bytes = sample().encode();
+        let former = [&[2], &bytes[1 + SALT_BYTES..]].concat();
+        assert_eq!(Entry::decode(&former), Err(DecodeError));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::registry::Registry;
@@ -34,7 +35,12 @@ pub struct EntriesPage {
 impl Engine {
     /// A new entry about an act of `caller` under the registry in force.
     pub(crate) fn entry(&self, caller: &Caller, act: Act) -> Entry {
-        let mut entry = Entry::new(self.now(), act, self.snapshot().registry.version);
+        let mut entry = Entry::new(
+            random::bytes(),
+            self.now(),
+            act,
+            self.snapshot().registry.version,
+        );
         entry.actor = Some(caller.identity.clone());
         entry.fingerprint = caller.fingerprint;
         entry

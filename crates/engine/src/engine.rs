@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
+use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::codec::Writer;
 use sluis_domain::port::{Clock, Commit, Family, Store};
@@ -82,12 +83,12 @@ impl Engine {
             commit.expect(write.family, write.key, None);
         }
         let origin = origin::make(&settings.trust_domain, &mut commit);
-        let mut first = Entry::new(now, Act::Initialise, 0);
+        let mut first = Entry::new(random::bytes(), now, Act::Initialise, 0);
         first.detail = Writer::default()
             .lp(&origin)
             .lp(crate::log::verifier_key(&origin, &keyring))
             .finish();
-        let mut named = Entry::new(now, Act::Custodians, 0);
+        let mut named = Entry::new(random::bytes(), now, Act::Custodians, 0);
         named.detail = custodian::encode(&settings.custodians);
         commit.entry(first.encode()).entry(named.encode());
         store.commit(commit)?;

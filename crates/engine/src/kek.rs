@@ -1,5 +1,6 @@
 //! Another key-encryption key for the same keys.
 
+use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Commit, Family};
 use sluis_keyring::Kek;
@@ -35,7 +36,15 @@ impl Engine {
         for range in FAMILIES.map(compaction::whole) {
             compaction::note(&*self.store, keyring.state(), &range, now, &mut commit)?;
         }
-        commit.entry(Entry::new(now, Act::RotateKek, snapshot.registry.version).encode());
+        commit.entry(
+            Entry::new(
+                random::bytes(),
+                now,
+                Act::RotateKek,
+                snapshot.registry.version,
+            )
+            .encode(),
+        );
         self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())

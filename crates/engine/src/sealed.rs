@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Clock, Commit, Family, Store};
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
@@ -176,7 +177,7 @@ fn last_version_on_record(store: &dyn Store) -> Result<u64, Refusal> {
 }
 
 fn entry(now: Timestamp, caller: Option<&Caller>, act: Act, version: u64) -> Entry {
-    let mut entry = Entry::new(now, act, version);
+    let mut entry = Entry::new(random::bytes(), now, act, version);
     entry.actor = caller.map(|caller| caller.identity.clone());
     entry.fingerprint = caller.map_or([0; 32], |caller| caller.fingerprint);
     entry

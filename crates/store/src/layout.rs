@@ -1,7 +1,7 @@
 //! The bytes in the store. A contract: what is declared here is on disks for years.
 //!
 //! Integers are big-endian. The first byte of every value is its format; this version knows format `0x01` in every
-//! family but `audit`, whose entries have format `0x02`. A row of an unknown format, or of the wrong size, is corrupt:
+//! family but `audit`, whose entries have format `0x03`. A row of an unknown format, or of the wrong size, is corrupt:
 //! it is refused, never skipped or guessed.
 //!
 //! | family | key | value |
@@ -14,7 +14,7 @@
 //! | `optout` (6) | chosen by the engine | `0x01`, then sealed by the engine |
 //! | `alias` (7) | reserved | reserved: rows are refused |
 //! | `import` (8) | kid (4), index of the old pseudonym (16): 20 bytes | `0x01`, nonce (24), sealed link value (16), tag (16): 57 bytes |
-//! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x02` is its version |
+//! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x03` is its version |
 //! | `meta` (10) | `format` | `0x01`, store format u32: 5 bytes |
 //! | | `store-id` | `0x01`, random (16): 17 bytes; made once, kept by backup and restore |
 //! | | chosen by keyring and engine | `0x01`, then as they say |
@@ -29,13 +29,13 @@
 use sluis_domain::audit::MAX_ENTRY;
 use sluis_domain::port::store::{Family, StoreError};
 
-/// The store format this version writes and knows. Format 1 was used before the audit log was signed, format 2 before
-/// imported mappings had an index.
-pub const STORE_FORMAT: u32 = 3;
+/// The store format this version writes and knows. Format 1 was used before the audit log was signed, format 2
+/// before imported mappings had an index, format 3 before entries of the log had salts.
+pub const STORE_FORMAT: u32 = 4;
 /// First byte of every value but an audit entry.
 pub const VALUE_FORMAT: u8 = 0x01;
 /// First byte of an audit entry.
-pub const ENTRY_FORMAT: u8 = 0x02;
+pub const ENTRY_FORMAT: u8 = 0x03;
 /// Bytes of a value of `import`.
 pub const IMPORT_VALUE_BYTES: usize = 57;
 /// Bytes of a key of `import-index`.
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn meta_values_are_frozen() {
-        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 3]);
+        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 4]);
         assert_eq!(store_id(&store_id_value(&[7; 16])), Ok([7; 16]));
         assert_eq!(audit_key(258), [0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(audit_sequence(&audit_key(u64::MAX)), Ok(u64::MAX));
@@ -186,17 +186,17 @@ mod tests {
 
     #[test]
     fn an_unknown_store_format_is_refused_with_both_numbers() {
-        let refused = check_format(&format_value(1)).unwrap_err().to_string();
+        let refused = check_format(&format_value(3)).unwrap_err().to_string();
         assert!(
-            refused.contains("format 1") && refused.contains("format 3"),
+            refused.contains("format 3") && refused.contains("format 4"),
             "{refused}"
         );
         for value in [
             &[][..],
             &[1],
-            &[2, 0, 0, 0, 3],
-            &[1, 0, 0, 3],
-            &[1, 0, 0, 0, 0, 3],
+            &[2, 0, 0, 0, 4],
+            &[1, 0, 0, 4],
+            &[1, 0, 0, 0, 0, 4],
         ] {
             assert!(
                 matches!(check_format(value), Err(StoreError::Corrupt(_))),
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn rows_of_another_size_or_format_are_refused() {
         let (key, link, identity) = ([9; 20], [1; 17], [1; 42]);
-        let (audit, entry, tile) = (audit_key(0), [2; 100], [1; TREE_VALUE_BYTES]);
+        let (audit, entry, tile) = (audit_key(0), [3; 100], [1; TREE_VALUE_BYTES]);
         for (family, key, value) in [
             (Family::Link, &key[..], &link[..]),
             (Family::Identity, &key, &identity),
@@ -220,7 +220,7 @@ mod tests {
         ] {
             assert_eq!(check_row(family, key, value), Ok(()));
             let shorter_key = &key[1..];
-            let other_format = [&[3], &value[1..]].concat();
+            let other_format = [&[9], &value[1..]].concat();
             for (key, value) in [(shorter_key, value), (key, &other_format), (key, &[])] {
                 assert!(
                     matches!(check_row(family, key, value), Err(StoreError::Corrupt(_))),

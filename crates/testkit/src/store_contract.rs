@@ -95,7 +95,7 @@ fn a_commit_is_whole_or_nothing(store: &dyn Store) {
     let mut commit = put(b"a", b"\x01");
     commit
         .expect(Family::Grants, b"absent", Some(vec![1]))
-        .entry(vec![2]);
+        .entry(vec![3]);
     commit.rows = vec![packed(&[([7; 20], value(1))])];
     assert_eq!(store.commit(commit.clone()), Err(StoreError::Conflict));
     assert_eq!(store.get(Family::Grants, b"a"), Ok(None));
@@ -141,7 +141,7 @@ fn expectations_compare_exact_values(store: &dyn Store) {
     );
     let mut commit = put(b"counter", b"\x01c");
     commit
-        .entry(vec![2])
+        .entry(vec![3])
         .expect(Family::Audit, audit_key(0), None);
     assert!(store.commit(commit.clone()).is_ok());
     assert_eq!(
@@ -179,7 +179,7 @@ fn completions_keep_the_order_of_the_calls(store: &dyn Store) {
     let (sender, receiver) = channel();
     for n in 0..200u32 {
         let mut commit = put(&n.to_be_bytes(), b"\x01");
-        commit.entry([&[2][..], &n.to_be_bytes()].concat());
+        commit.entry([&[3][..], &n.to_be_bytes()].concat());
         if n % 3 == 1 {
             commit.expect(Family::Grants, (n - 1).to_be_bytes(), Some(vec![1]));
         } else if n % 3 == 2 {
@@ -208,7 +208,7 @@ fn completions_keep_the_order_of_the_calls(store: &dyn Store) {
 
 fn entries_are_numbered_without_gaps(store: &dyn Store) {
     let entries = |entries: &[u8]| Commit {
-        entries: entries.iter().map(|n| vec![2, *n]).collect(),
+        entries: entries.iter().map(|n| vec![3, *n]).collect(),
         ..Commit::default()
     };
     assert_eq!(
@@ -221,7 +221,7 @@ fn entries_are_numbered_without_gaps(store: &dyn Store) {
         .scan(Family::Audit, &audit_key(1), 10)
         .expect("readable");
     let expected: Vec<_> = (1..4)
-        .map(|n| (audit_key(u64::from(n)).to_vec(), vec![2, n]))
+        .map(|n| (audit_key(u64::from(n)).to_vec(), vec![3, n]))
         .collect();
     assert_eq!((log, store.entries()), (expected, 4));
 }
@@ -299,7 +299,7 @@ fn rows_outside_the_layout_are_refused(store: &dyn Store) {
 /// Had it been written, nobody could verify the log again, and its custodian would not start.
 fn an_entry_that_no_log_can_hold_is_refused(store: &dyn Store) {
     let entry = |length| Commit {
-        entries: vec![vec![2; length]],
+        entries: vec![vec![3; length]],
         ..put(b"a", b"\x01")
     };
     assert!(matches!(

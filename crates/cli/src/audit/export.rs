@@ -328,6 +328,7 @@ mod tests {
 
     fn entry(number: u64) -> Vec<u8> {
         Entry::new(
+            [0; 16],
             Timestamp::from_millis(number).expect("small"),
             Act::ReadStatus,
             0,

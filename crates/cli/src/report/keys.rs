@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn entry(act: Act, chains: &[&str], keys: &[(u32, u64)]) -> Entry {
-        let mut entry = Entry::new(Timestamp::from_millis(1).expect("small"), act, 1);
+        let mut entry = Entry::new([0; 16], Timestamp::from_millis(1).expect("small"), act, 1);
         let mut chains = chains.iter().map(|chain| chain.parse().expect("an id"));
         (entry.chain, entry.to_chain) = (chains.next(), chains.next());
         let used = |(kid, values): &(u32, u64)| KeyUse {

@@ -165,7 +165,12 @@ impl Engine {
         subjects: u64,
         now: Timestamp,
     ) -> Entry {
-        let mut entry = Entry::new(now, Act::EraseSubjects, snapshot.registry.version);
+        let mut entry = Entry::new(
+            random::bytes(),
+            now,
+            Act::EraseSubjects,
+            snapshot.registry.version,
+        );
         entry.chain = Some(chain.clone());
         entry.values = subjects;
         entry.keys = key_uses(versions);

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::registry::Chain;
@@ -176,7 +177,12 @@ impl Engine {
             .keyring
             .state()
             .seal(Family::Grants, &key, 1, &value);
-        let mut entry = Entry::new(now, Act::WarnRetention, snapshot.registry.version);
+        let mut entry = Entry::new(
+            random::bytes(),
+            now,
+            Act::WarnRetention,
+            snapshot.registry.version,
+        );
         entry.chain = Some(chain.clone());
         let mut commit = Commit::default();
         commit
@@ -190,7 +196,12 @@ impl Engine {
         let snapshot = self.snapshot();
         let mut change = snapshot.keyring.change(now);
         let ended = change.destroy_chain(chain);
-        let mut entry = Entry::new(now, Act::ExpireChain, snapshot.registry.version);
+        let mut entry = Entry::new(
+            random::bytes(),
+            now,
+            Act::ExpireChain,
+            snapshot.registry.version,
+        );
         entry.chain = Some(chain.clone());
         entry.keys = key_uses(&ended);
         let mut commit = Commit::default();

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Commit, Family, Store, StoreError};
 use sluis_domain::{Custodian, custodian};
@@ -191,7 +192,12 @@ impl Engine {
         });
         let detail = custodian::encode(&configured.collect::<Vec<_>>());
         if *named != detail {
-            let mut entry = Entry::new(self.now(), Act::Custodians, snapshot.registry.version);
+            let mut entry = Entry::new(
+                random::bytes(),
+                self.now(),
+                Act::Custodians,
+                snapshot.registry.version,
+            );
             entry.detail.clone_from(&detail);
             self.store.commit(Commit {
                 entries: vec![entry.encode()],

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Commit, StoreError};
 use sluis_domain::restore::{Request, Restore};
@@ -171,7 +172,12 @@ impl Engine {
         let mut commit = Commit::default();
         let grants = self.end_grants(by, now, &mut commit)?;
         let proposals = self.end_proposals(by, now, &mut commit)?;
-        let mut entry = Entry::new(now, Act::AcceptRestore, self.snapshot().registry.version);
+        let mut entry = Entry::new(
+            random::bytes(),
+            now,
+            Act::AcceptRestore,
+            self.snapshot().registry.version,
+        );
         entry.detail = restore.encode();
         entry.signatures.clone_from(&signed);
         commit.entry(entry.encode());

@@ -126,7 +126,7 @@ fn step(from: Option<u8>, to: Option<u8>) -> Commit {
     let mut commit = Commit::default();
     commit
         .expect(Family::Grants, *b"counter", from.map(|n| vec![1, n]))
-        .entry(vec![2]);
+        .entry(vec![3]);
     let value = to.map(|n| vec![1, n]);
     commit.writes.push(Write {
         family: Family::Grants,
@@ -186,12 +186,12 @@ fn expectations_see_bulk_rows_and_entries_of_the_group() {
         rows: vec![rows],
         ..Commit::default()
     };
-    first.entry(vec![2, 2]);
+    first.entry(vec![3, 2]);
     let mut second = Commit::default();
     second.expect(Family::Link, key, Some(new)).expect(
         Family::Audit,
         layout::audit_key(0),
-        Some(vec![2, 2]),
+        Some(vec![3, 2]),
     );
     second.expect(Family::Audit, layout::audit_key(1), None);
     let mut third = Commit::default();

@@ -40,7 +40,7 @@ pub(crate) fn rows(numbers: Range<u64>) -> Commit {
 /// A commit of one audit entry.
 pub(crate) fn entry(n: u64) -> Commit {
     let mut commit = Commit::default();
-    commit.entry([&[2][..], &n.to_be_bytes()].concat());
+    commit.entry([&[3][..], &n.to_be_bytes()].concat());
     commit
 }
 

@@ -3,6 +3,7 @@
 mod compared;
 mod restore;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sluis_domain::audit::{Act, Entry};
@@ -45,7 +46,12 @@ impl<S: Store + 'static> Office<S> {
     }
 
     fn noise(&self) -> Vec<u8> {
-        let mut entry = Entry::new(sluis_domain::port::Clock::now(&*self.clock), Act::Admit, 1);
+        let mut entry = Entry::new(
+            [0; 16],
+            sluis_domain::port::Clock::now(&*self.clock),
+            Act::Admit,
+            1,
+        );
         entry.actor = Some(custodian().identity);
         entry.encode()
     }
@@ -127,6 +133,36 @@ fn an_engine_that_was_just_opened_refuses_all_acts_until_its_head_was_checked() 
     );
     engine.publish_head(engine.sign_head().unwrap());
     assert!(engine.status(&custodian()).is_ok());
+}
+
+#[test]
+fn equal_acts_have_different_hashes_so_that_a_guessed_entry_cannot_be_confirmed() {
+    let office = Office::open(ModelStore::new());
+    let before = entries(&*office.store).len();
+    for _ in 0..2 {
+        office
+            .engine
+            .refuse(&caller("hospital-north/etl"), Act::Convert, Reason::Blocked);
+    }
+    let written = entries(&*office.store).split_off(before);
+    let [first, second] = written.as_slice() else {
+        panic!("two refusals are two entries: {written:?}");
+    };
+    assert_ne!(leaf_hash(first), leaf_hash(second));
+    let known = |bytes: &[u8]| Entry {
+        salt: [0; 16],
+        ..Entry::decode(bytes).unwrap()
+    };
+    assert_eq!(
+        known(first),
+        known(second),
+        "all that a member can guess is the same"
+    );
+    let salts: BTreeSet<_> = entries(&*office.store)
+        .iter()
+        .map(|bytes| Entry::decode(bytes).unwrap().salt)
+        .collect();
+    assert_eq!(salts.len(), before + 2, "no salt comes twice");
 }
 
 #[test]
@@ -573,6 +609,7 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
     let whole = read("uni-research/privacy-officer", false).unwrap();
     assert_eq!(whole.entries.len() as u64, whole.next_sequence);
     let mut large = Entry::new(
+        [0; 16],
         sluis_domain::port::Clock::now(&*office.clock),
         Act::Propose,
         1,

@@ -7,7 +7,7 @@ use rcgen::{
 };
 use sluis_crypto::signature::LogKey;
 use sluis_crypto::{Secret, digest::sha256};
-use sluis_domain::audit::{Act, Entry, KeyUse, Outcome};
+use sluis_domain::audit::{Act, Entry, KeyUse, Outcome, SALT_BYTES};
 use sluis_domain::codec::Writer;
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
@@ -148,7 +148,8 @@ impl Forge {
 
     pub(super) fn entry(&self, act: Act, actor: Option<&str>) -> Entry {
         let at = Timestamp::from_millis(START + 1000 * self.entries.len() as u64).expect("small");
-        let mut entry = Entry::new(at, act, self.registries.len() as u64 - 1);
+        let salt = [self.entries.len() as u8; SALT_BYTES];
+        let mut entry = Entry::new(salt, at, act, self.registries.len() as u64 - 1);
         if let Some(person) = actor.map(|name| &self.people[name]) {
             entry.actor = Some(person.identity.clone());
             entry.fingerprint = sha256(&person.certificate);

@@ -126,6 +126,7 @@ pub(super) fn fields(entry: &[u8]) -> Vec<(&'static str, Range<usize>)> {
     };
     for (name, bytes) in [
         ("format", 1),
+        ("salt", 16),
         ("at", 8),
         ("act", 1),
         ("outcome", 1),

@@ -12,7 +12,7 @@ use super::{AUDITOR, BSNS, HEADS, act, export, settled, story, verify};
 use crate::story::json;
 
 /// All fields of an entry; the story fills every one of them somewhere.
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 30] = [
     "act",
     "at",
     "certificate",
@@ -36,6 +36,7 @@ const FIELDS: [&str; 29] = [
     "registry version",
     "rejected",
     "rows",
+    "salt",
     "signature",
     "signer",
     "signer's organisation",
@@ -85,7 +86,7 @@ fn fields_of_entries(copy: &Copy, key: &str) {
     let (mut kinds, mut filled) = (BTreeSet::new(), BTreeSet::new());
     for (sequence, entry) in entries.iter().enumerate() {
         // Act and outcome.
-        if !kinds.insert((entry[9], entry[10])) {
+        if !kinds.insert((entry[25], entry[26])) {
             continue;
         }
         for (name, range) in fields(entry) {

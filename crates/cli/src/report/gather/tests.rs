@@ -10,7 +10,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn entry(time: &str, act: Act, actor: &str) -> Entry {
-    let mut entry = Entry::new(at(time), act, 1);
+    let mut entry = Entry::new([0; 16], at(time), act, 1);
     entry.actor = actor.parse().ok();
     entry
 }
@@ -291,7 +291,7 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
         outcomes(&log),
         ["p-2 expired", "p-3 rejected by uni/s1", "p-1 open"]
     );
-    let mut restore = Entry::new(at("2026-01-04T00:00:00Z"), Act::AcceptRestore, 1);
+    let mut restore = Entry::new([0; 16], at("2026-01-04T00:00:00Z"), Act::AcceptRestore, 1);
     let signed = Signed {
         signature: Vec::new(),
         certificate: Vec::new(),

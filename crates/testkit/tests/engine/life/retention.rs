@@ -324,7 +324,7 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
             let version = office.engine.registry_text(&custodian(), None).unwrap().0;
             let entry = Entry {
                 chain: Some(chain.clone()),
-                ..Entry::new(office.clock.now(), act, version)
+                ..Entry::new([0; 16], office.clock.now(), act, version)
             };
             ended.entry(entry.encode());
         }
