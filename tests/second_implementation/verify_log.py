@@ -19,10 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY, ROTATE, DISABLE, ERASE = 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 33
 INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 30, 31, 32, 34
-SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject"}
+SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject",
+          ROTATE: "chain-rotate", DISABLE: "version-disable", AUDIT_KEY: "audit-key-rotate"}
 EFFECTS = {APPLY: 1, DESTROY: 2, CUT: 3, OPT_OUT: 4}  # act: matter of the proposal
-WITH_DETAIL = {REQUEST, APPLY, INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT}
-IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT}  # name this registry version
+CUSTODY = {INITIALISE, CUSTODIANS, RESTORE, ROTATE, DISABLE, AUDIT_KEY}  # no instruction from before one of these serves after it
+WITH_DETAIL = {REQUEST, APPLY, ROTATE, DISABLE, INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT}
+IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT, ROTATE, DISABLE, AUDIT_KEY}  # name this registry version
 REFUSALS_ONLY = {8, 10, 14, 15, 16, 22, 35}
 
 class Wrong(Exception):
@@ -107,6 +109,14 @@ def proposal(r):
     need(len(p.groups) == len(groups) and sum(p.groups.values()) > 1, "a group twice, or fewer than two people must sign")
     return p
 
+def instruction(r):
+    r.one_of(1)
+    i = Record(act=r.one_of(ROTATE, DISABLE, AUDIT_KEY), kid=0, chain="", namespace="")
+    i.kid = r.int(4) if i.act == DISABLE else 0
+    i.chain, i.namespace = (r.id(), r.id(True)) if i.act != AUDIT_KEY else ("", "")
+    i.version, i.after, i.at = r.int(8), r.take(32), r.int(8)
+    return i
+
 # --- the registry, and who must sign ---
 
 class Registry:
@@ -128,6 +138,11 @@ class Registry:
     def askers(self, g):
         chain = self.chains[g.chain]
         return [chain["owner"], *chain.get("recipients", [])] if g.kind == 1 else chain.get("reidentify_to", chain["sources"])
+
+    def lines(self, chain):  # its key lines: namespaces, and "" for encrypted elements
+        of = self.chains.get(chain, {})
+        encrypts = any(e["treatment"] == "encrypt" for e in of.get("element", []))
+        return {n["id"] for n in of.get("namespace", [])} | ({""} if encrypts else set())
 
     def element(self, chain, name):  # its namespace ("": encrypted), whether that leads in, out, and to identifiers or values
         found = next((e for e in self.chains.get(chain, {}).get("element", []) if e["name"] == name), {})
@@ -224,6 +239,7 @@ class Verifier:
         self.version, self.registry, self.custodians, self.grants, self.proposals = 0, Registry(), {}, {}, {}
         self.warned, self.expired, self.versions = set(), set(), {}
         self.keys, self.entries, self.named, self.checked, self.due = [], [], [], 0, None
+        self.custody = b""  # hash of the last act of custody
 
     def read(self, name):
         self.place = f"file {name}"
@@ -266,8 +282,9 @@ class Verifier:
     def collect_key(self, number, e, origin):
         need((e.act == INITIALISE and not e.refused) == (number == 0), "entry 0 must be `initialise`, and no other")
         if e.act in (INITIALISE, AUDIT_KEY) and not e.refused:
-            key = verifier_key(whole(e.detail, lambda r: [r.text() for _ in range(2 if number == 0 else 1)])[-1])
-            need(key.origin == origin and (number or Reader(e.detail).text() == origin), "names another origin")
+            first, second = whole(e.detail, lambda r: (r.text(), r.text() if number == 0 else r.lp()))
+            key = verifier_key(first if number else second)
+            need(key.origin == origin and (number or first == origin), "names another origin")
             need(key.text not in [k.text for k in self.keys], "names a signing key again")
             self.keys.append(key)
             self.named.append(number)
@@ -307,6 +324,10 @@ class Verifier:
             self.grant_step(e)
         elif e.act in (PSEUDONYMISE, IMPORT):  # step 9
             need(self.registry.member(e.who) and e.who not in self.custodians and e.who[0] in self.registry.chains[e.chain]["sources"], "the caller is not of a source")
+        elif e.act in (ROTATE, DISABLE):
+            self.instructed(e, e.detail)
+        elif e.act == AUDIT_KEY:
+            self.instructed(e, whole(e.detail, lambda r: (r.text(), r.lp()))[1])
         elif e.act == UNSEAL:
             need(len(e.detail) == 2, "a detail of another length")
         elif e.act == RESTORE:  # step 10
@@ -318,6 +339,23 @@ class Verifier:
             for ended in [*self.grants.values(), *self.proposals.values()]:
                 ended.open, ended.state = False, "ended"
         self.key_versions(e)
+        self.custody = self.leaves[number] if e.act in CUSTODY else self.custody
+
+    def instructed(self, e, obj):  # step 12
+        i = whole(obj, instruction)
+        need(i.act == e.act and i.chain == e.chain, "the instruction is about another act or chain")
+        need(self.group(e.signatures[0][0], [""]) == "", "the signer is no custodian, or blocked")
+        self.signature(e, SIGNED[e.act], e.signatures[0], obj)
+        need(i.after == self.custody, "the instruction does not follow the last act of custody")
+        need(i.version == self.version, "the instruction is for another registry version")
+        need(i.at <= e.at + 60_000 and e.at <= i.at + 600_000, "the instruction was not signed within ten minutes before")
+        named = [(namespace, kid) for namespace, kid, _ in e.keys]
+        if e.act == ROTATE:
+            lines, made = self.registry.lines(i.chain), [namespace for namespace, _ in named]
+            need(i.namespace in lines | {""} and len(set(made)) == len(made), "another line, or one twice")
+            need(made == [i.namespace] if i.namespace else lines <= set(made) <= lines | {""}, "other lines than the instruction names")
+        else:
+            need(named == ([(i.namespace, i.kid)] if e.act == DISABLE else []), "another version than the instruction names")
 
     def key_versions(self, e):  # step 11
         if e.act in (APPLY, ROTATE):

@@ -7,9 +7,12 @@ use sluis_client::v1::{
     CreateBackupRequest, ExpiringChain, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion,
     RotateAuditKeyRequest,
 };
+use sluis_domain::instruction::Task;
 
+use crate::change::ChangeArgs;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
+use crate::instructed::instruct;
 use crate::output::{self, Table};
 use crate::unsure::{unless_answered, unless_answered_with};
 
@@ -47,15 +50,13 @@ pub(crate) enum CustodyCommand {
 /// Sign the audit log with a new key from now on (custodians)
 ///
 /// The old key signs the hand-over, so that whoever trusts it can go on to the new one; old proofs stay valid.
+/// Shows the instruction that you sign with the key of your certificate, and asks.
 #[derive(Args, Debug)]
 #[command(after_help = "EXAMPLES\n  sluis custody rotate-audit-key\n  \
-                        sluis custody rotate-audit-key --json | jq -r .verifier_key")]
+                        sluis custody rotate-audit-key --yes --json | jq -r .verifier_key")]
 pub(crate) struct RotateAuditKeyArgs {
-    /// Print the new key as JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    connect: ConnectArgs,
+    change: ChangeArgs,
 }
 
 impl CustodyCommand {
@@ -68,14 +69,21 @@ impl CustodyCommand {
 
 impl RotateAuditKeyArgs {
     async fn run(self) -> Result<Exit, CliError> {
-        let client = self.connect.connect().await?;
+        let client = self.change.connect.connect().await?;
+        let status = client.custody_status().await?;
+        let question = "Sign the log with a new key from now on?";
+        let task = Task::RotateAuditKey;
+        let instruction = instruct(&self.change, &client, &status, task, Some(question))?;
+        let request = RotateAuditKeyRequest {
+            instruction: Some(instruction),
+        };
         let answer = client
             .custody()
-            .rotate_audit_key(RotateAuditKeyRequest {})
+            .rotate_audit_key(request)
             .await
             .map_err(unless_answered(|| "sluis audit read".to_owned()))?;
         let key = answer.into_inner().verifier_key;
-        if self.json {
+        if self.change.json {
             output::json(&json!({ "verifier_key": key }))?;
         } else {
             output::line(format!("the log's new verifier key: {key}"))?;
@@ -190,6 +198,7 @@ fn print(status: &GetStatusResponse) -> Result<(), CliError> {
         ("serving", serving.to_owned()),
         ("registry", format!("version {}", status.registry_version)),
         ("audit", format!("{} entries", status.audit_entries)),
+        ("origin", status.origin.clone()),
     ];
     for (name, fact) in facts {
         output::line(format!("{name:<10}{fact}"))?;
@@ -215,6 +224,8 @@ fn view(status: &GetStatusResponse) -> Value {
         "serving": status.serving,
         "registry_version": status.registry_version,
         "audit_entries": status.audit_entries,
+        "origin": status.origin,
+        "now": status.now,
         "key_versions": status.key_versions.iter().map(key_version).collect::<Vec<_>>(),
         "expiring_chains": status.expiring_chains.iter().map(expiring).collect::<Vec<_>>(),
     })

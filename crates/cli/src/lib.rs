@@ -17,6 +17,7 @@ mod custody;
 mod dev;
 mod expect;
 mod grant;
+mod instructed;
 mod key;
 mod moment;
 mod pin;

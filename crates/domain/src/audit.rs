@@ -93,9 +93,9 @@ acts! {
     ApplyRegistry = 9, "registry-apply";
     /// The registry was looked at.
     ReadRegistry = 10, "registry-read";
-    /// A key line got a new version.
+    /// A key line got a new version. Detail: [`crate::Instruction::encode`]; signed.
     RotateChain = 11, "chain-rotate";
-    /// A key version was disabled.
+    /// A key version was disabled. Detail: [`crate::Instruction::encode`]; signed.
     DisableVersion = 12, "version-disable";
     /// A backup was made.
     CreateBackup = 13, "backup";
@@ -124,7 +124,7 @@ acts! {
     Seal = 24, "seal";
     /// The key-encryption key was replaced.
     RotateKek = 25, "kek-rotate";
-    /// The log's signing key was replaced. Detail: the new verifier key as text.
+    /// The log's signing key was replaced. Detail: LP of the new verifier key, LP of [`crate::Instruction::encode`]; signed.
     RotateAuditKey = 26, "audit-key-rotate";
     /// A restored store was accepted. Detail: [`crate::restore::Restore::encode`]; signed by two custodians.
     AcceptRestore = 27, "restore";

@@ -15,6 +15,7 @@ pub mod grant;
 pub mod id;
 pub mod identifier;
 pub mod plausible;
+pub mod instruction;
 pub mod port;
 pub mod proposal;
 pub mod public_key;
@@ -32,6 +33,7 @@ pub use id::{
     ChainId, ElementName, GrantId, Identity, Kid, MemberName, NamespaceId, OrganisationId,
     ProposalId,
 };
+pub use instruction::Instruction;
 pub use public_key::PublicKey;
 pub use reason::Reason;
 pub use statement::Signed;

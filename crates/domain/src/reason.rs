@@ -135,6 +135,8 @@ reasons! {
     ProposalStale = "PROPOSAL_STALE", FailedPrecondition, "what the proposal is about has changed since; propose again";
     ProposalExpired = "PROPOSAL_EXPIRED", FailedPrecondition, "the proposal was not signed in time; propose again";
     TooManyProposals = "TOO_MANY_PROPOSALS", ResourceExhausted, "too many of the caller's or of the organisation's proposals wait for signatures, or the caller made too many in the last 24 hours; have some signed or rejected, or wait";
+    // Instructions of custodians
+    InstructionStale = "INSTRUCTION_STALE", FailedPrecondition, "the instruction was signed before another act of custody or another registry version, or is older than ten minutes; look again, and sign again";
     // Quotas
     QuotaSubjects = "QUOTA_SUBJECTS", ResourceExhausted, "the source would pass its number of distinct subjects of one day in this chain; nothing of the batch was done";
     QuotaRejected = "QUOTA_REJECTED", ResourceExhausted, "too large a part of what the source sent to this chain today were no identifiers; nothing of the batch was done";

@@ -3,9 +3,9 @@
 //! | field | bytes |
 //! |---|---|
 //! | label | LP: `sluis/1 statement` |
-//! | act | LP: `grant-approve`, `grant-deny`, `grant-revoke`, `proposal-sign`, `proposal-reject`, `restore` |
+//! | act | LP: `grant-approve`, `grant-deny`, `grant-revoke`, `proposal-sign`, `proposal-reject`, `restore`, `chain-rotate`, `version-disable`, `audit-key-rotate` |
 //! | custodian | LP: origin of the custodian's audit log, so that no statement serves at another custodian |
-//! | object | 4-byte length, then the canonical bytes of the grant, proposal or restore |
+//! | object | 4-byte length, then the canonical bytes of the grant, proposal, restore or instruction |
 //!
 //! `LP(x)` is a 2-byte length and then x; integers are big-endian. A statement names its object by its whole content:
 //! an approval of one grant is no approval of another.
@@ -33,6 +33,12 @@ pub enum Deed {
     RejectProposal,
     /// A custodian's yes to a restored store.
     AcceptRestore,
+    /// A custodian's instruction to give a chain new key versions.
+    RotateChain,
+    /// A custodian's instruction to disable a key version.
+    DisableVersion,
+    /// A custodian's instruction to give the log a new signing key.
+    RotateAuditKey,
 }
 
 impl Deed {
@@ -45,6 +51,9 @@ impl Deed {
             Self::SignProposal => "proposal-sign",
             Self::RejectProposal => "proposal-reject",
             Self::AcceptRestore => "restore",
+            Self::RotateChain => "chain-rotate",
+            Self::DisableVersion => "version-disable",
+            Self::RotateAuditKey => "audit-key-rotate",
         }
     }
 }

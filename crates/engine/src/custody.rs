@@ -5,11 +5,13 @@ use std::path::Path;
 
 use sluis_domain::audit::{Act, Entry, KeyUse, MAX_ENTRY};
 use sluis_domain::id::MAX_ID_LEN;
+use sluis_domain::instruction::Task;
 use sluis_domain::port::Commit;
-use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
+use sluis_domain::{ChainId, Reason, Timestamp};
 use sluis_keyring::{Change, KeyState, Keyring, VersionInfo};
 
 use crate::engine::Engine;
+use crate::instruction::{Instructed, malformed};
 use crate::life::{self, Expiring};
 use crate::policy::Custody;
 use crate::{Caller, Refusal};
@@ -33,6 +35,10 @@ pub struct Status {
     pub registry_version: u64,
     /// Number of audit entries.
     pub audit_entries: u64,
+    /// Hash of the last act of custody, which the next instruction must name; `None` if the log cannot be read.
+    pub custody_head: Option<[u8; 32]>,
+    /// The time.
+    pub now: Timestamp,
     /// All key versions.
     pub versions: Vec<VersionInfo>,
     /// Chains past their retention, which will be destroyed.
@@ -60,27 +66,32 @@ impl Engine {
                 writable: self.accepts(),
                 registry_version: permit.snapshot().registry.version,
                 audit_entries: self.store.entries(),
+                custody_head: self.custody_head().ok(),
+                now: permit.now(),
                 versions: permit.snapshot().keyring.versions(),
                 expiring: self.expiring()?,
             })
         })
     }
 
-    /// A new version of one key line of a chain, or of all of them; the versions active until now become convert-only.
+    /// A new version of one key line of a chain, or of all of them, as a custodian instructs; the versions active until now become
+    /// convert-only.
     ///
     /// # Errors
-    /// [`Reason::UnknownChain`], [`Reason::InvalidRequest`] for a namespace the chain does not have,
-    /// [`Reason::TooManyVersions`], [`Reason::NotACustodian`], and those of the store.
+    /// Those of an instruction, [`Reason::UnknownChain`], [`Reason::InvalidRequest`] for a namespace the chain does not have,
+    /// [`Reason::TooManyVersions`], and those of the store.
     pub fn rotate(
         &self,
         caller: &Caller,
-        chain: &ChainId,
-        namespace: Option<&NamespaceId>,
+        instructed: &Instructed,
     ) -> Result<Vec<VersionInfo>, Refusal> {
         self.on_record(caller, Act::RotateChain, |entry| {
-            let _governing = self.govern();
-            entry.chain = Some(chain.clone());
-            let permit = self.authorise(caller, Custody)?;
+            let _governing = self.govern_on_record(entry);
+            let (permit, task) = self.instructed(caller, entry, instructed)?;
+            let Task::RotateChain { chain, namespace } = &task else {
+                return Err(malformed("is about another act"));
+            };
+            let namespace = namespace.as_ref();
             let snapshot = permit.snapshot();
             let lines = snapshot
                 .registry
@@ -93,7 +104,7 @@ impl Engine {
             if namespace.is_some_and(|id| lines.namespace(id).is_none()) {
                 return Err(Refusal::field(
                     Reason::InvalidRequest,
-                    "namespace_id",
+                    "instruction",
                     "the chain does not have it",
                 ));
             }
@@ -116,21 +127,38 @@ impl Engine {
         })
     }
 
-    /// Disables a convert-only version: its tokens lead nowhere from then on.
+    /// Disables a convert-only version, as a custodian instructs: its tokens lead nowhere from then on.
     ///
     /// # Errors
-    /// [`Reason::UnknownVersion`], [`Reason::VersionState`] unless it is convert-only, [`Reason::NotACustodian`], and
-    /// those of the store.
-    pub fn disable(&self, caller: &Caller, kid: Kid) -> Result<VersionInfo, Refusal> {
+    /// Those of an instruction, [`Reason::UnknownVersion`], [`Reason::VersionState`] unless it is convert-only, and those of the
+    /// store.
+    pub fn disable(
+        &self,
+        caller: &Caller,
+        instructed: &Instructed,
+    ) -> Result<VersionInfo, Refusal> {
         self.on_record(caller, Act::DisableVersion, |entry| {
-            let _governing = self.govern();
-            let permit = self.authorise(caller, Custody)?;
+            let _governing = self.govern_on_record(entry);
+            let (permit, task) = self.instructed(caller, entry, instructed)?;
+            let Task::DisableVersion {
+                kid,
+                chain,
+                namespace,
+            } = &task
+            else {
+                return Err(malformed("is about another act"));
+            };
+            let kid = *kid;
             let versions = permit.snapshot().keyring.versions();
             let present = versions
                 .iter()
                 .find(|info| info.kid == kid)
                 .ok_or(Reason::UnknownVersion)?;
-            entry.chain = Some(present.chain.clone());
+            if present.chain != *chain || present.namespace != *namespace {
+                return Err(malformed(
+                    "names another chain or namespace than the version has",
+                ));
+            }
             if present.state != KeyState::ConvertOnly {
                 return Err(Reason::VersionState.into());
             }

@@ -261,6 +261,14 @@ impl Engine {
         Ok(grown)
     }
 
+    /// Something of what all durable entries say.
+    ///
+    /// # Errors
+    /// As reading the log on.
+    pub(crate) fn replayed<T>(&self, ask: impl FnOnce(&State) -> T) -> Result<T, EngineError> {
+        Ok(ask(self.extended()?.replay.state()))
+    }
+
     /// Reads the log on, so that less is left for whoever needs it, and says what is wrong with it.
     pub(crate) fn read_log_on(&self) {
         drop(self.extended());

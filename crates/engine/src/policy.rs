@@ -46,7 +46,10 @@ impl<A> Permit<A> {
 pub struct View<'a> {
     registry: &'a Registry,
     identity: &'a Identity,
+    /// By name.
     is_custodian: bool,
+    /// By name and by key.
+    has_custodian_key: bool,
     now: Timestamp,
 }
 
@@ -116,6 +119,7 @@ fn view<'a>(snapshot: &'a Snapshot, caller: &'a Caller, now: Timestamp) -> View<
         registry: &snapshot.registry.registry,
         identity: &caller.identity,
         is_custodian: snapshot.custodians.contains_key(&caller.identity),
+        has_custodian_key: snapshot.has_custodian_key(caller),
         now,
     }
 }
@@ -324,6 +328,9 @@ pub struct SeeProposal<'a> {
 impl Action for SeeProposal<'_> {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
         let proposal = &self.record.proposal;
+        if view.is_custodian && !view.has_custodian_key {
+            return Err(Reason::KeyNotPinned);
+        }
         let concerned = view.is_custodian
             || proposal.proposer == *view.identity
             || proposal
@@ -435,16 +442,18 @@ impl Action for ReadRegistry {
     }
 }
 
-/// To care for keys, registry and store.
+/// To care for keys, registry and store: with the key that is pinned for the custodian, not just with a certificate in
+/// their name.
 #[derive(Debug)]
 pub struct Custody;
 
 impl Action for Custody {
     fn check(&self, view: &View<'_>) -> Result<(), Reason> {
-        if view.is_custodian {
-            Ok(())
-        } else {
-            Err(Reason::NotACustodian)
+        match (view.is_custodian, view.has_custodian_key) {
+            (false, _) => Err(Reason::NotACustodian),
+            // Another authority's certificate in a custodian's name.
+            (true, false) => Err(Reason::KeyNotPinned),
+            (true, true) => Ok(()),
         }
     }
 }

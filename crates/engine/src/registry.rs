@@ -259,7 +259,7 @@ impl Engine {
             entry.chain = only.cloned();
             let permit = self.authorise(caller, BeKnown)?;
             let snapshot = permit.snapshot();
-            let custodian = snapshot.custodians.contains_key(&caller.identity);
+            let custodian = snapshot.has_custodian_key(caller);
             let chains: Vec<_> = snapshot
                 .registry
                 .registry

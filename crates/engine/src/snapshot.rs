@@ -7,6 +7,7 @@ use sluis_domain::registry::Registry;
 use sluis_domain::{Identity, PublicKey};
 use sluis_keyring::Keyring;
 
+use crate::Caller;
 use crate::erasure::OptOuts;
 
 /// A registry version.
@@ -29,4 +30,12 @@ pub(crate) struct Snapshot {
     pub(crate) custodians: Arc<BTreeMap<Identity, PublicKey>>,
     /// Who opted out.
     pub(crate) opt_outs: Arc<OptOuts>,
+}
+
+impl Snapshot {
+    /// Whether the caller is one of the custodians, by name and by the key of their certificate.
+    pub(crate) fn has_custodian_key(&self, caller: &Caller) -> bool {
+        let pinned = self.custodians.get(&caller.identity);
+        pinned.is_some() && pinned == caller.key.as_ref()
+    }
 }

@@ -1,6 +1,7 @@
 //! Development only: clock, stores with faults, run-time certificates, a custodian in one process, the real binaries.
 
 pub mod clock;
+pub mod custody;
 pub mod faulty_store;
 pub mod health;
 pub mod identifiers;

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 use sluis_client::Signer;
+use sluis_domain::instruction::{Instruction, Task};
 use sluis_domain::port::{Clock, Store};
 use sluis_domain::registry::Signers;
 use sluis_domain::statement::Deed;
-use sluis_domain::{Custodian, GrantId, PublicKey, Timestamp};
-use sluis_engine::{Caller, Engine, GrantView, Proposed, Refusal, Settings, fingerprint};
+use sluis_domain::{ChainId, Custodian, GrantId, Kid, NamespaceId, PublicKey, Timestamp};
+use sluis_engine::{
+    Caller, Engine, GrantView, Instructed, Proposed, Refusal, Settings, VersionInfo, fingerprint,
+};
 use sluis_keyring::Kek;
 
 use crate::pki::{TRUST_DOMAIN, of_member};
@@ -150,4 +153,69 @@ pub fn approve(engine: &Engine, steward: &str, id: &GrantId) -> Result<GrantView
         .sign(Deed::ApproveGrant, engine.origin(), &object)
         .expect("signs");
     engine.approve_grant(&caller(steward), id, &view.digest, &signature)
+}
+
+/// An instruction of this moment, signed by a custodian.
+///
+/// # Panics
+/// If the log cannot be read.
+pub fn instruct(engine: &Engine, custodian: &str, task: Task) -> Instructed {
+    let status = engine.status(&caller(custodian)).expect("a custodian");
+    let instruction = Instruction {
+        task,
+        registry_version: status.registry_version,
+        after: status.custody_head.expect("a log in order"),
+        at: status.now,
+    };
+    let object = instruction.encode();
+    let signature = signer(custodian)
+        .sign(instruction.task.deed(), engine.origin(), &object)
+        .expect("signs");
+    Instructed { object, signature }
+}
+
+/// New key versions, as the first of [`CUSTODIANS`] instructs.
+///
+/// # Errors
+/// Those of the engine.
+pub fn rotate(
+    engine: &Engine,
+    chain: &ChainId,
+    namespace: Option<&NamespaceId>,
+) -> Result<Vec<VersionInfo>, Refusal> {
+    let task = Task::RotateChain {
+        chain: chain.clone(),
+        namespace: namespace.cloned(),
+    };
+    let instructed = instruct(engine, CUSTODIANS[0], task);
+    engine.rotate(&caller(CUSTODIANS[0]), &instructed)
+}
+
+/// Disables a version, as the first of [`CUSTODIANS`] instructs. Of one that there is not, it says so of chain `none`.
+///
+/// # Errors
+/// Those of the engine.
+pub fn disable(engine: &Engine, kid: Kid) -> Result<VersionInfo, Refusal> {
+    let custodian = caller(CUSTODIANS[0]);
+    let versions = engine.status(&custodian).expect("a custodian").versions;
+    let known = versions.into_iter().find(|info| info.kid == kid);
+    let (chain, namespace) = known.map_or_else(
+        || ("none".parse().expect("an id"), None),
+        |info| (info.chain, info.namespace),
+    );
+    let task = Task::DisableVersion {
+        kid,
+        chain,
+        namespace,
+    };
+    engine.disable(&custodian, &instruct(engine, CUSTODIANS[0], task))
+}
+
+/// Another signing key for the log, as the first of [`CUSTODIANS`] instructs.
+///
+/// # Errors
+/// Those of the engine.
+pub fn rotate_audit_key(engine: &Engine) -> Result<String, Refusal> {
+    let instructed = instruct(engine, CUSTODIANS[0], Task::RotateAuditKey);
+    engine.rotate_audit_key(&caller(CUSTODIANS[0]), &instructed)
 }

@@ -16,7 +16,7 @@ pub struct Wrong {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Fault {
     /// The bytes are not an entry.
-    #[error("its bytes are not an entry of format 2")]
+    #[error("its bytes are not an entry of format 3")]
     NotAnEntry,
     /// An entry is missing before it.
     #[error("entry {0} should come here")]
@@ -113,6 +113,12 @@ pub enum Fault {
     /// The text of a registry is none, or not one that may follow the one before.
     #[error("registry version {0} is not valid after the one before")]
     RegistryInvalid(u64),
+    /// An instruction that was signed for another moment: it was followed before, or something came between.
+    #[error("the instruction that was signed does not follow the last act of custody")]
+    Instruction,
+    /// An instruction that is too old, or of the future.
+    #[error("the instruction was not signed within ten minutes before it")]
+    InstructionAge,
     /// The restored log is not this one.
     #[error("the restore that was signed is of another log than the entries before it")]
     Restore,

@@ -8,6 +8,7 @@
 
 use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_domain::codec::{DecodeError, Reader};
+use sluis_domain::instruction::ends_instructions;
 use sluis_domain::{ProposalId, Reason};
 use sluis_tlog::{Tree, VerifierKey, leaf_hash};
 
@@ -17,6 +18,7 @@ use recent::Recent;
 
 mod custody;
 mod grants;
+mod instruction;
 mod keys;
 mod proposals;
 mod recent;
@@ -145,6 +147,9 @@ impl Replay {
             keys::follow(&mut self.state, &entry)?;
         }
         let leaf = leaf_hash(bytes);
+        if entry.outcome == Outcome::Done && ends_instructions(entry.act) {
+            self.state.custody_head = leaf;
+        }
         self.tree.append(leaf);
         self.recent.append(leaf);
         self.state.see(entry.at);
@@ -197,7 +202,9 @@ impl Replay {
         match entry.act {
             Act::Initialise => initialise(state, entry),
             Act::Custodians => custody::name_custodians(state, entry),
-            Act::RotateAuditKey => custody::rotate_audit_key(state, entry),
+            Act::RotateChain => instruction::rotate_chain(state, entry),
+            Act::DisableVersion => instruction::disable_version(state, entry),
+            Act::RotateAuditKey => instruction::rotate_audit_key(state, entry),
             Act::AcceptRestore => custody::accept_restore(state, &self.recent, entry),
             Act::RequestGrant => grants::request(state, entry),
             Act::ApproveGrant => grants::approve(state, entry),
@@ -236,6 +243,9 @@ fn is_governed(act: Act) -> bool {
             | Act::DestroyVersion
             | Act::CutEscrow
             | Act::OptOut
+            | Act::RotateChain
+            | Act::DisableVersion
+            | Act::RotateAuditKey
     )
 }
 

@@ -20,6 +20,8 @@ pub struct State {
     pub(crate) verifier_keys: Vec<(u64, VerifierKey)>,
     pub(crate) custodians: Vec<Custodian>,
     pub(crate) custodian_lists: u64,
+    /// Hash of the last entry that ends the life of instructions.
+    pub(crate) custody_head: [u8; 32],
     pub(crate) registry: Arc<Registry>,
     pub(crate) registry_version: u64,
     pub(crate) registry_digest: [u8; 32],
@@ -131,6 +133,7 @@ impl State {
             verifier_keys: Vec::new(),
             custodians: Vec::new(),
             custodian_lists: 0,
+            custody_head: [0; 32],
             registry: Arc::new(Registry::empty()),
             registry_version: 0,
             registry_digest: sha256(&[]),
@@ -183,6 +186,11 @@ impl State {
     /// How many times the configuration named custodians: more than 1 is worth a look.
     pub fn custodian_lists(&self) -> u64 {
         self.custodian_lists
+    }
+
+    /// Hash, as a leaf, of the last entry that ends the life of instructions: what the next instruction must name.
+    pub fn custody_head(&self) -> [u8; 32] {
+        self.custody_head
     }
 
     /// The registry in force; an empty one before the first.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use sluis_client::v1;
+use sluis_testkit::custody;
 use sluis_testkit::registry::registry;
 use sluis_testkit::scene::Scene;
 use sluis_testkit::wait::first;
@@ -160,9 +161,7 @@ async fn act(scene: &Scene, bsn: &str) {
 
 async fn rotate_key(scene: &Scene) {
     let custodian = scene.client(CUSTODIAN).await;
-    custodian
-        .custody()
-        .rotate_audit_key(v1::RotateAuditKeyRequest {})
+    custody::rotate_audit_key(&custodian)
         .await
         .expect("a custodian");
     settled(scene).await;

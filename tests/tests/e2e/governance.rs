@@ -2,6 +2,7 @@
 
 mod approvals;
 mod command_line;
+mod custody;
 mod lies;
 mod proposals;
 mod signers;

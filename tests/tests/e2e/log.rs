@@ -4,6 +4,7 @@ mod head;
 mod restore;
 
 use sluis_client::{Client, v1};
+use sluis_testkit::custody;
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit::wait::first;
 use sluis_testkit::world::{World, reason};
@@ -52,14 +53,12 @@ async fn proofs_over_the_wire_verify_and_survive_another_signing_key_and_a_resta
     let (old, answer) = checkpoint(&member).await;
     assert!(answer.handovers.is_empty());
     let custodian = world.client(CUSTODIANS[0]).await;
-    let rotated = custodian
-        .custody()
-        .rotate_audit_key(v1::RotateAuditKeyRequest {})
+    let rotated = custody::rotate_audit_key(&custodian)
         .await
         .expect("rotated");
     let new = next_head(&member, old.size()).await;
     let (_, after) = checkpoint(&member).await;
-    assert_eq!(after.verifier_key, rotated.into_inner().verifier_key);
+    assert_eq!(after.verifier_key, rotated.verifier_key);
     let first: VerifierKey = answer.verifier_key.parse().expect("a key");
     assert!(
         Checkpoint::open(
@@ -140,10 +139,8 @@ async fn proofs_over_the_wire_verify_and_survive_another_signing_key_and_a_resta
         ),
         "UNKNOWN_LOG_SIZE"
     );
-    let outsider = member
-        .custody()
-        .rotate_audit_key(v1::RotateAuditKeyRequest {})
+    let outsider = custody::rotate_audit_key(&member)
         .await
         .expect_err("refused");
-    assert_eq!(reason(outsider), "NOT_A_CUSTODIAN");
+    assert_eq!(outsider.reason(), Some("NOT_A_CUSTODIAN"));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use sluis_client::{Client, v1};
+use sluis_testkit::custody;
 use sluis_testkit::pki::{Credentials, Wanted};
 use sluis_testkit::registry::pinned;
 use sluis_testkit::world::{
@@ -289,13 +290,7 @@ impl Fixture {
             .into_iter()
             .find(|v| v.chain_id == "beta")
             .expect("a key line");
-        let request = v1::RotateChainRequest {
-            chain_id: "beta".into(),
-            namespace_id: String::new(),
-        };
-        custodian
-            .custody()
-            .rotate_chain(request)
+        custody::rotate_chain(&custodian, "beta", "")
             .await
             .expect("a custodian");
         let mut clients = Vec::new();
@@ -461,17 +456,10 @@ impl Fixture {
                 outcome(client.custody().get_status(v1::GetStatusRequest {}).await)
             }
             "CustodyService/RotateChain" => {
-                let request = v1::RotateChainRequest {
-                    chain_id: "beta".into(),
-                    namespace_id: String::new(),
-                };
-                outcome(client.custody().rotate_chain(request).await)
+                outcome(custody::rotate_chain(client, "beta", "").await)
             }
             "CustodyService/DisableVersion" => {
-                let request = v1::DisableVersionRequest {
-                    kid: self.kid.clone(),
-                };
-                outcome(client.custody().disable_version(request).await)
+                outcome(custody::disable_version(client, &self.kid).await)
             }
             // By now the custodian has disabled it.
             "CustodyService/DestroyVersion" => {
@@ -500,12 +488,7 @@ impl Fixture {
                     .create_backup(v1::CreateBackupRequest {})
                     .await,
             ),
-            "CustodyService/RotateAuditKey" => outcome(
-                client
-                    .custody()
-                    .rotate_audit_key(v1::RotateAuditKeyRequest {})
-                    .await,
-            ),
+            "CustodyService/RotateAuditKey" => outcome(custody::rotate_audit_key(client).await),
             "AuditService/GetCheckpoint" => outcome(
                 client
                     .audit()

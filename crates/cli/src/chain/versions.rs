@@ -3,22 +3,25 @@
 use clap::Args;
 use serde_json::json;
 use sluis_client::v1::{
-    CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, GetStatusRequest, KeyState,
+    CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, GetStatusResponse, KeyState,
     KeyVersion, RotateChainRequest,
 };
 use sluis_client::{Client, ClientError};
-use sluis_domain::{ChainId, NamespaceId, Reason};
+use sluis_domain::instruction::Task;
+use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
 
 use crate::change::ChangeArgs;
 use crate::custody::{key_table, key_version};
 use crate::error::{CliError, Exit};
+use crate::instructed::instruct;
 use crate::unsure::unless_answered;
 use crate::{output, proposed};
 
 /// Give a chain's key lines a new version (custodians)
 ///
 /// From then on the same identifier gets a different pseudonym; the version in use until then only leads out, by
-/// conversion and re-identification. Shows the versions that are replaced, and asks.
+/// conversion and re-identification. Shows the versions that are replaced and the instruction that you sign with the key of
+/// your certificate, and asks.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 EXAMPLES
@@ -36,7 +39,8 @@ pub(crate) struct RotateArgs {
 
 /// Disable a convert-only key version: its pseudonyms can no longer be converted or re-identified (custodians)
 ///
-/// Shows the version, and asks. It happens at once, and there is no way back.
+/// Shows the version and the instruction that you sign with the key of your certificate, and asks. It happens at once, and
+/// there is no way back.
 #[derive(Args, Debug)]
 #[command(
     after_help = "EXAMPLES\n  sluis status        # lists key versions\n  sluis chain disable 0a1b2c3d"
@@ -91,22 +95,18 @@ fn parse_kid(text: &str) -> Result<String, &'static str> {
 impl RotateArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.change.connect.connect().await?;
+        let status = client.custody_status().await?;
+        let shown = show(&self.change, &status, |version| self.replaces(version))?;
+        let task = Task::RotateChain {
+            chain: self.chain.clone(),
+            namespace: self.namespace.clone(),
+        };
         let question = "Give these lines new keys? New pseudonyms will differ from those so far.";
         // Of a chain or namespace that is none, the custodian says so.
-        confirm(
-            &self.change,
-            &client,
-            |version| self.replaces(version),
-            |_| question,
-        )
-        .await?;
+        let question = Some(question).filter(|_| shown);
+        let instruction = instruct(&self.change, &client, &status, task, question)?;
         let request = RotateChainRequest {
-            chain_id: self.chain.to_string(),
-            namespace_id: self
-                .namespace
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            instruction: Some(instruction),
         };
         let answer = client
             .custody()
@@ -128,9 +128,15 @@ impl RotateArgs {
 
 impl DisableArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
-        let client = self.version.confirmed(disable_question).await?;
+        let change = &self.version.change;
+        let client = change.connect.connect().await?;
+        let status = client.custody_status().await?;
+        let version = self.version.shown(&status)?;
+        let question = disable_question(&version);
+        let task = disabling(&version)?;
+        let instruction = instruct(change, &client, &status, task, Some(question))?;
         let request = DisableVersionRequest {
-            kid: self.version.kid,
+            instruction: Some(instruction),
         };
         let answer = client
             .custody()
@@ -175,20 +181,26 @@ impl CutEscrowArgs {
 }
 
 impl VersionArgs {
-    /// Connects, shows the version, and asks.
+    /// Connects, shows the version, and asks; a proposal is signed by others, later.
     async fn confirmed(
         &self,
         question: fn(&KeyVersion) -> &'static str,
     ) -> Result<Client, CliError> {
         let client = self.change.connect.connect().await?;
-        if !confirm(
-            &self.change,
-            &client,
-            |version| version.kid == self.kid,
-            question,
-        )
-        .await?
-        {
+        if !self.change.yes {
+            let version = self.shown(&client.custody_status().await?)?;
+            self.change.confirm(question(&version))?;
+        }
+        Ok(client)
+    }
+
+    /// Shows the version.
+    fn shown(&self, status: &GetStatusResponse) -> Result<KeyVersion, CliError> {
+        let version = status
+            .key_versions
+            .iter()
+            .find(|version| version.kid == self.kid);
+        let Some(version) = version else {
             let unknown = Reason::UnknownVersion;
             let text = format!(
                 "{}: {}; `sluis status` lists those there are",
@@ -196,9 +208,28 @@ impl VersionArgs {
                 unknown.message()
             );
             return Err(CliError::NotConfirmed(text));
-        }
-        Ok(client)
+        };
+        let version = version.clone();
+        show(&self.change, status, |version| version.kid == self.kid)?;
+        Ok(version)
     }
+}
+
+/// The instruction to disable a version, as the custodian describes it.
+fn disabling(version: &KeyVersion) -> Result<Task, CliError> {
+    const UNREADABLE: ClientError = ClientError::Protocol("a key version that cannot be read");
+    let kid = u32::from_str_radix(&version.kid, 16)
+        .ok()
+        .and_then(Kid::new)
+        .ok_or(UNREADABLE)?;
+    let namespace = Some(version.namespace_id.as_str()).filter(|id| !id.is_empty());
+    Ok(Task::DisableVersion {
+        kid,
+        chain: version.chain_id.parse().map_err(|_| UNREADABLE)?,
+        namespace: namespace
+            .map(|id| id.parse().map_err(|_| UNREADABLE))
+            .transpose()?,
+    })
 }
 
 fn disable_question(version: &KeyVersion) -> &'static str {
@@ -225,30 +256,18 @@ fn of_pseudonyms(version: &KeyVersion) -> bool {
     !version.namespace_id.is_empty()
 }
 
-/// Unless told not to, shows what the custodian says of the versions that it is about, and asks. `question`: by the first
-/// of them. `false` if there are none.
-async fn confirm(
+/// Shows what the custodian says of the versions that a command is about. `false` if there are none.
+fn show(
     change: &ChangeArgs,
-    client: &Client,
+    status: &GetStatusResponse,
     about: impl Fn(&KeyVersion) -> bool,
-    question: impl FnOnce(&KeyVersion) -> &'static str,
 ) -> Result<bool, CliError> {
-    if change.yes {
-        return Ok(true);
-    }
-    let status = client
-        .custody()
-        .get_status(GetStatusRequest {})
-        .await
-        .map_err(ClientError::from)?
-        .into_inner();
-    let mut versions = status.key_versions;
+    let mut versions = status.key_versions.clone();
     versions.retain(about);
-    let Some(first) = versions.first() else {
+    if versions.is_empty() {
         return Ok(false);
-    };
+    }
     output::show(key_table(&versions).lines(), change.json)?;
-    change.confirm(question(first))?;
     Ok(true)
 }
 

@@ -1,7 +1,7 @@
 //! Key versions.
 
 use sluis_domain::Kid;
-use sluis_engine::{Expiring, KeyState, VersionInfo};
+use sluis_engine::{Expiring, Instructed, KeyState, VersionInfo};
 use sluis_proto::v1;
 
 use crate::status::Denial;
@@ -36,6 +36,15 @@ pub(crate) fn expiring(expiring: &Expiring) -> v1::ExpiringChain {
         retained_until: expiring.retained_until.to_string(),
         destroyed_at: expiring.destroyed_at.to_string(),
     }
+}
+
+/// What a custodian signed.
+pub(crate) fn instructed(wire: Option<v1::SignedInstruction>) -> Result<Instructed, Denial> {
+    let wire = wire.ok_or_else(|| Denial::field("instruction", "is required"))?;
+    Ok(Instructed {
+        object: wire.canonical,
+        signature: wire.signature,
+    })
 }
 
 /// Eight hexadecimal digits.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
+use sluis_domain::{Kid, Reason};
 use sluis_engine::{Caller, Engine, ProposalView, Refusal};
 use sluis_proto::v1;
 use tonic::{Request, Response, Status};
 
 use super::{Custody, act, call_of};
-use crate::convert::{self, custody, proposal};
+use crate::convert::{custody, proposal};
 use crate::server::Call;
 use crate::status::Denial;
 
@@ -32,6 +32,9 @@ impl v1::custody_service_server::CustodyService for Custody {
             audit_entries: status.audit_entries,
             key_versions: status.versions.iter().map(custody::key_version).collect(),
             expiring_chains: status.expiring.iter().map(custody::expiring).collect(),
+            origin: self.0.origin().to_owned(),
+            custody_head: status.custody_head.map(Vec::from).unwrap_or_default(),
+            now: status.now.to_string(),
         }))
     }
 
@@ -42,12 +45,8 @@ impl v1::custody_service_server::CustodyService for Custody {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let versions = act(&self.0, &call, move |shared, caller| {
-            let chain: ChainId = convert::required("chain_id", &request.chain_id)?;
-            let namespace: Option<NamespaceId> =
-                convert::optional("namespace_id", &request.namespace_id)?;
-            Ok(shared
-                .engine()?
-                .rotate(caller, &chain, namespace.as_ref())?)
+            let instructed = custody::instructed(request.instruction)?;
+            Ok(shared.engine()?.rotate(caller, &instructed)?)
         });
         let key_versions = versions.await?.iter().map(custody::key_version).collect();
         Ok(Response::new(v1::RotateChainResponse { key_versions }))
@@ -60,9 +59,8 @@ impl v1::custody_service_server::CustodyService for Custody {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let version = act(&self.0, &call, move |shared, caller| {
-            Ok(shared
-                .engine()?
-                .disable(caller, custody::kid("kid", &request.kid)?)?)
+            let instructed = custody::instructed(request.instruction)?;
+            Ok(shared.engine()?.disable(caller, &instructed)?)
         });
         let key_version = Some(custody::key_version(&version.await?));
         Ok(Response::new(v1::DisableVersionResponse { key_version }))
@@ -97,9 +95,11 @@ impl v1::custody_service_server::CustodyService for Custody {
         request: Request<v1::RotateAuditKeyRequest>,
     ) -> Result<Response<v1::RotateAuditKeyResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let rotated = act(&self.0, &call, |shared, caller| {
+        let request = request.into_inner();
+        let rotated = act(&self.0, &call, move |shared, caller| {
+            let instructed = custody::instructed(request.instruction)?;
             let engine = shared.engine()?;
-            let verifier_key = engine.rotate_audit_key(caller)?;
+            let verifier_key = engine.rotate_audit_key(caller, &instructed)?;
             // With the next head at the latest; should it fail, the log says so.
             drop(shared.keeper.heads().keep(&engine));
             Ok(verifier_key)

@@ -7,22 +7,25 @@ use sluis_keyring::Keyring;
 
 use super::verifier;
 use crate::engine::Engine;
-use crate::policy::Custody;
-use crate::{Caller, Refusal};
+use crate::{Caller, Instructed, Refusal};
 
 impl Engine {
     /// Makes a new signing key for the log; returns its verifier key as text. The head that hands over, signed by both
     /// keys, is kept before this returns.
     ///
     /// # Errors
-    /// [`sluis_domain::Reason::NotACustodian`], and those of the store.
-    pub fn rotate_audit_key(&self, caller: &Caller) -> Result<String, Refusal> {
+    /// Those of an instruction, and of the store.
+    pub fn rotate_audit_key(
+        &self,
+        caller: &Caller,
+        instructed: &Instructed,
+    ) -> Result<String, Refusal> {
         self.on_record(caller, Act::RotateAuditKey, |entry| {
-            let _governing = self.govern();
-            let permit = self.authorise(caller, Custody)?;
+            let _governing = self.govern_on_record(entry);
+            let (permit, _) = self.instructed(caller, entry, instructed)?;
             let mut change = permit.snapshot().keyring.change(permit.now());
             let key = verifier(&self.origin, &change.rotate_audit_key()).to_string();
-            entry.detail = Writer::default().lp(&key).finish();
+            entry.detail = Writer::default().lp(&key).lp(&instructed.object).finish();
             let (keyring, writes): (Keyring, _) = change.finish();
             let mut commit = Commit {
                 writes,

@@ -9,7 +9,7 @@ use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 
-use crate::office::{Office, REGISTER, STUDY, batch, caller, custodian, texts, wait};
+use crate::office::{Office, REGISTER, STUDY, batch, caller, texts, wait};
 use crate::quotas::limited;
 use crate::subjects;
 
@@ -214,10 +214,7 @@ fn versions_of_a_line_agree_and_older_ones_still_lead_out() {
     let office = Office::open(ModelStore::new());
     let bsns = subjects(2);
     imported(&office, &bsns[..1], &["P-1"]);
-    office
-        .engine
-        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
-        .unwrap();
+    people::rotate(&office.engine, &STUDY.parse().unwrap(), None).unwrap();
     assert_eq!(
         rejected(&imported(&office, &bsns[1..], &["P-1"])),
         [conflict(0)]

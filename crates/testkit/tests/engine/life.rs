@@ -13,7 +13,7 @@ use sluis_domain::proposal::State;
 use sluis_domain::statement::Deed;
 use sluis_domain::{Kid, Reason};
 use sluis_engine::{Engine, KeyState, ProposalView, Refusal, VersionInfo};
-use sluis_testkit::people::signer;
+use sluis_testkit::people::{self, signer};
 
 use crate::office::{Office, batch, caller, custodian};
 
@@ -101,12 +101,9 @@ fn refusals<S: Store + 'static>(
 /// Rotates a chain, and disables the version of its BSN line that was in use.
 fn retire<S: Store + 'static>(office: &Office<S>, chain: &str) -> Kid {
     let old = line(&office.engine, chain, "nl.bsn").last().unwrap().kid;
-    office
-        .engine
-        .rotate(&custodian(), &chain.parse().unwrap(), None)
-        .unwrap();
+    people::rotate(&office.engine, &chain.parse().unwrap(), None).unwrap();
     assert_eq!(
-        office.engine.disable(&custodian(), old).unwrap().state,
+        people::disable(&office.engine, old).unwrap().state,
         KeyState::Disabled
     );
     old

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sluis_domain::audit::{Act, Entry};
+use sluis_domain::instruction::Task;
 use sluis_domain::port::store::{Commit, Family, Row, Store, StoreError, Write};
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::{Engine, EngineError, HeadError, SignedHead};
@@ -470,12 +471,13 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
         .unwrap();
     let refused = office
         .engine
-        .rotate_audit_key(&caller("hospital-north/etl"))
+        .rotate_audit_key(
+            &caller("hospital-north/etl"),
+            &people::instruct(&office.engine, "custodian/anna", Task::RotateAuditKey),
+        )
         .unwrap_err();
     assert_eq!(refused.reason(), Reason::NotACustodian);
-    let second: VerifierKey = office
-        .engine
-        .rotate_audit_key(&custodian())
+    let second: VerifierKey = people::rotate_audit_key(&office.engine)
         .unwrap()
         .parse()
         .unwrap();
@@ -528,7 +530,7 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
 fn a_handover_that_could_not_be_kept_is_made_with_the_next_head() {
     let office = Office::open(FaultyStore::new(ModelStore::new()));
     office.store.fail_commit(2, StoreError::Conflict);
-    office.engine.rotate_audit_key(&custodian()).unwrap();
+    people::rotate_audit_key(&office.engine).unwrap();
     assert!(
         office
             .engine

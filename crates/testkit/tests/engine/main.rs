@@ -5,6 +5,7 @@
 mod bounds;
 mod forged;
 mod imported;
+mod instructed;
 mod life;
 mod log;
 mod model;
@@ -191,9 +192,7 @@ fn rotated_versions_lead_out_until_they_are_disabled() {
     };
     let old_kid = versions.iter().find(is_line).unwrap().kid;
     let refused = |kid| {
-        office
-            .engine
-            .disable(&custodian(), kid)
+        people::disable(&office.engine, kid)
             .map(drop)
             .map_err(|refusal| refusal.reason())
     };
@@ -202,22 +201,17 @@ fn rotated_versions_lead_out_until_they_are_disabled() {
         Err(Reason::VersionState),
         "an active version cannot be disabled"
     );
-    office
-        .engine
-        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
-        .unwrap();
+    people::rotate(&office.engine, &STUDY.parse().unwrap(), None).unwrap();
     let new = office.pseudonymise(STUDY, &bsns);
     assert!(old.iter().zip(&new).all(|(old, new)| old != new));
     assert_eq!(office.converted(&grant, &old).unwrap(), expected);
     assert_eq!(office.converted(&grant, &new).unwrap(), expected);
     assert_eq!(
-        office.engine.disable(&custodian(), old_kid).unwrap().state,
+        people::disable(&office.engine, old_kid).unwrap().state,
         KeyState::Disabled
     );
     assert_eq!(
-        office
-            .engine
-            .disable(&custodian(), old_kid)
+        people::disable(&office.engine, old_kid)
             .unwrap_err()
             .reason(),
         Reason::VersionState

@@ -8,6 +8,7 @@ use sluis_domain::{GrantId, Kid, Reason};
 use sluis_engine::{KeyState, VersionInfo};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::model_store::ModelStore;
+use sluis_testkit::people;
 
 use crate::office::{Office, REGISTER, STUDY, batch, custodian, texts};
 
@@ -175,16 +176,11 @@ impl Model {
             Step::Convert(from, tokens) => self.convert(*from, tokens),
             Step::Rotate(chain) => {
                 let chain = CHAINS[*chain].parse().unwrap();
-                drop(
-                    self.office
-                        .engine
-                        .rotate(&custodian(), &chain, None)
-                        .unwrap(),
-                );
+                drop(people::rotate(&self.office.engine, &chain, None).unwrap());
             }
             Step::Disable(chain) => {
                 if let Some(kid) = self.in_state(*chain, KeyState::ConvertOnly).first() {
-                    drop(self.office.engine.disable(&custodian(), *kid).unwrap());
+                    drop(people::disable(&self.office.engine, *kid).unwrap());
                 }
             }
             Step::Restart => self.office.reopen(),

@@ -8,10 +8,8 @@ use sluis_domain::custodian;
 use sluis_domain::proposal::End;
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::Deed;
-use sluis_tlog::VerifierKey;
 
 use super::recent::Recent;
-use super::texts;
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{Said, check, wrong};
 use crate::state::State;
@@ -25,17 +23,6 @@ pub(super) fn name_custodians(state: &mut State, entry: &Entry) -> Result<(), Fa
     }
     state.custodians = custodians;
     state.custodian_lists += 1;
-    Ok(())
-}
-
-/// The log gets another signing key.
-pub(super) fn rotate_audit_key(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let [key] = texts(entry)?;
-    let key: VerifierKey = key.parse().map_err(|_| Fault::AuditKey)?;
-    if key.name() != state.origin || state.verifier_keys.iter().any(|(_, known)| *known == key) {
-        return Err(Fault::AuditKey);
-    }
-    state.verifier_keys.push((state.entries, key));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::{Act, Entry, Outcome};
-use sluis_domain::codec::Writer;
+use sluis_domain::codec::{Reader, Writer};
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{End, Grant, State as GrantStanding};
 use sluis_domain::proposal::State as ProposalStanding;
@@ -751,8 +751,12 @@ fn a_restore_takes_two_different_custodians_and_this_log() {
 #[test]
 fn a_signing_key_is_new_and_of_this_log() {
     let old = |log: &Forge, entry: &mut Entry| {
+        let mut detail = Reader::plain(&entry.detail);
+        detail.lp().expect("the new key");
+        let instruction = detail.lp().expect("an instruction").to_vec();
         entry.detail = Writer::default()
             .lp(log.verifier_key(0).to_string())
+            .lp(instruction)
             .finish();
     };
     assert_eq!(changed(Act::RotateAuditKey, 0, old), Fault::AuditKey);

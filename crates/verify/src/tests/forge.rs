@@ -11,6 +11,7 @@ use sluis_domain::audit::{Act, Entry, KeyUse, Outcome, SALT_BYTES};
 use sluis_domain::codec::Writer;
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
+use sluis_domain::instruction::{Instruction, Task, ends_instructions};
 use sluis_domain::proposal::{Matter, Proposal};
 use sluis_domain::registry::Signers;
 use sluis_domain::restore::Restore;
@@ -154,6 +155,28 @@ impl Forge {
             entry.actor = Some(person.identity.clone());
             entry.fingerprint = sha256(&person.certificate);
         }
+        entry
+    }
+
+    /// An instruction of this moment.
+    pub(super) fn instruction(&self, task: Task) -> Instruction {
+        let ends = |entry: &&Entry| entry.outcome == Outcome::Done && ends_instructions(entry.act);
+        let last = self.entries.iter().rfind(ends).expect("the first one does");
+        Instruction {
+            task,
+            registry_version: self.registries.len() as u64 - 1,
+            after: leaf_hash(&last.encode()),
+            at: self.now(),
+        }
+    }
+
+    /// The entry of what somebody instructs, without the key versions it names.
+    pub(super) fn instructed(&self, who: &str, instruction: &Instruction) -> Entry {
+        let mut entry = self.entry(instruction.task.act(), Some(who));
+        entry.chain = instruction.task.chain().cloned();
+        entry.detail = instruction.encode();
+        entry.signatures =
+            vec![self.people[who].sign(instruction.task.deed(), &instruction.encode())];
         entry
     }
 
@@ -460,9 +483,11 @@ pub(super) fn story() -> Forge {
     refused.grant = "g-1".parse::<GrantId>().ok();
     log.push(refused);
 
-    let mut rotated = log.entry(Act::RotateAuditKey, Some("c/anna"));
+    let instruction = log.instruction(Task::RotateAuditKey);
+    let mut rotated = log.instructed("c/anna", &instruction);
     rotated.detail = Writer::default()
         .lp(log.verifier_key(1).to_string())
+        .lp(instruction.encode())
         .finish();
     log.push(rotated);
     log.handovers.push(log.entries.len() as u64);

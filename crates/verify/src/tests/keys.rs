@@ -2,6 +2,7 @@
 
 use sluis_domain::audit::{Act, KeyUse};
 use sluis_domain::grant::Kind;
+use sluis_domain::instruction::Task;
 use sluis_domain::proposal::Matter;
 use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, Kid, Reason};
@@ -55,7 +56,25 @@ fn submit(log: &mut Forge, chain: &str, kids: &[u32]) {
 }
 
 fn custody(log: &mut Forge, what: Act, chain: &str, kids: &[u32]) {
-    act(log, what, Some("c/anna"), chain, keys(kids));
+    let (of, namespace) = (chain.parse().expect("an id"), "n".parse().ok());
+    let task = match what {
+        Act::RotateChain => Task::RotateChain {
+            chain: of,
+            namespace,
+        },
+        _ => Task::DisableVersion {
+            kid: kid(kids.first().copied().unwrap_or(KEY_A)),
+            chain: of,
+            namespace,
+        },
+    };
+    instructed(log, task, keys(kids));
+}
+
+fn instructed(log: &mut Forge, task: Task, keys: Vec<KeyUse>) {
+    let mut entry = log.instructed("c/anna", &log.instruction(task));
+    entry.keys = keys;
+    log.push(entry);
 }
 
 /// A batch of conversion from `a` to `b`.
@@ -138,13 +157,11 @@ fn change(log: &mut Forge, from: &str, to: &str) {
 pub(super) fn life() -> Forge {
     let mut log = base();
     let made = [keys(&[NEXT]), vec![elements()]].concat();
-    act(
-        &mut log,
-        Act::RotateChain,
-        Some("c/anna"),
-        "a",
-        made.clone(),
-    );
+    let all = Task::RotateChain {
+        chain: "a".parse().expect("an id"),
+        namespace: None,
+    };
+    instructed(&mut log, all, made.clone());
     act(&mut log, Act::Pseudonymise, Some("clinic/etl"), "a", made);
     act(
         &mut log,

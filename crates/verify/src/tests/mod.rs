@@ -2,4 +2,5 @@ mod entries;
 mod files;
 mod forge;
 mod heads;
+mod instructions;
 mod keys;

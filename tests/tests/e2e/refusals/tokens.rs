@@ -3,6 +3,7 @@
 use sluis_client::{Client, v1};
 use sluis_crypto::{Pseudonym, token};
 use sluis_domain::Kid;
+use sluis_testkit::custody;
 use sluis_testkit::registry::registry;
 use sluis_testkit::world::{
     World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, rejections,
@@ -314,24 +315,14 @@ async fn tokens_of_a_rotated_version_lead_out_and_those_of_a_disabled_one_do_not
     let ways = Ways::open().await;
     let old = tokens(&ways.world, STUDY, &BSNS[..1]).await;
     let kid = token::parse_text(old[0].as_bytes()).expect("a token").0;
-    let custody = || async { ways.world.client(CUSTODIAN).await.custody() };
-    let request = v1::RotateChainRequest {
-        chain_id: STUDY.into(),
-        namespace_id: "nl.bsn".into(),
-    };
-    custody()
-        .await
-        .rotate_chain(request)
+    let custodian = ways.world.client(CUSTODIAN).await;
+    custody::rotate_chain(&custodian, STUDY, "nl.bsn")
         .await
         .expect("a custodian");
     for result in ways.both(&texts(&old)).await {
         assert!(rejections(&result).is_empty(), "convert-only leads out");
     }
-    custody()
-        .await
-        .disable_version(v1::DisableVersionRequest {
-            kid: kid.to_string(),
-        })
+    custody::disable_version(&custodian, &kid.to_string())
         .await
         .expect("a custodian");
     ways.all_refused(&old, "KEY_VERSION_DISABLED").await;

@@ -85,16 +85,13 @@ fn only_a_disabled_version_is_destroyed_and_only_by_two_stewards_of_the_owner() 
         Some(Reason::VersionState),
         "active"
     );
-    office
-        .engine
-        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
-        .unwrap();
+    people::rotate(&office.engine, &STUDY.parse().unwrap(), None).unwrap();
     assert_eq!(
         reason(destroy("custodian/anna")),
         Some(Reason::VersionState),
         "convert-only"
     );
-    office.engine.disable(&custodian(), kid).unwrap();
+    people::disable(&office.engine, kid).unwrap();
     assert_eq!(reason(destroy(UNI[0])), Some(Reason::NotACustodian));
     let (proposed, second) = (
         destroy("custodian/anna").unwrap(),
@@ -237,14 +234,12 @@ fn a_chain_has_no_more_versions_than_the_entry_of_its_end_can_name() {
     );
     people::apply(&office.engine, &text).unwrap();
     let chain: ChainId = chain.parse().unwrap();
-    let rotate = |office: &Office<ModelStore>| office.engine.rotate(&custodian(), &chain, None);
+    let rotate = |office: &Office<ModelStore>| people::rotate(&office.engine, &chain, None);
     for _ in 1..MOST {
         rotate(&office).unwrap();
     }
     assert_eq!(reason(rotate(&office)), Some(Reason::TooManyVersions));
-    let one = office
-        .engine
-        .rotate(&custodian(), &chain, Some(&namespace.parse().unwrap()));
+    let one = people::rotate(&office.engine, &chain, Some(&namespace.parse().unwrap()));
     assert_eq!(reason(one), Some(Reason::TooManyVersions));
     let other = text.replace(
         &format!("id = \"{namespace}\"\nlink = \"escrow\""),
@@ -266,7 +261,7 @@ fn a_chain_has_no_more_versions_than_the_entry_of_its_end_can_name() {
     )
     .expect("other changes are");
     let kid = line(&office.engine, chain.as_str(), &namespace)[0].kid;
-    office.engine.disable(&custodian(), kid).unwrap();
+    people::disable(&office.engine, kid).unwrap();
     assert_eq!(
         reason(rotate(&office)),
         Some(Reason::TooManyVersions),

@@ -107,10 +107,7 @@ fn a_cut_version_is_still_converted_to() {
     );
     assert_eq!(office.converted(&grant, &old).unwrap(), there);
     office.reopen();
-    office
-        .engine
-        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
-        .unwrap();
+    people::rotate(&office.engine, &STUDY.parse().unwrap(), None).unwrap();
     let own = within(&office);
     let new = office.converted(&own, &old).unwrap();
     assert_eq!(new, office.pseudonymise(STUDY, &bsns));

@@ -117,11 +117,11 @@ fn a_destroyed_chain_stays_destroyed() {
         office.engine.housekeep().unwrap();
     }
     assert_eq!(
-        reason(
-            office
-                .engine
-                .rotate(&custodian(), &STUDY.parse().unwrap(), None)
-        ),
+        reason(people::rotate(
+            &office.engine,
+            &STUDY.parse().unwrap(),
+            None
+        )),
         Some(Reason::ChainDestroyed)
     );
     // Neither another link mode nor a longer retention gives it new keys.
@@ -354,7 +354,7 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
         names(&office.engine.housekeep().unwrap().destroyed),
         ["counts"]
     );
-    let rotated = office.engine.rotate(&custodian(), &chain, None);
+    let rotated = people::rotate(&office.engine, &chain, None);
     assert_eq!(reason(rotated), Some(Reason::ChainDestroyed));
     office.reopen();
 }

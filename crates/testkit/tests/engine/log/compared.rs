@@ -99,13 +99,10 @@ fn keys_that_were_disabled_destroyed_or_cut_do_not_come_back() {
         format!("key version {kid}: escrow")
     );
     let made = all(&*office.store);
-    office
-        .engine
-        .rotate(&custodian(), &STUDY.parse().unwrap(), None)
-        .unwrap();
+    people::rotate(&office.engine, &STUDY.parse().unwrap(), None).unwrap();
     assert_eq!(with_keys_of(&office, &made), "the number of key versions");
     let rotated = all(&*office.store);
-    office.engine.disable(&custodian(), kid).unwrap();
+    people::disable(&office.engine, kid).unwrap();
     assert_eq!(
         with_keys_of(&office, &rotated),
         format!("key version {kid}: state")

@@ -1,0 +1,72 @@
+//! Instructions of custodians: acts on keys that one custodian does alone, and signs.
+
+use sluis_domain::Reason;
+use sluis_domain::audit::Entry;
+use sluis_domain::instruction::{Instruction, Task};
+
+use crate::engine::Engine;
+use crate::policy::{Custody, Permit};
+use crate::signing::Said;
+use crate::{Caller, Refusal};
+
+/// What a custodian signed.
+#[derive(Clone, Debug)]
+pub struct Instructed {
+    /// Canonical bytes of an [`Instruction`].
+    pub object: Vec<u8>,
+    /// Over the deed of its task and these bytes.
+    pub signature: Vec<u8>,
+}
+
+impl Engine {
+    /// What a custodian instructs, signed for this moment with their pinned key; the signature goes into the entry. Only
+    /// while [`Self::govern`] is held, so that no other act of custody comes between.
+    ///
+    /// # Errors
+    /// [`Reason::NotACustodian`], [`Reason::InvalidRequest`] for bytes that are no instruction of this act,
+    /// [`Reason::KeyNotPinned`], [`Reason::BadSignature`], [`Reason::InstructionStale`].
+    pub(crate) fn instructed(
+        &self,
+        caller: &Caller,
+        entry: &mut Entry,
+        instructed: &Instructed,
+    ) -> Result<(Permit<Custody>, Task), Refusal> {
+        let permit = self.authorise(caller, Custody)?;
+        let instruction = Instruction::decode(&instructed.object)
+            .map_err(|_| malformed("is not an instruction"))?;
+        entry.chain = instruction.task.chain().cloned();
+        if instruction.task.act() != entry.act {
+            return Err(malformed("is about another act"));
+        }
+        let pinned = permit.snapshot().custodians.get(&caller.identity);
+        let said = Said {
+            deed: instruction.task.deed(),
+            object: &instructed.object,
+            signature: &instructed.signature,
+        };
+        let signed = self.check_signature(caller, pinned, &said)?;
+        let in_force = permit.snapshot().registry.version == instruction.registry_version;
+        let next = self.custody_head()? == instruction.after;
+        // An auditor compares it with the time of the entry, too.
+        if !in_force || !next || !instruction.is_fresh(entry.at) {
+            return Err(Reason::InstructionStale.into());
+        }
+        entry.detail.clone_from(&instructed.object);
+        entry.signatures = vec![(caller.identity.clone(), signed)];
+        Ok((permit, instruction.task))
+    }
+
+    /// Hash of the last act of custody on record.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub(crate) fn custody_head(&self) -> Result<[u8; 32], Refusal> {
+        self.replayed(|state| state.custody_head())
+            .map_err(|error| Refusal::new(Reason::CorruptStore, error.to_string()))
+    }
+}
+
+/// The instruction itself is wrong.
+pub(crate) fn malformed(what: &'static str) -> Refusal {
+    Refusal::field(Reason::InvalidRequest, "instruction", what)
+}

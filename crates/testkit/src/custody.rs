@@ -1,0 +1,97 @@
+//! What custodians do over the wire: acts that they sign.
+
+use sluis_client::{Client, ClientError, instruction, v1};
+use sluis_domain::instruction::{Instruction, Task};
+use sluis_domain::{Kid, Timestamp};
+
+/// An instruction of this moment with the client's key. Of a client who may not ask for the state it is about nothing that
+/// there is, and of one whose key cannot sign it has no signature.
+pub async fn instruct(client: &Client, task: Task) -> v1::SignedInstruction {
+    let status = client.custody_status().await.unwrap_or_default();
+    let instruction = instruction(&status, task.clone()).unwrap_or(Instruction {
+        task,
+        registry_version: 0,
+        after: [0; 32],
+        at: Timestamp::default(),
+    });
+    let signed = client.instruct(&status, &instruction);
+    signed.unwrap_or_else(|_| v1::SignedInstruction {
+        canonical: instruction.encode(),
+        signature: Vec::new(),
+    })
+}
+
+/// New versions for one line of a chain; with an empty namespace, for all.
+///
+/// # Errors
+/// Those of the call.
+///
+/// # Panics
+/// If the names are not ids.
+pub async fn rotate_chain(
+    client: &Client,
+    chain: &str,
+    namespace: &str,
+) -> Result<v1::RotateChainResponse, ClientError> {
+    let task = Task::RotateChain {
+        chain: chain.parse().expect("an id"),
+        namespace: Some(namespace)
+            .filter(|id| !id.is_empty())
+            .map(|id| id.parse().expect("an id")),
+    };
+    let request = v1::RotateChainRequest {
+        instruction: Some(instruct(client, task).await),
+    };
+    Ok(client.custody().rotate_chain(request).await?.into_inner())
+}
+
+/// Disables a version. Of one that the client is not shown, it says so of chain `none`.
+///
+/// # Errors
+/// Those of the call.
+///
+/// # Panics
+/// If the kid is none.
+pub async fn disable_version(
+    client: &Client,
+    kid: &str,
+) -> Result<v1::DisableVersionResponse, ClientError> {
+    let versions = client.custody_status().await.unwrap_or_default();
+    let known = versions
+        .key_versions
+        .into_iter()
+        .find(|version| version.kid == kid)
+        .unwrap_or_else(|| v1::KeyVersion {
+            chain_id: "none".to_owned(),
+            ..v1::KeyVersion::default()
+        });
+    let number = u32::from_str_radix(kid, 16).ok().and_then(Kid::new);
+    let task = Task::DisableVersion {
+        kid: number.expect("eight hexadecimal digits"),
+        chain: known.chain_id.parse().expect("an id"),
+        namespace: known.namespace_id.parse().ok(),
+    };
+    let request = v1::DisableVersionRequest {
+        instruction: Some(instruct(client, task).await),
+    };
+    Ok(client
+        .custody()
+        .disable_version(request)
+        .await?
+        .into_inner())
+}
+
+/// Another signing key for the log.
+///
+/// # Errors
+/// Those of the call.
+pub async fn rotate_audit_key(client: &Client) -> Result<v1::RotateAuditKeyResponse, ClientError> {
+    let request = v1::RotateAuditKeyRequest {
+        instruction: Some(instruct(client, Task::RotateAuditKey).await),
+    };
+    Ok(client
+        .custody()
+        .rotate_audit_key(request)
+        .await?
+        .into_inner())
+}
