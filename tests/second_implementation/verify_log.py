@@ -109,6 +109,13 @@ def proposal(r):
     need(len(p.groups) == len(groups) and sum(p.groups.values()) > 1, "a group twice, or fewer than two people must sign")
     return p
 
+def restore(r):
+    r.one_of(2)
+    at, size, root, _, _, _ = r.int(8), r.int(8), r.take(32), r.int(8), r.take(32), r.take(16)
+    rows = r.list(lambda: (r.one_of(0, 4, 8), r.lp()))
+    need(rows == sorted(set(rows)) and len(rows) <= 256, "the rows given up are not sorted, or too many")
+    return at, size, root
+
 def instruction(r):
     r.one_of(1)
     i = Record(act=r.one_of(ROTATE, DISABLE, AUDIT_KEY), kid=0, chain="", namespace="")
@@ -239,7 +246,7 @@ class Verifier:
         self.version, self.registry, self.custodians, self.grants, self.proposals = 0, Registry(), {}, {}, {}
         self.warned, self.expired, self.versions = set(), set(), {}
         self.keys, self.entries, self.named, self.checked, self.due = [], [], [], 0, None
-        self.custody = b""  # hash of the last act of custody
+        self.custody, self.restored = b"", -1  # hash of the last act of custody, number of the last restore
 
     def read(self, name):
         self.place = f"file {name}"
@@ -331,7 +338,10 @@ class Verifier:
         elif e.act == UNSEAL:
             need(len(e.detail) == 2, "a detail of another length")
         elif e.act == RESTORE:  # step 10
-            size, root = whole(e.detail, lambda r: (r.one_of(1), r.int(8), r.int(8), r.take(32), r.int(8), r.take(32))[2:4])
+            at, size, root = whole(e.detail, restore)
+            need(size > self.restored, "the restore was signed before the last one that was accepted")
+            need(at <= e.at + 60_000 and e.at <= at + 7 * 86_400_000, "the restore was not requested within seven days before")
+            self.restored = number
             need(number - 1024 <= size <= number and root == tree(self.leaves[:size])[-1][0], "the restored log is not the beginning of this one")
             need({w for w, _, _ in e.signatures} <= self.custodians.keys() and e.signatures[0][0] != e.signatures[1][0], "not two custodians")
             for signature in e.signatures:

@@ -11,6 +11,7 @@ use sluis_domain::restore::{Request, Restore, Signature};
 use sluis_domain::statement::Deed;
 
 use crate::change::ChangeArgs;
+use crate::clock;
 use crate::data::Target;
 use crate::error::{CliError, Exit};
 use crate::output;
@@ -64,6 +65,14 @@ impl SignArgs {
                 "the private key is not the one of the certificate",
             ));
         }
+        let now = clock::now();
+        if !request.restore.is_timely(now) {
+            let text = format!(
+                "the request was made at {}, and it is {now}: it serves for seven days; ask for a new one",
+                request.restore.at
+            );
+            return Err(CliError::NotConfirmed(text));
+        }
         output::show(lines(&request), self.change.json)?;
         self.change
             .confirm(&format!("Sign as {}?", holder.identity))?;
@@ -86,6 +95,7 @@ impl SignArgs {
             output::json(&json!({
                 "origin": request.origin, "at": restore.at.to_string(), "signer": identity,
                 "restored_size": restore.restored_size, "lost_size": restore.lost_size,
+                "rows_given_up": restore.lost_rows.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "signature_file": self.out.display().to_string(),
             }))?;
         } else {
@@ -113,9 +123,11 @@ fn lines(request: &Request) -> Vec<String> {
         restored_root,
         lost_size,
         lost_root,
+        nonce: _,
+        lost_rows,
     } = &request.restore;
     let hex = |root: &[u8; 32]| data_encoding::HEXLOWER.encode(root);
-    let given_up = if (restored_size, restored_root) == (lost_size, lost_root) {
+    let given_up = if request.restore.head_is_lost() {
         "No signed head was left: nobody knows what was done after the restored log ended."
             .to_owned()
     } else {
@@ -124,19 +136,28 @@ fn lines(request: &Request) -> Vec<String> {
             restored_size.min(lost_size)
         )
     };
-    vec![
+    let mut lines = vec![
         format!("custodian      {}", request.origin),
         format!("requested      {at}"),
         format!("restored log   {restored_size} entries, root {}", hex(restored_root)),
         format!("lost log       {lost_size} entries, root {}", hex(lost_root)),
         given_up,
         "Every live grant ends and every open proposal becomes stale when two custodians have signed.".to_owned(),
-    ]
+    ];
+    if !lost_rows.is_empty() {
+        lines.push(format!(
+            "{} rows cannot be read and are given up for ever. A subject behind one who opted out since the backup cannot be found by it:",
+            lost_rows.len()
+        ));
+        lines.extend(lost_rows.iter().map(|row| format!("  {row}")));
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use sluis_domain::Timestamp;
+    use sluis_domain::restore::{LostKind, LostRow};
 
     use super::*;
 
@@ -148,6 +169,8 @@ mod tests {
             restored_root: [1; 32],
             lost_size,
             lost_root,
+            nonce: [3; 16],
+            lost_rows: Default::default(),
         };
         lines(&Request {
             origin: "sluis.test/1".to_owned(),
@@ -170,6 +193,30 @@ mod tests {
         assert!(
             shown(5, [2; 32]).contains("agree on 5 entries at most"),
             "of a log that was shorter"
+        );
+    }
+
+    #[test]
+    fn rows_that_are_given_up_are_named() {
+        let restore = Restore {
+            at: Timestamp::from_millis(0).expect("small"),
+            restored_size: 7,
+            restored_root: [1; 32],
+            lost_size: 9,
+            lost_root: [2; 32],
+            nonce: [3; 16],
+            lost_rows: [LostRow {
+                kind: LostKind::Link,
+                name: vec![0xab; 20],
+            }]
+            .into(),
+        };
+        let origin = "sluis.test/1".to_owned();
+        let text = lines(&Request { origin, restore }).join("\n");
+        assert!(text.contains("1 rows cannot be read"), "{text}");
+        assert!(
+            text.contains(&format!("link {}", "ab".repeat(20))),
+            "{text}"
         );
     }
 

@@ -32,6 +32,7 @@ use zeroize::Zeroizing;
 pub use journal::Journal;
 pub(crate) use journal::complete;
 pub(crate) use marks::{Marks, OptOuts};
+pub(crate) use replay::Missing;
 pub use replay::Replayed;
 
 use crate::engine::Engine;

@@ -122,6 +122,12 @@ pub enum Fault {
     /// The restored log is not this one.
     #[error("the restore that was signed is of another log than the entries before it")]
     Restore,
+    /// A restore is accepted again, or one that was signed before another.
+    #[error("the restore was signed before the last one that was accepted")]
+    RestoreAgain,
+    /// A restore that was signed too long ago, or later.
+    #[error("the restore was not requested within seven days before it")]
+    RestoreAge,
     /// A chain was destroyed of which no warning was given.
     #[error("chain {0} came to its end without a warning before")]
     NotWarned(ChainId),

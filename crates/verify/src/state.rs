@@ -34,6 +34,8 @@ pub struct State {
     pub(crate) expired: BTreeSet<ChainId>,
     pub(crate) opt_outs: u64,
     pub(crate) restores: u64,
+    /// The last of them: number of its entry, and SHA-256 of what was signed.
+    pub(crate) last_restore: Option<(u64, [u8; 32])>,
     pub(crate) signatures: u64,
     pub(crate) latest: Timestamp,
     pub(crate) set_back: Option<SetBack>,
@@ -144,6 +146,7 @@ impl State {
             expired: BTreeSet::new(),
             opt_outs: 0,
             restores: 0,
+            last_restore: None,
             signatures: 0,
             latest: Timestamp::default(),
             set_back: None,
@@ -248,6 +251,11 @@ impl State {
     /// Restores of older stores that custodians accepted.
     pub fn restores(&self) -> u64 {
         self.restores
+    }
+
+    /// The last restore: number of its entry, and SHA-256 of what was signed.
+    pub fn last_restore(&self) -> Option<(u64, [u8; 32])> {
+        self.last_restore
     }
 
     /// Signatures of people that were verified.

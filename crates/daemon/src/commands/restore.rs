@@ -86,6 +86,18 @@ fn request(settings: &Settings, lost: Option<&[u8]>) -> Result<String, CommandEr
     }
     HeadFile::new(&path).write(&request.to_string())?;
     let restore = &request.restore;
+    if !restore.lost_rows.is_empty() {
+        say(
+            &mut said,
+            format_args!(
+                "{} rows cannot be read. The request gives them up; another backup may have them whole:",
+                restore.lost_rows.len()
+            ),
+        );
+        for row in &restore.lost_rows {
+            say(&mut said, format_args!("  {row}"));
+        }
+    }
     match lost {
         Some(_) => say(
             &mut said,
@@ -198,12 +210,29 @@ fn lost_head(settings: &Settings, lost: &LostHead) -> Result<Option<Vec<u8>>, Co
     let file = HeadFile::new(&settings.audit.head_file);
     match lost {
         LostHead::Kept => Ok(Some(file.read()?)),
-        LostHead::In(path) => Ok(Some(HeadFile::new(path).read()?)),
+        LostHead::In(path) => {
+            let copy = HeadFile::new(path).read()?;
+            keep_copy(&file, &copy)?;
+            Ok(Some(copy))
+        }
         LostHead::Lost if file.path().exists() => Err(CommandError::Usage(
             "--head-lost is for a custodian without a head file, and there is one",
         )),
         LostHead::Lost => Ok(None),
     }
+}
+
+/// Puts a copy of the last head in the place of the head file that is gone: what is accepted later is compared with it.
+fn keep_copy(file: &HeadFile, copy: &[u8]) -> Result<(), CommandError> {
+    if file.path().exists() {
+        return Ok(());
+    }
+    let what = "is not a signed head of an audit log";
+    let text = std::str::from_utf8(copy).map_err(|_| CommandError::File {
+        path: file.path().to_owned(),
+        what,
+    })?;
+    Ok(file.write(text)?)
 }
 
 fn signature(settings: &Settings, path: &Path) -> Result<RestoreSignature, CommandError> {

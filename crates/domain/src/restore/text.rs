@@ -9,12 +9,12 @@ use super::Restore;
 use crate::codec::DecodeError;
 use crate::statement::{MAX_CERTIFICATE, MAX_SIGNATURE, Signed};
 
-const REQUEST: &str = "sluis restore request 1";
+const REQUEST: &str = "sluis restore request 2";
 const SIGNATURE: &str = "sluis restore signature 1";
 /// Most certificates of authorities in a [`Signature`].
 pub const MAX_ISSUERS: usize = 4;
 
-/// What is to be signed: three lines, `sluis restore request 1`, the origin of the audit log, and the base64 of
+/// What is to be signed: three lines, `sluis restore request 2`, the origin of the audit log, and the base64 of
 /// [`Restore::encode`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
@@ -133,6 +133,8 @@ mod tests {
             restored_root: [1; 32],
             lost_size: 9,
             lost_root: [2; 32],
+            nonce: [3; 16],
+            lost_rows: Default::default(),
         };
         Request {
             origin: "c.example/00".into(),

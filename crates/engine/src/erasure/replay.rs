@@ -1,8 +1,10 @@
 //! Opt-outs that were made after a backup, once more: part of the restore of an older store.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use sluis_domain::port::{Commit, Family, Row};
+use sluis_crypto::digest::sha256;
+use sluis_domain::port::{Commit, Family, Row, Store};
+use sluis_domain::restore::{LostKind, LostRow};
 use sluis_domain::{ChainId, NamespaceId, Reason, Timestamp};
 use sluis_keyring::{KeyringError, LineVersion};
 
@@ -28,13 +30,15 @@ pub struct Replayed {
 pub(crate) struct Missing {
     rows: Vec<MarkRow>,
     marks: BTreeMap<NamespaceId, HashSet<Mark>>,
+    /// Records that cannot be read, and that are not in the store either.
+    unread: BTreeSet<LostRow>,
 }
 
 impl Engine {
     /// The opt-outs that the journal has and the store has not: every record is read, nothing is changed.
     ///
     /// # Errors
-    /// [`Reason::CorruptStore`] for a journal or a record that cannot be read.
+    /// [`Reason::CorruptStore`] for a journal that cannot be read, and those of the store.
     pub(crate) fn missing_opt_outs(&self) -> Result<Missing, Refusal> {
         let Some(journal) = &self.life.journal else {
             return Ok(Missing::default());
@@ -45,7 +49,11 @@ impl Engine {
                 format!("the journal of opt-outs: {error}"),
             )
         };
-        missing(&self.snapshot(), &journal.records().map_err(unread)?)
+        missing(
+            &*self.store,
+            &self.snapshot(),
+            &journal.records().map_err(unread)?,
+        )
     }
 
     /// Puts missing opt-outs into force and removes the rows of those subjects.
@@ -129,16 +137,93 @@ impl Engine {
     }
 }
 
-fn missing(snapshot: &Snapshot, records: &[Vec<u8>]) -> Result<Missing, Refusal> {
+impl Missing {
+    /// The records and rows that cannot be read and that bringing these opt-outs into force again needs. Every row of their
+    /// namespaces is opened.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) fn unreadable(&self, engine: &Engine) -> Result<BTreeSet<LostRow>, Refusal> {
+        let (snapshot, mut unread) = (engine.snapshot(), self.unread.clone());
+        for namespace in self.marks.keys() {
+            for version in escrowed(&snapshot.keyring, None, namespace) {
+                unread.extend(unread_rows(engine, &snapshot, &version, namespace)?);
+            }
+        }
+        Ok(unread)
+    }
+}
+
+/// The link and import rows of a version that cannot be read.
+fn unread_rows(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    version: &LineVersion,
+    namespace: &NamespaceId,
+) -> Result<Vec<LostRow>, Refusal> {
+    let [links, _, imports] = rows_of(version.info().kid);
+    let mut unread = Vec::new();
+    scan::pages(&*engine.store, &links, |page| -> Result<(), Refusal> {
+        for row in page {
+            if mark_of(snapshot, version, namespace, row).is_err() {
+                unread.push(lost(LostKind::Link, &row.0));
+            }
+        }
+        Ok(())
+    })?;
+    let Some(escrow) = &version.escrow else {
+        return Ok(unread);
+    };
+    let mut opener = escrow.import().opener();
+    scan::pages(&*engine.store, &imports, |page| -> Result<(), Refusal> {
+        for (key, value) in page {
+            let opened = key
+                .as_slice()
+                .try_into()
+                .is_ok_and(|row| opener.open(namespace, row, value).is_ok());
+            if !opened {
+                unread.push(lost(LostKind::Import, key));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(unread)
+}
+
+fn lost(kind: LostKind, name: &[u8]) -> LostRow {
+    LostRow {
+        kind,
+        name: name.to_vec(),
+    }
+}
+
+fn missing(
+    store: &dyn Store,
+    snapshot: &Snapshot,
+    records: &[Vec<u8>],
+) -> Result<Missing, Refusal> {
     let mut missing = Missing::default();
     for record in records {
-        let (key, sealed) =
-            journal::decode(record).map_err(|_| KeyringError::Corrupt("journal of opt-outs"))?;
-        let (namespace, mark) = marks::read(snapshot.keyring.state(), &key, &sealed)?;
+        let row = journal::decode(record).ok();
+        let read = row
+            .as_ref()
+            .and_then(|(key, sealed)| marks::read(snapshot.keyring.state(), key, sealed).ok());
+        let (Some((key, sealed)), Some((namespace, mark))) = (&row, read) else {
+            let kept = match &row {
+                Some((key, _)) => store.get(Family::Optout, key)?.is_some(),
+                None => false,
+            };
+            if !kept {
+                missing
+                    .unread
+                    .insert(lost(LostKind::Journal, &sha256(record)));
+            }
+            continue;
+        };
         let new = !snapshot.opt_outs.contains(&namespace, &mark);
         // A journal may have a subject twice.
         if new && missing.marks.entry(namespace).or_default().insert(mark) {
-            missing.rows.push((key, sealed));
+            missing.rows.push((key.clone(), sealed.clone()));
         }
     }
     Ok(missing)

@@ -1,11 +1,12 @@
 //! The ceremony after the restore of an older store: two custodians say that the log goes on from there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sluis_crypto::random;
+use sluis_crypto::{digest::sha256, random};
 use sluis_domain::audit::{Act, Entry};
-use sluis_domain::port::{Commit, StoreError};
-use sluis_domain::restore::{Request, Restore};
+use sluis_domain::port::{Commit, Family, StoreError};
+use sluis_domain::restore::{LostKind, LostRow, MAX_LOST_ROWS, NONCE_BYTES, Request, Restore};
 use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, Reason, Signed, Timestamp};
 use sluis_tlog::{Checkpoint, Note, OpenError};
@@ -13,7 +14,7 @@ use sluis_verify::MAX_BEFORE_RESTORE;
 
 use super::head::{self, HeadError, SignedHead};
 use crate::engine::Engine;
-use crate::erasure::Replayed;
+use crate::erasure::{Missing, Replayed};
 use crate::signing::Said;
 use crate::{Caller, EngineError, Refusal};
 
@@ -26,8 +27,9 @@ pub struct RestoreSignature {
     pub signature: Vec<u8>,
 }
 
-/// How long two custodians may take to sign: seven days. What they signed must not serve for another loss, later.
-const REQUEST_LIFE_MILLIS: u64 = 7 * 24 * 3600 * 1000;
+/// In `meta`: what binds a request to the copy it was made for, `0x01` and the nonce. There from the request to its acceptance.
+const NONCE_KEY: &[u8] = b"restore-nonce";
+const NONCE_FORMAT: u8 = 1;
 
 /// Why a restored store is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +71,32 @@ pub enum RestoreError {
         "the request was made at {0}, more than seven days ago; make a new one with `sluisd restore`"
     )]
     Old(Timestamp),
+    /// A request of a moment that has not come.
+    #[error(
+        "the request bears the time {0}, which is later than this machine's: put the clock right, or make a new one with `sluisd restore`"
+    )]
+    Future(Timestamp),
+    /// The request was made for another copy of the store, or has been accepted with it.
+    #[error(
+        "the request was not made for this copy of the store, or was accepted before; every restore needs a new one from `sluisd restore`, and new signatures"
+    )]
+    OtherCopy,
+    /// The head that is given up is not there.
+    #[error(
+        "the request gives up a signed head of {0} entries, and there is no head file: put it back, or a copy of it; if none is left, make a new request with `sluisd restore --head-lost`"
+    )]
+    HeadGone(u64),
+    /// Rows that cannot be read, and that nobody gave up; or none where some were given up.
+    #[error(
+        "the rows that cannot be read are not those that the request gives up; make a new one with `sluisd restore`. They are: {}",
+        list(.0)
+    )]
+    OtherRows(BTreeSet<LostRow>),
+    /// Too many rows that cannot be read.
+    #[error(
+        "{0} rows cannot be read, and a restore gives up at most {MAX_LOST_ROWS}: take another backup"
+    )]
+    TooManyRows(usize),
     /// There is nothing to accept.
     #[error(
         "the store holds everything of its last signed head: nothing was lost, and the daemon can be started"
@@ -80,6 +108,14 @@ pub enum RestoreError {
     /// The change could not be made.
     #[error("{0}")]
     Refused(Refusal),
+}
+
+fn list(rows: &BTreeSet<LostRow>) -> String {
+    if rows.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<_> = rows.iter().map(LostRow::to_string).collect();
+    names.join(", ")
 }
 
 impl From<StoreError> for RestoreError {
@@ -95,7 +131,7 @@ impl From<Refusal> for RestoreError {
 }
 
 impl Engine {
-    /// What two custodians must sign, so that the log goes on from this store. `lost` is the last signed head of the log that
+    /// What two custodians must sign, so that the log goes on from this store, which then holds the nonce of the request. `lost` is the last signed head of the log that
     /// is given up; without one, what is lost is not known, and the request says so by giving up just this log.
     ///
     /// # Errors
@@ -111,12 +147,19 @@ impl Engine {
         }
         let (size, root) = (grown.tree.size(), grown.tree.root());
         let (lost_size, lost_root) = lost.map_or((size, root), |lost| (lost.size(), *lost.root()));
+        drop(grown);
+        let lost_rows = self.missing_opt_outs()?.unreadable(self)?;
+        if lost_rows.len() > MAX_LOST_ROWS {
+            return Err(RestoreError::TooManyRows(lost_rows.len()));
+        }
         let restore = Restore {
             at: self.now(),
             restored_size: size,
             restored_root: root,
             lost_size,
             lost_root,
+            nonce: self.nonce()?,
+            lost_rows,
         };
         Ok(Request {
             origin: self.origin.clone(),
@@ -145,7 +188,8 @@ impl Engine {
     /// Goes on from a restored store. `lost` is the last signed head of the log that is given up; `None` if it is lost too.
     ///
     /// Every grant that has not ended ends, open proposals become stale, and both signatures are on record, in one commit;
-    /// then opt-outs come into force again that the store does not know. After a crash it is done once more.
+    /// then opt-outs come into force again that the store does not know. A request is accepted once; after a crash the rest is
+    /// done with the same one.
     /// Returns the head that is to be kept in place of the lost one, and what came into force again.
     ///
     /// # Errors
@@ -164,12 +208,49 @@ impl Engine {
                 own: self.origin.clone(),
             });
         }
-        self.check_restore(lost, restore)?;
+        let begun = self.check_restore(lost, restore)?;
         let signed = self.check_signatures(restore, signatures)?;
-        // Before anything is on record: a journal that cannot be read must be mended first.
+        // Before anything is on record: what cannot be read was given up by name, or nothing is done.
         let opt_outs = self.missing_opt_outs()?;
+        if !begun {
+            self.put_on_record(restore, signed, &opt_outs)?;
+        }
+        let replayed = self.replay_opt_outs(opt_outs)?;
+        self.name_custodians()?;
+        Ok((self.sign_head()?, replayed))
+    }
+
+    /// The first commit of an acceptance.
+    fn put_on_record(
+        &self,
+        restore: &Restore,
+        signed: Vec<(Identity, Signed)>,
+        opt_outs: &Missing,
+    ) -> Result<(), RestoreError> {
+        let unreadable = opt_outs.unreadable(self)?;
+        if unreadable != restore.lost_rows {
+            return Err(RestoreError::OtherRows(unreadable));
+        }
         let (now, by) = (self.now(), &signed[0].0);
         let mut commit = Commit::default();
+        for LostRow { kind, name } in &restore.lost_rows {
+            match kind {
+                // What opens the journal's record is gone; the record stays where it is.
+                LostKind::Journal => {}
+                LostKind::Link => {
+                    commit
+                        .delete(Family::Link, name.clone())
+                        .delete(Family::Identity, name.clone());
+                }
+                LostKind::Import => {
+                    commit.delete(Family::Import, name.clone());
+                }
+            }
+        }
+        let nonce = [&[NONCE_FORMAT][..], &restore.nonce].concat();
+        commit
+            .expect(Family::Meta, NONCE_KEY, Some(nonce))
+            .delete(Family::Meta, NONCE_KEY);
         let grants = self.end_grants(by, now, &mut commit)?;
         let proposals = self.end_proposals(by, now, &mut commit)?;
         let mut entry = Entry::new(
@@ -184,16 +265,51 @@ impl Engine {
         self.commit_governed(commit, None)?;
         self.put_grants(grants);
         self.put_proposals(proposals);
-        let replayed = self.replay_opt_outs(opt_outs)?;
-        self.name_custodians()?;
-        Ok((self.sign_head()?, replayed))
+        Ok(())
     }
 
-    fn check_restore(&self, lost: Option<&[u8]>, restore: &Restore) -> Result<(), RestoreError> {
-        if restore.at.plus_millis(REQUEST_LIFE_MILLIS) < self.now() {
-            return Err(RestoreError::Old(restore.at));
+    /// The nonce of this copy of the store: the one that it has, or a new one.
+    fn nonce(&self) -> Result<[u8; NONCE_BYTES], RestoreError> {
+        if let Some(nonce) = self.kept_nonce()? {
+            return Ok(nonce);
+        }
+        let nonce = random::bytes();
+        let mut commit = Commit::default();
+        commit.expect(Family::Meta, NONCE_KEY, None).put(
+            Family::Meta,
+            NONCE_KEY,
+            [&[NONCE_FORMAT][..], &nonce].concat(),
+        );
+        self.store.commit(commit)?;
+        Ok(nonce)
+    }
+
+    fn kept_nonce(&self) -> Result<Option<[u8; NONCE_BYTES]>, RestoreError> {
+        let Some(stored) = self.store.get(Family::Meta, NONCE_KEY)? else {
+            return Ok(None);
+        };
+        let nonce = match stored.split_first() {
+            Some((&NONCE_FORMAT, nonce)) => nonce.try_into().ok(),
+            _ => None,
+        };
+        let corrupt = EngineError::Corrupt("nonce of a restore");
+        nonce.map(Some).ok_or(RestoreError::Engine(corrupt))
+    }
+
+    /// Whether a restore may be accepted: `true` if that began before, and was interrupted.
+    fn check_restore(&self, lost: Option<&[u8]>, restore: &Restore) -> Result<bool, RestoreError> {
+        let now = self.now();
+        if !restore.is_timely(now) {
+            return Err(if restore.at > now {
+                RestoreError::Future(restore.at)
+            } else {
+                RestoreError::Old(restore.at)
+            });
         }
         let lost = lost.map(|lost| self.lost_head(lost)).transpose()?;
+        if lost.is_none() && !restore.head_is_lost() {
+            return Err(RestoreError::HeadGone(restore.lost_size));
+        }
         let grown = self.extended()?;
         if let Some(lost) = lost {
             if (restore.lost_size, restore.lost_root) != (lost.size(), *lost.root()) {
@@ -206,8 +322,38 @@ impl Engine {
         // Acts at the console may have added entries since the request was made; whoever verifies the log goes back so far.
         let recent = grown.tree.size().saturating_sub(restore.restored_size) <= MAX_BEFORE_RESTORE;
         match grown.root(&*self.store, restore.restored_size) {
-            Ok(root) if recent && root == restore.restored_root => Ok(()),
-            _ => Err(RestoreError::OtherStore(restore.restored_size)),
+            Ok(root) if recent && root == restore.restored_root => {}
+            _ => return Err(RestoreError::OtherStore(restore.restored_size)),
+        }
+        let last = grown.replay.state().last_restore();
+        drop(grown);
+        match last {
+            Some((entry, detail)) if detail == sha256(&restore.encode()) => {
+                self.check_interrupted(entry)?;
+                Ok(true)
+            }
+            // What was signed before that one was about another loss.
+            Some((entry, _)) if restore.restored_size <= entry => Err(RestoreError::OtherCopy),
+            _ if self.kept_nonce()? != Some(restore.nonce) => Err(RestoreError::OtherCopy),
+            _ => Ok(false),
+        }
+    }
+
+    /// An acceptance that was interrupted left nothing behind but entries of its own.
+    fn check_interrupted(&self, restore: u64) -> Result<(), RestoreError> {
+        let most = usize::try_from(MAX_BEFORE_RESTORE).unwrap_or(usize::MAX);
+        let rows = self
+            .store
+            .scan(Family::Audit, &(restore + 1).to_be_bytes(), most)?;
+        let own = rows.iter().all(|(_, bytes)| {
+            Entry::decode(bytes).is_ok_and(|entry| {
+                entry.actor.is_none() && matches!(entry.act, Act::EraseSubjects | Act::Custodians)
+            })
+        });
+        if own && rows.len() < most {
+            Ok(())
+        } else {
+            Err(RestoreError::OtherCopy)
         }
     }
 

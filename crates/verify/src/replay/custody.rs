@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Entry;
 use sluis_domain::codec::DecodeError;
 use sluis_domain::custodian;
@@ -35,6 +36,14 @@ pub(super) fn accept_restore(
     let restore = Restore::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
     if recent.root_at(restore.restored_size) != Some(restore.restored_root) {
         return Err(Fault::Restore);
+    }
+    // Its request saw the log with every restore before.
+    let again = |(last, _): (u64, _)| restore.restored_size <= last;
+    if state.last_restore.is_some_and(again) {
+        return Err(Fault::RestoreAgain);
+    }
+    if !restore.is_timely(entry.at) {
+        return Err(Fault::RestoreAge);
     }
     let [first, second] = entry.signatures.as_slice() else {
         return Err(Fault::Signatures {
@@ -71,6 +80,7 @@ pub(super) fn accept_restore(
         }
     }
     state.restores += 1;
+    state.last_restore = Some((state.entries, sha256(&entry.detail)));
     state.signatures += 2;
     Ok(())
 }

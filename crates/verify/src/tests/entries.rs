@@ -748,6 +748,73 @@ fn a_restore_takes_two_different_custodians_and_this_log() {
     );
 }
 
+/// A restore entry that says something else, signed by both custodians again.
+pub(super) fn restored(log: &mut Forge, change: impl FnOnce(&mut Restore)) {
+    let mut entry = log.entries.pop().expect("the story ends with a restore");
+    let mut restore = Restore::decode(&entry.detail).expect("a restore");
+    change(&mut restore);
+    entry.detail = restore.encode();
+    entry.signatures = ["c/anna", "c/bert2"]
+        .map(|name| {
+            log.person(name)
+                .sign(Deed::AcceptRestore, &restore.encode())
+        })
+        .into();
+    log.push(entry);
+}
+
+/// Logs whose last entry is a restore that should not have been accepted.
+pub(super) fn restores() -> Vec<(&'static str, Forge, Fault)> {
+    let forged = |change: &dyn Fn(&mut Forge)| {
+        let mut log = story();
+        change(&mut log);
+        log
+    };
+    let days = |restore: &mut Restore, millis: u64| {
+        restore.at = Timestamp::from_millis(restore.at.millis() - millis).expect("small");
+    };
+    vec![
+        (
+            "a restore is accepted again",
+            forged(&|log| {
+                let again = log.entries.last().expect("a restore").clone();
+                log.push(again);
+            }),
+            Fault::RestoreAgain,
+        ),
+        (
+            "a restore that was signed twenty days ago",
+            forged(&|log| restored(log, |restore| days(restore, 20 * 24 * 3_600_000))),
+            Fault::RestoreAge,
+        ),
+        (
+            "a restore that was requested later",
+            forged(&|log| {
+                restored(log, |restore| restore.at = restore.at.plus_millis(60_001));
+            }),
+            Fault::RestoreAge,
+        ),
+    ]
+}
+
+#[test]
+fn a_restore_is_accepted_once_and_within_seven_days() {
+    for (what, log, fault) in restores() {
+        let sequence = log.entries.len() as u64 - 1;
+        assert_eq!(
+            replay(&log).map(drop).expect_err(what),
+            Wrong { sequence, fault },
+            "{what}"
+        );
+    }
+    let mut log = story();
+    restored(&mut log, |restore| {
+        let millis = restore.at.millis() - 7 * 24 * 3_600_000;
+        restore.at = Timestamp::from_millis(millis).expect("small");
+    });
+    replay(&log).expect("the last moment of seven days");
+}
+
 #[test]
 fn a_signing_key_is_new_and_of_this_log() {
     let old = |log: &Forge, entry: &mut Entry| {

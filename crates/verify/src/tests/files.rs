@@ -7,8 +7,8 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_tlog::{Bundle, VerifierKey, encode_bundle};
 
 use super::forge::{Export, Forge, KEY_B, key, rekeyed, story};
-use super::instructions;
 use super::keys::{forgeries, life};
+use super::{entries, instructions};
 use crate::export::{Checked, Problem, verify};
 
 /// Making keys takes a while.
@@ -299,7 +299,10 @@ fn the_second_implementation_finds_forged_keys_and_grants() {
     };
     let honest = life();
     accepts(&honest.export(), &honest.verifier_key(0)).expect("honest keys");
-    for (what, log, _) in forgeries().into_iter().chain(instructions::forgeries()) {
+    let others = instructions::forgeries()
+        .into_iter()
+        .chain(entries::restores());
+    for (what, log, _) in forgeries().into_iter().chain(others) {
         let said = accepts(&log.export(), &log.verifier_key(0)).expect_err(what);
         assert!(
             said.contains(&format!("entry {}: ", log.entries.len() - 1)),

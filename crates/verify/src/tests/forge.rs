@@ -543,6 +543,8 @@ pub(super) fn story() -> Forge {
         restored_root: root,
         lost_size: size + 7,
         lost_root: [9; 32],
+        nonce: [8; 16],
+        lost_rows: Default::default(),
     };
     restored.detail = restore.encode();
     restored.signatures = ["c/anna", "c/bert2"]

@@ -1,9 +1,11 @@
 //! Opt-outs that an older backup does not know.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use sluis_domain::port::{Commit, Family, Store};
+use sluis_domain::restore::{LostKind, LostRow, Request};
 use sluis_domain::statement::Deed;
 use sluis_domain::{Column, Reason, RecordBatch};
 use sluis_engine::{
@@ -147,7 +149,8 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
         .accept_restore(None, &request, &signatures)
         .unwrap_err();
     assert!(
-        matches!(refused, RestoreError::Refused(refusal) if refusal.reason() == Reason::CorruptStore)
+        matches!(&refused, RestoreError::OtherRows(rows) if kinds(rows) == [LostKind::Journal]),
+        "{refused}"
     );
     assert_eq!(backup.entries(), entries);
     flip();
@@ -186,6 +189,75 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
         restored = accepted(engine(&office, backup.clone(), journal.clone()));
     }
     assert_eq!(journal.0.lock().unwrap().len(), 2, "no record comes twice");
+}
+
+fn kinds(rows: &BTreeSet<LostRow>) -> Vec<LostKind> {
+    rows.iter().map(|row| row.kind).collect()
+}
+
+#[test]
+fn one_row_that_cannot_be_read_is_named_and_given_up_by_two_and_blocks_nothing_else() {
+    let office = Office::open(ModelStore::new());
+    let bsns = subjects(3);
+    office.pseudonymise(STUDY, &bsns);
+    let journal = Arc::new(InMemory::default());
+    let running = accepted(engine(&office, office.store.clone(), journal.clone()));
+    let backup = copy(&office.store);
+    erase(&running, &bsns[2]);
+    drop(running);
+
+    let kid = line(&office.engine, STUDY, "nl.bsn")[0].kid;
+    let damage = |kept: u8| {
+        let (key, mut value) = backup
+            .scan(Family::Link, &kid.to_be_bytes(), 1)
+            .unwrap()
+            .remove(0);
+        value[5] ^= kept;
+        let mut commit = Commit::default();
+        commit.put(Family::Link, key.clone(), value);
+        backup.commit(commit).unwrap();
+        key
+    };
+    let restored = engine(&office, backup.clone(), journal.clone());
+    let whole = restored.restore_request(None).unwrap();
+    assert_eq!(kinds(&whole.restore.lost_rows), []);
+    let key = damage(1);
+    let signed = |request: &Request| {
+        ["custodian/anna", "custodian/ben"].map(|member| RestoreSignature {
+            signer: caller(member),
+            signature: signer(member)
+                .sign(
+                    Deed::AcceptRestore,
+                    restored.origin(),
+                    &request.restore.encode(),
+                )
+                .unwrap(),
+        })
+    };
+    let before = backup.entries();
+    let refused = restored
+        .accept_restore(None, &whole, &signed(&whole))
+        .unwrap_err();
+    assert!(
+        matches!(&refused, RestoreError::OtherRows(rows) if kinds(rows) == [LostKind::Link]),
+        "nobody signed that: {refused}"
+    );
+    assert_eq!(backup.entries(), before, "and nothing is on record");
+    let request = restored.restore_request(None).unwrap();
+    let lost = LostRow {
+        kind: LostKind::Link,
+        name: key.clone(),
+    };
+    assert_eq!(request.restore.lost_rows, [lost].into());
+    let (_, replayed) = restored
+        .accept_restore(None, &request, &signed(&request))
+        .unwrap();
+    assert_eq!(replayed.opt_outs, 1);
+    for family in [Family::Link, Family::Identity] {
+        assert_eq!(backup.get(family, &key).unwrap(), None, "{family:?}");
+    }
+    let restored = accepted(restored);
+    assert!(opted_out(&restored, &bsns).contains(&2));
 }
 
 #[test]

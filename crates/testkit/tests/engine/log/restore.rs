@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::grant::State;
 use sluis_domain::port::Clock;
-use sluis_domain::port::store::{Commit, Store};
+use sluis_domain::port::store::{Commit, Family, Store};
 use sluis_domain::restore::Request;
 use sluis_domain::statement::Deed;
 use sluis_domain::{GrantId, Reason, Timestamp};
@@ -238,6 +238,98 @@ fn signatures_of_last_week_serve_for_no_other_loss() {
         assert_eq!(outcome.is_ok(), accepted, "{hours}: {outcome:?}");
         assert!(accepted || matches!(outcome, Err(RestoreError::Old(_))));
     }
+}
+
+#[test]
+fn a_request_of_the_future_is_refused_so_that_a_clock_set_back_does_not_prolong_it() {
+    let all = Ceremony::begin();
+    all.office.clock.set_back_millis(20 * 24 * 3_600_000);
+    let outcome = all.accept(&CUSTODIANS.map(|member| all.signed(member)));
+    assert!(
+        matches!(outcome, Err(RestoreError::Future(_))),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn signatures_serve_once_although_the_head_file_is_gone() {
+    let all = Ceremony::begin();
+    let signatures = CUSTODIANS.map(|member| all.signed(member));
+    let backup = copy(&super::all(&*all.store), entries(&*all.store));
+    // Whoever removed the head file before: the request gives up a head that is not there.
+    let accept = |engine: &Engine, lost: Option<&[u8]>| {
+        engine
+            .accept_restore(lost, &all.request, &signatures)
+            .map(drop)
+    };
+    assert_eq!(
+        accept(&all.engine, None),
+        Err(RestoreError::HeadGone(all.request.restore.lost_size))
+    );
+    let head = all.accept(&signatures).unwrap();
+    let entries = all.store.entries();
+    for lost in [None, Some(head.as_bytes())] {
+        assert!(
+            accept(&all.engine, lost).is_err(),
+            "again, on the same store"
+        );
+    }
+    all.store
+        .commit(Commit {
+            entries: vec![all.office.noise()],
+            ..Commit::default()
+        })
+        .unwrap();
+    assert_eq!(
+        accept(&all.engine, Some(all.head.as_bytes())),
+        Err(RestoreError::OtherCopy),
+        "with the head of then put back"
+    );
+    assert_eq!(
+        all.store.entries(),
+        entries + 1,
+        "nothing is on record twice"
+    );
+    // The backup comes back once more: this copy does not hold the nonce of the request.
+    backup
+        .commit({
+            let mut commit = Commit::default();
+            commit.delete(Family::Meta, b"restore-nonce");
+            commit
+        })
+        .unwrap();
+    let again = open(&all.office, &backup);
+    assert_eq!(
+        accept(&again, Some(all.head.as_bytes())),
+        Err(RestoreError::OtherCopy)
+    );
+    let other = again.restore_request(Some(all.head.as_bytes())).unwrap();
+    assert_ne!(other.restore.nonce, all.request.restore.nonce);
+    assert_eq!(
+        accept(&again, Some(all.head.as_bytes())),
+        Err(RestoreError::OtherCopy)
+    );
+}
+
+#[test]
+fn signatures_for_a_lost_head_serve_once() {
+    let all = Ceremony::begin();
+    let engine = open(&all.office, &all.store);
+    let request = engine.restore_request(None).unwrap();
+    let signatures = CUSTODIANS.map(|member| all.signed_as(member, engine.origin(), &request));
+    engine.accept_restore(None, &request, &signatures).unwrap();
+    // Interrupted before the head was kept: the rest is done, and nothing is on record twice.
+    let entries = all.store.entries();
+    engine.accept_restore(None, &request, &signatures).unwrap();
+    assert_eq!(all.store.entries(), entries);
+    all.store
+        .commit(Commit {
+            entries: vec![all.office.noise()],
+            ..Commit::default()
+        })
+        .unwrap();
+    let again = engine.accept_restore(None, &request, &signatures);
+    assert_eq!(again.map(drop), Err(RestoreError::OtherCopy));
 }
 
 #[test]
