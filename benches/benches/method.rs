@@ -6,6 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::{LinkKey, PseudonymKey, Secret, token};
 use sluis_domain::Kid;
+use sluis_domain::WipedBuffer;
 use sluis_domain::identifier::{Checksum, IdentifierKind, normalise};
 
 const BSN: &[u8] = b"111222333";
@@ -17,7 +18,7 @@ fn method(criterion: &mut Criterion) {
     let escrow = EscrowKeys::new(&escrow_root, kid);
     let mut group = criterion.benchmark_group("value");
     group.throughput(Throughput::Elements(1));
-    let mut buffer = Vec::with_capacity(256);
+    let mut buffer = WipedBuffer::with_capacity(256);
     group.bench_function("normalise", |bencher| {
         bencher.iter(|| {
             buffer.clear();
@@ -32,10 +33,11 @@ fn method(criterion: &mut Criterion) {
         bencher.iter(|| pseudonym_key.pseudonym(&link))
     });
     let pseudonym = pseudonym_key.pseudonym(&link);
+    let mut text = Vec::with_capacity(64);
     group.bench_function("token text", |bencher| {
         bencher.iter(|| {
-            buffer.clear();
-            token::write_text(kid, &pseudonym, &mut buffer);
+            text.clear();
+            token::write_text(kid, &pseudonym, &mut text);
         });
     });
     let text = {

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY, ROTATE, DISABLE, ERASE = 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 33
-INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 30, 31, 32, 34
+INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT, OVERDUE = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 30, 31, 32, 34, 36
 SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject",
           ROTATE: "chain-rotate", DISABLE: "version-disable", AUDIT_KEY: "audit-key-rotate"}
 EFFECTS = {APPLY: 1, DESTROY: 2, CUT: 3, OPT_OUT: 4}  # act: matter of the proposal
 CUSTODY = {INITIALISE, CUSTODIANS, RESTORE, ROTATE, DISABLE, AUDIT_KEY}  # no instruction from before one of these serves after it
-WITH_DETAIL = {REQUEST, APPLY, ROTATE, DISABLE, INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT}
-IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT, ROTATE, DISABLE, AUDIT_KEY}  # name this registry version
+WITH_DETAIL = {REQUEST, APPLY, ROTATE, DISABLE, OVERDUE, INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT}
+IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT, ROTATE, DISABLE, AUDIT_KEY, OVERDUE}  # name this registry version
 REFUSALS_ONLY = {8, 10, 14, 15, 16, 22, 35}
 
 class Wrong(Exception):
@@ -73,7 +73,7 @@ def whole(data, parse):
 
 def entry(r):
     r.one_of(3)
-    e = Record(salt=r.take(16), at=r.int(8), act=r.one_of(*range(1, 36)), refused=r.one_of(0, 1), version=r.int(8), rows=r.int(8), values=r.int(8),
+    e = Record(salt=r.take(16), at=r.int(8), act=r.one_of(*range(1, 37)), refused=r.one_of(0, 1), version=r.int(8), rows=r.int(8), values=r.int(8),
                rejected=r.int(8), who=r.person(True), cert=r.take(32), chain=r.id(True), to=r.id(True), grant=r.id(True),
                digest=r.lp(), object=r.lp(), purpose=r.text(), reason=r.text(), keys=r.list(lambda: (r.id(True), r.int(4), r.int(8))),
                counter=r.int(8), detail=r.lp(), signatures=r.list(lambda: (r.person(), r.lp(), r.lp()), 1))
@@ -112,7 +112,7 @@ def proposal(r):
 def restore(r):
     r.one_of(2)
     at, size, root, _, _, _ = r.int(8), r.int(8), r.take(32), r.int(8), r.take(32), r.take(16)
-    rows = r.list(lambda: (r.one_of(0, 4, 8), r.lp()))
+    rows = r.list(lambda: (r.one_of(0, 4, 8, 13), r.lp()))
     need(rows == sorted(set(rows)) and len(rows) <= 256, "the rows given up are not sorted, or too many")
     return at, size, root
 
@@ -336,7 +336,14 @@ class Verifier:
         elif e.act == AUDIT_KEY:
             self.instructed(e, whole(e.detail, lambda r: (r.text(), r.lp()))[1])
         elif e.act == UNSEAL:
-            need(len(e.detail) == 2, "a detail of another length")
+            source, presented, needed = whole(e.detail, lambda r: (r.one_of(1, 2, 3, 4), r.int(1), r.int(1)))
+            need(1 <= presented <= needed if source == 1 else (presented, needed) == (0, 0), "shares that do not fit where the key comes from")
+            need(any(e.who) or source != 1, "a share that nobody presented")
+        elif e.act == OVERDUE:  # step 4
+            p = self.proposals.get(whole(e.detail, Reader.text))
+            need(p and p.digest == e.object and p.open and not any(e.who), "the proposal does not exist, is another one or has ended, or a caller")
+            need(e.at >= p.end, "the proposal is not past its end")
+            p.open = False
         elif e.act == RESTORE:  # step 10
             at, size, root = whole(e.detail, restore)
             need(size > self.restored, "the restore was signed before the last one that was accepted")
@@ -457,10 +464,27 @@ class Verifier:
             new, self.place = Registry(text), place
             need(p.groups == self.registry.groups_for_change(new), "by the two texts, others must sign this change")
             self.version, self.registry = e.version, new
+            self.end_stale(p)
         else:
             need(e.object == p.digest and p.groups == self.registry.groups_for(p), "another proposal, or others must sign")
             need(p.matter == 4 or (e.chain, [k[:2] for k in e.keys]) == (p.chain, [(p.namespace, p.kid)]), "another version than the proposed one")
         p.open = False
+
+    def end_stale(self, effective):  # steps 4 and 7: whatever the next registry says, they do not come back
+        def allowed(check, *what):
+            try:
+                return check(*what) or True
+            except Wrong:
+                return False
+        for g in self.grants.values():
+            stands = allowed(self.registry.check_asker, g) and allowed(self.registry.check_grant, g)
+            stands = stands and (g.state == "approved" or all(self.registry.steward(a) and self.pinned(a) == k for a, k in g.approved.items()))
+            if g.state in ("undecided", "approved") and not stands:
+                g.state = "stale"
+        for p in self.proposals.values():
+            stands = p.matter != 1 and p.groups == self.registry.groups_for(p)
+            stands = stands and all(self.group(who, [group]) == group and self.pinned(who) == key for who, (group, key) in p.signed.items())
+            p.open = p.open and (p is effective or stands)
 
     def grant_step(self, e):
         if e.act == REQUEST:  # step 6

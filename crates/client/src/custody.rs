@@ -29,8 +29,8 @@ impl Client {
         let deed = instruction.task.deed();
         let signature = self.sign(deed, &status.origin, &canonical)?;
         Ok(v1::SignedInstruction {
-            canonical,
-            signature,
+            canonical: canonical.into(),
+            signature: signature.into(),
         })
     }
 }
@@ -40,7 +40,7 @@ impl Client {
 /// # Errors
 /// [`ClientError::Protocol`] if the state does not say what an instruction needs.
 pub fn instruction(status: &v1::GetStatusResponse, task: Task) -> Result<Instruction, ClientError> {
-    let after = status.custody_head.as_slice().try_into();
+    let after = status.custody_head[..].try_into();
     let after = after.map_err(|_| {
         ClientError::Protocol(
             "the custodian cannot read its audit log, so it follows no instruction; its own log says more",

@@ -117,8 +117,8 @@ acts! {
     RejectProposal = 21, "proposal-reject";
     /// Proposals were looked at.
     ReadProposals = 22, "proposal-read";
-    /// A share was presented, or the key was fetched; the keyring was opened when no share is missing any more. Detail: how
-    /// many shares have been presented, and how many are needed, one byte each; 0 and 0 where the key is not in shares.
+    /// A share was presented, or the key was fetched; the keyring was opened when no share is missing any more. Without a caller the
+    /// daemon did it by itself, at its start or when its token came back. Detail: [`crate::opening::Opening::encode`].
     Unseal = 23, "unseal";
     /// The keyring was closed.
     Seal = 24, "seal";
@@ -144,6 +144,8 @@ acts! {
     Import = 34, "import";
     /// The head of the log, or a proof, was asked for.
     ReadHead = 35, "head-read";
+    /// A proposal that nobody signed in time ended. Detail: LP of the proposal's id.
+    ExpireProposal = 36, "proposal-expire";
 }
 
 /// How it ended.

@@ -1,6 +1,6 @@
 //! Grants: what was asked for, who said yes, and whether it may be used now.
 //!
-//! The state machine is pure: `requested -> approved | denied`; `approved -> expired | exhausted | revoked`. What a
+//! The state machine is pure: `requested -> approved | denied`; `approved -> expired | exhausted | revoked`; both `-> stale`. What a
 //! grant says never changes; approvals and its end are added to it.
 
 use crate::codec::{DecodeError, Reader, Writer};
@@ -279,19 +279,21 @@ pub enum End {
     Revoked = 2,
     /// By the restore of an older store, which may have forgotten what was used.
     Restored = 3,
+    /// By a registry that allows it no more, or whose stewards are not those who approved it so far.
+    Stale = 4,
 }
 
-/// How a grant was ended by somebody.
+/// How a grant was ended, before its time or its values were over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
     /// How.
     pub how: End,
-    /// By whom.
+    /// By whom; of a registry the last who signed it.
     pub by: Identity,
     /// When.
     pub at: Timestamp,
     /// Their signature over `grant-deny` or `grant-revoke` and the grant's canonical bytes; the custodians of a restore
-    /// signed the restore.
+    /// signed the restore, the signers of a registry its proposal.
     pub signed: Option<Signed>,
 }
 
@@ -310,6 +312,8 @@ pub enum State {
     Exhausted,
     /// Revoked.
     Revoked,
+    /// What it was approved for has changed.
+    Stale,
 }
 
 /// A grant with all that happened to it.
@@ -361,6 +365,9 @@ impl Record {
             Some(Ended {
                 how: End::Denied, ..
             }) => State::Denied,
+            Some(Ended {
+                how: End::Stale, ..
+            }) => State::Stale,
             Some(_) => State::Revoked,
             None if now >= self.grant.terms.not_after => State::Expired,
             None if !self.awaiting().is_empty() => State::Requested,
@@ -379,6 +386,7 @@ impl Record {
             State::Denied => Err(Reason::GrantDenied),
             State::Expired => Err(Reason::GrantExpired),
             State::Revoked => Err(Reason::GrantRevoked),
+            State::Stale => Err(Reason::GrantStale),
             State::Exhausted => Err(Reason::GrantExhausted),
             State::Approved if self.grant.terms.not_before.is_some_and(|start| now < start) => {
                 Err(Reason::GrantNotStarted)
@@ -422,6 +430,7 @@ impl Record {
         match self.state(now, 0) {
             State::Requested => {}
             State::Expired => return Err(Reason::GrantExpired),
+            State::Stale => return Err(Reason::GrantStale),
             _ => return Err(Reason::GrantDecided),
         }
         if self.approvals.iter().any(|a| a.steward == *steward) {
@@ -458,9 +467,15 @@ impl Record {
 
     /// Ends it because an older store was restored; `None` if it has ended already.
     pub fn end_by_restore(&self, by: &Identity, now: Timestamp) -> Option<Self> {
-        self.ended
-            .is_none()
-            .then(|| self.end(End::Restored, by, now, None))
+        let open = self.ended.is_none();
+        open.then(|| self.end(End::Restored, by, now, None))
+    }
+
+    /// Ends it, for good, because of another registry; `None` if it has ended already. Whether its time or its values are over is not
+    /// asked: clocks step.
+    pub fn end_as_stale(&self, by: &Identity, now: Timestamp) -> Option<Self> {
+        let open = self.ended.is_none();
+        open.then(|| self.end(End::Stale, by, now, None))
     }
 
     /// How many steps made it what it is: the request, each approval, the end.
@@ -526,6 +541,7 @@ impl Record {
             1 => Some(End::Denied),
             2 => Some(End::Revoked),
             3 => Some(End::Restored),
+            4 => Some(End::Stale),
             _ => return Err(DecodeError),
         };
         let ended = how

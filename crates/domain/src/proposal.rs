@@ -221,6 +221,8 @@ pub enum End {
     Rejected = 2,
     /// What it was about changed meanwhile.
     Stale = 3,
+    /// Nobody signed in time, and the log says so.
+    Expired = 4,
 }
 
 /// Where a proposal stands.
@@ -245,7 +247,7 @@ pub struct Record {
     pub proposal: Proposal,
     /// Who signed so far.
     pub signatures: Vec<Signature>,
-    /// How and when it ended, and through whom.
+    /// How and when it ended, and through whom: one that nobody signed in time through its proposer.
     pub ended: Option<(End, Timestamp, Identity)>,
 }
 
@@ -280,6 +282,7 @@ impl Record {
             Some((End::Effective, ..)) => State::Effective,
             Some((End::Rejected, ..)) => State::Rejected,
             Some((End::Stale, ..)) => State::Stale,
+            Some((End::Expired, ..)) => State::Expired,
             None if now >= self.proposal.not_after => State::Expired,
             None => State::Open,
         }
@@ -318,6 +321,25 @@ impl Record {
         self.open(now)?;
         Ok(Self {
             ended: Some((end, now, by.clone())),
+            ..self.clone()
+        })
+    }
+
+    /// Ends it, for good, because of another registry; `None` if it has ended already. Whether its time is over is not asked: clocks
+    /// step.
+    pub fn end_as_stale(&self, by: &Identity, now: Timestamp) -> Option<Self> {
+        let open = self.ended.is_none();
+        open.then(|| Self {
+            ended: Some((End::Stale, now, by.clone())),
+            ..self.clone()
+        })
+    }
+
+    /// Ends it, for good, because nobody signed in time; `None` if it has ended already, or its time is not over.
+    pub fn expire(&self, now: Timestamp) -> Option<Self> {
+        let over = self.ended.is_none() && now >= self.proposal.not_after;
+        over.then(|| Self {
+            ended: Some((End::Expired, now, self.proposal.proposer.clone())),
             ..self.clone()
         })
     }
@@ -364,6 +386,7 @@ impl Record {
             1 => Some(End::Effective),
             2 => Some(End::Rejected),
             3 => Some(End::Stale),
+            4 => Some(End::Expired),
             _ => return Err(DecodeError),
         };
         let ended = end

@@ -72,6 +72,8 @@ pub enum LostKind {
     Link = 4,
     /// A row of an old pseudonym.
     Import = 8,
+    /// An entry of the index of old pseudonyms: what it led to stays, and is refused by the mark of the subject.
+    ImportIndex = 13,
 }
 
 impl fmt::Display for LostRow {
@@ -88,6 +90,7 @@ impl LostKind {
             Self::Journal => "journal of opt-outs",
             Self::Link => "link",
             Self::Import => "import",
+            Self::ImportIndex => "import-index",
         }
     }
 
@@ -96,6 +99,7 @@ impl LostKind {
             0 => Ok(Self::Journal),
             4 => Ok(Self::Link),
             8 => Ok(Self::Import),
+            13 => Ok(Self::ImportIndex),
             _ => Err(DecodeError),
         }
     }

@@ -145,7 +145,7 @@ pub(crate) fn stands(snapshot: &Snapshot, proposal: &Proposal, namespace: &Names
 }
 
 /// One steward of every owner of a chain with the namespace; two if there is only one owner.
-fn required(registry: &Registry, namespace: &NamespaceId) -> Vec<(Signers, u8)> {
+pub(crate) fn required(registry: &Registry, namespace: &NamespaceId) -> Vec<(Signers, u8)> {
     let mut chains: Vec<_> = registry
         .chains()
         .filter(|chain| chain.namespace(namespace).is_some())

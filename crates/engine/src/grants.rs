@@ -397,11 +397,41 @@ impl Engine {
         now: Timestamp,
         commit: &mut Commit,
     ) -> Result<Vec<Known>, Refusal> {
+        self.end_each(commit, |record| record.end_by_restore(by, now))
+    }
+
+    /// Adds the end of every grant that a coming registry does not allow any more, or that was approved so far by others than its
+    /// stewards with their keys. They do not come back when the registry does. As [`Self::end_grants`].
+    pub(crate) fn end_stale_grants(
+        &self,
+        next: &Registry,
+        by: &Identity,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<Vec<Known>, Refusal> {
+        self.end_each(commit, |record| {
+            let undecided = !record.awaiting().is_empty();
+            let object = record.grant.encode();
+            let stands = policy::still_allows(next, record)
+                && (!undecided || self.approvals_stand(next, record, &object));
+            if stands {
+                None
+            } else {
+                record.end_as_stale(by, now)
+            }
+        })
+    }
+
+    fn end_each(
+        &self,
+        commit: &mut Commit,
+        end: impl Fn(&Record) -> Option<Record>,
+    ) -> Result<Vec<Known>, Refusal> {
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
         let mut ended = Vec::new();
         for known in self.lock_grants().values() {
-            let Some(record) = known.record.end_by_restore(by, now) else {
+            let Some(record) = end(&known.record) else {
                 continue;
             };
             let key = storage_key(&record.grant.id);

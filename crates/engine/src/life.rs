@@ -17,7 +17,7 @@ use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{ChainId, Kid, OrganisationId, Reason};
 use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
 
-pub use housekeeping::{Housekeeping, Unfinished};
+pub use housekeeping::{Housekeeping, OVERDUE_ROUNDS, Unfinished};
 pub use retention::Expiring;
 
 use crate::custody::key_uses;
@@ -227,7 +227,7 @@ pub(crate) fn rows_of(kid: Kid) -> [Range; 4] {
 }
 
 /// Two stewards of the chain's owner; of a chain that is no longer registered, two custodians.
-fn owner_signs(registry: &Registry, chain: &ChainId) -> Vec<(Signers, u8)> {
+pub(crate) fn owner_signs(registry: &Registry, chain: &ChainId) -> Vec<(Signers, u8)> {
     let owner = registry
         .chain(chain)
         .map(|chain| signers(registry, chain.owner(), 2));

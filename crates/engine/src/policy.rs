@@ -2,7 +2,7 @@
 //!
 //! An operation takes its permit as an argument, so code that forgot to ask does not compile.
 
-use sluis_domain::grant::{Kind, Record};
+use sluis_domain::grant::{Grant, Kind, Record};
 use sluis_domain::proposal;
 use sluis_domain::registry::{Chain, LinkMode, Organisation, Registry, Signers, Treatment};
 use sluis_domain::{
@@ -213,16 +213,9 @@ impl DecideGrant<'_> {
     /// who approved it may have lost their standing since.
     fn still_stands(&self, view: &View<'_>) -> Result<(), Reason> {
         let grant = &self.record.grant;
-        let standing = |steward: &Identity| {
-            let organisation = view.registry.organisation(&steward.organisation);
-            organisation
-                .is_some_and(|o| o.is_steward(&steward.member) && !o.is_blocked(&steward.member))
-        };
-        let requirements = requirements(view.registry, &grant.grantee, &grant.terms.kind)
-            .map_err(|_| Reason::GrantStale)?;
-        let same =
-            requirements.required == grant.required && requirements.namespaces == grant.namespaces;
-        if same && self.record.approvals.iter().all(|a| standing(&a.steward)) {
+        let standing = |steward: &Identity| is_standing_steward(view.registry, steward);
+        let approved = self.record.approvals.iter();
+        if wants_the_same(view.registry, grant) && approved.map(|a| &a.steward).all(standing) {
             Ok(())
         } else {
             Err(Reason::GrantStale)
@@ -309,8 +302,7 @@ impl Action for UseGrant<'_> {
         }
         self.record.usable(view.now)?;
         eligible(view.registry, &grant.grantee, &grant.terms.kind)?;
-        let requirements = requirements(view.registry, &grant.grantee, &grant.terms.kind)?;
-        if requirements.required == grant.required && requirements.namespaces == grant.namespaces {
+        if wants_the_same(view.registry, grant) {
             Ok(())
         } else {
             Err(Reason::GrantStale)
@@ -504,6 +496,28 @@ fn eligible(registry: &Registry, grantee: &OrganisationId, kind: &Kind) -> Resul
         false if concerns(chain, grantee) => Err(Reason::NotEligible),
         false => Err(Reason::UnknownChain),
     }
+}
+
+/// Whether a registry still wants for a grant what it has. A grant that it does not is over for good, whatever the next one says.
+/// The keys of those who approved so far are the caller's to check.
+pub(crate) fn still_allows(registry: &Registry, record: &Record) -> bool {
+    let grant = &record.grant;
+    let undecided = !record.awaiting().is_empty();
+    let mut approved = record.approvals.iter().map(|given| &given.steward);
+    wants_the_same(registry, grant)
+        && eligible(registry, &grant.grantee, &grant.terms.kind).is_ok()
+        && (!undecided || approved.all(|steward| is_standing_steward(registry, steward)))
+}
+
+fn wants_the_same(registry: &Registry, grant: &Grant) -> bool {
+    requirements(registry, &grant.grantee, &grant.terms.kind).is_ok_and(|wanted| {
+        wanted.required == grant.required && wanted.namespaces == grant.namespaces
+    })
+}
+
+fn is_standing_steward(registry: &Registry, who: &Identity) -> bool {
+    let organisation = registry.organisation(&who.organisation);
+    organisation.is_some_and(|o| o.is_steward(&who.member) && !o.is_blocked(&who.member))
 }
 
 /// What a grant of some kind needs under a registry.

@@ -13,7 +13,7 @@ use sluis_domain::audit::{Act, Entry, MAX_ENTRY};
 use sluis_domain::codec::Writer;
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
-use sluis_domain::registry::Signers;
+use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, ProposalId, PublicKey, Reason, Timestamp};
 use sluis_keyring::Keyring;
@@ -464,11 +464,73 @@ impl Engine {
         now: Timestamp,
         commit: &mut Commit,
     ) -> Result<Vec<KnownProposal>, Refusal> {
+        self.end_each_proposal(now, commit, |record| record.end_as_stale(by, now))
+    }
+
+    /// Adds the end of every open proposal but one that another registry makes stale: it replaces another one, others would have to
+    /// sign, or who signed has lost their role or key. They do not come back when the registry does. As
+    /// [`Self::end_proposals`].
+    pub(crate) fn end_stale_proposals(
+        &self,
+        coming: &RegistryState,
+        but: &ProposalId,
+        permit: &Permit<SignProposal<'_>>,
+        commit: &mut Commit,
+    ) -> Result<Vec<KnownProposal>, Refusal> {
+        let (by, now) = (&permit.caller().identity, permit.now());
+        let custodians = &permit.snapshot().custodians;
+        self.end_each_proposal(now, commit, |record| {
+            let stands = record.proposal.id == *but
+                || self.stands_under(&coming.registry, custodians, record);
+            if stands {
+                None
+            } else {
+                record.end_as_stale(by, now)
+            }
+        })
+    }
+
+    /// Whether the registry wants the signatures that a proposal has and waits for.
+    fn stands_under(
+        &self,
+        registry: &Registry,
+        custodians: &BTreeMap<Identity, PublicKey>,
+        record: &Record,
+    ) -> bool {
+        let proposal = &record.proposal;
+        let wanted = match &proposal.matter {
+            // It replaces the one before.
+            Matter::Registry { .. } => return false,
+            Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => {
+                life::owner_signs(registry, chain)
+            }
+            Matter::Erase { namespace } => erasure::required(registry, namespace),
+        };
+        let object = proposal.encode();
+        wanted == proposal.required
+            && record.signatures.iter().all(|given| {
+                let said = Said {
+                    deed: Deed::SignProposal,
+                    object: &object,
+                    signature: &given.signed.signature,
+                };
+                is_one_of(registry, custodians, &given.signer, &given.among)
+                    && pinned_in(registry, custodians, &given.signer)
+                        .is_some_and(|key| self.fits(key, &said))
+            })
+    }
+
+    fn end_each_proposal(
+        &self,
+        now: Timestamp,
+        commit: &mut Commit,
+        end: impl Fn(&Record) -> Option<Record>,
+    ) -> Result<Vec<KnownProposal>, Refusal> {
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
         let mut ended = Vec::new();
         for known in self.lock_proposals().values() {
-            let Ok(record) = known.record.end(End::Stale, by, now) else {
+            let Some(record) = end(&known.record) else {
                 continue;
             };
             let key = storage_key(b"p", &record.proposal.id);
@@ -492,6 +554,27 @@ impl Engine {
                 .into_iter()
                 .map(|known| (known.record.proposal.id.clone(), known)),
         );
+    }
+
+    /// Ends a proposal that nobody signed in time, on record; nothing if it is not overdue any more.
+    pub(crate) fn expire_proposal(&self, id: &ProposalId) -> Result<(), Refusal> {
+        let _governing = self.govern();
+        let (now, known) = (self.now(), self.lock_proposals().get(id).cloned());
+        let Some(known) = known else { return Ok(()) };
+        let Some(next) = known.record.expire(now) else {
+            return Ok(());
+        };
+        let version = self.snapshot().registry.version;
+        let mut entry = Entry::new(random::bytes(), now, Act::ExpireProposal, version);
+        note(&next.proposal, &mut entry);
+        entry.detail = Writer::default().lp(id.as_str()).finish();
+        let mut commit = Commit {
+            entries: vec![entry.encode()],
+            ..Commit::default()
+        };
+        self.forget_for_good(&next, now, &mut commit)?;
+        self.store_proposal(next, Some(&known), commit, None)
+            .map(drop)
     }
 
     fn end_proposal(
@@ -618,21 +701,35 @@ fn among(snapshot: &Snapshot, identity: &Identity) -> Signers {
 /// Whether somebody is (still) one of these.
 pub(crate) fn in_standing(snapshot: &Snapshot, identity: &Identity, signers: &Signers) -> bool {
     let registry = &snapshot.registry.registry;
+    is_one_of(registry, &snapshot.custodians, identity, signers)
+}
+
+fn is_one_of(
+    registry: &Registry,
+    custodians: &BTreeMap<Identity, PublicKey>,
+    identity: &Identity,
+    signers: &Signers,
+) -> bool {
     let blocked = registry
         .organisation(&identity.organisation)
         .is_some_and(|o| o.is_blocked(&identity.member));
     match signers {
-        Signers::Custodians => snapshot.custodians.contains_key(identity) && !blocked,
+        Signers::Custodians => custodians.contains_key(identity) && !blocked,
         Signers::StewardsOf(_) => registry.may_sign(signers, identity),
     }
 }
 
 /// The key pinned for somebody: custodians in the configuration, stewards in the registry.
 pub(crate) fn pinned<'a>(snapshot: &'a Snapshot, identity: &Identity) -> Option<&'a PublicKey> {
-    snapshot
-        .custodians
-        .get(identity)
-        .or_else(|| snapshot.registry.registry.key(identity))
+    pinned_in(&snapshot.registry.registry, &snapshot.custodians, identity)
+}
+
+fn pinned_in<'a>(
+    registry: &'a Registry,
+    custodians: &'a BTreeMap<Identity, PublicKey>,
+    identity: &Identity,
+) -> Option<&'a PublicKey> {
+    custodians.get(identity).or_else(|| registry.key(identity))
 }
 
 fn note(proposal: &Proposal, entry: &mut Entry) {

@@ -156,15 +156,21 @@ impl Engine {
             .expect(Family::Registry, key, None)
             .put(Family::Registry, key, sealed)
             .entry(entry.encode());
-        let registry = Some(RegistryState {
+        let coming = RegistryState {
             version,
             registry: next,
             toml,
-        });
+        };
+        let (by, now) = (&permit.caller().identity, permit.now());
+        let grants = self.end_stale_grants(&coming.registry, by, now, commit)?;
+        let proposals = self.end_stale_proposals(&coming, &proposal.id, permit, commit)?;
         Ok(Effect {
             keyring: Some(keyring),
-            registry,
-            after: None,
+            registry: Some(coming),
+            after: Some(Box::new(|engine| {
+                engine.put_grants(grants);
+                engine.put_proposals(proposals);
+            })),
         })
     }
 

@@ -16,8 +16,8 @@ pub async fn instruct(client: &Client, task: Task) -> v1::SignedInstruction {
     });
     let signed = client.instruct(&status, &instruction);
     signed.unwrap_or_else(|_| v1::SignedInstruction {
-        canonical: instruction.encode(),
-        signature: Vec::new(),
+        canonical: instruction.encode().into(),
+        signature: Vec::new().into(),
     })
 }
 

@@ -218,6 +218,8 @@ impl Replay {
                 Ok(())
             }
             Act::RejectProposal => proposals::reject(state, entry),
+            Act::ExpireProposal => proposals::expire(state, entry),
+            Act::Unseal => custody::unseal(entry),
             Act::ApplyRegistry => proposals::apply_registry(state, entry, due, text),
             Act::DestroyVersion | Act::CutEscrow | Act::OptOut => {
                 proposals::take_effect(state, entry, due)
@@ -240,6 +242,7 @@ fn is_governed(act: Act) -> bool {
             | Act::Propose
             | Act::SignProposal
             | Act::RejectProposal
+            | Act::ExpireProposal
             | Act::DestroyVersion
             | Act::CutEscrow
             | Act::OptOut

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sluis_client::{Client, ClientError, v1};
 use sluis_daemon::StartError;
 use sluis_store::RocksStore;
+use sluis_testkit::custody;
 use sluis_testkit::registry::{CUSTODIANS, registry};
 use sluis_testkit::world::{self, World, batch, convert, pseudonymise, reidentify, values};
 
@@ -142,18 +143,9 @@ impl Stage {
                 .map(drop),
             Act::Propose => propose(&self.custodian, "8y").await.map(drop),
             Act::Sign => world::sign(&self.steward, &self.proposed).await.map(drop),
-            Act::Rotate => {
-                let request = v1::RotateChainRequest {
-                    chain_id: STUDY.into(),
-                    namespace_id: String::new(),
-                };
-                Ok(self
-                    .custodian
-                    .custody()
-                    .rotate_chain(request)
-                    .await
-                    .map(drop)?)
-            }
+            Act::Rotate => custody::rotate_chain(&self.custodian, STUDY, "")
+                .await
+                .map(drop),
             Act::Backup => Ok(self
                 .custodian
                 .custody()

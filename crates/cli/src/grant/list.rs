@@ -34,6 +34,7 @@ enum State {
     Expired,
     Exhausted,
     Revoked,
+    Stale,
 }
 
 impl From<State> for GrantState {
@@ -45,6 +46,7 @@ impl From<State> for GrantState {
             State::Expired => Self::Expired,
             State::Exhausted => Self::Exhausted,
             State::Revoked => Self::Revoked,
+            State::Stale => Self::Stale,
         }
     }
 }

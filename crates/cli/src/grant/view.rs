@@ -37,6 +37,7 @@ pub(super) fn state_word(grant: &Grant) -> &'static str {
         GrantState::Expired => "expired",
         GrantState::Exhausted => "exhausted",
         GrantState::Revoked => "revoked",
+        GrantState::Stale => "stale",
     }
 }
 

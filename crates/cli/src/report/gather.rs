@@ -134,7 +134,9 @@ impl Gather {
             }
             Act::RequestGrant => self.request(entry, counts, concerns),
             Act::ApproveGrant | Act::DenyGrant | Act::RevokeGrant => self.grant(entry),
-            Act::Propose | Act::SignProposal | Act::RejectProposal => self.proposal(entry, counts),
+            Act::Propose | Act::SignProposal | Act::RejectProposal | Act::ExpireProposal => {
+                self.proposal(entry, counts)
+            }
             Act::ApplyRegistry | Act::CutEscrow | Act::OptOut | Act::DestroyVersion => {
                 self.effect(entry)
             }
@@ -261,6 +263,7 @@ impl Gather {
             book.touched |= counts;
             match entry.act {
                 Act::SignProposal => book.row.signed_by.push(who(entry)),
+                Act::ExpireProposal => book.row.outcome = "expired".to_owned(),
                 _ => book.row.outcome = format!("rejected by {}", who(entry)),
             }
         }
@@ -496,6 +499,7 @@ fn state_text(state: State) -> &'static str {
         State::Expired => "expired",
         State::Exhausted => "exhausted",
         State::Revoked => "revoked",
+        State::Stale => "stale",
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) fn expiring(expiring: &Expiring) -> v1::ExpiringChain {
 pub(crate) fn instructed(wire: Option<v1::SignedInstruction>) -> Result<Instructed, Denial> {
     let wire = wire.ok_or_else(|| Denial::field("instruction", "is required"))?;
     Ok(Instructed {
-        object: wire.canonical,
-        signature: wire.signature,
+        object: wire.canonical.into(),
+        signature: wire.signature.into(),
     })
 }
 

@@ -88,6 +88,7 @@ pub(crate) fn parse_state(field: &str, wire: i32) -> Result<Option<State>, Denia
         Ok(v1::GrantState::Expired) => Ok(Some(State::Expired)),
         Ok(v1::GrantState::Exhausted) => Ok(Some(State::Exhausted)),
         Ok(v1::GrantState::Revoked) => Ok(Some(State::Revoked)),
+        Ok(v1::GrantState::Stale) => Ok(Some(State::Stale)),
         Err(_) => Err(Denial::field(field, "is not a state this version knows")),
     }
 }
@@ -180,6 +181,7 @@ fn state(state: State) -> v1::GrantState {
         State::Expired => v1::GrantState::Expired,
         State::Exhausted => v1::GrantState::Exhausted,
         State::Revoked => v1::GrantState::Revoked,
+        State::Stale => v1::GrantState::Stale,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use sluis_domain::audit::Act;
+use sluis_domain::opening::{KeySource, Opening};
 use sluis_domain::port::{Clock, Store};
 use sluis_domain::{Identity, Reason, Timestamp};
 use sluis_engine::{Caller, Engine, EngineError, Sealed};
@@ -114,7 +115,13 @@ impl Keeper {
         }
         let mut door = self.door();
         match self.source.fetch(&*self.store) {
-            Ok(fetched) => self.let_in(&mut door, self.engine_with(&fetched.kek)?, fetched.token),
+            Ok(fetched) => {
+                let engine = self.engine_with(&fetched.kek)?;
+                engine.record(None, Act::Unseal, self.fetched())?;
+                // The start is under a head, if it can be kept; should it fail, the log says so.
+                drop(self.heads.keep(&engine));
+                self.let_in(&mut door, engine, fetched.token);
+            }
             Err(fault) if fault.passes() => self.wait_for(&mut door, &fault),
             Err(fault) => return Err(fault.into()),
         }
@@ -218,11 +225,11 @@ impl Keeper {
                 .fetch(&*self.store)
                 .inspect_err(|fault| self.note(&mut door, fault))?;
             let engine = self.engine_with(&fetched.kek).map_err(not_opened)?;
-            engine.record(Some(holder), Act::Unseal, vec![0, 0])?;
+            engine.record(Some(holder), Act::Unseal, self.fetched())?;
             self.let_in(&mut door, engine, fetched.token);
             return Ok(self.status_of(&door));
         };
-        let detail = vec![presented, needed];
+        let detail = Opening::share(presented, needed).encode();
         let done = match kek {
             None => self
                 .sealed
@@ -266,6 +273,17 @@ impl Keeper {
         drop(self.heads.keep(&engine));
         drop(engine);
         Ok((wiped, status))
+    }
+
+    /// The detail of an opening with a key that was fetched.
+    fn fetched(&self) -> Vec<u8> {
+        let source = match self.source {
+            KekSource::File(_) => KeySource::File,
+            KekSource::Credential(_) => KeySource::Credential,
+            KekSource::Token(_) => KeySource::Token,
+            KekSource::Shares => KeySource::Shares,
+        };
+        Opening::fetched(source).encode()
     }
 
     fn door(&self) -> MutexGuard<'_, Door> {

@@ -54,6 +54,9 @@ pub enum StartError {
     /// The log does not continue its last signed head.
     #[error("the store is not opened: {0}")]
     Head(#[from] HeadFault),
+    /// The opening cannot be put on record.
+    #[error("the keyring is not opened, because that cannot be put on record: {0}")]
+    Record(#[from] Refusal),
     /// TLS.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),

@@ -33,7 +33,11 @@ impl v1::custody_service_server::CustodyService for Custody {
             key_versions: status.versions.iter().map(custody::key_version).collect(),
             expiring_chains: status.expiring.iter().map(custody::expiring).collect(),
             origin: self.0.origin().to_owned(),
-            custody_head: status.custody_head.map(Vec::from).unwrap_or_default(),
+            custody_head: status
+                .custody_head
+                .map(Vec::from)
+                .unwrap_or_default()
+                .into(),
             now: status.now.to_string(),
         }))
     }

@@ -154,14 +154,14 @@ impl Missing {
     }
 }
 
-/// The link and import rows of a version that cannot be read.
+/// The link and import rows of a version, and entries of its index, that cannot be read.
 fn unread_rows(
     engine: &Engine,
     snapshot: &Snapshot,
     version: &LineVersion,
     namespace: &NamespaceId,
 ) -> Result<Vec<LostRow>, Refusal> {
-    let [links, _, imports] = rows_of(version.info().kid);
+    let [links, _, imports, index] = rows_of(version.info().kid);
     let mut unread = Vec::new();
     scan::pages(&*engine.store, &links, |page| -> Result<(), Refusal> {
         for row in page {
@@ -183,6 +183,18 @@ fn unread_rows(
                 .is_ok_and(|row| opener.open(namespace, row, value).is_ok());
             if !opened {
                 unread.push(lost(LostKind::Import, key));
+            }
+        }
+        Ok(())
+    })?;
+    scan::pages(&*engine.store, &index, |page| -> Result<(), Refusal> {
+        for (key, value) in page {
+            let opened = key
+                .as_slice()
+                .try_into()
+                .is_ok_and(|entry| opener.open_index(namespace, entry, value).is_ok());
+            if !opened {
+                unread.push(lost(LostKind::ImportIndex, key));
             }
         }
         Ok(())

@@ -1,14 +1,15 @@
 //! What is done when its time has come, without anybody asking.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
-use sluis_domain::port::Commit;
-use sluis_domain::proposal::State;
-use sluis_domain::{ChainId, Reason, Timestamp};
+use sluis_domain::{ChainId, ProposalId, Reason, Timestamp};
 
 use crate::Refusal;
 use crate::engine::Engine;
-use crate::proposals::forget_beside;
+
+/// After how many rounds in which it was overdue a proposal ends: with a round a minute, an hour.
+pub const OVERDUE_ROUNDS: u32 = 60;
 
 /// What one round of [`Engine::housekeep`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,15 +36,16 @@ pub struct Unfinished {
 }
 
 impl Engine {
-    /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, forgets what was kept
-    /// beside proposals that nobody signed in time, and rewrites files that hold what was removed. To be called every
+    /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, ends proposals that nobody signed
+    /// in time, and rewrites files that hold what was removed. To be called every
     /// minute or so. Every part of it is durable and goes on after a crash where it stopped.
     ///
     /// # Errors
     /// [`Unfinished`]: what cannot be done holds up nothing else. [`Reason::HeadUnavailable`] as for every act, and then
     /// nothing is done.
     pub fn housekeep(&self) -> Result<Housekeeping, Box<Unfinished>> {
-        let _one_at_a_time = self
+        // One round at a time.
+        let mut overdue = self
             .housekeeping
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +62,7 @@ impl Engine {
             self.expiring()
                 .map(|expiring| done.expiring = expiring.len()),
             self.erase_due(now).map(|erased| done.erased = erased),
-            self.forget_expired(now),
+            self.expire_proposals(now, &mut overdue),
             self.compact_due(now)
                 .map(|compacted| done.compacted = compacted),
         ];
@@ -70,32 +72,32 @@ impl Engine {
         }
     }
 
-    /// Forgets what was kept beside proposals that have expired: nothing can happen to them any more.
-    fn forget_expired(&self, now: Timestamp) -> Result<(), Refusal> {
-        let mut expired = Vec::new();
-        for view in self
-            .all_proposals()
-            .into_iter()
-            .filter(|view| view.state == State::Expired)
-        {
-            let mut forget = Commit::default();
-            forget_beside(&view.record.proposal.id, &mut forget);
-            for write in &forget.writes {
-                if self.store.get(write.family, &write.key)?.is_some() {
-                    expired.push(view.record.clone());
-                    break;
-                }
+    /// Ends proposals that nobody signed in time, on record, and forgets what was kept beside them. Not at once: a clock that
+    /// jumps and comes back ends nothing. Until then they are refused by the clock alone.
+    fn expire_proposals(
+        &self,
+        now: Timestamp,
+        overdue: &mut BTreeMap<ProposalId, u32>,
+    ) -> Result<(), Refusal> {
+        let mut views = self.all_proposals();
+        views.retain(|view| view.record.expire(now).is_some());
+        let due: BTreeSet<_> = views
+            .iter()
+            .map(|view| view.record.proposal.id.clone())
+            .collect();
+        overdue.retain(|id, _| due.contains(id));
+        for id in &due {
+            *overdue.entry(id.clone()).or_default() += 1;
+        }
+        for id in due {
+            if overdue
+                .get(&id)
+                .is_some_and(|rounds| *rounds >= OVERDUE_ROUNDS)
+            {
+                self.expire_proposal(&id)?;
+                overdue.remove(&id);
             }
         }
-        if expired.is_empty() {
-            return Ok(());
-        }
-        let _governing = self.govern();
-        let mut commit = Commit::default();
-        for record in expired {
-            self.forget_for_good(&record, now, &mut commit)?;
-        }
-        self.store.commit(commit)?;
         Ok(())
     }
 }

@@ -245,6 +245,9 @@ impl Engine {
                 LostKind::Import => {
                     commit.delete(Family::Import, name.clone());
                 }
+                LostKind::ImportIndex => {
+                    commit.delete(Family::ImportIndex, name.clone());
+                }
             }
         }
         let nonce = [&[NONCE_FORMAT][..], &restore.nonce].concat();

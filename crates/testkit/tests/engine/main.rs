@@ -14,6 +14,7 @@ mod order;
 mod proposals;
 mod quotas;
 mod signed;
+mod stale;
 
 use std::sync::Barrier;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 use sluis_domain::port::store::{Family, StoreError};
+use sluis_domain::proposal::State;
 use sluis_domain::statement::Deed;
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::Caller;
@@ -109,7 +110,7 @@ fn a_registry_that_cannot_be_read_at_the_moment_holds_up_heads_and_no_longer() {
 }
 
 #[test]
-fn a_proposal_is_shown_with_the_registry_that_it_replaces_whatever_is_in_force() {
+fn a_proposal_is_shown_with_the_registry_that_it_replaces_while_that_is_in_force() {
     let office = Office::open(ModelStore::new());
     let with = |retention: &str| {
         registry().replace(
@@ -122,13 +123,16 @@ fn a_proposal_is_shown_with_the_registry_that_it_replaces_whatever_is_in_force()
         .propose_registry(&caller(CUSTODIANS[0]), &with("9y"), false, None)
         .unwrap();
     let id = proposed.proposal.unwrap().record.proposal.id.clone();
-    people::apply(&office.engine, &with("8y")).unwrap();
-    let (_, texts) = office
-        .engine
-        .get_proposal(&caller(CUSTODIANS[0]), &id)
-        .unwrap();
-    let texts = texts.unwrap();
+    let shown = || {
+        let shown = office.engine.get_proposal(&caller(CUSTODIANS[0]), &id);
+        shown.unwrap()
+    };
+    let texts = shown().1.unwrap();
     assert_eq!((texts.base, texts.proposed), (registry(), with("9y")));
+    people::apply(&office.engine, &with("8y")).unwrap();
+    let (view, texts) = shown();
+    assert_eq!(view.state, State::Stale);
+    assert!(texts.is_none(), "nobody can sign it any more");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Entry;
 use sluis_domain::codec::DecodeError;
 use sluis_domain::custodian;
-use sluis_domain::proposal::End;
+use sluis_domain::opening::Opening;
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::Deed;
 
@@ -25,6 +25,16 @@ pub(super) fn name_custodians(state: &mut State, entry: &Entry) -> Result<(), Fa
     state.custodians = custodians;
     state.custodian_lists += 1;
     Ok(())
+}
+
+/// A share was presented, or the keyring opened. Nobody presents a share without being on record.
+pub(super) fn unseal(entry: &Entry) -> Result<(), Fault> {
+    let opening = Opening::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
+    if entry.actor.is_some() || opening.may_be_automatic() {
+        Ok(())
+    } else {
+        Err(Fault::Field("caller"))
+    }
 }
 
 /// The log goes on from an older copy: two custodians said so, and whatever grant or proposal was open ended.
@@ -75,7 +85,7 @@ pub(super) fn accept_restore(
         }
     }
     for record in state.proposals.values_mut() {
-        if let Ok(stale) = record.end(End::Stale, &first.0, entry.at) {
+        if let Some(stale) = record.end_as_stale(&first.0, entry.at) {
             *record = Arc::new(stale);
         }
     }

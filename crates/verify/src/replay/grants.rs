@@ -82,11 +82,7 @@ pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let record = known(state, entry)?.record.clone();
     let (signer, steward) = by_steward(state, entry, &record.grant, Deed::ApproveGrant)?;
     check_requirements(state, &record.grant)?;
-    let stands = |approval: &Approval| {
-        let among = Signers::StewardsOf(approval.steward.organisation.clone());
-        state.still_stands(&approval.steward, &among, &approval.signed)
-    };
-    if !record.approvals.iter().all(stands) {
+    if !record.approvals.iter().all(|given| counts(state, given)) {
         return Err(Fault::NotAllowed(Reason::GrantStale));
     }
     let next = record
@@ -132,6 +128,34 @@ pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         .revoke(signer, entry.at, verified(None))
         .map_err(Fault::NotAllowed)?;
     replace(state, next)
+}
+
+/// Ends every grant that the registry in force does not allow any more, or that was approved so far by others than its stewards
+/// with their keys. Whatever the next registry says, they do not come back.
+pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
+    let stands = |record: &Record| {
+        let approved = record.awaiting().is_empty();
+        check_eligible(&state.registry, &record.grant).is_ok()
+            && check_requirements(state, &record.grant).is_ok()
+            && (approved || record.approvals.iter().all(|given| counts(state, given)))
+    };
+    let stale: Vec<_> = state
+        .grants
+        .values()
+        .filter(|grant| !stands(&grant.record))
+        .filter_map(|grant| grant.record.end_as_stale(by, at))
+        .collect();
+    for record in stale {
+        if let Some(grant) = state.grants.get_mut(&record.grant.id) {
+            grant.record = Arc::new(record);
+        }
+    }
+}
+
+/// Whether an approval still counts: by a steward, with the key that is pinned.
+fn counts(state: &State, approval: &Approval) -> bool {
+    let among = Signers::StewardsOf(approval.steward.organisation.clone());
+    state.still_stands(&approval.steward, &among, &approval.signed)
 }
 
 /// A batch under a grant.

@@ -9,9 +9,11 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_domain::proposal::{End, Matter, Proposal, Record, Signature};
 use sluis_domain::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
 use sluis_domain::statement::Deed;
-use sluis_domain::{ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason};
+use sluis_domain::{
+    ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason, Timestamp,
+};
 
-use super::texts;
+use super::{grants, texts};
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{Said, check, of_actor, wrong};
 use crate::state::{State, verified};
@@ -134,6 +136,20 @@ pub(super) fn reject(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Its time is over, and nobody did this: it ends for good.
+pub(super) fn expire(state: &mut State, entry: &Entry) -> Result<(), Fault> {
+    let record = known(state, entry)?;
+    if entry.actor.is_some() {
+        return Err(Fault::Field("caller"));
+    }
+    let not_over = Fault::Field("time");
+    let next = record.expire(entry.at).ok_or(not_over)?;
+    state
+        .proposals
+        .insert(next.proposal.id.clone(), Arc::new(next));
+    Ok(())
+}
+
 /// What a proposal does when its last signature is there.
 pub(super) fn effect_of(state: &State, id: &ProposalId) -> Option<Act> {
     state
@@ -181,7 +197,34 @@ pub(super) fn apply_registry(
     state.registry = Arc::new(next);
     state.registry_version = version;
     state.registry_digest = digest;
+    let by = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
+    grants::end_stale(state, by, entry.at);
+    end_stale(state, by, entry.at);
     Ok(())
+}
+
+/// Ends every open proposal that the registry in force makes stale. Whatever the next registry says, they do not come back.
+fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
+    let stands = |record: &Record| {
+        let registry = matches!(record.proposal.matter, Matter::Registry { .. });
+        !registry
+            && needs_what_it_takes(state, &record.proposal)
+            && record
+                .signatures
+                .iter()
+                .all(|given| state.still_stands(&given.signer, &given.among, &given.signed))
+    };
+    let stale: Vec<_> = state
+        .proposals
+        .values()
+        .filter(|record| record.ended.is_none() && !stands(record))
+        .filter_map(|record| record.end_as_stale(by, at))
+        .collect();
+    for record in stale {
+        state
+            .proposals
+            .insert(record.proposal.id.clone(), Arc::new(record));
+    }
 }
 
 /// Any other effect.

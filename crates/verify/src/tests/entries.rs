@@ -5,12 +5,12 @@ use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::codec::{Reader, Writer};
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{End, Grant, State as GrantStanding};
-use sluis_domain::proposal::State as ProposalStanding;
+use sluis_domain::proposal::{Matter, State as ProposalStanding};
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, Reason, Timestamp};
 
-use super::forge::{Forge, KEY_B, ORIGIN, Person, key, rekeyed, story};
+use super::forge::{Forge, KEY_B, ORIGIN, Person, YEAR, key, rekeyed, stewards, story};
 use crate::{Fault, Replay, SetBack, SignerFault, Wrong};
 
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
@@ -67,7 +67,7 @@ fn a_good_log_passes_and_its_state_is_rebuilt() {
     assert_eq!((state.custodians().len(), state.custodian_lists()), (2, 1));
     assert_eq!(state.verifier_keys().len(), 2);
     assert_eq!((state.opt_outs(), state.restores()), (1, 1));
-    assert_eq!(state.signatures(), 15);
+    assert_eq!(state.signatures(), 16);
     let grant = |id: &str| {
         state
             .grant(&id.parse().expect("an id"))
@@ -813,6 +813,98 @@ fn a_restore_is_accepted_once_and_within_seven_days() {
         restore.at = Timestamp::from_millis(millis).expect("small");
     });
     replay(&log).expect("the last moment of seven days");
+}
+
+/// Logs whose last entry is an opening or an end of a proposal that cannot be.
+pub(super) fn openings() -> Vec<(&'static str, Forge, Fault)> {
+    let opening = |who: Option<&str>, detail: &[u8]| {
+        let mut log = story();
+        let mut entry = log.entry(Act::Unseal, who);
+        entry.detail = detail.to_vec();
+        log.push(entry);
+        log
+    };
+    let overdue = |who: Option<&str>, millis: u64| {
+        let mut log = story();
+        // The restore would end it.
+        log.entries.pop();
+        let matter = Matter::Erase {
+            namespace: "n".parse().expect("an id"),
+        };
+        let owners = [stewards("clinic"), stewards("uni")];
+        log.propose("p-9", "clinic/etl", matter, &owners);
+        let made = log.entries.last().expect("just made").at;
+        let mut entry = log.entry(Act::ExpireProposal, who);
+        let of = log.on_proposal(Act::ExpireProposal, "p-9", "c/anna");
+        (entry.detail, entry.object_digest) = (of.detail, of.object_digest);
+        entry.at = made.plus_millis(millis);
+        log.push(entry);
+        log
+    };
+    let again = {
+        let mut log = overdue(None, YEAR);
+        let end = log.entries.last().expect("just made").clone();
+        log.push(end);
+        log
+    };
+    let detail = Fault::Detail("unseal");
+    vec![
+        (
+            "more shares than are needed",
+            opening(Some("c/anna"), &[1, 4, 3]),
+            detail.clone(),
+        ),
+        (
+            "shares of a key that is in a file",
+            opening(Some("c/anna"), &[2, 1, 1]),
+            detail.clone(),
+        ),
+        (
+            "how it was opened is not said",
+            opening(None, &[0, 0]),
+            detail,
+        ),
+        (
+            "a share that nobody presented",
+            opening(None, &[1, 1, 2]),
+            Fault::Field("caller"),
+        ),
+        (
+            "a proposal ends before its time",
+            overdue(None, YEAR - 1),
+            Fault::Field("time"),
+        ),
+        (
+            "somebody lets a proposal expire",
+            overdue(Some("c/anna"), YEAR),
+            Fault::Field("caller"),
+        ),
+        ("a proposal ends twice", again, Fault::Field("time")),
+    ]
+}
+
+#[test]
+fn an_opening_says_how_and_a_proposal_ends_in_its_time() {
+    for (what, log, fault) in openings() {
+        let sequence = log.entries.len() as u64 - 1;
+        assert_eq!(
+            replay(&log).map(drop).expect_err(what),
+            Wrong { sequence, fault },
+            "{what}"
+        );
+    }
+    let mut log = story();
+    for (who, detail) in [
+        (None, [2, 0, 0]),
+        (Some("c/anna"), [1, 1, 2]),
+        (Some("c/bert2"), [1, 2, 2]),
+        (None, [4, 0, 0]),
+    ] {
+        let mut entry = log.entry(Act::Unseal, who);
+        entry.detail = detail.to_vec();
+        log.push(entry);
+    }
+    replay(&log).expect("honest openings");
 }
 
 #[test]

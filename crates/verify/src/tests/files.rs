@@ -301,7 +301,8 @@ fn the_second_implementation_finds_forged_keys_and_grants() {
     accepts(&honest.export(), &honest.verifier_key(0)).expect("honest keys");
     let others = instructions::forgeries()
         .into_iter()
-        .chain(entries::restores());
+        .chain(entries::restores())
+        .chain(entries::openings());
     for (what, log, _) in forgeries().into_iter().chain(others) {
         let said = accepts(&log.export(), &log.verifier_key(0)).expect_err(what);
         assert!(

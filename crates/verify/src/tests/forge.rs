@@ -23,7 +23,7 @@ use crate::export::{CHECKPOINT, Files, VERIFIER_KEY, handover_path, registry_pat
 
 pub(super) const ORIGIN: &str = "example.org/0123456789abcdef0123456789abcdef";
 const START: u64 = 1_800_000_000_000;
-const YEAR: u64 = 366 * 24 * 3600 * 1000;
+pub(super) const YEAR: u64 = 366 * 24 * 3600 * 1000;
 
 /// Somebody with a key and a certificate.
 pub(super) struct Person {

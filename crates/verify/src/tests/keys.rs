@@ -8,7 +8,7 @@ use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, Kid, Reason};
 
 use super::entries::replay;
-use super::forge::{Forge, KEY_A, KEY_B, convert, key, stewards, story};
+use super::forge::{Forge, KEY_A, KEY_B, Person, convert, key, stewards, story};
 use crate::{Fault, Stage, VersionFault, Wrong};
 
 /// A version that a rotation makes.
@@ -144,13 +144,95 @@ fn may_convert(log: &mut Forge) {
 
 /// The owner of chain `a` changes its registry.
 fn change(log: &mut Forge, from: &str, to: &str) {
+    change_by(log, "p-6", ["uni/s1", "uni/s2"], (from, to));
+}
+
+fn change_by(log: &mut Forge, id: &'static str, who: [&str; 2], (from, to): (&str, &str)) {
     let before = log.registries.last().expect("the story has some");
     let text = before.replacen(from, to, 1);
     assert_ne!(*before, text);
-    log.propose_registry("p-6", "c/anna", &text, &[stewards("uni")]);
-    log.say(Act::SignProposal, Deed::SignProposal, "p-6", "uni/s1");
-    log.say(Act::SignProposal, Deed::SignProposal, "p-6", "uni/s2");
-    log.apply_registry("p-6", "uni/s2", text, Vec::new());
+    log.propose_registry(id, "c/anna", &text, &[stewards("uni")]);
+    for signer in who {
+        log.say(Act::SignProposal, Deed::SignProposal, id, signer);
+    }
+    log.apply_registry(id, who[1], text, Vec::new());
+}
+
+/// A steward's key is replaced, and comes back.
+fn another_key_for_a_while(log: &mut Forge) {
+    let old = log.person("uni/s1").key().to_string();
+    let new = Person::new("uni/s1", 2035).key().to_string();
+    let others = ["uni/s2", "uni/s3"];
+    change_by(log, "p-10", others, (old.as_str(), new.as_str()));
+    change_by(log, "p-11", others, (new.as_str(), old.as_str()));
+}
+
+/// Logs in which something became stale, and serves again when the registry is as before.
+pub(super) fn revived() -> Vec<(&'static str, Forge, Fault)> {
+    let grant = Fault::NotAllowed(Reason::GrantStale);
+    let proposal = Fault::NotAllowed(Reason::ProposalStale);
+    type Case = (&'static str, fn(&mut Forge), Fault);
+    let cases: [Case; 4] = [
+        (
+            "a grant is used for which a third steward was needed meanwhile",
+            |log| {
+                may_reidentify(log);
+                let (two, three) = (
+                    "id = \"a\"\nowner = \"uni\"\n",
+                    "id = \"a\"\nowner = \"uni\"\nreidentify_approvals = 3\n",
+                );
+                change_by(log, "p-10", ["uni/s1", "uni/s2"], (two, three));
+                change_by(log, "p-11", ["uni/s1", "uni/s2"], (three, two));
+                log.charge("g-5", "clinic/etl", Act::Reidentify, 0, 0);
+            },
+            grant.clone(),
+        ),
+        (
+            "a grant is used of a grantee who could not ask meanwhile",
+            |log| {
+                may_convert(log);
+                let (with, without) = (
+                    "recipients = [\"uni\", \"clinic\"]",
+                    "recipients = [\"uni\"]",
+                );
+                change_by(log, "p-10", ["uni/s1", "uni/s2"], (with, without));
+                change_by(log, "p-11", ["uni/s1", "uni/s2"], (without, with));
+                log.charge("g-6", "clinic/etl", Act::Convert, 0, 0);
+            },
+            grant.clone(),
+        ),
+        (
+            "an approval counts again with a key that was given up",
+            |log| {
+                log.request("g-7", "uni/etl", convert(), &["clinic", "uni"]);
+                log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-7", "uni/s1");
+                another_key_for_a_while(log);
+                log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-7", "clinic/s4");
+            },
+            grant,
+        ),
+        (
+            "a signature counts again with a key that was given up",
+            |log| {
+                let matter = Matter::CutEscrow {
+                    kid: kid(KEY_A),
+                    chain: "a".parse().expect("an id"),
+                    namespace: "n".parse().expect("an id"),
+                };
+                log.propose("p-9", "c/anna", matter, &[stewards("uni")]);
+                log.say(Act::SignProposal, Deed::SignProposal, "p-9", "uni/s1");
+                another_key_for_a_while(log);
+                log.say(Act::SignProposal, Deed::SignProposal, "p-9", "uni/s2");
+            },
+            proposal,
+        ),
+    ];
+    let forged = cases.into_iter().map(|(what, forge, fault)| {
+        let mut log = base();
+        forge(&mut log);
+        (what, log, fault)
+    });
+    forged.collect()
 }
 
 /// What honest keys go through.
@@ -443,7 +525,7 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
         );
         (what, log, fault)
     });
-    versions.chain(grants).collect()
+    versions.chain(grants).chain(revived()).collect()
 }
 
 fn destroy_elsewhere(log: &mut Forge) {

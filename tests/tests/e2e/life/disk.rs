@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sluis_client::v1;
 use sluis_domain::port::{Family, Store};
+use sluis_testkit::custody;
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit::world::{World, batch, convert, convert_terms, rejections};
 
@@ -67,20 +68,12 @@ async fn rows_and_wraps_of_a_destroyed_version_leave_the_disk() {
     let world = World::start().await;
     let old = tokens(&world, STUDY, &BSNS).await;
     let custodian = world.client(CUSTODIANS[0]).await;
-    let request = v1::RotateChainRequest {
-        chain_id: STUDY.into(),
-        namespace_id: String::new(),
-    };
-    custodian
-        .custody()
-        .rotate_chain(request)
+    custody::rotate_chain(&custodian, STUDY, "")
         .await
         .expect("rotated");
     let new = tokens(&world, STUDY, &BSNS).await;
     let kid = line(&world, STUDY).await[0].kid.clone();
-    custodian
-        .custody()
-        .disable_version(v1::DisableVersionRequest { kid: kid.clone() })
+    custody::disable_version(&custodian, &kid)
         .await
         .expect("disabled");
     drop(custodian);

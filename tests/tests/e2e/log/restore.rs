@@ -154,6 +154,45 @@ async fn a_restored_store_comes_into_force_with_two_custodians_and_ends_live_gra
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signatures_do_not_work_again_after_the_head_file_was_removed() {
+    let (mut scene, _) = restored().await;
+    let (head, request) = (head_file(&scene), scene.path("head/restore-request"));
+    let lost = fs::read(&head).expect("the head that is given up");
+    let kept = fs::read_to_string(&request).expect("readable");
+    let [anna, ben] = CUSTODIANS.map(|member| sign(&scene, &request, member));
+    let accepted = accept(&scene, &[&anna, &ben]);
+    assert!(accepted.status.success(), "{}", said(&accepted));
+    scene.start_again();
+    assert_eq!(scene.stop().0, Some(0));
+
+    // On the same store, without the head file and with that of then.
+    fs::remove_file(&head).expect("there");
+    fs::write(&request, &kept).expect("written");
+    refused(&accept(&scene, &[&anna, &ben]), "there is no head file");
+    fs::write(&head, &lost).expect("written");
+    refused(&accept(&scene, &[&anna, &ben]), "was accepted before");
+    // On the same backup, once more.
+    fs::remove_dir_all(scene.path("data")).expect("the store is lost");
+    let backup = scene.path("backup").display().to_string();
+    let output = sluisd(&scene, "restore", &["--from", &backup]);
+    assert!(output.status.success(), "{}", said(&output));
+    fs::write(&request, &kept).expect("written");
+    refused(
+        &accept(&scene, &[&anna, &ben]),
+        "was not made for this copy of the store",
+    );
+}
+
+/// Where the head file is.
+fn head_file(scene: &Scene) -> std::path::PathBuf {
+    let files = fs::read_dir(scene.path("head")).expect("readable");
+    files
+        .map(|file| file.expect("readable").path())
+        .find(|path| fs::read_to_string(path).is_ok_and(|text| text.starts_with("sluis.test/")))
+        .expect("a head file")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_signs_a_restore_that_was_not_shown() {
     let (scene, _) = restored().await;
     let (request, out) = (

@@ -361,13 +361,7 @@ async fn ciphertexts_of_a_disabled_version_are_refused() {
         .expect("a custodian")
         .into_inner();
     let kid = line(status.key_versions);
-    let request = v1::RotateChainRequest {
-        chain_id: STUDY.into(),
-        namespace_id: String::new(),
-    };
-    custodian
-        .custody()
-        .rotate_chain(request)
+    custody::rotate_chain(&custodian, STUDY, "")
         .await
         .expect("a custodian");
     let grant = world
@@ -379,9 +373,7 @@ async fn ciphertexts_of_a_disabled_version_are_refused() {
         .await;
     let read = || reidentify(&source, &grant, batch(&[("name", &[old[0].as_str()])]));
     assert_eq!(values(&read().await.expect("live"), "name"), ["Ada"]);
-    custodian
-        .custody()
-        .disable_version(v1::DisableVersionRequest { kid })
+    custody::disable_version(&custodian, &kid)
         .await
         .expect("a custodian");
     let refused = read().await.expect("live");

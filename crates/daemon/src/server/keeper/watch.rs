@@ -102,7 +102,7 @@ impl Keeper {
             .engine_with(&fetched.kek)
             .map_err(|error| error.to_string())
             .and_then(|engine| {
-                let recorded = engine.record(None, Act::Unseal, vec![0, 0]);
+                let recorded = engine.record(None, Act::Unseal, self.fetched());
                 recorded
                     .map(|()| engine)
                     .map_err(|refusal| refusal.detail().to_owned())
@@ -174,9 +174,11 @@ mod tests {
         let keeper = keeper(directory.path());
         let custodian = people::caller(CUSTODIANS[0]);
         keeper.look(None);
-        assert_eq!(told(&keeper), []);
+        let start = (Act::Unseal, false);
+        assert_eq!(told(&keeper), [start], "the start is on record");
         keeper.look(gone());
-        assert_eq!(told(&keeper), [(Act::Seal, false), (Act::Unseal, false)]);
+        let opened = (Act::Unseal, false);
+        assert_eq!(told(&keeper), [start, (Act::Seal, false), opened]);
         assert!(keeper.engine().is_ok());
 
         let (wiped, _) = keeper.seal(&custodian).expect("a custodian");
@@ -192,7 +194,7 @@ mod tests {
         }
         assert_eq!(
             told(&keeper).len(),
-            3,
+            4,
             "only the custodian's own act came to it"
         );
         keeper.unseal(&custodian, "").expect("a custodian");

@@ -134,7 +134,7 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
 
     let restored = engine(&office, backup.clone(), journal.clone());
     let request = restored.restore_request(None).unwrap();
-    let restore = request.restore;
+    let restore = &request.restore;
     let signatures = ["custodian/anna", "custodian/ben"].map(|member| RestoreSignature {
         signer: caller(member),
         signature: signer(member)
