@@ -89,7 +89,7 @@ def entry(r):
 
 def grant(r):
     r.one_of(2)
-    g = Record(bytes=r.data, id=r.id(), kind=r.one_of(1, 2), chain=r.id(), state="undecided", approved={}, counter=0, day=(0, 0))
+    g = Record(bytes=r.data, id=r.id(), kind=r.one_of(1, 2), chain=r.id(), state="undecided", approved={}, counter=0, days=Days())
     g.elements, g.to, g.into, _ = ([r.id()], r.id(), r.id(), r.one_of(1, 2)) if g.kind == 1 else (r.list(r.id), "", "", 0)
     g.purpose, g.basis, g.most, g.most_day, g.start, g.end = r.text(), r.text(), r.int(8), r.int(8), r.int(8), r.int(8)
     g.namespaces = r.list(lambda: r.id(g.kind == 2))
@@ -205,6 +205,27 @@ class Registry:
         return self.groups({group: 2 for group in wanted | ({""} if namespaces[0] != namespaces[1] or not wanted else set())})
 
 # --- tree and checkpoint ---
+
+class Days:
+    """Values by day: runs [first, last day, values of it], ascending, at most 8; days up to the floor were forgotten."""
+
+    def __init__(self):
+        self.floor, self.runs = 0, []
+
+    def add(self, today, more):
+        run = next((run for run in self.runs if today <= run[1]), None)
+        forgotten = today <= self.floor or len(self.runs) == 8 and run is self.runs[0]
+        if run and (run[0] <= today or forgotten):
+            run[2] += more
+            return run[2]
+        before = next((run for run in self.runs if run[1] == today - 1), None)
+        if before:
+            before[1:] = [today, more]
+        else:
+            self.runs = sorted(self.runs + [[min(max(today - 1, self.floor + 1), today), today, more]])
+            if len(self.runs) > 8:
+                self.floor = self.runs.pop(0)[1]
+        return more
 
 def tree(leaves):  # levels, leaves first; an odd node goes up as it is, which is the tree of RFC 6962
     levels = [leaves or [sha()]]
@@ -520,10 +541,10 @@ class Verifier:
             self.registry.check_asker(g)
             self.registry.check_grant(g)
             need(g.counter <= e.counter <= min(g.counter + e.values, g.most), "the counter does not fit batch and grant")
-            today, more, (last, used) = e.at // 86_400_000, e.counter - g.counter, g.day
+            more = e.counter - g.counter
             if more:
-                g.day = (last, used + more) if last in (today, today + 1) else (today, more)
-                need(not g.most_day or g.day[1] <= g.most_day, "more than the grant allows on one day")
+                used = g.days.add(e.at // 86_400_000, more)
+                need(not g.most_day or used <= g.most_day, "more than the grant allows on one day")
             g.counter = e.counter
 
 def main():

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod column;
 pub mod custodian;
 pub mod date;
+pub mod days;
 pub mod generalise;
 pub mod grant;
 pub mod id;

@@ -18,7 +18,7 @@ use crate::grants::Known;
 use crate::import::{self, Read};
 use crate::meter::{Charge, Purpose, Remaining};
 use crate::policy::{BeKnown, Permit, UseGrant};
-use crate::quota::day;
+use sluis_domain::days;
 use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};
@@ -226,7 +226,7 @@ impl Engine {
         let terms = &record.grant.terms;
         Ok(Remaining {
             values: terms.max_values.saturating_sub(count.used),
-            today: count.remaining_on(day::number(now), terms),
+            today: count.remaining_on(days::number(now), terms),
         })
     }
 }

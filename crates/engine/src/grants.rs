@@ -21,7 +21,7 @@ use crate::pace::{self, Earlier};
 use crate::policy::{
     self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant,
 };
-use crate::quota::day;
+use sluis_domain::days;
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal, meter};
@@ -514,7 +514,7 @@ impl Engine {
             digest: sha256(&record.grant.encode()),
             state,
             used: count.used,
-            used_today: count.on(day::number(now)),
+            used_today: count.on(days::number(now)),
             record,
         }
     }

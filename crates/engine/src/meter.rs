@@ -2,7 +2,7 @@
 //!
 //! | key in `grants` | value (sealed) |
 //! |---|---|
-//! | `c` \|\| grant id | used values (8), number of a UTC day (4), values used on that day (8); written with the grant, generation grows by one with every batch |
+//! | `c` \|\| grant id | used values (8), last forgotten day (4), then by run of UTC days ([`sluis_domain::days`]): first day (4), last day (4), values of the last day (8); written with the grant, generation grows by one with every batch |
 //! | `b` \|\| LP(grant id) \|\| keyed digest of the batch id, 32 | keyed digest of the content, 32; generation 1 |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use sluis_domain::audit::Entry;
 use sluis_domain::codec::Writer;
+use sluis_domain::days::{self, GrantDays, Run};
 use sluis_domain::grant::{Record, Terms};
 use sluis_domain::port::{Commit, Completion, Family, Store};
 use sluis_domain::{BatchId, GrantId, Reason, RecordBatch};
@@ -19,7 +20,6 @@ use sluis_keyring::{KeyringError, StateSeal};
 
 use crate::Refusal;
 use crate::pending::Charged;
-use crate::quota::day;
 
 /// How long a batch waits for another one of its name: many times what the store takes to write.
 const LANDING: Duration = Duration::from_secs(5);
@@ -32,13 +32,11 @@ struct Position {
 }
 
 /// What a counter says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Count {
     pub(crate) used: u64,
-    /// UTC days since 1970-01-01; 0 before the first batch with values.
-    pub(crate) day: u32,
-    /// Of `used`, on that day.
-    pub(crate) of_day: u64,
+    /// Of `used`, by day.
+    pub(crate) days: GrantDays,
 }
 
 /// What remains of a grant.
@@ -134,7 +132,7 @@ impl Meters {
     ) -> Result<Count, Refusal> {
         let meter = self.of(grant);
         let mut position = meter.lock();
-        Ok(ensure(&mut position, store, seal, grant)?.count)
+        Ok(ensure(&mut position, store, seal, grant)?.count.clone())
     }
 
     /// Counts the batch's values and submits the commit with counter and audit entry in it. `done` gets what was counted
@@ -192,13 +190,14 @@ impl Meters {
             }
             mark.add_to(seal, &mut commit);
         }
-        let count = position.count.add(values, day::number(entry.at), terms)?;
+        let count = position.count.add(values, days::number(entry.at), terms)?;
         let generation = position.generation + 1;
         let stored = seal.seal(Family::Grants, &key, generation, &count.encode());
         entry.counter = count.used;
         commit
             .put(Family::Grants, key, stored.clone())
             .entry(entry.encode());
+        let remaining = terms.max_values - count.used;
         *position = Position {
             count,
             generation,
@@ -208,7 +207,7 @@ impl Meters {
         meter.in_flight().extend(name);
         let charged = Charged {
             counted: values,
-            remaining: terms.max_values - count.used,
+            remaining,
         };
         store.submit(commit, finished(&meter, name, done(charged)));
         drop(guard);
@@ -218,22 +217,18 @@ impl Meters {
 
 impl Count {
     /// Values used on day `today`.
-    pub(crate) fn on(self, today: u32) -> u64 {
-        if day::counts_on(self.day, today) {
-            self.of_day
-        } else {
-            0
-        }
+    pub(crate) fn on(&self, today: u32) -> u64 {
+        self.days.get(today).copied().unwrap_or(0)
     }
 
     /// How many values the terms still allow on day `today`; `None` without a daily limit.
-    pub(crate) fn remaining_on(self, today: u32, terms: &Terms) -> Option<u64> {
+    pub(crate) fn remaining_on(&self, today: u32, terms: &Terms) -> Option<u64> {
         let daily = terms.max_values_per_day?;
         Some(daily.saturating_sub(self.on(today)))
     }
 
     /// With a batch of `values` on day `today`.
-    fn add(self, values: u64, today: u32, terms: &Terms) -> Result<Self, Refusal> {
+    fn add(&self, values: u64, today: u32, terms: &Terms) -> Result<Self, Refusal> {
         let refuse = |reason, remain: String| {
             Refusal::field(reason, "batch", format!("{remain}, the batch has {values}"))
         };
@@ -247,45 +242,51 @@ impl Count {
             })?;
         if values == 0 {
             // No day begins with nothing: the log does not show it.
-            return Ok(self);
+            return Ok(self.clone());
         }
-        let (day, before) = if day::counts_on(self.day, today) {
-            (self.day, self.of_day)
-        } else {
-            (today, 0)
-        };
+        let before = self.on(today);
         // No more than `used`.
         let of_day = before + values;
-        match terms.max_values_per_day {
-            Some(daily) if of_day > daily => {
-                let remaining = daily.saturating_sub(before);
-                Err(refuse(
-                    Reason::GrantDailyLimit,
-                    format!("{remaining} values remain today"),
-                ))
-            }
-            _ => Ok(Self { used, day, of_day }),
+        if let Some(daily) = terms.max_values_per_day.filter(|daily| of_day > *daily) {
+            let remaining = daily.saturating_sub(before);
+            let remain = format!("{remaining} values remain today");
+            return Err(refuse(Reason::GrantDailyLimit, remain));
         }
+        let mut days = self.days.clone();
+        days.set(today, of_day);
+        Ok(Self { used, days })
     }
 
-    fn encode(self) -> Vec<u8> {
-        Writer::default()
-            .u64(self.used)
-            .u32(self.day)
-            .u64(self.of_day)
-            .finish()
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.u64(self.used).u32(self.days.floor());
+        for run in self.days.runs() {
+            out.u32(run.first).u32(run.day).u64(run.count);
+        }
+        out.finish()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (used, rest) = bytes.split_first_chunk()?;
-        let (day, rest) = rest.split_first_chunk()?;
-        let (used, day) = (u64::from_be_bytes(*used), u32::from_be_bytes(*day));
-        let count = Self {
-            used,
-            day,
-            of_day: u64::from_be_bytes(rest.try_into().ok()?),
-        };
-        (count.of_day <= count.used).then_some(count)
+        let (floor, rest) = rest.split_first_chunk()?;
+        let used = u64::from_be_bytes(*used);
+        let (runs, rest) = rest.as_chunks::<RUN_BYTES>();
+        let runs: Vec<_> = runs.iter().map(run).collect();
+        let sound = rest.is_empty() && runs.iter().all(|run| run.count <= used);
+        let days = GrantDays::from_runs(u32::from_be_bytes(*floor), runs)?;
+        sound.then_some(Self { used, days })
+    }
+}
+
+/// Bytes of a stored run: two days and a count.
+const RUN_BYTES: usize = 4 + 4 + 8;
+
+fn run(bytes: &[u8; RUN_BYTES]) -> Run<u64> {
+    let [a, b, c, d, e, f, g, h, count @ ..] = *bytes;
+    Run {
+        first: u32::from_be_bytes([a, b, c, d]),
+        day: u32::from_be_bytes([e, f, g, h]),
+        count: u64::from_be_bytes(count),
     }
 }
 
@@ -450,14 +451,7 @@ mod tests {
     fn a_day_has_its_own_limit_and_the_next_day_begins_anew() {
         let terms = terms(10, Some(4));
         let first = Count::default().add(3, 7, &terms).expect("three of four");
-        assert_eq!(
-            first,
-            Count {
-                used: 3,
-                day: 7,
-                of_day: 3
-            }
-        );
+        assert_eq!((first.used, first.days.get(7)), (3, Some(&3)));
         assert_eq!(
             told(first.add(2, 7, &terms)),
             (
@@ -466,14 +460,7 @@ mod tests {
             )
         );
         let next = first.add(4, 8, &terms).expect("a new day");
-        assert_eq!(
-            next,
-            Count {
-                used: 7,
-                day: 8,
-                of_day: 4
-            }
-        );
+        assert_eq!((next.used, next.days.get(8)), (7, Some(&4)));
         assert!(
             next.add(1, 7, &terms).is_err(),
             "a late batch of yesterday counts today"
@@ -495,11 +482,11 @@ mod tests {
 
     #[test]
     fn no_number_of_values_overflows() {
-        let full = Count {
+        let mut full = Count {
             used: u64::MAX,
-            day: 1,
-            of_day: u64::MAX,
+            ..Count::default()
         };
+        full.days.set(1, u64::MAX);
         assert_eq!(
             told(full.add(1, 1, &terms(u64::MAX, None))).0,
             Reason::GrantExhausted
@@ -511,17 +498,45 @@ mod tests {
         );
     }
 
+    #[test]
+    fn values_of_a_day_are_not_forgotten_by_a_clock_that_goes_forty_days_forward_and_back() {
+        let terms = terms(1_000, Some(100));
+        let day = Count::default().add(60, 500, &terms).expect("of 100");
+        let ahead = day.add(60, 540, &terms).expect("another day");
+        assert_eq!(
+            told(ahead.add(41, 500, &terms)).1,
+            "40 values remain today, the batch has 41"
+        );
+        let full = ahead.add(40, 500, &terms).expect("the rest of the day");
+        assert!(full.add(1, 500, &terms).is_err());
+        assert!(full.add(100, 501, &terms).is_ok(), "days go on");
+    }
+
+    #[test]
+    fn stored_bytes_are_frozen() {
+        let mut count = Count {
+            used: 0x0102,
+            ..Count::default()
+        };
+        count.days.set(0x0304, 5);
+        let expected = [
+            0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 5,
+        ];
+        assert_eq!(count.encode(), expected);
+        assert_eq!(Count::decode(&expected), Some(count));
+    }
+
     proptest! {
         #[test]
-        fn whatever_decodes_encodes_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
+        fn whatever_decodes_encodes_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..32)) {
             if let Some(count) = Count::decode(&bytes) { prop_assert_eq!(count.encode(), bytes); }
         }
 
         #[test]
-        fn counts_are_read_back(used in any::<u64>(), day in any::<u32>()) {
-            let count = Count { used, day, of_day: used / 2 };
+        fn counts_are_read_back(used in any::<u64>(), days in prop::collection::vec(1..1_000_u32, 0..20)) {
+            let mut count = Count { used, ..Count::default() };
+            days.iter().for_each(|day| count.days.set(*day, used / 2));
             prop_assert_eq!(Count::decode(&count.encode()), Some(count));
-            prop_assert_eq!(count.encode().len(), 20);
         }
     }
 }

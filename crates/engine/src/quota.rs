@@ -5,12 +5,12 @@
 //!
 //! | key in `quota` | value (sealed) |
 //! |---|---|
-//! | `s` \|\| LP(chain) \|\| LP(source) | the counts of a day, see [`day`]; generation grows by one with every batch |
+//! | `s` \|\| LP(chain) \|\| LP(source) | the counts of some days, see [`day`]; generation grows by one with every batch |
 //!
 //! A subject is counted by two keyed hashes (SipHash-2-4) of its link value: the first key is derived from the state key
 //! for chain and source, the second is random, made for the day, and only in the sealed row.
 
-pub(crate) mod day;
+mod day;
 mod sketch;
 mod window;
 
@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use siphasher::sip::SipHasher24;
 use sluis_crypto::LinkValue;
 use sluis_domain::codec::Writer;
+use sluis_domain::days;
 use sluis_domain::port::{Commit, Completion, Family, Store};
 use sluis_domain::registry::{Chain, MIN_ROWS_FOR_REJECTED_PERCENT, Quota};
 use sluis_domain::{ChainId, NamespaceId, OrganisationId, Reason, Timestamp};
@@ -28,7 +29,7 @@ use sluis_keyring::{KeyringError, StateSeal};
 
 use crate::Refusal;
 use crate::engine::Engine;
-use day::Day;
+use day::{Day, SourceDays};
 use window::Window;
 
 /// How much of a limit is used.
@@ -73,8 +74,7 @@ struct Counter {
 
 /// Where a counter stands, as last submitted.
 struct Position {
-    /// `None`: nothing was ever counted.
-    day: Option<Day>,
+    days: SourceDays,
     generation: u64,
     stored: Option<Vec<u8>>,
 }
@@ -212,11 +212,8 @@ impl Counted {
             Some(position) => position,
             empty => empty.insert(read(store, seal, &self.key)?),
         };
-        let today = day::number(now);
-        let present = position
-            .day
-            .as_ref()
-            .filter(|day| day::counts_on(day.number, today));
+        let today = days::number(now);
+        let present = position.days.get(today);
         let mut next = present.map_or_else(|| Day::begin(today), Day::clone);
         let before = Standing::of(&next);
         next.add(0, 0, &seen.subjects);
@@ -228,14 +225,14 @@ impl Counted {
             // Whom a source names counts all the same, or it could try out for nothing what refuses rows.
             if let Some(tried) = tried {
                 let (mut alone, standing) = (Commit::default(), Standing::of(&tried));
-                position.put(&self.key, tried, seal, &mut alone);
+                position.put(&self.key, today, tried, seal, &mut alone);
                 self.counter.stale.store(true, Ordering::Release);
                 store.commit(alone)?;
                 *self.counter.standing() = standing;
             }
             return Err(refusal);
         }
-        position.put(&self.key, next, seal, &mut commit);
+        position.put(&self.key, today, next, seal, &mut commit);
         let of_batch = self.counter.clone();
         store.submit(
             commit,
@@ -292,20 +289,18 @@ impl Counted {
 }
 
 impl Position {
-    /// Adds the next counts to a commit.
-    fn put(&mut self, key: &[u8], day: Day, seal: &StateSeal, commit: &mut Commit) {
-        let generation = self.generation + 1;
-        let sealed = seal.seal(Family::Quota, key, generation, &day.encode());
+    /// Adds the next counts of `today` to a commit.
+    fn put(&mut self, key: &[u8], today: u32, next: Day, seal: &StateSeal, commit: &mut Commit) {
+        self.days.set(today, next);
+        self.generation += 1;
+        let value = day::encode(&self.days);
+        let sealed = seal.seal(Family::Quota, key, self.generation, &value);
         commit.expect(Family::Quota, key, self.stored.take()).put(
             Family::Quota,
             key,
             sealed.clone(),
         );
-        *self = Self {
-            day: Some(day),
-            generation,
-            stored: Some(sealed),
-        };
+        self.stored = Some(sealed);
     }
 }
 
@@ -349,7 +344,7 @@ impl Counter {
     /// Shares of the limits that are used now, by name.
     fn fill(&self, quota: Quota, now: Timestamp) -> [(&'static str, f64); 3] {
         let standing = Some(*self.standing())
-            .filter(|standing| standing.day == day::number(now))
+            .filter(|standing| standing.day == days::number(now))
             .unwrap_or_default();
         let share = |used: u64, limit: Option<f64>| limit.map_or(0.0, |limit| used as f64 / limit);
         let looked_at = standing.rows >= MIN_ROWS_FOR_REJECTED_PERCENT;
@@ -414,15 +409,15 @@ impl Engine {
 fn read(store: &dyn Store, seal: &StateSeal, key: &[u8]) -> Result<Position, KeyringError> {
     let Some(stored) = store.get(Family::Quota, key)? else {
         return Ok(Position {
-            day: None,
+            days: SourceDays::default(),
             generation: 0,
             stored: None,
         });
     };
     let (generation, value) = seal.open(Family::Quota, key, &stored)?;
-    let day = Day::decode(&value).map_err(|_| KeyringError::Corrupt("quota"))?;
+    let days = day::decode(&value).map_err(|_| KeyringError::Corrupt("quota"))?;
     Ok(Position {
-        day: Some(day),
+        days,
         generation,
         stored: Some(stored),
     })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
+use sluis_domain::days::GrantDays;
 use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{
     ChainId, Custodian, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Signed,
@@ -91,8 +92,8 @@ pub struct GrantState {
     /// SHA-256 of the grant's canonical bytes.
     pub(crate) digest: [u8; 32],
     pub(crate) counter: u64,
-    /// The UTC day that was charged last, since 1970-01-01, and its values.
-    pub(crate) day: (u64, u64),
+    /// Values by UTC day.
+    pub(crate) days: GrantDays,
 }
 
 impl GrantState {
@@ -111,9 +112,9 @@ impl GrantState {
         self.counter
     }
 
-    /// The UTC day that was charged last, as days since 1970-01-01, and how many values of it were charged.
-    pub fn day(&self) -> (u64, u64) {
-        self.day
+    /// How many values were charged on which UTC day.
+    pub fn days(&self) -> &GrantDays {
+        &self.days
     }
 
     /// How it was ended, if it was.

@@ -73,7 +73,7 @@ impl SealedState<'_> {
             compare_grant(
                 said.grant(id).ok_or_else(|| differs(never("grant", id)))?,
                 record,
-                *count,
+                count,
             )?;
         }
         same(
@@ -118,7 +118,7 @@ fn compare_version(said: Option<VersionState>, version: &VersionInfo) -> Result<
 fn compare_grant(
     said: &GrantState,
     record: &grant::Record,
-    count: Count,
+    count: &Count,
 ) -> Result<(), EngineError> {
     let id = &record.grant.id;
     same(
@@ -155,8 +155,8 @@ fn compare_grant(
     )?;
     same(
         format_args!("grant {id}: values of the day"),
-        said.day(),
-        (count.day.into(), count.of_day),
+        said.days(),
+        &count.days,
     )
 }
 

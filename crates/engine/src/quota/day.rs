@@ -3,31 +3,61 @@
 use std::collections::BTreeMap;
 
 use siphasher::sip::SipHasher24;
+use sluis_domain::NamespaceId;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::{NamespaceId, Timestamp};
+use sluis_domain::days::{Days, Run};
 
 use super::sketch::Sketch;
 
-const FORMAT: u8 = 1;
-const MILLIS: u64 = 24 * 3600 * 1000;
+const FORMAT: u8 = 2;
+/// Runs of days that are kept of a source ([`sluis_domain::days`]): the present one, and two that a clock that jumped may
+/// come back to.
+const RUNS: usize = 3;
 
-/// The number of a UTC day since 1970-01-01.
-pub(crate) fn number(at: Timestamp) -> u32 {
-    // The year 9999 ends before day 3,000,000.
-    (at.millis() / MILLIS) as u32
+/// What is kept of a source.
+///
+/// | stored | bytes |
+/// |---|---|
+/// | format | 1: `0x02` |
+/// | last day that was forgotten | 4: UTC days since 1970-01-01 |
+/// | number of runs | 1 |
+/// | each, ascending | first day, 4; counts of its last day: see [`Day`] |
+pub(super) type SourceDays = Days<Day, RUNS>;
+
+/// As stored.
+pub(super) fn encode(days: &SourceDays) -> Vec<u8> {
+    let mut out = Writer::new(FORMAT);
+    out.u32(days.floor());
+    out.u8(u8::try_from(days.runs().len()).expect("there are at most three"));
+    for run in days.runs() {
+        out.u32(run.first);
+        run.count.write(&mut out);
+    }
+    out.finish()
 }
 
-/// Whether what happens on day `today` still counts on day `counted`. A batch that was permitted just before midnight and is
-/// charged after one of the new day counts on the new day.
-pub(crate) fn counts_on(counted: u32, today: u32) -> bool {
-    counted == today || counted.checked_sub(1) == Some(today)
+/// From stored bytes.
+pub(super) fn decode(bytes: &[u8]) -> Result<SourceDays, DecodeError> {
+    let mut input = Reader::new(bytes, FORMAT)?;
+    let floor = input.u32()?;
+    let mut runs = Vec::new();
+    for _ in 0..input.u8()? {
+        let first = input.u32()?;
+        let count = Day::read(&mut input)?;
+        runs.push(Run {
+            first,
+            day: count.number,
+            count,
+        });
+    }
+    input.end()?;
+    SourceDays::from_runs(floor, runs).ok_or(DecodeError)
 }
 
 /// The counts of one day.
 ///
 /// | stored | bytes |
 /// |---|---|
-/// | format | 1: `0x01` |
 /// | day | 4: UTC days since 1970-01-01 |
 /// | rows, rejected | 8 + 8 |
 /// | key | 16: random, made for this day |
@@ -79,8 +109,7 @@ impl Day {
         self.subjects.values().map(Sketch::count).max().unwrap_or(0)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::new(FORMAT);
+    fn write(&self, out: &mut Writer) {
         out.u32(self.number)
             .u64(self.rows)
             .u64(self.rejected)
@@ -88,13 +117,11 @@ impl Day {
         out.u16(u16::try_from(self.subjects.len()).expect("a chain has few namespaces"));
         for (namespace, sketch) in &self.subjects {
             out.lp(namespace.as_str());
-            sketch.write(&mut out);
+            sketch.write(out);
         }
-        out.finish()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut input = Reader::new(bytes, FORMAT)?;
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut day = Self {
             number: input.u32()?,
             rows: input.u64()?,
@@ -111,9 +138,8 @@ impl Day {
             if !ascends {
                 return Err(DecodeError);
             }
-            day.subjects.insert(namespace, Sketch::read(&mut input)?);
+            day.subjects.insert(namespace, Sketch::read(input)?);
         }
-        input.end()?;
         if day.rejected <= day.rows {
             Ok(day)
         } else {
@@ -134,24 +160,14 @@ mod tests {
         }
     }
 
-    fn namespace(id: &str) -> NamespaceId {
-        id.parse().expect("an id")
+    fn kept(day: Day) -> SourceDays {
+        let mut days = SourceDays::default();
+        days.set(day.number, day);
+        days
     }
 
-    #[test]
-    fn days_change_at_midnight_utc() {
-        let at = |text| number(Timestamp::parse(text).expect("a time"));
-        assert_eq!(at("1970-01-01T23:59:59.999Z"), 0);
-        assert_eq!(at("1970-01-02T00:00:00Z"), 1);
-        assert_eq!(at("2026-11-22T01:00:00+02:00"), at("2026-11-21T12:00:00Z"));
-        assert!(number(Timestamp::MAX) < 3_000_000);
-        assert!(
-            counts_on(5, 5)
-                && counts_on(5, 4)
-                && !counts_on(5, 6)
-                && !counts_on(5, 3)
-                && !counts_on(0, u32::MAX)
-        );
+    fn namespace(id: &str) -> NamespaceId {
+        id.parse().expect("an id")
     }
 
     #[test]
@@ -190,30 +206,31 @@ mod tests {
             subjects: [(namespace("n"), Sketch::Exact(vec![7]))].into(),
         };
         let expected = [
-            &b"\x01\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02"[..],
+            &b"\x02\0\0\0\0\x01\0\0\x01\x01\0\0\x01\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02"[..],
             &[9; 16],
             b"\0\x01\0\x01n\x01\0\x01\0\0\0\0\0\0\0\x07",
         ];
-        assert_eq!(day.encode(), expected.concat());
+        assert_eq!(encode(&kept(day)), expected.concat());
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_back_and_nothing_shorter_or_longer(
-            number in any::<u32>(), rows in 0..u64::MAX, subjects in prop::collection::vec(any::<u64>(), 0..700)
+            number in 1..u32::MAX, rows in 0..u64::MAX, subjects in prop::collection::vec(any::<u64>(), 0..700)
         ) {
             let mut day = Day::begin(number);
             day.add(rows, rows / 2, &[(namespace("n"), subjects)]);
-            let stored = day.encode();
-            prop_assert_eq!(Day::decode(&stored), Ok(day));
-            prop_assert_eq!(Day::decode(&stored[..stored.len() - 1]), Err(DecodeError));
-            prop_assert_eq!(Day::decode(&[&stored[..], &[0]].concat()), Err(DecodeError));
+            let days = kept(day);
+            let stored = encode(&days);
+            prop_assert_eq!(decode(&stored), Ok(days));
+            prop_assert_eq!(decode(&stored[..stored.len() - 1]), Err(DecodeError));
+            prop_assert_eq!(decode(&[&stored[..], &[0]].concat()), Err(DecodeError));
         }
 
         #[test]
         fn arbitrary_bytes_never_panic_and_have_one_encoding(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Some(first) = bytes.first_mut() { *first = FORMAT; }
-            if let Ok(day) = Day::decode(&bytes) { prop_assert_eq!(day.encode(), bytes); }
+            if let Ok(days) = decode(&bytes) { prop_assert_eq!(encode(&days), bytes); }
         }
     }
 }

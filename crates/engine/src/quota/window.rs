@@ -44,12 +44,20 @@ impl Window {
     }
 
     fn move_to(&mut self, second: u64) {
-        // A batch may wait a little for a later one; a clock that was set back begins anew.
+        // A batch may wait a little for a later one. A clock that was set back frees nothing: all that was counted counts
+        // as of this second.
         if second.abs_diff(self.second) >= SECONDS as u64 {
+            let back = second < self.second;
+            let counted = self
+                .counts
+                .iter()
+                .fold(0, |sum: u32, n| sum.saturating_add(*n));
             *self = Self {
                 second,
                 ..Self::empty()
             };
+            let place = self.place();
+            self.counts[place] = if back { counted } else { 0 };
         }
         while self.second < second {
             self.second += 1;
@@ -89,7 +97,8 @@ mod tests {
         let mut window = Window::empty();
         assert_eq!(window.take(at(100_000), 1), Ok(()));
         assert_eq!(window.take(at(99_000), 1), Err(1));
-        assert_eq!(window.take(at(0), 1), Ok(()), "begins anew");
+        assert_eq!(window.take(at(0), 1), Err(1), "set back by 99 seconds");
         assert_eq!(window.take(at(1_000), 1), Err(1));
+        assert_eq!(window.take(at(61_000), 1), Ok(()));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Entry;
+use sluis_domain::days::{self, GrantDays};
 use sluis_domain::grant::{Approval, Grant, Kind, Record, Terms};
 use sluis_domain::registry::{Chain, LinkMode, Registry, Signers, Treatment};
 use sluis_domain::statement::Deed;
@@ -14,8 +15,6 @@ use sluis_domain::{
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_actor, wrong};
 use crate::state::{GrantState, State, verified};
-
-const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let grant = Grant::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
@@ -48,7 +47,7 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
             record: Arc::new(Record::new(grant)),
             digest,
             counter: 0,
-            day: (0, 0),
+            days: GrantDays::default(),
         },
     );
     Ok(())
@@ -186,34 +185,25 @@ pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
             max,
         });
     }
-    let day = charged(known.day, entry.at, entry.counter - before);
-    if grant
-        .terms
-        .max_values_per_day
-        .is_some_and(|daily| day.1 > daily)
-    {
+    let (today, more) = (days::number(entry.at), entry.counter - before);
+    let of_day = known.days.get(today).unwrap_or(&0).saturating_add(more);
+    let daily = grant.terms.max_values_per_day;
+    if more > 0 && daily.is_some_and(|daily| of_day > daily) {
         return Err(Fault::NotAllowed(Reason::GrantDailyLimit));
     }
     let id = grant.id.clone();
     if let Some(grant) = state.grants.get_mut(&id) {
-        (grant.counter, grant.day) = (entry.counter, day);
+        grant.counter = entry.counter;
+        // No day begins with nothing.
+        if more > 0 {
+            grant.days.set(today, of_day);
+        }
     }
     Ok(())
 }
 
 fn begins_by(terms: &Terms, at: Timestamp) -> bool {
     terms.not_before.is_none_or(|begin| begin <= at)
-}
-
-/// The day and its values after so many more. A batch from just before midnight that comes after one of the new day counts on
-/// the new day.
-fn charged((day, values): (u64, u64), at: Timestamp, more: u64) -> (u64, u64) {
-    let today = at.millis() / DAY_MILLIS;
-    match more {
-        0 => (day, values),
-        _ if day == today || day == today + 1 => (day, values + more),
-        _ => (today, more),
-    }
 }
 
 /// The grant that an entry names, and whether it says of it what is so.

@@ -11,6 +11,9 @@ use super::{
     rows, texts, tokens,
 };
 
+/// How far the clock jumps.
+const DAYS: u64 = 40;
+
 /// A custodian that serves metrics, with a quota for every source of the study.
 async fn limited(limits: &str) -> World {
     let world = World::start_empty(METRICS).await;
@@ -201,4 +204,74 @@ async fn a_grant_is_limited_by_the_day() {
         .filter(|entry| entry.act == "convert")
         .map(|entry| entry.counter);
     assert_eq!(counters.collect::<Vec<_>>(), [2, 0, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_goes_days_forward_and_back_gives_no_quota_of_a_day_again() {
+    let world = limited("subjects_per_day = 20").await;
+    let attempts: Vec<String> = bsns().take(120).collect();
+    let tried = |from: usize| texts(&attempts[from..from + 20]);
+    assert_eq!(outcome(submit(&world, &tried(0)).await), "allowed");
+    world.clock.advance_hours(DAYS * 24);
+    assert_eq!(
+        outcome(submit(&world, &tried(20)).await),
+        "allowed",
+        "another day"
+    );
+    world.clock.set_back_millis(DAYS * 24 * 3_600_000);
+    assert_eq!(outcome(submit(&world, &tried(40)).await), "QUOTA_SUBJECTS");
+    assert_eq!(
+        outcome(submit(&world, &tried(0)).await),
+        "allowed",
+        "counted already"
+    );
+    // In the store, too, and days go on as they come.
+    let world = world.restart().await;
+    assert_eq!(outcome(submit(&world, &tried(40)).await), "QUOTA_SUBJECTS");
+    world.clock.advance_hours(24);
+    assert_eq!(
+        outcome(submit(&world, &tried(40)).await),
+        "allowed",
+        "the next day"
+    );
+    world.clock.advance_hours((DAYS - 1) * 24);
+    assert_eq!(
+        outcome(submit(&world, &tried(60)).await),
+        "QUOTA_SUBJECTS",
+        "the day ahead was counted"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_goes_days_forward_and_back_gives_no_values_of_a_grant_again() {
+    let world = World::start().await;
+    let tokens = tokens(&world, STUDY, &BSNS[..3]).await;
+    let tokens = texts(&tokens);
+    let mut terms = convert_terms(&world, (STUDY, "bsn"), (NATIONAL, "bsn"), 100);
+    terms.max_values_per_day = 4;
+    let end = world.clock.now().plus_millis(2 * DAYS * 24 * 3_600_000);
+    terms.not_after = end.to_string();
+    let grant = world
+        .grant(RECIPIENT, terms, &[STEWARDS[0], OTHER_STEWARD])
+        .await;
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &grant, &tokens).await),
+        "allowed"
+    );
+    world.clock.advance_hours(DAYS * 24);
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &grant, &tokens).await),
+        "allowed"
+    );
+    world.clock.set_back_millis(DAYS * 24 * 3_600_000);
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &grant, &tokens).await),
+        "GRANT_DAILY_LIMIT"
+    );
+    // The log says the same to whoever replays it, the daemon at its start included.
+    let world = world.restart().await;
+    assert_eq!(
+        outcome(convert_as(&world, RECIPIENT, &grant, &tokens).await),
+        "GRANT_DAILY_LIMIT"
+    );
 }
