@@ -318,13 +318,9 @@ fn leading_out<'a>(
     chain: &ChainId,
     namespace: &NamespaceId,
 ) -> Vec<&'a Arc<LineVersion>> {
-    let infos = keyring.versions().into_iter().filter(|info| {
-        info.chain == *chain
-            && info.namespace.as_ref() == Some(namespace)
-            && info.escrow
-            && info.state.leads_out()
-    });
-    let mut versions: Vec<_> = infos.filter_map(|info| keyring.line(info.kid)).collect();
+    let infos = keyring.versions_of(chain, Some(namespace)).iter();
+    let leading = infos.filter(|info| info.escrow && info.state.leads_out());
+    let mut versions: Vec<_> = leading.filter_map(|info| keyring.line(info.kid)).collect();
     versions.sort_by_key(|version| {
         (
             version.info().state != KeyState::Active,

@@ -8,6 +8,7 @@ use sluis_domain::port::{Family, Write};
 use sluis_domain::{ChainId, Kid, NamespaceId, Timestamp};
 
 use crate::kek::record::KekRecord;
+use crate::keyring::Sorted;
 use crate::keyring::{stored_audit_key, stored_chain, stored_namespace};
 use crate::keys::Master;
 use crate::version::Version;
@@ -301,6 +302,8 @@ impl Change {
             self.keyring.active.remove(&line);
         }
         self.keyring.versions.insert(kid, version);
+        // Sorted before, if at all.
+        self.keyring.sorted = Sorted::default();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The keyring: an immutable snapshot of all keys.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sluis_crypto::Secret;
 use sluis_crypto::date_shift::DateShiftKey;
@@ -29,7 +29,11 @@ pub struct Keyring {
     pub(crate) versions: BTreeMap<Kid, Version>,
     /// The active version of each line.
     pub(crate) active: BTreeMap<LineId, Kid>,
+    pub(crate) sorted: Sorted,
 }
+
+/// What is public about every version, in order: sorted once per keyring, when it is asked for first.
+pub(crate) type Sorted = Arc<OnceLock<Vec<VersionInfo>>>;
 
 /// A key line: chain, and namespace or `None` for encrypted elements.
 pub(crate) type LineId = (ChainId, Option<NamespaceId>);
@@ -50,6 +54,7 @@ impl Keyring {
             audit_keys: BTreeMap::from([(1, Arc::new(AuditKey::new(Secret::random(), 1, now)))]),
             versions: BTreeMap::new(),
             active: BTreeMap::new(),
+            sorted: Sorted::default(),
         };
         let mut writes = vec![KekRecord::of(kek).write()];
         writes.extend(keyring.stored().into_iter().map(|(key, value)| Write {
@@ -131,15 +136,29 @@ impl Keyring {
 
     /// What is public about every version, ordered by chain, namespace, generation; destroyed ones too.
     pub fn versions(&self) -> Vec<VersionInfo> {
-        let mut all: Vec<_> = self
-            .versions
-            .values()
-            .map(|version| version.info().clone())
-            .collect();
-        all.sort_by(|a, b| {
-            (&a.chain, &a.namespace, a.generation).cmp(&(&b.chain, &b.namespace, b.generation))
-        });
-        all
+        self.sorted().to_vec()
+    }
+
+    /// What is public about the versions of one line, from old to new; destroyed ones too. Costs nothing to speak of, so it
+    /// serves each batch.
+    pub fn versions_of(&self, chain: &ChainId, namespace: Option<&NamespaceId>) -> &[VersionInfo] {
+        let all = self.sorted();
+        let line = (chain, namespace);
+        let begin = all.partition_point(|info| (&info.chain, info.namespace.as_ref()) < line);
+        let rest = &all[begin..];
+        let end = rest.partition_point(|info| (&info.chain, info.namespace.as_ref()) == line);
+        &rest[..end]
+    }
+
+    fn sorted(&self) -> &[VersionInfo] {
+        self.sorted.get_or_init(|| {
+            let infos = self.versions.values().map(Version::info);
+            let mut all: Vec<_> = infos.cloned().collect();
+            all.sort_by(|a, b| {
+                (&a.chain, &a.namespace, a.generation).cmp(&(&b.chain, &b.namespace, b.generation))
+            });
+            all
+        })
     }
 
     /// Starts a change. `now` is when the keys that it makes were made.

@@ -9,6 +9,7 @@ use sluis_domain::port::{Family, Store};
 
 use crate::entry::{Header, Role};
 use crate::kek::record::KekRecord;
+use crate::keyring::Sorted;
 use crate::keys::Master;
 use crate::version::Version;
 use crate::{
@@ -42,6 +43,7 @@ impl Keyring {
             audit_keys: BTreeMap::new(),
             versions: BTreeMap::new(),
             active: BTreeMap::new(),
+            sorted: Sorted::default(),
         };
         keyring.load_roots(store)?;
         Ok(keyring)
