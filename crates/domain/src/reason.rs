@@ -159,6 +159,10 @@ reasons! {
     RequestTimeout = "REQUEST_TIMEOUT", DeadlineExceeded, "the request did not arrive within the time this custodian waits for one, or came too slowly; send it again";
     IdleStream = "IDLE_STREAM", DeadlineExceeded, "no whole batch came on the stream for longer than this custodian waits; open a new stream";
     ReadOnly = "STORE_READ_ONLY", Unavailable, "the custodian cannot write at the moment and refuses all acts; its operator has been told";
+    DiskFull = "DISK_FULL", Unavailable, "the custodian's disk is full, so nothing of this was done; its operator has been told";
+    StoreStalled = "STORE_STALLED", Unavailable, "the custodian's store takes no writes at the moment, so nothing of this was done; its operator has been told";
+    OutcomeUnknown = "OUTCOME_UNKNOWN", Unavailable, "the custodian does not know whether this was done: its store failed or did not answer in time; look before you repeat it";
+    RemovalPending = "REMOVAL_PENDING", FailedPrecondition, "destroyed keys or erased rows have not left the custodian's disk yet, and a backup would keep them; the custodian's log says why";
     Draining = "DRAINING", Unavailable, "the custodian is stopping; try again later";
     CorruptStore = "CORRUPT_STORE", Internal, "stored data is damaged; the custodian refuses rather than guess";
     Internal = "INTERNAL", Internal, "something went wrong inside the custodian; its log knows this request id";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry, Outcome};
-use sluis_domain::port::{Commit, Family};
+use sluis_domain::port::{Commit, Family, StoreError};
 use sluis_domain::registry::Registry;
 use sluis_domain::{ChainId, GrantId, OrganisationId, Reason};
 
@@ -60,8 +60,7 @@ impl Engine {
 
     /// Whether there is room on record for one more refusal of a caller; it counts then. Does not wait for anything.
     pub fn admits_refusal(&self, caller: &Caller, reason: Reason) -> bool {
-        // Batches behind one that was refused are refused with it.
-        if matches!(reason, Reason::ReadOnly | Reason::StreamRefused) {
+        if !goes_on_record(reason) {
             return false;
         }
         let snapshot = self.snapshot();
@@ -76,14 +75,18 @@ impl Engine {
     }
 
     /// Puts on record what the caller was refused outside the engine (a revoked certificate, a limit, a malformed
-    /// message), if [`Self::admits_refusal`] said that there is room, and returns the reason to answer with:
-    /// [`Reason::ReadOnly`] if it could not be recorded, [`Reason::HeadUnavailable`] if nothing is.
+    /// message), if [`Self::admits_refusal`] said that there is room, and returns the reason to answer with: why, if it could
+    /// not be recorded, [`Reason::HeadUnavailable`] if nothing is.
     pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
         self.put_refusal(self.entry(caller, act), reason.into())
             .reason()
     }
 
     fn record_refusal(&self, caller: &Caller, entry: Entry, refusal: Refusal) -> Refusal {
+        // What may have been done is not refused.
+        if refusal.reason() == Reason::OutcomeUnknown {
+            return refusal;
+        }
         if !self.log.in_order() {
             return Reason::HeadUnavailable.into();
         }
@@ -114,6 +117,8 @@ impl Engine {
         };
         match self.store.commit(commit) {
             Ok(_) => refusal,
+            // Whether the refusal is on record is unknown, but nothing was done.
+            Err(StoreError::Unknown(why)) => StoreError::ReadOnly(why).into(),
             Err(error) => error.into(),
         }
     }
@@ -186,6 +191,19 @@ impl Engine {
             Ok(page)
         })
     }
+}
+
+/// Whether a refusal for this reason goes on record. What the store cannot write it cannot put on record either, and of what
+/// may have been done the log must not say that it was refused. Batches behind one that was refused are refused with it.
+pub(crate) fn goes_on_record(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::ReadOnly
+            | Reason::DiskFull
+            | Reason::StoreStalled
+            | Reason::OutcomeUnknown
+            | Reason::StreamRefused
+    )
 }
 
 /// Whether an entry is about an organisation: an act of its members, on a chain it owns or under a grant of its own, or a

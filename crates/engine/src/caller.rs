@@ -96,6 +96,9 @@ impl From<StoreError> for Refusal {
             StoreError::Conflict => Reason::Conflict,
             StoreError::Corrupt(_) => Reason::CorruptStore,
             StoreError::ReadOnly(_) => Reason::ReadOnly,
+            StoreError::Full(_) => Reason::DiskFull,
+            StoreError::Stalled(_) => Reason::StoreStalled,
+            StoreError::Unknown(_) => Reason::OutcomeUnknown,
             StoreError::Locked(_) | StoreError::Io(_) => Reason::Internal,
         };
         Self::new(reason, error.to_string())

@@ -12,6 +12,7 @@ use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::{Clock, Commit, Family, Store};
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 
+use crate::audit::goes_on_record;
 use crate::engine::Engine;
 use crate::refusals::RefusalLimit;
 use crate::{Caller, EngineError, Refusal, Settings, origin};
@@ -117,7 +118,7 @@ impl Sealed {
     /// Whether there is room on record for one more refusal of a caller; it counts then. Who is a member is not known.
     pub fn admits_refusal(&self, caller: &Caller, reason: Reason) -> bool {
         let known = self.custodians.contains_key(&caller.identity);
-        reason != Reason::ReadOnly
+        goes_on_record(reason)
             && self
                 .refusals
                 .admits(&caller.identity, known, reason, self.now())

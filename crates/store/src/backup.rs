@@ -1,5 +1,7 @@
 //! On-line backup with RocksDB's backup engine, and restore.
 
+mod check;
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::PoisonError;
@@ -82,19 +84,25 @@ pub fn restore(backup_dir: &Path, target_dir: &Path) -> Result<Restored, StoreEr
     })
 }
 
-/// Adds a backup to `directory` (created with mode 0700) and returns its size in bytes.
+/// Adds a backup to `directory` (created with mode 0700), reads all of it, and returns its size in bytes.
 pub(crate) fn backup(store: &RocksStore, directory: &Path) -> Result<u64, StoreError> {
     let _one_at_a_time = store.backup.lock().unwrap_or_else(PoisonError::into_inner);
     create_private_dir(directory)?;
+    let entries = store.entries();
     let mut engine = open_engine(directory)?;
     // Memtables are flushed first; what is written meanwhile comes with the write-ahead log.
     engine
-        .create_new_backup_flush(&store.db.db, true)
+        .create_new_backup_flush(&store.handle.db()?.db, true)
         .map_err(|error| from_rocks(&error))?;
     let info = latest(&engine, directory)?;
     engine
         .verify_backup(info.backup_id)
         .map_err(|error| from_rocks(&error))?;
+    let checked = check::check(directory, info.backup_id, store.handle.options())?;
+    if checked.store_id != store.store_id() || checked.entries < entries {
+        let text = "the backup that was just made does not hold what the store held before";
+        return Err(StoreError::Corrupt(text.into()));
+    }
     sync_entry(directory)?;
     Ok(info.size)
 }

@@ -1,5 +1,6 @@
 //! RocksDB's errors as the port's.
 
+use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
 
 use rocksdb::ErrorKind;
@@ -11,13 +12,25 @@ pub(crate) fn from_rocks(error: &rocksdb::Error) -> StoreError {
     match error.kind() {
         ErrorKind::Corruption => StoreError::Corrupt(text),
         ErrorKind::Busy => StoreError::Locked(text),
+        _ if is_full(error.as_ref()) => StoreError::Full(text),
         _ => StoreError::Io(text),
     }
 }
 
+/// RocksDB's C interface gives no code for a full disk, only the system's words.
+fn is_full(text: &str) -> bool {
+    ["No space left on device", "Disk quota exceeded"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
 /// An error of the file system, with the path it is about.
 pub(crate) fn from_io(error: &std::io::Error, path: &Path) -> StoreError {
-    StoreError::Io(format!("{}: {error}", path.display()))
+    let text = format!("{}: {error}", path.display());
+    match error.kind() {
+        IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded => StoreError::Full(text),
+        _ => StoreError::Io(text),
+    }
 }
 
 /// Some consistency checks of RocksDB quote keys; of a text that speaks of keys or values only the kind is kept.

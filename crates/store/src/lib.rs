@@ -5,11 +5,16 @@
 //! numbers without gaps, a refusal to go on after a failed write, on-line backup and [`restore`].
 
 mod backup;
+mod compaction;
+mod database;
 mod error;
 pub mod layout;
+mod mark;
 mod options;
 mod queue;
 mod rocks;
+mod space;
+mod trouble;
 mod writer;
 
 pub use backup::{Restored, restore};

@@ -1,5 +1,7 @@
 //! How RocksDB is set up. The reasons are in `docs/decisions/0002-store-rocksdb.md`.
 
+use std::time::Duration;
+
 use rocksdb::statistics::StatsLevel;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
@@ -27,6 +29,23 @@ pub struct Options {
     pub group_commits: usize,
     /// Bytes of the commits written and synced together, at most (one larger commit passes alone).
     pub group_bytes: usize,
+    /// Nothing is written while fewer bytes are free: RocksDB needs room to merge its tables, and stops without. 0 turns
+    /// the look at the disk off.
+    pub least_free_bytes: u64,
+    /// How long a commit waits while RocksDB holds writes back; then commits are refused.
+    pub longest_stall: Duration,
+    /// How long one write may take; then its commits are told that their outcome is unknown.
+    pub longest_write: Duration,
+    /// Opens a store that has lost acknowledged writes at the end of its write-ahead log.
+    pub accept_cut_log: bool,
+}
+
+impl Options {
+    /// Room for all write buffers, and a quarter more, so that they can be written out and merged.
+    pub fn least_free_bytes_for(write_buffer_bytes: usize) -> u64 {
+        let bytes = write_buffer_bytes as u64;
+        bytes + bytes / 4
+    }
 }
 
 impl Default for Options {
@@ -39,6 +58,10 @@ impl Default for Options {
             queue_bytes: 16 * MIB,
             group_commits: 64,
             group_bytes: 8 * MIB,
+            least_free_bytes: Self::least_free_bytes_for(64 * MIB),
+            longest_stall: Duration::from_secs(10),
+            longest_write: Duration::from_secs(30),
+            accept_cut_log: false,
         }
     }
 }
@@ -67,10 +90,10 @@ pub(crate) fn database(options: &Options) -> rocksdb::Options {
 pub(crate) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.block_cache_bytes);
     let names = Family::ALL.map(|family| (family.name(), family_options(family, options, &cache)));
-    let default = (
-        rocksdb::DEFAULT_COLUMN_FAMILY_NAME,
-        rocksdb::Options::default(),
-    );
+    // After a full disk RocksDB merges nothing until as much room is free as the largest write buffer, empty ones included.
+    let mut empty = rocksdb::Options::default();
+    empty.set_write_buffer_size(64 * KIB);
+    let default = (rocksdb::DEFAULT_COLUMN_FAMILY_NAME, empty);
     names
         .into_iter()
         .chain([default])

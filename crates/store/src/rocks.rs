@@ -1,23 +1,24 @@
 //! [`RocksStore`]: one directory, one process, one writer thread.
 
 use std::fs::{DirBuilder, File, TryLockError};
-use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rocksdb::statistics::Ticker;
-use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, Direction, FlushOptions,
-    IteratorMode, ReadOptions, WriteBatch, WriteOptions,
+use rocksdb::{DB, Direction, IteratorMode, ReadOptions};
+use sluis_domain::port::store::{
+    Commit, Completion, Condition, Family, Range, Recovered, Row, Store, StoreError,
 };
-use sluis_domain::port::store::{Commit, Completion, Family, Range, Row, Store, StoreError};
 use sluis_domain::{Column, ColumnBuilder};
 
+use crate::database::{Database, Handle};
 use crate::error::{from_io, from_rocks};
-use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};
+use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_ID_BYTES};
 use crate::options::{self, Options};
-use crate::writer::{Backend, Placed, Writer};
+use crate::space;
+use crate::writer::{Backend, Writer};
 
 /// The file whose lock says that a process has the store open.
 pub(crate) const LOCK_FILE: &str = "sluis.lock";
@@ -32,20 +33,13 @@ const LOOKUP_CHUNK: usize = 1024;
 pub struct RocksStore {
     /// First, so that the writer ends before the rest goes.
     writer: Writer,
-    pub(crate) db: Arc<Database>,
+    pub(crate) handle: Arc<Handle>,
     /// One backup at a time.
     pub(crate) backup: Mutex<()>,
+    /// Since when writes have been held back, as far as anyone looked; one look, or one opening again, at a time.
+    looked: Mutex<Option<Instant>>,
     store_id: [u8; STORE_ID_BYTES],
     _lock: File,
-}
-
-/// The open RocksDB.
-pub(crate) struct Database {
-    pub(crate) db: DB,
-    /// Holds the statistics.
-    options: rocksdb::Options,
-    /// Why nothing is written any more: damage stops service, it is never skipped.
-    failure: Arc<OnceLock<String>>,
 }
 
 impl RocksStore {
@@ -66,7 +60,8 @@ impl RocksStore {
         db_options.create_if_missing(true);
         db_options.create_missing_column_families(true);
         db_options.set_error_if_exists(true);
-        let db = Database::open(dir, db_options, options)?;
+        space::check_start(dir, options.least_free_bytes)?;
+        let db = Database::open(dir, db_options, options, &Arc::default())?;
         db.write_meta()?;
         sync_entry(dir)?;
         drop(db);
@@ -87,9 +82,9 @@ impl RocksStore {
     }
 
     fn open_locked(dir: &Path, options: &Options, lock: File) -> Result<Self, StoreError> {
-        let db_options = options::database(options);
-        check_families(dir, &db_options)?;
-        let db = Arc::new(Database::open(dir, db_options, options)?);
+        check_families(dir, &options::database(options))?;
+        let handle = Arc::new(Handle::open(dir, options)?);
+        let db = handle.db()?;
         let Some(format) = db.get_unchecked(Family::Meta, META_FORMAT)? else {
             let text = "holds a store whose creation did not finish; remove the directory and create it again";
             return Err(StoreError::Corrupt(format!("{} {text}", dir.display())));
@@ -100,18 +95,22 @@ impl RocksStore {
                 .unwrap_or_default(),
         )?;
         let writer = Writer::start(
-            Arc::clone(&db),
+            Arc::clone(&handle),
             db.next_entry()?,
             options,
-            Arc::clone(&db.failure),
+            Arc::clone(&handle.trouble),
         )?;
-        Ok(Self {
+        drop(db);
+        let store = Self {
             writer,
-            db,
+            handle,
             backup: Mutex::new(()),
+            looked: Mutex::new(None),
             store_id,
             _lock: lock,
-        })
+        };
+        store.condition();
+        Ok(store)
     }
 
     /// The random id given to the store when it was created; a restored store keeps it.
@@ -121,7 +120,9 @@ impl RocksStore {
 
     /// How often the write-ahead log was synced since the store was opened: evidence that an answer came after it.
     pub fn wal_syncs(&self) -> u64 {
-        self.db.options.get_ticker_count(Ticker::WalFileSynced)
+        self.handle
+            .db()
+            .map_or(0, |db| db.options.get_ticker_count(Ticker::WalFileSynced))
     }
 
     /// Reads every row of every family, verifying checksums, layout, and that the audit sequence has no gap.
@@ -129,35 +130,39 @@ impl RocksStore {
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Io`].
     pub fn verify(&self) -> Result<(), StoreError> {
-        let mut next = 0;
-        for family in Family::ALL {
-            let mut read = ReadOptions::default();
-            read.fill_cache(false);
-            for row in
-                self.db
-                    .db
-                    .iterator_cf_opt(self.db.family(family)?, read, IteratorMode::Start)
-            {
-                let (key, value) = row.map_err(|error| from_rocks(&error))?;
-                layout::check_row(family, &key, &value)?;
-                if family == Family::Audit {
-                    let sequence = layout::audit_sequence(&key)?;
-                    if sequence != next {
-                        return Err(StoreError::Corrupt(format!(
-                            "audit entry {next} is missing"
-                        )));
-                    }
-                    next += 1;
+        verify(&*self.handle.db()?).map(drop)
+    }
+}
+
+/// Reads every row, as [`RocksStore::verify`] does; the number of audit entries.
+pub(crate) fn verify(db: &Database) -> Result<u64, StoreError> {
+    let mut next = 0;
+    for family in Family::ALL {
+        let mut read = ReadOptions::default();
+        read.fill_cache(false);
+        let rows = db
+            .db
+            .iterator_cf_opt(db.family(family)?, read, IteratorMode::Start);
+        for row in rows {
+            let (key, value) = row.map_err(|error| from_rocks(&error))?;
+            layout::check_row(family, &key, &value)?;
+            if family == Family::Audit {
+                let sequence = layout::audit_sequence(&key)?;
+                if sequence != next {
+                    return Err(StoreError::Corrupt(format!(
+                        "audit entry {next} is missing"
+                    )));
                 }
+                next += 1;
             }
         }
-        Ok(())
     }
+    Ok(next)
 }
 
 impl Store for RocksStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db.get(family, key)
+        self.handle.db()?.get(family, key)
     }
 
     fn get_many(&self, family: Family, key_len: usize, keys: &[u8]) -> Result<Column, StoreError> {
@@ -166,6 +171,7 @@ impl Store for RocksStore {
                 "packed keys do not have the stated length".into(),
             ));
         }
+        let db = self.handle.db()?;
         let rows = keys.len() / key_len;
         let key = |row: u32| &keys[row as usize * key_len..][..key_len];
         // Neighbours share blocks: look up in key order, then answer in the caller's.
@@ -174,13 +180,11 @@ impl Store for RocksStore {
         let mut found = vec![0..0; rows];
         let mut values = Vec::new();
         for chunk in order.chunks(LOOKUP_CHUNK) {
-            let cf = self.db.family(family)?;
-            let answers =
-                self.db
-                    .db
-                    .batched_multi_get_cf(cf, chunk.iter().map(|&row| key(row)), true);
+            let cf = db.family(family)?;
+            let keys = chunk.iter().map(|&row| key(row));
+            let answers = db.db.batched_multi_get_cf(cf, keys, true);
             for (&row, answer) in chunk.iter().zip(answers) {
-                let Some(value) = answer.map_err(|error| self.db.failed_read(&error))? else {
+                let Some(value) = answer.map_err(|error| db.failed_read(&error))? else {
                     continue;
                 };
                 layout::check_row(family, key(row), &value)?;
@@ -196,14 +200,11 @@ impl Store for RocksStore {
     }
 
     fn scan(&self, family: Family, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let db = self.handle.db()?;
         let mode = IteratorMode::From(start, Direction::Forward);
-        let rows = self
-            .db
-            .db
-            .iterator_cf(self.db.family(family)?, mode)
-            .take(limit);
+        let rows = db.db.iterator_cf(db.family(family)?, mode).take(limit);
         rows.map(|row| {
-            let (key, value) = row.map_err(|error| self.db.failed_read(&error))?;
+            let (key, value) = row.map_err(|error| db.failed_read(&error))?;
             layout::check_row(family, &key, &value)?;
             Ok((key.into_vec(), value.into_vec()))
         })
@@ -217,25 +218,7 @@ impl Store for RocksStore {
     }
 
     fn compact(&self, range: &Range) -> Result<(), StoreError> {
-        let family = self.db.family(range.family)?;
-        // What is still in memory is written out first: compaction works on files. Of all families, because a file of the
-        // write-ahead log, which holds the removed rows too, stays until none of them needs it.
-        let families: Vec<_> = Family::ALL
-            .iter()
-            .filter_map(|family| self.db.db.cf_handle(family.name()))
-            .collect();
-        let mut flush = FlushOptions::default();
-        flush.set_wait(true);
-        self.db
-            .db
-            .flush_cfs_opt(&families, &flush)
-            .map_err(|error| from_rocks(&error))?;
-        let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-        self.db
-            .db
-            .compact_range_cf_opt(family, Some(&range.from), Some(&range.to), &options);
-        Ok(())
+        crate::compaction::compact(&*self.handle.db()?, self.handle.dir(), range)
     }
 
     fn entries(&self) -> u64 {
@@ -243,147 +226,52 @@ impl Store for RocksStore {
     }
 
     fn writable(&self) -> Result<(), StoreError> {
-        self.writer.writable()
+        self.handle.trouble.writable()
+    }
+
+    fn condition(&self) -> Condition {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (handle, options) = (&self.handle, self.handle.options());
+        let open = handle.db().ok();
+        let condition = Condition {
+            free_bytes: space::free(handle.dir()),
+            least_free_bytes: options.least_free_bytes,
+            level0_files: open.as_ref().map_or(0, |db| db.level0_files()),
+            stalled: open.as_ref().is_some_and(|db| db.is_stalled()),
+            background_errors: open
+                .as_ref()
+                .map_or(0, |db| db.number("rocksdb.background-errors")),
+        };
+        let now = Instant::now();
+        *looked = condition.stalled.then(|| looked.unwrap_or(now));
+        match handle.ready() {
+            Ok(()) => handle.trouble.pass(None),
+            Err(full @ StoreError::Full(_)) => handle.trouble.pass(Some(full)),
+            // A short stall is nothing but a busy disk.
+            Err(stalled) if looked.is_some_and(|since| now - since >= options.longest_stall) => {
+                handle.trouble.pass(Some(stalled));
+            }
+            Err(_) => {}
+        }
+        condition
+    }
+
+    fn recover(&self, before: &dyn Fn(Recovered)) -> Result<Recovered, StoreError> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.handle.trouble.reopens() {
+            return Ok(Recovered::Not);
+        }
+        self.handle.check_room()?;
+        let (entries, recovered) = self.handle.reopen()?;
+        self.writer.go_on_from(entries);
+        *looked = None;
+        before(recovered);
+        self.handle.trouble.mend();
+        Ok(recovered)
     }
 
     fn backup(&self, directory: &Path) -> Result<u64, StoreError> {
         crate::backup::backup(self, directory)
-    }
-}
-
-impl Database {
-    fn open(
-        dir: &Path,
-        db_options: rocksdb::Options,
-        options: &Options,
-    ) -> Result<Self, StoreError> {
-        let db = DB::open_cf_descriptors(&db_options, dir, options::families(options));
-        let failure = Arc::new(OnceLock::new());
-        Ok(Self {
-            db: db.map_err(|error| from_rocks(&error))?,
-            options: db_options,
-            failure,
-        })
-    }
-
-    /// The port's error for what a read met. Corruption found by RocksDB ends all writing.
-    fn failed_read(&self, error: &rocksdb::Error) -> StoreError {
-        let error = from_rocks(error);
-        if let StoreError::Corrupt(_) = error {
-            self.failure.get_or_init(|| error.to_string());
-        }
-        error
-    }
-
-    fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
-        let missing = || {
-            StoreError::Corrupt(format!(
-                "the store has no column family `{}`",
-                family.name()
-            ))
-        };
-        self.db.cf_handle(family.name()).ok_or_else(missing)
-    }
-
-    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.get_unchecked(family, key)?;
-        if let Some(value) = &value {
-            layout::check_row(family, key, value)?;
-        }
-        Ok(value)
-    }
-
-    fn get_unchecked(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db
-            .get_cf(self.family(family)?, key)
-            .map_err(|error| self.failed_read(&error))
-    }
-
-    fn next_entry(&self) -> Result<u64, StoreError> {
-        match self
-            .db
-            .iterator_cf(self.family(Family::Audit)?, IteratorMode::End)
-            .next()
-        {
-            None => Ok(0),
-            Some(last) => {
-                let (key, _) = last.map_err(|error| from_rocks(&error))?;
-                let full =
-                    || StoreError::Corrupt("the last audit sequence number is used up".into());
-                layout::audit_sequence(&key)?
-                    .checked_add(1)
-                    .ok_or_else(full)
-            }
-        }
-    }
-
-    fn write_meta(&self) -> Result<(), StoreError> {
-        let mut id = [0; STORE_ID_BYTES];
-        let source = Path::new("/dev/urandom");
-        File::open(source)
-            .and_then(|mut file| file.read_exact(&mut id))
-            .map_err(|error| from_io(&error, source))?;
-        let mut batch = WriteBatch::default();
-        let meta = self.family(Family::Meta)?;
-        batch.put_cf(meta, META_STORE_ID, layout::store_id_value(&id));
-        batch.put_cf(meta, META_FORMAT, layout::format_value(STORE_FORMAT));
-        self.write_synced(batch)
-    }
-
-    fn write_synced(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        let mut options = WriteOptions::default();
-        options.set_sync(true);
-        self.db
-            .write_opt(batch, &options)
-            .map_err(|error| from_rocks(&error))
-    }
-
-    fn append(&self, batch: &mut WriteBatch, placed: &Placed) -> Result<(), StoreError> {
-        for range in &placed.commit.removals {
-            batch.delete_range_cf(self.family(range.family)?, &range.from, &range.to);
-        }
-        for write in &placed.commit.writes {
-            let family = self.family(write.family)?;
-            match &write.value {
-                Some(value) => batch.put_cf(family, &write.key, value),
-                None => batch.delete_cf(family, &write.key),
-            }
-        }
-        for rows in &placed.commit.rows {
-            let family = self.family(rows.family())?;
-            rows.iter()
-                .for_each(|(key, value)| batch.put_cf(family, key, value));
-        }
-        let audit = self.family(Family::Audit)?;
-        for (sequence, entry) in (placed.first_entry..).zip(&placed.commit.entries) {
-            batch.put_cf(audit, layout::audit_key(sequence), entry);
-        }
-        Ok(())
-    }
-}
-
-impl Backend for Arc<Database> {
-    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Database::get(self, family, key)
-    }
-
-    fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        group
-            .iter()
-            .try_for_each(|placed| self.append(&mut batch, placed))?;
-        self.write_synced(batch)
-    }
-}
-
-/// Flushing at the end makes the next start quick; what it does not manage is in the write-ahead log.
-impl Drop for Database {
-    fn drop(&mut self) {
-        let families: Vec<_> = Family::ALL
-            .iter()
-            .filter_map(|family| self.db.cf_handle(family.name()))
-            .collect();
-        drop(self.db.flush_cfs_opt(&families, &FlushOptions::default()));
     }
 }
 
@@ -448,3 +336,6 @@ pub(crate) fn sync_entry(dir: &Path) -> Result<(), StoreError> {
         .and_then(|parent| parent.sync_all())
         .map_err(|error| from_io(&error, &parent))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! The one thread that writes: takes groups of commits, checks their expectations, numbers their audit entries,
-//! writes each group at once and completes it.
+//! writes each group at once and completes it. A second thread watches it: if a write does not end in time, it tells the
+//! callers that the outcome is unknown, and a new writer refuses what comes after.
+
+mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use sluis_domain::port::store::{
     Commit, Completion, Expectation, Family, Range, Receipt, StoreError,
@@ -12,14 +16,27 @@ use sluis_domain::port::store::{
 
 use crate::layout;
 use crate::queue::{Job, Queue};
+use crate::trouble::Trouble;
+
+/// How often a writer looks whether a stall is over.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the writer writes to.
-pub(crate) trait Backend: Send + 'static {
+pub(crate) trait Backend: Clone + Send + 'static {
     /// The durable value of a key.
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether a write would go through now; does not wait.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Stalled`].
+    fn ready(&self) -> Result<(), StoreError>;
+
     /// Writes the whole group or nothing, and syncs.
     fn write(&self, group: &[Placed]) -> Result<(), StoreError>;
+
+    /// All that was written so far, with so many audit entries, is about to be acknowledged.
+    fn acknowledge(&self, entries: u64);
 }
 
 /// A commit whose expectations hold, with the sequence of its first audit entry.
@@ -28,42 +45,65 @@ pub(crate) struct Placed {
     pub(crate) first_entry: u64,
 }
 
-/// What the writer thread and its store both look at.
+/// What the writer thread, the thread that watches it and their store all look at.
 pub(crate) struct Shared {
     queue: Queue,
     /// Next audit sequence number; all before it are durable.
     next_entry: AtomicU64,
-    /// Why nothing is written any more; set by a failed write or by corruption that a read met.
-    failure: Arc<OnceLock<String>>,
+    /// Why nothing is written, if nothing is.
+    trouble: Arc<Trouble>,
+    /// The group that is being written. Whoever takes it out completes it.
+    in_flight: Mutex<Option<InFlight>>,
+    next_ticket: AtomicU64,
+    closed: AtomicBool,
+    /// Said at the end, to the thread that watches.
+    ends: Condvar,
+    longest_stall: Duration,
+    longest_write: Duration,
 }
 
-/// Handle of the thread. Dropping it writes what was submitted and ends the thread.
+/// A group between the begin and the end of its write.
+struct InFlight {
+    /// Given to each group, so that a writer that was given up never completes another's.
+    ticket: u64,
+    since: Instant,
+    outcomes: Vec<Outcome>,
+}
+
+/// Handle of the threads. Dropping it writes what was submitted and ends them; a write that hangs is left behind.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    watch: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread. Once `failure` is set, by anybody, nothing is written any more.
+    /// Starts the threads. As long as there is `trouble`, whoever met it, nothing is written.
     pub(crate) fn start(
         backend: impl Backend,
         next_entry: u64,
         options: &crate::Options,
-        failure: Arc<OnceLock<String>>,
+        trouble: Arc<Trouble>,
     ) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             queue: Queue::new(options),
             next_entry: AtomicU64::new(next_entry),
-            failure,
+            trouble,
+            in_flight: Mutex::new(None),
+            next_ticket: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            ends: Condvar::new(),
+            longest_stall: options.longest_stall,
+            longest_write: options.longest_write,
         });
-        let seen_by_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || run(&backend, &seen_by_thread))
-            .map_err(|error| StoreError::Io(format!("the writer thread did not start: {error}")))?;
+        let writer = spawn(backend.clone(), Arc::clone(&shared))?;
+        let watched = Arc::clone(&shared);
+        let watch = std::thread::Builder::new()
+            .name("store-watch".into())
+            .spawn(move || watch::watch(&backend, &watched, writer))
+            .map_err(not_started)?;
         Ok(Self {
             shared,
-            thread: Some(thread),
+            watch: Some(watch),
         })
     }
 
@@ -77,28 +117,61 @@ impl Writer {
         self.shared.next_entry.load(Ordering::Acquire)
     }
 
-    /// Whether commits are still taken.
-    pub(crate) fn writable(&self) -> Result<(), StoreError> {
-        self.shared.writable()
+    /// The store was opened again and has so many audit entries. Only while nothing is written.
+    pub(crate) fn go_on_from(&self, next_entry: u64) {
+        self.shared.next_entry.store(next_entry, Ordering::Release);
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         self.shared.queue.close();
-        if let Some(thread) = self.thread.take() {
+        {
+            let _in_flight = self.shared.in_flight();
+            self.shared.closed.store(true, Ordering::Release);
+        }
+        self.shared.ends.notify_all();
+        if let Some(watch) = self.watch.take() {
             // The thread does not panic: completions are caught.
-            drop(thread.join());
+            drop(watch.join());
         }
     }
 }
 
 impl Shared {
-    fn writable(&self) -> Result<(), StoreError> {
-        self.failure
-            .get()
-            .map_or(Ok(()), |reason| Err(StoreError::ReadOnly(reason.clone())))
+    fn in_flight(&self) -> MutexGuard<'_, Option<InFlight>> {
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// A group is about to be written.
+    fn begin(&self, outcomes: Vec<Outcome>) -> u64 {
+        let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
+        *self.in_flight() = Some(InFlight {
+            ticket,
+            since: Instant::now(),
+            outcomes,
+        });
+        ticket
+    }
+
+    /// The write of a group has ended; `None` if its callers were told already that it took too long.
+    fn end(&self, ticket: u64) -> Option<Vec<Outcome>> {
+        let group = self.in_flight().take_if(|group| group.ticket == ticket)?;
+        Some(group.outcomes)
+    }
+}
+
+fn spawn(backend: impl Backend, shared: Arc<Shared>) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new()
+        .name("store-writer".into())
+        .spawn(move || run(&backend, &shared))
+        .map_err(not_started)
+}
+
+fn not_started(error: std::io::Error) -> StoreError {
+    StoreError::Io(format!("a thread of the store did not start: {error}"))
 }
 
 fn run(backend: &impl Backend, shared: &Shared) {
@@ -107,21 +180,31 @@ fn run(backend: &impl Backend, shared: &Shared) {
         if jobs.is_empty() {
             return;
         }
-        for (done, outcome) in write_group(backend, shared, jobs) {
-            // A completion that panics must not stop the commits of everybody else.
-            drop(catch_unwind(AssertUnwindSafe(|| done(outcome))));
+        match write_group(backend, shared, jobs) {
+            Some(outcomes) => complete(outcomes),
+            // The write took too long, its callers were told, and another thread writes now.
+            None => return,
         }
+    }
+}
+
+fn complete(outcomes: Vec<Outcome>) {
+    for (done, outcome) in outcomes {
+        // A completion that panics must not stop the commits of everybody else.
+        drop(catch_unwind(AssertUnwindSafe(|| done(outcome))));
     }
 }
 
 type Outcome = (Completion, Result<Receipt, StoreError>);
 
-fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Vec<Outcome> {
+/// The outcomes of a group; `None` if this thread was given up meanwhile.
+fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Option<Vec<Outcome>> {
+    let ready = wait_until_ready(backend, shared);
     let mut placed = Vec::with_capacity(jobs.len());
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut next = shared.next_entry.load(Ordering::Acquire);
     for Job { commit, done, .. } in jobs {
-        let admitted = shared.writable().and_then(|()| {
+        let admitted = ready.clone().and_then(|()| {
             // A read that panics must refuse one commit, not end the thread and with it all that wait.
             catch_unwind(AssertUnwindSafe(|| admit(backend, &placed, &commit)))
                 .unwrap_or_else(|_| Err(StoreError::Io("reading an expectation panicked".into())))
@@ -137,26 +220,53 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Vec<O
         }
     }
     if placed.is_empty() {
-        return outcomes;
+        return Some(outcomes);
     }
+    let ticket = shared.begin(outcomes);
     let written = catch_unwind(AssertUnwindSafe(|| backend.write(&placed)));
+    let outcomes = shared.end(ticket)?;
     match written.unwrap_or_else(|_| Err(StoreError::Io("the write panicked".into()))) {
         Ok(()) => {
+            backend.acknowledge(next);
             shared.next_entry.store(next, Ordering::Release);
-            outcomes
+            Some(outcomes)
         }
-        Err(error) => fail_group(shared, &error, outcomes),
+        Err(error) => Some(fail_group(shared, &error, outcomes)),
     }
 }
 
-/// Nobody knows what of a failed write is on disk, and a second fsync would lie: no more writes, for ever. Refusals of
-/// the group go with it, because they may rest on commits that were not written.
+/// Waits while writes are held back, but not if they have been for too long already.
+fn wait_until_ready(backend: &impl Backend, shared: &Shared) -> Result<(), StoreError> {
+    let started = Instant::now();
+    loop {
+        shared.trouble.usable()?;
+        let ready = backend.ready();
+        let may_end = matches!(ready, Err(StoreError::Stalled(_)))
+            && !shared.trouble.is_passing()
+            && !shared.closed.load(Ordering::Acquire);
+        if may_end && started.elapsed() < shared.longest_stall {
+            std::thread::park_timeout(PAUSE);
+            continue;
+        }
+        shared.trouble.pass(ready.clone().err());
+        return ready;
+    }
+}
+
+/// It is unknown what of a failed write is on disk, and a second fsync would lie: nothing more is written before the store
+/// was opened again. A commit of the group that was refused may rest on commits that were not written.
 fn fail_group(shared: &Shared, error: &StoreError, outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    let reason = shared.failure.get_or_init(|| error.to_string());
-    outcomes
-        .into_iter()
-        .map(|(done, _)| (done, Err(StoreError::ReadOnly(reason.clone()))))
-        .collect()
+    shared.trouble.fail(error);
+    let text = error.to_string();
+    let mut failed = Vec::with_capacity(outcomes.len());
+    for (done, outcome) in outcomes {
+        let error = match outcome {
+            Ok(_) => StoreError::Unknown(text.clone()),
+            Err(_) => StoreError::ReadOnly(text.clone()),
+        };
+        failed.push((done, Err(error)));
+    }
+    failed
 }
 
 fn admit(backend: &impl Backend, earlier: &[Placed], commit: &Commit) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
 use sluis_domain::port::store::{
-    Commit, Completion, Family, Range, Receipt, Row, Store, StoreError,
+    Commit, Completion, Condition, Family, Range, Receipt, Recovered, Row, Store, StoreError,
 };
 
 /// Any store, with faults. All methods that set a fault may be called at any time, from any thread.
@@ -33,6 +33,8 @@ struct Faults {
     reading: usize,
     holding: bool,
     held: Vec<(Completion, Result<Receipt, StoreError>)>,
+    /// Error of all rewriting.
+    uncompacted: Option<StoreError>,
     /// Set by the first failed commit that is not a conflict.
     read_only: Option<String>,
 }
@@ -84,6 +86,11 @@ impl<S: Store> FaultyStore<S> {
     /// Number of reads that wait.
     pub fn reading(&self) -> usize {
         self.faults().reading
+    }
+
+    /// Fails all rewriting of files with `error`, or lets it work again.
+    pub fn fail_compactions(&self, error: Option<StoreError>) {
+        self.faults().uncompacted = error;
     }
 
     /// Flips the last bit of the next value of `family` that is read (of the first one present, where many are).
@@ -188,7 +195,16 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn compact(&self, range: &Range) -> Result<(), StoreError> {
-        self.inner.compact(range)
+        let failing = self.faults().uncompacted.clone();
+        failing.map_or_else(|| self.inner.compact(range), Err)
+    }
+
+    fn condition(&self) -> Condition {
+        self.inner.condition()
+    }
+
+    fn recover(&self, before: &dyn Fn(Recovered)) -> Result<Recovered, StoreError> {
+        self.inner.recover(before)
     }
 
     fn entries(&self) -> u64 {

@@ -12,6 +12,7 @@ pub mod pki;
 pub mod process;
 pub mod registry;
 pub mod scene;
+pub mod small_disk;
 pub mod store_contract;
 pub mod wait;
 pub mod world;

@@ -22,7 +22,11 @@ pub struct Scene {
 impl Scene {
     /// A custodian with the registry of [`crate::registry::registry`]. `extra` is added to its configuration file.
     pub fn start(extra: &str) -> Self {
-        let directory = tempfile::tempdir().expect("scratch directory");
+        Self::start_in(tempfile::tempdir().expect("scratch directory"), extra)
+    }
+
+    /// As [`Self::start`], in a directory where something was prepared, such as a small disk at `data`.
+    pub fn start_in(directory: TempDir, extra: &str) -> Self {
         let pki = Sluisd::prepare(directory.path(), extra);
         fs::create_dir(directory.path().join("files")).expect("scratch directory");
         let daemon = Some(Sluisd::start(directory.path()));

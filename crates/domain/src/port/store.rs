@@ -299,15 +299,51 @@ pub enum StoreError {
     /// Stored bytes are damaged or of an unknown format. Never skipped, never guessed.
     #[error("stored bytes are corrupt: {0}")]
     Corrupt(String),
-    /// A write failed earlier; the store takes no writes until it is reopened.
+    /// A write failed earlier; the store takes no writes until it is reopened. Nothing of this commit was written.
     #[error("the store is read-only after a failed write: {0}")]
     ReadOnly(String),
+    /// There is too little room where the store lies. Nothing of this commit was written.
+    #[error("the disk of the store is full: {0}")]
+    Full(String),
+    /// The store takes no writes at the moment. Nothing of this commit was written.
+    #[error("the store takes no writes at the moment: {0}")]
+    Stalled(String),
+    /// The write failed, or did not end in time: the commit may be in the store or not.
+    #[error("it is unknown whether the commit was written: {0}")]
+    Unknown(String),
     /// Another process has the directory open.
     #[error("the store is in use by another process: {0}")]
     Locked(String),
     /// Any other I/O failure.
     #[error("store I/O failed: {0}")]
     Io(String),
+}
+
+/// How the store is, at one look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Bytes that are free where the store lies; `None` if that is not known.
+    pub free_bytes: Option<u64>,
+    /// Nothing is written while fewer bytes than these are free.
+    pub least_free_bytes: u64,
+    /// Tables that wait to be merged, in the family with the most of them.
+    pub level0_files: u64,
+    /// Whether the store holds writes back, for example until tables are merged.
+    pub stalled: bool,
+    /// Errors of its work in the background since it was opened.
+    pub background_errors: u64,
+}
+
+/// What [`Store::recover`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// Nothing: the store takes writes, or only a new process can help.
+    Not,
+    /// The store was opened again and holds exactly what was acknowledged.
+    AsAcknowledged,
+    /// The store was opened again and holds more than was acknowledged: a commit whose outcome was unknown is in it.
+    /// What anyone remembers of the store must be read again.
+    WithMore,
 }
 
 /// Key and value of a stored row.
@@ -350,20 +386,36 @@ pub trait Store: Send + Sync {
             .unwrap_or_else(|_| Err(StoreError::Io("the store stopped".into())))
     }
 
-    /// Rewrites the files that hold (or held) rows of this range, so that what was removed leaves the disk.
+    /// Rewrites the files that hold (or held) rows of this range, so that what was removed leaves the disk. Succeeds only
+    /// if no file that was there before is left.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
+    /// [`StoreError::Io`]: removed rows may still be on the disk; try again later.
     fn compact(&self, range: &Range) -> Result<(), StoreError>;
 
     /// Number of audit entries; also the next sequence number.
     fn entries(&self) -> u64;
 
-    /// `Err` once the store stopped taking writes.
+    /// `Err` while the store takes no writes.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`].
+    /// [`StoreError::ReadOnly`], [`StoreError::Corrupt`], [`StoreError::Full`], [`StoreError::Stalled`].
     fn writable(&self) -> Result<(), StoreError>;
+
+    /// Looks at room and stalls; [`Self::writable`] says what follows from it. To be called every second or so.
+    fn condition(&self) -> Condition {
+        Condition::default()
+    }
+
+    /// Opens the store again after a write that failed for want of room or did not end, once there is room. `before` is told
+    /// what was found before anything is written again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: still not possible; try again later.
+    fn recover(&self, before: &dyn Fn(Recovered)) -> Result<Recovered, StoreError> {
+        let _ = before;
+        Ok(Recovered::Not)
+    }
 
     /// Writes a consistent, verified copy of the store into `directory` while it is in use. Several backups may
     /// share a directory. Returns the size in bytes.

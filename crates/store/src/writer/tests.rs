@@ -19,6 +19,8 @@ struct Fake {
     groups: Mutex<Vec<usize>>,
     /// The write of this number (from 1) fails.
     fails: Mutex<usize>,
+    /// What [`Backend::ready`] says.
+    refuses: Mutex<Option<StoreError>>,
     held: Mutex<bool>,
     released: Condvar,
     /// Reading this key panics.
@@ -59,6 +61,12 @@ impl Backend for Arc<Fake> {
             .cloned())
     }
 
+    fn ready(&self) -> Result<(), StoreError> {
+        self.refuses.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn acknowledge(&self, _: u64) {}
+
     fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
         drop(
             self.released
@@ -83,9 +91,13 @@ impl Backend for Arc<Fake> {
 
 /// A writer whose first group is held, so that all that is submitted next is one group.
 fn held() -> (Arc<Fake>, Writer, Outcomes) {
+    held_with(&Options::default())
+}
+
+fn held_with(options: &Options) -> (Arc<Fake>, Writer, Outcomes) {
     let fake = Arc::new(Fake::default());
     fake.hold();
-    let writer = Writer::start(Arc::clone(&fake), 0, &Options::default(), Arc::default()).unwrap();
+    let writer = Writer::start(Arc::clone(&fake), 0, options, Arc::default()).unwrap();
     let (sender, receiver) = channel();
     let outcomes = Outcomes { sender, receiver };
     outcomes.submit(&writer, 0, Commit::default());
@@ -219,9 +231,10 @@ fn a_failed_write_fails_its_group_and_everything_after_it() {
     assert_eq!(outcomes.receiver.recv().unwrap(), (0, ok(0)));
     *fake.fails.lock().unwrap() = 2;
     outcomes.submit(&writer, 1, step(None, Some(1)));
+    let unknown = StoreError::Unknown("store I/O failed: disk full".into());
+    assert_eq!(outcomes.receiver.recv().unwrap(), (1, Err(unknown)));
     let failed = StoreError::ReadOnly("store I/O failed: disk full".into());
-    assert_eq!(outcomes.receiver.recv().unwrap(), (1, Err(failed.clone())));
-    assert_eq!(writer.writable(), Err(failed.clone()));
+    assert_eq!(writer.shared.trouble.writable(), Err(failed.clone()));
     outcomes.submit(&writer, 2, step(None, Some(1)));
     assert_eq!(outcomes.receiver.recv().unwrap(), (2, Err(failed)));
     assert_eq!(writer.next_entry(), 0);
@@ -243,12 +256,15 @@ fn a_group_that_fails_takes_its_refusals_with_it() {
     let outcomes = outcomes.all();
     assert_eq!(outcomes[0], (0, ok(0)));
     assert!(
-        outcomes[1..]
-            .iter()
-            .all(|(_, outcome)| matches!(outcome, Err(StoreError::ReadOnly(_)))),
+        matches!(
+            &outcomes[1..],
+            [
+                (1, Err(StoreError::Unknown(_))),
+                (2, Err(StoreError::ReadOnly(_)))
+            ]
+        ),
         "{outcomes:?}"
     );
-    assert_eq!(outcomes.len(), 3);
 }
 
 #[test]
@@ -305,4 +321,60 @@ fn a_read_that_panics_refuses_its_commit_and_the_writer_goes_on() {
     for (number, outcome) in outcomes {
         assert_eq!(outcome.is_err(), number == 1, "{number}: {outcome:?}");
     }
+}
+
+/// Limits that pass at once, so that a test waits for an event and not for time.
+fn impatient() -> Options {
+    Options {
+        longest_stall: Duration::ZERO,
+        longest_write: Duration::ZERO,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn a_write_that_hangs_tells_its_callers_and_neither_holds_up_the_others_nor_the_end() {
+    let (fake, writer, outcomes) = held_with(&impatient());
+    outcomes.submit(&writer, 1, step(None, Some(1)));
+    let first = outcomes.receiver.recv().unwrap();
+    assert!(
+        matches!(first, (0, Err(StoreError::Unknown(_)))),
+        "{first:?}"
+    );
+    let second = outcomes.receiver.recv().unwrap();
+    assert!(
+        matches!(second, (1, Err(StoreError::Stalled(_)))),
+        "{second:?}"
+    );
+    assert!(writer.shared.trouble.reopens());
+    // The end does not wait for the write that hangs.
+    drop(writer);
+    assert_eq!(*fake.groups.lock().unwrap(), [] as [usize; 0]);
+    fake.release();
+    assert_eq!(outcomes.all(), [], "nobody is told twice");
+}
+
+#[test]
+fn a_full_disk_and_a_stall_refuse_what_was_not_tried_and_pass() {
+    let (fake, writer, outcomes) = held_with(&Options {
+        longest_stall: Duration::ZERO,
+        ..Options::default()
+    });
+    fake.release();
+    assert_eq!(outcomes.receiver.recv().unwrap(), (0, ok(0)));
+    for trouble in [
+        StoreError::Full("no room".into()),
+        StoreError::Stalled("tables wait".into()),
+    ] {
+        *fake.refuses.lock().unwrap() = Some(trouble.clone());
+        outcomes.submit(&writer, 1, step(None, Some(1)));
+        let refused = (1, Err(trouble.clone()));
+        assert_eq!(outcomes.receiver.recv().unwrap(), refused);
+        assert_eq!(writer.shared.trouble.writable(), Err(trouble));
+    }
+    *fake.refuses.lock().unwrap() = None;
+    outcomes.submit(&writer, 2, step(None, Some(1)));
+    assert_eq!(outcomes.receiver.recv().unwrap(), (2, ok(0)));
+    assert_eq!(writer.shared.trouble.writable(), Ok(()));
+    assert_eq!(*fake.groups.lock().unwrap(), [1, 1]);
 }
