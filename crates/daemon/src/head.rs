@@ -153,17 +153,32 @@ impl Heads {
         }
     }
 
-    /// Lets an engine accept acts, if its log continues the head file; then writes the first head of it.
+    /// Lets an engine accept acts, if its log continues the head file and the place of the file can be written; then writes
+    /// the first head of it. How far the head lags is read from the log, so that a restart does not hide it.
     ///
     /// # Errors
-    /// [`HeadFault`]; not if only that writing failed, which is tried again.
+    /// [`HeadFault`]; not if only the writing failed, which is tried again: until it succeeds all acts are refused.
     pub(crate) fn admit(&self, engine: &Engine) -> Result<(), HeadFault> {
-        engine.check_head(&self.file.read()?)?;
+        let note = self.file.read()?;
+        engine.check_head(&note)?;
+        let lag = Duration::from_millis(engine.head_lag_millis()?);
+        let now = Instant::now();
         *self.progress() = Progress {
-            current: Instant::now(),
+            current: now.checked_sub(lag).unwrap_or(now),
             failing: false,
             stopped: false,
         };
+        // What could be checked is text. The same head once more: it says whether the next one can be written.
+        let probed = self.file.write(&String::from_utf8_lossy(&note));
+        if let Err(fault) = probed {
+            let mut progress = self.progress();
+            (progress.failing, progress.stopped) = (true, true);
+            drop(progress);
+            self.failures.fetch_add(1, Relaxed);
+            engine.stop_for_head();
+            tracing::error!(fault = %fault, "the place of the head file cannot be written: all acts are refused until it can");
+            return Ok(());
+        }
         drop(self.keep(engine));
         Ok(())
     }

@@ -187,13 +187,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes a backup into `directory`. The entry about it comes first, so the backup holds it.
+    /// Writes a backup into `directory`. The entry about it comes first, so the backup holds it. What was removed and must
+    /// have left the disk by now leaves it before.
     ///
     /// # Errors
-    /// [`Reason::BackupFailed`], [`Reason::NotACustodian`], and those of the store.
+    /// [`Reason::RemovalPending`] if it does not, [`Reason::BackupFailed`], [`Reason::NotACustodian`], and those of the store.
     pub fn backup(&self, caller: &Caller, directory: &Path) -> Result<BackupDone, Refusal> {
         self.on_record(caller, Act::CreateBackup, |entry| {
-            self.authorise(caller, Custody)?;
+            let now = self.authorise(caller, Custody)?.now();
+            self.compact_due(now)?;
             let commit = Commit {
                 entries: vec![entry.encode()],
                 ..Commit::default()

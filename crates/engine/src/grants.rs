@@ -519,7 +519,7 @@ impl Engine {
         }
     }
 
-    fn lock_grants(&self) -> std::sync::MutexGuard<'_, BTreeMap<GrantId, Known>> {
+    pub(crate) fn lock_grants(&self) -> std::sync::MutexGuard<'_, BTreeMap<GrantId, Known>> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -49,7 +49,7 @@ pub use error::EngineError;
 pub use grants::GrantView;
 pub use import::Import;
 pub use instruction::Instructed;
-pub use life::{Expiring, Housekeeping, LifeSettings, OVERDUE_ROUNDS, Unfinished};
+pub use life::{Endings, Expiring, Housekeeping, LifeSettings, OVERDUE_ROUNDS, Unfinished};
 pub use log::head::{HeadError, SignedHead};
 pub use log::proofs::{Consistency, Head, Inclusion};
 pub use log::restore::{RestoreError, RestoreSignature};

@@ -7,9 +7,9 @@
 //! |---|---|
 //! | `c` \|\| family (1) \|\| LP(from) \|\| LP(to) | when it may be done: milliseconds, 8 bytes; generation 1 |
 
-use sluis_domain::Timestamp;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::port::{Commit, Family, Range, Store, StoreError};
+use sluis_domain::{Reason, Timestamp};
 use sluis_keyring::{KeyringError, StateSeal};
 
 use crate::engine::Engine;
@@ -59,23 +59,35 @@ pub(crate) fn note(
 }
 
 impl Engine {
-    /// Rewrites what is due at `now`; how many ranges. Holds nothing while it does.
-    pub(super) fn compact_due(&self, now: Timestamp) -> Result<usize, Refusal> {
+    /// Rewrites what is due at `now`; how many ranges. Holds nothing while it does. A range that could not be rewritten stays
+    /// noted, and holds up no other.
+    ///
+    /// # Errors
+    /// [`Reason::RemovalPending`]: what was removed may still be on the disk; those of the store.
+    pub(crate) fn compact_due(&self, now: Timestamp) -> Result<usize, Refusal> {
         let due = self.due(now)?;
-        for Note { key, stored, range } in &due {
-            self.store.compact(range)?;
-            let _governing = self.govern();
-            let mut commit = Commit::default();
-            commit
-                .expect(Family::Optout, key.clone(), Some(stored.clone()))
-                .delete(Family::Optout, key.clone());
-            match self.store.commit(commit) {
-                // Something was removed meanwhile: it stays noted.
-                Ok(_) | Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error.into()),
+        let mut failed = None;
+        for note in &due {
+            match self.store.compact(&note.range) {
+                Ok(()) => self.forget_note(note)?,
+                Err(error) => failed = failed.or(Some(pending(error))),
             }
         }
-        Ok(due.len())
+        failed.map_or(Ok(due.len()), Err)
+    }
+
+    fn forget_note(&self, note: &Note) -> Result<(), Refusal> {
+        let Note { key, stored, .. } = note;
+        let _governing = self.govern();
+        let mut commit = Commit::default();
+        commit
+            .expect(Family::Optout, key.clone(), Some(stored.clone()))
+            .delete(Family::Optout, key.clone());
+        match self.store.commit(commit) {
+            // Something was removed meanwhile: it stays noted.
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn due(&self, now: Timestamp) -> Result<Vec<Note>, Refusal> {
@@ -88,6 +100,14 @@ impl Engine {
             }
         }
         Ok(due)
+    }
+}
+
+/// Damage and a disk that is full are said as what they are.
+fn pending(error: StoreError) -> Refusal {
+    match error {
+        StoreError::Io(why) => Refusal::new(Reason::RemovalPending, why),
+        error => error.into(),
     }
 }
 

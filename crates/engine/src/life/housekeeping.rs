@@ -35,7 +35,34 @@ pub struct Unfinished {
     pub refusal: Refusal,
 }
 
+/// What ends in a span of time by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Endings {
+    /// Approved grants that expire.
+    pub grants: usize,
+    /// Proposals that wait for signatures and expire.
+    pub proposals: usize,
+}
+
 impl Engine {
+    /// What ends by itself after `from` and until `to`: what a clock that jumps ends, or brings back.
+    pub fn endings(&self, from: Timestamp, to: Timestamp) -> Endings {
+        let within = |end: Timestamp| from < end && end <= to;
+        let grants = self.lock_grants();
+        let ending = grants.values().filter(|known| {
+            known.record.ended.is_none() && within(known.record.grant.terms.not_after)
+        });
+        let grants = ending.count();
+        let proposals = self
+            .all_proposals()
+            .into_iter()
+            .filter(|view| view.record.ended.is_none() && within(view.record.proposal.not_after));
+        Endings {
+            grants,
+            proposals: proposals.count(),
+        }
+    }
+
     /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, ends proposals that nobody signed
     /// in time, and rewrites files that hold what was removed. To be called every
     /// minute or so. Every part of it is durable and goes on after a crash where it stopped.

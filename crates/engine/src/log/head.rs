@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Commit, Family, Store, StoreError};
-use sluis_domain::{Custodian, custodian};
+use sluis_domain::{Custodian, Timestamp, custodian};
 use sluis_keyring::Keyring;
 use sluis_tlog::{Checkpoint, Hash, Note, OpenError, ProveError, VerifierKey};
 
@@ -147,6 +147,28 @@ impl Engine {
         self.log.published()
     }
 
+    /// For how many milliseconds there have been entries under no published head, by the time in the oldest of them.
+    ///
+    /// # Errors
+    /// Those of the store; [`EngineError::Corrupt`] for an entry that cannot be read.
+    pub fn head_lag_millis(&self) -> Result<u64, EngineError> {
+        let size = self.last_head().map_or(0, |head| head.size);
+        let oldest = entry_at(&*self.store, size)?;
+        let now = self.now().millis();
+        Ok(oldest.map_or(0, |entry| now.saturating_sub(entry.at.millis())))
+    }
+
+    /// When the last entry was made; `None` in an empty log.
+    ///
+    /// # Errors
+    /// As [`Self::head_lag_millis`].
+    pub fn last_entry_at(&self) -> Result<Option<Timestamp>, EngineError> {
+        let Some(last) = self.entries().checked_sub(1) else {
+            return Ok(None);
+        };
+        Ok(entry_at(&*self.store, last)?.map(|entry| entry.at))
+    }
+
     /// Compares the log with its last signed head, as it was kept outside the store. An engine that was just opened
     /// refuses all acts until this has succeeded; the head counts as published from then on.
     ///
@@ -226,6 +248,16 @@ impl Grown {
         self.handovers.0.insert(generation, note);
         Ok(())
     }
+}
+
+/// An entry of the log; `None` beyond its end.
+fn entry_at(store: &dyn Store, sequence: u64) -> Result<Option<Entry>, EngineError> {
+    let page = store.scan(Family::Audit, &sequence.to_be_bytes(), 1)?;
+    let Some((_, bytes)) = page.first() else {
+        return Ok(None);
+    };
+    let entry = Entry::decode(bytes).map_err(|_| EngineError::Corrupt("audit entry"))?;
+    Ok(Some(entry))
 }
 
 /// Whether the log begins with what the head was signed over.
