@@ -20,6 +20,7 @@ use crate::telemetry::LogError;
 use crate::{Daemon, HeadFault, KekFault, StartError, Stopped, SystemClock, TlsError};
 use kek::NewKek;
 
+mod end;
 mod kek;
 mod restore;
 
@@ -184,9 +185,10 @@ pub fn run(settings: Settings) -> Result<Stopped, CommandError> {
     )?);
     let runtime =
         tokio::runtime::Runtime::new().map_err(|e| CommandError::Process("threads", e))?;
+    let served: Arc<dyn Store> = store.clone();
     let stopped = runtime.block_on(async {
         let mut signals = Signals::new().map_err(|e| CommandError::Process("signals", e))?;
-        let running = Daemon::start(settings, store, Arc::new(SystemClock)).await?;
+        let running = Daemon::start(settings, served, Arc::new(SystemClock)).await?;
         while signals.next().await == Wanted::Reload {
             running.reload();
         }
@@ -194,6 +196,7 @@ pub fn run(settings: Settings) -> Result<Stopped, CommandError> {
     });
     // Everything has ended, or had its deadline.
     runtime.shutdown_background();
+    end::close(store, i32::from(stopped.is_err()));
     stopped
 }
 
@@ -253,6 +256,8 @@ fn options(settings: &Settings) -> Options {
         block_cache_bytes: settings.store.block_cache_bytes,
         write_buffer_bytes: settings.store.write_buffer_bytes,
         max_open_files: settings.store.max_open_files,
+        least_free_bytes: settings.store.min_free_bytes,
+        longest_stall: settings.store.max_stall,
         ..Options::default()
     }
 }

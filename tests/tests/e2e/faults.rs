@@ -1,6 +1,10 @@
 //! A store that fails, lies or was edited: nothing is answered that is not on record, and nobody becomes another.
 
 mod audited_first;
+mod clock;
+mod cut_log;
+mod damage;
+mod disk;
 mod edited;
 mod reads;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sluis_domain::port::Clock;
 use sluis_domain::restore::{Request, Signature};
 use sluis_engine::{Engine, Replayed, RestoreError, RestoreSignature};
-use sluis_store::RocksStore;
+use sluis_store::{Options, RocksStore};
 
 use super::{CommandError, kek, make_private, options, say};
 use crate::SystemClock;
@@ -176,10 +176,12 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
 }
 
 fn opened(settings: &Settings) -> Result<Engine, CommandError> {
-    let store = Arc::new(RocksStore::open(
-        &settings.data_directory,
-        &options(settings),
-    )?);
+    // Who restores a store knows that something was lost, and is told what a signed head shows of it.
+    let options = Options {
+        accept_cut_log: true,
+        ..options(settings)
+    };
+    let store = Arc::new(RocksStore::open(&settings.data_directory, &options)?);
     store.verify()?;
     let kek = kek::present(&settings.kek, &*store)?;
     Ok(Engine::open(

@@ -214,6 +214,10 @@ pub struct StoreSettings {
     pub write_buffer_bytes: usize,
     /// Open SST files.
     pub max_open_files: i32,
+    /// Acts are refused while fewer bytes of the disk are free; 0 turns the look at the disk off.
+    pub min_free_bytes: u64,
+    /// How long an act waits while the store holds writes back.
+    pub max_stall: Duration,
 }
 
 /// Logs and metrics.
@@ -387,6 +391,11 @@ fn audit(reader: &mut Reader, data_directory: Option<&Path>) -> Option<AuditSett
     }
     let head_every = Duration::from_secs(reader.number("audit.head_seconds", 5, 1..=3_600));
     let max_lag = Duration::from_secs(reader.number("audit.max_lag_seconds", 60, 1..=86_400));
+    if max_lag < head_every {
+        let what =
+            "must be at least audit.head_seconds: a head that is not due yet would end all acts";
+        reader.problem("audit.max_lag_seconds", what);
+    }
     Some(AuditSettings {
         head_file: head_file?,
         head_every,
@@ -432,7 +441,7 @@ fn limits(reader: &mut Reader) -> Limits {
         acts_per_second: size("limits.acts_per_second", 100, 1..=1_000_000) as u32,
         acts_burst: size("limits.acts_burst", 2_000, 1..=1_000_000) as u32,
         used_up_per_minute: size("limits.used_up_per_minute", 60, 1..=1_000_000) as u32,
-        max_message_bytes: size("limits.max_message_bytes", 4 * MIB, 64 << 10..=64 * MIB),
+        max_message_bytes: size("limits.max_message_bytes", 4 * MIB, MIB..=64 * MIB),
         max_batch_rows: size("limits.max_batch_rows", 65_536, 1..=MAX_ROWS as u64),
         max_batches_in_flight: size("limits.max_batches_in_flight", 8, 1..=1_024),
         in_flight_bytes: size(
@@ -444,7 +453,7 @@ fn limits(reader: &mut Reader) -> Limits {
         unread: Duration::from_secs(size("limits.unread_seconds", 60, 1..=86_400) as u64),
         request: Duration::from_secs(size("limits.request_seconds", 30, 1..=3_600) as u64),
         idle: Duration::from_secs(size("limits.idle_seconds", 300, 1..=86_400) as u64),
-        max_header_bytes: size("limits.max_header_bytes", 16 << 10, 1 << 10..=MIB) as u32,
+        max_header_bytes: size("limits.max_header_bytes", 16 << 10, 4 << 10..=MIB) as u32,
         drain: Duration::from_secs(size("limits.drain_seconds", 20, 0..=3_600) as u64),
         cpu_threads: size("limits.cpu_threads", cores as u64, 1..=1_024),
     };
@@ -462,23 +471,29 @@ fn store(reader: &mut Reader) -> StoreSettings {
     let defaults = sluis_store::Options::default();
     let mut size =
         |key: &str, default: usize, range| as_usize(reader.number(key, default as u64, range));
+    let block_cache_bytes = size(
+        "store.block_cache_bytes",
+        defaults.block_cache_bytes,
+        MIB..=1 << 40,
+    );
+    let write_buffer_bytes = size(
+        "store.write_buffer_bytes",
+        defaults.write_buffer_bytes,
+        MIB..=1 << 36,
+    );
+    let max_open_files = size(
+        "store.max_open_files",
+        usize::try_from(defaults.max_open_files).unwrap_or(512),
+        64..=1_000_000,
+    );
+    let least = sluis_store::Options::least_free_bytes_for(write_buffer_bytes);
+    let stall = defaults.longest_stall.as_secs();
     StoreSettings {
-        block_cache_bytes: size(
-            "store.block_cache_bytes",
-            defaults.block_cache_bytes,
-            MIB..=1 << 40,
-        ),
-        write_buffer_bytes: size(
-            "store.write_buffer_bytes",
-            defaults.write_buffer_bytes,
-            MIB..=1 << 36,
-        ),
-        max_open_files: i32::try_from(size(
-            "store.max_open_files",
-            usize::try_from(defaults.max_open_files).unwrap_or(512),
-            64..=1_000_000,
-        ))
-        .unwrap_or(512),
+        block_cache_bytes,
+        write_buffer_bytes,
+        max_open_files: i32::try_from(max_open_files).unwrap_or(512),
+        min_free_bytes: reader.number("store.min_free_bytes", least, 0..=1 << 40),
+        max_stall: Duration::from_secs(reader.number("store.max_stall_seconds", stall, 1..=600)),
     }
 }
 

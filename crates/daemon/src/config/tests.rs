@@ -266,3 +266,29 @@ fn a_file_that_is_not_toml_is_one_problem_among_others() {
     assert!(problems.iter().any(|p| p.contains("not TOML")));
     assert!(problems.iter().any(|p| p == "x: unknown key"));
 }
+
+#[test]
+fn bounds_below_what_an_honest_request_needs_are_refused() {
+    for flag in [
+        "limits.max_message_bytes=65536",
+        "limits.max_header_bytes=1024",
+        "audit.max_lag_seconds=4",
+    ] {
+        let refused = parse(SMALLEST, &with(&[], &[flag])).expect_err(flag);
+        let (key, _) = flag.split_once('=').expect("key and value");
+        assert!(refused.to_string().contains(key), "{refused}");
+    }
+    let sources = with(&[], &["audit.max_lag_seconds=5"]);
+    assert!(parse(SMALLEST, &sources).is_ok(), "as long as a head takes");
+}
+
+#[test]
+fn the_room_a_store_needs_follows_its_write_buffers_and_can_be_waived() {
+    let room = |flags: &[&str]| {
+        let loaded = parse(SMALLEST, &with(&[], flags)).expect("valid");
+        loaded.settings.store.min_free_bytes
+    };
+    assert_eq!(room(&[]), 80 << 20);
+    assert_eq!(room(&["store.write_buffer_bytes=4194304"]), 5 << 20);
+    assert_eq!(room(&["store.min_free_bytes=0"]), 0);
+}

@@ -87,7 +87,14 @@ impl Call {
         if let (false, Some(caller), Some(act)) = (denial.recorded, self.peer.caller(), act) {
             denial.reason = self.record(caller, act, denial.reason).await;
         }
-        if denial.reason == Reason::ReadOnly {
+        if matches!(
+            denial.reason,
+            Reason::ReadOnly
+                | Reason::DiskFull
+                | Reason::StoreStalled
+                | Reason::OutcomeUnknown
+                | Reason::CorruptStore
+        ) {
             self.shared.health_changed.notify_one();
         }
         let status = denial.status();

@@ -139,6 +139,11 @@ impl Keeper {
             .ok_or(Reason::Sealed)
     }
 
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Signed heads of the audit log.
     pub(crate) fn heads(&self) -> &Heads {
         &self.heads

@@ -2,6 +2,7 @@
 
 mod body;
 mod call;
+mod clock_watch;
 mod health;
 mod housekeeping;
 mod job;
@@ -14,12 +15,13 @@ mod routes;
 mod rpc;
 mod scan;
 mod shares;
+mod store_watch;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sluis_domain::port::{Clock, Store};
+use sluis_domain::port::{Clock, Condition, Store};
 use sluis_domain::{Identity, Timestamp};
 use sluis_engine::{EngineError, Housekeeping, Refusal};
 use tokio::net::TcpListener;
@@ -101,6 +103,8 @@ pub(crate) struct Shared {
     acts: Rates,
     /// Trying what is used up.
     used_up: Rates,
+    /// How the store was at the last look.
+    store_condition: Mutex<Condition>,
 }
 
 impl Shared {
@@ -124,8 +128,19 @@ impl Shared {
         self.health_changed.notify_one();
     }
 
+    fn saw_store(&self, condition: &Condition) {
+        *self.last_condition() = condition.clone();
+    }
+
+    fn last_condition(&self) -> MutexGuard<'_, Condition> {
+        self.store_condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> State {
         State {
+            store: self.last_condition().clone(),
             in_flight_bytes: self.pool.in_flight_bytes(),
             connections: self.connections.taken(),
             writable: self.store.writable().is_ok(),
@@ -197,6 +212,8 @@ impl Daemon {
         helpers.spawn(keeper::watch(shared.clone(), shared.settings.kek_watch));
         helpers.spawn(head::watch(shared.clone()));
         helpers.spawn(housekeeping::watch(shared.clone()));
+        helpers.spawn(store_watch::watch(shared.clone()));
+        helpers.spawn(clock_watch::watch(shared.clone()));
         let routes = routes::Routes::new(&shared, health_server)
             .map_err(|e| StartError::Internal(format!("reflection: {e}")))?;
         let listener = tokio::spawn(listener::accept(listener, shared.clone(), Arc::new(routes)));
@@ -318,8 +335,10 @@ fn open(
             Duration::from_secs(60),
             limits.used_up_per_minute,
         ),
+        store_condition: Mutex::default(),
         settings,
     };
+    clock_watch::check_start(&shared);
     Ok((Arc::new(shared), stamp))
 }
 

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{
     BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use sluis_domain::Rejection;
+use sluis_domain::port::Condition;
 use sluis_engine::{Housekeeping, QuotaFill};
 
 use crate::head::HeadState;
@@ -100,6 +101,13 @@ impl Metrics {
         });
     }
 
+    /// The clock jumped `forward` or `back`.
+    pub(crate) fn clock_jumped(&self, direction: &'static str) {
+        with_local_recorder(&self.0, || {
+            counter!("sluis_clock_jumps_total", "direction" => direction).increment(1)
+        });
+    }
+
     /// A handshake has ended: `ok`, `failed`, `timeout`, `too-many-connections` or `too-many-of-address`.
     pub(crate) fn handshake(&self, outcome: &'static str) {
         with_local_recorder(&self.0, || {
@@ -144,6 +152,13 @@ impl Metrics {
             gauge!("sluis_in_flight_bytes").set(state.in_flight_bytes as f64);
             gauge!("sluis_connections").set(state.connections as f64);
             gauge!("sluis_store_writable").set(f64::from(u8::from(state.writable)));
+            if let Some(free) = state.store.free_bytes {
+                gauge!("sluis_store_free_bytes").set(free as f64);
+            }
+            gauge!("sluis_store_least_free_bytes").set(state.store.least_free_bytes as f64);
+            gauge!("sluis_store_unmerged_files").set(state.store.level0_files as f64);
+            gauge!("sluis_store_stalled").set(f64::from(u8::from(state.store.stalled)));
+            gauge!("sluis_store_background_errors").set(state.store.background_errors as f64);
             gauge!("sluis_audit_entries").set(state.audit_entries as f64);
             if let Some(head) = &state.head {
                 gauge!("sluis_audit_head_size").set(head.size as f64);
@@ -166,11 +181,13 @@ fn by_reason(rejections: &[Rejection]) -> BTreeMap<&'static str, u64> {
 }
 
 /// Gauges.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) in_flight_bytes: usize,
     pub(crate) connections: usize,
     pub(crate) writable: bool,
+    /// At the last look.
+    pub(crate) store: Condition,
     pub(crate) sealed: bool,
     pub(crate) audit_entries: u64,
     /// None while sealed.

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use sluis_client::v1;
-use sluis_domain::port::{Family, Store};
+use sluis_domain::port::{Family, Store, StoreError};
 use sluis_testkit::custody;
 use sluis_testkit::registry::CUSTODIANS;
-use sluis_testkit::world::{World, batch, convert, convert_terms, rejections};
+use sluis_testkit::world::{World, batch, convert, convert_terms, reason, rejections};
 
 use super::{BSNS, REGISTER, STUDY, line, tokens};
 
@@ -149,4 +149,52 @@ async fn rows_and_wraps_of_a_destroyed_version_leave_the_disk() {
         0,
         "no key is wrapped as it was, the master's included"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rewriting_that_failed_is_tried_again_and_no_backup_is_made_meanwhile() {
+    let world = World::start().await;
+    tokens(&world, STUDY, &BSNS).await;
+    let custodian = world.client(CUSTODIANS[0]).await;
+    let rotate = v1::RotateChainRequest {
+        chain_id: STUDY.into(),
+        namespace_id: String::new(),
+    };
+    let rotated = custodian.custody().rotate_chain(rotate).await;
+    rotated.expect("rotated");
+    let kid = line(&world, STUDY).await[0].kid.clone();
+    let disable = v1::DisableVersionRequest { kid: kid.clone() };
+    let disabled = custodian.custody().disable_version(disable).await;
+    disabled.expect("disabled");
+    drop(custodian);
+    // A stop writes everything into files.
+    let world = world.restart().await;
+    let (rows, _) = marks(&world, &kid);
+    let custodian = world.client(CUSTODIANS[0]).await;
+    let destroy = v1::DestroyVersionRequest { kid };
+    let proposed = custodian.custody().destroy_version(destroy).await;
+    let proposal = proposed.expect("proposed").into_inner().proposal;
+    let id = proposal.expect("always set").proposal_id;
+    world.sign_all(&id).await.expect("signed");
+
+    let fault = StoreError::Io("removed rows may still be on the disk".into());
+    world.store.fail_compactions(Some(fault));
+    let refused = world.running().housekeep().await.expect_err("not done");
+    assert_eq!(refused.reason().code(), "REMOVAL_PENDING");
+    assert_eq!(found(&world.path("data"), &rows), rows.len());
+    let backup = || async {
+        let mut custody = custodian.custody();
+        custody.create_backup(v1::CreateBackupRequest {}).await
+    };
+    let status = backup().await.expect_err("it would keep them");
+    assert_eq!(reason(status), "REMOVAL_PENDING");
+    let refused = world.running().housekeep().await.expect_err("not done");
+    assert_eq!(refused.reason().code(), "REMOVAL_PENDING", "it stays noted");
+
+    world.store.fail_compactions(None);
+    backup().await.expect("what is due is done before");
+    assert_eq!(found(&world.path("data"), &rows), 0);
+    assert_eq!(found(&world.path("backup"), &rows), 0);
+    let again = world.running().housekeep().await.expect("done");
+    assert_eq!(again.compacted, 0, "nothing is left to do");
 }

@@ -118,3 +118,29 @@ async fn a_head_that_cannot_be_written_ends_all_acts_until_it_can() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_without_a_place_for_the_head_serves_nothing_until_there_is_one() {
+    let world = World::start_empty("head_seconds = 1\nmax_lag_seconds = 3600").await;
+    world.apply(&registry()).await.expect("valid");
+    let in_the_way = world.path("head/head.new");
+    // Nothing is left to be signed, so only a probe can tell.
+    let world = world
+        .restart_edited(|_| fs::create_dir(&in_the_way).expect("in the way"))
+        .await
+        .expect("starts");
+    let mut health = world.health().await;
+    assert!(!health.serves().await);
+    let source = world.client("hospital-north/etl").await;
+    let bsn = || batch(&[("bsn", &["950000012"])]);
+    let refused = pseudonymise(&source, "national-registry", bsn()).await;
+    assert_eq!(
+        refused.expect_err("refused").reason(),
+        Some("AUDIT_HEAD_UNAVAILABLE")
+    );
+    fs::remove_dir(&in_the_way).expect("out of the way");
+    health.becomes(true).await;
+    pseudonymise(&source, "national-registry", bsn())
+        .await
+        .expect("served");
+}

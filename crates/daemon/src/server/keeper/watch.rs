@@ -8,6 +8,7 @@ use sluis_domain::audit::Act;
 use sluis_keyring::Token;
 
 use super::Keeper;
+use crate::config::KekSource;
 use crate::kek::KekFault;
 use crate::server::Shared;
 
@@ -78,6 +79,36 @@ impl Keeper {
         drop(engine);
         drop(self.close(&mut door));
         self.wait_for(&mut door, fault);
+    }
+
+    /// Closes the keyring over a store that holds more than was acknowledged: what the engine remembers of it is no longer
+    /// true. It opens by itself and reads everything again, unless the key is in shares. Nothing can be put on record yet.
+    pub(in crate::server) fn close_to_read_again(&self) {
+        let mut door = self.door();
+        if self.open.load().is_none() {
+            return;
+        }
+        drop(self.close(&mut door));
+        door.fault = Some(Reason::OutcomeUnknown);
+        door.opens_itself = !matches!(self.source, KekSource::Shares);
+        let opens_itself = door.opens_itself;
+        tracing::error!(
+            opens_itself,
+            "sealed: the store holds a write whose outcome was unknown, and is read again"
+        );
+    }
+
+    /// Puts on record that the daemon closed the keyring, once that is possible.
+    pub(in crate::server) fn record_that_it_closed(&self) {
+        if self.door().fault != Some(Reason::OutcomeUnknown) {
+            return;
+        }
+        if let Err(refusal) = self.sealed.record(None, Act::Seal, Vec::new()) {
+            tracing::error!(
+                detail = refusal.detail(),
+                "sealing cannot be put on record"
+            );
+        }
     }
 
     fn open_itself(&self) {
@@ -199,6 +230,25 @@ mod tests {
         );
         keeper.unseal(&custodian, "").expect("a custodian");
         assert!(keeper.engine().is_ok());
+    }
+
+    #[test]
+    fn a_store_with_a_write_of_unknown_outcome_is_read_again_before_anything_is_served() {
+        let directory = tempfile::tempdir().expect("scratch directory");
+        let keeper = keeper(directory.path());
+        let stale = keeper.engine().expect("open");
+        keeper.close_to_read_again();
+        keeper.record_that_it_closed();
+        assert!(stale.live().is_err(), "nothing goes on with what was remembered");
+        let custodian = people::caller(CUSTODIANS[0]);
+        let status = keeper.status(&custodian).expect("a custodian");
+        assert_eq!(status.fault, Some(Reason::OutcomeUnknown));
+        keeper.look(None);
+        assert!(keeper.engine().is_err(), "not while the old one is held");
+        drop(stale);
+        keeper.look(None);
+        assert!(keeper.engine().is_ok());
+        assert_eq!(told(&keeper), [(Act::Seal, false), (Act::Unseal, false)]);
     }
 
     #[test]
