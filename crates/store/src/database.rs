@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rocksdb::{ColumnFamily, DB, FlushOptions, IteratorMode, WriteBatch, WriteOptions};
@@ -12,7 +12,7 @@ use sluis_domain::port::store::{Family, Recovered, StoreError};
 
 use crate::error::{from_io, from_rocks};
 use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};
-use crate::mark::{Mark, Reached};
+use crate::mark::Mark;
 use crate::options::{self, Options};
 use crate::space;
 use crate::trouble::Trouble;
@@ -28,9 +28,18 @@ pub(crate) struct Handle {
     options: Options,
     open: RwLock<Option<Arc<Database>>>,
     pub(crate) trouble: Arc<Trouble>,
-    /// RocksDB's sequence number after the last acknowledged group.
-    acknowledged: AtomicU64,
+    acknowledged: Mutex<Reached>,
     mark: Mark,
+}
+
+/// How far a store is.
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    /// RocksDB's sequence number. Can be lower after opening again, if what was written last was removed again before it
+    /// reached a table.
+    sequence: u64,
+    /// Number of audit entries.
+    entries: u64,
 }
 
 /// The open RocksDB.
@@ -55,8 +64,8 @@ impl Handle {
             .map_err(|error| space::explain(dir, options.least_free_bytes, error))?;
         let reached = db.reached()?;
         Ok(Self {
-            mark: Mark::open(dir, reached, options.accept_cut_log)?,
-            acknowledged: AtomicU64::new(reached.sequence),
+            mark: Mark::open(dir, reached.entries, options.accept_cut_log)?,
+            acknowledged: Mutex::new(reached),
             dir: dir.to_owned(),
             options: options.clone(),
             open: RwLock::new(Some(Arc::new(db))),
@@ -108,17 +117,19 @@ impl Handle {
         let db_options = options::database(&self.options);
         let db = Database::open(&self.dir, db_options, &self.options, &self.trouble)?;
         let reached = db.reached()?;
-        let acknowledged = self.acknowledged.load(Ordering::Acquire);
-        if reached.sequence < acknowledged {
+        let acknowledged = *self.acknowledged();
+        if reached.entries < acknowledged.entries {
             let text = "less is there after opening again than was acknowledged before";
             return Err(StoreError::Corrupt(text.into()));
         }
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(db));
         self.reached(reached);
-        let recovered = if reached.sequence == acknowledged {
-            Recovered::AsAcknowledged
-        } else {
+        let more =
+            reached.sequence > acknowledged.sequence || reached.entries > acknowledged.entries;
+        let recovered = if more {
             Recovered::WithMore
+        } else {
+            Recovered::AsAcknowledged
         };
         Ok((reached.entries, recovered))
     }
@@ -156,9 +167,15 @@ impl Handle {
 
     /// Remembers how far commits are acknowledged.
     fn reached(&self, reached: Reached) {
-        self.acknowledged.store(reached.sequence, Ordering::Release);
+        *self.acknowledged() = reached;
         // A mark that is too old raises no alarm, so a failure takes nothing but the alarm away.
-        drop(self.mark.put(reached));
+        drop(self.mark.put(reached.entries));
+    }
+
+    fn acknowledged(&self) -> MutexGuard<'_, Reached> {
+        self.acknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,9 +8,11 @@
 //! | bytes of `last-commit` | meaning |
 //! |---|---|
 //! | 1 | format, 1 |
-//! | 8 | RocksDB's sequence number after the last acknowledged group, big-endian |
-//! | 8 | number of audit entries then, big-endian |
-//! | 16 | both numbers again, every bit flipped |
+//! | 8 | number of audit entries after the last acknowledged group, big-endian |
+//! | 8 | the same, every bit flipped |
+//!
+//! Every act has an audit entry, so the number of entries tells of every act. RocksDB's own sequence number does not serve:
+//! it can be lower after a restart, if what was written last was removed again before it reached a table.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -24,31 +26,18 @@ use crate::error::from_io;
 /// Name of the file.
 pub(crate) const MARK_FILE: &str = "last-commit";
 const FORMAT: u8 = 1;
-const BYTES: usize = 33;
-
-/// How far commits were acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reached {
-    /// RocksDB's sequence number.
-    pub(crate) sequence: u64,
-    /// Number of audit entries.
-    pub(crate) entries: u64,
-}
+const BYTES: usize = 17;
 
 /// The open file.
 pub(crate) struct Mark(File);
 
 impl Mark {
-    /// Opens the mark of a store that has reached `present`, and makes it if there is none. A store that is behind its mark
-    /// is refused unless the loss is accepted.
+    /// Opens the mark of a store with `present` audit entries, and makes it if there is none. A store that is behind its
+    /// mark is refused unless the loss is accepted.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for a store that is behind, or a mark that cannot be read; [`StoreError::Io`].
-    pub(crate) fn open(
-        dir: &Path,
-        present: Reached,
-        accept_loss: bool,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn open(dir: &Path, present: u64, accept_loss: bool) -> Result<Self, StoreError> {
         let path = dir.join(MARK_FILE);
         let mut file = OpenOptions::new()
             .read(true)
@@ -72,91 +61,80 @@ impl Mark {
         Ok(mark)
     }
 
-    /// Says how far commits are acknowledged.
+    /// Says how many audit entries are acknowledged.
     ///
     /// # Errors
     /// Those of the file system.
-    pub(crate) fn put(&self, reached: Reached) -> io::Result<()> {
-        self.0.write_all_at(&encode(reached), 0)
+    pub(crate) fn put(&self, entries: u64) -> io::Result<()> {
+        self.0.write_all_at(&encode(entries), 0)
     }
 }
 
-fn check(acknowledged: Option<Reached>, present: Reached) -> Result<(), StoreError> {
+fn check(acknowledged: Option<u64>, present: u64) -> Result<(), StoreError> {
     let way = "put the store's files back, restore a backup, or accept the loss with `sluisd restore` \
                (docs/operations.md, \"A write-ahead log that was cut\")";
     let Some(acknowledged) = acknowledged else {
         let text = format!("the file {MARK_FILE} is damaged: {way}");
         return Err(StoreError::Corrupt(text));
     };
-    if present.sequence >= acknowledged.sequence {
+    if present >= acknowledged {
         return Ok(());
     }
-    let lost = acknowledged.entries.saturating_sub(present.entries);
+    let lost = acknowledged - present;
     Err(StoreError::Corrupt(format!(
         "the last acknowledged writes are missing, {lost} audit entries with them: the end of the write-ahead log was cut \
          off; {way}"
     )))
 }
 
-fn encode(reached: Reached) -> [u8; BYTES] {
+fn encode(entries: u64) -> [u8; BYTES] {
     let mut bytes = [FORMAT; BYTES];
-    bytes[1..9].copy_from_slice(&reached.sequence.to_be_bytes());
-    bytes[9..17].copy_from_slice(&reached.entries.to_be_bytes());
-    bytes[17..25].copy_from_slice(&(!reached.sequence).to_be_bytes());
-    bytes[25..].copy_from_slice(&(!reached.entries).to_be_bytes());
+    bytes[1..9].copy_from_slice(&entries.to_be_bytes());
+    bytes[9..].copy_from_slice(&(!entries).to_be_bytes());
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<Reached> {
+fn decode(bytes: &[u8]) -> Option<u64> {
     let (&format, rest) = bytes.split_first()?;
-    let (sequence, rest) = rest.split_first_chunk()?;
     let (entries, _) = rest.split_first_chunk()?;
-    let reached = Reached {
-        sequence: u64::from_be_bytes(*sequence),
-        entries: u64::from_be_bytes(*entries),
-    };
-    (format == FORMAT && bytes == encode(reached)).then_some(reached)
+    let entries = u64::from_be_bytes(*entries);
+    (format == FORMAT && bytes == encode(entries)).then_some(entries)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(sequence: u64, entries: u64) -> Reached {
-        Reached { sequence, entries }
-    }
-
     #[test]
     fn stored_bytes_are_frozen() {
-        let mut expected = vec![1, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 3];
+        let mut expected = vec![1, 0, 0, 0, 0, 0, 0, 1, 2];
         expected.extend([255, 255, 255, 255, 255, 255, 254, 253]);
-        expected.extend([255, 255, 255, 255, 255, 255, 255, 252]);
-        assert_eq!(encode(at(0x102, 3)).to_vec(), expected);
-        assert_eq!(decode(&expected), Some(at(0x102, 3)));
+        assert_eq!(encode(0x102).to_vec(), expected);
+        assert_eq!(decode(&expected), Some(0x102));
         for place in 0..BYTES {
             let mut damaged = expected.clone();
             damaged[place] ^= 4;
             assert_eq!(decode(&damaged), None, "{place}");
         }
-        assert_eq!(decode(&expected[..32]), None);
+        assert_eq!(decode(&expected[..16]), None);
     }
 
     #[test]
     fn a_store_behind_its_mark_is_refused_until_the_loss_is_accepted() {
         let dir = tempfile::tempdir().unwrap();
-        let mark = Mark::open(dir.path(), at(5, 2), false).unwrap();
-        mark.put(at(9, 4)).unwrap();
-        let refused = Mark::open(dir.path(), at(8, 3), false).map(drop);
+        let mark = Mark::open(dir.path(), 2, false).unwrap();
+        mark.put(4).unwrap();
+        let refused = Mark::open(dir.path(), 3, false).map(drop);
         let text = refused.unwrap_err().to_string();
         assert!(text.contains("1 audit entries"), "{text}");
-        Mark::open(dir.path(), at(8, 3), true).unwrap();
-        Mark::open(dir.path(), at(8, 3), false).unwrap();
+        Mark::open(dir.path(), 3, true).unwrap();
+        Mark::open(dir.path(), 3, false).unwrap();
     }
 
     #[test]
     fn a_mark_older_than_the_store_is_no_alarm() {
         let dir = tempfile::tempdir().unwrap();
-        Mark::open(dir.path(), at(5, 2), false).unwrap();
-        Mark::open(dir.path(), at(50, 20), false).unwrap();
+        Mark::open(dir.path(), 2, false).unwrap();
+        Mark::open(dir.path(), 20, false).unwrap();
     }
 }

@@ -121,6 +121,23 @@ fn a_log_that_was_cut_after_it_was_acknowledged_is_refused_until_the_loss_is_acc
 }
 
 #[test]
+fn a_store_that_was_closed_raises_no_alarm_whatever_was_removed_from_it_last() {
+    let (dir, store) = store_in();
+    store.commit(entry(0)).unwrap();
+    drop(store);
+    for n in 0..3 {
+        let store = RocksStore::open(dir.path(), &Options::default()).unwrap();
+        let (from, to) = (link_row(n).0, vec![0xff; 20]);
+        store.commit(rows(n..n + 1)).unwrap();
+        let mut removal = Commit::default();
+        removal.remove(Family::Link, from, to);
+        store.commit(removal).unwrap();
+        drop(store);
+    }
+    RocksStore::open(dir.path(), &Options::default()).unwrap();
+}
+
+#[test]
 fn damage_that_a_read_met_ends_all_writing_and_is_called_damage() {
     let (dir, store) = store_in();
     store.commit(rows(0..5000)).unwrap();

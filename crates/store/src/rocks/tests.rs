@@ -192,7 +192,11 @@ fn a_store_that_holds_more_than_was_acknowledged_says_so_when_it_is_opened_again
     };
     assert_eq!(store.recover(&before), Ok(Recovered::WithMore));
     let told = told.into_inner().unwrap();
-    assert_eq!(told, [(Recovered::WithMore, false)], "before anything is written");
+    assert_eq!(
+        told,
+        [(Recovered::WithMore, false)],
+        "before anything is written"
+    );
     assert_eq!(store.entries(), 2);
     assert_eq!(store.commit(row(2)).unwrap().first_entry, 2);
 }

@@ -104,10 +104,7 @@ impl Keeper {
             return;
         }
         if let Err(refusal) = self.sealed.record(None, Act::Seal, Vec::new()) {
-            tracing::error!(
-                detail = refusal.detail(),
-                "sealing cannot be put on record"
-            );
+            tracing::error!(detail = refusal.detail(), "sealing cannot be put on record");
         }
     }
 
@@ -239,7 +236,10 @@ mod tests {
         let stale = keeper.engine().expect("open");
         keeper.close_to_read_again();
         keeper.record_that_it_closed();
-        assert!(stale.live().is_err(), "nothing goes on with what was remembered");
+        assert!(
+            stale.live().is_err(),
+            "nothing goes on with what was remembered"
+        );
         let custodian = people::caller(CUSTODIANS[0]);
         let status = keeper.status(&custodian).expect("a custodian");
         assert_eq!(status.fault, Some(Reason::OutcomeUnknown));
