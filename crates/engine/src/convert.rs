@@ -3,6 +3,7 @@
 use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, token};
 use sluis_domain::audit::{Act, Entry, KeyUse};
+use sluis_domain::days;
 use sluis_domain::grant::{Kind, OutputOrder, Record};
 use sluis_domain::port::{Commit, Family, PackedRows, Store};
 use sluis_domain::registry::LinkMode;
@@ -18,7 +19,6 @@ use crate::grants::Known;
 use crate::import::{self, Read};
 use crate::meter::{Charge, Purpose, Remaining};
 use crate::policy::{BeKnown, Permit, UseGrant};
-use sluis_domain::days;
 use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};

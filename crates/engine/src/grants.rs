@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use sluis_crypto::{digest::sha256, random};
 use sluis_domain::audit::{Act, Entry};
+use sluis_domain::days;
 use sluis_domain::grant::{Grant, Record, State, Terms};
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::registry::Registry;
@@ -21,7 +22,6 @@ use crate::pace::{self, Earlier};
 use crate::policy::{
     self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant,
 };
-use sluis_domain::days;
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal, meter};
