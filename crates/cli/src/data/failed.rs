@@ -103,7 +103,7 @@ fn how_to_go_on(run: Option<&Path>, under: &Under<'_>) -> String {
     let flag = if under.resume.resume { "" } else { " --resume" };
     format!(
         "To go on without counting anything twice: {}{flag}",
-        output::safe(&arguments.join(" "))
+        output::safe(&arguments.join(" ")).as_str()
     )
 }
 
