@@ -18,17 +18,11 @@ fn method(criterion: &mut Criterion) {
     let escrow = EscrowKeys::new(&escrow_root, kid);
     let mut group = criterion.benchmark_group("value");
     group.throughput(Throughput::Elements(1));
-    let mut identifier = WipedBuffer::with_capacity(256);
-    let mut buffer = Vec::with_capacity(256);
+    let mut buffer = WipedBuffer::with_capacity(256);
     group.bench_function("normalise", |bencher| {
         bencher.iter(|| {
-            identifier.clear();
-            normalise(
-                IdentifierKind::NlBsn,
-                Checksum::Strict,
-                BSN,
-                &mut identifier,
-            )
+            buffer.clear();
+            normalise(IdentifierKind::NlBsn, Checksum::Strict, BSN, &mut buffer)
         });
     });
     let link = link_key.link_value(BSN);

@@ -156,15 +156,10 @@ async fn a_rewriting_that_failed_is_tried_again_and_no_backup_is_made_meanwhile(
     let world = World::start().await;
     tokens(&world, STUDY, &BSNS).await;
     let custodian = world.client(CUSTODIANS[0]).await;
-    let rotate = v1::RotateChainRequest {
-        chain_id: STUDY.into(),
-        namespace_id: String::new(),
-    };
-    let rotated = custodian.custody().rotate_chain(rotate).await;
+    let rotated = custody::rotate_chain(&custodian, STUDY, "").await;
     rotated.expect("rotated");
     let kid = line(&world, STUDY).await[0].kid.clone();
-    let disable = v1::DisableVersionRequest { kid: kid.clone() };
-    let disabled = custodian.custody().disable_version(disable).await;
+    let disabled = custody::disable_version(&custodian, &kid).await;
     disabled.expect("disabled");
     drop(custodian);
     // A stop writes everything into files.
