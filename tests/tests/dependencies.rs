@@ -46,6 +46,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "sluis-files",
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "rustls",
+            "sluis-crypto",
+            "sluis-keyring",
+            "sluis-store",
+        ],
+    ),
+    (
         "sluis-tlog",
         &[
             "tokio",
