@@ -230,14 +230,26 @@ impl Signals {
     }
 }
 
+/// What `sluisd check-config` found.
+#[derive(Debug)]
+pub struct Checked {
+    /// The effective configuration.
+    pub effective: String,
+    /// What does not keep the daemon from starting, but needs somebody: certificates and revocation lists that have ended
+    /// or end soon, authorities without a list, lists without an authority.
+    pub warnings: Vec<String>,
+}
+
 /// The effective configuration, after a look at what it points to.
 ///
 /// # Errors
 /// Every problem with the files it names, as one [`ConfigError`].
-pub fn check_config(loaded: &Loaded) -> Result<String, CommandError> {
+pub fn check_config(loaded: &Loaded) -> Result<Checked, CommandError> {
     let mut problems = Vec::new();
-    if let Err(e) = crate::tls::Tls::load(loaded.settings.tls.clone(), Arc::new(SystemClock)) {
-        problems.push(format!("tls: {e}"));
+    let mut warnings = Vec::new();
+    match crate::tls::Tls::load(loaded.settings.tls.clone(), Arc::new(SystemClock)) {
+        Ok((tls, _)) => warnings = tls.warnings(),
+        Err(e) => problems.push(format!("tls: {e}")),
     }
     // A key file that is not there yet is made by init.
     let absent = matches!(&loaded.settings.kek, KekSource::File(path) if !path.exists());
@@ -245,7 +257,10 @@ pub fn check_config(loaded: &Loaded) -> Result<String, CommandError> {
         problems.push(format!("kek: {e}"));
     }
     if problems.is_empty() {
-        Ok(loaded.effective.clone())
+        Ok(Checked {
+            effective: loaded.effective.clone(),
+            warnings,
+        })
     } else {
         Err(ConfigError(problems).into())
     }

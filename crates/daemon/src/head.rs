@@ -58,7 +58,7 @@ impl HeadFile {
 
     /// The signed head.
     pub(crate) fn read(&self) -> Result<Vec<u8>, HeadFault> {
-        let file = match File::open(&self.0) {
+        let file = match sluis_files::open(&self.0).map_err(io::Error::from) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(HeadFault::Missing(self.0.clone()));
             }

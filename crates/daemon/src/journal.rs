@@ -11,7 +11,7 @@
 //! of a record, and nothing behind it is taken for unfinished and lost.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -39,10 +39,12 @@ impl OptOutJournal {
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
-        match std::fs::read(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            bytes => bytes,
+        let mut bytes = Vec::new();
+        match sluis_files::open(&self.path).map_err(io::Error::from) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            file => drop(file?.read_to_end(&mut bytes)?),
         }
+        Ok(bytes)
     }
 
     /// Makes the entry of a new file durable in its directory.

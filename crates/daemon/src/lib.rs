@@ -25,4 +25,4 @@ pub use clock::SystemClock;
 pub use head::HeadFault;
 pub use kek::KekFault;
 pub use server::{Daemon, Running, StartError, Stopped};
-pub use tls::TlsError;
+pub use tls::{TlsError, Warnings};

@@ -140,7 +140,11 @@ fn perform(command: Command) -> Result<Zeroizing<String>, CommandError> {
             configuration,
         } => commands::init(&locked(&configuration)?, shares.split()),
         Command::CheckConfig(configuration) => {
-            commands::check_config(&configuration.load()?).map(Zeroizing::new)
+            let checked = commands::check_config(&configuration.load()?)?;
+            for warning in &checked.warnings {
+                drop(writeln!(std::io::stderr(), "sluisd: warning: {warning}"));
+            }
+            Ok(Zeroizing::new(checked.effective))
         }
         Command::Restore {
             from,
@@ -178,7 +182,8 @@ fn perform(command: Command) -> Result<Zeroizing<String>, CommandError> {
             if let Some(warning) = process::lock_memory(settings.memory)? {
                 tracing::warn!(%warning, "memory is not locked");
             }
-            commands::run(settings)?;
+            commands::run(settings)
+                .inspect_err(|error| tracing::error!(%error, "the daemon does not start"))?;
             Ok(Zeroizing::default())
         }
     }

@@ -74,6 +74,8 @@ reasons! {
     CertificateExpired = "CERTIFICATE_EXPIRED", Unauthenticated, "the client certificate has expired; renew it and connect again";
     CertificateNotYetValid = "CERTIFICATE_NOT_YET_VALID", Unauthenticated, "the client certificate is not valid yet by the custodian's clock; one of the two clocks is wrong";
     CertificateRevoked = "CERTIFICATE_REVOKED", Unauthenticated, "the client certificate has been revoked";
+    CertificateNotTrusted = "CERTIFICATE_NOT_TRUSTED", Unauthenticated, "the authority that issued the client certificate is not among those this custodian accepts now: it was removed, or its own certificate has expired; have a certificate issued by a present authority and connect again";
+    RevocationListExpired = "REVOCATION_LIST_EXPIRED", Unavailable, "the custodian's revocation list for the authority of the client certificate has expired or is missing, so it cannot tell whether the certificate is revoked; the custodian must put a new list in place, then try again";
     UnknownOrganisation = "UNKNOWN_ORGANISATION", PermissionDenied, "the organisation of the client certificate is not in the registry; ask the custodian to register it";
     NotAMember = "NOT_A_MEMBER", PermissionDenied, "the certificate's member is not a member of its organisation; ask the custodian to register it";
     Blocked = "BLOCKED", PermissionDenied, "this member is blocked; ask the custodian";

@@ -133,6 +133,35 @@ impl Pki {
         )
     }
 
+    /// As [`Self::member`], with the serial number of other credentials: authorities count for themselves.
+    pub fn member_with_serial_of(&self, member: &str, other: &Credentials) -> Credentials {
+        let uris = of_member(member)
+            .uris
+            .into_iter()
+            .map(|uri| SanType::URI(uri.try_into().expect("ascii")));
+        self.issue_as(
+            other.serial,
+            &own_key(member),
+            uris.collect(),
+            ExtendedKeyUsagePurpose::ClientAuth,
+            Life::Present,
+        )
+    }
+
+    /// As [`Self::member`], in a certificate that ends so many days from now.
+    pub fn member_for_days(&self, member: &str, days: i64) -> Credentials {
+        let uris = of_member(member)
+            .uris
+            .into_iter()
+            .map(|uri| SanType::URI(uri.try_into().expect("ascii")));
+        self.issue(
+            &own_key(member),
+            uris.collect(),
+            ExtendedKeyUsagePurpose::ClientAuth,
+            Life::Days(days),
+        )
+    }
+
     /// Credentials of `organisation/member` with a key of their own.
     pub fn other_key_of(&self, member: &str) -> Credentials {
         self.client(&of_member(member))
@@ -191,6 +220,17 @@ impl Pki {
     ) -> Credentials {
         let mut serial = sluis_crypto::random::bytes::<16>();
         serial[0] = serial[0] & 0x3f | 0x40;
+        self.issue_as(serial, key, sans, usage, life)
+    }
+
+    fn issue_as(
+        &self,
+        serial: [u8; 16],
+        key: &KeyPair,
+        sans: Vec<SanType>,
+        usage: ExtendedKeyUsagePurpose,
+        life: Life,
+    ) -> Credentials {
         let mut params = params("test", life);
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.subject_alt_names = sans;
@@ -205,12 +245,13 @@ impl Pki {
         }
     }
 
-    fn write_crl(&self) {
+    /// The revocation list as it is now, PEM, valid from and to so many hours from now.
+    pub fn list(&self, from_hours: i64, to_hours: i64) -> String {
         let now = now();
         let revoked = self.revoked.lock().expect("not poisoned");
         let params = CertificateRevocationListParams {
-            this_update: now - Duration::hours(1),
-            next_update: now + Duration::days(365),
+            this_update: now + Duration::hours(from_hours),
+            next_update: now + Duration::hours(to_hours),
             crl_number: SerialNumber::from(revoked.len() as u64 + 1),
             issuing_distribution_point: None,
             revoked_certs: revoked
@@ -224,12 +265,17 @@ impl Pki {
                 .collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let crl = params
-            .signed_by(&self.issuer)
-            .expect("signed")
-            .pem()
-            .expect("PEM");
-        self.write("crl.pem", &crl);
+        let list = params.signed_by(&self.issuer).expect("signed");
+        list.pem().expect("PEM")
+    }
+
+    fn write_crl(&self) {
+        self.write("crl.pem", &self.list(-1, 365 * 24));
+    }
+
+    /// Replaces a file of the daemon, such as `crl.pem`.
+    pub fn install(&self, name: &str, content: &str) {
+        self.write(name, content);
     }
 
     /// Writes beside and renames, as an operator should: the daemon may be reading.
@@ -264,6 +310,7 @@ enum Life {
     Past,
     Present,
     ToCome,
+    Days(i64),
 }
 
 fn params(name: &str, life: Life) -> CertificateParams {
@@ -274,6 +321,7 @@ fn params(name: &str, life: Life) -> CertificateParams {
         Life::Past => (-Duration::days(2), -Duration::hours(1)),
         Life::Present => (-Duration::days(2), Duration::days(3650)),
         Life::ToCome => (Duration::days(1), Duration::days(3650)),
+        Life::Days(days) => (-Duration::days(2), Duration::days(days)),
     };
     (params.not_before, params.not_after) = (now() + from, now() + to);
     params

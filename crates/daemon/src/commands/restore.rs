@@ -265,7 +265,9 @@ fn signature(settings: &Settings, path: &Path) -> Result<RestoreSignature, Comma
 fn parse<T: std::str::FromStr>(path: &Path, what: &'static str) -> Result<T, CommandError> {
     use std::io::Read;
     let mut text = String::new();
-    let read = fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+    let read = sluis_files::open(path)
+        .map_err(std::io::Error::from)
+        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
     read.map_err(|reason| CommandError::Directory {
         path: path.to_owned(),
         reason,

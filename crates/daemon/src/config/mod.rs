@@ -17,6 +17,9 @@ pub use settings::{
     TelemetrySettings, TlsSettings,
 };
 
+/// Longest configuration file that is read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
 /// Everything that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration has {} problem(s):\n  {}", .0.len(), .0.join("\n  "))]
@@ -65,10 +68,18 @@ pub struct Loaded {
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let text = match &sources.file {
         None => String::new(),
-        Some(path) => std::fs::read_to_string(path)
+        Some(path) => read_text(path)
             .map_err(|e| ConfigError(vec![format!("{}: cannot be read: {e}", path.display())]))?,
     };
     parse(&text, sources)
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind};
+    let content = sluis_files::read(path, MAX_FILE_BYTES)?;
+    let text = std::str::from_utf8(&content);
+    let text = text.map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8"))?;
+    Ok(text.to_owned())
 }
 
 /// As [`load`], with the text of the file given.

@@ -13,6 +13,7 @@ use sluis_keyring::TokenSettings;
 
 use super::reader::Reader;
 use crate::journal::OptOutJournal;
+use crate::tls::Warnings;
 
 const MIB: u64 = 1 << 20;
 
@@ -91,6 +92,8 @@ pub struct TlsSettings {
     pub crl_expired: CrlExpiry,
     /// How often to look whether the files changed.
     pub reload: Duration,
+    /// When the operator is told that a certificate or a list ends.
+    pub warnings: Warnings,
 }
 
 /// What a revocation list past its next update means.
@@ -326,6 +329,10 @@ fn tls(reader: &mut Reader) -> Option<TlsSettings> {
         &[("refuse", CrlExpiry::Refuse), ("accept", CrlExpiry::Accept)],
     );
     let reload = Duration::from_secs(reader.number("tls.reload_seconds", 5, 1..=86_400));
+    let warnings = Warnings {
+        warn_days: reader.number("tls.warn_days", 14, 0..=3_650),
+        alarm_days: reader.number("tls.alarm_days", 3, 0..=3_650),
+    };
     Some(TlsSettings {
         cert: cert?,
         key: key?,
@@ -333,6 +340,7 @@ fn tls(reader: &mut Reader) -> Option<TlsSettings> {
         crl,
         crl_expired,
         reload,
+        warnings,
     })
 }
 

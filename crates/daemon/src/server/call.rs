@@ -71,13 +71,9 @@ impl Call {
         self.peer.caller().ok_or(Denial::from(Reason::NoIdentity))
     }
 
-    /// Whether the caller's certificate is still good; asked before every batch.
+    /// Whether the caller's certificate is still good; asked at every call and before every batch.
     pub(crate) fn check_certificate(&self) -> Result<(), Denial> {
-        if self.shared.tls.is_revoked(&self.peer) {
-            Err(Reason::CertificateRevoked.into())
-        } else {
-            Ok(())
-        }
+        Ok(self.shared.tls.check(&self.peer)?)
     }
 
     /// Records how the call ends, and makes the answer. What the daemon itself refuses a caller is put into the audit

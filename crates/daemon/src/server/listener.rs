@@ -10,12 +10,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::call::{Connection, handle};
+use super::handshake::handshake;
 use super::routes::Routes;
 use super::shares::{Share, Shares};
 use crate::config::Limits;
@@ -167,30 +166,6 @@ async fn serve(
     };
     if let Err(e) = ended {
         tracing::debug!(error = %e, "connection broke");
-    }
-}
-
-async fn handshake(stream: TcpStream, shared: &Shared) -> Option<TlsStream<TcpStream>> {
-    // Answers are small or complete; waiting to fill a packet only delays them.
-    if stream.set_nodelay(true).is_err() {
-        return None;
-    }
-    let accepting = TlsAcceptor::from(shared.tls.config()).accept(stream);
-    let outcome = tokio::select! {
-        () = shared.drain.cancelled() => return None,
-        outcome = tokio::time::timeout(shared.settings.limits.handshake_timeout, accepting) => outcome,
-    };
-    match outcome {
-        Ok(Ok(stream)) => Some(stream),
-        Ok(Err(e)) => {
-            shared.metrics.handshake("failed");
-            tracing::debug!(error = %e, "handshake failed");
-            None
-        }
-        Err(_) => {
-            shared.metrics.handshake("timeout");
-            None
-        }
     }
 }
 

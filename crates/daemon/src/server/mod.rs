@@ -3,6 +3,7 @@
 mod body;
 mod call;
 mod clock_watch;
+mod handshake;
 mod health;
 mod housekeeping;
 mod job;
@@ -30,6 +31,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::{Call, transport_reason};
+use handshake::FailureLog;
 pub(crate) use job::{Job, OfStream};
 use keeper::Keeper;
 pub(crate) use keeper::{OpenEngine, SealStatus};
@@ -87,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) tls: Tls,
+    failures: FailureLog,
     pub(crate) pool: Pool,
     pub(crate) metrics: Metrics,
     pub(crate) started_at: Timestamp,
@@ -157,6 +160,7 @@ impl Shared {
 
     fn render_metrics(&self) -> String {
         self.metrics.state(&self.state());
+        self.metrics.tls_days_left(self.tls.days_left());
         if let Ok(engine) = self.keeper.engine() {
             self.metrics.quotas(engine.quota_fill());
         }
@@ -220,6 +224,7 @@ impl Daemon {
         if shared.settings.tls.crl.is_none() {
             tracing::warn!("tls.crl is not set: revoked certificates are accepted");
         }
+        shared.tls.log_notices();
         tracing::info!(%addr, sealed = shared.keeper.engine().is_err(), "serving");
         Ok(Running {
             addr,
@@ -315,6 +320,7 @@ fn open(
         keeper,
         store,
         tls,
+        failures: FailureLog::default(),
         pool,
         metrics,
         started_at,
@@ -377,10 +383,11 @@ async fn start_metrics(
     Ok(Some(addr))
 }
 
-/// Looks at the files of TLS every few seconds, and when asked to.
+/// Looks at the files of TLS, and at what in them ends soon, every few seconds and when asked to.
 async fn reload_tls(shared: Arc<Shared>, mut stamp: crate::tls::Stamp) {
     let every = shared.settings.tls.reload;
     loop {
+        shared.tls.log_endings();
         let wanted = tokio::time::timeout(every, shared.reload_wanted.notified())
             .await
             .is_ok();
@@ -395,6 +402,7 @@ async fn reload_tls(shared: Arc<Shared>, mut stamp: crate::tls::Stamp) {
             Ok(Reloaded::Changed) => {
                 shared.metrics.tls_reload("changed");
                 tracing::info!("tls files read again");
+                shared.tls.log_notices();
             }
             Err(e) => {
                 shared.metrics.tls_reload("failed");

@@ -12,6 +12,7 @@ use sluis_domain::port::Condition;
 use sluis_engine::{Housekeeping, QuotaFill};
 
 use crate::head::HeadState;
+use crate::tls::Ending;
 
 /// Buckets of durations, in seconds.
 const SECONDS: [f64; 12] = [
@@ -119,6 +120,16 @@ impl Metrics {
     pub(crate) fn tls_reload(&self, outcome: &'static str) {
         with_local_recorder(&self.0, || {
             counter!("sluis_tls_reloads_total", "outcome" => outcome).increment(1)
+        });
+    }
+
+    /// How long certificates and revocation lists are still valid.
+    pub(crate) fn tls_days_left(&self, endings: Vec<(Ending, f64)>) {
+        with_local_recorder(&self.0, || {
+            for (ending, days) in endings {
+                let what = ending.subject.as_str();
+                gauge!("sluis_tls_days_left", "what" => what, "name" => ending.name).set(days);
+            }
         });
     }
 

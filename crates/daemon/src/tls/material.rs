@@ -1,25 +1,29 @@
 //! From PEM files to a rustls configuration.
 
+use std::fmt::Display;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
-use rustls::{RootCertStore, ServerConfig};
+use sluis_domain::Timestamp;
 use sluis_domain::port::Clock;
+use sluis_files::pem::{self, Label};
+use sluis_files::{Certificate, MAX_PEM_BYTES};
 
-use crate::config::{CrlExpiry, TlsSettings};
+use super::clients::Clients;
+use super::expiry::{Ending, Subject};
+use crate::config::TlsSettings;
 
 /// Why a file of TLS cannot be used. Never shows the content of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// It cannot be read or is not PEM of the right kind.
+    /// It cannot be read, or not all of it is what it should be.
     #[error("{}: {reason}", path.display())]
     File {
         /// Which.
@@ -33,12 +37,21 @@ pub enum TlsError {
     /// A certificate that was presented without a connection does not count.
     #[error("{0}")]
     Client(#[source] rustls::Error),
-    /// The authorities or lists cannot be used.
-    #[error("client authorities or revocation lists cannot be used: {0}")]
-    Verifier(#[from] VerifierBuilderError),
-    /// A revocation list cannot be read.
-    #[error("a revocation list cannot be read")]
+    /// The revocation list of the authority of a certificate that was presented without a connection is not valid.
+    #[error(
+        "there is no valid revocation list of the authority that issued it (it has expired or is missing); put a new list \
+         at tls.crl"
+    )]
     RevocationList,
+}
+
+impl TlsError {
+    pub(super) fn file(path: &Path, reason: impl Display) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
 }
 
 /// When, how large and which the files are.
@@ -65,62 +78,36 @@ impl Stamp {
 
 /// The parsed files.
 pub(super) struct Material {
-    chain: Vec<CertificateDer<'static>>,
+    chain: Vec<Certificate>,
     key: PrivateKeyDer<'static>,
-    pub(super) clients: Clients,
-}
-
-/// What client certificates are verified with.
-pub(super) struct Clients {
-    authorities: RootCertStore,
-    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
-    expiry: CrlExpiry,
-}
-
-impl Clients {
-    pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
-        let mut authorities = RootCertStore::empty();
-        for certificate in many::<CertificateDer<'_>>(&settings.client_ca, "certificate")? {
-            authorities
-                .add(certificate)
-                .map_err(|e| unusable(&settings.client_ca, e.to_string()))?;
-        }
-        let crls = match &settings.crl {
-            Some(path) => many(path, "X509 CRL")?,
-            None => Vec::new(),
-        };
-        Ok(Self {
-            authorities,
-            crls,
-            expiry: settings.crl_expired,
-        })
-    }
-
-    pub(super) fn verifier(self) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(self.authorities), provider);
-        if !self.crls.is_empty() {
-            // Unknown status is refused: an authority without a list in the file issues nobody in.
-            verifier = verifier.with_crls(self.crls);
-            if self.expiry == CrlExpiry::Refuse {
-                verifier = verifier.enforce_revocation_expiration();
-            }
-        }
-        Ok(verifier.build()?)
-    }
+    pub(super) clients: Arc<Clients>,
 }
 
 impl Material {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
-        let chain = many::<CertificateDer<'_>>(&settings.cert, "certificate")?;
-        let key = PrivateKeyDer::from_pem_file(&settings.key)
-            .map_err(|e| unusable(&settings.key, describe(&e)))?;
+        let chain = read(&settings.cert, sluis_files::chain)?;
+        let block = read(&settings.key, pem::private_key)?;
+        let der = block.der.to_vec();
+        let key = match block.label {
+            Label::EcPrivateKey => PrivateKeyDer::Sec1(der.into()),
+            Label::RsaPrivateKey => PrivateKeyDer::Pkcs1(der.into()),
+            _ => PrivateKeyDer::Pkcs8(der.into()),
+        };
         Ok(Self {
             chain,
             key,
-            clients: Clients::read(settings)?,
+            clients: Arc::new(Clients::read(settings)?),
         })
+    }
+
+    /// When what is in the files ends.
+    pub(super) fn endings(&self) -> Vec<Ending> {
+        let own = self.chain.iter().map(|certificate| Ending {
+            subject: Subject::ServerCertificate,
+            name: certificate.subject.clone(),
+            ends: certificate.not_after,
+        });
+        own.chain(self.clients.endings()).collect()
     }
 
     pub(super) fn server_config(
@@ -128,16 +115,33 @@ impl Material {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<ServerConfig>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
+        let chain = self.chain.into_iter();
+        let chain = chain.map(|certificate| CertificateDer::from(certificate.der));
         let mut config = ServerConfig::builder_with_details(provider, Arc::new(PortTime(clock)))
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(self.clients.verifier()?)
-            .with_single_cert(self.chain, self.key)?;
+            .with_client_cert_verifier(self.clients)
+            .with_single_cert(chain.collect(), self.key)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         // A resumed session would skip the look at the client's certificate.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Arc::new(config))
     }
+}
+
+/// Reads a PEM file and makes something of all of it.
+fn read<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, pem::PemError>,
+) -> Result<T, TlsError> {
+    let content = sluis_files::read(path, MAX_PEM_BYTES).map_err(|e| TlsError::file(path, e))?;
+    parse(&content).map_err(|e| TlsError::file(path, e))
+}
+
+/// Seconds since 1970 as a moment; what cannot be told becomes the nearest that can.
+pub(super) fn moment(seconds: i64) -> Timestamp {
+    let millis = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000);
+    Timestamp::from_millis(millis).unwrap_or(Timestamp::MAX)
 }
 
 /// rustls' time is the port's time.
@@ -154,33 +158,5 @@ impl TimeProvider for PortTime {
         Some(UnixTime::since_unix_epoch(Duration::from_millis(
             self.0.now().millis(),
         )))
-    }
-}
-
-/// All objects of one kind in a PEM file; at least one.
-fn many<T: PemObject>(path: &Path, kind: &str) -> Result<Vec<T>, TlsError> {
-    let objects = T::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| unusable(path, describe(&e)))?;
-    if objects.is_empty() {
-        Err(unusable(path, format!("no PEM block {kind} in it")))
-    } else {
-        Ok(objects)
-    }
-}
-
-fn unusable(path: &Path, reason: String) -> TlsError {
-    TlsError::File {
-        path: path.to_owned(),
-        reason,
-    }
-}
-
-/// What went wrong, without the bytes that some of rustls' messages quote.
-fn describe(error: &pem::Error) -> String {
-    match error {
-        pem::Error::Io(e) => e.to_string(),
-        pem::Error::NoItemsFound => "no PEM block of the right kind in it".to_owned(),
-        _ => "not valid PEM".to_owned(),
     }
 }

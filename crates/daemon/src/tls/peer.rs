@@ -1,17 +1,28 @@
 //! Who is at the other end: the identity in the client certificate.
 
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use rustls::pki_types::CertificateDer;
-use sluis_domain::{Identity, PublicKey, Timestamp};
+use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 use sluis_engine::Caller;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::revocation::Serial;
+use super::clients::{self, Clients, Standing};
 
 /// The holder of a verified client certificate.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     caller: Option<Caller>,
-    serials: Vec<Serial>,
+    /// As presented, the client's own certificate first.
+    chain: Vec<CertificateDer<'static>>,
+    judged: Mutex<Option<Judged>>,
+}
+
+/// What was found with the files that were in force then.
+#[derive(Debug)]
+struct Judged {
+    by: Weak<Clients>,
+    standing: Result<Standing, Reason>,
 }
 
 impl Peer {
@@ -22,16 +33,16 @@ impl Peer {
             .filter_map(|der| X509Certificate::from_der(der).ok())
             .map(|(_, c)| c)
             .collect();
-        let serials = parsed
-            .iter()
-            .map(|c| Serial::new(c.tbs_certificate.issuer().as_raw(), c.raw_serial()))
-            .collect();
         let own = chain
             .first()
             .zip(parsed.first())
             .filter(|_| parsed.len() == chain.len());
         let caller = own.and_then(|(der, certificate)| caller(der, certificate, trust_domain));
-        Self { caller, serials }
+        Self {
+            caller,
+            chain: chain.iter().map(|der| der.clone().into_owned()).collect(),
+            judged: Mutex::default(),
+        }
     }
 
     /// The caller; `None` for a certificate without exactly one SPIFFE id of our trust domain.
@@ -39,12 +50,29 @@ impl Peer {
         self.caller.as_ref()
     }
 
-    pub(super) fn serials(&self) -> &[Serial] {
-        &self.serials
+    /// How the certificate stands with these files. Signatures are verified once for each reading of the files.
+    pub(super) fn standing(&self, by: &Arc<Clients>, now: Timestamp) -> Result<Standing, Reason> {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(judged) = &*judged
+            && std::ptr::eq(judged.by.as_ptr(), Arc::as_ptr(by))
+        {
+            return judged.standing;
+        }
+        let standing = match self.chain.split_first() {
+            None => Err(Reason::CertificateNotTrusted),
+            Some((own, issuers)) => by
+                .judge(own, issuers, now)
+                .map_err(|error| clients::reason(&error)),
+        };
+        *judged = Some(Judged {
+            by: Arc::downgrade(by),
+            standing,
+        });
+        standing
     }
 }
 
-/// Whoever a certificate (DER) is of; `None` if it is not one of a member of the trust domain. Nothing is verified.
+/// The holder of a certificate (DER); `None` if it is not one of a member of the trust domain. Nothing is verified.
 pub(crate) fn holder(der: &[u8], trust_domain: &str) -> Option<Caller> {
     let der = CertificateDer::from(der);
     let (rest, certificate) = X509Certificate::from_der(&der).ok()?;

@@ -2,14 +2,16 @@ use std::fs;
 use std::path::Path;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams,
+    CrlIssuingDistributionPoint, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
 use sluis_domain::Timestamp;
 
 use super::*;
-use crate::config::CrlExpiry;
+
+mod revocation;
 
 const DOMAIN: &str = "custodian.example";
 
@@ -26,11 +28,13 @@ struct Authority {
 }
 
 fn authority() -> Authority {
+    authority_named("test authority")
+}
+
+fn authority_named(name: &str) -> Authority {
     let key = KeyPair::generate().expect("key");
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "test authority");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let certificate = params.self_signed(&key).expect("certificate");
@@ -57,6 +61,21 @@ impl Authority {
     }
 
     fn revoke(&self, serials: &[u64]) -> String {
+        self.list(serials, (2030, 1), (2032, 1))
+    }
+
+    /// A list with these serial numbers, from and to the first of these months.
+    fn list(&self, serials: &[u64], from: (i32, u8), to: (i32, u8)) -> String {
+        self.list_at(serials, from, to, None)
+    }
+
+    fn list_at(
+        &self,
+        serials: &[u64],
+        from: (i32, u8),
+        to: (i32, u8),
+        part: Option<CrlIssuingDistributionPoint>,
+    ) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2030, 1, 1),
@@ -64,10 +83,10 @@ impl Authority {
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(2030, 1, 1),
-            next_update: date_time_ymd(2032, 1, 1),
+            this_update: date_time_ymd(from.0, from.1, 1),
+            next_update: date_time_ymd(to.0, to.1, 1),
             crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
+            issuing_distribution_point: part,
             revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
@@ -96,6 +115,10 @@ impl Authority {
             crl: Some(write("crl.pem", self.revoke(&[]))),
             crl_expired: CrlExpiry::Refuse,
             reload: std::time::Duration::from_secs(5),
+            warnings: Warnings {
+                warn_days: 14,
+                alarm_days: 3,
+            },
         }
     }
 }
@@ -169,52 +192,6 @@ fn other_names_beside_the_uri_do_not_matter_and_no_certificate_is_nobody() {
             .caller()
             .is_none()
     );
-}
-
-#[test]
-fn a_certificate_is_revoked_as_soon_as_the_list_says_so() {
-    let directory = tempfile::tempdir().expect("directory");
-    let authority = authority();
-    let settings = authority.write(directory.path());
-    let crl = settings.crl.clone().expect("a list");
-    let (tls, mut stamp) = Tls::load(settings, Arc::new(Noon)).expect("usable");
-    // A serial with its highest bit set has a leading zero byte in DER.
-    let peer = Peer::from_chain(
-        &[authority
-            .issue(&[uri_name("spiffe://custodian.example/uni/etl")], 0x80)
-            .0],
-        DOMAIN,
-    );
-    assert!(!tls.is_revoked(&peer));
-    assert_eq!(
-        tls.reload(&mut stamp, false).expect("usable"),
-        Reloaded::Unchanged
-    );
-
-    fs::write(&crl, authority.revoke(&[3, 0x80])).expect("written");
-    assert_eq!(
-        tls.reload(&mut stamp, false).expect("usable"),
-        Reloaded::Changed
-    );
-    assert!(tls.is_revoked(&peer));
-}
-
-#[test]
-fn the_same_serial_of_another_authority_is_not_revoked() {
-    let directory = tempfile::tempdir().expect("directory");
-    let ours = authority();
-    let settings = ours.write(directory.path());
-    fs::write(settings.crl.as_ref().expect("a list"), ours.revoke(&[5])).expect("written");
-    let (tls, _) = Tls::load(settings, Arc::new(Noon)).expect("usable");
-    let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "another authority");
-    let other = Authority {
-        certificate: ours.certificate,
-        issuer: Issuer::new(params, KeyPair::generate().expect("key")),
-    };
-    assert!(!tls.is_revoked(&other.peer(&["spiffe://custodian.example/uni/etl"])));
 }
 
 #[test]

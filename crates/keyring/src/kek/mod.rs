@@ -57,13 +57,11 @@ impl Kek {
     pub fn from_credential(name: &str) -> Result<Self, KekError> {
         let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(KekError::NoCredentials)?;
         let path = PathBuf::from(directory).join(name);
-        let content = fs::read(&path)
-            .map(Zeroizing::new)
-            .map_err(|source| KekError::Io {
-                what: "KEK",
-                path: path.display().to_string(),
-                source,
-            })?;
+        let content = sluis_files::read(&path, MAX_FILE as u64).map_err(|error| KekError::Io {
+            what: "KEK",
+            path: path.display().to_string(),
+            source: error.into(),
+        })?;
         Self::parse(&path, &content)
     }
 
@@ -132,7 +130,7 @@ fn read_private(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, K
         path: path.display().to_string(),
         source,
     };
-    let mut file = fs::File::open(path).map_err(io)?;
+    let mut file = sluis_files::open(path).map_err(|error| io(error.into()))?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KekError::Permissions {
@@ -189,6 +187,20 @@ mod tests {
             Kek::from_file(&path),
             Err(KekError::Permissions { mode: 0o640, .. })
         ));
+    }
+
+    #[test]
+    fn a_key_file_that_is_a_pipe_or_a_directory_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let fifo = dir.path().join("kek");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.expect("mkfifo").success());
+        for (path, seen) in [(fifo.as_path(), "pipe (FIFO)"), (dir.path(), "directory")] {
+            let refused = Kek::from_file(path)
+                .expect_err("no regular file")
+                .to_string();
+            assert!(refused.contains(seen), "{refused}");
+        }
     }
 
     #[test]
