@@ -1,12 +1,12 @@
 //! How to reach the custodian: flags, then `SLUIS_*`, then a profile of the configuration file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use sluis_client::{Client, Config, Zeroizing};
 
+use crate::credentials::{self, Files};
 use crate::error::CliError;
 use crate::output;
 use crate::profile::{ConfigFile, Profile};
@@ -51,9 +51,7 @@ pub struct ConnectArgs {
 /// All settings that a connection needs.
 struct Settings {
     server: String,
-    ca: PathBuf,
-    cert: PathBuf,
-    key: PathBuf,
+    files: Files,
     server_name: Option<String>,
 }
 
@@ -65,17 +63,20 @@ impl ConnectArgs {
     /// when the connection does not come about.
     pub async fn connect(&self) -> Result<Client, CliError> {
         let settings = self.resolve()?;
-        let read = |path: &Path| fs::read(path).map_err(CliError::reading(path));
+        let files = settings.files;
         let config = Config {
             endpoint: settings.server,
             server_name: settings.server_name,
-            ca_pem: read(&settings.ca)?,
-            cert_pem: read(&settings.cert)?,
-            key_pem: read(&settings.key)?.into(),
+            ca_pem: credentials::read(&files.ca)?.to_vec(),
+            cert_pem: credentials::read(&files.cert)?.to_vec(),
+            key_pem: credentials::read_key(&files.key)?,
             connect_timeout: Config::DEFAULT_CONNECT_TIMEOUT,
         };
-        warn_if_others_can_read(&settings.key);
-        Ok(Client::connect(config).await?)
+        warn_if_others_can_read(&files.key);
+        credentials::check_dates(&files.cert, &config.cert_pem)?;
+        Client::connect(config)
+            .await
+            .map_err(|error| files.name(error))
     }
 
     /// PEM of the own certificate (chain) and of its private key, for what is signed without a connection. Warns when the
@@ -88,8 +89,13 @@ impl ConnectArgs {
         let cert = path_over(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?;
         let key = path_over(&self.key, profile.key).ok_or_else(|| missing("key"))?;
         warn_if_others_can_read(&key);
-        let private = fs::read(&key).map_err(CliError::reading(&key))?.into();
-        Ok((fs::read(&cert).map_err(CliError::reading(&cert))?, private))
+        let private = credentials::read_key(&key)?;
+        let certificate = credentials::read(&cert)?;
+        // What is signed without a connection is judged later, by the custodian's clock.
+        if let Err(error @ CliError::Client(_)) = credentials::check_dates(&cert, &certificate) {
+            output::warn(error.to_string());
+        }
+        Ok((certificate.to_vec(), private))
     }
 
     /// Where the client certificate is.
@@ -149,9 +155,11 @@ impl ConnectArgs {
                 .map(str::to_owned)
                 .or(profile.server)
                 .ok_or_else(|| missing("server"))?,
-            ca: path_over(&self.ca, profile.ca).ok_or_else(|| missing("ca"))?,
-            cert: path_over(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?,
-            key: path_over(&self.key, profile.key).ok_or_else(|| missing("key"))?,
+            files: Files {
+                ca: path_over(&self.ca, profile.ca).ok_or_else(|| missing("ca"))?,
+                cert: path_over(&self.cert, profile.cert).ok_or_else(|| missing("cert"))?,
+                key: path_over(&self.key, profile.key).ok_or_else(|| missing("key"))?,
+            },
             server_name: given(&self.server_name)
                 .map(str::to_owned)
                 .or(profile.server_name),
@@ -224,11 +232,11 @@ mod tests {
         };
         let config = args.over(profile()).expect("complete");
         assert_eq!(
-            (config.server.as_str(), config.cert.as_path()),
+            (config.server.as_str(), config.files.cert.as_path()),
             ("https://flag:2", Path::new("f/cert"))
         );
         assert_eq!(
-            (config.ca.as_path(), config.key.as_path()),
+            (config.files.ca.as_path(), config.files.key.as_path()),
             (Path::new("p/ca"), Path::new("p/key"))
         );
         assert_eq!(config.server_name.as_deref(), Some("profile"));
@@ -243,7 +251,7 @@ mod tests {
         };
         let config = args.over(profile()).expect("complete");
         assert_eq!(
-            (config.server.as_str(), config.ca.as_path()),
+            (config.server.as_str(), config.files.ca.as_path()),
             ("https://profile:1", Path::new("p/ca"))
         );
     }

@@ -146,7 +146,9 @@ impl CliError {
         match self {
             Self::Client(error) if error.is_connection() => Exit::CannotConnect,
             Self::Unsure { .. } => Exit::Unsure,
-            Self::Client(ClientError::Config(_) | ClientError::Signing(_)) => Exit::Usage,
+            Self::Client(
+                ClientError::Config(_) | ClientError::Material { .. } | ClientError::Signing(_),
+            ) => Exit::Usage,
             Self::Client(_) | Self::Declined(_) | Self::NotConfirmed(_) => Exit::Refused,
             Self::Wrong(_) | Self::WrongInDetail { .. } => Exit::Refused,
             Self::Alarm(_) => Exit::Alarm,

@@ -1,6 +1,5 @@
 //! `sluis key`: the key that a person signs with.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,6 +8,7 @@ use sluis_client::Holder;
 use sluis_domain::Custodian;
 
 use crate::connect::ConnectArgs;
+use crate::credentials;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Safe};
 
@@ -51,7 +51,7 @@ impl KeyCommand {
 impl ShowArgs {
     fn run(self) -> Result<Exit, CliError> {
         let path: PathBuf = self.connect.certificate()?;
-        let holder = Holder::from_pem(&fs::read(&path).map_err(CliError::reading(&path))?)?;
+        let holder = credentials::holder(&path)?;
         let line = Custodian {
             identity: holder.identity.clone(),
             key: holder.key.clone(),

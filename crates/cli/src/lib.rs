@@ -13,6 +13,7 @@ mod chain;
 mod change;
 mod cli;
 mod clock;
+mod credentials;
 mod custody;
 mod dev;
 mod expect;

@@ -1,10 +1,9 @@
 //! Who a certificate is about, and with which key.
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use sluis_domain::{Identity, PublicKey};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use crate::credentials::own_chain;
 use crate::{ClientError, SigningError};
 
 /// The holder of a client certificate.
@@ -24,21 +23,17 @@ impl Holder {
     /// Reads a PEM file with the certificate, and those of authorities behind it.
     ///
     /// # Errors
+    /// [`ClientError::Material`] if anything else is in the file, or it is damaged,
     /// [`ClientError::Config`] if it is no certificate with exactly one SPIFFE id `spiffe://.../organisation/member`,
     /// [`ClientError::Signing`] if its key is of a kind that signs no statements.
     pub fn from_pem(pem: &[u8]) -> Result<Self, ClientError> {
         let unusable = ClientError::Config(
             "the file holds no client certificate of a member (PEM, with a SPIFFE id)",
         );
-        let mut chain: Vec<CertificateDer<'_>> = Vec::new();
-        for der in CertificateDer::pem_slice_iter(pem) {
-            chain.push(der.map_err(|_| {
-                ClientError::Config("the file of the client certificate is no valid PEM")
-            })?);
-        }
+        let chain = own_chain(pem)?;
         let own = chain.split_first();
-        let parsed = own.and_then(|(der, _)| X509Certificate::from_der(der).ok());
-        let Some(((der, issuers), (_, certificate))) = own.zip(parsed) else {
+        let parsed = own.and_then(|(own, _)| X509Certificate::from_der(&own.der).ok());
+        let Some(((own, issuers), (_, certificate))) = own.zip(parsed) else {
             return Err(unusable);
         };
         let Some(identity) = identity(&certificate) else {
@@ -46,11 +41,11 @@ impl Holder {
         };
         let key =
             PublicKey::from_spki(certificate.public_key().raw).ok_or(SigningError::KeyKind)?;
-        let issuers = issuers.iter().map(|issuer| issuer.to_vec()).collect();
+        let issuers = issuers.iter().map(|issuer| issuer.der.clone()).collect();
         Ok(Self {
             identity,
             key,
-            certificate: der.to_vec(),
+            certificate: own.der.clone(),
             issuers,
         })
     }

@@ -17,13 +17,14 @@ use sluis_proto::v1::seal_service_client::SealServiceClient;
 use sluis_proto::v1::subject_service_client::SubjectServiceClient;
 use tonic::transport::Channel;
 
+use crate::connect::connect;
 use crate::session::{Answer, Opened, Session, requests};
 use crate::{ClientError, Config, Signer, SigningError, checked};
 
 /// Largest message in bytes that is read or written: more than any custodian accepts, so that its limits decide.
 const MAX_MESSAGE: usize = 256 << 20;
 
-/// A mutually authenticated channel to a custodian. Clones share one connection.
+/// A mutually authenticated channel to a custodian: one connection, which clones share.
 #[derive(Clone, Debug)]
 pub struct Client {
     channel: Channel,
@@ -43,19 +44,17 @@ macro_rules! services {
 }
 
 impl Client {
-    /// Connects.
+    /// Connects, with one handshake, and waits until the custodian has accepted the certificate. The connection is not
+    /// made again when it is lost: connect a new client then.
     ///
     /// # Errors
-    /// [`ClientError::Config`] for an unusable configuration, [`ClientError::Transport`] if no connection came about. A
-    /// custodian that does not accept the certificate may say so only at the first call.
+    /// [`ClientError::Config`] and [`ClientError::Material`] for an unusable configuration, [`ClientError::Handshake`] if
+    /// one side does not accept the other, [`ClientError::Transport`] if no connection came about.
     pub async fn connect(config: Config) -> Result<Self, ClientError> {
         // Two providers may be compiled in; without a default rustls would panic. An earlier default stays.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let endpoint = config.endpoint()?;
         let signer = Signer::from_pem(&config.key_pem);
-        let channel = tokio::time::timeout(config.connect_timeout, endpoint.connect())
-            .await
-            .map_err(|_| ClientError::Transport("it did not come about in time".into()))??;
+        let channel = connect(&config).await?;
         Ok(Self { channel, signer })
     }
 

@@ -16,6 +16,22 @@ pub enum ClientError {
     /// The caller's own configuration cannot be used.
     #[error("{0}")]
     Config(&'static str),
+    /// A file of the caller cannot be used.
+    #[error("{material}: {reason}")]
+    Material {
+        /// Which file.
+        material: crate::Material,
+        /// What was seen in it. Nothing of what it holds.
+        reason: String,
+    },
+    /// The TLS handshake failed: one of the two sides does not accept the other.
+    #[error("no connection to the custodian: {text}")]
+    Handshake {
+        /// The file of the caller that may have to be replaced.
+        about: Option<crate::Material>,
+        /// For people: why, and what to do.
+        text: String,
+    },
     /// Nothing could be signed with the caller's key.
     #[error(transparent)]
     Signing(#[from] crate::SigningError),
@@ -81,7 +97,10 @@ impl ClientError {
 
     /// Whether there is or was no working connection: TCP, TLS, or a certificate that the custodian does not accept.
     pub fn is_connection(&self) -> bool {
-        matches!(self, Self::Transport(_) | Self::Broken(_))
+        matches!(
+            self,
+            Self::Transport(_) | Self::Broken(_) | Self::Handshake { .. }
+        )
     }
 
     /// Whether what was asked may be done although there was no answer to say so.

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use rustls::SignatureScheme::{ECDSA_NISTP256_SHA256, ED25519};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::sign::SigningKey;
 use sluis_domain::PublicKey;
 use sluis_domain::statement::{Deed, statement};
-use zeroize::Zeroizing;
+
+use crate::credentials;
 
 /// Why nothing can be signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -41,8 +40,8 @@ impl Signer {
     /// # Errors
     /// [`SigningError::NoKey`], [`SigningError::KeyKind`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, SigningError> {
-        let der =
-            Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(|_| SigningError::NoKey)?);
+        let block = credentials::key(pem).map_err(|_| SigningError::NoKey)?;
+        let der = credentials::key_der(&block);
         let key = any_supported_type(&der).map_err(|_| SigningError::NoKey)?;
         let public = key
             .public_key()

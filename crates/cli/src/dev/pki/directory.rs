@@ -11,6 +11,7 @@ use sluis_domain::Identity;
 use tempfile::NamedTempFile;
 
 use super::authority::Serial;
+use crate::credentials;
 use crate::data::Target;
 use crate::error::CliError;
 use crate::key;
@@ -40,7 +41,10 @@ impl Directory {
         if !self.has("ca") {
             return Ok(None);
         }
-        Ok(Some((self.read("ca.pem")?, self.read("ca.key")?)))
+        let certificate = credentials::read(&self.path("ca.pem"))?;
+        credentials::authority(&self.path("ca.pem"), &certificate)?;
+        let key = credentials::read_key(&self.path("ca.key"))?;
+        Ok(Some((text(&certificate)?, text(&key)?)))
     }
 
     /// Whether a certificate of this name exists.
@@ -199,6 +203,12 @@ impl Directory {
         let path = self.path(name);
         Target::write_whole(&path, text.as_bytes(), true, false)
     }
+}
+
+fn text(pem: &[u8]) -> Result<String, CliError> {
+    let text = std::str::from_utf8(pem);
+    let text = text.map_err(|_| CliError::input("ca.pem or ca.key is not text"))?;
+    Ok(text.to_owned())
 }
 
 fn profile(server: &str, member: &str) -> Profile {
