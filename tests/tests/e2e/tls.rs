@@ -1,6 +1,8 @@
 //! The front door: who does not come in, and who is put out again.
 
 mod door;
+mod lists;
+mod told;
 
 use sluis_client::{Session, v1};
 use sluis_testkit::metrics;
