@@ -162,7 +162,7 @@ fn ends(directory: &Path, command: &str) -> Output {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
     let Ok(output) = receiver.recv_timeout(DEADLINE) else {
-        drop(kill_process(pid, Signal::KILL));
+        let _ = kill_process(pid, Signal::KILL);
         panic!("sluisd {command} hangs");
     };
     output.expect("waits")
