@@ -48,12 +48,20 @@ pub(crate) struct ReadArgs {
 
 impl ReadArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
-        let client = self.connect.connect().await?;
+        let mut client = self.connect.connect().await?;
         let mut next = self.from;
         let mut left = self.limit.unwrap_or(usize::MAX);
         let mut headed = false;
         while left > 0 {
-            let mut page = read_page(&client, next, self.own).await?;
+            let read = read_page(&client, next, self.own).await;
+            let mut page = match read {
+                Err(CliError::Client(lost)) if self.follow && lost.is_connection() => {
+                    // A copy that is kept for months outlives a restart of the daemon. Reading again is harmless.
+                    client = self.connect.connect().await?;
+                    read_page(&client, next, self.own).await?
+                }
+                read => read?,
+            };
             page.entries.truncate(left);
             left -= page.entries.len();
             self.print(&page.entries, &mut headed)?;

@@ -7,11 +7,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
 use rustix::process::{Pid, Signal, kill_process};
+use sluis_testkit::metrics;
 use sluis_testkit::pki::{Credentials, Pki, Wanted};
 use sluis_testkit::process::{Sluis, Sluisd};
 use sluis_testkit::scene::Scene;
-use sluis_testkit::wait::DEADLINE;
-use sluis_testkit::world::World;
+use sluis_testkit::wait::{DEADLINE, until};
+use sluis_testkit::world::{METRICS, World};
 
 use super::{SOURCE, uri, wanted};
 
@@ -219,6 +220,149 @@ fn files_with_anything_left_over_are_refused_by_check_config_and_at_the_start() 
             assert!(said.contains(seen) && said.contains(name), "{seen}: {said}");
         }
         pki.install(name, &good);
+    }
+}
+
+#[test]
+fn files_with_anything_left_over_are_refused_by_the_command_line_before_it_connects() {
+    let directory = tempfile::tempdir().expect("scratch directory");
+    let pki = Pki::create(directory.path());
+    let nowhere = "https://localhost:1";
+    let mine = pki.member(SOURCE);
+    let twice = format!("{0}{0}", mine.cert_pem);
+    let both = format!("{}{}", mine.cert_pem, mine.key_pem);
+    let marked = |pem: &str| format!("\u{feff}{pem}");
+    let ca = pki.ca_pem();
+    for (variable, content, seen) in [
+        ("SLUIS_CA", marked(&ca), "byte order mark"),
+        ("SLUIS_CA", format!(" {ca}"), "spaces before"),
+        ("SLUIS_CA", format!("{ca}{ca}"), "the same certificate"),
+        ("SLUIS_CA", mine.key_pem.clone(), "a private key"),
+        ("SLUIS_CERT", marked(&mine.cert_pem), "byte order mark"),
+        ("SLUIS_CERT", twice, "the same certificate"),
+        ("SLUIS_CERT", both.clone(), "a private key"),
+        (
+            "SLUIS_CERT",
+            format!("{ca}{}", mine.cert_pem),
+            "comes first",
+        ),
+        ("SLUIS_KEY", marked(&mine.key_pem), "byte order mark"),
+        ("SLUIS_KEY", both, "a certificate"),
+        (
+            "SLUIS_KEY",
+            format!("{0}{0}", mine.key_pem),
+            "second private key",
+        ),
+        ("SLUIS_KEY", String::new(), "empty"),
+    ] {
+        pki.install("damaged.pem", &content);
+        let path = pki.path("damaged.pem").display().to_string();
+        let sluis = Sluis::with(&pki, nowhere, "mine", &mine);
+        let output = sluis
+            .command(&["whoami"])
+            .env(variable, &path)
+            .output()
+            .expect("sluis runs");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{variable} {seen}: {said}");
+        assert!(
+            said.contains(seen) && said.contains(&path),
+            "{seen} in {said}"
+        );
+    }
+    // What is read without a connection, too.
+    pki.install("damaged.pem", &marked(&mine.cert_pem));
+    let path = pki.path("damaged.pem").display().to_string();
+    let sluis = Sluis::with(&pki, nowhere, "mine", &mine);
+    let shown = sluis.run(&["key", "show", "--cert", &path]);
+    assert_eq!(shown.status.code(), Some(2), "{}", stderr(&shown));
+    assert!(stderr(&shown).contains(&path));
+}
+
+#[test]
+fn the_command_line_refuses_a_pipe_without_hanging() {
+    let directory = tempfile::tempdir().expect("scratch directory");
+    let pki = Pki::create(directory.path());
+    let sluis = Sluis::of(&pki, "https://localhost:1", SOURCE);
+    let fifo = directory.path().join("fifo").display().to_string();
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo").success());
+    for flag in ["--ca", "--cert", "--key"] {
+        let output = sluis.run(&["whoami", flag, &fifo]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{flag}: {said}");
+        assert!(
+            said.contains("pipe (FIFO)") && said.contains(&fifo),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn development_certificates_are_not_added_to_an_authority_with_anything_left_over() {
+    let directory = tempfile::tempdir().expect("scratch directory");
+    let root = directory.path().display().to_string();
+    let pki = Pki::create(&directory.path().join("unused"));
+    let sluis = Sluis::of(&pki, "https://localhost:1", SOURCE);
+    sluis.ok(&["dev", "pki", &root, "--member", "one/etl"]);
+    for name in ["ca.pem", "ca.key"] {
+        let path = directory.path().join(name);
+        let good = std::fs::read_to_string(&path).expect("made");
+        std::fs::write(&path, format!("\u{feff}{good}")).expect("own file");
+        let output = sluis.run(&["dev", "pki", &root, "--member", "two/etl"]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("byte order mark"));
+        std::fs::write(&path, good).expect("own file");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_put_in_place_later_is_told_in_the_log_as_at_the_start() {
+    let mut scene = Scene::start(METRICS);
+    let metrics_addr = scene.daemon().metrics_addr();
+    let reloads = async |outcome: &str| {
+        let page = metrics::page(metrics_addr).await;
+        let name = format!("sluis_tls_reloads_total{{outcome=\"{outcome}\"}}");
+        metrics::value(&page, &name).unwrap_or_default()
+    };
+    let days = async |what: &str| {
+        let page = metrics::page(metrics_addr).await;
+        let start = format!("sluis_tls_days_left{{what=\"{what}\"");
+        let line = page.lines().find(|line| line.starts_with(&start));
+        let value = line.and_then(|line| line.rsplit(' ').next());
+        value.and_then(|value| value.parse::<f64>().ok())
+    };
+    for what in ["server-certificate", "client-authority", "revocation-list"] {
+        assert!(days(what).await.is_some_and(|days| days > 300.0), "{what}");
+    }
+    let ending = scene.pki.list(-1, 24);
+    scene.pki.install("crl.pem", &ending);
+    until("the new list is read", async || {
+        reloads("changed").await > 0
+    })
+    .await;
+    assert!(days("revocation-list").await.is_some_and(|days| days < 2.0));
+    let so_far = reloads("changed").await;
+    scene.pki.install("crl.pem", &scene.pki.list(-48, -24));
+    until("the expired list is read", async || {
+        reloads("changed").await > so_far
+    })
+    .await;
+    // A pipe in the place of a file: refused, and what was in force stays.
+    let key = scene.pki.path("server.key");
+    std::fs::remove_file(&key).expect("there");
+    let made = Command::new("mkfifo").arg(&key).status();
+    assert!(made.expect("mkfifo").success());
+    until("the pipe is refused", async || reloads("failed").await > 0).await;
+    let (_, log) = scene.stop();
+    for (message, level) in [
+        ("a certificate or revocation list ends within days", "ERROR"),
+        ("a certificate or revocation list has ended", "ERROR"),
+        ("is a pipe (FIFO)", "ERROR"),
+    ] {
+        let line = log.lines().find(|line| line.contains(message));
+        let line = line.unwrap_or_else(|| panic!("{message} in {log}"));
+        assert!(line.contains(level), "{line}");
     }
 }
 
