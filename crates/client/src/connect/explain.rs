@@ -26,8 +26,8 @@ pub(super) fn not_a_custodian() -> ClientError {
 pub(super) fn closed() -> ClientError {
     fault(
         None,
-        "the custodian closed the connection at once: it has too many connections, of all or of this member, or it is \
-         stopping; try again later",
+        "the custodian closed the connection at once: it has too many connections, of all, of this member or of this \
+         address, or it is stopping; try again later",
     )
 }
 

@@ -237,6 +237,37 @@ fn a_list_of_a_part_of_the_certificates_is_refused() {
     assert!(refused.contains("issuing distribution point"), "{refused}");
 }
 
+/// A list in which the extension 2.5.29.`from` has become 2.5.29.`to`. Nobody signed that, but it is refused for what it
+/// says before its signature is looked at.
+fn patched(list: &str, from: u8, to: u8) -> String {
+    let blocks = sluis_files::pem::revocation_lists(list.as_bytes()).expect("PEM");
+    let mut der = blocks[0].der.to_vec();
+    let oid = [0x06, 0x03, 0x55, 0x1d, from];
+    let at = der.windows(oid.len()).position(|bytes| bytes == oid);
+    der[at.expect("there") + 4] = to;
+    pem("X509 CRL", &der)
+}
+
+#[test]
+fn a_delta_list_and_one_with_an_unknown_critical_extension_are_refused() {
+    let authority = authority();
+    let files = Files::of(&authority);
+    // The number of the list (20) and the number a delta list builds on (27) have the same form.
+    files.lists(&[patched(&authority.revoke(&[]), 20, 27)]);
+    let refused = files.refused();
+    assert!(refused.contains("delta list"), "{refused}");
+    let part = CrlIssuingDistributionPoint {
+        distribution_point: CrlDistributionPoint {
+            uris: vec!["http://authority.example/part-1.crl".to_owned()],
+        },
+        scope: None,
+    };
+    let critical = authority.list_at(&[], (2030, 1), (2032, 1), Some(part));
+    files.lists(&[patched(&critical, 28, 127)]);
+    let refused = files.refused();
+    assert!(refused.contains("critical extension"), "{refused}");
+}
+
 #[test]
 fn a_list_behind_a_byte_order_mark_is_not_skipped() {
     let one = authority_named("one");
