@@ -1,6 +1,6 @@
 //! `nl-bsn`: 9 digits; numbers of 8 digits are written with a leading zero since 2007.
 
-use super::number;
+use super::number::{self, Grouping};
 use crate::{Reason, WipedBuffer};
 
 /// Numbers that people type where a number is asked for, besides one digit repeated.
@@ -10,10 +10,7 @@ pub(super) const PLACEHOLDERS: [&[u8; 9]; 3] = [b"012345678", b"123456789", b"98
 /// grouped like a date are refused: they are one.
 pub(super) fn transform(value: &str, out: &mut WipedBuffer) -> Result<(), Reason> {
     let start = out.len();
-    let Some(groups) = number::transform(value, b" .-", out)? else {
-        return Ok(());
-    };
-    if groups.look_like_a_date() {
+    if let Grouping::LikeADate = number::transform(value, b" .-", out)? {
         out.truncate(start);
         return Err(Reason::NumberAsDate);
     }

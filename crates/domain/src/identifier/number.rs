@@ -6,46 +6,45 @@
 use super::unseen::{is_control, is_default_ignorable};
 use crate::{Reason, WipedBuffer};
 
-/// The lengths of the groups of a value; a value without separators is one group.
-pub(super) struct Groups {
-    lengths: Vec<usize>,
-}
-
-impl Groups {
-    /// Whether the digits are grouped as those of a date are: `31-12-1984`, `1984 12 31`.
-    pub(super) fn look_like_a_date(&self) -> bool {
-        matches!(self.lengths[..], [2, 2, 4] | [4, 2, 2])
-    }
+/// How the digits of a value were grouped.
+pub(super) enum Grouping {
+    /// In groups of 2, 2 and 4 or of 4, 2 and 2, as those of a date are: `31-12-1984`, `1984 12 31`.
+    LikeADate,
+    /// In one group, in others, or not at all.
+    Other,
 }
 
 /// Appends the digits of a value of digits, or of groups of two or more digits with one kind of separator between them.
-/// A dot separates only where there are two or more of them. Spaces around the value are ignored; an empty one has no
-/// groups.
+/// A dot separates only where there are two or more of them. Spaces around the value are ignored.
 pub(super) fn transform(
     value: &str,
     separators: &[u8],
     out: &mut WipedBuffer,
-) -> Result<Option<Groups>, Reason> {
+) -> Result<Grouping, Reason> {
     let value = value.trim_matches(' ');
-    if value.is_empty() {
-        return Ok(None);
-    }
     let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == value.len() {
+    let Some(separator) = value.as_bytes().get(digits).copied() else {
         out.extend_from_slice(value.as_bytes());
-        let lengths = vec![digits];
-        return Ok(Some(Groups { lengths }));
-    }
-    let separator = value.as_bytes()[digits];
-    let groups: Vec<&[u8]> = value.as_bytes().split(|byte| *byte == separator).collect();
+        return Ok(Grouping::Other);
+    };
+    let groups = value.as_bytes().split(|byte| *byte == separator);
     let fewest = if separator == b'.' { 3 } else { 2 };
-    let is_group = |group: &&[u8]| group.len() >= 2 && group.iter().all(u8::is_ascii_digit);
-    if !separators.contains(&separator) || groups.len() < fewest || !groups.iter().all(is_group) {
+    let is_group = |group: &[u8]| group.len() >= 2 && group.iter().all(u8::is_ascii_digit);
+    if !separators.contains(&separator)
+        || groups.clone().count() < fewest
+        || !groups.clone().all(is_group)
+    {
         return Err(what_was_seen(value));
     }
-    groups.iter().for_each(|group| out.extend_from_slice(group));
-    let lengths = groups.iter().map(|group| group.len()).collect();
-    Ok(Some(Groups { lengths }))
+    groups
+        .clone()
+        .for_each(|group| out.extend_from_slice(group));
+    let is_date = |lengths: [usize; 3]| groups.clone().map(<[u8]>::len).eq(lengths);
+    Ok(if is_date([2, 2, 4]) || is_date([4, 2, 2]) {
+        Grouping::LikeADate
+    } else {
+        Grouping::Other
+    })
 }
 
 /// Why a value that is no grouped number is refused, as precisely as it can be told.
