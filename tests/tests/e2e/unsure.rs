@@ -274,7 +274,7 @@ async fn an_act_of_custody_without_an_answer_is_told_as_unknown() {
     let destroy = ["chain", "destroy", &old, "--yes"];
     is_unsure(&scene, custodian, "DestroyVersion", &destroy, list).await;
     let look = "`sluis audit read`";
-    let rotate = ["custody", "rotate-audit-key"];
+    let rotate = ["custody", "rotate-audit-key", "--yes"];
     is_unsure(&scene, custodian, "RotateAuditKey", &rotate, look).await;
     let look = "backup directory";
     is_unsure(&scene, custodian, "CreateBackup", &["backup"], look).await;
