@@ -277,7 +277,7 @@ async fn promise_7_a_bad_row_is_refused_by_number_and_reason_and_never_the_rest_
             b"95000001x",
             b"9500000123",
             b"",
-            b" 9500.00-012 ",
+            b" 9500.00.012 ",
         ]
         .map(<[u8]>::to_vec)
         .to_vec(),

@@ -87,7 +87,7 @@ fn records_become_pseudonyms(scene: &Scene) {
     assert!(
         column(&output, ',', "birth_date")
             .iter()
-            .all(|band| band.len() <= 7 && band.contains('-'))
+            .all(|band| band.len() <= 7 && band.contains(['-', '+']))
     );
     assert!(
         column(&output, ',', "name")

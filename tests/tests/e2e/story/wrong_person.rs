@@ -382,8 +382,8 @@ fn a_placeholder_in_a_row_without_a_subject_stays() {
 #[test]
 fn the_custodian_says_which_words_and_dates_are_none() {
     let scene = scene_of_kinds();
-    let shown = json(&scene.sluis(NORTH).ok(&["chain", "show", "kinds", "--json"]));
-    let words = shown["namespaces"].as_array().expect("a list");
+    let shown = json(&scene.sluis(NORTH).ok(&["chain", "list", "kinds", "--json"]));
+    let words = shown["chains"][0]["namespaces"].as_array().expect("a list");
     assert!(
         words.iter().any(|n| n["missing_words"][0] == "n.v.t."),
         "{shown}"
