@@ -17,6 +17,7 @@ mod credentials;
 mod custody;
 mod dev;
 mod expect;
+mod file_kind;
 mod grant;
 mod instructed;
 mod key;

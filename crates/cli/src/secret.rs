@@ -12,7 +12,7 @@ const LONGEST: u64 = 1_024;
 /// One line of standard input, empty at its end; at a terminal it is asked for and not shown. `what` it is: `share`.
 ///
 /// # Errors
-/// [`CliError::Io`].
+/// [`CliError::Io`]; [`CliError::Input`] for a line that is too long.
 pub(crate) fn read_line(what: &str) -> Result<Zeroizing<String>, CliError> {
     let failed = |source| CliError::Io {
         what: "cannot read standard input".to_owned(),
@@ -30,6 +30,11 @@ pub(crate) fn read_line(what: &str) -> Result<Zeroizing<String>, CliError> {
         .take(LONGEST)
         .read_line(&mut line)
         .map_err(failed)?;
+    if line.len() as u64 == LONGEST && !line.ends_with('\n') {
+        return Err(CliError::input(format!(
+            "the {what} is longer than {LONGEST} bytes"
+        )));
+    }
     Ok(line)
 }
 

@@ -102,7 +102,9 @@ impl DateFormat {
     /// Appends the date of `value` as `YYYY-MM-DD`. An empty value is missing and adds nothing.
     ///
     /// # Errors
-    /// [`Reason::InvalidDate`] if the value does not have this form or the day does not exist.
+    /// [`Reason::InvalidDate`] if the value does not have this form or the day does not exist;
+    /// [`Reason::DayMonthSwapped`] if it would with day and month in each other's place: then the format may be wrong for
+    /// all values.
     pub fn write_iso(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         if value.is_empty() {
             return Ok(());
@@ -132,11 +134,17 @@ impl DateFormat {
                 }
             };
         }
-        if rest.is_empty() {
-            Date::parse(&iso)
-        } else {
-            Err(Reason::InvalidDate)
+        if !rest.is_empty() {
+            return Err(Reason::InvalidDate);
         }
+        Date::parse(&iso).map_err(|reason| {
+            let [y1, y2, y3, y4, _, m1, m2, _, d1, d2] = iso;
+            let swapped = [y1, y2, y3, y4, b'-', d1, d2, b'-', m1, m2];
+            match Date::parse(&swapped) {
+                Ok(_) => Reason::DayMonthSwapped,
+                Err(_) => reason,
+            }
+        })
     }
 }
 
@@ -181,12 +189,25 @@ mod tests {
             ("%d-%m-%Y", "07-03-1984 "),
             ("%d-%m-%Y", "007-03-1984"),
             ("%d-%m-%Y", "-03-1984"),
-            ("%d-%m-%Y", "07-13-1984"),
+            ("%d-%m-%Y", "13-13-1984"),
+            ("%d-%m-%Y", "02-30-1984"),
             ("%d%m%Y", "731984"),
             ("%Y-%m-%d", "0000-01-01"),
             ("%d-%m-%Y", "٠٧-03-1984"),
         ] {
             assert_eq!(iso(format, value), Err(Reason::InvalidDate), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_date_with_day_and_month_swapped_says_so() {
+        for (format, value) in [
+            ("%d-%m-%Y", "07-13-1984"),
+            ("%m/%d/%Y", "31/12/1984"),
+            ("%Y-%m-%d", "1984-31-12"),
+            ("%d%m%Y", "12311984"),
+        ] {
+            assert_eq!(iso(format, value), Err(Reason::DayMonthSwapped), "{value}");
         }
     }
 

@@ -26,7 +26,7 @@ use sluis_domain::{ElementName, NamespaceId, Reason, WipedBuffer};
 use sluis_proto::v1;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::DateFormat;
+use crate::{DateFormat, DecimalMark};
 
 /// The treatment of identifiers, as the wire has it.
 const PSEUDONYM: &str = "pseudonym";
@@ -151,6 +151,8 @@ pub struct Context<'a> {
     pub source_keys: &'a SourceKeys,
     /// How dates are written in the caller's data.
     pub date_format: &'a DateFormat,
+    /// How numbers are written in the caller's data.
+    pub decimal_mark: DecimalMark,
 }
 
 impl Step {
@@ -182,7 +184,7 @@ impl Step {
             "date-shift" => Self::Send(SendStep::Date(context.date_format.clone())),
             "generalise" => {
                 let how = generaliser(described).ok_or_else(not_understood)?;
-                Self::Generalise(GeneraliseStep::new(how, context.date_format))
+                Self::Generalise(GeneraliseStep::new(how, context))
             }
             "keep" => Self::Keep,
             "drop" => Self::Drop,
@@ -217,12 +219,23 @@ pub enum SendStep {
 }
 
 impl SendStep {
+    /// Whether values are compared byte for byte: white space and marks that are not seen make another value.
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Self::Identifier { how, .. } => how.is_exact(),
+            Self::Prehash(step) => step.rules.kind() == IdentifierKind::Opaque,
+            Self::Opaque => true,
+            Self::Text { .. } | Self::Date(_) | Self::Issued => false,
+        }
+    }
+
     /// Appends what is sent for a value; nothing for a missing value, one that is a word for what is missing too. On an
     /// error `out` may have been added to.
     ///
     /// # Errors
-    /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::TooLong`], [`Reason::MalformedPseudonym`],
-    /// [`Reason::MalformedCiphertext`], and with a prehash those of [`IdentifierRules::normalise`].
+    /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::DayMonthSwapped`], [`Reason::TooLong`],
+    /// [`Reason::MalformedPseudonym`], [`Reason::MalformedCiphertext`], and with a prehash those of
+    /// [`IdentifierRules::normalise`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         match self {
             Self::Identifier { missing, .. } if missing.is_missing(value) => {}
@@ -362,32 +375,45 @@ fn checksum(text: &str) -> Option<Checksum> {
 /// Makes values coarser.
 pub struct GeneraliseStep {
     how: Generaliser,
-    /// For generalisations of dates.
-    date_format: Option<DateFormat>,
-    /// Reused for every value.
-    date: Vec<u8>,
+    spelling: Spelling,
+    /// The value as the generalisation wants it. Reused for every value.
+    plain: Vec<u8>,
+}
+
+/// How the values of a column are written.
+enum Spelling {
+    Text,
+    Date(DateFormat),
+    Number(DecimalMark),
 }
 
 impl GeneraliseStep {
-    fn new(how: Generaliser, date_format: &DateFormat) -> Self {
+    fn new(how: Generaliser, context: Context<'_>) -> Self {
+        let spelling = match how.to {
+            Generalisation::Band { .. } => Spelling::Number(context.decimal_mark),
+            to if to.is_of_dates() => Spelling::Date(context.date_format.clone()),
+            _ => Spelling::Text,
+        };
         Self {
-            date_format: how.to.is_of_dates().then(|| date_format.clone()),
             how,
-            date: Vec::new(),
+            spelling,
+            plain: Vec::new(),
         }
     }
 
     /// Appends the coarser value; nothing for a missing value. On an error `out` is as it was.
     ///
     /// # Errors
-    /// [`Reason::InvalidDate`], [`Reason::ImplausibleDate`], [`Reason::InvalidUtf8`], [`Reason::InvalidNumber`].
+    /// [`Reason::InvalidDate`], [`Reason::DayMonthSwapped`], [`Reason::ImplausibleDate`], [`Reason::InvalidUtf8`],
+    /// [`Reason::InvalidNumber`], [`Reason::AmbiguousNumber`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
-        let Some(format) = &self.date_format else {
-            return self.how.apply(value, out);
-        };
-        self.date.clear();
-        format.write_iso(value, &mut self.date)?;
-        self.how.apply(&self.date, out)
+        self.plain.clear();
+        match &self.spelling {
+            Spelling::Text => return self.how.apply(value, out),
+            Spelling::Date(format) => format.write_iso(value, &mut self.plain)?,
+            Spelling::Number(mark) => mark.write_plain(value, &mut self.plain)?,
+        }
+        self.how.apply(&self.plain, out)
     }
 }
 

@@ -186,11 +186,14 @@ reasons! {
     PlaceholderNumber = "PLACEHOLDER_NUMBER", Row, "the number is a placeholder, such as one digit repeated or all digits in a row: it names no person";
     InvalidChecksum = "INVALID_CHECKSUM", Row, "the number fails its checksum";
     InvalidPrehash = "INVALID_PREHASH", Row, "a prehash value is exactly 32 bytes";
+    WrongEncoding = "WRONG_ENCODING", Row, "the value is not text of the encoding that the file is said to have";
     InvalidDate = "INVALID_DATE", Row, "the value is not a date of the form YYYY-MM-DD";
     ImplausibleDate = "IMPLAUSIBLE_DATE", Row, "the date is outside the range that is plausible for its element, or gives an age below 0 or above 140; a placeholder such as 9999-12-31 must be listed in the registry";
+    DayMonthSwapped = "DAY_AND_MONTH_SWAPPED", Row, "the value is a date only if day and month change places";
     DateOutOfRange = "DATE_OUT_OF_RANGE", Row, "the shifted date would leave the years 0001 to 9999";
     NoSubject = "NO_SUBJECT", Row, "a date can only be shifted, and an old pseudonym imported, in a row that has a subject";
     InvalidNumber = "INVALID_NUMBER", Row, "the value is not a number that can be generalised";
+    AmbiguousNumber = "AMBIGUOUS_NUMBER", Row, "the number has one mark with three digits after it, which are decimals in one country and thousands in another";
     Unencodable = "UNENCODABLE", Row, "the answer has a character that the encoding of the file does not have; use UTF-8";
     OptedOut = "OPTED_OUT", Row, "the subject has opted out; leave the record out";
     MissingImport = "MISSING_IMPORT", Row, "the old pseudonym of the row is missing";

@@ -8,6 +8,7 @@ mod lied_to;
 mod main_job;
 mod refused_files;
 mod resumed;
+mod spelled;
 mod travel;
 mod wrong_person;
 

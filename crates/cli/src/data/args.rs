@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sluis_domain::ElementName;
 
 use super::dialect::{Delimiter, Encoding};
 use super::input::not_dash;
@@ -194,29 +193,5 @@ impl FileArgs {
             .map(|path| Target::create(path, self.force, false))
             .transpose()?;
         Ok(Targets { output, rejects })
-    }
-}
-
-/// `header=element` of `--columns`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ColumnName {
-    /// As in the header line.
-    pub(crate) header: String,
-    /// As in the chain.
-    pub(crate) element: ElementName,
-}
-
-impl std::str::FromStr for ColumnName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (header, element) = text.rsplit_once('=').ok_or("give header=element")?;
-        let element = element
-            .parse()
-            .map_err(|error| format!("after the = comes an element; {error}"))?;
-        Ok(Self {
-            header: header.to_owned(),
-            element,
-        })
     }
 }

@@ -87,11 +87,23 @@ impl Assembler {
             self.add_rows(&block, &columns, &mut rejects)
         };
         let rows = block.positions.len() + block.rejects.len();
+        let blank_lines: usize = block.blank_lines.iter().map(|blank| blank.lines).sum();
         rejects.extend(block.rejects);
         rejects.sort_by_key(|reject| reject.at.row);
+        for missing in &block.missing {
+            let at = block.positions[missing.row];
+            if rejects
+                .binary_search_by_key(&at.row, |reject| reject.at.row)
+                .is_err()
+            {
+                let element = &block.elements[missing.column];
+                self.tally.add_missing(element, 1, at.line);
+            }
+        }
         self.targets.output.write(&self.buffer)?;
         self.write_rejects(&rejects)?;
         self.tally.add(rows, written, rejects);
+        self.tally.blank_lines += blank_lines as u64;
         self.targets.are_whole();
         Ok(())
     }
@@ -105,13 +117,21 @@ impl Assembler {
             .into_iter()
             .peekable();
         let mut written = 0;
+        let mut missing = MissingCounts::new(columns);
+        let mut blank_lines = block.blank_lines.iter().peekable();
         for (row, at) in block.positions.iter().enumerate() {
+            if let Some(blank) = blank_lines.next_if(|blank| blank.before == row) {
+                self.add_blank_lines(blank.lines);
+            }
             if rejected.next_if_eq(at).is_some() {
                 continue;
             }
             let start = self.buffer.len();
             match self.add_row(block, columns, row) {
-                Ok(()) => written += 1,
+                Ok(()) => {
+                    written += 1;
+                    missing.add_row(row, *at);
+                }
                 Err((column, reason)) => {
                     self.buffer.truncate(start);
                     let element = columns[column].0.clone();
@@ -123,7 +143,18 @@ impl Assembler {
                 }
             }
         }
+        for blank in blank_lines {
+            self.add_blank_lines(blank.lines);
+        }
+        missing.tell(&mut self.tally);
         written
+    }
+
+    /// Passes empty lines through, so that each row stays on its line.
+    fn add_blank_lines(&mut self, lines: usize) {
+        for _ in 0..lines {
+            self.buffer.extend_from_slice(self.layout.terminator);
+        }
     }
 
     /// An error names the column of the answer that cannot be encoded.
@@ -145,7 +176,7 @@ impl Assembler {
 
     fn add_value(&mut self, value: &[u8]) -> Result<(), Reason> {
         if value.is_empty() && self.layout.columns == 1 {
-            // A line without any byte would not be a row.
+            // Many readers skip a line without any byte.
             self.buffer.extend_from_slice(b"\"\"");
             return Ok(());
         }
@@ -174,6 +205,11 @@ impl Assembler {
                 .map_err(|_| ClientError::Protocol("a pseudonym that is no text"))?;
             self.buffer.extend_from_slice(self.layout.terminator);
         }
+        let mut missing = MissingCounts::new(columns);
+        for (row, at) in block.positions.iter().enumerate().take(accepted) {
+            missing.add_row(row, *at);
+        }
+        missing.tell(&mut self.tally);
         Ok(accepted)
     }
 
@@ -220,6 +256,40 @@ impl Assembler {
         }
         self.targets.output.finish()?;
         Ok(self.tally)
+    }
+}
+
+/// Counts the answers of a batch that are missing in rows that are written.
+struct MissingCounts<'a> {
+    columns: &'a [Answer],
+    /// By column: how many, and the line of the first.
+    counts: Vec<(u64, u64)>,
+}
+
+impl<'a> MissingCounts<'a> {
+    fn new(columns: &'a [Answer]) -> Self {
+        let counts = vec![(0, 0); columns.len()];
+        Self { columns, counts }
+    }
+
+    fn add_row(&mut self, row: usize, at: Position) {
+        for ((_, column), (values, first_line)) in self.columns.iter().zip(&mut self.counts) {
+            if !column.get(row).is_empty() {
+                continue;
+            }
+            if *values == 0 {
+                *first_line = at.line;
+            }
+            *values += 1;
+        }
+    }
+
+    fn tell(self, tally: &mut Tally) {
+        for ((element, _), (values, first_line)) in self.columns.iter().zip(self.counts) {
+            if values > 0 {
+                tally.add_missing(element, values, first_line);
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use sluis_client::local::{Context, PlanError, SendStep, Step};
 use sluis_client::v1;
 use sluis_domain::ElementName;
 
-use super::args::ColumnName;
+use super::names::ColumnName;
 use crate::error::CliError;
 use crate::expect::Agreed;
 
@@ -43,40 +43,140 @@ impl ColumnPlan {
     }
 }
 
-/// The element of each header: as `--columns` says, else that of the same name; `None` where the header is no id.
+/// The element of each header: as `--columns` says, else that of the same name; `None` where the header is no id, and for
+/// elements that are not `wanted`.
 ///
 /// # Errors
-/// A header of `--columns` that the file does not have, or two columns of one element.
+/// A header of `--columns` that the file does not have; an element or a header that is there twice, also where two headers
+/// differ only in capitals or spaces.
 pub(crate) fn elements(
     headers: &[String],
     names: &[ColumnName],
+    wanted: impl Fn(&ElementName) -> bool,
 ) -> Result<Vec<Option<ElementName>>, CliError> {
-    if let Some(stray) = names.iter().find(|name| !headers.contains(&name.header)) {
-        return Err(CliError::usage(format!(
-            "--columns names {:?}, but the file has no such header",
-            stray.header
-        )));
-    }
+    check_names(headers, names)?;
     let element_of = |header: &String| match names.iter().find(|name| name.header == *header) {
         Some(name) => Some(name.element.clone()),
         None => header.parse().ok(),
     };
-    let elements: Vec<Option<ElementName>> = headers.iter().map(element_of).collect();
-    for (i, element) in elements
+    let elements: Vec<Option<ElementName>> = headers
         .iter()
-        .enumerate()
-        .filter(|(_, element)| element.is_some())
-    {
-        if let Some(earlier) = elements[..i].iter().position(|other| other == element) {
-            // By number: without a header line these are values.
+        .map(|header| element_of(header).filter(&wanted))
+        .collect();
+    for (i, element) in elements.iter().enumerate() {
+        if element.is_none() {
+            continue;
+        }
+        // By number: without a header line these are values.
+        if let Some(other) = elements.iter().skip(i + 1).position(|e| e == element) {
             return Err(CliError::input(format!(
-                "two columns of the file, {} and {}, are the same element",
-                earlier + 1,
-                i + 1
+                "two columns of the file, {} and {}, are the same element; take one out, or give it another element with \
+                 --columns",
+                i + 1,
+                i + 1 + other + 1
             )));
+        }
+        if let Some(other) = look_alike(headers, i) {
+            return Err(look_alikes(i, other));
         }
     }
     Ok(elements)
+}
+
+/// Refuses names that say two things, or nothing about this file.
+fn check_names(headers: &[String], names: &[ColumnName]) -> Result<(), CliError> {
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].iter().any(|other| other.header == name.header) {
+            return Err(CliError::usage(format!(
+                "--columns names the header {:?} twice; a column is one element",
+                name.header
+            )));
+        }
+        if names[..i].iter().any(|other| other.element == name.element) {
+            return Err(CliError::usage(format!(
+                "--columns names the element {} twice; an element is in one column",
+                name.element
+            )));
+        }
+        if headers.contains(&name.header) {
+            continue;
+        }
+        return Err(CliError::usage(format!(
+            "--columns names {:?}, but the file has no such header{}",
+            name.header,
+            nearly(headers, &name.header)
+        )));
+    }
+    Ok(())
+}
+
+/// Why there is not just one column with a header.
+pub(crate) enum NotOne {
+    /// None has it; the text says which one nearly has it, or is empty.
+    Absent(String),
+    /// Two have it, or differ from it in capitals or spaces only.
+    Ambiguous(CliError),
+}
+
+/// The place of the only column with this header.
+pub(crate) fn only(headers: &[String], wanted: &str) -> Result<usize, NotOne> {
+    let Some(place) = headers.iter().position(|header| header == wanted) else {
+        return Err(NotOne::Absent(nearly(headers, wanted)));
+    };
+    match look_alike(headers, place) {
+        None => Ok(place),
+        Some(other) => Err(NotOne::Ambiguous(look_alikes(place, other))),
+    }
+}
+
+/// A column that has the header of another, but for capitals and spaces.
+fn look_alike(headers: &[String], place: usize) -> Option<usize> {
+    let folded = fold(&headers[place]);
+    let is_alike = |(other, header): (usize, &String)| other != place && fold(header) == folded;
+    headers
+        .iter()
+        .enumerate()
+        .position(is_alike)
+        .filter(|_| !folded.is_empty())
+}
+
+/// By number: without a header line the headers are values.
+fn look_alikes(one: usize, other: usize) -> CliError {
+    CliError::input(format!(
+        "columns {} and {} of the file have the same header, or headers that differ only in capitals or spaces; rename one, \
+         or take it out",
+        one.min(other) + 1,
+        one.max(other) + 1
+    ))
+}
+
+/// Which column nearly has this header, as the end of a sentence.
+fn nearly(headers: &[String], wanted: &str) -> String {
+    let folded = fold(wanted);
+    let place = headers.iter().position(|header| fold(header) == folded);
+    place.map_or_else(String::new, |place| {
+        format!(
+            "; that of column {} differs from it only in capitals or spaces: write it as it stands there",
+            place + 1
+        )
+    })
+}
+
+/// A header without what is easily overlooked: capitals, spaces, and characters that are not shown.
+fn fold(header: &str) -> String {
+    let is_shown = |c: &char| {
+        !c.is_whitespace()
+            && !c.is_control()
+            && !matches!(
+                c,
+                '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+            )
+    };
+    header
+        .chars()
+        .filter(is_shown)
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// The plan of every column for a chain. A column that the chain does not list is refused, and so is a source key that
@@ -181,35 +281,47 @@ fn listed(chain: &v1::Chain) -> Vec<&str> {
 }
 
 fn unlisted_columns(headers: &[&String], chain: &v1::Chain) -> CliError {
+    let listed = listed(chain);
     let quoted: Vec<_> = headers.iter().map(|header| format!("{header:?}")).collect();
-    CliError::input(format!(
+    let mut message = format!(
         "UNKNOWN_ELEMENT: chain {} does not list {}; its elements are {}. Name columns with --columns header=element, \
          take the column out of the file, or ask the custodian to list it (as drop, for example)",
         chain.chain_id,
         quoted.join(", "),
-        listed(chain).join(", "),
-    ))
+        listed.join(", "),
+    );
+    if headers.iter().any(|header| header.is_empty()) {
+        message += ". A header is empty: does the header line end with a delimiter?";
+    }
+    for header in headers {
+        let folded = fold(header);
+        if let Some(element) = listed.iter().find(|element| fold(element) == folded) {
+            message += &format!(". {header:?} may be {element}: --columns '{header}={element}'");
+        }
+    }
+    CliError::input(message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::names::parsed as names;
     use crate::expect::Expectation;
 
     fn headers(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn names(text: &str) -> Vec<ColumnName> {
-        text.split(',')
-            .filter(|part| !part.is_empty())
-            .map(|part| part.parse().expect("header=element"))
-            .collect()
+    fn found(
+        headers: &[String],
+        names: &[ColumnName],
+    ) -> Result<Vec<Option<ElementName>>, CliError> {
+        elements(headers, names, |_| true)
     }
 
     #[test]
     fn a_header_is_the_element_of_the_same_name_unless_it_is_told_otherwise() {
-        let found = elements(
+        let found = found(
             &headers(&["BSN", "sex", "a=b", "Não"]),
             &names("BSN=bsn,a=b=ab"),
         )
@@ -223,20 +335,38 @@ mod tests {
 
     #[test]
     fn names_that_do_not_fit_are_refused() {
-        assert!(matches!(
-            elements(&headers(&["a"]), &names("b=a")),
-            Err(CliError::Usage(_))
-        ));
-        assert!(matches!(
-            elements(&headers(&["a", "b"]), &names("b=a")),
-            Err(CliError::Input(_))
-        ));
-        assert!(matches!(
-            elements(&headers(&["a", "a"]), &[]),
-            Err(CliError::Input(_))
-        ));
-        assert!("bsn".parse::<ColumnName>().is_err());
-        assert!("bsn=BSN".parse::<ColumnName>().is_err());
+        for (columns, mapping, expected) in [
+            (&["a"][..], "b=a", "no such header"),
+            (&["a "], "a=b", "column 1 differs"),
+            (&["a", "c"], "a=x,a=y", "twice"),
+            (&["a", "c"], "a=x,c=x", "element x twice"),
+        ] {
+            let error = found(&headers(columns), &names(mapping)).expect_err(expected);
+            assert!(
+                matches!(&error, CliError::Usage(text) if text.contains(expected)),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_element_in_two_columns_is_refused() {
+        for (columns, mapping) in [
+            (&["a", "b"][..], "b=a"),
+            (&["a", "a"], ""),
+            (&["bsn", "BSN"], ""),
+            (&["BSN", "sex", " bsn"], "BSN=bsn"),
+            (&["bsn", "bsn\u{200b}"], ""),
+            (&["birth date", "birthdate"], ""),
+        ] {
+            let error = found(&headers(columns), &names(mapping)).expect_err("ambiguous");
+            assert!(matches!(error, CliError::Input(_)), "{columns:?}");
+        }
+        let unwanted = elements(&headers(&["a", "n", "n"]), &[], |e| e.as_str() == "a");
+        assert!(
+            unwanted.is_ok(),
+            "columns that only pass through may be alike"
+        );
     }
 
     #[test]
@@ -256,8 +386,9 @@ mod tests {
         let context = Context {
             source_keys: &keys,
             date_format: &date_format,
+            decimal_mark: Default::default(),
         };
-        let elements = elements(&headers, &[]).expect("distinct");
+        let elements = found(&headers, &[]).expect("distinct");
         let chain = Expectation::default().agree(chain).expect("nothing else");
         let message = plan(&headers, elements, &chain, context)
             .expect_err("unlisted")

@@ -8,7 +8,7 @@ use sluis_client::{Client, v1};
 use sluis_domain::{ElementName, GrantId};
 
 use super::args::{FileArgs, ResumeArgs};
-use super::columns::ColumnPlan;
+use super::columns::{self, ColumnPlan, NotOne};
 use super::input::Input;
 use super::pipeline::{self, Job, OutputKind, TOKEN_BYTES};
 use super::prepare::Under;
@@ -156,27 +156,20 @@ fn plans(
         .map(ElementName::to_string)
         .unwrap_or_default();
     let wanted = column.unwrap_or(&element).to_owned();
-    match headers.iter().filter(|header| **header == wanted).count() {
-        1 => {}
+    let place = columns::only(headers, &wanted).map_err(|problem| match problem {
         // The headers are not listed: without a header line they are pseudonyms.
-        0 => {
-            return Err(CliError::usage(format!(
-                "the file has no column {wanted:?}; name the one to convert with --column, or is the header line missing?"
-            )));
-        }
-        _ => {
-            return Err(CliError::input(format!(
-                "two columns of the file have the header {wanted:?}"
-            )));
-        }
-    }
+        NotOne::Absent(nearly) => CliError::usage(format!(
+            "the file has no column {wanted:?}; name the one to convert with --column, or is the header line missing?{nearly}"
+        )),
+        NotOne::Ambiguous(error) => error,
+    })?;
     let mut sent = Some(sent);
-    let plan_of = |header: &String| match sent.take_if(|_| *header == wanted) {
+    let plan_of = |column| match sent.take_if(|_| column == place) {
         Some(sent) => sent,
         None if shuffled => ColumnPlan::drop(),
         None => ColumnPlan::keep(),
     };
-    Ok(headers.iter().map(plan_of).collect())
+    Ok((0..headers.len()).map(plan_of).collect())
 }
 
 #[cfg(test)]

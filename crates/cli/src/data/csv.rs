@@ -1,12 +1,23 @@
 //! A CSV reader that hands out records in place: no copy and no allocation per value.
 //!
-//! RFC 4180 with any one-byte delimiter, lines ending in LF or CRLF, and lines without any byte skipped. Strict where
-//! being lenient could let a row slip into a value and so past its treatment: a quoted value must end, nothing may
-//! follow its closing quote, and every record has as many fields as the first. A quote inside an unquoted value is an
-//! ordinary character.
+//! RFC 4180 with any one-byte delimiter and lines ending in LF or CRLF. Strict where being lenient could let a row slip
+//! into a value and so past its treatment: a quoted value must end, nothing may follow its closing quote, and every
+//! record has as many fields as the first. A quote inside an unquoted value is an ordinary character.
+//!
+//! No line is skipped, or the rows below it would move up. In a file of one column an empty line is a record with a
+//! missing value. In a file of several columns it holds no record and is handed out as [`Record::is_blank`].
+//!
+//! Files that were joined (a byte order mark or the header line comes again) and files with NUL bytes are refused.
 
 use std::io::{self, Read};
 use std::ops::Range;
+
+use sluis_client::Zeroizing;
+
+use self::joined::Header;
+use super::dialect::BOM;
+
+mod joined;
 
 /// Largest record in bytes: more is taken for a quote that was never closed.
 pub(crate) const MAX_RECORD: usize = 16 << 20;
@@ -36,13 +47,32 @@ pub(crate) enum CsvError {
     BareCarriageReturn { line: u64 },
     #[error("line {line}: the record is over 16 MiB; is a quote missing?")]
     TooLong { line: u64 },
+    #[error(
+        "line {line}: a byte order mark inside the file; were two files joined? Take the mark out, and the second header \
+         line with it"
+    )]
+    MarkInside { line: u64 },
+    #[error("line {line}: the header line comes again; were two files joined? Take it out")]
+    HeaderAgain { line: u64 },
+    #[error("line {line}: a NUL byte; this is not text, or the file was damaged")]
+    Nul { line: u64 },
+    #[error(
+        "line {line}: the file ends with the end-of-file mark of DOS (byte 1A hexadecimal); take it out"
+    )]
+    DosEnd { line: u64 },
+    #[error("{0}")]
+    NotCsv(String),
 }
+
+/// What DOS programs put at the end of a text.
+const DOS_END: u8 = 0x1a;
 
 /// Reads records from `input`.
 pub(crate) struct CsvReader<R> {
     input: R,
     delimiter: u8,
-    buffer: Vec<u8>,
+    /// Wiped when it is dropped.
+    buffer: Zeroizing<Vec<u8>>,
     /// What is read and not yet handed out.
     ready: Range<usize>,
     ended: bool,
@@ -52,6 +82,7 @@ pub(crate) struct CsvReader<R> {
     consumed: u64,
     fields: Vec<Field>,
     expected: Option<usize>,
+    header: Header,
 }
 
 /// Where a field is in the buffer, quotes included.
@@ -85,14 +116,25 @@ impl<R: Read> CsvReader<R> {
         Self {
             input,
             delimiter,
-            buffer: vec![0; BUFFER],
+            buffer: Zeroizing::new(vec![0; BUFFER]),
             ready: 0..0,
             ended: false,
             line: 1,
             consumed: 0,
             fields: Vec::new(),
             expected: None,
+            header: Header::default(),
         }
+    }
+
+    /// The input begins after so many lines of its file.
+    pub(crate) fn skip_lines(&mut self, lines: u64) {
+        self.line += lines;
+    }
+
+    /// From now on a record that repeats this header line is refused. `raw`: the header fields as they stand in the input.
+    pub(crate) fn refuse_again(&mut self, raw: &[Vec<u8>]) {
+        self.header = Header::new(raw);
     }
 
     /// Bytes of all records so far.
@@ -103,7 +145,6 @@ impl<R: Read> CsvReader<R> {
     /// The next record; `None` at the end of the input.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, CsvError> {
         loop {
-            self.skip_empty_lines();
             if self.ready.is_empty() && self.ended {
                 return Ok(None);
             }
@@ -116,13 +157,11 @@ impl<R: Read> CsvReader<R> {
 
     fn hand_out(&mut self, end: usize, next: usize, lines: u64) -> Result<Record<'_>, CsvError> {
         let line = self.line;
-        let expected = *self.expected.get_or_insert(self.fields.len());
-        if self.fields.len() != expected {
-            return Err(CsvError::Ragged {
-                line,
-                found: self.fields.len(),
-                expected,
-            });
+        let is_empty = end == self.ready.start;
+        if is_empty && self.expected != Some(1) {
+            self.fields.clear();
+        } else {
+            self.check(end, next)?;
         }
         self.consumed += (next - self.ready.start) as u64;
         self.ready.start = next;
@@ -135,17 +174,32 @@ impl<R: Read> CsvReader<R> {
         })
     }
 
-    fn skip_empty_lines(&mut self) {
-        loop {
-            let length = match &self.buffer[self.ready.clone()] {
-                [b'\n', ..] => 1,
-                [b'\r', b'\n', ..] => 2,
-                _ => return,
-            };
-            self.ready.start += length;
-            self.consumed += length as u64;
-            self.line += 1;
+    /// Refuses a record that cannot be one.
+    fn check(&mut self, end: usize, next: usize) -> Result<(), CsvError> {
+        let line = self.line;
+        let text = &self.buffer[self.ready.start..end];
+        let has_no_end = end == next;
+        if has_no_end && text.last() == Some(&DOS_END) {
+            return Err(CsvError::DosEnd { line });
         }
+        let expected = *self.expected.get_or_insert(self.fields.len());
+        if self.fields.len() != expected {
+            return Err(CsvError::Ragged {
+                line,
+                found: self.fields.len(),
+                expected,
+            });
+        }
+        if self.header.is_glued_to(text) {
+            return Err(CsvError::MarkInside { line });
+        }
+        if !self.header.is_repeated_by(&self.buffer, &self.fields) {
+            return Ok(());
+        }
+        Err(match text.starts_with(BOM) {
+            true => CsvError::MarkInside { line },
+            false => CsvError::HeaderAgain { line },
+        })
     }
 
     fn scan(&mut self) -> Result<Scan, CsvError> {
@@ -224,11 +278,28 @@ impl<R: Read> CsvReader<R> {
         while !self.ended && self.ready.end <= 2 * pending {
             match self.input.read(&mut self.buffer[self.ready.end..]) {
                 Ok(0) => self.ended = true,
-                Ok(read) => self.ready.end += read,
+                Ok(read) => self.take_in(read)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
+    }
+}
+
+impl<R> CsvReader<R> {
+    /// So many bytes were read behind what was ready.
+    fn take_in(&mut self, read: usize) -> Result<(), CsvError> {
+        let new = &self.buffer[self.ready.end..self.ready.end + read];
+        if new.contains(&0) {
+            let text = &self.buffer[self.ready.start..self.ready.end + read];
+            let before = text.iter().take_while(|byte| **byte != 0);
+            let lines = before.filter(|byte| **byte == b'\n').count() as u64;
+            return Err(CsvError::Nul {
+                line: self.line + lines,
+            });
+        }
+        self.ready.end += read;
         Ok(())
     }
 }
@@ -249,6 +320,16 @@ fn closing_quote(data: &[u8], mut at: usize, newlines: &mut u64) -> Option<usize
 }
 
 impl<'a> Record<'a> {
+    /// Whether the line begins with a byte order mark: as in a file that was joined to another.
+    pub(crate) fn has_mark(&self) -> bool {
+        !self.is_blank() && self.raw(0).starts_with(BOM)
+    }
+
+    /// Whether this is an empty line of a file of several columns: no record.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// Number of fields.
     pub(crate) fn len(&self) -> usize {
         self.fields.len()

@@ -4,7 +4,7 @@ use clap::Args;
 use sluis_client::local::{SendStep, Step};
 use sluis_domain::ElementName;
 
-use super::columns::ColumnPlan;
+use super::columns::{self, ColumnPlan, NotOne};
 use super::pseudonymise::RecordArgs;
 use crate::error::{CliError, Exit};
 
@@ -72,21 +72,14 @@ impl Mapping {
         headers: &[String],
         elements: &[Option<ElementName>],
     ) -> Result<OldColumn, CliError> {
-        let places: Vec<usize> = (0..headers.len())
-            .filter(|place| headers[*place] == self.old)
-            .collect();
-        let [place] = places[..] else {
+        let place = columns::only(headers, &self.old).map_err(|problem| match problem {
             // The headers are not listed: without a header line they are values.
-            let problem = if places.is_empty() {
-                "no column"
-            } else {
-                "more than one column"
-            };
-            return Err(CliError::usage(format!(
-                "the file has {problem} {:?}, which --old names; is the header line missing?",
+            NotOne::Absent(nearly) => CliError::usage(format!(
+                "the file has no column {:?}, which --old names; is the header line missing?{nearly}",
                 self.old
-            )));
-        };
+            )),
+            NotOne::Ambiguous(error) => error,
+        })?;
         let name = match &elements[place] {
             Some(name) => name.clone(),
             None => OLD_COLUMN.parse().expect("a constant that is an id"),
@@ -145,7 +138,6 @@ pub(crate) fn without<T: Clone>(items: &[T], place: usize) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::columns;
 
     fn mapping(old: &str) -> Mapping {
         Mapping {
@@ -156,7 +148,7 @@ mod tests {
 
     fn place(headers: &[&str], old: &str) -> Result<(usize, String), CliError> {
         let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
-        let elements = columns::elements(&headers, &[]).expect("distinct");
+        let elements = columns::elements(&headers, &[], |_| true).expect("distinct");
         mapping(old)
             .place(&headers, &elements)
             .map(|found| (found.place, found.name.to_string()))
@@ -178,7 +170,7 @@ mod tests {
         ));
         assert!(matches!(
             place(&["No 1", "No 1"], "No 1"),
-            Err(CliError::Usage(_))
+            Err(CliError::Input(_))
         ));
     }
 

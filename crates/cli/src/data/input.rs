@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::args::FileArgs;
 use super::csv::{CsvError, CsvReader};
-use super::dialect::{BOM, Delimiter, Encoding, detect};
+use super::dialect::{Delimiter, Encoding, detect};
 use super::scan::{Sum, Summed};
+use super::steady::{Stamp, Steady};
 use crate::error::CliError;
 
 /// An input whose header line has been read.
@@ -29,8 +30,8 @@ pub(crate) struct Input {
     pub(crate) delimiter: u8,
     /// Of all text.
     pub(crate) encoding: Encoding,
-    /// Before the header line: a byte order mark, or nothing.
-    pub(crate) prefix: &'static [u8],
+    /// Before the header line: a byte order mark and empty lines, or nothing.
+    pub(crate) prefix: Vec<u8>,
     /// Checksum of what was read so far.
     pub(crate) sum: Sum,
     /// Where it can be read again; `None` for pipes.
@@ -45,6 +46,8 @@ pub(crate) struct Origin {
     start: u64,
     /// Bytes from there to its end.
     size: u64,
+    /// Its content when it was opened.
+    stamp: Stamp,
 }
 
 impl Input {
@@ -85,27 +88,35 @@ impl Input {
         let sum = Sum::default();
         let input = Summed::new(input, sum.clone());
         let (dialect, rest) =
-            detect(input, delimiter).map_err(|error| malformed(&name, error.into()))?;
+            detect(input, delimiter, encoding).map_err(|error| malformed(&name, error))?;
         let rest: Box<dyn Read + Send> = Box::new(rest);
         let mut reader = CsvReader::new(rest, dialect.delimiter);
+        reader.skip_lines(dialect.blank_lines);
         let (headers, raw_headers, terminator) = {
             let record = reader.next().map_err(|error| malformed(&name, error))?;
-            let record = record.ok_or_else(|| {
+            let record = record.filter(|record| !record.is_blank()).ok_or_else(|| {
                 CliError::input(format!("{name} is empty: there is no header line"))
             })?;
+            if record.has_mark() {
+                return Err(malformed(&name, CsvError::MarkInside { line: 1 }));
+            }
             let mut scratch = Vec::new();
             let text = |field| {
                 let value = encoding
                     .decode(record.value(field, &mut scratch))
-                    .into_owned();
-                String::from_utf8(value).map_err(|_| {
+                    .map_err(|_| {
+                        CliError::input(format!(
+                            "{name}: the header line is not windows-1252; leave --encoding out if the file is UTF-8"
+                        ))
+                    })?;
+                String::from_utf8(value.into_owned()).map_err(|_| {
                     CliError::input(format!(
                         "{name}: the header line is not UTF-8; try --encoding windows-1252"
                     ))
                 })
             };
             let headers = (0..record.len()).map(text).collect::<Result<Vec<_>, _>>()?;
-            let raw = (0..record.len())
+            let raw: Vec<_> = (0..record.len())
                 .map(|field| record.raw(field).to_vec())
                 .collect();
             let terminator: &[u8] = if record.terminator == b"\r\n" {
@@ -115,7 +126,7 @@ impl Input {
             };
             (headers, raw, terminator)
         };
-        let prefix = if dialect.bom { BOM } else { b"" };
+        reader.refuse_again(&raw_headers);
         let delimiter = dialect.delimiter;
         Ok(Self {
             reader,
@@ -126,7 +137,7 @@ impl Input {
             terminator,
             delimiter,
             encoding,
-            prefix,
+            prefix: dialect.prefix,
             sum,
             origin: None,
         })
@@ -162,6 +173,7 @@ impl Origin {
             file,
             start,
             size,
+            stamp: Stamp::of(&metadata),
         }))
     }
 
@@ -177,6 +189,7 @@ impl Origin {
             what: format!("cannot read {}", self.name),
             source,
         })?;
+        refuse_own_output(&file, args)?;
         let mut input = Input::new(
             Box::new(file),
             self.name.clone(),
@@ -189,9 +202,23 @@ impl Origin {
     }
 
     /// From the beginning up to where it ended when it was opened: what is added meanwhile is not read.
-    fn rewound(&mut self) -> io::Result<impl Read + Send + 'static> {
+    fn rewound(&mut self) -> io::Result<Steady> {
         self.file.seek(SeekFrom::Start(self.start))?;
-        Ok(self.file.try_clone()?.take(self.size))
+        let file = self.file.try_clone()?.take(self.size);
+        Ok(Steady::new(file, self.stamp.clone()))
+    }
+}
+
+/// Refuses an input that standard output goes to.
+fn refuse_own_output(input: &Steady, args: &FileArgs) -> Result<(), CliError> {
+    if args.output_path().is_some() {
+        return Ok(());
+    }
+    match rustix::fs::fstat(io::stdout()) {
+        Ok(output) if input.is(output.st_dev, output.st_ino) => Err(CliError::usage(
+            "standard output is the input file, which would be lost; choose another name",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -206,18 +233,6 @@ pub(crate) fn malformed(name: &str, error: CsvError) -> CliError {
     }
 }
 
-/// Reads a source-key file.
-pub(crate) fn read_secret(path: &Path) -> Result<sluis_client::Zeroizing<Vec<u8>>, CliError> {
-    let mut file = File::open(path).map_err(CliError::reading(path))?;
-    // Room for the whole content, so that growing leaves no copies behind.
-    let mut content = sluis_client::Zeroizing::new(Vec::with_capacity(4096));
-    Read::by_ref(&mut file)
-        .take(4096)
-        .read_to_end(&mut content)
-        .map_err(CliError::reading(path))?;
-    Ok(content)
-}
-
 /// `-` is standard input or output.
 pub(crate) fn not_dash(path: &Option<PathBuf>) -> Option<&Path> {
     path.as_deref().filter(|path| path.as_os_str() != "-")
@@ -226,10 +241,11 @@ pub(crate) fn not_dash(path: &Option<PathBuf>) -> Option<&Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::dialect::BOM;
 
     #[test]
     fn an_empty_file_says_so() {
-        for bytes in [&b""[..], b"\n\n", BOM] {
+        for bytes in [&b""[..], b"\n\n", b"\xef\xbb\xbf"] {
             let error = Input::from_bytes(bytes, Encoding::Utf8)
                 .err()
                 .expect("refused");
@@ -250,7 +266,7 @@ mod tests {
         assert_eq!(input.headers, ["bsn", "a;\"b"]);
         assert_eq!(input.raw_headers, [&b"\"bsn\""[..], b"\"a;\"\"b\""]);
         assert_eq!(
-            (input.terminator, input.delimiter, input.prefix),
+            (input.terminator, input.delimiter, &input.prefix[..]),
             (&b"\r\n"[..], b';', BOM)
         );
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sluis_client::local::Step;
@@ -98,11 +99,43 @@ pub(crate) struct Block {
     pub(crate) positions: Vec<Position>,
     /// The rows that were refused here.
     pub(crate) rejects: Vec<Reject>,
+    /// Empty lines of the input that hold no row.
+    pub(crate) blank_lines: Vec<BlankLines>,
+    /// Values that were treated here and are missing.
+    pub(crate) missing: Vec<MissingHere>,
+    /// The elements of all columns of the input, by column; empty for a column without one.
+    pub(crate) elements: Arc<[String]>,
     /// Bytes of the input up to and with this batch.
     pub(crate) consumed: u64,
 }
 
+/// Empty lines one below the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BlankLines {
+    /// The place of the row below them among the rows that were sent; their number if none follows in this batch.
+    pub(crate) before: usize,
+    /// How many.
+    pub(crate) lines: usize,
+}
+
+/// A missing value that was treated here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MissingHere {
+    /// The place of the row among those that were sent.
+    pub(crate) row: usize,
+    /// Column of the input.
+    pub(crate) column: usize,
+}
+
 impl Block {
+    fn add_blank_line(&mut self) {
+        let before = self.positions.len();
+        match self.blank_lines.last_mut() {
+            Some(last) if last.before == before => last.lines += 1,
+            _ => self.blank_lines.push(BlankLines { before, lines: 1 }),
+        }
+    }
+
     /// The pieces of text of a row, in order.
     pub(crate) fn pieces(&self, row: usize) -> impl Iterator<Item = &[u8]> {
         let first = row * (self.gaps + 1);
@@ -141,6 +174,7 @@ pub(crate) struct Parser<R> {
     layout: Layout,
     limits: BatchLimits,
     row: u64,
+    elements: Arc<[String]>,
     scratch: Scratch,
 }
 
@@ -159,7 +193,12 @@ impl<R: Read> Parser<R> {
         layout: Layout,
         limits: BatchLimits,
     ) -> Self {
+        let name = |plan: &ColumnPlan| {
+            let element = plan.element.as_ref();
+            element.map(ElementName::to_string).unwrap_or_default()
+        };
         Self {
+            elements: plans.iter().map(name).collect(),
             reader,
             plans,
             layout,
@@ -175,7 +214,7 @@ impl<R: Read> Parser<R> {
     }
 
     /// The next batch and what stays here of it; `None` at the end of the input. A batch may be without rows, when all of
-    /// them were refused here.
+    /// them were refused here or all lines were empty.
     pub(crate) fn next(&mut self) -> Result<Option<(Batch, Block)>, CsvError> {
         let gaps = self
             .plans
@@ -188,20 +227,25 @@ impl<R: Read> Parser<R> {
             .collect();
         let mut block = Block {
             gaps,
+            elements: self.elements.clone(),
             ..Block::default()
         };
-        while block.positions.len() + block.rejects.len() < self.limits.rows
-            && !self.is_full(&block, &packers)
-        {
+        let mut lines = 0;
+        while lines < self.limits.rows && !self.is_full(&block, &packers) {
             let Some(record) = self.reader.next()? else {
                 break;
             };
+            lines += 1;
+            if record.is_blank() {
+                block.add_blank_line();
+                continue;
+            }
             self.row += 1;
             let at = Position {
                 row: self.row,
                 line: record.line,
             };
-            let before = (block.text.len(), block.ends.len());
+            let before = (block.text.len(), block.ends.len(), block.missing.len());
             let step = RowStep {
                 layout: &self.layout,
                 limits: self.limits,
@@ -212,24 +256,20 @@ impl<R: Read> Parser<R> {
                 Err((column, reason)) => {
                     block.text.truncate(before.0);
                     block.ends.truncate(before.1);
+                    block.missing.truncate(before.2);
                     packers
                         .iter_mut()
                         .for_each(|packer| packer.truncate(block.positions.len()));
-                    let element = self.plans[column]
-                        .element
-                        .as_ref()
-                        .map(ElementName::to_string)
-                        .unwrap_or_default();
                     block.rejects.push(Reject {
                         at,
-                        element,
+                        element: self.elements[column].clone(),
                         reason: reason.code().into(),
                     });
                 }
             }
         }
         block.consumed = self.reader.consumed();
-        if block.positions.is_empty() && block.rejects.is_empty() {
+        if lines == 0 {
             return Ok(None);
         }
         Ok(Some((self.batch(&block, packers), block)))
@@ -281,20 +321,24 @@ impl RowStep<'_> {
             if written > 0 && plan.step.is_written() {
                 block.text.push(delimiter);
             }
+            if column == 0 && record.has_mark() && needs_exact_bytes(&plan.step) {
+                return Err((column, Reason::InvisibleCharacter));
+            }
             match &mut plan.step {
                 Step::Drop => continue,
                 Step::Keep => block.text.extend_from_slice(record.raw(column)),
                 Step::Generalise(step) => {
                     coarse.clear();
                     let value = encoding.decode(record.value(column, unquoted));
-                    let outcome = step
-                        .apply(&value, coarse)
+                    let outcome = value
+                        .and_then(|value| step.apply(&value, coarse))
                         .and_then(|()| encoding.encode(coarse));
-                    write_value(
-                        &outcome.map_err(|reason| (column, reason))?,
-                        delimiter,
-                        &mut block.text,
-                    );
+                    let value = outcome.map_err(|reason| (column, reason))?;
+                    if value.is_empty() {
+                        let row = block.positions.len();
+                        block.missing.push(MissingHere { row, column });
+                    }
+                    write_value(&value, delimiter, &mut block.text);
                 }
                 Step::Send(_) => {
                     block.end_piece();
@@ -303,7 +347,9 @@ impl RowStep<'_> {
                 Step::SendOnly(_) => {}
             }
             if let Step::Send(step) | Step::SendOnly(step) = &mut plan.step {
-                let value = encoding.decode(record.value(column, unquoted));
+                let value = encoding
+                    .decode(record.value(column, unquoted))
+                    .map_err(|reason| (column, reason))?;
                 sent_bytes += value.len();
                 if sent_bytes > self.limits.value_bytes {
                     return Err((column, Reason::RowTooLong));
@@ -317,13 +363,22 @@ impl RowStep<'_> {
             }
             written += usize::from(plan.step.is_written());
         }
-        // A line without any byte would not be a row.
+        // Many readers skip a line without any byte.
         if self.layout.columns == 1 && gaps == 0 && block.text.len() == start {
             block.text.extend_from_slice(b"\"\"");
         }
         block.text.extend_from_slice(self.layout.terminator);
         block.end_piece();
         Ok(())
+    }
+}
+
+/// Whether a byte order mark before a value would make another value of it.
+fn needs_exact_bytes(step: &Step) -> bool {
+    match step {
+        Step::Send(step) | Step::SendOnly(step) => step.is_exact(),
+        Step::Generalise(_) => true,
+        Step::Keep | Step::Drop => false,
     }
 }
 

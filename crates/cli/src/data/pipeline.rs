@@ -203,7 +203,7 @@ impl Running<'_> {
             targets,
             layout.clone(),
             kind.shuffled,
-            input.prefix,
+            &input.prefix,
             &headers,
         )?;
         let mut limits = BatchLimits::new(files.batch_rows, session.limits());

@@ -6,14 +6,16 @@ use std::time::Instant;
 
 use clap::Args;
 use sluis_client::local::{Context, SourceKeys};
-use sluis_client::{Client, ClientError, DateFormat, SourceKey, v1};
+use sluis_client::{Client, ClientError, DateFormat, DecimalMark, v1};
 use sluis_domain::{ChainId, NamespaceId};
 
-use super::args::{ColumnName, FileArgs};
+use super::args::FileArgs;
 use super::columns;
 use super::import::{Mapping, without};
-use super::input::{Input, read_secret};
+use super::input::Input;
+use super::names::{self, ColumnNames};
 use super::pipeline::{self, Job, OutputKind};
+use super::source_key;
 use super::summary;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -24,20 +26,23 @@ use crate::expect::ExpectArgs;
 /// Every column of the file must be an element of the chain. The custodian receives only the columns it must see: keep,
 /// drop and generalise happen here, and so does hashing for namespaces with prehash input. The output has the headers, the
 /// order, the delimiter, the encoding and the line endings of the input, without the columns that are dropped; kept
-/// columns are passed through byte for byte. Lines without any character are skipped.
+/// columns are passed through byte for byte. Every line of the input has its line in the output, except those of rejected
+/// rows: in a file of one column an empty line is a row with a missing value, in others it is passed through. The summary
+/// counts the missing values of each element.
 ///
 /// Rows with a value that cannot be treated are left out of the output (exit code 3); everything else stops the run, and
 /// then no file is written. An input file (not a pipe) is read from end to end before the first value is sent, so that a
 /// damaged last line is found first. A run that failed is repeated with the same command: the result is the same, and a
 /// subject counts once a day towards a quota.
 #[derive(Args, Debug)]
-#[command(after_help = "EXAMPLES
+#[command(after_help = r#"EXAMPLES
   sluis pseudonymise --chain diabetes-study patients.csv -o pseudonymised.csv --rejects rejects.csv
-  sluis pseudonymise --chain diabetes-study --columns BSN=bsn,Geboortedatum=birth-date \\
+  sluis pseudonymise --chain diabetes-study --columns BSN=bsn,Geboortedatum=birth-date \
       --date-format %d-%m-%Y in.csv
-  sluis pseudonymise --chain diabetes-study in.csv -o out.csv \\
+  sluis pseudonymise --chain diabetes-study in.csv -o out.csv \
       --source-key study.email=source.key --expect pins.toml
-  zcat huge.csv.gz | sluis pseudonymise --chain diabetes-study - | gzip > out.csv.gz")]
+  sluis pseudonymise --chain diabetes-study --columns '"Name, first"=name' in.csv
+  zcat huge.csv.gz | sluis pseudonymise --chain diabetes-study - | gzip > out.csv.gz"#)]
 pub struct PseudonymiseArgs {
     #[command(flatten)]
     records: RecordArgs,
@@ -49,12 +54,16 @@ pub(crate) struct RecordArgs {
     /// The chain
     #[arg(long, value_name = "ID")]
     chain: ChainId,
-    /// Which column is which element, where the header is not the element's name (repeatable)
-    #[arg(long, value_name = "HEADER=ELEMENT", value_delimiter = ',')]
-    columns: Vec<ColumnName>,
+    /// Which column is which element, where the header is not the element's name (repeatable). A header with a comma stands
+    /// in quotes: '"Name, first"=name'
+    #[arg(long, value_name = "HEADER=ELEMENT")]
+    columns: Vec<ColumnNames>,
     /// How dates are written: %Y, %m and %d once each, other characters as they are. The output has YYYY-MM-DD
     #[arg(long, value_name = "FORMAT", default_value = "%Y-%m-%d")]
     date_format: DateFormat,
+    /// What stands before decimals, dot or comma: 1.234 is refused where nothing says whether it is over a thousand
+    #[arg(long, value_name = "MARK")]
+    decimal_mark: Option<DecimalMark>,
     /// Source key of a namespace with prehash input: 64 hexadecimal characters or 32 bytes (repeatable). Identifiers of the
     /// namespace are hashed with it or not sent at all, whatever the custodian says. Without NAMESPACE it is for all
     /// namespaces of the file that have no key of their own
@@ -121,7 +130,8 @@ impl RecordArgs {
         let source_keys = read_source_keys(&self.source_key)?;
         let expectation = self.expect.read(&self.connect)?;
         let input = Input::open(&self.files)?;
-        let elements = columns::elements(&input.headers, &self.columns)?;
+        let names = names::all(&self.columns);
+        let elements = columns::elements(&input.headers, &names, |_| true)?;
         let old = mapping
             .map(|mapping| mapping.place(&input.headers, &elements))
             .transpose()?;
@@ -130,6 +140,7 @@ impl RecordArgs {
         let context = Context {
             source_keys: &source_keys,
             date_format: &self.date_format,
+            decimal_mark: self.decimal_mark.unwrap_or_default(),
         };
         let mut import = None;
         let plans = match mapping.zip(old) {
@@ -185,9 +196,7 @@ async fn chain(client: &Client, chain: &ChainId) -> Result<v1::Chain, CliError> 
 fn read_source_keys(files: &[SourceKeyFile]) -> Result<SourceKeys, CliError> {
     let mut keys = SourceKeys::default();
     for file in files {
-        let content = read_secret(&file.path)?;
-        let key = SourceKey::from_file_content(&content)
-            .map_err(|error| CliError::input(format!("{}: {error}", file.path.display())))?;
+        let key = source_key::read(&file.path)?;
         match &file.namespace {
             Some(namespace) => keys.insert(namespace.clone(), key),
             None => keys.set_default(key),

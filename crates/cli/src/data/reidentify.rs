@@ -6,9 +6,10 @@ use clap::Args;
 use sluis_client::v1;
 use sluis_domain::{ElementName, GrantId};
 
-use super::args::{ColumnName, FileArgs, ResumeArgs};
+use super::args::{FileArgs, ResumeArgs};
 use super::columns::{self, ColumnPlan};
 use super::input::Input;
+use super::names::{self, ColumnName, ColumnNames};
 use super::pipeline::{self, Job, OutputKind};
 use super::prepare::Under;
 use super::summary;
@@ -34,9 +35,10 @@ pub struct ReidentifyArgs {
     /// The grant
     #[arg(long, value_name = "ID")]
     grant: GrantId,
-    /// Which column is which element of the grant, where the header is not the element's name (repeatable)
-    #[arg(long, value_name = "HEADER=ELEMENT", value_delimiter = ',')]
-    columns: Vec<ColumnName>,
+    /// Which column is which element of the grant, where the header is not the element's name (repeatable). A
+    /// header with a comma stands in quotes: '"Number, old"=bsn'
+    #[arg(long, value_name = "HEADER=ELEMENT")]
+    columns: Vec<ColumnNames>,
     #[command(flatten)]
     resume: ResumeArgs,
     #[command(flatten)]
@@ -56,7 +58,7 @@ impl ReidentifyArgs {
         let input = Input::open(&self.files)?;
         let client = self.connect.connect().await?;
         let granted = terms(client.grant(&self.grant).await?)?.elements;
-        let plans = plans(&input.headers, &self.columns, &granted)?;
+        let plans = plans(&input.headers, &names::all(&self.columns), &granted)?;
         let kind = OutputKind {
             shuffled: false,
             private: true,
@@ -115,11 +117,11 @@ fn plans(
             granted.join(", ")
         )));
     }
-    let plan_of = |element: Option<ElementName>| match element.filter(is_granted) {
+    let plan_of = |element: Option<ElementName>| match element {
         Some(element) => ColumnPlan::send(element),
         None => ColumnPlan::keep(),
     };
-    let plans: Vec<_> = columns::elements(headers, names)?
+    let plans: Vec<_> = columns::elements(headers, names, is_granted)?
         .into_iter()
         .map(plan_of)
         .collect();
@@ -138,11 +140,11 @@ mod tests {
 
     fn sent(names: &str) -> Result<Vec<bool>, CliError> {
         let headers = ["patient", "note", "sex"].map(str::to_owned);
-        let names: Vec<ColumnName> = names
-            .split_terminator(',')
-            .map(|n| n.parse().expect("header=element"))
-            .collect();
-        let plans = plans(&headers, &names, &["bsn".to_owned(), "note".to_owned()])?;
+        let plans = plans(
+            &headers,
+            &names::parsed(names),
+            &["bsn".to_owned(), "note".to_owned()],
+        )?;
         Ok(plans.iter().map(|plan| plan.element.is_some()).collect())
     }
 

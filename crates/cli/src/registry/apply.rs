@@ -14,6 +14,7 @@ use sluis_client::{Client, ClientError};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
+use crate::file_kind;
 use crate::output::{self, Paint, Safe};
 use crate::proposal::{self, view};
 use crate::unsure::unless_answered;
@@ -173,6 +174,7 @@ impl ApplyArgs {
 
 fn read(path: &Path) -> Result<String, CliError> {
     let bytes = fs::read(path).map_err(CliError::reading(path))?;
+    file_kind::expect_text(&bytes, path)?;
     String::from_utf8(bytes)
         .map_err(|_| CliError::input(format!("{} is not UTF-8 text", path.display())))
 }

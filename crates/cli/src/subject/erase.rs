@@ -2,24 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use clap::Args;
 use sluis_client::local::{Context, SendStep, SourceKeys, Step};
 use sluis_client::v1::{Chain, ListChainsRequest, RequestErasureRequest};
-use sluis_client::{Client, ClientError, DateFormat, SourceKey, Zeroizing};
+use sluis_client::{Client, ClientError, DateFormat, DecimalMark};
 use sluis_domain::{ElementName, NamespaceId};
 
 use crate::connect::ConnectArgs;
-use crate::data::{no_plan, read_secret};
+use crate::data::{Encoding, Identifier, no_plan, read_identifier, read_source_key};
 use crate::error::{CliError, Exit};
 use crate::expect::{ExpectArgs, Expectation};
 use crate::unsure::unless_answered;
 use crate::{proposed, secret};
-
-/// Most bytes of an identifier and its line end.
-const LONGEST: u64 = 4_096;
 
 /// Propose the erasure of a subject who objects; it is refused from then on (members of sources)
 ///
@@ -38,7 +35,7 @@ pub(crate) struct EraseArgs {
     /// The kind of identifier
     #[arg(long)]
     namespace: NamespaceId,
-    /// File with the identifier on its only line; `-` is standard input
+    /// File with the identifier on its only line, in quotes if spaces around it belong to it; `-` is standard input
     #[arg(long, value_name = "FILE")]
     identifier_file: PathBuf,
     /// File with the key that the sources share, for a namespace with prehash input. With it the identifier is hashed or not
@@ -50,6 +47,9 @@ pub(crate) struct EraseArgs {
     /// How dates are written, for a namespace of dates
     #[arg(long, default_value = "%Y-%m-%d", value_name = "FORMAT")]
     date_format: DateFormat,
+    /// Encoding of the file
+    #[arg(long, value_enum, default_value_t)]
+    encoding: Encoding,
     /// Print the proposal as JSON
     #[arg(long)]
     json: bool,
@@ -62,11 +62,9 @@ impl EraseArgs {
         let source_keys = self.source_keys()?;
         let expectation = self.expect.read(&self.connect)?;
         let client = self.connect.connect().await?;
-        let mut step = self.step(&client, &source_keys, &expectation).await?;
+        let mut place = self.place(&client, &source_keys, &expectation).await?;
         let identifier = self.identifier()?;
-        let mut sent = Vec::with_capacity(256);
-        step.apply(&identifier, &mut sent)
-            .map_err(|reason| CliError::input(format!("the identifier: {reason}")))?;
+        let sent = self.prepared(&mut place, &identifier)?;
         let request = RequestErasureRequest {
             namespace_id: self.namespace.to_string(),
             identifier: sent.into(),
@@ -79,13 +77,39 @@ impl EraseArgs {
         proposed::print(answer.into_inner().proposal, self.json)
     }
 
+    /// The identifier as it is sent.
+    fn prepared(&self, place: &mut Place, identifier: &Identifier) -> Result<Vec<u8>, CliError> {
+        let value = &identifier.value[..];
+        if is_header(value, &place.element, &self.namespace) {
+            return Err(CliError::input(
+                "the line is the name of the column, not an identifier",
+            ));
+        }
+        let has_spaces = value.trim_ascii().len() < value.len();
+        if place.step.is_exact() && has_spaces && !identifier.is_quoted {
+            return Err(CliError::input(
+                "the identifier begins or ends with white space, and those of this namespace are compared byte for byte; \
+                 take it out, or put quotes around all that belongs to the identifier",
+            ));
+        }
+        let mut sent = Vec::with_capacity(256);
+        place
+            .step
+            .apply(value, &mut sent)
+            .map_err(|reason| CliError::input(format!("the identifier: {reason}")))?;
+        if sent.trim_ascii().is_empty() {
+            return Err(CliError::input("the identifier is missing"));
+        }
+        Ok(sent)
+    }
+
     /// How an identifier of the namespace is sent: as in every chain that has it.
-    async fn step(
+    async fn place(
         &self,
         client: &Client,
         source_keys: &SourceKeys,
         expectation: &Expectation,
-    ) -> Result<SendStep, CliError> {
+    ) -> Result<Place, CliError> {
         let answer = client
             .registry()
             .list_chains(ListChainsRequest::default())
@@ -110,9 +134,10 @@ impl EraseArgs {
         let context = Context {
             source_keys,
             date_format: &self.date_format,
+            decimal_mark: DecimalMark::Unsaid,
         };
         match Step::of(chain.chain(), &element, context) {
-            Ok(Step::Send(step)) => Ok(step),
+            Ok(Step::Send(step)) => Ok(Place { element, step }),
             Ok(_) => Err(ClientError::Protocol("a pseudonym element that is not sent").into()),
             Err(error) => Err(no_plan(error)),
         }
@@ -144,67 +169,35 @@ impl EraseArgs {
     fn source_keys(&self) -> Result<SourceKeys, CliError> {
         let mut keys = SourceKeys::default();
         if let Some(path) = &self.source_key {
-            let wrong = |error| CliError::input(format!("{}: {error}", path.display()));
-            let key = SourceKey::from_file_content(&read_secret(path)?).map_err(wrong)?;
-            keys.insert(self.namespace.clone(), key);
+            keys.insert(self.namespace.clone(), read_source_key(path)?);
         }
         Ok(keys)
     }
 
-    fn identifier(&self) -> Result<Zeroizing<Vec<u8>>, CliError> {
-        let dash = self.identifier_file.as_os_str() == "-";
-        let read = match dash {
-            true if io::stdin().is_terminal() => {
-                Zeroizing::new(secret::read_line("identifier")?.as_bytes().to_vec())
-            }
-            true => read(io::stdin().lock(), Path::new("standard input"))?,
-            false => {
-                let path = &self.identifier_file;
-                read(File::open(path).map_err(CliError::reading(path))?, path)?
-            }
-        };
-        only_line(&read).map(|line| Zeroizing::new(line.to_vec()))
-    }
-}
-
-fn read(source: impl Read, path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    // Room for everything, so that growing leaves no copies behind.
-    let mut content = Zeroizing::new(Vec::with_capacity(LONGEST as usize));
-    source
-        .take(LONGEST)
-        .read_to_end(&mut content)
-        .map_err(CliError::reading(path))?;
-    Ok(content)
-}
-
-/// The only line, without its end.
-fn only_line(content: &[u8]) -> Result<&[u8], CliError> {
-    let line = content.strip_suffix(b"\n").unwrap_or(content);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    if line.is_empty() {
-        return Err(CliError::input("there is no identifier"));
-    }
-    if line.contains(&b'\n') {
-        return Err(CliError::input(
-            "there is more than one line; subjects are erased one at a time",
-        ));
-    }
-    Ok(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_identifier_is_one_line() {
-        for content in [&b"123"[..], b"123\n", b"123\r\n", b"\xef\xbb\xbf123\n"] {
-            assert_eq!(only_line(content).ok(), Some(&b"123"[..]));
+    fn identifier(&self) -> Result<Identifier, CliError> {
+        let path = &self.identifier_file;
+        if path.as_os_str() != "-" {
+            let file = File::open(path).map_err(CliError::reading(path))?;
+            return read_identifier(file, &path.display().to_string(), self.encoding);
         }
-        for content in [&b""[..], b"\n", b"\r\n", b"1\n2", b"1\n2\n"] {
-            let error = only_line(content).expect_err("refused").to_string();
-            assert!(!error.contains('1'), "{error}");
+        if io::stdin().is_terminal() {
+            let typed = secret::read_line("identifier")?;
+            return read_identifier(typed.as_bytes(), "what was typed", Encoding::Utf8);
         }
+        read_identifier(io::stdin().lock(), "standard input", self.encoding)
     }
+}
+
+/// How an identifier is sent, and as what.
+struct Place {
+    element: ElementName,
+    step: SendStep,
+}
+
+/// Whether a line is not the identifier but what stands above it in a table.
+fn is_header(value: &[u8], element: &ElementName, namespace: &NamespaceId) -> bool {
+    let text = value.trim_ascii();
+    [element.as_str(), namespace.as_str()]
+        .iter()
+        .any(|name| text.eq_ignore_ascii_case(name.as_bytes()))
 }

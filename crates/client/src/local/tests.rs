@@ -109,6 +109,7 @@ fn step_with(name: &str, keys: &SourceKeys) -> Result<Step, PlanError> {
     let context = Context {
         source_keys: keys,
         date_format: &date_format,
+        decimal_mark: DecimalMark::Unsaid,
     };
     Step::of(&chain(), &name.parse().expect("an id"), context)
 }
@@ -237,6 +238,22 @@ fn generalisations_have_their_parameters() {
         Ok(&b"9999-12-31"[..])
     );
     assert_eq!(apply("age", "30-12-9999"), Err(Reason::ImplausibleDate));
+    assert_eq!(apply("weight", "1.234"), Err(Reason::AmbiguousNumber));
+}
+
+#[test]
+fn only_opaque_identifiers_are_compared_byte_for_byte() {
+    for (name, exact) in [
+        ("code", true),
+        ("bsn", false),
+        ("hash", false),
+        ("note", false),
+    ] {
+        let Ok(Step::Send(step)) = step_with(name, &keys()) else {
+            panic!("{name} is sent")
+        };
+        assert_eq!(step.is_exact(), exact, "{name}");
+    }
 }
 
 #[test]

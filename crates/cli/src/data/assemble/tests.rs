@@ -64,7 +64,7 @@ fn run(input: &[u8], encoding: Encoding, elements: &[&str], shuffled: bool) -> W
         rejects: Some(target(&rejects)),
     };
     let input = Input::from_bytes(input, encoding).expect("readable");
-    let (prefix, raw) = (input.prefix, input.raw_headers.clone());
+    let (prefix, raw) = (input.prefix.clone(), input.raw_headers.clone());
     let kept = input
         .headers
         .iter()
@@ -73,7 +73,7 @@ fn run(input: &[u8], encoding: Encoding, elements: &[&str], shuffled: bool) -> W
     let headers: Vec<&[u8]> = kept.map(|(_, raw)| raw.as_slice()).collect();
     let (mut parser, layout) = parser(input, 3, &limits());
     let mut assembler =
-        Assembler::new(targets, layout, shuffled, prefix, &headers).expect("writable");
+        Assembler::new(targets, layout, shuffled, &prefix, &headers).expect("writable");
     while let Some((batch, block)) = parser.next().expect("well-formed") {
         let result = block.is_sent().then(|| answer(&batch, elements));
         assembler.write(block, result).expect("fits");
@@ -122,7 +122,7 @@ fn byte_order_mark_and_line_endings_are_those_of_the_input() {
     );
     assert_eq!(
         written.output,
-        b"\xef\xbb\xbf\"bsn\",sex\r\n<1>,m\r\n<2>,f\r\n"
+        b"\xef\xbb\xbf\"bsn\",sex\r\n<1>,m\r\n\r\n<2>,f\r\n"
     );
 }
 
@@ -134,7 +134,7 @@ fn rejected_rows_of_both_kinds_are_left_out_and_listed_in_order() {
     );
     assert_eq!(
         String::from_utf8_lossy(&written.output),
-        "bsn,born\n<2>,\n<4>,\n"
+        "bsn,born\n<2>,\n\n<4>,\n"
     );
     assert_eq!(
         written.rejects,
@@ -156,6 +156,44 @@ fn rejected_rows_of_both_kinds_are_left_out_and_listed_in_order() {
 fn missing_values_stay_missing_also_where_a_row_has_nothing_else() {
     assert_eq!(text("bsn\n\"\"\n1\n", &["bsn"]).output, b"bsn\n\"\"\n<1>\n");
     assert_eq!(text("sex,name\n,x\nm,y\n", &[]).output, b"sex\n\"\"\nm\n");
+}
+
+#[test]
+fn every_line_of_the_input_has_its_line_in_the_output() {
+    for (input, expected, rows, blank_lines) in [
+        ("bsn\n1\n\n2\n", "bsn\n<1>\n\"\"\n<2>\n", 3, 0),
+        ("bsn\r\n1\r\n\r\n2", "bsn\r\n<1>\r\n\"\"\r\n<2>\r\n", 3, 0),
+        (
+            "\n\nbsn\n\n\n1\n\n",
+            "\n\nbsn\n\"\"\n\"\"\n<1>\n\"\"\n",
+            4,
+            0,
+        ),
+        (
+            "bsn;sex\n\n1;m\n\n\n\n\n2;f\n\n",
+            "bsn;sex\n\n<1>;m\n\n\n\n\n<2>;f\n\n",
+            2,
+            6,
+        ),
+        ("sex\nm\n\nf\n", "sex\nm\n\"\"\nf\n", 3, 0),
+    ] {
+        let written = text(input, if input.contains("bsn") { &["bsn"] } else { &[] });
+        assert_eq!(String::from_utf8_lossy(&written.output), expected);
+        assert_eq!(
+            (written.tally.rows, written.tally.blank_lines),
+            (rows, blank_lines)
+        );
+    }
+}
+
+#[test]
+fn missing_values_of_rows_that_are_written_are_counted() {
+    let input = "bsn,born,sex\n1,,m\n,07-03-1984,f\nbad,,m\n,,\n2,x,\n";
+    let tally = text(input, &["bsn"]).tally;
+    let mut expected = Tally::default();
+    expected.add_missing("bsn", 2, 3);
+    expected.add_missing("born", 2, 2);
+    assert_eq!(tally.missing, expected.missing);
 }
 
 #[test]
@@ -244,7 +282,7 @@ proptest! {
 
     #[test]
     fn kept_columns_come_back_byte_for_byte(
-        rows in proptest::collection::vec(("[0-9]{0,3}", proptest::collection::vec(any::<u8>(), 0..8)), 0..12),
+        rows in proptest::collection::vec(("[0-9]{0,3}", proptest::collection::vec(1u8..=255, 0..8)), 0..12),
         quote_all: bool,
     ) {
         let (mut input, mut expected) = (b"city,bsn,sex\n".to_vec(), b"city,bsn,sex\n".to_vec());

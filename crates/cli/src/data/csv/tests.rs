@@ -23,6 +23,10 @@ fn read_from(input: impl Read) -> Result<Rows, CsvError> {
     let (mut rows, mut scratch) = (Vec::new(), Vec::new());
     while let Some(record) = reader.next()? {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("test data is text");
+        if record.is_blank() {
+            rows.push((record.line, Vec::new()));
+            continue;
+        }
         let values = (0..record.len())
             .map(|i| text(record.value(i, &mut scratch)))
             .collect();
@@ -65,14 +69,89 @@ fn plain_quoted_and_empty_values() {
 }
 
 #[test]
-fn line_endings_and_empty_lines() {
+fn line_endings() {
     assert_eq!(
         values("a,b\r\n1,2\r\n3,4"),
         [["a", "b"], ["1", "2"], ["3", "4"]]
     );
-    assert_eq!(values("\n\r\na\n\n1\n\r\n\n2\n\n"), [["a"], ["1"], ["2"]]);
     assert_eq!(values("a\n\"\"\n"), [["a"], [""]]);
     assert!(values("").is_empty());
+}
+
+#[test]
+fn an_empty_line_of_a_file_of_one_column_is_a_row_without_a_value() {
+    for text in [
+        "a\n1\n\n2\n",
+        "a\r\n1\r\n\r\n2\r\n",
+        "a\n1\n\r\n2",
+        "\"a\"\n\"1\"\n\n\"2\"\n",
+    ] {
+        assert_eq!(values(text), [["a"], ["1"], [""], ["2"]], "{text:?}");
+    }
+    assert_eq!(
+        values("a\n\n\n1\n\n\n"),
+        [["a"], [""], [""], ["1"], [""], [""]]
+    );
+    assert_eq!(values("a\n\n"), [["a"], [""]]);
+    assert_eq!(
+        values("a\n"),
+        [["a"]],
+        "the end of the header line is no row"
+    );
+}
+
+#[test]
+fn an_empty_line_of_a_file_of_several_columns_is_handed_out_and_no_row() {
+    let none: &[&str] = &[];
+    assert_eq!(
+        values("a,b\n\n1,2\r\n\r\n\n3,4\n\n"),
+        [
+            &["a", "b"][..],
+            none,
+            &["1", "2"],
+            none,
+            none,
+            &["3", "4"],
+            none
+        ]
+    );
+}
+
+#[test]
+fn joined_files_are_refused_with_their_line() {
+    let again = |text: &str| {
+        let mut reader = CsvReader::new(text.as_bytes(), b',');
+        let header = reader.next().expect("well-formed").expect("a header line");
+        let raw: Vec<_> = (0..header.len()).map(|i| header.raw(i).to_vec()).collect();
+        reader.refuse_again(&raw);
+        loop {
+            match reader.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+    };
+    for (text, expected) in [
+        ("bsn\n1\nbsn\n2\n", "line 3: the header line comes again"),
+        (
+            "bsn,sex\n1,m\n\"Sex\", BSN\n2,f\n",
+            "line 3: the header line",
+        ),
+        ("bsn\n1\n\u{feff}bsn\n2\n", "line 3: a byte order mark"),
+        ("bsn\n1\u{feff}bsn\n2\n", "line 2: a byte order mark"),
+    ] {
+        let message = again(text).expect(text);
+        assert!(message.starts_with(expected), "{message}");
+    }
+    for text in [
+        "bsn,sex\nbsn,m\n",
+        "bsn\nx\u{feff}y\n",
+        "a,b\na,a\n",
+        "\"\"\n\n\"\"\n",
+    ] {
+        assert_eq!(again(text), None, "{text}");
+    }
 }
 
 #[test]
@@ -84,7 +163,7 @@ fn records_know_their_line() {
             .map(|(line, _)| line)
             .collect::<Vec<_>>()
     };
-    assert_eq!(lines("a,b\r\n\r\n\"x\r\ny\",2\r\n3,4\r\n"), [1, 3, 5]);
+    assert_eq!(lines("a,b\r\n\r\n\"x\r\ny\",2\r\n3,4\r\n"), [1, 2, 3, 5]);
     assert_eq!(lines("a\n1\n2"), [1, 2, 3]);
 }
 
@@ -101,6 +180,10 @@ fn malformed_input_is_refused_with_its_line() {
         ("a,b\n1,\"x\ny\" \n", "line 3: text after"),
         ("a,b\n1,2\r3,4\n", "line 2: a carriage return"),
         ("a,b\r1,2\r", "line 1: a carriage return"),
+        ("a,b\n1,2\n3,\0\n", "line 3: a NUL byte"),
+        ("a\n1\n\u{1a}", "line 3: the file ends with"),
+        ("a,b\n1,2\u{1a}", "line 2: the file ends with"),
+        ("a,b\n  \n1,2\n", "line 2: 1 fields"),
     ] {
         let message = read(text).expect_err(text).to_string();
         assert!(message.starts_with(expected), "{message}");
@@ -123,7 +206,7 @@ fn what_is_consumed_is_counted() {
     while reader.next().expect("well-formed").is_some() {
         counts.push(reader.consumed());
     }
-    assert_eq!(counts, [2, 7, 8]);
+    assert_eq!(counts, [2, 3, 7, 8]);
 }
 
 proptest! {

@@ -70,7 +70,7 @@ pub(crate) fn parser(
     rows: u32,
     limits: &v1::StreamLimits,
 ) -> (Parser<Box<dyn Read + Send>>, Layout) {
-    let elements = columns::elements(&input.headers, &[]).expect("distinct");
+    let elements = columns::elements(&input.headers, &[], |_| true).expect("distinct");
     let (keys, date_format) = (
         SourceKeys::default(),
         "%d-%m-%Y".parse::<DateFormat>().expect("a format"),
@@ -78,6 +78,7 @@ pub(crate) fn parser(
     let context = Context {
         source_keys: &keys,
         date_format: &date_format,
+        decimal_mark: Default::default(),
     };
     let agreed = Expectation::default().agree(chain()).expect("no pin");
     let plans = columns::plan(&input.headers, elements, &agreed, context).expect("listed");
@@ -213,6 +214,13 @@ fn invalid_utf8_is_a_matter_of_the_row_only_where_the_value_is_needed() {
     assert_eq!(sent(batch, "bsn"), ["1"]);
     assert_eq!(block.rejects[0].reason, "INVALID_UTF8");
     assert_eq!(block.pieces(0).last(), Some(&b",\xfe\xff\n"[..]));
+}
+
+#[test]
+fn a_mark_at_the_start_of_a_line_is_no_part_of_a_value() {
+    let (batch, block) = parse("postcode,bsn\n\u{feff}1234,1\n5678,2\n");
+    assert_eq!(sent(&batch, "bsn"), ["2"]);
+    assert_eq!(block.rejects[0].reason, "INVISIBLE_CHARACTER");
 }
 
 #[test]
