@@ -66,6 +66,11 @@ impl Job {
         &self.member
     }
 
+    /// How many bytes of the budget it holds.
+    pub(crate) fn cost(&self) -> usize {
+        self.bytes.amount()
+    }
+
     /// What it holds of the budget.
     pub(crate) fn bytes(&self) -> Arc<Bytes> {
         self.bytes.clone()

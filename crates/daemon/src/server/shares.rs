@@ -227,6 +227,13 @@ impl<K: Ord + Clone> State<K> {
     }
 }
 
+impl<K: Ord + Clone> Share<K> {
+    /// How much it is.
+    pub(crate) fn amount(&self) -> usize {
+        self.amount
+    }
+}
+
 impl<K: Ord + Clone> Drop for Share<K> {
     fn drop(&mut self) {
         let mut state = self.of.lock();

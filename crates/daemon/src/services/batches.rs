@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
-use sluis_domain::{Reason, RecordBatch};
-use sluis_engine::{Caller, Engine, Pending, Refusal, Turn, Turns, limit_name};
+use sluis_domain::{BatchOutcome, Reason, RecordBatch};
+use sluis_engine::{Caller, Charged, Engine, Pending, Refusal, Turn, Turns, limit_name};
 use sluis_proto::v1;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -66,16 +66,18 @@ pub(super) trait Data: 'static {
     fn result(result: v1::BatchResult) -> Self::Response;
 }
 
-/// A batch on its way.
-struct Submitted {
+/// A batch that is durable.
+struct Done {
     shape: Shape,
-    pending: Pending,
+    outcome: BatchOutcome,
+    /// To its grant.
+    charged: Option<Charged>,
 }
 
 /// What the reader tells the response stream, in order.
 enum Step<T> {
     Opened(T),
-    Batch(oneshot::Receiver<Result<Submitted, Denial>>, Arc<Job>),
+    Batch(oneshot::Receiver<Result<Done, Denial>>, Arc<Job>),
     End(Denial),
 }
 
@@ -318,7 +320,7 @@ fn submit<D: Data>(
     session: &Arc<D::Session>,
     turn: Turn,
     batch: v1::RecordBatch,
-) -> oneshot::Receiver<Result<Submitted, Denial>> {
+) -> oneshot::Receiver<Result<Done, Denial>> {
     let (at, session) = (shared.clone(), session.clone());
     shared.pool.run(job, move |job| {
         let (shape, batch) = batch::parse(batch)?;
@@ -333,7 +335,22 @@ fn submit<D: Data>(
                 job.call().note_used_up();
             }
         })?;
-        Ok(Submitted { shape, pending })
+        Ok(durable(shape, pending))
+    })
+}
+
+/// Waits until a batch is durable.
+async fn durable(shape: Shape, pending: Pending) -> Result<Done, Denial> {
+    let charged = pending.charged();
+    // What fails in the store fails after the engine has let go of it, so it is not on record yet.
+    let outcome = pending.await.map_err(|refusal| Denial {
+        recorded: false,
+        ..refusal.into()
+    })?;
+    Ok(Done {
+        shape,
+        outcome,
+        charged,
     })
 }
 
@@ -348,22 +365,20 @@ fn is_used_up(reason: Reason) -> bool {
     )
 }
 
-/// Waits until a batch is durable, counts it, and makes its answer.
+/// Waits for a batch, counts it, and makes its answer.
 async fn finish(
     call: &Call,
     operation: Operation,
-    receiver: oneshot::Receiver<Result<Submitted, Denial>>,
+    receiver: oneshot::Receiver<Result<Done, Denial>>,
 ) -> Result<(v1::BatchResult, Option<u64>), Denial> {
-    let submitted = receiver
+    let done = receiver
         .await
         .unwrap_or_else(|_| Err(Denial::internal("the pool dropped a job")));
-    let Submitted { shape, pending } = submitted?;
-    let charged = pending.charged();
-    // What fails in the store fails after the engine has let go of it, so it is not on record yet.
-    let outcome = pending.await.map_err(|refusal| Denial {
-        recorded: false,
-        ..refusal.into()
-    })?;
+    let Done {
+        shape,
+        outcome,
+        charged,
+    } = done?;
     call.count(operation, shape.values, &outcome);
     let counted = charged.map_or(0, |charged| charged.counted);
     let result = batch::result(&shape, outcome, counted);
