@@ -13,7 +13,7 @@ const MEMBER: &str = "gp-south/etl";
 const CHAIN: &str = "diabetes-study";
 const ROWS: usize = 100;
 /// Below the rate of acts that one member has in the long run.
-const EVERY: Duration = Duration::from_millis(15);
+const EVERY: Duration = Duration::from_millis(10);
 /// A batch that takes longer has failed.
 const LONGEST: Duration = Duration::from_secs(30);
 

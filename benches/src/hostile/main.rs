@@ -22,7 +22,7 @@ use load::{Honest, Latencies};
 use machine::{Watch, busy};
 
 const QUIET: Duration = Duration::from_secs(10);
-const BEFORE: Duration = Duration::from_secs(3);
+const BEFORE: Duration = Duration::from_secs(4);
 const DURING: Duration = Duration::from_secs(8);
 const AFTER: Duration = Duration::from_secs(4);
 /// How many times its quiet value the honest 99th percentile may be.
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 
 /// Runs all attacks, or only one.
 fn run(runtime: &Runtime, only: Option<&str>) -> ExitCode {
-    let scene = Scene::start("");
+    let scene = Scene::start(&std::env::var("HOSTILE_CONFIG").unwrap_or_default());
     let target = Target::prepare(&scene);
     let honest = runtime.block_on(Honest::new(&scene));
     runtime.block_on(honest.measure(Duration::from_secs(2)));
@@ -71,7 +71,7 @@ fn run(runtime: &Runtime, only: Option<&str>) -> ExitCode {
         "{:<22} {:>14} {:>19} {:>19} {:>19}  attacker",
         "attack", "memory (bound)", "before p50 / p99", "during p50 / p99", "after p50 / p99"
     );
-    let mut failures = Vec::new();
+    let (mut failures, mut measured) = (Vec::new(), Vec::new());
     for attack in ATTACKS
         .iter()
         .filter(|a| only.is_none_or(|only| a.name == only))
@@ -95,11 +95,18 @@ fn run(runtime: &Runtime, only: Option<&str>) -> ExitCode {
         if peak > bound {
             failures.push(format!("{}: memory", attack.name));
         }
-        for (when, latencies) in [("during", during), ("after", after)] {
-            failures.extend(too_slow(attack, when, &latencies, &quiet));
-        }
+        measured.extend([(attack, "during", during), (attack, "after", after)]);
     }
-    println!("allowed: p99 {:.1?}", quiet.percentile(99) * TIMES);
+    // Quiet is what was measured between the attacks too, so that a machine that becomes slower does not decide.
+    println!(
+        "quiet in all: p99 {:.1?} of {} batches; allowed {:.1?}",
+        quiet.percentile(99),
+        quiet.len(),
+        quiet.percentile(99) * TIMES
+    );
+    for (attack, when, latencies) in &measured {
+        failures.extend(too_slow(attack, when, latencies, &quiet));
+    }
     for failure in &failures {
         println!("FAILED {failure}");
     }

@@ -446,7 +446,7 @@ fn limits(reader: &mut Reader) -> Limits {
         max_other_calls: size("limits.max_other_calls", 32, 1..=100_000),
         call_wait: Duration::from_secs(size("limits.call_wait_seconds", 5, 0..=300) as u64),
         max_waiting_calls: size("limits.max_waiting_calls", 64, 0..=10_000),
-        acts_per_second: size("limits.acts_per_second", 100, 1..=1_000_000) as u32,
+        acts_per_second: size("limits.acts_per_second", 500, 1..=1_000_000) as u32,
         acts_burst: size("limits.acts_burst", 2_000, 1..=1_000_000) as u32,
         used_up_per_minute: size("limits.used_up_per_minute", 60, 1..=1_000_000) as u32,
         max_message_bytes: size("limits.max_message_bytes", 4 * MIB, MIB..=64 * MIB),

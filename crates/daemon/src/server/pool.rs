@@ -23,9 +23,9 @@ use crate::status::Denial;
 const MEMBER_SHARE: usize = 2;
 /// Threads that batches of all members have, for each that batches of one member may have.
 const SPARE: usize = 2;
-/// What counts of a batch, at most, between its beginning and its durability: that of 8,192 rows and one column, in bytes of
-/// the budget. A member may have as many of these as it may have threads, and one more: one is written while the others
-/// are worked on. Of small batches that is many, which are written together.
+/// What a member may have between beginning and durability for each of its threads, and once more, in bytes of the budget:
+/// a batch of 8,192 rows and one column. One is written while the others are worked on. Of small batches that is many,
+/// which are written together; a batch that is larger than all of it is alone.
 const UNSETTLED: usize = 5 << 19;
 /// How much less urgent a batch is than reading, writing and answering.
 const NICE: i32 = 2;
@@ -84,7 +84,7 @@ impl Pool {
     {
         let (sender, receiver) = oneshot::channel();
         let member = job.member().clone();
-        let cost = job.cost().min(UNSETTLED);
+        let cost = job.cost();
         let waiting = self.waiting.clone();
         let task = move |unsettled: Unsettled| {
             if job.is_gone() {
