@@ -59,6 +59,8 @@ pub(super) async fn accept(
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             next = next(&listener, &handshakes) => next,
         };
+        // Each gives way to what is ready, or a flood of connections would keep this thread for a hundred of them at a time.
+        tokio::task::yield_now().await;
         match next {
             Ok((stream, place, slot)) => {
                 let Some(of_address) = addresses.take(&place) else {

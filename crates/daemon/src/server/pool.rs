@@ -23,10 +23,14 @@ use crate::status::Denial;
 const MEMBER_SHARE: usize = 2;
 /// Threads that batches of all members have, for each that batches of one member may have.
 const SPARE: usize = 2;
-/// What a member may have between beginning and durability for each of its threads, and once more, in bytes of the budget:
-/// a batch of 8,192 rows and one column. One is written while the others are worked on. Of small batches that is many,
-/// which are written together; a batch that is larger than all of it is alone.
+/// What a member may have between beginning and durability for each of its threads, in bytes of the budget: a batch of 8,192
+/// rows and one column. Of small batches that is many, which are written together; a batch that is larger than all of it
+/// is alone.
 const UNSETTLED: usize = 5 << 19;
+/// At least so many of them, so that one is worked on while one is written.
+const LEAST_UNSETTLED: usize = 2;
+/// At most so many of them, however many threads there are: there is one writer.
+const MOST_UNSETTLED: usize = 4;
 /// How much less urgent a batch is than reading, writing and answering.
 const NICE: i32 = 2;
 
@@ -53,9 +57,10 @@ impl Pool {
                 rustix::process::setpriority_process(None, NICE).unwrap_or_default();
             })
             .build()?;
+        let unsettled = UNSETTLED * threads.clamp(LEAST_UNSETTLED, MOST_UNSETTLED);
         Ok(Self {
             threads: Arc::new(pool),
-            queue: Arc::new(Queue::new(threads, UNSETTLED * (threads + 1))),
+            queue: Arc::new(Queue::new(threads, unsettled)),
             waiting: Handle::current(),
             budget: Shares::new(budget, budget / MEMBER_SHARE, usize::MAX),
         })
@@ -70,12 +75,13 @@ impl Pool {
     }
 
     /// Does `work` when it is the member's turn and a thread is free, and then waits for what it gives; one member's jobs
-    /// begin in the order of the calls. A job that nobody waits for any more ends before it begins; one that has begun holds
-    /// what it holds to its end. The queue is bounded by what jobs hold. A panic of the work is an
-    /// [`sluis_domain::Reason::Internal`].
+    /// begin in the order of the calls. `unsettled` is what the job counts among what its member has between beginning and
+    /// durability. A job that nobody waits for any more ends before it begins; one that has begun holds what it holds to its
+    /// end. The queue is bounded by what jobs hold. A panic of the work is an [`sluis_domain::Reason::Internal`].
     pub(crate) fn run<T, F>(
         &self,
         job: Arc<Job>,
+        unsettled: usize,
         work: impl FnOnce(&Job) -> Result<F, Denial> + Send + 'static,
     ) -> oneshot::Receiver<Result<T, Denial>>
     where
@@ -84,7 +90,6 @@ impl Pool {
     {
         let (sender, receiver) = oneshot::channel();
         let member = job.member().clone();
-        let cost = job.cost();
         let waiting = self.waiting.clone();
         let task = move |unsettled: Unsettled| {
             if job.is_gone() {
@@ -102,7 +107,7 @@ impl Pool {
                 drop(sender.send(outcome));
             });
         };
-        self.queue.push(member, cost, Box::new(task));
+        self.queue.push(member, unsettled, Box::new(task));
         work_on(&self.threads, &self.queue);
         receiver
     }

@@ -40,6 +40,8 @@ pub(super) enum Message<O> {
 /// What the three data services differ in.
 pub(super) trait Data: 'static {
     const OPERATION: Operation;
+    /// Whether its batches write a row for each of theirs.
+    const WRITES_ROWS: bool;
     /// Message of the caller.
     type Request: Send + 'static;
     /// Message of the custodian.
@@ -322,7 +324,8 @@ fn submit<D: Data>(
     batch: v1::RecordBatch,
 ) -> oneshot::Receiver<Result<Done, Denial>> {
     let (at, session) = (shared.clone(), session.clone());
-    shared.pool.run(job, move |job| {
+    let unsettled = if D::WRITES_ROWS { job.cost() } else { 0 };
+    shared.pool.run(job, unsettled, move |job| {
         let (shape, batch) = batch::parse(batch)?;
         let submitted = D::submit(job.engine()?, &session, turn, batch);
         // Counted here, because a caller may go away without waiting to be refused.

@@ -49,6 +49,7 @@ struct Pseudonymise;
 
 impl Data for Pseudonymise {
     const OPERATION: Operation = Operation::Pseudonymise;
+    const WRITES_ROWS: bool = true;
     type Request = v1::PseudonymiseRequest;
     type Response = v1::PseudonymiseResponse;
     type Open = v1::PseudonymiseOpen;

@@ -61,6 +61,7 @@ struct Open {
 
 impl Data for Reidentify {
     const OPERATION: Operation = Operation::Reidentify;
+    const WRITES_ROWS: bool = false;
     type Request = v1::ReidentifyRequest;
     type Response = v1::ReidentifyResponse;
     type Open = Open;
