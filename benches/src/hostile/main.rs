@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 
 /// Runs all attacks, or only one.
 fn run(runtime: &Runtime, only: Option<&str>) -> ExitCode {
-    let scene = Scene::start(&std::env::var("HOSTILE_CONFIG").unwrap_or_default());
+    let scene = Scene::start("");
     let target = Target::prepare(&scene);
     let honest = runtime.block_on(Honest::new(&scene));
     runtime.block_on(honest.measure(Duration::from_secs(2)));
