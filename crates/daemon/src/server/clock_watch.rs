@@ -66,9 +66,14 @@ impl Jump {
     }
 }
 
-/// Watches the clock until it is dropped.
-pub(super) async fn watch(shared: Arc<Shared>) {
-    let mut last = Look::now(&shared);
+/// Watches the clock until it is dropped. The first look is taken here and now, not when the task begins to run.
+pub(super) fn watch(shared: Arc<Shared>) -> impl Future<Output = ()> {
+    let first = Look::now(&shared);
+    watch_since(first, shared)
+}
+
+async fn watch_since(first: Look, shared: Arc<Shared>) {
+    let mut last = first;
     let mut said: Option<Instant> = None;
     let mut unsaid = 0_u64;
     loop {

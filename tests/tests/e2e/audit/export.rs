@@ -58,10 +58,10 @@ async fn a_copy_of_everything_that_happened_verifies_and_is_brought_up_to_date()
         assert_eq!(verified[name], expected, "{name} in {verified}");
     }
     assert!(verified["clock_set_back"].is_null(), "{verified}");
-    // Approvals 2 + 2 + 2, denial, revocation; of proposals 2 + 2, rejection.
+    // Approvals 2 + 2 + 2, denial, revocation; of proposals 2 + 2, rejection; instructions of custodians 2.
     assert_eq!(
         (&verified["signatures"], &verified["valid"]),
-        (&13.into(), &true.into()),
+        (&15.into(), &true.into()),
         "{verified}"
     );
 

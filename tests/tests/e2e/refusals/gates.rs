@@ -187,7 +187,11 @@ async fn promise_4_the_word_of_a_steward_who_has_lost_their_standing_does_not_co
         assert_eq!(approve(&world, STEWARDS[1], &grant).await, "GRANT_STALE");
     }
     world.apply(&registry()).await.expect("valid");
-    assert_eq!(approve(&world, STEWARDS[1], &grant).await, "allowed");
+    assert_eq!(
+        approve(&world, STEWARDS[1], &grant).await,
+        "GRANT_STALE",
+        "what was stale once stays so"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
