@@ -122,12 +122,40 @@ def email(text: str) -> str:
     return nfc(trimmed.lower())
 
 
-def is_address(text: str) -> bool:
-    part = r'[^@.()<>\[\]:;\\,"' + re.escape(WHITE_SPACE) + "]+"
-    dot_atom = part + r"(\." + part + ")*"
+# What has the property Alphabetic, but is of general category So.
+ALPHABETIC_SYMBOLS = [(0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189)]
+
+
+def letter_digit_or_mark(c: str) -> bool:
+    symbol = any(first <= ord(c) <= last for first, last in ALPHABETIC_SYMBOLS)
+    return symbol or unicodedata.category(c)[0] in "LNM"
+
+
+def local_part(text: str) -> bool:
     return (
-        re.fullmatch(f"{dot_atom}@{dot_atom}", text) is not None
-        and not text.startswith("'")
+        all(part != "" for part in text.split("."))
+        and all(letter_digit_or_mark(c) or c in ".!#$%&'*+-/=?^_`{|}~" for c in text)
+        and text[0] not in "'`={}"
+        and text[-1] not in "'`={}"
+    )
+
+
+def domain(text: str) -> bool:
+    return all(
+        part != ""
+        and all(letter_digit_or_mark(c) or c == "-" for c in part)
+        and part[0] != "-"
+        and part[-1] != "-"
+        for part in text.split(".")
+    )
+
+
+def is_address(text: str) -> bool:
+    sides = text.split("@")
+    return (
+        len(sides) == 2
+        and local_part(sides[0])
+        and domain(sides[1])
         and unicodedata.normalize("NFKC", text) == text
     )
 
@@ -475,7 +503,8 @@ def age_band(entry: dict, birth: datetime.date) -> str:
 
 
 def number_band(entry: dict) -> str:
-    refuse_if(not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", entry["value"]), "INVALID_NUMBER")
+    number = re.fullmatch(r"[+-]?([0-9]+)(\.[0-9]+)?", entry["value"])
+    refuse_if(number is None or len(number[1].lstrip("0")) > 18, "INVALID_NUMBER")
     floor = fractions.Fraction(entry["value"]).__floor__()
     low = floor - floor % entry["width"]
     return f"[{low},{low + entry['width']})"

@@ -34,7 +34,7 @@
 //! | `nl-bsn` | trim spaces; remove spaces, dots (two or more) or hyphens, one kind in a value, between groups of two or more digits; if 8 digits are left, put `0` before them | 9 digits | 11-test |
 //! | `uk-nhs-number` | trim spaces; remove spaces or hyphens, one kind in a value, between groups of two or more digits | 10 digits | modulus 11 |
 //! | `iban` | trim spaces; remove spaces between groups of two or more; `a`-`z` to `A`-`Z` | 2 letters, 2 digits, 11 to 30 letters or digits | modulus 97 |
-//! | `email` | trim; refuse control and invisible characters; Unicode lower-case; NFC | exactly one `@` (U+0040), a dot-atom on each side, no apostrophe first, NFKC | - |
+//! | `email` | trim; refuse control and invisible characters; Unicode lower-case; NFC | exactly one `@` (U+0040), a local part before it, a domain behind it, NFKC | - |
 //! | `date` | none | `YYYY-MM-DD`, a real date: see [`crate::date::Date`] | - |
 //! | `text` | refuse control characters; toNFKC_Casefold of the NFD; trim; every run of white space to one space | any | - |
 //! | `opaque` | none: the bytes as they are, spaces too | any | - |

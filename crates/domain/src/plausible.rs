@@ -10,16 +10,35 @@ use std::num::NonZeroU32;
 use crate::Reason;
 use crate::date::Date;
 
-/// What a date-shift element takes for placeholders unless the registry lists others: the ends of calendars, and the
-/// first days of databases and spreadsheets. No living person was born on one of them, and no record ends on one.
-pub const DEFAULT_PLACEHOLDERS: [&str; 10] = [
+/// What a date-shift element takes for placeholders unless the registry lists others: ends of years and centuries that
+/// programs write for "for ever", first and last days of databases, spreadsheets and clocks, and the first and the last
+/// day of the usual plausible range, to which programs cut dates. Few true dates are among them, and those stay true.
+pub const DEFAULT_PLACEHOLDERS: [&str; 28] = [
     "0001-01-01",
     "1753-01-01",
     "1800-01-01",
+    "1850-01-01",
+    "1858-11-17",
     "1899-12-30",
     "1899-12-31",
     "1900-01-01",
+    "1901-01-01",
+    "1901-12-13",
+    "1904-01-01",
+    "1911-11-11",
+    "2038-01-19",
+    "2049-12-31",
+    "2050-01-01",
+    "2050-12-31",
+    "2078-12-31",
+    "2079-06-06",
+    "2099-01-01",
     "2099-12-31",
+    "2100-01-01",
+    "2100-12-31",
+    "2106-02-07",
+    "2149-06-06",
+    "2150-12-31",
     "2199-12-31",
     "2999-12-31",
     "9999-12-31",
@@ -166,7 +185,7 @@ mod tests {
         for text in DEFAULT_PLACEHOLDERS {
             assert_eq!(shift.moves(date(text)), Ok(false), "{text}");
         }
-        for text in ["1850-01-01", "1970-01-01", "2026-02-28", "2150-12-31"] {
+        for text in ["1850-01-02", "1970-01-01", "2026-02-28", "2150-12-30"] {
             assert_eq!(shift.moves(date(text)), Ok(true), "{text}");
         }
         for text in ["1849-12-31", "2151-01-01", "9999-12-30", "0001-01-02"] {
@@ -182,6 +201,39 @@ mod tests {
             Err(Reason::ImplausibleDate)
         );
         assert_eq!(shift.moves(date("1900-01-01")), Ok(true));
+    }
+
+    /// Moved, each of them tells the secret number of days of every subject that has it.
+    #[test]
+    fn well_known_end_dates_are_not_moved() {
+        let shift = DateShift {
+            max_days: NonZeroU32::MIN,
+            placeholders: Placeholders::of_date_shift(),
+            plausible: Plausible::default(),
+        };
+        for text in [
+            "1850-01-01",
+            "1858-11-17",
+            "1901-01-01",
+            "1901-12-13",
+            "1904-01-01",
+            "1911-11-11",
+            "2038-01-19",
+            "2049-12-31",
+            "2050-12-31",
+            "2078-12-31",
+            "2079-06-06",
+            "2099-01-01",
+            "2100-01-01",
+            "2100-12-31",
+            "2106-02-07",
+            "2149-06-06",
+            "2150-12-31",
+        ] {
+            assert_eq!(shift.moves(date(text)), Ok(false), "{text}");
+        }
+        assert!(DEFAULT_PLACEHOLDERS.is_sorted());
+        assert!(DEFAULT_PLACEHOLDERS.len() <= MAX_PLACEHOLDERS);
     }
 
     #[test]

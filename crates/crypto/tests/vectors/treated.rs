@@ -6,7 +6,7 @@ use serde::Serialize;
 use sluis_domain::Reason;
 use sluis_domain::date::Date;
 use sluis_domain::generalise::{Generalisation, Generaliser};
-use sluis_domain::plausible::{DateShift, Placeholders, Plausible};
+use sluis_domain::plausible::{DEFAULT_PLACEHOLDERS, DateShift, Placeholders, Plausible};
 
 #[derive(Serialize)]
 pub(crate) struct ShiftedDate {
@@ -55,14 +55,15 @@ pub(crate) fn shifted_dates() -> Vec<ShiftedDate> {
         plausible_last: rules.plausible.last().to_string(),
         outcome: told(shifted(rules, value, days)),
     };
-    vec![
+    let mut all: Vec<ShiftedDate> = DEFAULT_PLACEHOLDERS
+        .into_iter()
+        .map(|placeholder| of(&usual, placeholder, 17))
+        .collect();
+    all.extend([
         of(&usual, "2024-02-28", 1),
         of(&usual, "2024-03-01", -2),
-        of(&usual, "1850-01-01", -30),
-        of(&usual, "2150-12-31", 30),
-        of(&usual, "9999-12-31", 17),
-        of(&usual, "1900-01-01", 17),
-        of(&usual, "0001-01-01", 17),
+        of(&usual, "1850-01-02", -30),
+        of(&usual, "2150-12-30", 30),
         of(&usual, "1970-01-01", 17),
         of(&usual, "9999-12-30", 17),
         of(&usual, "1849-12-31", 17),
@@ -74,7 +75,8 @@ pub(crate) fn shifted_dates() -> Vec<ShiftedDate> {
         of(&own, "9999-12-30", 1),
         of(&own, "9999-12-30", 2),
         of(&own, "0001-01-01", -1),
-    ]
+    ]);
+    all
 }
 
 fn shifted(rules: &DateShift, value: &str, days: i64) -> Result<String, Reason> {
@@ -136,7 +138,25 @@ pub(crate) fn generalised() -> Vec<Generalised> {
     for value in ["1234AB", "12", "Zo\u{eb}s"] {
         all.push(of(Generalisation::Prefix { length: 3 }, &none, value));
     }
-    for value in ["49.99", "-0.5", "40", "1e3", "1,5"] {
+    let numbers = [
+        "49.99",
+        "-0.5",
+        "40",
+        "1e3",
+        "1,5",
+        "999999999999999999",
+        "-999999999999999999.5",
+        "1000000000000000000",
+        "-1000000000000000000",
+        "000000000000000000000042.5",
+        "0000999999999999999999",
+        "00001000000000000000000",
+        "0.0000000000000000000001",
+        "+0",
+        ".5",
+        "5.",
+    ];
+    for value in numbers {
         all.push(of(Generalisation::Band { width: 10 }, &none, value));
     }
     all

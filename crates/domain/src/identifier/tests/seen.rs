@@ -240,6 +240,60 @@ fn what_is_more_than_an_address_is_refused() {
     );
 }
 
+/// Silently, it was another pseudonym than the address without them.
+#[test]
+fn an_email_in_quotation_marks_or_with_something_behind_it_is_refused() {
+    let framed = [
+        "\u{201c}ada@example.org\u{201d}",
+        "\u{2018}ada@example.org\u{2019}",
+        "\u{ab}ada@example.org\u{bb}",
+        "\u{201e}ada@example.org",
+        "\u{201c}ada@example.org",
+        "ada\u{201d}@example.org",
+        "`ada@example.org",
+        "=ada@example.org",
+        "ada@example.org'",
+        "'ada'@example.org",
+        "ada=@example.org",
+        "{ada@example.org}",
+        "{ada}@example.org",
+        "o\u{2019}neil@example.org",
+        "\u{2022}ada@example.org",
+        "\u{2013}ada@example.org",
+        "ada@example.org?subject=x",
+        "ada@example.org/",
+        "ada@example.org\u{3002}",
+        "ada@example\u{3002}org",
+        "?@?",
+        "ada@-example.org",
+        "ada@example-.org",
+        "ada@example.org-",
+        "ada@exam_ple.org",
+        "ada@example.org!",
+        "ada@\u{2665}.example",
+        "ada@example.org\u{2026}",
+    ];
+    all_refused(IdentifierKind::Email, &framed, Reason::InvalidIdentifier);
+}
+
+#[test]
+fn an_address_with_marks_within_is_taken() {
+    let addresses = [
+        "a{}b@example.org",
+        "bounce+ada=example.org@x.example",
+        "!#$%&*+-/?^_|~@example.org",
+        "ada@b\u{fc}cher.example",
+        "ada@xn--bcher-kva.example",
+        "ada@exa-mple.org",
+        "\u{909}\u{926}\u{93e}\u{939}\u{930}\u{923}@\u{909}\u{926}\u{93e}\u{939}\u{930}\u{923}.\u{92d}\u{93e}\u{930}\u{924}",
+        "a\u{1f150}@example.org",
+        "a@x",
+    ];
+    for address in addresses {
+        all(IdentifierKind::Email, &[(address, address)]);
+    }
+}
+
 /// Two names that lost the same character would be one subject.
 #[test]
 fn a_text_that_lost_a_character_is_refused() {
