@@ -114,12 +114,20 @@ impl ConnectArgs {
         key.filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// The file of pins: the one that is given, else the one the profile names.
+    /// The file of pins: the one that is given, else the one the profile names. An empty name is no way to have none: a
+    /// script with an unset variable would send what it means to hold back.
     ///
     /// # Errors
-    /// [`CliError::Usage`] for a profile that is not there.
+    /// [`CliError::Usage`] for a profile that is not there, and for an empty name.
     pub(crate) fn expected(&self, given: &Option<PathBuf>) -> Result<Option<PathBuf>, CliError> {
-        Ok(path_over(given, self.profile()?.expect))
+        match given {
+            Some(path) if path.as_os_str().is_empty() => Err(CliError::usage(
+                "--expect (or SLUIS_EXPECT) is empty and names no file of pins, so nothing was sent; name the file, or \
+                 leave the flag out and unset the variable",
+            )),
+            Some(path) => Ok(Some(path.clone())),
+            None => Ok(self.profile()?.expect),
+        }
     }
 
     /// Flags and environment (clap has merged them), completed from the profile.
@@ -254,6 +262,20 @@ mod tests {
             (config.server.as_str(), config.files.ca.as_path()),
             ("https://profile:1", Path::new("p/ca"))
         );
+    }
+
+    #[test]
+    fn an_empty_name_of_a_file_of_pins_is_not_taken_for_no_pin() {
+        let error = ConnectArgs::default()
+            .expected(&Some(PathBuf::new()))
+            .expect_err("empty");
+        assert!(
+            matches!(&error, CliError::Usage(text) if text.contains("SLUIS_EXPECT")),
+            "{error}"
+        );
+        let given = Some(PathBuf::from("pins.toml"));
+        let expected = ConnectArgs::default().expected(&given);
+        assert_eq!(expected.expect("named"), given);
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Expectation {
         })
     }
 
+    /// Whether the caller agreed to anything in particular.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether a chain may be looked at: all of them, unless something is expected.
     pub(crate) fn names(&self, chain: &str) -> bool {
         let Some((_, pins)) = &self.0 else {

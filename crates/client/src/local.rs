@@ -93,8 +93,9 @@ pub enum PlanError {
     NotUnderstood(ElementName),
 }
 
-/// The source keys a caller has. A key binds its namespace to `prehash` input: identifiers of a namespace with a key are
-/// hashed with it or not sent at all. A key that names no namespace binds all namespaces that have none of their own.
+/// The source keys a caller has. A key binds its namespace to `prehash` input: what the custodian says is an identifier of a
+/// namespace with a key is hashed with it or not sent at all. A key that names no namespace binds all namespaces that have
+/// none of their own. Which element is of which namespace is the custodian's word all the same.
 #[derive(Default, Debug)]
 pub struct SourceKeys {
     any: Option<SourceKey>,
@@ -112,8 +113,13 @@ impl SourceKeys {
         self.any = Some(key);
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.any.is_none() && self.named.is_empty()
+    }
+
     /// Whether every key hashes at least one of these elements of the chain. A custodian that says that an identifier is of
-    /// another namespace, or only to be encrypted, leaves a key without use.
+    /// another namespace, or only to be encrypted, leaves a key without use; one that swaps two elements does not.
     ///
     /// # Errors
     /// [`PlanError::UnusedSourceKey`], [`PlanError::UnusedDefaultKey`].
@@ -164,6 +170,11 @@ impl Step {
     /// Whether the column is sent.
     pub fn is_sent(&self) -> bool {
         matches!(self, Self::Send(_) | Self::SendOnly(_))
+    }
+
+    /// Whether the custodian sees the values as they are, for it says that they are not hashed.
+    pub fn is_sent_unhashed(&self) -> bool {
+        matches!(self, Self::Send(step) if !matches!(step, SendStep::Prehash(_)))
     }
 
     /// The step of an element of a chain, as the custodian describes it.

@@ -82,7 +82,7 @@ impl Answered {
         counts.answered.batches += 1;
         counts.answered.rows += rows as u64;
         counts.answered.values += values;
-        counts.counted += counted;
+        counts.counted = counts.counted.saturating_add(counted);
         if let Some(run) = self.run.get() {
             run.note(counts.answered);
         }

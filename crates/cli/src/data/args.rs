@@ -149,8 +149,8 @@ impl FileArgs {
         self.rejects.as_deref()
     }
 
-    /// Refuses what could not be written at the end, before anything is done.
-    pub(crate) fn check_targets(&self) -> Result<(), CliError> {
+    /// Refuses what could not be written at the end, before anything is done. `run_file`: where the id of the run is kept.
+    pub(crate) fn check_targets(&self, run_file: Option<&Path>) -> Result<(), CliError> {
         let (output, rejects) = (self.output_path(), self.rejects_path());
         if rejects.is_some_and(|path| path.as_os_str() == "-") {
             return Err(CliError::usage("--rejects needs a file"));
@@ -167,10 +167,30 @@ impl FileArgs {
                 )));
             }
         }
+        if let Some(run_file) = run_file {
+            self.check_run_file(run_file)?;
+        }
         [output, rejects]
             .into_iter()
             .flatten()
             .try_for_each(|path| Target::check(path, self.force))
+    }
+
+    /// Refuses a run file that is another file of the run: it is removed when the run is complete.
+    fn check_run_file(&self, run_file: &Path) -> Result<(), CliError> {
+        let targets = [self.output_path(), self.rejects_path()];
+        let parts = targets.map(|target| target.map(partial));
+        let others = targets.into_iter().chain([self.input_path()]).flatten();
+        let mut others = others.chain(parts.iter().flatten().map(PathBuf::as_path));
+        let at = place(run_file);
+        match others.find(|other| place(other) == at) {
+            None => Ok(()),
+            Some(other) => Err(CliError::usage(format!(
+                "--run-file {} is {}, which the run reads or writes; the run file is removed at the end, so choose another name",
+                run_file.display(),
+                other.display()
+            ))),
+        }
     }
 
     /// The run is complete: what an earlier try kept of it is in the way.
@@ -193,5 +213,57 @@ impl FileArgs {
             .map(|path| Target::create(path, self.force, false))
             .transpose()?;
         Ok(Targets { output, rejects })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        files: FileArgs,
+        #[command(flatten)]
+        resume: ResumeArgs,
+    }
+
+    fn checked(arguments: &[&str]) -> Result<(), CliError> {
+        let program = ["sluis"].into_iter().chain(arguments.iter().copied());
+        let flags = Flags::try_parse_from(program).expect("flags");
+        let run_file = flags.resume.run_file(&flags.files);
+        flags.files.check_targets(run_file.as_deref())
+    }
+
+    #[test]
+    fn a_run_file_that_is_the_result_or_another_file_of_the_run_is_refused() {
+        let directory = tempfile::tempdir().expect("writable");
+        let file = |name: &str| directory.path().join(name).display().to_string();
+        std::fs::write(file("in.csv"), "token\n").expect("writable");
+        let other_way = format!("{}/./out.csv", directory.path().display());
+        let (input, output, rejects) = (file("in.csv"), file("out.csv"), file("rejects.csv"));
+        let names = [&*input, "-o", &output, "--rejects", &rejects];
+        for run_file in [
+            &input,
+            &output,
+            &other_way,
+            &rejects,
+            &file("out.csv.partial"),
+            &file("rejects.csv.partial"),
+        ] {
+            for force in [&[][..], &["--force"]] {
+                let run = ["--run-file", run_file];
+                let error = checked(&[&names[..], &run, force].concat()).expect_err(run_file);
+                assert!(
+                    matches!(&error, CliError::Usage(text) if text.contains("--run-file")),
+                    "{error}"
+                );
+            }
+        }
+        let run = ["--run-file", &file("run")];
+        assert!(checked(&[&names[..], &run].concat()).is_ok());
+        assert!(checked(&names).is_ok());
     }
 }

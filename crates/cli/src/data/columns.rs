@@ -2,7 +2,7 @@
 
 use sluis_client::local::{Context, PlanError, SendStep, Step};
 use sluis_client::v1;
-use sluis_domain::ElementName;
+use sluis_domain::{ChainId, ElementName};
 
 use super::names::ColumnName;
 use crate::error::CliError;
@@ -262,6 +262,21 @@ pub(crate) fn held(plans: &[ColumnPlan]) -> Vec<ElementName> {
         .collect()
 }
 
+/// What a source that relies on source keys alone must know: which elements leave its machine as they are, by the
+/// custodian's word. Nothing if there are none.
+pub(crate) fn sent_unhashed(plans: &[ColumnPlan], chain: &ChainId) -> Option<String> {
+    let unhashed = plans.iter().filter(|plan| plan.step.is_sent_unhashed());
+    let elements = unhashed.filter_map(|plan| plan.element.as_ref());
+    let elements: Vec<&str> = elements.map(ElementName::as_str).collect();
+    (!elements.is_empty()).then(|| {
+        format!(
+            "by the custodian's word these elements are sent unhashed: {}. A source key cannot check that, a pin can: read \
+             and keep what `sluis chain pin {chain}` writes, and name that file with --expect",
+            elements.join(", ")
+        )
+    })
+}
+
 /// Names no column: a file without a header line has a person's record there.
 fn no_listed_column(columns: usize, chain: &v1::Chain) -> CliError {
     CliError::input(format!(
@@ -347,6 +362,60 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_custodian_that_swaps_two_columns_is_told_of_by_the_name_of_what_it_is_sent() {
+        let prehash = v1::ChainNamespace {
+            namespace_id: "study.email".into(),
+            identifier: "opaque".into(),
+            input: "prehash".into(),
+            checksum: "strict".into(),
+            ..Default::default()
+        };
+        let element = |name: &str, treatment: &str, namespace: &str| v1::Element {
+            name: name.into(),
+            treatment: treatment.into(),
+            namespace_id: namespace.into(),
+            ..Default::default()
+        };
+        let mut keys = sluis_client::local::SourceKeys::default();
+        let key = sluis_client::SourceKey::from_file_content(&[7; 32]).expect("a key");
+        keys.insert("study.email".parse().expect("an id"), key);
+        let date_format = Default::default();
+        let context = Context {
+            source_keys: &keys,
+            date_format: &date_format,
+            decimal_mark: Default::default(),
+        };
+        let id: ChainId = "study".parse().expect("an id");
+        let warned = |elements: Vec<v1::Element>| {
+            let chain = v1::Chain {
+                chain_id: "study".into(),
+                namespaces: vec![prehash.clone()],
+                elements,
+                ..Default::default()
+            };
+            let headers = headers(&["email", "diagnosis"]);
+            let elements = found(&headers, &[]).expect("distinct");
+            let chain = Expectation::default().agree(chain).expect("no pin");
+            let plans = plan(&headers, elements, &chain, context).expect("plans");
+            sent_unhashed(&plans, &id)
+        };
+        let swapped = vec![
+            element("email", "encrypt", ""),
+            element("diagnosis", "pseudonym", "study.email"),
+        ];
+        let text = warned(swapped).expect("the address goes out as it is");
+        assert!(
+            text.contains("unhashed: email.") && text.contains("sluis chain pin study"),
+            "{text}"
+        );
+        let kept = vec![
+            element("email", "pseudonym", "study.email"),
+            element("diagnosis", "keep", ""),
+        ];
+        assert_eq!(warned(kept), None);
     }
 
     #[test]

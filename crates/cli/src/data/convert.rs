@@ -61,7 +61,8 @@ impl ConvertArgs {
     /// What stops the run as a whole. Rejected rows are no error.
     pub async fn run(self) -> Result<Exit, CliError> {
         let started = Instant::now();
-        self.files.check_targets()?;
+        let run_file = self.resume.run_file(&self.files);
+        self.files.check_targets(run_file.as_deref())?;
         let input = Input::open(&self.files)?;
         let client = self.connect.connect().await?;
         let terms = terms(client.grant(&self.grant).await?)?;

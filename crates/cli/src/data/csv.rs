@@ -54,6 +54,10 @@ pub(crate) enum CsvError {
     MarkInside { line: u64 },
     #[error("line {line}: the header line comes again; were two files joined? Take it out")]
     HeaderAgain { line: u64 },
+    #[error(
+        "line {line} is empty; the output has one column, where an empty line is a row; take it out"
+    )]
+    EmptyLine { line: u64 },
     #[error("line {line}: a NUL byte; this is not text, or the file was damaged")]
     Nul { line: u64 },
     #[error(

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::answered::Answered;
+use super::args::FileArgs;
 use super::prepare::Under;
 use super::scan::Scanned;
 use super::summary::Tally;
@@ -29,6 +30,7 @@ pub(crate) async fn tell(
     left: &Left,
     scanned: Option<&Scanned>,
     under: Option<&Under<'_>>,
+    files: &FileArgs,
 ) {
     let counts = answered.counts();
     let is_resumed = under.is_some_and(|under| under.resume.resume);
@@ -53,7 +55,7 @@ pub(crate) async fn tell(
     match under {
         Some(under) => {
             output::note(remaining(under).await);
-            output::note(how_to_go_on(answered.run().map(|run| run.path()), under));
+            output::note(how_to_go_on(answered.run().is_some(), under, files));
         }
         None => output::note(
             "Repeat the command to go on: what was done is done again and gives the same, and a subject counts once a day.",
@@ -90,8 +92,8 @@ async fn remaining(under: &Under<'_>) -> String {
     )
 }
 
-fn how_to_go_on(run: Option<&Path>, under: &Under<'_>) -> String {
-    if run.is_none() {
+fn how_to_go_on(is_kept: bool, under: &Under<'_>, files: &FileArgs) -> String {
+    if !is_kept {
         return format!(
             "This run cannot be resumed, because its input or output is no file: `sluis {} --help` says more.",
             under.command
@@ -101,10 +103,19 @@ fn how_to_go_on(run: Option<&Path>, under: &Under<'_>) -> String {
         .map(|argument| quoted(&argument.to_string_lossy()))
         .collect();
     let flag = if under.resume.resume { "" } else { " --resume" };
+    let input = input_again(files.input_path());
     format!(
-        "To go on without counting anything twice: {}{flag}",
+        "To go on without counting anything twice{input}: {}{flag}",
         output::safe(&arguments.join(" ")).as_str()
     )
+}
+
+/// What a command that is repeated needs besides its arguments.
+fn input_again(input: Option<&Path>) -> &'static str {
+    match input {
+        Some(_) => "",
+        None => ", with the same file as standard input",
+    }
 }
 
 /// As a shell takes it for one word.
@@ -137,6 +148,12 @@ pub(crate) fn unsure(error: CliError, answered: &Answered, under: Option<&Under<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_from_standard_input_is_asked_for_again() {
+        assert_eq!(input_again(Some(Path::new("in.csv"))), "");
+        assert!(input_again(None).contains("same file as standard input"));
+    }
 
     #[test]
     fn words_are_quoted_as_a_shell_takes_them() {

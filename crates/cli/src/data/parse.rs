@@ -32,6 +32,8 @@ pub(crate) struct Layout {
     pub(crate) encoding: Encoding,
     /// Number of columns of the output.
     pub(crate) columns: usize,
+    /// An empty line that holds no row would be one in the output, which has one column where the input has several.
+    pub(crate) refuses_blank_lines: bool,
 }
 
 /// When a batch is full. The same limits cut the same input into the same batches.
@@ -237,6 +239,9 @@ impl<R: Read> Parser<R> {
             };
             lines += 1;
             if record.is_blank() {
+                if self.layout.refuses_blank_lines {
+                    return Err(CsvError::EmptyLine { line: record.line });
+                }
                 block.add_blank_line();
                 continue;
             }

@@ -83,7 +83,7 @@ pub(crate) async fn run(
         under,
         repeats,
     } = job;
-    let layout = layout(&input, &plans)?;
+    let layout = layout(&input, &plans, kind)?;
     let ready = prepare(input, plans, layout.clone(), files, under.as_ref()).await?;
     let session = open().await?;
     check_grant(&ready, session.opened())?;
@@ -108,13 +108,13 @@ pub(crate) async fn run(
             Ok(tally)
         }
         Err((error, left)) => {
-            failed::tell(&answered, &left, scanned.as_ref(), under.as_ref()).await;
+            failed::tell(&answered, &left, scanned.as_ref(), under.as_ref(), files).await;
             Err(failed::unsure(error, &answered, under.as_ref()))
         }
     }
 }
 
-fn layout(input: &Input, plans: &[ColumnPlan]) -> Result<Layout, CliError> {
+fn layout(input: &Input, plans: &[ColumnPlan], kind: OutputKind) -> Result<Layout, CliError> {
     let columns = plans.iter().filter(|plan| plan.step.is_written()).count();
     if columns == 0 {
         return Err(CliError::input(
@@ -126,6 +126,7 @@ fn layout(input: &Input, plans: &[ColumnPlan]) -> Result<Layout, CliError> {
         terminator: input.terminator,
         encoding: input.encoding,
         columns,
+        refuses_blank_lines: columns == 1 && plans.len() > 1 && !kind.shuffled,
     })
 }
 
@@ -347,6 +348,7 @@ async fn receive(
             return Err(ClientError::Protocol("a stream that ended too early").into());
         }
         if let Some(result) = &result {
+            check_counted(result.counted, values)?;
             answered.add(block.positions.len(), values, result.counted);
         }
         if answers.send((block, result)).await.is_err() {
@@ -356,6 +358,16 @@ async fn receive(
     match receiver.next().await? {
         None => Ok(()),
         Some(_) => Err(ClientError::Protocol("a result that belongs to no batch").into()),
+    }
+}
+
+/// No more values can be counted than were sent.
+fn check_counted(counted: u64, sent: u64) -> Result<(), ClientError> {
+    match counted <= sent {
+        true => Ok(()),
+        false => Err(ClientError::Protocol(
+            "a result that counts more values than its batch has",
+        )),
     }
 }
 
@@ -379,5 +391,27 @@ pub(crate) fn stage_failed() -> CliError {
     CliError::Io {
         what: "stopped".into(),
         source: std::io::Error::other("a stage failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_custodian_that_counts_more_than_it_was_sent_is_refused_and_adds_nothing_up_beyond_the_end()
+    {
+        assert!(check_counted(5, 5).is_ok() && check_counted(0, 5).is_ok());
+        for counted in [6, u64::MAX] {
+            let refused = check_counted(counted, 5);
+            assert!(
+                matches!(refused, Err(ClientError::Protocol(_))),
+                "{counted}"
+            );
+        }
+        let answered = Answered::default();
+        answered.add(1, 1, u64::MAX);
+        answered.add(1, 1, u64::MAX);
+        assert_eq!(answered.counts().counted, u64::MAX);
     }
 }

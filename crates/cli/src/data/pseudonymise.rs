@@ -20,6 +20,7 @@ use super::summary;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::expect::ExpectArgs;
+use crate::output;
 
 /// Pseudonymise the records of a CSV file for a chain
 ///
@@ -27,8 +28,9 @@ use crate::expect::ExpectArgs;
 /// drop and generalise happen here, and so does hashing for namespaces with prehash input. The output has the headers, the
 /// order, the delimiter, the encoding and the line endings of the input, without the columns that are dropped; kept
 /// columns are passed through byte for byte. Every line of the input has its line in the output, except those of rejected
-/// rows: in a file of one column an empty line is a row with a missing value, in others it is passed through. The summary
-/// counts the missing values of each element.
+/// rows: in a file of one column an empty line is a row with a missing value, in others it is passed through (and refused
+/// where the output has one column). The summary
+/// counts the missing values of each treated element.
 ///
 /// Rows with a value that cannot be treated are left out of the output (exit code 3); everything else stops the run, and
 /// then no file is written. An input file (not a pipe) is read from end to end before the first value is sent, so that a
@@ -64,9 +66,10 @@ pub(crate) struct RecordArgs {
     /// What stands before decimals, dot or comma: 1.234 is refused where nothing says whether it is over a thousand
     #[arg(long, value_name = "MARK")]
     decimal_mark: Option<DecimalMark>,
-    /// Source key of a namespace with prehash input: 64 hexadecimal characters or 32 bytes (repeatable). Identifiers of the
-    /// namespace are hashed with it or not sent at all, whatever the custodian says. Without NAMESPACE it is for all
-    /// namespaces of the file that have no key of their own
+    /// Source key of a namespace with prehash input: 64 hexadecimal characters or 32 bytes (repeatable). Columns of the
+    /// namespace are hashed with it or not sent, and a key that hashes no column stops the run. Which columns those are is
+    /// the custodian's word: only --expect holds it to what was agreed. Without NAMESPACE the key is for all namespaces of
+    /// the file that have no key of their own
     #[arg(long, value_name = "[NAMESPACE=]FILE")]
     source_key: Vec<SourceKeyFile>,
     /// Repeat a run that failed. Repeating is harmless: it gives the same, and a subject counts once a day
@@ -126,7 +129,7 @@ impl RecordArgs {
         mapping: Option<&Mapping>,
     ) -> Result<Exit, CliError> {
         let started = Instant::now();
-        self.files.check_targets()?;
+        self.files.check_targets(None)?;
         let source_keys = read_source_keys(&self.source_key)?;
         let expectation = self.expect.read(&self.connect)?;
         let input = Input::open(&self.files)?;
@@ -159,6 +162,9 @@ impl RecordArgs {
                 plans
             }
         };
+        let relies_on_keys = !source_keys.is_empty() && !expectation.is_pinned();
+        let unhashed = columns::sent_unhashed(&plans, &self.chain).filter(|_| relies_on_keys);
+        unhashed.into_iter().for_each(output::warn);
         let held = columns::held(&plans);
         let kind = OutputKind {
             // A shifted date; all others are longer.

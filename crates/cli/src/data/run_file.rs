@@ -8,7 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -190,11 +190,6 @@ impl RunFile {
         self.progress
     }
 
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The id of the batch with this number, from 0.
     pub(crate) fn batch_id(&self, number: u64) -> Vec<u8> {
         format!("{}-{number}", self.run).into_bytes()
@@ -205,9 +200,16 @@ impl RunFile {
         drop(self.append(&progress));
     }
 
-    /// The run is over.
+    /// The run is over. What has taken the name of the file meanwhile is left alone.
     pub(crate) fn remove(&self) {
-        drop(fs::remove_file(&self.path));
+        if self.has_its_name().unwrap_or(false) {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+
+    fn has_its_name(&self) -> io::Result<bool> {
+        let (open, named) = (self.file.metadata()?, fs::metadata(&self.path)?);
+        Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
     }
 
     fn append(&self, line: &impl Serialize) -> io::Result<()> {
@@ -297,6 +299,17 @@ mod tests {
         assert_eq!((again.progress(), again.batches()), (progress(2), limits()));
         again.remove();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_has_taken_the_name_of_a_run_file_is_not_removed_with_the_run() {
+        let (directory, path) = path();
+        let run = RunFile::begin(&path, task(), limits()).expect("writable");
+        let result = directory.path().join("result");
+        fs::write(&result, "rows").expect("writable");
+        fs::rename(&result, &path).expect("writable");
+        run.remove();
+        assert_eq!(fs::read_to_string(&path).expect("there"), "rows");
     }
 
     #[test]

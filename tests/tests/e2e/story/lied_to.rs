@@ -188,7 +188,7 @@ fn a_source_key_that_nothing_is_hashed_with_is_refused_and_one_without_a_namespa
 }
 
 /// What a custodian can say of a chain that a source did not agree to, and the difference that is named.
-const LIES: [Lie; 26] = [
+const LIES: [Lie; 27] = [
     ("namespace[study.email].input", |c| {
         namespace(c, "study.email").input = "plain".into()
     }),
@@ -285,6 +285,19 @@ const LIES: [Lie; 26] = [
     }),
     ("recipients", |c| c.recipients.push("outsider".into())),
     ("reidentify_approvals", |c| c.reidentify_approvals = 9),
+    // The source key has its use, and the address would go out as it is.
+    ("element[email].treatment", |c| {
+        let address = element(c, "email").clone();
+        let diagnosis = element(c, "diagnosis").clone();
+        *element(c, "email") = v1::Element {
+            name: address.name.clone(),
+            ..diagnosis.clone()
+        };
+        *element(c, "diagnosis") = v1::Element {
+            name: diagnosis.name,
+            ..address
+        };
+    }),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

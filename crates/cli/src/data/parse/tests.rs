@@ -87,6 +87,7 @@ pub(crate) fn parser(
         terminator: input.terminator,
         encoding: input.encoding,
         columns: plans.iter().filter(|plan| plan.step.is_written()).count(),
+        refuses_blank_lines: false,
     };
     (
         Parser::new(
@@ -172,6 +173,7 @@ fn a_column_that_is_only_sent_leaves_no_gap() {
             terminator: b"\n",
             encoding: Encoding::Utf8,
             columns: 2,
+            refuses_blank_lines: false,
         };
         let mut parser = Parser::new(input.reader, plans, layout, BatchLimits::new(10, &limits()));
         let (batch, block) = parser.next().expect("well-formed").expect("a row");
@@ -182,6 +184,30 @@ fn a_column_that_is_only_sent_leaves_no_gap() {
         );
         assert_eq!(pieces(&block, 0), expected, "{header}");
     }
+}
+
+#[test]
+fn an_empty_line_that_would_be_a_row_of_the_output_is_refused_with_its_line() {
+    let after = |refuses_blank_lines: bool| {
+        let input = Input::from_bytes(b"bsn,sex\n1,f\n\n2,m\n", Encoding::Utf8).expect("readable");
+        let layout = Layout {
+            delimiter: b',',
+            terminator: b"\n",
+            encoding: Encoding::Utf8,
+            columns: 1,
+            refuses_blank_lines,
+        };
+        let plans = vec![
+            ColumnPlan::send("bsn".parse().expect("an id")),
+            ColumnPlan::drop(),
+        ];
+        let limits = BatchLimits::new(10, &limits());
+        Parser::new(input.reader, plans, layout, limits).next()
+    };
+    let error = after(true).map(|_| ()).expect_err("a row would appear");
+    assert!(error.to_string().starts_with("line 3 is empty"), "{error}");
+    // Shuffled output has no lines to keep.
+    assert!(after(false).is_ok());
 }
 
 #[test]
