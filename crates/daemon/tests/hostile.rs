@@ -41,6 +41,11 @@ async fn world(limits: &str) -> World {
 
 /// A transport with the smallest windows, whose answers are read only if the test does so.
 async fn channel(world: &World, credentials: &Credentials) -> Channel {
+    channel_with_window(world, credentials, 65_535).await
+}
+
+/// The window: bytes of an answer that the daemon may send before any is read.
+async fn channel_with_window(world: &World, credentials: &Credentials, window: u32) -> Channel {
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(world.pki.ca_pem()))
         .identity(Identity::from_pem(
@@ -49,7 +54,7 @@ async fn channel(world: &World, credentials: &Credentials) -> Channel {
         ));
     let endpoint = Endpoint::from_shared(world.endpoint())
         .expect("a URL")
-        .initial_stream_window_size(65_535);
+        .initial_stream_window_size(window);
     endpoint
         .tls_config(tls)
         .expect("PEM")
@@ -146,6 +151,44 @@ async fn an_answer_of_any_rpc_that_is_not_read_is_cut_and_the_budget_comes_back(
     let answer = timeout(LONG, pseudonymise(&fair, CHAIN, batch(&[("bsn", &large)]))).await;
     answer.expect("the budget came back").expect("answered");
     drop(unread);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_for_which_the_caller_has_room_for_one_byte_is_held_and_cut_too() {
+    let limits = "[limits]\nunread_seconds = 1";
+    let world = World::start_empty(&format!("{METRICS}\n{limits}")).await;
+    world.apply(&registry()).await.expect("valid");
+    let slow = channel_with_window(&world, &world.pki.member(SOURCE), 1).await;
+    let request = framed(&unary_request(&vec![BSN; 10_000]));
+    // It may be cut before we see that it is answered.
+    let unread = call(&slow, UNARY, request, true).await;
+    until("the connection is cut by the daemon", async || {
+        metrics::value(&world.metrics().await, "sluis_connections").expect("a gauge") == 0
+    })
+    .await;
+    until("the budget came back", async || {
+        in_flight(&world).await == 0
+    })
+    .await;
+    drop((unread, slow));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_is_whole_however_small_the_window() {
+    let world = world("").await;
+    let credentials = world.pki.member(SOURCE);
+    let large = unary_request(&vec![BSN; 10_000]);
+    let mut answers = Vec::new();
+    for window in [1_000, 65_535, 1 << 24] {
+        let channel = channel_with_window(&world, &credentials, window).await;
+        let mut client =
+            v1::pseudonymisation_service_client::PseudonymisationServiceClient::new(channel)
+                .max_decoding_message_size(usize::MAX);
+        let answer = client.pseudonymise_batch(large.clone()).await;
+        let result = answer.expect("answered").into_inner().result;
+        answers.push(values(&result.expect("a result"), "bsn").len());
+    }
+    assert_eq!(answers, [10_000; 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -535,6 +578,67 @@ async fn promise_11_what_is_used_up_is_not_tried_again_and_again() {
     let told: Vec<_> = reasons.iter().flatten().map(String::as_str).collect();
     let [exhausted, limited] = ["GRANT_EXHAUSTED", "RATE_LIMITED"];
     assert_eq!(told, [exhausted, exhausted, limited, limited, limited]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_what_is_used_up_ends_no_other_stream_of_the_person() {
+    let world = world("used_up_per_minute = 2").await;
+    let (token, used_up) = convertible(&world, 1).await;
+    let terms = convert_terms(&world, (CHAIN, "bsn"), ("national-registry", "bsn"), 100);
+    let other = world.grant(RECIPIENT, terms, &STEWARDS).await;
+    let recipient = world.client(RECIPIENT).await;
+    let (requests, mut answers) = fed(&recipient, &other, &token).await;
+    // Opened, and its four batches.
+    for _ in 0..5 {
+        answers.message().await.expect("answered").expect("open");
+    }
+    let tokens = [token.as_str(), token.as_str()];
+    let mut last = None;
+    for _ in 0..3 {
+        let answer =
+            sluis_testkit::world::convert(&recipient, &used_up, batch(&[("bsn", &tokens)])).await;
+        last = answer.expect_err("two of one").reason().map(str::to_owned);
+    }
+    assert_eq!(last.as_deref(), Some("RATE_LIMITED"));
+    let next = v1::RecordBatch {
+        sequence: 4,
+        ..batch(&[("bsn", &[&token])])
+    };
+    let message = Some(v1::convert_request::Message::Batch(next));
+    requests
+        .send(v1::ConvertRequest { message })
+        .await
+        .expect("open");
+    answers.message().await.expect("answered").expect("open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_waits_while_its_certificate_is_revoked_never_begins() {
+    let world = world("cpu_threads = 1").await;
+    let (token, grant) = convertible(&world, 1_000).await;
+    let credentials = world.pki.member(RECIPIENT);
+    let recipient = world.connect(&credentials).await.expect("a member");
+    world.store.hold_reads(Family::Link);
+    let (requests, mut answers) = fed(&recipient, &grant, &token).await;
+    until("one batch is worked on", async || {
+        world.store.reading() == 1
+    })
+    .await;
+    answers.message().await.expect("answered").expect("opened");
+    world.pki.revoke(&credentials);
+    world.running().reload();
+    until("the list was read", async || {
+        let known = recipient.identity().who_am_i(v1::WhoAmIRequest {}).await;
+        known
+            .err()
+            .is_some_and(|refused| reason(refused) == "CERTIFICATE_REVOKED")
+    })
+    .await;
+    world.store.release_reads(Family::Link);
+    answers.message().await.expect("had begun").expect("open");
+    let refused = answers.message().await.expect_err("had not begun");
+    assert_eq!(reason(refused), "CERTIFICATE_REVOKED");
+    drop(requests);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,9 +20,15 @@ use super::call::{Awaited, Call};
 use super::pace::{Pace, Rate};
 use super::scan::Scan;
 
+/// Most bytes that the transport gets at once. It asks for the next ones as soon as the caller has room for one byte of
+/// these, and keeps what does not fit: in whole messages that would be megabytes that nothing counts.
+const PIECE: usize = 16 << 10;
+
 /// A body with what must live as long as it.
 pub(super) struct CallBody {
     inner: Body,
+    /// What the transport has not yet asked for of the last data.
+    rest: Bytes,
     call: Option<Arc<Call>>,
     _awaited: Awaited,
     unread: Arc<Unread>,
@@ -46,6 +52,7 @@ impl CallBody {
         let watch = tokio::spawn(cut_when_stalled(unread.clone(), call_of_watch));
         Self {
             inner,
+            rest: Bytes::new(),
             call: Some(call),
             _awaited: awaited,
             unread,
@@ -58,6 +65,14 @@ impl CallBody {
         if let (Some(call), Some(status)) = (self.call.take(), Status::from_header_map(trailers)) {
             call.end(status.code());
         }
+    }
+
+    /// The next piece of what is left. A copy, for a part keeps the memory of the whole.
+    fn piece(&mut self) -> Frame<Bytes> {
+        let length = self.rest.len().min(PIECE);
+        let piece = Bytes::copy_from_slice(&self.rest.split_to(length));
+        self.unread.answered(length);
+        Frame::data(piece)
     }
 
     /// Trailers that say that the daemon stops.
@@ -81,6 +96,9 @@ impl hyper::body::Body for CallBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         this.unread.asked();
+        if !this.rest.is_empty() {
+            return Poll::Ready(Some(Ok(this.piece())));
+        }
         let polled = Pin::new(&mut this.inner).poll_frame(cx);
         if polled.is_pending()
             && let Some(drain) = &mut this.drain
@@ -89,25 +107,40 @@ impl hyper::body::Body for CallBody {
             this.unread.answered(0);
             return Poll::Ready(Some(Ok(this.stop())));
         }
-        let frame = ready!(polled);
-        let data = frame
-            .as_ref()
-            .and_then(|frame| frame.as_ref().ok()?.data_ref());
-        this.unread.answered(data.map_or(0, Bytes::len));
-        if let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
+        let frame = match ready!(polled) {
+            Some(Ok(frame)) => frame,
+            end => {
+                this.unread.answered(0);
+                return Poll::Ready(end);
+            }
+        };
+        let frame = match frame.into_data() {
+            Ok(data) => {
+                this.rest = data;
+                return Poll::Ready(Some(Ok(this.piece())));
+            }
+            Err(frame) => frame,
+        };
+        this.unread.answered(0);
+        if let Some(trailers) = frame.trailers_ref() {
             this.see(trailers);
         }
-        Poll::Ready(frame)
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rest.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let inner = self.inner.size_hint();
+        let rest = self.rest.len() as u64;
+        let mut hint = SizeHint::new();
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(inner.lower().saturating_add(rest));
+        hint
     }
 }
 

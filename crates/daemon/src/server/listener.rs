@@ -27,8 +27,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 2 << 20;
 /// Largest HTTP/2 frame we accept; larger frames, fewer system calls.
 const FRAME: u32 = 64 << 10;
-/// What h2 buffers of an answer per stream, beyond what flow control lets through.
-const SEND_BUFFER: usize = 1 << 20;
+/// What h2 takes of an answer at most before it is written. What it has taken counts as read, so it must be little.
+const SEND_BUFFER: usize = 128 << 10;
 /// A peer that does not answer a ping within the timeout has gone.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -95,10 +95,11 @@ async fn next(
     Ok((stream, Place::of(address.ip()), slot))
 }
 
-/// What a connection holds until its handshake is over.
+/// What a connection holds until its handshake is over. The share of the address goes first: the next connection gets the
+/// slot at once, and must not find its address still counted.
 struct HandshakeSlots {
-    _slot: OwnedSemaphorePermit,
     _of_address: Share<Place>,
+    _slot: OwnedSemaphorePermit,
 }
 
 /// Where a connection comes from: an IPv4 address, or a network of 64 bits, of which one machine easily has every address.

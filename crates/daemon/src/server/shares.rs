@@ -180,6 +180,9 @@ impl<K: Ord + Clone> State<K> {
         }
         if holder.waiting.is_empty() {
             self.turns.retain(|other| other != name);
+            if holder.taken == 0 {
+                self.holders.remove(name);
+            }
         }
     }
 
@@ -331,6 +334,24 @@ mod tests {
         assert!(states[0].is_none() && states[1].is_none());
         assert!(states[2].as_ref().is_some_and(Option::is_none), "refused");
         assert!(shares.take(&"b").is_none(), "all is taken");
+        drop(held);
+    }
+
+    #[test]
+    fn a_holder_that_was_refused_is_not_remembered() {
+        for most_waiting in [0, 2] {
+            let shares = Shares::new(1, 1, most_waiting);
+            let held = shares.take(&"a");
+            assert!(shares.take(&"b").is_none());
+            assert!(shares.take(&"b").is_none());
+            drop(held);
+            assert!(shares.lock().holders.is_empty());
+        }
+        let shares = Shares::new(1, 1, 0);
+        let held = shares.take(&"a");
+        assert!(shares.take(&"b").is_none());
+        let remembered: Vec<_> = shares.lock().holders.keys().copied().collect();
+        assert_eq!(remembered, ["a"]);
         drop(held);
     }
 

@@ -253,7 +253,11 @@ impl<D: Data> Reader<D> {
             }
             self.call.check_certificate()?;
             let cost = batch::cost(&batch, limits)?;
-            self.call.check_used_up()?;
+            // A stream ends at the first batch that finds nothing left. One that goes on is not the one to blame for
+            // what the person has used up elsewhere.
+            if sequence == 0 {
+                self.call.check_used_up()?;
+            }
             // A stream that is too fast is slowed down: it has no need to be told.
             self.call.take_act(Duration::MAX).await?;
             let own =
@@ -326,6 +330,8 @@ fn submit<D: Data>(
     let (at, session) = (shared.clone(), session.clone());
     let unsettled = if D::WRITES_ROWS { job.cost() } else { 0 };
     shared.pool.run(job, unsettled, move |job| {
+        // It may have waited for long.
+        job.call().check_certificate()?;
         let (shape, batch) = batch::parse(batch)?;
         let submitted = D::submit(job.engine()?, &session, turn, batch);
         // Counted here, because a caller may go away without waiting to be refused.

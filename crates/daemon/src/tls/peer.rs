@@ -50,7 +50,8 @@ impl Peer {
         self.caller.as_ref()
     }
 
-    /// How the certificate stands with these files. Signatures are verified once for each reading of the files.
+    /// How the certificate stands with these files. Signatures of a good certificate are verified once for each reading
+    /// of the files. Most refusals rest on the clock, which may have been wrong: only revocation is final.
     pub(super) fn standing(&self, by: &Arc<Clients>, now: Timestamp) -> Result<Standing, Reason> {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(judged) = &*judged
@@ -64,7 +65,8 @@ impl Peer {
                 .judge(own, issuers, now)
                 .map_err(|error| clients::reason(&error)),
         };
-        *judged = Some(Judged {
+        let is_final = matches!(standing, Ok(_) | Err(Reason::CertificateRevoked));
+        *judged = is_final.then(|| Judged {
             by: Arc::downgrade(by),
             standing,
         });

@@ -195,6 +195,22 @@ fn when_the_list_expires_open_connections_are_refused_too() {
 }
 
 #[test]
+fn a_refusal_while_the_clock_was_wrong_does_not_last_and_revocation_does() {
+    let authority = authority();
+    let files = Files::of(&authority);
+    files.lists(&[authority.list(&[6], (2030, 1), (2030, 7))]);
+    let clock = Hand::at("2030-06-01T12:00:00Z");
+    let (tls, _) = files.load(clock.clone());
+    let (good, revoked) = (peer(&authority, 5), peer(&authority, 6));
+    clock.set("2030-08-01T12:00:00Z");
+    assert_eq!(tls.check(&good), Err(Reason::RevocationListExpired));
+    assert!(tls.check(&revoked).is_err());
+    clock.set("2030-06-01T12:00:00Z");
+    assert_eq!(tls.check(&good), Ok(()));
+    assert_eq!(tls.check(&revoked), Err(Reason::CertificateRevoked));
+}
+
+#[test]
 fn who_belongs_to_an_authority_that_was_removed_is_refused_on_an_open_connection() {
     let one = authority_named("one");
     let two = authority_named("two");
