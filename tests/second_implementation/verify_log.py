@@ -52,6 +52,10 @@ class Reader:
         head, self.data = self.data[:n], self.data[n:]
         return head
     def int(self, n): return int.from_bytes(self.take(n), "big")
+    def time(self):
+        value = self.int(8)
+        need(value <= 253_402_300_799_999, "a time after the year 9999")
+        return value
     def lp(self): return self.take(self.int(2))
     def text(self): return self.lp().decode("utf-8")
     def list(self, item, count=2): return [item() for _ in range(self.int(count))]
@@ -73,7 +77,7 @@ def whole(data, parse):
 
 def entry(r):
     r.one_of(3)
-    e = Record(salt=r.take(16), at=r.int(8), act=r.one_of(*range(1, 37)), refused=r.one_of(0, 1), version=r.int(8), rows=r.int(8), values=r.int(8),
+    e = Record(salt=r.take(16), at=r.time(), act=r.one_of(*range(1, 37)), refused=r.one_of(0, 1), version=r.int(8), rows=r.int(8), values=r.int(8),
                rejected=r.int(8), who=r.person(True), cert=r.take(32), chain=r.id(True), to=r.id(True), grant=r.id(True),
                digest=r.lp(), object=r.lp(), purpose=r.text(), reason=r.text(), keys=r.list(lambda: (r.id(True), r.int(4), r.int(8))),
                counter=r.int(8), detail=r.lp(), signatures=r.list(lambda: (r.person(), r.lp(), r.lp()), 1))
@@ -91,9 +95,9 @@ def grant(r):
     r.one_of(2)
     g = Record(bytes=r.data, id=r.id(), kind=r.one_of(1, 2), chain=r.id(), state="undecided", approved={}, counter=0, days=Days())
     g.elements, g.to, g.into, _ = ([r.id()], r.id(), r.id(), r.one_of(1, 2)) if g.kind == 1 else (r.list(r.id), "", "", 0)
-    g.purpose, g.basis, g.most, g.most_day, g.start, g.end = r.text(), r.text(), r.int(8), r.int(8), r.int(8), r.int(8)
+    g.purpose, g.basis, g.most, g.most_day, g.start, g.end = r.text(), r.text(), r.int(8), r.int(8), r.time(), r.time()
     g.namespaces = r.list(lambda: r.id(g.kind == 2))
-    g.grantee, g.requester, g.asked, g.version, g.needs = r.id(), r.person(), r.int(8), r.int(8), r.list(r.id)
+    g.grantee, g.requester, g.asked, g.version, g.needs = r.id(), r.person(), r.time(), r.int(8), r.list(r.id)
     return g
 
 def proposal(r):
@@ -104,16 +108,17 @@ def proposal(r):
     else:
         p.kid, p.chain = (r.int(4), r.id()) if p.matter < 4 else (0, "")
         p.namespace = r.id(p.matter < 4)
-    p.proposer, p.at, p.end, p.version, groups = r.person(), r.int(8), r.int(8), r.int(8), r.list(lambda: (r.id(True), r.int(1)))
+    p.proposer, p.at, p.end, p.version, groups = r.person(), r.time(), r.time(), r.int(8), r.list(lambda: (r.id(True), r.int(1)))
     p.groups = dict(groups)
     need(len(p.groups) == len(groups) and sum(p.groups.values()) > 1, "a group twice, or fewer than two people must sign")
     return p
 
 def restore(r):
     r.one_of(2)
-    at, size, root, _, _, _ = r.int(8), r.int(8), r.take(32), r.int(8), r.take(32), r.take(16)
+    at, size, root, _, _, _ = r.time(), r.int(8), r.take(32), r.int(8), r.take(32), r.take(16)
     rows = r.list(lambda: (r.one_of(0, 4, 8, 13), r.lp()))
     need(rows == sorted(set(rows)) and len(rows) <= 256, "the rows given up are not sorted, or too many")
+    need(all(len(name) <= 64 for _, name in rows), "the name of a row given up is too long")
     return at, size, root
 
 def instruction(r):
@@ -121,7 +126,7 @@ def instruction(r):
     i = Record(act=r.one_of(ROTATE, DISABLE, AUDIT_KEY), kid=0, chain="", namespace="")
     i.kid = r.int(4) if i.act == DISABLE else 0
     i.chain, i.namespace = (r.id(), r.id(True)) if i.act != AUDIT_KEY else ("", "")
-    i.version, i.after, i.at = r.int(8), r.take(32), r.int(8)
+    i.version, i.after, i.at = r.int(8), r.take(32), r.time()
     return i
 
 # --- the registry, and who must sign ---

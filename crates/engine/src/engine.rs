@@ -15,7 +15,7 @@ use sluis_keyring::{Kek, Keyring, KeyringError};
 use crate::erasure::{self, OptOuts};
 use crate::grants::Known;
 use crate::import::Imports;
-use crate::life::LifeSettings;
+use crate::life::{LifeSettings, Overdue};
 use crate::log::{Log, SealedState};
 use crate::meter::Meters;
 use crate::origin;
@@ -52,8 +52,8 @@ pub struct Engine {
     pub(crate) refusals: RefusalLimit,
     pub(crate) log: Log,
     pub(crate) life: LifeSettings,
-    /// One round at a time. In how many rounds since it was not proposals were overdue.
-    pub(crate) housekeeping: Mutex<BTreeMap<ProposalId, u32>>,
+    /// One round at a time.
+    pub(crate) housekeeping: Mutex<Overdue>,
     /// Written during every change of registry, keys or grants; read from the authorisation of a batch until it is in
     /// the store's queue, so that no batch overtakes the change that ends its permission.
     governing: RwLock<()>,

@@ -17,6 +17,7 @@ use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{ChainId, Kid, OrganisationId, Reason};
 use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
 
+pub(crate) use housekeeping::Overdue;
 pub use housekeeping::{Endings, Housekeeping, OVERDUE_ROUNDS, Unfinished};
 pub use retention::Expiring;
 

@@ -54,6 +54,8 @@ struct Door {
     fault: Option<Reason>,
     /// Whether it opens by itself when that is over.
     opens_itself: bool,
+    /// Whether the log says that it could not open by itself yet.
+    said_not_yet: bool,
     /// Cancelled when the keyring that was closed last has left the memory: two never work on one store.
     wiped: Option<CancellationToken>,
 }
@@ -93,6 +95,7 @@ impl Keeper {
             token: None,
             fault: None,
             opens_itself: false,
+            said_not_yet: false,
             wiped: None,
         };
         let keeper = Self {
@@ -310,6 +313,7 @@ impl Keeper {
     fn let_in(&self, door: &mut Door, engine: Engine, token: Option<Arc<Token>>) {
         door.forget();
         (door.token, door.fault, door.opens_itself) = (token, None, false);
+        door.said_not_yet = false;
         self.open.store(Some(Arc::new(Opened::new(engine))));
         tracing::info!("the keyring is open");
     }

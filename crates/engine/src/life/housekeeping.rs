@@ -8,8 +8,42 @@ use sluis_domain::{ChainId, ProposalId, Reason, Timestamp};
 use crate::Refusal;
 use crate::engine::Engine;
 
-/// After how many rounds in which it was overdue a proposal ends: with a round a minute, an hour.
+/// After how many rounds on end in which it was overdue a proposal ends, or a chain is destroyed: with a round a minute, an
+/// hour.
 pub const OVERDUE_ROUNDS: u32 = 60;
+
+/// What is overdue, and in how many rounds on end it was: a clock that jumps and comes back ends nothing for good.
+#[derive(Debug, Default)]
+pub(crate) struct Overdue {
+    pub(super) proposals: Rounds<ProposalId>,
+    pub(super) chains: Rounds<ChainId>,
+}
+
+/// Rounds on end, for each that was overdue in the last one.
+#[derive(Debug)]
+pub(super) struct Rounds<Id>(BTreeMap<Id, u32>);
+
+impl<Id> Default for Rounds<Id> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<Id: Ord + Clone> Rounds<Id> {
+    /// Counts one more round, in which these are overdue and no others; those that were for long enough.
+    pub(super) fn count(&mut self, overdue: BTreeSet<Id>) -> BTreeSet<Id> {
+        let before = std::mem::take(&mut self.0);
+        for id in overdue {
+            let rounds = before.get(&id).map_or(1, |rounds| rounds.saturating_add(1));
+            self.0.insert(id, rounds);
+        }
+        let ripe = self
+            .0
+            .iter()
+            .filter(|(_, rounds)| **rounds >= OVERDUE_ROUNDS);
+        ripe.map(|(id, _)| id.clone()).collect()
+    }
+}
 
 /// What one round of [`Engine::housekeep`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +97,8 @@ impl Engine {
         }
     }
 
-    /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, ends proposals that nobody signed
+    /// Does what is due: warns of the end of retention, destroys chains past it (after
+    /// [`OVERDUE_ROUNDS`] in which that was due), erases subjects, ends proposals that nobody signed
     /// in time, and rewrites files that hold what was removed. To be called every
     /// minute or so. Every part of it is durable and goes on after a crash where it stopped.
     ///
@@ -85,11 +120,11 @@ impl Engine {
         }
         let now = self.now();
         let parts = [
-            self.keep_retention(now, &mut done),
+            self.keep_retention(now, &mut overdue.chains, &mut done),
             self.expiring()
                 .map(|expiring| done.expiring = expiring.len()),
             self.erase_due(now).map(|erased| done.erased = erased),
-            self.expire_proposals(now, &mut overdue),
+            self.expire_proposals(now, &mut overdue.proposals),
             self.compact_due(now)
                 .map(|compacted| done.compacted = compacted),
         ];
@@ -100,31 +135,24 @@ impl Engine {
     }
 
     /// Ends proposals that nobody signed in time, on record, and forgets what was kept beside them. Not at once: a clock that
-    /// jumps and comes back ends nothing. Until then they are refused by the clock alone.
+    /// jumps and comes back ends nothing. Until then they are refused by the clock alone. One that cannot be ended holds up
+    /// no other; the first refusal is said in the end.
     fn expire_proposals(
         &self,
         now: Timestamp,
-        overdue: &mut BTreeMap<ProposalId, u32>,
+        overdue: &mut Rounds<ProposalId>,
     ) -> Result<(), Refusal> {
         let mut views = self.all_proposals();
         views.retain(|view| view.record.expire(now).is_some());
-        let due: BTreeSet<_> = views
-            .iter()
-            .map(|view| view.record.proposal.id.clone())
-            .collect();
-        overdue.retain(|id, _| due.contains(id));
-        for id in &due {
-            *overdue.entry(id.clone()).or_default() += 1;
-        }
-        for id in due {
-            if overdue
-                .get(&id)
-                .is_some_and(|rounds| *rounds >= OVERDUE_ROUNDS)
-            {
-                self.expire_proposal(&id)?;
-                overdue.remove(&id);
+        let due = views
+            .into_iter()
+            .map(|view| view.record.proposal.id.clone());
+        let mut failed = None;
+        for id in overdue.count(due.collect()) {
+            if let Err(refusal) = self.expire_proposal(&id) {
+                failed = failed.or(Some(refusal));
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }

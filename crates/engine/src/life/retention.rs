@@ -8,7 +8,7 @@
 //! lengthened says nothing about the later end, whoever puts its row back. Nor does one without an end, as an earlier
 //! version gave it: the chain is warned of once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
@@ -18,6 +18,7 @@ use sluis_domain::{ChainId, Timestamp};
 use sluis_keyring::KeyringError;
 
 use super::Housekeeping;
+use super::housekeeping::Rounds;
 use crate::custody::key_uses;
 use crate::engine::Engine;
 use crate::snapshot::Snapshot;
@@ -79,19 +80,26 @@ impl Engine {
         Ok(expiring.collect())
     }
 
-    /// Warns of chains past their retention, and destroys those that were warned of long enough ago. What cannot be done
-    /// for one chain does not hold up the others; the first refusal is said in the end.
+    /// Warns of chains past their retention, and destroys those that were warned of long enough ago: not in the first round
+    /// in which the clock says so, because keys do not come back when a clock does. What cannot be done for one chain does
+    /// not hold up the others; the first refusal is said in the end.
     pub(super) fn keep_retention(
         &self,
         now: Timestamp,
+        overdue: &mut Rounds<ChainId>,
         done: &mut Housekeeping,
     ) -> Result<(), Refusal> {
-        if self.retention_steps(&self.snapshot(), now)?.is_empty() {
+        let steps = self.retention_steps(&self.snapshot(), now)?;
+        let ripe = overdue.count(to_destroy(&steps));
+        if steps.is_empty() {
             return Ok(());
         }
         let _governing = self.govern();
         let mut failed = None;
         for (chain, step) in self.retention_steps(&self.snapshot(), now)? {
+            if matches!(step, Ok(Step::Destroy)) && !ripe.contains(&chain) {
+                continue;
+            }
             if let Err(refusal) = step.and_then(|step| self.keep_chain(chain, step, now, done)) {
                 failed = failed.or(Some(refusal));
             }
@@ -213,6 +221,13 @@ impl Engine {
         self.replace(None, keyring);
         Ok(())
     }
+}
+
+fn to_destroy(steps: &[Due]) -> BTreeSet<ChainId> {
+    let ends = steps
+        .iter()
+        .filter(|(_, step)| matches!(step, Ok(Step::Destroy)));
+    ends.map(|(chain, _)| chain.clone()).collect()
 }
 
 fn retained_until(snapshot: &Snapshot, chain: &Chain) -> Option<Timestamp> {

@@ -11,8 +11,8 @@ use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Family, Store};
 use sluis_domain::proposal::State;
 use sluis_domain::statement::Deed;
-use sluis_domain::{Kid, Reason};
-use sluis_engine::{Engine, KeyState, ProposalView, Refusal, VersionInfo};
+use sluis_domain::{ChainId, Kid, Reason};
+use sluis_engine::{Engine, KeyState, OVERDUE_ROUNDS, ProposalView, Refusal, VersionInfo};
 use sluis_testkit::people::{self, signer};
 
 use crate::office::{Office, batch, caller, custodian};
@@ -61,6 +61,14 @@ fn line(engine: &Engine, chain: &str, namespace: &str) -> Vec<VersionInfo> {
                 .is_some_and(|n| n.as_str() == namespace)
     };
     versions.filter(of_line).collect()
+}
+
+/// The chains that are destroyed once that was due in as many rounds on end as it takes, and not before.
+fn destroyed(engine: &Engine) -> Vec<ChainId> {
+    for _ in 1..OVERDUE_ROUNDS {
+        assert_eq!(engine.housekeep().unwrap().destroyed, []);
+    }
+    engine.housekeep().unwrap().destroyed
 }
 
 /// Number of rows of a version.

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use sluis_domain::Reason;
 use sluis_domain::audit::Act;
-use sluis_keyring::Token;
+use sluis_domain::port::store::StoreError;
+use sluis_engine::{EngineError, Refusal};
+use sluis_keyring::{KeyringError, Token};
 
-use super::Keeper;
+use super::{Door, Keeper};
 use crate::config::KekSource;
+use crate::head::HeadFault;
 use crate::kek::KekFault;
 use crate::server::Shared;
 
@@ -115,34 +118,82 @@ impl Keeper {
         if !door.opens_itself || self.open.load().is_some() || door.still_closing() {
             return;
         }
-        let fetched = match fetched {
-            Ok(fetched) => fetched,
-            Err(fault) => {
-                door.fault = Some(Reason::HsmUnavailable);
-                if !fault.passes() {
-                    door.opens_itself = false;
-                    tracing::error!(fault = %fault, "the keyring cannot be opened; a custodian must unseal");
-                }
-                return;
-            }
-        };
-        let opened = self
-            .engine_with(&fetched.kek)
-            .map_err(|error| error.to_string())
-            .and_then(|engine| {
-                let recorded = engine.record(None, Act::Unseal, self.fetched());
-                recorded
-                    .map(|()| engine)
-                    .map_err(|refusal| refusal.detail().to_owned())
-            });
+        if let Err(KekFault::Token(_)) = fetched {
+            door.fault = Some(Reason::HsmUnavailable);
+        }
+        let opened = fetched.map_err(NotOpened::from).and_then(|fetched| {
+            let engine = self.engine_with(&fetched.kek)?;
+            engine.record(None, Act::Unseal, self.fetched())?;
+            Ok((engine, fetched.token))
+        });
         match opened {
-            Ok(engine) => self.let_in(&mut door, engine, fetched.token),
-            Err(why) => {
-                door.opens_itself = false;
-                tracing::error!(why, "the keyring cannot be opened; a custodian must unseal");
-            }
+            Ok((engine, token)) => self.let_in(&mut door, engine, token),
+            Err(NotOpened { why, passes }) => door.stay_closed(&why, passes),
         }
     }
+}
+
+impl Door {
+    /// What passes is tried again at the next look, and said once.
+    fn stay_closed(&mut self, why: &str, passes: bool) {
+        self.opens_itself = passes;
+        if !passes {
+            tracing::error!(why, "the keyring cannot be opened; a custodian must unseal");
+        } else if !self.said_not_yet {
+            tracing::warn!(why, "the keyring cannot be opened yet; it is tried again");
+        }
+        self.said_not_yet = passes;
+    }
+}
+
+/// Why the keyring did not open by itself.
+struct NotOpened {
+    why: String,
+    /// Whether waiting may help.
+    passes: bool,
+}
+
+impl From<KekFault> for NotOpened {
+    fn from(fault: KekFault) -> Self {
+        let passes = match &fault {
+            KekFault::Store(KeyringError::Store(error)) => store_passes(error),
+            _ => fault.passes(),
+        };
+        Self {
+            why: fault.to_string(),
+            passes,
+        }
+    }
+}
+
+impl From<HeadFault> for NotOpened {
+    fn from(fault: HeadFault) -> Self {
+        let passes = match &fault {
+            HeadFault::File { .. } => true,
+            HeadFault::Engine(
+                EngineError::Store(error) | EngineError::Keyring(KeyringError::Store(error)),
+            ) => store_passes(error),
+            HeadFault::Missing(_) | HeadFault::Engine(_) => false,
+        };
+        Self {
+            why: fault.to_string(),
+            passes,
+        }
+    }
+}
+
+impl From<Refusal> for NotOpened {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            why: format!("{refusal}: {}", refusal.detail()),
+            passes: refusal.reason() != Reason::CorruptStore,
+        }
+    }
+}
+
+/// Full disks, stalls and failed reads or writes pass; damage does not.
+fn store_passes(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Corrupt(_))
 }
 
 #[cfg(test)]
@@ -154,6 +205,7 @@ mod tests {
     use sluis_keyring::TokenError;
     use sluis_store::{Options, RocksStore};
     use sluis_testkit::clock::TestClock;
+    use sluis_testkit::faulty_store::FaultyStore;
     use sluis_testkit::pki::Pki;
     use sluis_testkit::registry::CUSTODIANS;
     use sluis_testkit::{people, world};
@@ -164,6 +216,11 @@ mod tests {
 
     /// An open custodian whose key is always at hand: what only a token does is to go.
     fn keeper(directory: &Path) -> Keeper {
+        faulty(directory).0
+    }
+
+    /// The same, and its store, which fails when told to.
+    fn faulty(directory: &Path) -> (Keeper, Arc<FaultyStore<RocksStore>>) {
         drop(Pki::create(&directory.join("pki")));
         world::write_config(directory, "");
         let sources = Sources {
@@ -173,7 +230,10 @@ mod tests {
         let settings = config::load(&sources).expect("valid").settings;
         commands::init(&settings, None).expect("a new store");
         let store = RocksStore::open(&settings.data_directory, &Options::default()).expect("opens");
-        Keeper::start(&settings, Arc::new(store), Arc::new(TestClock::now())).expect("opens")
+        let store = Arc::new(FaultyStore::new(store));
+        let clock = Arc::new(TestClock::now());
+        let keeper = Keeper::start(&settings, store.clone(), clock).expect("opens");
+        (keeper, store)
     }
 
     fn gone() -> Option<KekFault> {
@@ -250,6 +310,49 @@ mod tests {
         assert!(keeper.engine().is_ok());
         let start = (Act::Unseal, false);
         assert_eq!(told(&keeper), [start, (Act::Seal, false), start]);
+    }
+
+    #[test]
+    fn what_passes_does_not_keep_the_store_closed_until_a_custodian_comes() {
+        let directory = tempfile::tempdir().expect("scratch directory");
+        let (keeper, store) = faulty(directory.path());
+        keeper.close_to_read_again();
+        let passing = [
+            StoreError::Full("no room".into()),
+            StoreError::Stalled("tables wait".into()),
+            StoreError::ReadOnly("a write failed".into()),
+            StoreError::Unknown("it hangs".into()),
+            StoreError::Io("a read failed".into()),
+        ];
+        for family in [Family::Keyring, Family::Grants, Family::Audit] {
+            for error in &passing {
+                store.fail_reads(family, error.clone());
+                keeper.look(None);
+                assert!(keeper.engine().is_err(), "{family:?}: {error}");
+                assert!(keeper.door().opens_itself, "{family:?}: {error}");
+            }
+            store.mend_reads(family);
+        }
+        let head = directory.path().join("head/head");
+        let aside = directory.path().join("aside");
+        std::fs::rename(&head, &aside).expect("there");
+        std::fs::create_dir(&head).expect("nothing is there");
+        keeper.look(None);
+        assert!(keeper.door().opens_itself, "a head file that cannot be read");
+        std::fs::remove_dir(&head).expect("empty");
+        std::fs::rename(&aside, &head).expect("there");
+        keeper.look(None);
+        assert!(keeper.engine().is_ok());
+
+        keeper.close_to_read_again();
+        store.fail_reads(Family::Audit, StoreError::Corrupt("a row".into()));
+        keeper.look(None);
+        store.mend_reads(Family::Audit);
+        keeper.look(None);
+        assert!(
+            keeper.engine().is_err(),
+            "damage does not pass: a custodian must unseal"
+        );
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use sluis_domain::Reason;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Clock, Commit, Family, Row, Store};
-use sluis_engine::KeyState;
+use sluis_engine::{KeyState, OVERDUE_ROUNDS};
 use sluis_keyring::Keyring;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;
 
-use super::{DAY, OWNERS, entries, line, reason, rows, sign_all};
+use super::{DAY, OWNERS, destroyed, entries, line, reason, rows, sign_all};
 use crate::office::{Office, REGISTER, STUDY, caller, custodian};
 use crate::subjects;
 
@@ -74,10 +74,7 @@ fn a_chain_is_warned_of_and_destroyed_30_days_later() {
     );
     assert!(office.submit("hospital-north/etl", STUDY, &bsns).is_ok());
     office.clock.advance_hours(1);
-    assert_eq!(
-        names(&office.engine.housekeep().unwrap().destroyed),
-        [STUDY]
-    );
+    assert_eq!(names(&destroyed(&office.engine)), [STUDY]);
     for _ in 0..2 {
         assert_eq!(
             reason(office.submit("hospital-north/etl", STUDY, &bsns)),
@@ -109,13 +106,40 @@ fn a_chain_is_warned_of_and_destroyed_30_days_later() {
 }
 
 #[test]
+fn a_clock_that_jumps_ahead_and_comes_back_destroys_no_chain() {
+    let office = Office::open(ModelStore::new());
+    people::apply(&office.engine, &registry_with("90d")).unwrap();
+    let bsns = subjects(2);
+    let tokens = office.pseudonymise(STUDY, &bsns);
+    office.clock.advance_hours(90 * DAY);
+    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
+    let jump = 40 * DAY * 3_600_000;
+    // However often it jumps: what counts is rounds on end.
+    for rounds in [1, OVERDUE_ROUNDS - 1, 1, 1] {
+        office.clock.advance_millis(jump);
+        for _ in 0..rounds {
+            assert_eq!(office.engine.housekeep().unwrap().destroyed, []);
+        }
+        office.clock.set_back_millis(jump);
+        assert_eq!(office.engine.housekeep().unwrap().destroyed, []);
+    }
+    assert_eq!(office.pseudonymise(STUDY, &bsns), tokens);
+    office.clock.advance_hours(30 * DAY);
+    assert_eq!(
+        names(&destroyed(&office.engine)),
+        [STUDY],
+        "at its time it is"
+    );
+}
+
+#[test]
 fn a_destroyed_chain_stays_destroyed() {
     let mut office = Office::open(ModelStore::new());
     people::apply(&office.engine, &registry_with("1d")).unwrap();
-    for _ in 0..2 {
-        office.clock.advance_hours(31 * DAY);
-        office.engine.housekeep().unwrap();
-    }
+    office.clock.advance_hours(31 * DAY);
+    office.engine.housekeep().unwrap();
+    office.clock.advance_hours(31 * DAY);
+    assert_eq!(names(&destroyed(&office.engine)), [STUDY]);
     assert_eq!(
         reason(people::rotate(
             &office.engine,
@@ -207,10 +231,7 @@ fn a_withdrawn_warning_that_is_put_back_says_nothing_about_the_later_end() {
         office.clock.now().plus_millis(30 * DAY * 3_600_000)
     );
     office.clock.advance_hours(30 * DAY);
-    assert_eq!(
-        names(&office.engine.housekeep().unwrap().destroyed),
-        [STUDY]
-    );
+    assert_eq!(names(&destroyed(&office.engine)), [STUDY]);
 }
 
 #[test]
@@ -235,10 +256,7 @@ fn a_warning_of_an_earlier_version_is_given_once_more() {
         (vec![STUDY], vec![])
     );
     office.clock.advance_hours(30 * DAY);
-    assert_eq!(
-        names(&office.engine.housekeep().unwrap().destroyed),
-        [STUDY]
-    );
+    assert_eq!(names(&destroyed(&office.engine)), [STUDY]);
 }
 
 #[test]
@@ -281,6 +299,10 @@ fn a_damaged_warning_holds_up_its_own_chain_and_nothing_else() {
         ["counts"]
     );
     office.clock.advance_hours(30 * DAY);
+    for _ in 1..OVERDUE_ROUNDS {
+        let round = office.engine.housekeep().unwrap_err();
+        assert_eq!(names(&round.done.destroyed), [""; 0]);
+    }
     let round = office.engine.housekeep().unwrap_err();
     assert_eq!(names(&round.done.destroyed), ["counts"]);
 }
@@ -350,10 +372,7 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
         ["counts"]
     );
     office.clock.advance_hours(30 * DAY);
-    assert_eq!(
-        names(&office.engine.housekeep().unwrap().destroyed),
-        ["counts"]
-    );
+    assert_eq!(names(&destroyed(&office.engine)), ["counts"]);
     let rotated = people::rotate(&office.engine, &chain, None);
     assert_eq!(reason(rotated), Some(Reason::ChainDestroyed));
     office.reopen();
