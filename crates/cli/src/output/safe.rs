@@ -1,7 +1,7 @@
 //! Text that does nothing to a terminal but appear on it.
 
 /// Text that is safe to print. Every way to make one escapes what steers a terminal, reorders text, hides in it or starts a
-/// new line, so text of a custodian, a file or another member cannot look like the program's own. Only [`Self::painted`]
+/// new line, so text of a custodian, a file or another member cannot look like the program's own. Only `Self::painted`
 /// adds control characters, the program's own colours.
 ///
 /// It is no string and has no `Display`: what is formatted into a string is escaped when that string is printed.

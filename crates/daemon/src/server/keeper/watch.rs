@@ -338,7 +338,10 @@ mod tests {
         std::fs::rename(&head, &aside).expect("there");
         std::fs::create_dir(&head).expect("nothing is there");
         keeper.look(None);
-        assert!(keeper.door().opens_itself, "a head file that cannot be read");
+        assert!(
+            keeper.door().opens_itself,
+            "a head file that cannot be read"
+        );
         std::fs::remove_dir(&head).expect("empty");
         std::fs::rename(&aside, &head).expect("there");
         keeper.look(None);
