@@ -76,6 +76,26 @@ impl Expectation {
         })
     }
 
+    /// Whether the custodian still says of a chain what it said before.
+    ///
+    /// # Errors
+    /// As [`Self::agree`]; [`CliError::Differs`] with every difference.
+    pub(crate) fn check_still(&self, agreed: &Agreed, told: Chain) -> Result<(), CliError> {
+        let told = self.agree(told)?;
+        let [then, now] = [agreed, &told].map(|it| Pins::of(std::slice::from_ref(it.chain())));
+        let found = then.differences(&now);
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::Differs {
+            what: format!(
+                "chain {} was changed while the input was read, so nothing was sent; look at it, and repeat",
+                told.chain().chain_id
+            ),
+            details: found.iter().map(ToString::to_string).collect(),
+        })
+    }
+
     /// Whether the caller agreed to anything in particular.
     pub(crate) fn is_pinned(&self) -> bool {
         self.0.is_some()

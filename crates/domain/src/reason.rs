@@ -101,6 +101,7 @@ reasons! {
     BatchTooLarge = "BATCH_TOO_LARGE", ResourceExhausted, "the batch is larger than this custodian accepts; send smaller batches";
     UnknownChain = "UNKNOWN_CHAIN", NotFound, "the chain does not exist, or not for this caller";
     ChainDestroyed = "CHAIN_DESTROYED", FailedPrecondition, "the chain was destroyed when its retention ended: nothing can be done in it any more";
+    ChainChanged = "CHAIN_CHANGED", FailedPrecondition, "what the chain does with records has changed since the stream was opened; look at it again, and repeat";
     UnknownElement = "UNKNOWN_ELEMENT", InvalidArgument, "a column is not listed as an element of the chain; leave it out, drop it or have it registered";
     ClientOnlyElement = "CLIENT_ONLY_ELEMENT", InvalidArgument, "a column with treatment keep or drop was sent; such columns must stay with the client";
     MissingSubject = "MISSING_SUBJECT", InvalidArgument, "a date-shift column needs the column of its subject element in the same batch";

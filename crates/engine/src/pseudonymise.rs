@@ -3,6 +3,8 @@
 mod passes;
 mod plan;
 
+use std::sync::Arc;
+
 use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::port::{Commit, PackedRows};
 use sluis_domain::registry::Chain;
@@ -13,7 +15,7 @@ use crate::import::{Claimed, Import, Mapping, field};
 use crate::policy::{Permit, Submit};
 use crate::quota::{Counted, Seen};
 use crate::rows::Refused;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, Pending, Refusal};
 pub(crate) use passes::method_input;
 use passes::{Worked, encrypt, first_pass, tokens, write_rows};
@@ -25,13 +27,22 @@ pub struct PseudonymiseSession {
     caller: Caller,
     chain: ChainId,
     import: Option<Import>,
-    registry_version: u64,
+    opened_under: Arc<RegistryState>,
 }
 
 impl PseudonymiseSession {
     /// The registry version the stream was opened under.
     pub fn registry_version(&self) -> u64 {
-        self.registry_version
+        self.opened_under.version
+    }
+
+    /// The source prepared its records for what it was told when it opened the stream.
+    fn check_unchanged(&self, now: &Snapshot) -> Result<(), Reason> {
+        let (then, now) = (&self.opened_under.registry, &now.registry.registry);
+        match then.treats_as_before(now, &self.chain) {
+            true => Ok(()),
+            false => Err(Reason::ChainChanged),
+        }
     }
 }
 
@@ -103,12 +114,11 @@ impl Engine {
             import
                 .as_ref()
                 .map_or(Ok(()), |import| import.check(registered))?;
-            let registry_version = permit.snapshot().registry.version;
             Ok(PseudonymiseSession {
                 caller: caller.clone(),
                 chain: chain.clone(),
                 import,
-                registry_version,
+                opened_under: permit.snapshot().registry.clone(),
             })
         })
     }
@@ -116,7 +126,7 @@ impl Engine {
     /// Applies the chain's treatments to a batch.
     ///
     /// # Errors
-    /// As [`Self::open_pseudonymise`]; [`Reason::ClientOnlyElement`] for a keep or drop column,
+    /// As [`Self::open_pseudonymise`]; [`Reason::ChainChanged`]; [`Reason::ClientOnlyElement`] for a keep or drop column,
     /// [`Reason::MissingSubject`], [`Reason::QuotaRequests`], [`Reason::QuotaRejected`], [`Reason::QuotaSubjects`], and
     /// those of the store. Nothing of the batch was done then.
     pub fn pseudonymise(
@@ -134,6 +144,7 @@ impl Engine {
                     chain: session.chain.clone(),
                 },
             )?;
+            session.check_unchanged(permit.snapshot())?;
             let (seal, source) = (
                 permit.snapshot().keyring.state(),
                 &session.caller.identity.organisation,

@@ -12,7 +12,7 @@ use sluis_domain::port::store::{Family, Recovered, StoreError};
 
 use crate::error::{from_io, from_rocks};
 use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};
-use crate::mark::Mark;
+use crate::mark::{Lost, Mark};
 use crate::options::{self, Options};
 use crate::space;
 use crate::trouble::Trouble;
@@ -64,7 +64,7 @@ impl Handle {
             .map_err(|error| space::explain(dir, options.least_free_bytes, error))?;
         let reached = db.reached()?;
         Ok(Self {
-            mark: Mark::open(dir, reached.entries, options.accept_cut_log)?,
+            mark: Mark::open(dir, reached.entries, options.sees_loss)?,
             acknowledged: Mutex::new(reached),
             dir: dir.to_owned(),
             options: options.clone(),
@@ -90,6 +90,22 @@ impl Handle {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What was lost when the store was opened.
+    pub(crate) fn lost(&self) -> Option<Lost> {
+        self.mark.lost()
+    }
+
+    /// Takes the store as it is for all that was acknowledged.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub(crate) fn accept_loss(&self) -> Result<(), StoreError> {
+        let present = self.acknowledged().entries;
+        self.mark
+            .set(present)
+            .map_err(|error| from_io(&error, &self.dir))
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -124,6 +140,7 @@ impl Handle {
         }
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(db));
         self.reached(reached);
+        self.put_mark(reached.entries);
         let more =
             reached.sequence > acknowledged.sequence || reached.entries > acknowledged.entries;
         let recovered = if more {
@@ -168,8 +185,12 @@ impl Handle {
     /// Remembers how far commits are acknowledged.
     fn reached(&self, reached: Reached) {
         *self.acknowledged() = reached;
-        // A mark that is too old raises no alarm, so a failure takes nothing but the alarm away.
-        drop(self.mark.put(reached.entries));
+    }
+
+    /// Marks on disk how far commits are acknowledged. A mark that is too old raises no alarm, so a failure takes nothing but
+    /// the alarm away.
+    fn put_mark(&self, entries: u64) {
+        drop(self.mark.put(entries));
     }
 
     fn acknowledged(&self) -> MutexGuard<'_, Reached> {
@@ -362,6 +383,10 @@ impl Backend for Arc<Handle> {
             db.write_synced(batch)?;
         }
         Ok(())
+    }
+
+    fn mark(&self, entries: u64) {
+        self.put_mark(entries);
     }
 
     fn acknowledge(&self, entries: u64) {

@@ -18,5 +18,6 @@ mod trouble;
 mod writer;
 
 pub use backup::{Restored, restore};
+pub use mark::Lost;
 pub use options::Options;
 pub use rocks::RocksStore;

@@ -28,16 +28,29 @@ pub(crate) const MARK_FILE: &str = "last-commit";
 const FORMAT: u8 = 1;
 const BYTES: usize = 17;
 
+/// Acknowledged writes that a store does not have any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// So many audit entries, and what was written with them.
+    Entries(u64),
+    /// The mark is damaged.
+    Unknown,
+}
+
 /// The open file.
-pub(crate) struct Mark(File);
+pub(crate) struct Mark {
+    file: File,
+    lost: Option<Lost>,
+}
 
 impl Mark {
     /// Opens the mark of a store with `present` audit entries, and makes it if there is none. A store that is behind its
-    /// mark is refused unless the loss is accepted.
+    /// mark is refused unless its loss is to be looked at; then the mark stays, the only evidence of it, until something is
+    /// acknowledged.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for a store that is behind, or a mark that cannot be read; [`StoreError::Io`].
-    pub(crate) fn open(dir: &Path, present: u64, accept_loss: bool) -> Result<Self, StoreError> {
+    pub(crate) fn open(dir: &Path, present: u64, sees_loss: bool) -> Result<Self, StoreError> {
         let path = dir.join(MARK_FILE);
         let mut file = OpenOptions::new()
             .read(true)
@@ -50,15 +63,30 @@ impl Mark {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)
             .map_err(|error| from_io(&error, &path))?;
-        if !bytes.is_empty() && !accept_loss {
-            check(decode(&bytes), present)?;
+        let lost = lost(&bytes, present);
+        if let Some(lost) = lost.filter(|_| !sees_loss) {
+            return Err(refusal(lost));
         }
-        let mark = Self(file);
-        mark.put(present)
-            .and_then(|()| mark.0.set_len(BYTES as u64))
-            .and_then(|()| mark.0.sync_all())
-            .map_err(|error| from_io(&error, &path))?;
+        let mark = Self { file, lost };
+        if mark.lost.is_none() {
+            mark.set(present).map_err(|error| from_io(&error, &path))?;
+        }
         Ok(mark)
+    }
+
+    /// What was lost when the store was opened.
+    pub(crate) fn lost(&self) -> Option<Lost> {
+        self.lost
+    }
+
+    /// The mark of a store with `present` audit entries, whatever was lost.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(crate) fn set(&self, present: u64) -> io::Result<()> {
+        self.put(present)?;
+        self.file.set_len(BYTES as u64)?;
+        self.file.sync_all()
     }
 
     /// Says how many audit entries are acknowledged.
@@ -66,25 +94,31 @@ impl Mark {
     /// # Errors
     /// Those of the file system.
     pub(crate) fn put(&self, entries: u64) -> io::Result<()> {
-        self.0.write_all_at(&encode(entries), 0)
+        self.file.write_all_at(&encode(entries), 0)
     }
 }
 
-fn check(acknowledged: Option<u64>, present: u64) -> Result<(), StoreError> {
+fn lost(mark: &[u8], present: u64) -> Option<Lost> {
+    if mark.is_empty() {
+        return None;
+    }
+    match decode(mark) {
+        None => Some(Lost::Unknown),
+        Some(acknowledged) if acknowledged > present => Some(Lost::Entries(acknowledged - present)),
+        Some(_) => None,
+    }
+}
+
+fn refusal(lost: Lost) -> StoreError {
     let way = "put the store's files back, restore a backup, or accept the loss with `sluisd restore` \
                (docs/operations.md, \"A write-ahead log that was cut\")";
-    let Some(acknowledged) = acknowledged else {
-        let text = format!("the file {MARK_FILE} is damaged: {way}");
-        return Err(StoreError::Corrupt(text));
-    };
-    if present >= acknowledged {
-        return Ok(());
-    }
-    let lost = acknowledged - present;
-    Err(StoreError::Corrupt(format!(
-        "the last acknowledged writes are missing, {lost} audit entries with them: the end of the write-ahead log was cut \
-         off; {way}"
-    )))
+    StoreError::Corrupt(match lost {
+        Lost::Unknown => format!("the file {MARK_FILE} is damaged: {way}"),
+        Lost::Entries(lost) => format!(
+            "the last acknowledged writes are missing, {lost} audit entries with them: the end of the write-ahead log was \
+             cut off; {way}"
+        ),
+    })
 }
 
 fn encode(entries: u64) -> [u8; BYTES] {
@@ -127,8 +161,26 @@ mod tests {
         let refused = Mark::open(dir.path(), 3, false).map(drop);
         let text = refused.unwrap_err().to_string();
         assert!(text.contains("1 audit entries"), "{text}");
-        Mark::open(dir.path(), 3, true).unwrap();
-        Mark::open(dir.path(), 3, false).unwrap();
+        let seen = Mark::open(dir.path(), 3, true).unwrap();
+        assert_eq!(seen.lost(), Some(Lost::Entries(1)));
+        assert!(
+            Mark::open(dir.path(), 3, false).is_err(),
+            "looking at it changes nothing"
+        );
+        seen.set(3).unwrap();
+        let mark = Mark::open(dir.path(), 3, false).unwrap();
+        assert_eq!(mark.lost(), None);
+    }
+
+    #[test]
+    fn a_damaged_mark_is_refused_until_the_loss_is_accepted() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(MARK_FILE), [9; 30]).unwrap();
+        assert!(Mark::open(dir.path(), 3, false).is_err());
+        let seen = Mark::open(dir.path(), 3, true).unwrap();
+        assert_eq!(seen.lost(), Some(Lost::Unknown));
+        seen.set(3).unwrap();
+        assert_eq!(Mark::open(dir.path(), 3, false).unwrap().lost(), None);
     }
 
     #[test]

@@ -36,8 +36,9 @@ pub struct Options {
     pub longest_stall: Duration,
     /// How long one write may take; then its commits are told that their outcome is unknown.
     pub longest_write: Duration,
-    /// Opens a store that has lost acknowledged writes at the end of its write-ahead log.
-    pub accept_cut_log: bool,
+    /// Opens a store that has lost acknowledged writes at the end of its write-ahead log, to look at it
+    /// ([`crate::RocksStore::lost`]).
+    pub sees_loss: bool,
 }
 
 impl Options {
@@ -61,7 +62,7 @@ impl Default for Options {
             least_free_bytes: Self::least_free_bytes_for(64 * MIB),
             longest_stall: Duration::from_secs(10),
             longest_write: Duration::from_secs(30),
-            accept_cut_log: false,
+            sees_loss: false,
         }
     }
 }

@@ -16,6 +16,7 @@ use sluis_domain::{Column, ColumnBuilder};
 use crate::database::{Database, Handle};
 use crate::error::{from_io, from_rocks};
 use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_ID_BYTES};
+use crate::mark::Lost;
 use crate::options::{self, Options};
 use crate::space;
 use crate::writer::{Backend, Writer};
@@ -116,6 +117,20 @@ impl RocksStore {
     /// The random id given to the store when it was created; a restored store keeps it.
     pub fn store_id(&self) -> [u8; STORE_ID_BYTES] {
         self.store_id
+    }
+
+    /// Acknowledged writes that were missing when the store was opened with [`Options::sees_loss`]. It is refused without
+    /// until the loss is accepted, or more is written.
+    pub fn lost(&self) -> Option<Lost> {
+        self.handle.lost()
+    }
+
+    /// Takes the store as it is for all that was acknowledged.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn accept_loss(&self) -> Result<(), StoreError> {
+        self.handle.accept_loss()
     }
 
     /// How often the write-ahead log was synced since the store was opened: evidence that an answer came after it.

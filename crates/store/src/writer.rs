@@ -1,6 +1,7 @@
 //! The one thread that writes: takes groups of commits, checks their expectations, numbers their audit entries,
-//! writes each group at once and completes it. A second thread watches it: if a write does not end in time, it tells the
-//! callers that the outcome is unknown, and a new writer refuses what comes after.
+//! writes each group at once and completes it. A second thread watches it: if the work on a group does not end in time, it
+//! tells the callers that nothing was done, or, once the write began, that the outcome is unknown, and a new writer refuses
+//! what comes after.
 
 mod watch;
 
@@ -35,7 +36,10 @@ pub(crate) trait Backend: Clone + Send + 'static {
     /// Writes the whole group or nothing, and syncs.
     fn write(&self, group: &[Placed]) -> Result<(), StoreError>;
 
-    /// All that was written so far, with so many audit entries, is about to be acknowledged.
+    /// All that was written so far, with so many audit entries, is marked on disk as about to be acknowledged.
+    fn mark(&self, entries: u64);
+
+    /// All that was written so far, with so many audit entries, is acknowledged.
     fn acknowledge(&self, entries: u64);
 }
 
@@ -52,7 +56,7 @@ pub(crate) struct Shared {
     next_entry: AtomicU64,
     /// Why nothing is written, if nothing is.
     trouble: Arc<Trouble>,
-    /// The group that is being written. Whoever takes it out completes it.
+    /// The group that is being worked on. Whoever takes it out completes it.
     in_flight: Mutex<Option<InFlight>>,
     next_ticket: AtomicU64,
     closed: AtomicBool,
@@ -62,12 +66,20 @@ pub(crate) struct Shared {
     longest_write: Duration,
 }
 
-/// A group between the begin and the end of its write.
+/// A group that the writer works on. Reads, the write and the mark of the last commit can hang, each of them.
 struct InFlight {
     /// Given to each group, so that a writer that was given up never completes another's.
     ticket: u64,
+    /// When its work began, or its write.
     since: Instant,
-    outcomes: Vec<Outcome>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing of it is written yet: expectations are read, or a stall is waited out.
+    Prepared(Vec<Completion>),
+    /// It may be on disk, or not.
+    Written(Vec<Outcome>),
 }
 
 /// Handle of the threads. Dropping it writes what was submitted and ends them; a write that hangs is left behind.
@@ -145,21 +157,37 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A group is about to be written.
-    fn begin(&self, outcomes: Vec<Outcome>) -> u64 {
+    /// A group is about to be looked at.
+    fn begin(&self, callers: Vec<Completion>) -> u64 {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         *self.in_flight() = Some(InFlight {
             ticket,
             since: Instant::now(),
-            outcomes,
+            stage: Stage::Prepared(callers),
         });
         ticket
     }
 
-    /// The write of a group has ended; `None` if its callers were told already that it took too long.
+    /// A group is about to be written, and what its callers get if that succeeds. `None` if they were told already that it
+    /// took too long: then it must not be written.
+    fn begin_write(&self, ticket: u64, results: Vec<Result<Receipt, StoreError>>) -> Option<()> {
+        let mut in_flight = self.in_flight();
+        let group = in_flight.as_mut().filter(|group| group.ticket == ticket)?;
+        if let Stage::Prepared(callers) = &mut group.stage {
+            let outcomes = std::mem::take(callers).into_iter().zip(results).collect();
+            group.stage = Stage::Written(outcomes);
+        }
+        group.since = Instant::now();
+        Some(())
+    }
+
+    /// The work on a group has ended; `None` if its callers were told already that it took too long.
     fn end(&self, ticket: u64) -> Option<Vec<Outcome>> {
         let group = self.in_flight().take_if(|group| group.ticket == ticket)?;
-        Some(group.outcomes)
+        match group.stage {
+            Stage::Written(outcomes) => Some(outcomes),
+            Stage::Prepared(_) => None,
+        }
     }
 }
 
@@ -199,31 +227,36 @@ type Outcome = (Completion, Result<Receipt, StoreError>);
 
 /// The outcomes of a group; `None` if this thread was given up meanwhile.
 fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Option<Vec<Outcome>> {
+    let (commits, callers): (Vec<_>, Vec<_>) =
+        jobs.into_iter().map(|job| (job.commit, job.done)).unzip();
+    let ticket = shared.begin(callers);
     let ready = wait_until_ready(backend, shared);
-    let mut placed = Vec::with_capacity(jobs.len());
-    let mut outcomes = Vec::with_capacity(jobs.len());
+    let mut placed = Vec::with_capacity(commits.len());
+    let mut results = Vec::with_capacity(commits.len());
     let mut next = shared.next_entry.load(Ordering::Acquire);
-    for Job { commit, done, .. } in jobs {
+    for commit in commits {
         let admitted = ready.clone().and_then(|()| {
             // A read that panics must refuse one commit, not end the thread and with it all that wait.
             catch_unwind(AssertUnwindSafe(|| admit(backend, &placed, &commit)))
                 .unwrap_or_else(|_| Err(StoreError::Io("reading an expectation panicked".into())))
         });
-        outcomes.push((done, admitted.map(|()| Receipt { first_entry: next })));
-        if outcomes.last().is_some_and(|(_, outcome)| outcome.is_ok()) {
-            let first_entry = next;
+        let first_entry = next;
+        if admitted.is_ok() {
             next += commit.entries.len() as u64;
             placed.push(Placed {
                 commit,
                 first_entry,
             });
         }
+        results.push(admitted.map(|()| Receipt { first_entry }));
     }
+    shared.begin_write(ticket, results)?;
     if placed.is_empty() {
-        return Some(outcomes);
+        return shared.end(ticket);
     }
-    let ticket = shared.begin(outcomes);
-    let written = catch_unwind(AssertUnwindSafe(|| backend.write(&placed)));
+    let written = catch_unwind(AssertUnwindSafe(|| {
+        backend.write(&placed).inspect(|()| backend.mark(next))
+    }));
     let outcomes = shared.end(ticket)?;
     match written.unwrap_or_else(|_| Err(StoreError::Io("the write panicked".into()))) {
         Ok(()) => {

@@ -9,7 +9,7 @@ use std::path::Path;
 use common::{copy, entry, files, flip, link_row, rows, store_in};
 use rocksdb::{ColumnFamilyDescriptor, DB};
 use sluis_domain::port::store::{Commit, Family, Recovered, Store, StoreError};
-use sluis_store::{Options, RocksStore, layout};
+use sluis_store::{Lost, Options, RocksStore, layout};
 
 fn open_error(dir: &Path) -> StoreError {
     RocksStore::open(dir, &Options::default())
@@ -111,11 +111,17 @@ fn a_log_that_was_cut_after_it_was_acknowledged_is_refused_until_the_loss_is_acc
             "{refused}"
         );
     }
-    let accepting = Options {
-        accept_cut_log: true,
+    let looking = Options {
+        sees_loss: true,
         ..Options::default()
     };
-    drop(RocksStore::open(image.path(), &accepting).unwrap());
+    let seen = RocksStore::open(image.path(), &looking).unwrap();
+    assert_eq!(seen.lost(), Some(Lost::Entries(1)));
+    drop(seen);
+    open_error(image.path());
+    let seen = RocksStore::open(image.path(), &looking).unwrap();
+    seen.accept_loss().unwrap();
+    drop(seen);
     let reopened = RocksStore::open(image.path(), &Options::default()).unwrap();
     assert_eq!(reopened.entries(), 2);
 }

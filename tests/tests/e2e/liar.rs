@@ -15,6 +15,7 @@ use sluis_proto::v1::registry_service_server::{RegistryService, RegistryServiceS
 use sluis_proto::v1::subject_service_server::{SubjectService, SubjectServiceServer};
 use sluis_testkit::pki::Pki;
 use sluis_testkit::scene::Scene;
+use tokio::task::AbortHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
@@ -73,8 +74,20 @@ pub(crate) fn refusal(reason: &str) -> Status {
     Status::with_error_details(Code::FailedPrecondition, "no", details)
 }
 
-/// Starts a liar before the custodian of a scene, which knows it as this member; where it listens.
-pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> String {
+/// A liar, which ends when this is dropped: a member has so many connections to the honest one.
+pub(crate) struct Standing {
+    pub(crate) endpoint: String,
+    server: AbortHandle,
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Starts a liar before the custodian of a scene, which knows it as this member.
+pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> Standing {
     let liar = Liar {
         honest: scene.client(member).await,
         lies: Arc::new(lies),
@@ -97,12 +110,15 @@ pub(crate) async fn before(scene: &Scene, member: &str, lies: impl Lies) -> Stri
         registry: RegistryServiceServer::new(liar.clone()),
         subjects: SubjectServiceServer::new(liar),
     };
-    tokio::spawn(async move {
+    let serving = tokio::spawn(async move {
         server
             .serve_with_incoming(front, TcpListenerStream::new(listener))
             .await
     });
-    endpoint
+    Standing {
+        endpoint,
+        server: serving.abort_handle(),
+    }
 }
 
 /// As the custodian that an authority made has it.

@@ -96,9 +96,11 @@ impl ConvertArgs {
             under: Some(self.under(&client, shuffled)),
             repeats: self.resume.resume,
         };
-        let opening = async || match self.from_imported {
-            true => client.convert_imported(&self.grant).await,
-            false => client.convert(&self.grant).await,
+        let opening = async || {
+            Ok(match self.from_imported {
+                true => client.convert_imported(&self.grant).await?,
+                false => client.convert(&self.grant).await?,
+            })
         };
         let tally = pipeline::run(job, opening).await?;
         summary::report(

@@ -73,7 +73,7 @@ struct Running<'a> {
 /// The first thing that went wrong in any stage.
 pub(crate) async fn run(
     job: Job<'_>,
-    open: impl AsyncFnOnce() -> Result<Session, ClientError>,
+    open: impl AsyncFnOnce() -> Result<Session, CliError>,
 ) -> Result<Tally, CliError> {
     let Job {
         input,

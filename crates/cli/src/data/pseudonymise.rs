@@ -139,7 +139,7 @@ impl RecordArgs {
             .map(|mapping| mapping.place(&input.headers, &elements))
             .transpose()?;
         let client = self.connect.connect().await?;
-        let chain = expectation.agree(chain(&client, &self.chain).await?)?;
+        let chain = expectation.agree(chain_of(&client, &self.chain).await?)?;
         let context = Context {
             source_keys: &source_keys,
             date_format: &self.date_format,
@@ -179,11 +179,16 @@ impl RecordArgs {
             under: None,
             repeats: self.resume,
         };
-        let opening = async || match &import {
-            None => client.pseudonymise(&self.chain, &held).await,
-            Some((held, element, column)) => {
-                client.import(&self.chain, held, element, column).await
-            }
+        let opening = async || {
+            let session = match &import {
+                None => client.pseudonymise(&self.chain, &held).await?,
+                Some((held, element, column)) => {
+                    client.import(&self.chain, held, element, column).await?
+                }
+            };
+            // From here on the custodian refuses what comes after a change; before, a long file was read.
+            expectation.check_still(&chain, chain_of(&client, &self.chain).await?)?;
+            Ok(session)
         };
         let tally = pipeline::run(job, opening).await?;
         let seconds = started.elapsed().as_secs_f64();
@@ -192,7 +197,7 @@ impl RecordArgs {
     }
 }
 
-async fn chain(client: &Client, chain: &ChainId) -> Result<v1::Chain, CliError> {
+async fn chain_of(client: &Client, chain: &ChainId) -> Result<v1::Chain, CliError> {
     let found = client.chain(chain).await?;
     Ok(found.ok_or(ClientError::Protocol(
         "an answer without the chain that was asked for",

@@ -80,7 +80,7 @@ impl ReidentifyArgs {
             under: Some(under),
             repeats: self.resume.resume,
         };
-        let opening = async || client.reidentify(&self.grant).await;
+        let opening = async || Ok(client.reidentify(&self.grant).await?);
         let tally = pipeline::run(job, opening).await?;
         summary::report(
             "reidentify",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sluis_domain::port::Clock;
 use sluis_domain::restore::{Request, Signature};
 use sluis_engine::{Engine, Replayed, RestoreError, RestoreSignature};
-use sluis_store::{Options, RocksStore};
+use sluis_store::{Lost, Options, RocksStore};
 
 use super::{CommandError, kek, make_private, options, say};
 use crate::SystemClock;
@@ -58,7 +58,7 @@ pub fn restore(
 
 fn request(settings: &Settings, lost: Option<&[u8]>) -> Result<String, CommandError> {
     let mut said = String::new();
-    let engine = opened(settings)?;
+    let (store, engine) = opened(settings)?;
     let (entries, directory) = (engine.entries(), settings.data_directory.display());
     say(
         &mut said,
@@ -67,10 +67,22 @@ fn request(settings: &Settings, lost: Option<&[u8]>) -> Result<String, CommandEr
     let request = match engine.restore_request(lost) {
         Ok(request) => request,
         Err(RestoreError::NotNeeded) => {
+            let lost = match store.lost() {
+                None => "nothing was lost".to_owned(),
+                Some(Lost::Unknown) => {
+                    "WHAT WAS LOST SINCE IS NOT KNOWN, which you accept".to_owned()
+                }
+                Some(Lost::Entries(entries)) => {
+                    format!(
+                        "{entries} ACKNOWLEDGED AUDIT ENTRIES SINCE THEN, and what was done with them, ARE LOST, which you accept"
+                    )
+                }
+            };
+            store.accept_loss()?;
             say(
                 &mut said,
                 format_args!(
-                    "It holds everything of the last signed head: nothing was lost, start the daemon."
+                    "It holds everything of the last signed head: {lost}; start the daemon."
                 ),
             );
             return Ok(said);
@@ -150,7 +162,7 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
         Err(HeadFault::Missing(_)) => None,
         read => Some(read?),
     };
-    let engine = opened(settings)?;
+    let (_, engine) = opened(settings)?;
     let (head, opt_outs) = engine.accept_restore(lost.as_deref(), &request, &signatures)?;
     file.write(&head.note)?;
     fs::remove_file(&path).map_err(|reason| CommandError::Directory { path, reason })?;
@@ -175,21 +187,23 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
     Ok(said)
 }
 
-fn opened(settings: &Settings) -> Result<Engine, CommandError> {
+/// The store keeps the evidence of what it lost until that is accepted.
+fn opened(settings: &Settings) -> Result<(Arc<RocksStore>, Engine), CommandError> {
     // Who restores a store knows that something was lost, and is told what a signed head shows of it.
     let options = Options {
-        accept_cut_log: true,
+        sees_loss: true,
         ..options(settings)
     };
     let store = Arc::new(RocksStore::open(&settings.data_directory, &options)?);
     store.verify()?;
     let kek = kek::present(&settings.kek, &*store)?;
-    Ok(Engine::open(
-        store,
+    let engine = Engine::open(
+        store.clone(),
         &kek,
         Arc::new(SystemClock),
         settings.engine(),
-    )?)
+    )?;
+    Ok((store, engine))
 }
 
 /// Writes the first head of a new store. One that was set up before gets it only if nothing was done with it yet.

@@ -122,6 +122,21 @@ impl Registry {
         self.chains.get(id)
     }
 
+    /// Whether what this registry does with records of the chain is done by `later` too: its elements have the same treatments,
+    /// and its namespaces the same rules. There may be more of them.
+    pub fn treats_as_before(&self, later: &Self, chain: &ChainId) -> bool {
+        let Some((old, new)) = self.chain(chain).zip(later.chain(chain)) else {
+            return false;
+        };
+        let mut elements = old.elements().iter();
+        let mut namespaces = old.namespaces();
+        elements.all(|element| new.element(element.name()) == Some(element))
+            && namespaces.all(|namespace| {
+                let id = namespace.id();
+                new.namespace(id) == Some(namespace) && later.namespace(id) == self.namespace(id)
+            })
+    }
+
     /// All organisations in the order of their ids.
     pub fn organisations(&self) -> impl ExactSizeIterator<Item = &Organisation> {
         self.organisations.values()

@@ -22,12 +22,29 @@ struct Fake {
     /// What [`Backend::ready`] says.
     refuses: Mutex<Option<StoreError>>,
     held: Mutex<bool>,
+    /// What is held hangs here.
+    hangs: Mutex<Place>,
     released: Condvar,
     /// Reading this key panics.
     panics: Mutex<Option<Vec<u8>>>,
 }
 
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    Read,
+    #[default]
+    Write,
+    Mark,
+}
+
 impl Fake {
+    fn wait_at(&self, place: Place) {
+        if *self.hangs.lock().unwrap() == place {
+            let held = self.held.lock().unwrap();
+            drop(self.released.wait_while(held, |held| *held).unwrap());
+        }
+    }
+
     fn hold(&self) {
         *self.held.lock().unwrap() = true;
     }
@@ -53,6 +70,7 @@ impl Backend for Arc<Fake> {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let panics = self.panics.lock().unwrap().as_deref() == Some(key);
         assert!(!panics, "broken on purpose");
+        self.wait_at(Place::Read);
         Ok(self
             .rows
             .lock()
@@ -65,14 +83,14 @@ impl Backend for Arc<Fake> {
         self.refuses.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
+    fn mark(&self, _: u64) {
+        self.wait_at(Place::Mark);
+    }
+
     fn acknowledge(&self, _: u64) {}
 
     fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
-        drop(
-            self.released
-                .wait_while(self.held.lock().unwrap(), |held| *held)
-                .unwrap(),
-        );
+        self.wait_at(Place::Write);
         let mut groups = self.groups.lock().unwrap();
         groups.push(group.len());
         if groups.len() == *self.fails.lock().unwrap() {
@@ -323,10 +341,9 @@ fn a_read_that_panics_refuses_its_commit_and_the_writer_goes_on() {
     }
 }
 
-/// Limits that pass at once, so that a test waits for an event and not for time.
+/// A limit that passes at once, so that a test waits for an event and not for time.
 fn impatient() -> Options {
     Options {
-        longest_stall: Duration::ZERO,
         longest_write: Duration::ZERO,
         ..Options::default()
     }
@@ -350,6 +367,50 @@ fn a_write_that_hangs_tells_its_callers_and_neither_holds_up_the_others_nor_the_
     // The end does not wait for the write that hangs.
     drop(writer);
     assert_eq!(*fake.groups.lock().unwrap(), [] as [usize; 0]);
+    fake.release();
+    assert_eq!(outcomes.all(), [], "nobody is told twice");
+}
+
+#[test]
+fn a_read_that_hangs_refuses_its_commit_of_which_nothing_is_written_ever() {
+    let fake = Arc::new(Fake::default());
+    *fake.hangs.lock().unwrap() = Place::Read;
+    fake.hold();
+    let options = Options {
+        longest_stall: Duration::ZERO,
+        ..impatient()
+    };
+    let writer = Writer::start(Arc::clone(&fake), 0, &options, Arc::default()).unwrap();
+    let (sender, receiver) = channel();
+    let outcomes = Outcomes { sender, receiver };
+    for number in 0..2 {
+        outcomes.submit(&writer, number, step(None, Some(1)));
+        let refused = outcomes.receiver.recv().unwrap();
+        assert!(
+            matches!(&refused, (n, Err(StoreError::Stalled(_))) if *n == number),
+            "{refused:?}"
+        );
+    }
+    assert!(writer.shared.trouble.reopens());
+    fake.release();
+    drop(writer);
+    assert_eq!(outcomes.all(), [], "nobody is told twice");
+    assert_eq!(*fake.groups.lock().unwrap(), [] as [usize; 0]);
+}
+
+#[test]
+fn a_mark_that_hangs_after_the_write_leaves_the_outcome_unknown() {
+    let fake = Arc::new(Fake::default());
+    *fake.hangs.lock().unwrap() = Place::Mark;
+    fake.hold();
+    let writer = Writer::start(Arc::clone(&fake), 0, &impatient(), Arc::default()).unwrap();
+    let (sender, receiver) = channel();
+    let outcomes = Outcomes { sender, receiver };
+    outcomes.submit(&writer, 0, step(None, Some(1)));
+    let told = outcomes.receiver.recv().unwrap();
+    assert!(matches!(told, (0, Err(StoreError::Unknown(_)))), "{told:?}");
+    assert!(writer.shared.trouble.reopens());
+    drop(writer);
     fake.release();
     assert_eq!(outcomes.all(), [], "nobody is told twice");
 }

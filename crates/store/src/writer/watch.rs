@@ -3,13 +3,13 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sluis_domain::port::store::StoreError;
 
-use super::{Backend, Shared, complete, fail_group, spawn};
+use super::{Backend, InFlight, Shared, Stage, complete, fail_group, spawn};
 
-/// Looks at the writer until the store ends, then waits for it, unless its write hangs.
+/// Looks at the writer until the store ends, then waits for it, unless it hangs.
 pub(super) fn watch(
     backend: &impl Backend,
     shared: &std::sync::Arc<Shared>,
@@ -22,13 +22,10 @@ pub(super) fn watch(
         if ended {
             return;
         }
-        let late = in_flight
-            .as_ref()
-            .is_some_and(|group| group.since.elapsed() >= shared.longest_write);
-        if late && let Some(group) = in_flight.take() {
+        if let Some(group) = in_flight.take_if(|group| is_late(shared, group)) {
             drop(in_flight);
-            give_up(shared, group.outcomes, group.since);
-            // What waits in the queue is refused by a new thread; the old one ends when its write does.
+            give_up(shared, group);
+            // What waits in the queue is refused by a new thread; the old one ends when what it waits for does.
             match spawn(backend.clone(), std::sync::Arc::clone(shared)) {
                 Ok(thread) => writer = thread,
                 Err(_) => return,
@@ -48,8 +45,27 @@ pub(super) fn watch(
     }
 }
 
-fn give_up(shared: &Shared, outcomes: Vec<super::Outcome>, since: Instant) {
-    let seconds = since.elapsed().as_secs();
-    let why = format!("a write has not ended for {seconds} seconds");
-    complete(fail_group(shared, &StoreError::Stalled(why), outcomes));
+fn is_late(shared: &Shared, group: &InFlight) -> bool {
+    let longest = match group.stage {
+        Stage::Prepared(_) => shared.longest_stall + shared.longest_write,
+        Stage::Written(_) => shared.longest_write,
+    };
+    group.since.elapsed() >= longest
+}
+
+fn give_up(shared: &Shared, group: InFlight) {
+    let seconds = group.since.elapsed().as_secs();
+    let failed = match group.stage {
+        Stage::Prepared(callers) => {
+            let error = StoreError::Stalled(format!("a read has not ended for {seconds} seconds"));
+            shared.trouble.fail(&error);
+            let refused = callers.into_iter();
+            refused.map(|done| (done, Err(error.clone()))).collect()
+        }
+        Stage::Written(outcomes) => {
+            let why = format!("a write has not ended for {seconds} seconds");
+            fail_group(shared, &StoreError::Stalled(why), outcomes)
+        }
+    };
+    complete(failed);
 }

@@ -339,9 +339,9 @@ async fn a_custodian_that_withholds_the_proof_is_alarming_and_one_that_is_away_i
     let unproven = "does not prove that it continues the one that was seen";
     let forked = "the log was forked: ";
     let with = async |answer| {
-        let endpoint = liar::before(&scene, SOURCE, Proves(answer)).await;
+        let liar = liar::before(&scene, SOURCE, Proves(answer)).await;
         let watch = ["audit", "watch", "--state", &state, "--once", "--json"];
-        Sluis::of(&scene.pki, &endpoint, SOURCE).run(&watch)
+        Sluis::of(&scene.pki, &liar.endpoint, SOURCE).run(&watch)
     };
     for (answer, words) in [
         (refused("UNKNOWN_LOG_SIZE"), unproven),

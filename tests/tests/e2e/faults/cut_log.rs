@@ -40,6 +40,8 @@ async fn a_write_ahead_log_cut_by_a_byte_is_refused_and_opened_only_when_the_los
         "{}",
         String::from_utf8_lossy(&restored.stderr)
     );
+    assert!(said.contains("1 ACKNOWLEDGED AUDIT ENTRIES"), "{said}");
+    assert!(!said.contains("nothing was lost"), "{said}");
     assert!(said.contains("start the daemon"), "{said}");
     scene.start_again();
     assert_eq!(scene.stop().0, Some(0));

@@ -64,12 +64,12 @@ async fn told(
     lies: impl Lies,
     arguments: &[&str],
 ) -> (Option<i32>, String) {
-    let endpoint = liar::before(scene, member, lies).await;
+    let liar = liar::before(scene, member, lies).await;
     let Output {
         status,
         stdout,
         stderr,
-    } = Sluis::of(&scene.pki, &endpoint, member).run(arguments);
+    } = Sluis::of(&scene.pki, &liar.endpoint, member).run(arguments);
     (
         status.code(),
         format!(

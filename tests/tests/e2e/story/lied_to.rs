@@ -32,6 +32,22 @@ impl Lies for Describes {
     }
 }
 
+/// Tells the truth once, and something else when the input was read.
+#[derive(Default)]
+struct ChangesItsWord(AtomicUsize);
+
+impl Lies for ChangesItsWord {
+    fn chains(&self, mut honest: v1::ListChainsResponse) -> v1::ListChainsResponse {
+        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+            let mut study = honest.chains.iter_mut().filter(|c| c.chain_id == STUDY);
+            study
+                .by_ref()
+                .for_each(|study| element(study, "diagnosis").treatment = "drop".into());
+        }
+        honest
+    }
+}
+
 /// A scene, and the arguments of every command that sends something of a person.
 struct Source {
     scene: Scene,
@@ -81,8 +97,8 @@ impl Source {
             lie,
             sent: sent.clone(),
         };
-        let endpoint = liar::before(&self.scene, SOURCE, lies).await;
-        let output: Output = Sluis::of(&self.scene.pki, &endpoint, SOURCE).run(arguments);
+        let liar = liar::before(&self.scene, SOURCE, lies).await;
+        let output: Output = Sluis::of(&self.scene.pki, &liar.endpoint, SOURCE).run(arguments);
         let code = output.status.code().expect("an exit code");
         (code, said(&output), sent.load(Ordering::SeqCst))
     }
@@ -323,6 +339,28 @@ async fn promise_10_nothing_is_sent_to_a_chain_that_is_not_what_was_agreed_to() 
             assert_eq!((code, sent), (9, 0), "{command}, {path}: {told}");
             assert!(told.contains(path), "{command}, {path}: {told}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_that_changes_while_the_input_is_read_is_looked_at_again() {
+    let source = Source::new();
+    let out = source.scene.file("out.csv");
+    for (command, arguments) in &source.commands[..2] {
+        let liar = liar::before(&source.scene, SOURCE, ChangesItsWord::default()).await;
+        let output =
+            Sluis::of(&source.scene.pki, &liar.endpoint, SOURCE).run(&words(arguments, &[]));
+        let told = said(&output);
+        assert_eq!(output.status.code(), Some(9), "{command}: {told}");
+        assert!(
+            told.contains("element[diagnosis].treatment"),
+            "{command}: {told}"
+        );
+        assert!(
+            told.contains("was changed while the input was read"),
+            "{command}: {told}"
+        );
+        assert!(!std::path::Path::new(&out).exists(), "{command}");
     }
 }
 
