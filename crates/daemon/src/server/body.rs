@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -35,6 +35,8 @@ pub(super) struct CallBody {
     watch: JoinHandle<()>,
     /// Ends a stream that would otherwise never end, when the daemon drains.
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// What is done when the transport has the whole answer.
+    _then: Option<DropGuard>,
 }
 
 impl CallBody {
@@ -58,7 +60,14 @@ impl CallBody {
             unread,
             watch,
             drain,
+            _then: None,
         }
+    }
+
+    /// What is done when the transport has the whole answer.
+    pub(super) fn and(mut self, then: Option<DropGuard>) -> Self {
+        self._then = then;
+        self
     }
 
     fn see(&mut self, trailers: &HeaderMap<HeaderValue>) {

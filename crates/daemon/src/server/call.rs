@@ -298,16 +298,16 @@ pub(super) async fn handle(
     if let Some(status) = Status::from_header_map(response.headers()) {
         call.end(status.code());
     }
-    if call.peer.caller().is_none() {
-        connection.close.cancel();
-    }
+    // Not before the answer is on its way: a caller that is told of the end first may take that for the answer.
+    let is_last = call.peer.caller().is_none();
+    let then = is_last.then(|| connection.close.clone().drop_guard());
     let drain = (call.rpc.class == Class::Infrastructure).then(|| shared.drain.clone());
     let limits = &shared.settings.limits;
     let slowest = Rate {
         least: limits.least_bytes_per_second,
         grace: limits.unread,
     };
-    Ok(response.map(|body| CallBody::new(body, call, awaited, slowest, drain)))
+    Ok(response.map(|body| CallBody::new(body, call, awaited, slowest, drain).and(then)))
 }
 
 fn request_body(body: Incoming, call: &Call) -> RequestBody {
