@@ -5,7 +5,7 @@
 //! revokes. Here a file is either text between complete blocks, or refused with the number of the line.
 //!
 //! Text outside blocks is common (`openssl x509 -text`, lists of authorities with comments), and accepted where it cannot
-//! be a damaged block: see [`outside`](outside).
+//! be a damaged block: see `outside`.
 
 mod outside;
 
