@@ -4,11 +4,12 @@
 //! most one batch of each other member. One member's batches run on at most `threads` threads at once; there are twice as
 //! many, so that another member's batch finds one and shares the processors with them. The disk is shared as well: commits
 //! are written in the order in which they come, so a member may have only so much between the beginning of its work and its
-//! durability.
+//! durability: one large batch while others are there, a few while it is alone.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use sluis_domain::Identity;
@@ -23,14 +24,15 @@ use crate::status::Denial;
 const MEMBER_SHARE: usize = 2;
 /// Threads that batches of all members have, for each that batches of one member may have.
 const SPARE: usize = 2;
-/// What a member may have between beginning and durability for each of its threads, in bytes of the budget: a batch of 8,192
-/// rows and one column. Of small batches that is many, which are written together; a batch that is larger than all of it
-/// is alone.
+/// What a member may have between beginning and durability while others are there, in bytes of the budget: a batch of 8,192
+/// rows and one column. Of small batches that is many, which are written together; a batch that is larger is the only one.
 const UNSETTLED: usize = 5 << 19;
-/// At least so many of them, so that one is worked on while one is written.
-const LEAST_UNSETTLED: usize = 2;
-/// At most so many of them, however many threads there are: there is one writer.
-const MOST_UNSETTLED: usize = 4;
+/// As often as that, at least, while it is alone, so that one batch is worked on while one is written.
+const LEAST_ALONE: usize = 2;
+/// At most so often, however many threads there are: there is one writer.
+const MOST_ALONE: usize = 4;
+/// How long a member is there after its last batch.
+const THERE: Duration = Duration::from_secs(1);
 /// How much less urgent a batch is than reading, writing and answering.
 const NICE: i32 = 2;
 
@@ -57,10 +59,15 @@ impl Pool {
                 rustix::process::setpriority_process(None, NICE).unwrap_or_default();
             })
             .build()?;
-        let unsettled = UNSETTLED * threads.clamp(LEAST_UNSETTLED, MOST_UNSETTLED);
+        let limits = Limits {
+            running: threads,
+            alone: UNSETTLED * threads.clamp(LEAST_ALONE, MOST_ALONE),
+            beside_others: UNSETTLED,
+            there: THERE,
+        };
         Ok(Self {
             threads: Arc::new(pool),
-            queue: Arc::new(Queue::new(threads, unsettled)),
+            queue: Arc::new(Queue::new(limits)),
             waiting: Handle::current(),
             budget: Shares::new(budget, budget / MEMBER_SHARE, usize::MAX),
         })
@@ -149,12 +156,21 @@ impl Drop for Unsettled {
     }
 }
 
+/// What one member may have.
+struct Limits {
+    /// Tasks that run at once.
+    running: usize,
+    /// Bytes of tasks that have begun and not ended, while no other member is there. One task may always begin.
+    alone: usize,
+    /// The same while another member is there.
+    beside_others: usize,
+    /// How long a member is there after its last task came.
+    there: Duration,
+}
+
 /// Tasks that wait for a thread.
 struct Queue {
-    /// Most tasks of one member that run at once.
-    most_each: usize,
-    /// Most bytes of one member's tasks that have begun and not ended. One task may always begin.
-    most_unsettled: usize,
+    limits: Limits,
     state: Mutex<State>,
 }
 
@@ -163,6 +179,27 @@ struct State {
     members: BTreeMap<Identity, Member>,
     /// Members with tasks that wait, the next one first.
     turns: VecDeque<Identity>,
+    seen: Seen,
+}
+
+/// The member that last brought a task, and the last one before it that is another; each with the time.
+#[derive(Default)]
+struct Seen([Option<(Identity, Instant)>; 2]);
+
+impl Seen {
+    fn note(&mut self, member: &Identity, now: Instant) {
+        let Self([last, before]) = self;
+        if last.as_ref().is_some_and(|(known, _)| known != member) {
+            *before = last.take();
+        }
+        *last = Some((member.clone(), now));
+    }
+
+    /// Whether a task of another member came since then.
+    fn another(&self, member: &Identity, since: Duration, now: Instant) -> bool {
+        let mut known = self.0.iter().flatten();
+        known.any(|(other, at)| other != member && now.duration_since(*at) < since)
+    }
 }
 
 #[derive(Default)]
@@ -180,16 +217,16 @@ impl Member {
 }
 
 impl Queue {
-    fn new(most_each: usize, most_unsettled: usize) -> Self {
+    fn new(limits: Limits) -> Self {
         Self {
-            most_each,
-            most_unsettled,
+            limits,
             state: Mutex::default(),
         }
     }
 
     fn push(&self, member: Identity, cost: usize, task: Task) {
         let mut state = self.lock();
+        state.seen.note(&member, Instant::now());
         let of_member = state.members.entry(member.clone()).or_default();
         of_member.waiting.push_back((cost, task));
         if of_member.waiting.len() == 1 {
@@ -213,10 +250,9 @@ impl Queue {
 
     fn next(&self) -> Option<(Identity, usize, Task)> {
         let mut state = self.lock();
-        let place = state.turns.iter().position(|member| {
-            let of_member = state.members.get(member);
-            of_member.is_some_and(|of_member| self.may_begin(of_member))
-        })?;
+        let now = Instant::now();
+        let mut turns = state.turns.iter();
+        let place = turns.position(|member| self.may_begin(&state, member, now))?;
         let member = state.turns.remove(place)?;
         let of_member = state.members.get_mut(&member)?;
         let (cost, task) = of_member.waiting.pop_front()?;
@@ -228,10 +264,20 @@ impl Queue {
         Some((member, cost, task))
     }
 
-    fn may_begin(&self, member: &Member) -> bool {
+    fn may_begin(&self, state: &State, who: &Identity, now: Instant) -> bool {
+        let Some(member) = state.members.get(who) else {
+            return false;
+        };
+        let limits = &self.limits;
+        let beside = state.members.len() > 1 || state.seen.another(who, limits.there, now);
+        let most = if beside {
+            limits.beside_others
+        } else {
+            limits.alone
+        };
         let cost = member.waiting.front().map_or(0, |(cost, _)| *cost);
-        let fits = member.unsettled == 0 || member.unsettled + cost <= self.most_unsettled;
-        member.running < self.most_each && fits
+        let fits = member.unsettled == 0 || member.unsettled + cost <= most;
+        member.running < limits.running && fits
     }
 
     /// Gives bytes of a task back that has ended; whether tasks wait.
@@ -282,10 +328,19 @@ mod tests {
         }
     }
 
+    fn queue(running: usize) -> Queue {
+        Queue::new(Limits {
+            running,
+            alone: 100,
+            beside_others: 50,
+            there: Duration::from_secs(3_600),
+        })
+    }
+
     #[test]
     fn promise_11_members_are_served_in_turn() {
         let [a, b, c] = names(["a", "b", "c"]);
-        let queue = Queue::new(10, 100);
+        let queue = queue(10);
         push(&queue, &[&a, &a, &a, &a, &b, &c, &b], 1);
         assert_eq!(begun(&queue), ["a", "b", "c", "a", "b", "a", "a"]);
     }
@@ -293,7 +348,7 @@ mod tests {
     #[test]
     fn a_member_that_has_enough_running_waits_and_the_others_do_not() {
         let [a, b] = names(["a", "b"]);
-        let queue = Queue::new(2, 100);
+        let queue = queue(2);
         push(&queue, &[&a, &a, &a, &b], 1);
         assert_eq!(begun(&queue), ["a", "b", "a"]);
         queue.done(&a);
@@ -309,20 +364,46 @@ mod tests {
 
     #[test]
     fn promise_11_a_member_has_only_so_much_between_beginning_and_durability() {
-        let [a, b] = names(["a", "b"]);
-        let queue = Queue::new(2, 100);
-        push(&queue, &[&a, &a, &a, &a, &b], 40);
-        assert_eq!(begun(&queue), ["a", "b", "a"]);
+        let [a] = names(["a"]);
+        let queue = queue(9);
+        push(&queue, &[&a, &a, &a, &a], 40);
+        assert_eq!(begun(&queue), ["a", "a"]);
         // Worked out, and not durable yet.
         queue.done(&a);
         queue.done(&a);
         assert_eq!(begun(&queue), [""; 0]);
         assert!(queue.settle(&a, 40));
         assert_eq!(begun(&queue), ["a"]);
+    }
+
+    #[test]
+    fn promise_11_a_member_has_less_of_it_while_others_are_there() {
+        let [a, b] = names(["a", "b"]);
+        let queue = queue(9);
+        push(&queue, &[&a, &a, &a, &b], 40);
+        assert_eq!(begun(&queue), ["a", "b"]);
+        for member in [&a, &b] {
+            queue.done(member);
+            queue.settle(member, 40);
+        }
+        // The other has nothing to do now, but it was here a moment ago.
+        assert_eq!(begun(&queue), ["a"]);
         push(&queue, &[&b], 1_000);
-        assert_eq!(begun(&queue), [""; 0]);
-        queue.done(&b);
-        queue.settle(&b, 40);
         assert_eq!(begun(&queue), ["b"], "larger than allowed, but alone");
+    }
+
+    #[test]
+    fn a_member_that_left_is_forgotten() {
+        let [a, b] = names(["a", "b"]);
+        let (begin, there) = (Instant::now(), Duration::from_secs(1));
+        let mut seen = Seen::default();
+        seen.note(&b, begin);
+        let later = begin + there / 2;
+        for _ in 0..3 {
+            seen.note(&a, later);
+        }
+        assert!(seen.another(&a, there, later), "b was here");
+        assert!(seen.another(&b, there, later), "a is here");
+        assert!(!seen.another(&a, there, begin + there), "b has left");
     }
 }

@@ -76,7 +76,7 @@ impl From<v1::ConvertOpen> for Open {
 
 impl Data for Convert {
     const OPERATION: Operation = Operation::Convert;
-    const WRITES_ROWS: bool = false;
+    const WRITES_ROWS: bool = true;
     type Request = v1::ConvertRequest;
     type Response = v1::ConvertResponse;
     type Open = Open;
