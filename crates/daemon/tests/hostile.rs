@@ -581,6 +581,27 @@ async fn promise_11_what_is_used_up_is_not_tried_again_and_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn promise_11_what_is_too_large_is_not_read_again_and_again() {
+    let world = world("used_up_per_minute = 2").await;
+    let client = world.client(SOURCE).await;
+    let mut told = Vec::new();
+    for rows in [2_000_000, 2_000_000, 2_000_000, 1] {
+        let request = v1::PseudonymiseBatchRequest {
+            batch: Some(batch(&[("bsn", &vec![""; rows])])),
+            ..unary_request(&[])
+        };
+        let refused = client.pseudonymisation().pseudonymise_batch(request).await;
+        told.push(reason(refused.expect_err("refused")));
+    }
+    let [large, limited] = ["BATCH_TOO_LARGE", "RATE_LIMITED"];
+    assert_eq!(told, [large, large, limited, limited]);
+    let other = world.client(OTHER).await;
+    pseudonymise(&other, CHAIN, batch(&[("bsn", &[BSN])]))
+        .await
+        .expect("has a bucket of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn promise_11_what_is_used_up_ends_no_other_stream_of_the_person() {
     let world = world("used_up_per_minute = 2").await;
     let (token, used_up) = convertible(&world, 1).await;

@@ -93,6 +93,10 @@ impl Call {
         ) {
             self.shared.health_changed.notify_one();
         }
+        if denial.reason == Reason::BatchTooLarge {
+            // It was read and walked before it was refused.
+            self.note_used_up();
+        }
         let status = denial.status();
         // The first denial of a call is the one that is answered.
         self.denied.get_or_init(|| denial);
@@ -128,17 +132,17 @@ impl Call {
         }
     }
 
-    /// Whether the caller may try once more what was refused because it was used up.
+    /// Whether the caller may try once more what was refused because it was used up or too large.
     ///
     /// # Errors
     /// [`Reason::RateLimited`].
-    pub(crate) fn check_used_up(&self) -> Result<(), Denial> {
+    fn check_used_up(&self) -> Result<(), Denial> {
         let who = &self.caller()?.identity;
         let look = self.shared.used_up.look(who, Instant::now());
         look.map_err(|wait| Denial::from(Reason::RateLimited).again_in(wait))
     }
 
-    /// Counts that the caller was refused something because it was used up.
+    /// Counts that the caller was refused something because it was used up or too large.
     pub(crate) fn note_used_up(&self) {
         if let Ok(caller) = self.caller() {
             // What is beyond the rate was refused before it was tried, unless it was tried at the same moment.
@@ -335,6 +339,10 @@ async fn admit(call: &Call, deadline: Option<Duration>) -> Result<(), Denial> {
         return Err(Reason::Draining.into());
     }
     take_slot(call, caller, deadline).await?;
+    if call.rpc.class == Class::Data {
+        // After the slot, so that no more calls than have one try at the same moment.
+        call.check_used_up()?;
+    }
     if call.rpc.act().is_some() {
         call.take_act(patience(shared, deadline)).await?;
         shared.keeper.admit(caller, call.rpc.is_about_the_seal())?;

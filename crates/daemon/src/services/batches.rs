@@ -101,7 +101,6 @@ pub(super) async fn unary<D: Data>(
 ) -> Result<(v1::BatchResult, Option<u64>), Status> {
     let answer = async {
         let cost = batch::cost(&batch, &shared.settings.limits)?;
-        call.check_used_up()?;
         let engine = shared.engine()?;
         let (session, _) = opening::<D>(shared, call, &engine, open).await?;
         let member = &call.caller()?.identity;
@@ -253,11 +252,6 @@ impl<D: Data> Reader<D> {
             }
             self.call.check_certificate()?;
             let cost = batch::cost(&batch, limits)?;
-            // A stream ends at the first batch that finds nothing left. One that goes on is not the one to blame for
-            // what the person has used up elsewhere.
-            if sequence == 0 {
-                self.call.check_used_up()?;
-            }
             // A stream that is too fast is slowed down: it has no need to be told.
             self.call.take_act(Duration::MAX).await?;
             let own =
