@@ -168,6 +168,19 @@ impl Shared {
         ticket
     }
 
+    /// Nothing of a group is to be written. `None` if its callers were told already that it took too long.
+    fn end_unwritten(
+        &self,
+        ticket: u64,
+        results: Vec<Result<Receipt, StoreError>>,
+    ) -> Option<Vec<Outcome>> {
+        let group = self.in_flight().take_if(|group| group.ticket == ticket)?;
+        match group.stage {
+            Stage::Prepared(callers) => Some(callers.into_iter().zip(results).collect()),
+            Stage::Written(_) => None,
+        }
+    }
+
     /// A group is about to be written, and what its callers get if that succeeds. `None` if they were told already that it
     /// took too long: then it must not be written.
     fn begin_write(&self, ticket: u64, results: Vec<Result<Receipt, StoreError>>) -> Option<()> {
@@ -181,7 +194,7 @@ impl Shared {
         Some(())
     }
 
-    /// The work on a group has ended; `None` if its callers were told already that it took too long.
+    /// The write of a group has ended; `None` if its callers were told already that it took too long.
     fn end(&self, ticket: u64) -> Option<Vec<Outcome>> {
         let group = self.in_flight().take_if(|group| group.ticket == ticket)?;
         match group.stage {
@@ -250,10 +263,10 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Optio
         }
         results.push(admitted.map(|()| Receipt { first_entry }));
     }
-    shared.begin_write(ticket, results)?;
     if placed.is_empty() {
-        return shared.end(ticket);
+        return shared.end_unwritten(ticket, results);
     }
+    shared.begin_write(ticket, results)?;
     let written = catch_unwind(AssertUnwindSafe(|| {
         backend.write(&placed).inspect(|()| backend.mark(next))
     }));
