@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use sluis_crypto::random;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::codec::Writer;
-use sluis_domain::port::{Clock, Commit, Family, Store};
+use sluis_domain::port::{Clock, Commit, Family, Store, StoreError};
 use sluis_domain::registry::Registry;
 use sluis_domain::{Custodian, GrantId, Identity, ProposalId, Reason, Timestamp, custodian};
 use sluis_keyring::{Kek, Keyring, KeyringError};
@@ -136,7 +136,10 @@ impl Engine {
         let mut counted = Vec::with_capacity(grants.len());
         for known in grants.values() {
             let count = meters.count(&*store, keyring.state(), &known.record.grant.id);
-            let count = count.map_err(|_| EngineError::Corrupt("counter of a grant"))?;
+            let count = count.map_err(|refusal| match refusal.reason() {
+                Reason::CorruptStore => EngineError::Corrupt("counter of a grant"),
+                _ => StoreError::Io(refusal.detail().to_owned()).into(),
+            })?;
             counted.push((&*known.record, count));
         }
         let opt_outs = OptOuts::load(&*store, &keyring)?;

@@ -6,7 +6,7 @@ use std::io;
 
 use sluis_domain::Reason;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::port::{Family, Store};
+use sluis_domain::port::{Family, Store, StoreError};
 
 use super::marks::MarkRow;
 use crate::engine::Engine;
@@ -47,14 +47,13 @@ impl Engine {
 
 /// Adds the marks of a store that its journal does not have: those from before there was one.
 pub(crate) fn complete(store: &dyn Store, journal: &dyn Journal) -> Result<(), EngineError> {
-    let failed = |_| EngineError::Corrupt("journal of opt-outs");
     let records = journal.records().map_err(failed)?;
     let kept = records
         .iter()
         .map(|record| decode(record))
         .collect::<Result<Vec<_>, _>>();
     let kept: std::collections::BTreeSet<_> = kept
-        .map_err(|_| EngineError::Corrupt("journal of opt-outs"))?
+        .map_err(|_| DAMAGED)?
         .into_iter()
         .map(|(key, _)| key)
         .collect();
@@ -64,6 +63,16 @@ pub(crate) fn complete(store: &dyn Store, journal: &dyn Journal) -> Result<(), E
         }
     }
     Ok(())
+}
+
+const DAMAGED: EngineError = EngineError::Corrupt("journal of opt-outs");
+
+/// What the medium says passes, damage does not.
+fn failed(error: io::Error) -> EngineError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => DAMAGED,
+        _ => StoreError::Io(format!("the journal of opt-outs: {error}")).into(),
+    }
 }
 
 pub(super) fn encode((key, sealed): &MarkRow) -> Vec<u8> {

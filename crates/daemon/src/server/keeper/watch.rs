@@ -344,6 +344,11 @@ mod tests {
         );
         std::fs::remove_dir(&head).expect("empty");
         std::fs::rename(&aside, &head).expect("there");
+        let journal = directory.path().join("head/head.optouts");
+        std::fs::create_dir(&journal).expect("nobody has opted out");
+        keeper.look(None);
+        assert!(keeper.door().opens_itself, "a journal that cannot be read");
+        std::fs::remove_dir(&journal).expect("empty");
         keeper.look(None);
         assert!(keeper.engine().is_ok());
 
