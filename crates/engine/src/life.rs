@@ -38,16 +38,19 @@ pub struct LifeSettings {
     pub warning_millis: u64,
     /// Within how many milliseconds of its approval an erasure reaches every chain, each at its own random moment.
     pub erasure_window_millis: u64,
+    /// In how many rounds on end something must be overdue before it ends for good.
+    pub overdue_rounds: u32,
     /// Where opt-outs are kept apart from the store; without one, those after a backup are lost with the store.
     pub journal: Option<Arc<dyn Journal>>,
 }
 
 impl Default for LifeSettings {
-    /// 30 days, 24 hours, no journal.
+    /// 30 days, 24 hours, [`OVERDUE_ROUNDS`], no journal.
     fn default() -> Self {
         Self {
             warning_millis: 30 * DAY_MILLIS,
             erasure_window_millis: DAY_MILLIS,
+            overdue_rounds: OVERDUE_ROUNDS,
             journal: None,
         }
     }
@@ -58,11 +61,12 @@ impl fmt::Debug for LifeSettings {
         let Self {
             warning_millis,
             erasure_window_millis,
+            overdue_rounds,
             journal,
         } = self;
         write!(
             f,
-            "LifeSettings({warning_millis}, {erasure_window_millis}, journal: {})",
+            "LifeSettings({warning_millis}, {erasure_window_millis}, {overdue_rounds}, journal: {})",
             journal.is_some()
         )
     }

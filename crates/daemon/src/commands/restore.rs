@@ -162,8 +162,9 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
         Err(HeadFault::Missing(_)) => None,
         read => Some(read?),
     };
-    let (_, engine) = opened(settings)?;
+    let (store, engine) = opened(settings)?;
     let (head, opt_outs) = engine.accept_restore(lost.as_deref(), &request, &signatures)?;
+    store.accept_loss()?;
     file.write(&head.note)?;
     fs::remove_file(&path).map_err(|reason| CommandError::Directory { path, reason })?;
     let mut said = String::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sluis_domain::Custodian;
 use sluis_domain::batch::MAX_ROWS;
-use sluis_engine::LifeSettings;
+use sluis_engine::{LifeSettings, OVERDUE_ROUNDS};
 use sluis_keyring::TokenSettings;
 
 use super::reader::Reader;
@@ -61,12 +61,17 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
 }
 
+/// What is overdue for less than that, in seconds without a break, does not end for good.
+const OVERDUE_SECONDS: u32 = 3_600;
+
 impl Settings {
     /// What the engine is told.
     pub(crate) fn engine(&self) -> sluis_engine::Settings {
         let life = LifeSettings {
             warning_millis: self.retention_warning.as_millis() as u64,
             erasure_window_millis: self.erasure_window.as_millis() as u64,
+            overdue_rounds: OVERDUE_ROUNDS
+                .max(OVERDUE_SECONDS / self.housekeeping.as_secs() as u32),
             journal: Some(Arc::new(OptOutJournal::beside(&self.audit.head_file))),
         };
         sluis_engine::Settings {

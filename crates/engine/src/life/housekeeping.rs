@@ -8,8 +8,8 @@ use sluis_domain::{ChainId, ProposalId, Reason, Timestamp};
 use crate::Refusal;
 use crate::engine::Engine;
 
-/// After how many rounds on end in which it was overdue a proposal ends, or a chain is destroyed: with a round a minute, an
-/// hour.
+/// After how many rounds on end in which it was overdue a proposal ends, or a chain is destroyed, at the least: with a round a
+/// minute, an hour.
 pub const OVERDUE_ROUNDS: u32 = 60;
 
 /// What is overdue, and in how many rounds on end it was: a clock that jumps and comes back ends nothing for good.
@@ -30,17 +30,14 @@ impl<Id> Default for Rounds<Id> {
 }
 
 impl<Id: Ord + Clone> Rounds<Id> {
-    /// Counts one more round, in which these are overdue and no others; those that were for long enough.
-    pub(super) fn count(&mut self, overdue: BTreeSet<Id>) -> BTreeSet<Id> {
+    /// Counts one more round, in which these are overdue and no others; those that were in `enough` rounds.
+    pub(super) fn count(&mut self, overdue: BTreeSet<Id>, enough: u32) -> BTreeSet<Id> {
         let before = std::mem::take(&mut self.0);
         for id in overdue {
             let rounds = before.get(&id).map_or(1, |rounds| rounds.saturating_add(1));
             self.0.insert(id, rounds);
         }
-        let ripe = self
-            .0
-            .iter()
-            .filter(|(_, rounds)| **rounds >= OVERDUE_ROUNDS);
+        let ripe = self.0.iter().filter(|(_, rounds)| **rounds >= enough);
         ripe.map(|(id, _)| id.clone()).collect()
     }
 }
@@ -97,10 +94,10 @@ impl Engine {
         }
     }
 
-    /// Does what is due: warns of the end of retention, destroys chains past it (after
-    /// [`OVERDUE_ROUNDS`] in which that was due), erases subjects, ends proposals that nobody signed
-    /// in time, and rewrites files that hold what was removed. To be called every
-    /// minute or so. Every part of it is durable and goes on after a crash where it stopped.
+    /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, ends proposals that nobody
+    /// signed in time, and rewrites files that hold what was removed. What ends for good was due in so many rounds on end
+    /// ([`overdue_rounds`](crate::LifeSettings::overdue_rounds)). To be called every minute or so. Every part of it is durable
+    /// and goes on after a crash where it stopped.
     ///
     /// # Errors
     /// [`Unfinished`]: what cannot be done holds up nothing else. [`Reason::HeadUnavailable`] as for every act, and then
@@ -148,7 +145,7 @@ impl Engine {
             .into_iter()
             .map(|view| view.record.proposal.id.clone());
         let mut failed = None;
-        for id in overdue.count(due.collect()) {
+        for id in overdue.count(due.collect(), self.life.overdue_rounds) {
             if let Err(refusal) = self.expire_proposal(&id) {
                 failed = failed.or(Some(refusal));
             }

@@ -90,7 +90,7 @@ impl Engine {
         done: &mut Housekeeping,
     ) -> Result<(), Refusal> {
         let steps = self.retention_steps(&self.snapshot(), now)?;
-        let ripe = overdue.count(to_destroy(&steps));
+        let ripe = overdue.count(to_destroy(&steps), self.life.overdue_rounds);
         if steps.is_empty() {
             return Ok(());
         }
