@@ -1,10 +1,14 @@
 //! The people who run the custodian, as its configuration names them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::{Identity, PublicKey};
+
+/// Fewest custodians: what they sign, two of them sign.
+pub const FEWEST: usize = 2;
 
 /// A custodian and the key that their signatures are verified with. Text form: `organisation/member=<base64 SPKI>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -13,6 +17,21 @@ pub struct Custodian {
     pub identity: Identity,
     /// Their pinned key.
     pub key: PublicKey,
+}
+
+/// What is wrong with a list of custodians: two of them sign, each with a key of their own.
+pub fn problem(custodians: &[Custodian]) -> Option<&'static str> {
+    let names: BTreeSet<_> = custodians.iter().map(|one| &one.identity).collect();
+    let keys: BTreeSet<_> = custodians.iter().map(|one| &one.key).collect();
+    if custodians.len() < FEWEST {
+        Some("are fewer than two")
+    } else if names.len() < custodians.len() {
+        Some("are one person twice")
+    } else if keys.len() < custodians.len() {
+        Some("share a key")
+    } else {
+        None
+    }
 }
 
 /// A text that names no custodian.
@@ -93,5 +112,18 @@ mod tests {
             assert_eq!(bad.parse::<Custodian>(), Err(NotACustodian));
         }
         assert_eq!(decode(&[1, 0, 1]), Err(DecodeError));
+        let twin = custodian("c/bert", 1);
+        for (list, wrong) in [
+            (&all[..], None),
+            (&all[..1], Some("are fewer than two")),
+            (&[], Some("are fewer than two")),
+            (&[all[0].clone(), twin], Some("share a key")),
+            (
+                &[all[0].clone(), custodian("c/anna", 3)],
+                Some("are one person twice"),
+            ),
+        ] {
+            assert_eq!(problem(list), wrong);
+        }
     }
 }

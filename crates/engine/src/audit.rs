@@ -106,6 +106,14 @@ impl Engine {
         // Nothing was done, so there is nothing to count.
         (entry.rows, entry.values, entry.rejected, entry.counter) = (0, 0, 0, 0);
         entry.keys.clear();
+        // What was asked for and signed came to nothing, so nobody checks it any more.
+        entry.detail.clear();
+        entry.signatures.clear();
+        let requested = |id: &GrantId| self.lock_grants().contains_key(id);
+        if !entry.grant.as_ref().is_some_and(requested) {
+            (entry.grant, entry.grant_digest, entry.to_chain) = (None, None, None);
+            entry.purpose.clear();
+        }
         // A name that is no chain's is whatever the caller put there.
         let snapshot = self.snapshot();
         entry.chain = entry

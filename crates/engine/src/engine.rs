@@ -73,6 +73,7 @@ impl Engine {
         if store.entries() > 0 || !store.scan(Family::Keyring, &[], 1)?.is_empty() {
             return Err(KeyringError::Exists.into());
         }
+        check_custodians(settings)?;
         let now = clock.now();
         let (keyring, writes) = Keyring::create(kek, now);
         let mut commit = Commit {
@@ -107,6 +108,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Result<Self, EngineError> {
+        check_custodians(&settings)?;
         let keyring = Keyring::load(&*store, kek)?;
         let origin = origin::read(&*store)?;
         if !origin::is_of(&origin, &settings.trust_domain) {
@@ -288,6 +290,12 @@ impl Engine {
             ..present
         }));
     }
+}
+
+/// Nothing else rehearses the entry that names them.
+fn check_custodians(settings: &Settings) -> Result<(), EngineError> {
+    let problem = custodian::problem(&settings.custodians);
+    problem.map_or(Ok(()), |what| Err(EngineError::Custodians(what)))
 }
 
 /// The registry of an earlier version, kept in `known`.

@@ -41,6 +41,11 @@ pub enum EngineError {
          log was edited. Put the whole store back, or restore a backup"
     )]
     Differs(String),
+    /// The configuration names custodians whom no log may name.
+    #[error(
+        "the custodians of the configuration {0}: two of them sign, each with a key of their own"
+    )]
+    Custodians(&'static str),
     /// One key for a custodian and a steward.
     #[error(
         "a key of `custodians` is pinned for a steward as well: one person must not sign on both sides"

@@ -9,11 +9,11 @@ use std::sync::{Arc, PoisonError};
 use sluis_crypto::{digest::sha256, random};
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::days;
-use sluis_domain::grant::{Grant, Record, State, Terms};
+use sluis_domain::grant::{Grant, Kind, Record, State, Terms};
 use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::registry::Registry;
 use sluis_domain::statement::Deed;
-use sluis_domain::{GrantId, Identity, OrganisationId, Reason, Timestamp};
+use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 
 use crate::engine::Engine;
@@ -24,7 +24,7 @@ use crate::policy::{
 };
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
-use crate::{Caller, EngineError, Refusal, meter};
+use crate::{Caller, EngineError, Refusal, life, meter};
 
 /// Most grants of one person that may wait for a decision at a time.
 const MAX_REQUESTED: usize = 100;
@@ -117,8 +117,8 @@ impl Engine {
     /// # Errors
     /// [`Reason::InvalidRequest`] with a violation per field, [`Reason::NotEligible`], [`Reason::UnknownChain`] (for a chain
     /// that does not concern the caller's organisation also if an element or a link is missing there),
-    /// [`Reason::UnknownElement`], [`Reason::NotLinked`], [`Reason::NotReversible`], [`Reason::CustodianMayNot`],
-    /// [`Reason::TooManyGrants`].
+    /// [`Reason::UnknownElement`], [`Reason::NotLinked`], [`Reason::NotReversible`], [`Reason::ChainDestroyed`],
+    /// [`Reason::CustodianMayNot`], [`Reason::TooManyGrants`].
     pub fn request_grant(&self, caller: &Caller, mut terms: Terms) -> Result<GrantView, Refusal> {
         self.on_record(caller, Act::RequestGrant, |entry| {
             let _governing = self.govern_on_record(entry);
@@ -134,6 +134,9 @@ impl Engine {
             self.check_requested(caller, now)?;
             let grantee = &caller.identity.organisation;
             let requirements = policy::requirements(&registry.registry, grantee, &terms.kind)?;
+            check_chains(permit.snapshot(), grantee, &terms.kind)?;
+            // The grant and its entry are of one moment.
+            entry.at = now;
             terms.not_before.get_or_insert(now);
             let grant = Grant {
                 id: new_id(),
@@ -521,6 +524,28 @@ impl Engine {
 
     pub(crate) fn lock_grants(&self) -> std::sync::MutexGuard<'_, BTreeMap<GrantId, Known>> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing is granted in a chain that was destroyed. Of one that does not concern the grantee it gets the one answer.
+fn check_chains(snapshot: &Snapshot, grantee: &OrganisationId, kind: &Kind) -> Result<(), Reason> {
+    let destroyed = |id: &ChainId| life::is_destroyed(&snapshot.keyring, id);
+    let (chain, to_chain) = match kind {
+        Kind::Convert { from, to, .. } => (&from.0, Some(&to.0)),
+        Kind::Reidentify { chain, .. } => (chain, None),
+    };
+    let registered = to_chain.and_then(|id| snapshot.registry.registry.chain(id));
+    let concerned = registered.is_none_or(|chain| policy::concerns(chain, grantee));
+    if destroyed(chain) {
+        Err(Reason::ChainDestroyed)
+    } else if to_chain.is_some_and(destroyed) {
+        Err(if concerned {
+            Reason::ChainDestroyed
+        } else {
+            Reason::UnknownChain
+        })
+    } else {
+        Ok(())
     }
 }
 

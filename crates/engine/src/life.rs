@@ -191,8 +191,7 @@ pub(crate) fn stands(snapshot: &Snapshot, proposal: &Proposal) -> bool {
 
 /// Whether a chain had keys once and they were destroyed with it: it never gets new ones.
 pub(crate) fn is_destroyed(keyring: &Keyring, chain: &ChainId) -> bool {
-    keyring.chain_created(chain).is_none()
-        && keyring.versions().iter().any(|info| info.chain == *chain)
+    keyring.chain_created(chain).is_none() && keyring.had_versions(chain)
 }
 
 /// Who signs for an organisation when `count` of its stewards must: themselves, or two custodians while it has not as many.

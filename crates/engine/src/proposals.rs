@@ -137,6 +137,8 @@ impl Engine {
             required,
         };
         let mut entry = self.entry(caller, Act::Propose);
+        // The proposal and its entry are of one moment.
+        entry.at = now;
         note(&proposal, &mut entry);
         entry.detail = proposal.encode();
         if entry.detail.len() > MAX_PROPOSAL {

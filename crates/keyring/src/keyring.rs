@@ -139,6 +139,13 @@ impl Keyring {
         self.sorted().to_vec()
     }
 
+    /// Whether a chain has or had a version, destroyed ones too. Costs as little as [`Self::versions_of`].
+    pub fn had_versions(&self, chain: &ChainId) -> bool {
+        let all = self.sorted();
+        let begin = all.partition_point(|info| info.chain < *chain);
+        all.get(begin).is_some_and(|info| info.chain == *chain)
+    }
+
     /// What is public about the versions of one line, from old to new; destroyed ones too. Costs nothing to speak of, so it
     /// serves each batch.
     pub fn versions_of(&self, chain: &ChainId, namespace: Option<&NamespaceId>) -> &[VersionInfo] {

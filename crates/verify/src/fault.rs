@@ -38,6 +38,30 @@ pub enum Fault {
     /// The detail is not what the act needs.
     #[error("its detail is not what the act `{0}` needs")]
     Detail(&'static str),
+    /// A caller without a certificate, or a certificate without a caller.
+    #[error("it has a caller without a certificate, or a certificate without a caller")]
+    Certificate,
+    /// A field that an entry of its act must have is not there.
+    #[error("it has no {0}, and an act like it has one")]
+    Lacks(&'static str),
+    /// A field is there that an entry of its act does not have.
+    #[error("it has a {0}, and an act like it has none")]
+    Surplus(&'static str),
+    /// An act that is on record only when it was refused.
+    #[error("an act like it is on record only when it was refused")]
+    NeverDone,
+    /// An act that nobody can be refused.
+    #[error("nobody is refused an act like it")]
+    NeverRefused,
+    /// The counts of a batch contradict each other.
+    #[error("its {0} do not fit each other")]
+    Counts(&'static str),
+    /// A grant that nobody could ask for.
+    #[error("no grant can be asked for with such a field `{0}`")]
+    Terms(&'static str),
+    /// The custodians cannot be these.
+    #[error("it names custodians who {0}")]
+    Custodians(&'static str),
     /// A field contradicts what the entry is about.
     #[error("its {0} is not that of what it is about")]
     Field(&'static str),
@@ -98,6 +122,14 @@ pub enum Fault {
     /// Something was done that needs signatures, and the entry before is not the last of them.
     #[error("it needs a proposal whose last signature stands directly before it")]
     NotSigned,
+    /// What signatures bring about is in the name of another.
+    #[error("it is not in the name of whoever signed last, with the same certificate")]
+    NotTheLastSigner,
+    /// A proposal asks for signatures that cannot be given.
+    #[error(
+        "the groups that must sign are not sorted, repeat, ask for nobody or for more than there are, or are fewer than two people"
+    )]
+    Groups,
     /// Fewer or other signatures than the change needs.
     #[error("the proposal did not have the signatures that this change needs")]
     TooFewSignatures,
@@ -111,8 +143,21 @@ pub enum Fault {
     #[error("the text of registry version {0} cannot be read now")]
     RegistryUnread(u64),
     /// The text of a registry is none, or not one that may follow the one before.
-    #[error("registry version {0} is not valid after the one before")]
-    RegistryInvalid(u64),
+    #[error("registry version {version} is not valid after the one before: {}", problems.join("; "))]
+    RegistryInvalid {
+        /// The version.
+        version: u64,
+        /// What is wrong, each with its place in the text.
+        problems: Vec<String>,
+    },
+    /// A registry makes other key versions than its new key lines need.
+    #[error(
+        "it does not make a key version for each new key line of registry version {0}, in their order"
+    )]
+    NewVersions(u64),
+    /// Subjects are erased who did not opt out.
+    #[error("it erases subjects of a namespace for which no opt-out came before")]
+    NoOptOut,
     /// An instruction that was signed for another moment: it was followed before, or something came between.
     #[error("the instruction that was signed does not follow the last act of custody")]
     Instruction,
@@ -168,6 +213,18 @@ pub enum VersionFault {
     /// Its escrow was cut.
     #[error("its escrow was cut before")]
     Cut,
+    /// It is named twice.
+    #[error("it is named twice")]
+    Twice,
+    /// The grant is not about its namespace.
+    #[error("the grant is not about its namespace")]
+    NotGranted,
+    /// No pseudonym or encrypted element of the chain uses it.
+    #[error("no element of the chain is of its namespace")]
+    NoElement,
+    /// It could be used and is not named.
+    #[error("the act concerns it, and it is not named")]
+    LeftOut,
     /// A chain came to its end, and one of its versions did not.
     #[error("it is of the chain that came to its end, and is not named")]
     NotNamed,

@@ -9,19 +9,22 @@
 use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_domain::codec::{DecodeError, Reader};
 use sluis_domain::instruction::ends_instructions;
-use sluis_domain::{ProposalId, Reason};
+use sluis_domain::{Identity, ProposalId};
 use sluis_tlog::{Tree, VerifierKey, leaf_hash};
 
 use crate::fault::{Fault, Wrong};
 use crate::state::State;
 use recent::Recent;
 
+mod batches;
 mod custody;
+mod fields;
 mod grants;
 mod instruction;
 mod keys;
 mod proposals;
 mod recent;
+mod registry;
 mod retention;
 
 /// How many entries may stand between a restored size and the entry that accepts the restore: the acts at the console.
@@ -46,6 +49,15 @@ impl<F: FnMut(u64) -> Option<String>> Registries for F {
     }
 }
 
+/// What must be the next entry: the effect of a proposal, in the name of the last who signed it.
+#[derive(Clone, Debug)]
+struct Due {
+    proposal: ProposalId,
+    signer: Identity,
+    /// SHA-256 of their certificate.
+    fingerprint: [u8; 32],
+}
+
 /// A log as far as it was read.
 #[derive(Clone, Debug)]
 pub struct Replay {
@@ -53,7 +65,7 @@ pub struct Replay {
     tree: Tree,
     recent: Recent,
     /// A proposal whose last signature was the last entry: its effect is due.
-    due: Option<ProposalId>,
+    due: Option<Due>,
     /// What was wrong, if anything was.
     over: Option<Wrong>,
 }
@@ -80,12 +92,18 @@ impl Replay {
         &self.tree
     }
 
-    /// What is missing if there is no further entry: an effect and the last signature for it are one commit.
+    /// What is missing if there is no further entry: the first one, or the effect of a proposal, which is one commit with the
+    /// last signature under it.
     pub fn unfinished(&self) -> Option<Wrong> {
-        let due = self.due.clone()?;
+        let due = self.due.clone();
+        let fault = match due {
+            Some(due) => Fault::EffectMissing(due.proposal),
+            None if self.state.entries == 0 => Fault::Initialise,
+            None => return None,
+        };
         Some(Wrong {
             sequence: self.state.entries,
-            fault: Fault::EffectMissing(due),
+            fault,
         })
     }
 
@@ -127,9 +145,11 @@ impl Replay {
             .ok()
             .filter(|_| bytes.len() <= MAX_ENTRY)
             .ok_or(Fault::NotAnEntry)?;
-        if (entry.act == Act::Initialise) != (sequence == 0) {
+        let first = entry.act == Act::Initialise && entry.outcome == Outcome::Done;
+        if first != (sequence == 0) || (!first && entry.act == Act::Initialise) {
             return Err(Fault::Initialise);
         }
+        fields::check(&self.state, &entry)?;
         let text = match (entry.act, entry.outcome) {
             (Act::ApplyRegistry, Outcome::Done) => {
                 let version = entry.registry_version;
@@ -146,6 +166,11 @@ impl Replay {
             self.apply(&entry, due.as_ref(), text)?;
             keys::follow(&mut self.state, &entry)?;
         }
+        self.state.restoring = match entry.act {
+            Act::AcceptRestore => true,
+            Act::EraseSubjects | Act::Custodians => self.state.restoring,
+            _ => false,
+        };
         let leaf = leaf_hash(bytes);
         if entry.outcome == Outcome::Done && ends_instructions(entry.act) {
             self.state.custody_head = leaf;
@@ -158,14 +183,14 @@ impl Replay {
     }
 
     /// The effect of a proposal is in one commit with the last signature.
-    fn check_due(&self, due: Option<&ProposalId>, entry: &Entry) -> Result<(), Fault> {
+    fn check_due(&self, due: Option<&Due>, entry: &Entry) -> Result<(), Fault> {
         let Some(due) = due else { return Ok(()) };
         let follows = entry.outcome == Outcome::Done
-            && proposals::effect_of(&self.state, due) == Some(entry.act);
+            && proposals::effect_of(&self.state, &due.proposal) == Some(entry.act);
         if follows {
             Ok(())
         } else {
-            Err(Fault::EffectMissing(due.clone()))
+            Err(Fault::EffectMissing(due.proposal.clone()))
         }
     }
 
@@ -195,7 +220,7 @@ impl Replay {
     fn apply(
         &mut self,
         entry: &Entry,
-        due: Option<&ProposalId>,
+        due: Option<&Due>,
         text: Option<String>,
     ) -> Result<(), Fault> {
         let state = &mut self.state;
@@ -211,7 +236,7 @@ impl Replay {
             Act::DenyGrant => grants::deny(state, entry),
             Act::RevokeGrant => grants::revoke(state, entry),
             Act::Convert | Act::Reidentify => grants::charge(state, entry),
-            Act::Pseudonymise | Act::Import => submit(state, entry),
+            Act::Pseudonymise | Act::Import => batches::submit(state, entry),
             Act::Propose => proposals::propose(state, entry),
             Act::SignProposal => {
                 self.due = proposals::sign(state, entry)?;
@@ -220,7 +245,8 @@ impl Replay {
             Act::RejectProposal => proposals::reject(state, entry),
             Act::ExpireProposal => proposals::expire(state, entry),
             Act::Unseal => custody::unseal(entry),
-            Act::ApplyRegistry => proposals::apply_registry(state, entry, due, text),
+            Act::Seal | Act::CreateBackup => custody::by_custodian(state, entry),
+            Act::ApplyRegistry => registry::apply(state, entry, due, text),
             Act::DestroyVersion | Act::CutEscrow | Act::OptOut => {
                 proposals::take_effect(state, entry, due)
             }
@@ -279,20 +305,4 @@ fn texts<const N: usize>(entry: &Entry) -> Result<[String; N], Fault> {
         .ok()
         .and_then(|texts| texts.try_into().ok())
         .ok_or(Fault::Detail(entry.act.as_str()))
-}
-
-/// A batch of a source.
-fn submit(state: &State, entry: &Entry) -> Result<(), Fault> {
-    let actor = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
-    let chain = entry
-        .chain
-        .as_ref()
-        .and_then(|id| state.registry.chain(id))
-        .ok_or(Fault::Field("chain"))?;
-    grants::check_party(state, actor)?;
-    if chain.is_source(&actor.organisation) {
-        Ok(())
-    } else {
-        Err(Fault::NotAllowed(Reason::NotASource))
-    }
 }

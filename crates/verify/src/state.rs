@@ -28,13 +28,23 @@ pub struct State {
     pub(crate) registry_digest: [u8; 32],
     pub(crate) grants: BTreeMap<GrantId, GrantState>,
     pub(crate) proposals: BTreeMap<ProposalId, Arc<proposal::Record>>,
+    /// SHA-256 of each of them: refusals name proposals by that.
+    pub(crate) proposal_digests: BTreeSet<[u8; 32]>,
     pub(crate) versions: BTreeMap<Kid, Version>,
+    /// Every key line that a registry has had.
+    pub(crate) lines: BTreeSet<Line>,
+    /// Every chain that a registry has had.
+    pub(crate) chains: BTreeSet<ChainId>,
     /// Chains of which a warning was given that they are past their retention, and that did not end since.
     pub(crate) warned: BTreeSet<ChainId>,
     /// Chains that were destroyed after their retention.
     pub(crate) expired: BTreeSet<ChainId>,
     pub(crate) opt_outs: u64,
+    /// Namespaces in which somebody opted out.
+    pub(crate) opted_out: BTreeSet<NamespaceId>,
     pub(crate) restores: u64,
+    /// The last entries are a restore and what it brings about: opt-outs that it puts back have no entry of their own.
+    pub(crate) restoring: bool,
     /// The last of them: number of its entry, and SHA-256 of what was signed.
     pub(crate) last_restore: Option<(u64, [u8; 32])>,
     pub(crate) signatures: u64,
@@ -54,13 +64,15 @@ pub struct SetBack {
 /// By how much an entry may be earlier than one before it, because acts go on beside each other and clocks are put right.
 const CLOCK_SLACK_MILLIS: u64 = 10 * 60 * 1000;
 
+/// A key line: a chain and a namespace, or the chain's encrypted elements.
+pub(crate) type Line = (ChainId, Option<NamespaceId>);
+
 /// A key version, as far as the log says what it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
+    pub(crate) chain: ChainId,
     /// `None`: for encrypted elements.
     pub(crate) namespace: Option<NamespaceId>,
-    /// `None` until an entry tells: one that puts a registry into force makes versions of many chains, and names none.
-    pub(crate) chain: Option<ChainId>,
     pub(crate) state: VersionState,
 }
 
@@ -142,11 +154,16 @@ impl State {
             registry_digest: sha256(&[]),
             grants: BTreeMap::new(),
             proposals: BTreeMap::new(),
+            proposal_digests: BTreeSet::new(),
             versions: BTreeMap::new(),
+            lines: BTreeSet::new(),
+            chains: BTreeSet::new(),
             warned: BTreeSet::new(),
             expired: BTreeSet::new(),
             opt_outs: 0,
+            opted_out: BTreeSet::new(),
             restores: 0,
+            restoring: false,
             last_restore: None,
             signatures: 0,
             latest: Timestamp::default(),
@@ -268,6 +285,11 @@ impl State {
     /// used again meanwhile.
     pub fn set_back(&self) -> Option<SetBack> {
         self.set_back
+    }
+
+    /// Whether a registry up to now has had this chain.
+    pub(crate) fn had_chain(&self, id: &ChainId) -> bool {
+        self.chains.contains(id)
     }
 
     pub(crate) fn is_custodian(&self, who: &Identity) -> bool {

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluis_domain::Custodian;
 use sluis_domain::batch::MAX_ROWS;
+use sluis_domain::{Custodian, custodian};
 use sluis_engine::{LifeSettings, OVERDUE_ROUNDS};
 use sluis_keyring::TokenSettings;
 
@@ -35,7 +35,7 @@ pub struct Settings {
     pub data_directory: PathBuf,
     /// Directory of backups; without one, backups are refused.
     pub backup_directory: Option<PathBuf>,
-    /// Who runs this custodian, with the keys they sign with; at least one.
+    /// Who runs this custodian, with the keys they sign with; at least two.
     pub custodians: Vec<Custodian>,
     /// TLS.
     pub tls: TlsSettings,
@@ -299,10 +299,10 @@ fn custodians(reader: &mut Reader) -> Vec<Custodian> {
         return Vec::new();
     }
     let custodians: Vec<Custodian> = reader.list("custodians");
-    if custodians.is_empty() {
+    if custodians.len() < custodian::FEWEST {
         reader.problem(
             "custodians",
-            "must name at least one organisation/member=KEY",
+            "must name at least two organisation/member=KEY: what custodians sign, two of them sign",
         );
     }
     for (i, custodian) in custodians.iter().enumerate() {

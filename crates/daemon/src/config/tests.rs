@@ -6,7 +6,10 @@ const SMALLEST: &str = r#"
 listen = "127.0.0.1:7443"
 trust_domain = "custodian.example"
 data_directory = "/var/lib/sluis"
-custodians = ["custodian/anna=MCowBQYDK2VwAyEAMVUZIK7QfwLKjjJYRfGPdPKMFh4SQiukPnW6hnie1W8="]
+custodians = [
+    "custodian/anna=MCowBQYDK2VwAyEAMVUZIK7QfwLKjjJYRfGPdPKMFh4SQiukPnW6hnie1W8=",
+    "custodian/ben=MCowBQYDK2VwAyEAiNZXb8fTSTc5XakCcOE6ZEq/FcKzhf2SLmCWGYMPmdQ=",
+]
 [tls]
 cert = "cert.pem"
 key = "key.pem"
@@ -193,6 +196,8 @@ fn custodians_come_with_keys_of_their_own() {
             "{said}"
         );
     }
+    let alone = problem(&custodian("a/x", 1).to_string());
+    assert!(alone.contains("at least two"), "{alone}");
     let [x, y] = [custodian("a/x", 1), custodian("b/y", 1)];
     let said = problem(&format!("{x},{y}"));
     assert!(said.contains("a/x and b/y have the same key"), "{said}");

@@ -7,7 +7,7 @@ use sluis_domain::generalise::Generaliser;
 use sluis_domain::plausible::DateShift;
 use sluis_domain::registry::{Chain, LinkMode, Namespace, Treatment};
 use sluis_domain::{ElementName, NamespaceId, Reason, RecordBatch};
-use sluis_keyring::{ElementVersion, Keyring, LineVersion};
+use sluis_keyring::{ElementVersion, LineVersion};
 
 use crate::erasure::Marks;
 use crate::import::Import;
@@ -47,6 +47,10 @@ pub(super) fn plan(
 ) -> Result<Vec<Step>, Refusal> {
     // The chain may have changed since the stream was opened.
     import.map_or(Ok(()), |import| import.check(chain))?;
+    // Not even what takes no key.
+    if life::is_destroyed(&snapshot.keyring, chain.id()) {
+        return Err(Reason::ChainDestroyed.into());
+    }
     let refuse = |reason, name: &ElementName| {
         Refusal::field(reason, "batch.columns.element", name.to_string())
     };
@@ -62,11 +66,7 @@ pub(super) fn plan(
             Treatment::Generalise(how) => Ok(Step::Generalise(how.clone())),
             Treatment::Encrypt => {
                 let version = snapshot.keyring.active_elements(chain.id());
-                Ok(Step::Encrypt(
-                    version
-                        .ok_or_else(|| no_key(&snapshot.keyring, chain))?
-                        .clone(),
-                ))
+                Ok(Step::Encrypt(version.ok_or_else(|| no_key(chain))?.clone()))
             }
             Treatment::Pseudonym { namespace } => {
                 Ok(Step::Pseudonym(line(snapshot, chain, namespace)?))
@@ -81,7 +81,7 @@ pub(super) fn plan(
                 key: snapshot
                     .keyring
                     .date_shift(chain.id())
-                    .ok_or_else(|| no_key(&snapshot.keyring, chain))?
+                    .ok_or_else(|| no_key(chain))?
                     .clone(),
             }),
         }
@@ -93,17 +93,15 @@ fn line(snapshot: &Snapshot, chain: &Chain, namespace: &NamespaceId) -> Result<L
     let version = snapshot
         .keyring
         .active_line(chain.id(), namespace)
-        .ok_or_else(|| no_key(&snapshot.keyring, chain))?;
-    let used = chain
-        .namespace(namespace)
-        .ok_or_else(|| no_key(&snapshot.keyring, chain))?;
+        .ok_or_else(|| no_key(chain))?;
+    let used = chain.namespace(namespace).ok_or_else(|| no_key(chain))?;
     Ok(Line {
         version: version.clone(),
         namespace: snapshot
             .registry
             .registry
             .namespace(namespace)
-            .ok_or_else(|| no_key(&snapshot.keyring, chain))?
+            .ok_or_else(|| no_key(chain))?
             .clone(),
         link: used.link(),
         reversible: used.reversible(),
@@ -111,10 +109,7 @@ fn line(snapshot: &Snapshot, chain: &Chain, namespace: &NamespaceId) -> Result<L
     })
 }
 
-fn no_key(keyring: &Keyring, chain: &Chain) -> Refusal {
-    if life::is_destroyed(keyring, chain.id()) {
-        return Reason::ChainDestroyed.into();
-    }
+fn no_key(chain: &Chain) -> Refusal {
     Refusal::new(
         Reason::Internal,
         format!("chain {} has a registered line without a key", chain.id()),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::Entry;
 use sluis_domain::codec::DecodeError;
-use sluis_domain::custodian;
+use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::opening::Opening;
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::Deed;
+use sluis_domain::{Identity, Reason};
 
 use super::recent::Recent;
 use crate::fault::{Fault, SignerFault};
@@ -22,9 +23,41 @@ pub(super) fn name_custodians(state: &mut State, entry: &Entry) -> Result<(), Fa
     if custodian::encode(&custodians) != entry.detail {
         return Err(Fault::Detail(entry.act.as_str()));
     }
+    check_custodians(state, &custodians).map_err(Fault::Custodians)?;
     state.custodians = custodians;
     state.custodian_lists += 1;
     Ok(())
+}
+
+/// Two signatures are two people, on one side only.
+fn check_custodians(state: &State, custodians: &[Custodian]) -> Result<(), &'static str> {
+    custodian::problem(custodians).map_or(Ok(()), Err)?;
+    let steward = |custodian: &Custodian| {
+        let who = &custodian.identity;
+        let organisation = state.registry.organisation(&who.organisation);
+        organisation.is_some_and(|of| of.is_steward(&who.member))
+    };
+    let shared = |custodian: &Custodian| {
+        let mut keys = state.registry.keys();
+        keys.any(|(_, key)| custodian.key == *key)
+    };
+    if custodians.iter().any(steward) {
+        Err("are stewards")
+    } else if custodians.iter().any(shared) {
+        Err("have a steward's key")
+    } else {
+        Ok(())
+    }
+}
+
+/// What a custodian does while the daemon is open. The daemon itself may close it.
+pub(super) fn by_custodian(state: &State, entry: &Entry) -> Result<(), Fault> {
+    let custodian = |who: &Identity| state.is_custodian(who);
+    if entry.actor.as_ref().is_none_or(custodian) {
+        Ok(())
+    } else {
+        Err(Fault::NotAllowed(Reason::NotACustodian))
+    }
 }
 
 /// A share was presented, or the keyring opened. Nobody presents a share without being on record.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::audit::Entry;
+use sluis_domain::audit::{Act, Entry};
 use sluis_domain::days::{self, GrantDays};
 use sluis_domain::grant::{Approval, Grant, Kind, Record, Terms};
 use sluis_domain::registry::{Chain, LinkMode, Registry, Signers, Treatment};
@@ -12,6 +12,8 @@ use sluis_domain::{
     ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp,
 };
 
+use super::batches;
+use super::keys::check_not_destroyed;
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_actor, wrong};
 use crate::state::{GrantState, State, verified};
@@ -34,11 +36,17 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     if grant.registry_version != entry.registry_version {
         return Err(Fault::Field("registry version"));
     }
+    check_moment(grant.requested_at, entry)?;
+    let terms = grant.terms.check(grant.requested_at);
+    terms.map_err(|wrong| Fault::Terms(wrong.first().map_or("", |(field, _)| *field)))?;
     if state.grants.contains_key(&grant.id) {
         return Err(Fault::GrantExists(grant.id));
     }
     check_party(state, &grant.requester)?;
     check_eligible(&state.registry, &grant)?;
+    let (chain, to_chain) = grant.chains();
+    check_not_destroyed(state, chain)?;
+    to_chain.map_or(Ok(()), |chain| check_not_destroyed(state, chain))?;
     check_requirements(state, &grant)?;
     let id = grant.id.clone();
     state.grants.insert(
@@ -51,6 +59,15 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         },
     );
     Ok(())
+}
+
+/// What an entry is about was made when the entry was.
+pub(super) fn check_moment(made: Timestamp, entry: &Entry) -> Result<(), Fault> {
+    if made.millis().abs_diff(entry.at.millis()) <= BEGAN_EARLIER_MILLIS {
+        Ok(())
+    } else {
+        Err(Fault::Field("time"))
+    }
 }
 
 /// The steward who did the act, and their pinned key, if the entry bears their signature for it.
@@ -184,6 +201,10 @@ pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
             values: entry.values,
             max,
         });
+    }
+    match entry.act {
+        Act::Convert => batches::convert(state, entry, grant)?,
+        _ => batches::reidentify(state, entry, grant)?,
     }
     let (today, more) = (days::number(entry.at), entry.counter - before);
     let of_day = known.days.get(today).unwrap_or(&0).saturating_add(more);

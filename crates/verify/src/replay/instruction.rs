@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use sluis_domain::audit::Entry;
 use sluis_domain::codec::Reader;
 use sluis_domain::instruction::{Instruction, Task};
-use sluis_domain::registry::{Chain, Signers, Treatment};
+use sluis_domain::registry::{Chain, Signers};
 use sluis_domain::{ChainId, NamespaceId};
 use sluis_tlog::VerifierKey;
 
+use super::keys::{check_not_destroyed, has_line};
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{Said, check, of_actor, wrong};
 use crate::state::State;
@@ -20,6 +21,7 @@ pub(super) fn rotate_chain(state: &mut State, entry: &Entry) -> Result<(), Fault
         return Err(Fault::Detail(entry.act.as_str()));
     };
     check_chain(entry, chain)?;
+    check_not_destroyed(state, chain)?;
     let named: BTreeSet<_> = entry
         .keys
         .iter()
@@ -31,13 +33,7 @@ pub(super) fn rotate_chain(state: &mut State, entry: &Entry) -> Result<(), Fault
         Some(namespace) if lines.contains(&Some(namespace)) => BTreeSet::from([Some(namespace)]),
         Some(_) => return Err(Fault::Field("namespace")),
     };
-    let once = named.len() == entry.keys.len();
-    // Whether a chain that encrypts nothing any more still has a line for that, only its keys say.
-    let missing = wanted.iter().any(|line| !named.contains(line));
-    let others = named
-        .iter()
-        .any(|line| !wanted.contains(line) && (namespace.is_some() || line.is_some()));
-    if once && !missing && !others {
+    if named == wanted && named.len() == entry.keys.len() {
         Ok(())
     } else {
         Err(Fault::Field("key version"))
@@ -120,13 +116,10 @@ fn check_chain(entry: &Entry, chain: &ChainId) -> Result<(), Fault> {
     }
 }
 
-/// The key lines of a chain in the registry in force.
+/// The key lines of a chain in the registry in force. One that encrypted something once keeps that line.
 fn lines<'a>(state: &'a State, id: &ChainId) -> Result<BTreeSet<Option<&'a NamespaceId>>, Fault> {
     let chain: &Chain = state.registry.chain(id).ok_or(Fault::Field("chain"))?;
     let namespaces = chain.namespaces().map(|line| Some(line.id()));
-    let encrypts = chain
-        .elements()
-        .iter()
-        .any(|element| matches!(element.treatment(), Treatment::Encrypt));
+    let encrypts = has_line(state, id, None);
     Ok(namespaces.chain(encrypts.then_some(None)).collect())
 }

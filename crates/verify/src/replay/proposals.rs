@@ -1,19 +1,19 @@
 //! Proposals: made, signed, rejected, and what came of them.
 
-use std::sync::Arc;
-
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::audit::{Act, Entry};
-use sluis_domain::proposal::{End, Matter, Proposal, Record, Signature};
-use sluis_domain::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
+use sluis_domain::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
+use sluis_domain::registry::{REQUIRED_SIGNATURES, Registry, Signers};
 use sluis_domain::statement::Deed;
 use sluis_domain::{
     ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason, Timestamp,
 };
 
-use super::{grants, texts};
+use super::grants::check_moment;
+use super::{Due, texts};
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{Said, check, of_actor, wrong};
 use crate::state::{State, verified};
@@ -45,25 +45,64 @@ pub(super) fn propose(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     if state.proposals.contains_key(&proposal.id) {
         return Err(Fault::ProposalExists(proposal.id));
     }
+    check_chain(&proposal, entry)?;
+    check_moment(proposal.at, entry)?;
+    let life = proposal
+        .not_after
+        .millis()
+        .saturating_sub(proposal.at.millis());
+    if !(1..=LIFE_MILLIS).contains(&life) {
+        return Err(Fault::Field("end"));
+    }
+    check_groups(state, &proposal)?;
     if !needs_what_it_takes(state, &proposal) {
         return Err(Fault::TooFewSignatures);
     }
-    let people: usize = proposal
-        .required
-        .iter()
-        .map(|(_, count)| usize::from(*count))
-        .sum();
-    if people < REQUIRED_SIGNATURES.into() {
-        return Err(Fault::TooFewSignatures);
-    }
+    state.proposal_digests.insert(sha256(&entry.detail));
     state
         .proposals
         .insert(proposal.id.clone(), Arc::new(Record::new(proposal)));
     Ok(())
 }
 
-/// A yes. The proposal's id if it was the last one that was missing.
-pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<ProposalId>, Fault> {
+/// Each group once, in their order, and each asked for as many people as it has; two in all, and two of each group that a
+/// registry concerns.
+fn check_groups(state: &State, proposal: &Proposal) -> Result<(), Fault> {
+    let groups = &proposal.required;
+    let registry = matches!(proposal.matter, Matter::Registry { .. });
+    let sorted = groups.iter().is_sorted_by(|(a, _), (b, _)| a < b);
+    let possible = groups.iter().all(|(signers, count)| {
+        let people = match signers {
+            Signers::Custodians => state.custodians.len(),
+            Signers::StewardsOf(id) => stewards(&state.registry, id),
+        };
+        let enough = if registry {
+            *count == REQUIRED_SIGNATURES
+        } else {
+            *count > 0
+        };
+        enough && people >= usize::from(*count)
+    });
+    let people: usize = groups.iter().map(|(_, count)| usize::from(*count)).sum();
+    if sorted && possible && people >= REQUIRED_SIGNATURES.into() {
+        Ok(())
+    } else {
+        Err(Fault::Groups)
+    }
+}
+
+/// An entry names the chain whose key version a proposal is about, and otherwise none.
+fn check_chain(proposal: &Proposal, entry: &Entry) -> Result<(), Fault> {
+    let of = version_of(&proposal.matter).map(|(_, chain, _)| chain);
+    if entry.chain.as_ref() == of {
+        Ok(())
+    } else {
+        Err(Fault::Field("chain"))
+    }
+}
+
+/// A yes. What is due if it was the last one that was missing.
+pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<Due>, Fault> {
     let record = known(state, entry)?.clone();
     let (signer, signed) = of_actor(entry)?;
     let among = if state.is_custodian(signer) {
@@ -97,7 +136,11 @@ pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<ProposalId
     let next = record
         .sign(signature, entry.at)
         .map_err(Fault::NotAllowed)?;
-    let due = next.missing().is_empty().then(|| next.proposal.id.clone());
+    let due = next.missing().is_empty().then(|| Due {
+        proposal: next.proposal.id.clone(),
+        signer: signer.clone(),
+        fingerprint: entry.fingerprint,
+    });
     state.signatures += 1;
     state
         .proposals
@@ -139,9 +182,6 @@ pub(super) fn reject(state: &mut State, entry: &Entry) -> Result<(), Fault> {
 /// Its time is over, and nobody did this: it ends for good.
 pub(super) fn expire(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let record = known(state, entry)?;
-    if entry.actor.is_some() {
-        return Err(Fault::Field("caller"));
-    }
     let not_over = Fault::Field("time");
     let next = record.expire(entry.at).ok_or(not_over)?;
     state
@@ -163,48 +203,8 @@ pub(super) fn effect_of(state: &State, id: &ProposalId) -> Option<Act> {
         })
 }
 
-/// A registry comes into force.
-pub(super) fn apply_registry(
-    state: &mut State,
-    entry: &Entry,
-    due: Option<&ProposalId>,
-    text: Option<String>,
-) -> Result<(), Fault> {
-    let record = effective(state, entry, due)?;
-    let version = entry.registry_version;
-    let text = text.ok_or(Fault::RegistryMissing(version))?;
-    let digest = sha256(text.as_bytes());
-    let Matter::Registry {
-        base_version,
-        base_digest,
-        digest: signed,
-    } = &record.proposal.matter
-    else {
-        return Err(Fault::NotSigned);
-    };
-    if entry.object_digest != Some(*signed) {
-        return Err(Fault::Digest);
-    }
-    if digest != *signed {
-        return Err(Fault::RegistryText(version));
-    }
-    if *base_version != state.registry_version || *base_digest != state.registry_digest {
-        return Err(Fault::NotAllowed(Reason::ProposalStale));
-    }
-    let next = read_registry(state, &text).ok_or(Fault::RegistryInvalid(version))?;
-    check_signers(state, &record, &next)?;
-    end(state, &record, entry)?;
-    state.registry = Arc::new(next);
-    state.registry_version = version;
-    state.registry_digest = digest;
-    let by = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
-    grants::end_stale(state, by, entry.at);
-    end_stale(state, by, entry.at);
-    Ok(())
-}
-
 /// Ends every open proposal that the registry in force makes stale. Whatever the next registry says, they do not come back.
-fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
+pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
     let stands = |record: &Record| {
         let registry = matches!(record.proposal.matter, Matter::Registry { .. });
         !registry
@@ -231,7 +231,7 @@ fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
 pub(super) fn take_effect(
     state: &mut State,
     entry: &Entry,
-    due: Option<&ProposalId>,
+    due: Option<&Due>,
 ) -> Result<(), Fault> {
     let record = effective(state, entry, due)?;
     if entry.object_digest != Some(sha256(&record.proposal.encode())) {
@@ -240,14 +240,14 @@ pub(super) fn take_effect(
     if !needs_what_it_takes(state, &record.proposal) {
         return Err(Fault::NotAllowed(Reason::ProposalStale));
     }
-    if let Some((kid, chain, namespace)) = version_of(&record.proposal.matter) {
-        if entry.chain.as_ref() != Some(chain) {
-            return Err(Fault::Field("chain"));
-        }
-        if !matches!(entry.keys.as_slice(), [used] if used.kid == kid && used.namespace.as_ref() == namespace)
-        {
-            return Err(Fault::Field("key version"));
-        }
+    check_chain(&record.proposal, entry)?;
+    if let Some((kid, _, namespace)) = version_of(&record.proposal.matter)
+        && !matches!(entry.keys.as_slice(), [used] if used.kid == kid && used.namespace.as_ref() == namespace)
+    {
+        return Err(Fault::Field("key version"));
+    }
+    if let Matter::Erase { namespace } = &record.proposal.matter {
+        state.opted_out.insert(namespace.clone());
     }
     state.opt_outs += u64::from(entry.act == Act::OptOut);
     end(state, &record, entry)
@@ -308,23 +308,33 @@ fn needs_what_it_takes(state: &State, proposal: &Proposal) -> bool {
 
 /// So many stewards of an organisation, or two custodians while it has fewer.
 fn signers_for(registry: &Registry, organisation: &OrganisationId, count: u8) -> (Signers, u8) {
-    let stewards = registry
-        .organisation(organisation)
-        .map_or(0, |of| of.stewards().len());
-    if stewards >= usize::from(count) {
+    if stewards(registry, organisation) >= usize::from(count) {
         (Signers::StewardsOf(organisation.clone()), count)
     } else {
         (Signers::Custodians, REQUIRED_SIGNATURES)
     }
 }
 
+fn stewards(registry: &Registry, organisation: &OrganisationId) -> usize {
+    let organisation = registry.organisation(organisation);
+    organisation.map_or(0, |of| of.stewards().len())
+}
+
 /// The proposal whose last signature is the entry before, and which this entry puts into effect.
-fn effective(state: &State, entry: &Entry, due: Option<&ProposalId>) -> Result<Arc<Record>, Fault> {
+pub(super) fn effective(
+    state: &State,
+    entry: &Entry,
+    due: Option<&Due>,
+) -> Result<Arc<Record>, Fault> {
     let due = due.ok_or(Fault::NotSigned)?;
     let [id] = texts(entry)?;
-    let record = state.proposals.get(due).ok_or(Fault::UnknownProposal)?;
-    if id != due.as_str() || effect_of(state, due) != Some(entry.act) {
+    let record = state.proposals.get(&due.proposal);
+    let record = record.ok_or(Fault::UnknownProposal)?;
+    if id != due.proposal.as_str() || effect_of(state, &due.proposal) != Some(entry.act) {
         return Err(Fault::NotSigned);
+    }
+    if entry.actor.as_ref() != Some(&due.signer) || entry.fingerprint != due.fingerprint {
+        return Err(Fault::NotTheLastSigner);
     }
     // Nobody who lost their standing or their key since they signed counts.
     let stands = |by: &Signature| state.still_stands(&by.signer, &by.among, &by.signed);
@@ -338,8 +348,8 @@ fn effective(state: &State, entry: &Entry, due: Option<&ProposalId>) -> Result<A
     }
 }
 
-fn end(state: &mut State, record: &Record, entry: &Entry) -> Result<(), Fault> {
-    let by: &Identity = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
+pub(super) fn end(state: &mut State, record: &Record, entry: &Entry) -> Result<(), Fault> {
+    let by: &Identity = entry.actor.as_ref().ok_or(Fault::Lacks("caller"))?;
     let next = record
         .end(End::Effective, by, entry.at)
         .map_err(Fault::NotAllowed)?;
@@ -349,73 +359,14 @@ fn end(state: &mut State, record: &Record, entry: &Entry) -> Result<(), Fault> {
     Ok(())
 }
 
-fn read_registry(state: &State, text: &str) -> Option<Registry> {
-    let custodians: Vec<Identity> = state
-        .custodians
-        .iter()
-        .map(|custodian| custodian.identity.clone())
-        .collect();
-    let next = Registry::parse(text, &custodians).ok()?;
-    let shared = next.keys().any(|(_, key)| {
-        state
-            .custodians
-            .iter()
-            .any(|custodian| custodian.key == *key)
-    });
-    let mut problems = state.registry.check_change(&next);
-    // A chain that was destroyed may go, and then stays away.
-    problems.retain(|problem| {
-        !state
-            .expired
-            .iter()
-            .any(|id| next.chain(id).is_none() && problem.path == path_of(id))
-    });
-    let back = state
-        .expired
-        .iter()
-        .any(|id| state.registry.chain(id).is_none() && next.chain(id).is_some());
-    (!shared && !back && problems.is_empty()).then_some(next)
-}
-
-/// Where problems with a chain as a whole are said to be.
-fn path_of(chain: &ChainId) -> String {
-    format!("chain[{chain}]")
-}
-
-/// The signatures that the change needs, worked out again from both texts.
-fn check_signers(state: &State, record: &Record, next: &Registry) -> Result<(), Fault> {
-    let mut needed: BTreeMap<Signers, u8> = required_signers(&state.registry, next)
-        .into_iter()
-        .map(|need| (need.signers, need.count))
-        .collect();
-    if needed.is_empty() {
-        needed.insert(Signers::Custodians, REQUIRED_SIGNATURES);
-    }
-    let given = |signers: &Signers| {
-        record
-            .signatures
-            .iter()
-            .filter(|signature| signature.among == *signers)
-            .count()
-    };
-    let enough = needed
-        .iter()
-        .all(|(signers, count)| given(signers) >= usize::from(*count));
-    if enough {
-        Ok(())
-    } else {
-        Err(Fault::TooFewSignatures)
-    }
-}
-
 /// The proposal that an entry names, and whether it says of it what is so.
 fn known<'a>(state: &'a State, entry: &Entry) -> Result<&'a Record, Fault> {
     let [id] = texts(entry)?;
     let id: ProposalId = id.parse().map_err(|_| Fault::Detail(entry.act.as_str()))?;
     let record = state.proposals.get(&id).ok_or(Fault::UnknownProposal)?;
-    if entry.object_digest == Some(sha256(&record.proposal.encode())) {
-        Ok(record)
-    } else {
-        Err(Fault::Digest)
+    if entry.object_digest != Some(sha256(&record.proposal.encode())) {
+        return Err(Fault::Digest);
     }
+    check_chain(&record.proposal, entry)?;
+    Ok(record)
 }

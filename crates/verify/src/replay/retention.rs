@@ -28,12 +28,6 @@ pub(super) fn expire(state: &mut State, entry: &Entry) -> Result<(), Fault> {
 
 /// The chain that the daemon itself names: one with a retention that is not destroyed yet.
 fn retained(state: &State, entry: &Entry) -> Result<ChainId, Fault> {
-    if entry.actor.is_some() {
-        return Err(Fault::Field("caller"));
-    }
-    if !entry.detail.is_empty() {
-        return Err(Fault::Detail(entry.act.as_str()));
-    }
     let chain = entry
         .chain
         .as_ref()

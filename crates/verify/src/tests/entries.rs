@@ -5,12 +5,12 @@ use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::codec::{Reader, Writer};
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{End, Grant, State as GrantStanding};
-use sluis_domain::proposal::{Matter, State as ProposalStanding};
+use sluis_domain::proposal::{LIFE_MILLIS, Matter, State as ProposalStanding};
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, Reason, Timestamp};
 
-use super::forge::{Forge, KEY_B, ORIGIN, Person, YEAR, key, rekeyed, stewards, story};
+use super::forge::{Forge, KEY_A, KEY_B, ORIGIN, Person, key, rekeyed, stewards, story};
 use crate::{Fault, Replay, SetBack, SignerFault, Wrong};
 
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
@@ -226,7 +226,7 @@ fn a_request_asks_for_what_the_registry_wants() {
     );
     assert_eq!(
         changed(Act::RequestGrant, 0, |_, entry| entry.detail.clear()),
-        Fault::Detail("grant-request")
+        Fault::Lacks("detail")
     );
     assert!(matches!(
         changed(Act::RequestGrant, 2, |log, entry| {
@@ -457,7 +457,10 @@ fn a_counter_never_falls_and_grows_by_the_batch_at_most() {
 
 #[test]
 fn a_limit_of_a_day_holds_on_that_day() {
-    let more = |_: &Forge, entry: &mut Entry| (entry.counter, entry.values) = (8, 5);
+    let more = |_: &Forge, entry: &mut Entry| {
+        (entry.counter, entry.values, entry.rows) = (8, 5, 5);
+        entry.keys = vec![key(KEY_A, 5), key(KEY_B, 5)];
+    };
     assert_eq!(
         changed(Act::Convert, 1, more),
         Fault::NotAllowed(Reason::GrantDailyLimit)
@@ -466,7 +469,8 @@ fn a_limit_of_a_day_holds_on_that_day() {
         let mut log = story();
         let at = log.find(Act::Convert, 1);
         let entry = &mut log.entries[at];
-        (entry.counter, entry.values) = (8, 5);
+        (entry.counter, entry.values, entry.rows) = (8, 5, 5);
+        entry.keys = vec![key(KEY_A, 5), key(KEY_B, 5)];
         let millis = entry
             .at
             .millis()
@@ -493,6 +497,7 @@ fn refusals_change_nothing() {
     let mut log = story();
     let at = log.find(Act::ApproveGrant, 1);
     log.entries[at].outcome = Outcome::Refused(Reason::BadSignature);
+    log.entries[at].signatures.clear();
     let wrong = replay(&log).expect_err("the grant never came alive");
     assert_eq!(wrong.sequence, log.find(Act::Convert, 0) as u64);
     assert_eq!(wrong.fault, Fault::NotAllowed(Reason::GrantNotApproved));
@@ -567,6 +572,10 @@ fn signers_are_worked_out_from_the_texts_and_not_believed() {
         entry.object_digest = Some(sha256(&bytes));
         log.entries[at] = entry;
     }
+    let ben = log.person("c/bert2");
+    let (actor, fingerprint) = (ben.identity.clone(), sha256(&ben.certificate));
+    let effect = &mut log.entries[propose + 3];
+    (effect.actor, effect.fingerprint) = (Some(actor), fingerprint);
     let wrong = replay(&log).expect_err("it is wrong now");
     assert_eq!(
         wrong,
@@ -630,7 +639,7 @@ fn a_proposal_says_what_it_replaces_and_takes_two() {
             entry.object_digest = Some(sha256(&entry.detail));
         })
     };
-    assert_eq!(propose(|p| p.required[0].1 = 1), Fault::TooFewSignatures);
+    assert_eq!(propose(|p| p.required[0].1 = 1), Fault::Groups);
     let cut = changed(Act::Propose, 3, |_, entry| {
         let mut proposal =
             sluis_domain::proposal::Proposal::decode(&entry.detail).expect("a proposal");
@@ -678,12 +687,12 @@ fn a_source_never_signs_its_own_erasure() {
 fn a_clock_that_was_set_back_is_told_and_refuses_nothing() {
     let mut log = story();
     assert_eq!(replay(&log).expect("honest").state().set_back(), None);
-    let now = log.entry(Act::ReadStatus, None).at.millis();
+    let now = log.entry(Act::RotateKek, None).at.millis();
     let mut at = |minutes_back: u64| {
         let at = Timestamp::from_millis(now - minutes_back * 60_000).expect("in range");
         let entry = Entry {
             at,
-            ..log.entry(Act::ReadStatus, None)
+            ..log.entry(Act::RotateKek, None)
         };
         log.push(entry);
         let back = replay(&log)
@@ -842,7 +851,7 @@ pub(super) fn openings() -> Vec<(&'static str, Forge, Fault)> {
         log
     };
     let again = {
-        let mut log = overdue(None, YEAR);
+        let mut log = overdue(None, LIFE_MILLIS);
         let end = log.entries.last().expect("just made").clone();
         log.push(end);
         log
@@ -871,13 +880,13 @@ pub(super) fn openings() -> Vec<(&'static str, Forge, Fault)> {
         ),
         (
             "a proposal ends before its time",
-            overdue(None, YEAR - 1),
+            overdue(None, LIFE_MILLIS - 1),
             Fault::Field("time"),
         ),
         (
             "somebody lets a proposal expire",
-            overdue(Some("c/anna"), YEAR),
-            Fault::Field("caller"),
+            overdue(Some("c/anna"), LIFE_MILLIS),
+            Fault::Surplus("caller"),
         ),
         ("a proposal ends twice", again, Fault::Field("time")),
     ]
@@ -921,7 +930,7 @@ fn a_signing_key_is_new_and_of_this_log() {
     assert_eq!(changed(Act::RotateAuditKey, 0, old), Fault::AuditKey);
     assert_eq!(
         changed(Act::RotateAuditKey, 0, |_, e| e.detail.clear()),
-        Fault::Detail("audit-key-rotate")
+        Fault::Lacks("detail")
     );
     assert_eq!(
         changed(Act::Custodians, 0, |_, e| e.detail.push(0)),
@@ -951,7 +960,7 @@ fn a_retention_ends_with_a_warning_and_without_anybody() {
     };
     let b = || "b".parse().expect("an id");
     assert_eq!(
-        fault(|warning, _| warning.act = Act::CreateBackup),
+        fault(|warning, _| (warning.act, warning.chain) = (Act::RotateKek, None)),
         Fault::NotWarned(b())
     );
     assert_eq!(
@@ -971,7 +980,7 @@ fn a_retention_ends_with_a_warning_and_without_anybody() {
     );
     assert_eq!(
         fault(|_, end| end.detail = vec![0]),
-        Fault::Detail("chain-expire")
+        Fault::Surplus("detail")
     );
     let wrong = ended(|_, end| {
         end.actor = Some(etl);
@@ -979,7 +988,7 @@ fn a_retention_ends_with_a_warning_and_without_anybody() {
     });
     assert_eq!(
         wrong.map(drop).expect_err("nobody ends a chain").fault,
-        Fault::Field("caller")
+        Fault::Surplus("caller")
     );
     let again = |warning: &mut Entry, end: &mut Entry| warning.clone_from(end);
     assert_eq!(fault(again), Fault::NotWarned(b()));
@@ -987,10 +996,12 @@ fn a_retention_ends_with_a_warning_and_without_anybody() {
 
 #[test]
 fn a_version_is_never_destroyed_without_a_proposal() {
-    let alone = ended(|_, end| end.act = Act::DestroyVersion)
-        .map(drop)
-        .expect_err("nobody signed it");
-    assert_eq!(alone.fault, Fault::NotSigned);
+    let mut log = story();
+    let mut alone = log.on_proposal(Act::DestroyVersion, "p-4", "c/anna");
+    alone.keys = vec![key(KEY_A, 0)];
+    log.push(alone);
+    let wrong = replay(&log).map(drop).expect_err("nobody signed it");
+    assert_eq!(wrong.fault, Fault::NotSigned);
 }
 
 #[test]

@@ -12,11 +12,11 @@ use sluis_domain::codec::Writer;
 use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
 use sluis_domain::instruction::{Instruction, Task, ends_instructions};
-use sluis_domain::proposal::{Matter, Proposal};
+use sluis_domain::proposal::{LIFE_MILLIS, Matter, Proposal};
 use sluis_domain::registry::Signers;
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::{Deed, statement};
-use sluis_domain::{GrantId, Identity, Kid, PublicKey, Reason, Signed, Timestamp};
+use sluis_domain::{ChainId, Identity, Kid, PublicKey, Reason, Signed, Timestamp};
 use sluis_tlog::{Bundle, Checkpoint, Tile, Tree, VerifierKey, encode_bundle, leaf_hash};
 
 use crate::export::{CHECKPOINT, Files, VERIFIER_KEY, handover_path, registry_path};
@@ -212,13 +212,22 @@ impl Forge {
                 .map(|id| id.parse().expect("an id"))
                 .collect(),
         };
-        let mut entry = self.about(&grant, Act::RequestGrant, who);
+        let mut entry = self.of_grant(&grant, Act::RequestGrant, who);
         entry.detail = grant.encode();
         self.grants.insert(id, grant.encode());
         self.push(entry);
     }
 
-    fn about(&self, grant: &Grant, act: Act, who: &str) -> Entry {
+    /// An entry under a grant.
+    pub(super) fn about(&self, id: &str, act: Act, who: &str) -> Entry {
+        self.of_grant(
+            &Grant::decode(&self.grants[id]).expect("made here"),
+            act,
+            who,
+        )
+    }
+
+    fn of_grant(&self, grant: &Grant, act: Act, who: &str) -> Entry {
         let mut entry = self.entry(act, Some(who));
         let (chain, to_chain) = grant.chains();
         (entry.chain, entry.to_chain) = (Some(chain.clone()), to_chain.cloned());
@@ -228,15 +237,13 @@ impl Forge {
     }
 
     pub(super) fn step(&mut self, act: Act, deed: Deed, id: &str, who: &str) {
-        let grant = Grant::decode(&self.grants[id]).expect("made here");
-        let mut entry = self.about(&grant, act, who);
+        let mut entry = self.about(id, act, who);
         entry.signatures = vec![self.people[who].sign(deed, &self.grants[id])];
         self.push(entry);
     }
 
     pub(super) fn charge(&mut self, id: &str, who: &str, act: Act, values: u64, counter: u64) {
-        let grant = Grant::decode(&self.grants[id]).expect("made here");
-        let mut entry = self.about(&grant, act, who);
+        let mut entry = self.about(id, act, who);
         (entry.rows, entry.values, entry.counter) = (values, values, counter);
         entry.keys = vec![key(KEY_A, values)];
         if act == Act::Convert {
@@ -259,7 +266,7 @@ impl Forge {
             matter,
             proposer: self.people[who].identity.clone(),
             at: self.now(),
-            not_after: self.now().plus_millis(YEAR),
+            not_after: self.now().plus_millis(LIFE_MILLIS),
             registry_version: self.registries.len() as u64 - 1,
             required: required
                 .iter()
@@ -267,6 +274,7 @@ impl Forge {
                 .collect(),
         };
         let mut entry = self.entry(Act::Propose, Some(who));
+        entry.chain = chain_of(&proposal.matter);
         entry.detail = proposal.encode();
         entry.object_digest = Some(sha256(&entry.detail));
         self.proposals.insert(id, proposal);
@@ -275,6 +283,7 @@ impl Forge {
 
     pub(super) fn on_proposal(&self, act: Act, id: &str, who: &str) -> Entry {
         let mut entry = self.entry(act, Some(who));
+        entry.chain = chain_of(&self.proposals[id].matter);
         entry.object_digest = Some(sha256(&self.proposal(id)));
         entry.detail = Writer::default().lp(id).finish();
         entry
@@ -331,6 +340,7 @@ impl Forge {
              stewards = [\"s4\", \"s5\"]\n{keys}\
              [[namespace]]\nid = \"n\"\nidentifier = \"opaque\"\ninput = \"plain\"\n\
              [[chain]]\nid = \"a\"\nowner = \"uni\"\nsources = [\"clinic\"]\nrecipients = [{recipients}]\n{element}\
+             [[chain.element]]\nname = \"note\"\ntreatment = \"encrypt\"\n\
              [[chain]]\nid = \"b\"\nowner = \"clinic\"\nsources = [\"clinic\"]\nrecipients = [\"clinic\"]\n\
              retention = \"10y\"\n{element}"
         )
@@ -415,6 +425,16 @@ impl Files for Export {
     }
 }
 
+/// The chain that an entry about a proposal names.
+fn chain_of(matter: &Matter) -> Option<ChainId> {
+    match matter {
+        Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => {
+            Some(chain.clone())
+        }
+        Matter::Registry { .. } | Matter::Erase { .. } => None,
+    }
+}
+
 pub(super) fn stewards(of: &str) -> Signers {
     Signers::StewardsOf(of.parse().expect("an id"))
 }
@@ -423,6 +443,17 @@ pub(super) fn stewards(of: &str) -> Signers {
 pub(super) const KEY_A: u32 = 1;
 /// That of chain `b`.
 pub(super) const KEY_B: u32 = 2;
+
+/// That of chain `a`'s encrypted element.
+pub(super) const KEY_NOTE: u32 = 4;
+
+/// A use of a version of encrypted elements.
+pub(super) fn encrypted(kid: u32, values: u64) -> KeyUse {
+    KeyUse {
+        namespace: None,
+        ..key(kid, values)
+    }
+}
 
 /// A use of a version of namespace `n`.
 pub(super) fn key(kid: u32, values: u64) -> KeyUse {
@@ -465,7 +496,8 @@ pub(super) fn story() -> Forge {
     log.propose_registry("p-1", "c/anna", &text, &[Signers::Custodians]);
     log.say(Act::SignProposal, Deed::SignProposal, "p-1", "c/anna");
     log.say(Act::SignProposal, Deed::SignProposal, "p-1", "c/bert2");
-    log.apply_registry("p-1", "c/bert2", text, vec![key(KEY_A, 0), key(KEY_B, 0)]);
+    let made = vec![key(KEY_A, 0), encrypted(KEY_NOTE, 0), key(KEY_B, 0)];
+    log.apply_registry("p-1", "c/bert2", text, made);
 
     log.request("g-1", "uni/etl", convert(), &["clinic", "uni"]);
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-1", "uni/s1");
@@ -478,9 +510,8 @@ pub(super) fn story() -> Forge {
     }
     log.charge("g-1", "uni/etl", Act::Convert, 3, 3);
     log.charge("g-1", "uni/etl", Act::Convert, 4, 7);
-    let mut refused = log.entry(Act::Convert, Some("uni/etl"));
+    let mut refused = log.about("g-1", Act::Convert, "uni/etl");
     refused.outcome = Outcome::Refused(Reason::GrantExhausted);
-    refused.grant = "g-1".parse::<GrantId>().ok();
     log.push(refused);
 
     let instruction = log.instruction(Task::RotateAuditKey);
@@ -536,7 +567,7 @@ pub(super) fn story() -> Forge {
 
     let size = log.entries.len() as u64;
     let root = log.tree(log.entries.len()).root();
-    let mut restored = log.entry(Act::AcceptRestore, Some("c/anna"));
+    let mut restored = log.entry(Act::AcceptRestore, None);
     let restore = Restore {
         at: restored.at,
         restored_size: size,

@@ -196,7 +196,7 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
                 let instruction = log.instruction(all);
                 push(log, "c/anna", &instruction, Vec::new());
             },
-            Fault::Field("key version"),
+            Fault::Lacks("key use"),
         ),
         (
             "another version is disabled",
@@ -231,7 +231,7 @@ fn honest_instructions_pass_and_their_signatures_are_counted() {
     let before = replay(&log).expect("honest").state().signatures();
     rotate(&mut log, NEXT);
     // Entries that change no keys come between.
-    let noise = log.entry(Act::ReadStatus, None);
+    let noise = log.entry(Act::ReadStatus, Some("uni/etl"));
     log.push(Entry {
         outcome: sluis_domain::audit::Outcome::Refused(Reason::NotACustodian),
         ..noise

@@ -8,13 +8,13 @@ use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, Kid, Reason};
 
 use super::entries::replay;
-use super::forge::{Forge, KEY_A, KEY_B, Person, convert, key, stewards, story};
+use super::forge::{Forge, KEY_A, KEY_B, Person, convert, encrypted, key, stewards, story};
 use crate::{Fault, Stage, VersionFault, Wrong};
 
 /// A version that a rotation makes.
 const NEXT: u32 = 3;
-/// A version of chain `a`'s encrypted elements.
-const ELEMENTS: u32 = 4;
+/// A version of chain `a`'s encrypted elements that a rotation makes.
+const ELEMENTS: u32 = 6;
 
 /// The story, without the restore that ends what is open.
 fn base() -> Forge {
@@ -31,17 +31,11 @@ fn keys(kids: &[u32]) -> Vec<KeyUse> {
     kids.iter().map(|kid| key(*kid, 0)).collect()
 }
 
-fn elements() -> KeyUse {
-    KeyUse {
-        namespace: None,
-        ..key(ELEMENTS, 0)
-    }
-}
-
 /// An act about a chain and versions, of somebody or of nobody.
 fn act(log: &mut Forge, act: Act, who: Option<&str>, chain: &str, keys: Vec<KeyUse>) {
     let mut entry = log.entry(act, who);
     (entry.chain, entry.keys) = (chain.parse().ok(), keys);
+    entry.values = u64::from(act == Act::EraseSubjects);
     log.push(entry);
 }
 
@@ -144,10 +138,20 @@ fn may_convert(log: &mut Forge) {
 
 /// The owner of chain `a` changes its registry.
 fn change(log: &mut Forge, from: &str, to: &str) {
-    change_by(log, "p-6", ["uni/s1", "uni/s2"], (from, to));
+    change_with(log, "p-6", ["uni/s1", "uni/s2"], (from, to), Vec::new());
 }
 
-fn change_by(log: &mut Forge, id: &'static str, who: [&str; 2], (from, to): (&str, &str)) {
+fn change_by(log: &mut Forge, id: &'static str, who: [&str; 2], texts: (&str, &str)) {
+    change_with(log, id, who, texts, Vec::new());
+}
+
+fn change_with(
+    log: &mut Forge,
+    id: &'static str,
+    who: [&str; 2],
+    (from, to): (&str, &str),
+    made: Vec<KeyUse>,
+) {
     let before = log.registries.last().expect("the story has some");
     let text = before.replacen(from, to, 1);
     assert_ne!(*before, text);
@@ -155,7 +159,7 @@ fn change_by(log: &mut Forge, id: &'static str, who: [&str; 2], (from, to): (&st
     for signer in who {
         log.say(Act::SignProposal, Deed::SignProposal, id, signer);
     }
-    log.apply_registry(id, who[1], text, Vec::new());
+    log.apply_registry(id, who[1], text, made);
 }
 
 /// A steward's key is replaced, and comes back.
@@ -238,7 +242,7 @@ pub(super) fn revived() -> Vec<(&'static str, Forge, Fault)> {
 /// What honest keys go through.
 pub(super) fn life() -> Forge {
     let mut log = base();
-    let made = [keys(&[NEXT]), vec![elements()]].concat();
+    let made = [keys(&[NEXT]), vec![encrypted(ELEMENTS, 0)]].concat();
     let all = Task::RotateChain {
         chain: "a".parse().expect("an id"),
         namespace: None,
@@ -269,6 +273,8 @@ pub(super) fn life() -> Forge {
     end(&mut log, "p-8", Act::CutEscrow, "a", NEXT);
     // A cut escrow leaves the pseudonyms as they are: they are made, and made from others.
     submit(&mut log, "a", &[NEXT]);
+    // Nothing was in it.
+    submit(&mut log, "b", &[]);
     converted(&mut log, &[KEY_B]);
     act(&mut log, Act::EraseSubjects, None, "a", Vec::new());
     end(&mut log, "p-9", Act::CutEscrow, "b", KEY_B);
@@ -277,8 +283,6 @@ pub(super) fn life() -> Forge {
     custody(&mut log, Act::DisableVersion, "b", &[KEY_B]);
     converted(&mut log, &[5]);
     expire(&mut log, &[KEY_B, 5]);
-    // No key is needed for what is only made coarser.
-    submit(&mut log, "b", &[]);
     log
 }
 
@@ -288,7 +292,7 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
         Cut, Destroyed, Disabled, NotDisabled, NotNamed, NotNew, OtherLine, Unknown,
     };
     type Forgery = (&'static str, fn(&mut Forge), u32, VersionFault);
-    let versions: [Forgery; 28] = [
+    let versions: [Forgery; 26] = [
         (
             "stewards of a chain destroy a version of another",
             destroy_elsewhere,
@@ -404,18 +408,6 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
             Destroyed,
         ),
         (
-            "a version is used after its chain's end",
-            |l| expired_then(l, |l| submit(l, "b", &[KEY_B])),
-            KEY_B,
-            Destroyed,
-        ),
-        (
-            "a version is converted to after its chain's end",
-            |l| expired_then(l, |l| converted(l, &[KEY_A, KEY_B])),
-            KEY_B,
-            Destroyed,
-        ),
-        (
             "a chain ends without one of its versions",
             left_out,
             5,
@@ -515,7 +507,13 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
         let mut log = base();
         may_reidentify(&mut log);
         may_convert(&mut log);
-        change(&mut log, from, to);
+        // A line that keeps another escrow gets a version.
+        let made = if from.contains("reversible") {
+            keys(&[7])
+        } else {
+            Vec::new()
+        };
+        change_with(&mut log, "p-6", ["uni/s1", "uni/s2"], (from, to), made);
         log.charge(
             if act == Act::Convert { "g-6" } else { "g-5" },
             "clinic/etl",
@@ -526,6 +524,35 @@ pub(super) fn forgeries() -> Vec<(&'static str, Forge, Fault)> {
         (what, log, fault)
     });
     versions.chain(grants).chain(revived()).collect()
+}
+
+/// Logs in which something is done in a chain that was destroyed.
+pub(super) fn after_the_end() -> Vec<(&'static str, Forge, Fault)> {
+    type Case = (&'static str, fn(&mut Forge));
+    let cases: [Case; 5] = [
+        ("a batch in a destroyed chain", |log| {
+            submit(log, "b", &[]);
+        }),
+        ("a batch with a key of a destroyed chain", |log| {
+            submit(log, "b", &[KEY_B]);
+        }),
+        ("a conversion into a destroyed chain", |log| {
+            converted(log, &[KEY_A, KEY_B]);
+        }),
+        ("a rotation of a destroyed chain", |log| {
+            custody(log, Act::RotateChain, "b", &[5]);
+        }),
+        ("a grant in a destroyed chain", |log| {
+            log.request("g-8", "uni/etl", convert(), &["clinic", "uni"]);
+        }),
+    ];
+    let forged = cases.into_iter().map(|(what, forge)| {
+        let mut log = base();
+        expire(&mut log, &[KEY_B]);
+        forge(&mut log);
+        (what, log, Fault::NotAllowed(Reason::ChainDestroyed))
+    });
+    forged.collect()
 }
 
 fn destroy_elsewhere(log: &mut Forge) {
@@ -539,17 +566,8 @@ fn two_targets(log: &mut Forge) {
 }
 
 fn other_namespace(log: &mut Forge) {
-    let encrypted = KeyUse {
-        namespace: None,
-        ..key(KEY_A, 0)
-    };
-    act(
-        log,
-        Act::Pseudonymise,
-        Some("clinic/etl"),
-        "a",
-        vec![encrypted],
-    );
+    let other = vec![encrypted(KEY_A, 0)];
+    act(log, Act::Pseudonymise, Some("clinic/etl"), "a", other);
 }
 
 fn import(log: &mut Forge) {
@@ -584,11 +602,6 @@ fn cut_then(log: &mut Forge, then: fn(&mut Forge)) {
     then(log);
 }
 
-fn expired_then(log: &mut Forge, then: fn(&mut Forge)) {
-    expire(log, &[KEY_B]);
-    then(log);
-}
-
 #[test]
 fn honest_keys_pass() {
     let log = life();
@@ -602,12 +615,12 @@ fn honest_keys_pass() {
         [NEXT, ELEMENTS].map(|number| (state(number).stage, state(number).cut)),
         [(Stage::Made, true), (Stage::Made, false)]
     );
-    assert_eq!(replay.state().versions().len(), 5);
+    assert_eq!(replay.state().versions().len(), 6);
 }
 
 #[test]
 fn the_last_entry_of_a_forged_log_is_found() {
-    for (what, log, fault) in forgeries() {
+    for (what, log, fault) in forgeries().into_iter().chain(after_the_end()) {
         let wrong = replay(&log).map(drop).expect_err(what);
         assert_eq!(
             wrong,
@@ -637,42 +650,31 @@ fn what_is_honest_with_a_grant_stays_so_after_another_change() {
         .expect("the owner needs not be a recipient, and nothing else concerns these grants");
 }
 
-/// A registry says of which namespace its versions are, and not of which chain.
-#[test]
-fn a_conversion_of_two_unknown_versions_tells_nothing_and_a_later_one_does() {
-    let mut log = base();
-    log.entries
-        .retain(|entry| entry.act != Act::Pseudonymise && entry.act != Act::Reidentify);
-    replay(&log).expect("nothing is wrong");
-    submit(&mut log, "a", &[KEY_A]);
-    submit(&mut log, "b", &[KEY_B]);
-    replay(&log).expect("either could be of either chain");
-    log.entries.pop();
-    converted(&mut log, &[KEY_A, KEY_B]);
-    submit(&mut log, "b", &[KEY_B]);
-    replay(&log).expect("the other one is of the chain converted to");
-    log.entries.pop();
-    submit(&mut log, "a", &[KEY_B]);
-    let fault = replay(&log).map(drop).expect_err("it is of `b`").fault;
-    assert_eq!(
-        fault,
-        Fault::Version {
-            kid: kid(KEY_B),
-            fault: VersionFault::OtherLine
-        }
-    );
-}
-
 /// An earlier daemon ended chains that had no keys, and those got some later.
 #[test]
 fn an_end_without_versions_is_none_and_takes_a_warning_of_its_own() {
     let mut log = base();
-    // No entry is left that says of which chain this version is.
-    log.entries.retain(|entry| entry.act != Act::Convert);
-    expire(&mut log, &[]);
-    expire(&mut log, &[]);
-    submit(&mut log, "b", &[KEY_B]);
-    expire(&mut log, &[KEY_B]);
+    let without = "[[chain]]\nid = \"c\"\nowner = \"uni\"\nsources = [\"uni\"]\nretention = \"1d\"\n\
+                   [[chain.element]]\nname = \"x\"\ntreatment = \"keep\"\n";
+    let with = "[[chain.element]]\nname = \"y\"\ntreatment = \"encrypt\"\n";
+    let ends = |log: &mut Forge, made: Vec<KeyUse>| {
+        act(log, Act::WarnRetention, None, "c", Vec::new());
+        act(log, Act::ExpireChain, None, "c", made);
+    };
+    let (text, signers) = (log.registries[2].clone(), ["uni/s1", "uni/s2"]);
+    let (one, two) = (format!("{text}{without}"), format!("{text}{without}{with}"));
+    let apply = |log: &mut Forge, id: &'static str, text: &str, made: Vec<KeyUse>| {
+        log.propose_registry(id, "c/anna", text, &[stewards("uni")]);
+        for signer in signers {
+            log.say(Act::SignProposal, Deed::SignProposal, id, signer);
+        }
+        log.apply_registry(id, signers[1], text.to_owned(), made);
+    };
+    apply(&mut log, "p-6", &one, Vec::new());
+    ends(&mut log, Vec::new());
+    ends(&mut log, Vec::new());
+    apply(&mut log, "p-7", &two, vec![encrypted(7, 0)]);
+    ends(&mut log, vec![encrypted(7, 0)]);
     replay(&log).expect("nothing is wrong");
     let warning = log.entries.len() - 2;
     log.entries.remove(warning);
@@ -680,7 +682,7 @@ fn an_end_without_versions_is_none_and_takes_a_warning_of_its_own() {
         .map(drop)
         .expect_err("the warnings before were of other ends")
         .fault;
-    assert_eq!(fault, Fault::NotWarned("b".parse().expect("an id")));
+    assert_eq!(fault, Fault::NotWarned("c".parse().expect("an id")));
 }
 
 #[test]
@@ -692,11 +694,14 @@ fn one_version_is_disabled_at_a_time_and_the_end_names_the_namespace() {
     };
     assert_eq!(
         fault(|log| custody(log, Act::DisableVersion, "a", &[])),
-        Fault::Field("key version")
+        Fault::Lacks("key use")
     );
     assert_eq!(
         fault(|log| custody(log, Act::DisableVersion, "a", &[KEY_A, KEY_A])),
-        Fault::Field("key version")
+        Fault::Version {
+            kid: kid(KEY_A),
+            fault: VersionFault::Twice,
+        }
     );
     let unnamed = |log: &mut Forge| {
         end(log, "p-7", Act::CutEscrow, "a", KEY_A);

@@ -1,0 +1,154 @@
+//! The key uses of batches: which versions each kind of batch can name, and how many values of them.
+
+use sluis_domain::audit::{Act, Entry, KeyUse};
+use sluis_domain::grant::{Grant, Kind};
+use sluis_domain::registry::{Chain, Treatment};
+use sluis_domain::{Kid, NamespaceId, Reason};
+
+use super::grants::check_party;
+use super::keys::{chain_of, check_not_destroyed, known, used_in, wrong};
+use crate::fault::{Fault, VersionFault};
+use crate::state::State;
+
+/// A batch of a source: pseudonymised, or imported.
+pub(super) fn submit(state: &State, entry: &Entry) -> Result<(), Fault> {
+    let actor = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
+    let chain = chain_of(entry)?;
+    let chain = state.registry.chain(chain).ok_or(Fault::Field("chain"))?;
+    check_party(state, actor)?;
+    if !chain.is_source(&actor.organisation) {
+        return Err(Fault::NotAllowed(Reason::NotASource));
+    }
+    check_not_destroyed(state, chain.id())?;
+    for used in &entry.keys {
+        used_in(state, entry.act, used, chain.id())?;
+        if !has_element(chain, used.namespace.as_ref()) {
+            return Err(wrong(used.kid, VersionFault::NoElement));
+        }
+    }
+    // Somebody's old pseudonym is kept beside their new one.
+    let pseudonyms = entry.keys.iter().any(|used| used.namespace.is_some());
+    if entry.act == Act::Import && !pseudonyms {
+        return Err(Fault::Lacks("key use"));
+    }
+    let accepted = entry.rows.checked_sub(entry.rejected);
+    let accepted = accepted.ok_or(Fault::Counts("rows and rejected rows"))?;
+    if entry.values > product(accepted, chain.elements().len()) {
+        return Err(Fault::Counts("rows and values"));
+    }
+    let with_keys = sum(entry.keys.iter());
+    if with_keys == entry.values || (with_keys < entry.values && needs_no_key(chain)) {
+        Ok(())
+    } else {
+        Err(Fault::Counts("values and key uses"))
+    }
+}
+
+/// Whether elements of the chain are of this namespace, or encrypted.
+fn has_element(chain: &Chain, namespace: Option<&NamespaceId>) -> bool {
+    let mut elements = chain.elements().iter();
+    elements.any(|element| match element.treatment() {
+        Treatment::Encrypt => namespace.is_none(),
+        treatment => namespace.is_some() && treatment.namespace() == namespace,
+    })
+}
+
+/// Whether the chain has elements that are treated without a key version.
+fn needs_no_key(chain: &Chain) -> bool {
+    let mut elements = chain.elements().iter();
+    elements.any(|element| {
+        matches!(
+            element.treatment(),
+            Treatment::DateShift { .. } | Treatment::Generalise(_)
+        )
+    })
+}
+
+/// A batch of conversion: versions of the chain converted from, whose tokens were read, and the one of the chain converted to
+/// that the new ones were made with, which is always named. What was not made was rejected.
+pub(super) fn convert(state: &State, entry: &Entry, grant: &Grant) -> Result<(), Fault> {
+    let Kind::Convert { from, to, .. } = &grant.terms.kind else {
+        return Err(Fault::NotAllowed(Reason::GrantKind));
+    };
+    check_not_destroyed(state, &to.0)?;
+    check_rows(entry, 1)?;
+    let made = entry.values.checked_sub(entry.rejected);
+    let made = made.ok_or(Fault::Counts("values and rejected rows"))?;
+    let (mut target, mut cut): (Option<&KeyUse>, Option<Kid>) = (None, None);
+    for used in &entry.keys {
+        check_granted(grant, used)?;
+        let of = &known(state, used)?.chain;
+        let of_target = *of == to.0;
+        if of_target && from.0 != to.0 && target.is_some() {
+            return Err(wrong(used.kid, VersionFault::OtherLine));
+        }
+        let chain = if of_target { &to.0 } else { &from.0 };
+        let version = used_in(state, entry.act, used, chain)?;
+        // Pseudonyms are made as before with one whose escrow was cut, and nothing leads from them.
+        if version.cut && (!of_target || cut.is_some()) {
+            return Err(wrong(used.kid, VersionFault::Cut));
+        }
+        cut = cut.or(version.cut.then_some(used.kid));
+        target = target.or(of_target.then_some(used));
+    }
+    let target = target.ok_or(Fault::Lacks("key use of the chain converted to"))?;
+    let all = sum(entry.keys.iter());
+    let fits = if from.0 == to.0 {
+        // One version may have been both read and made with.
+        (product(made, 2)..=made.saturating_add(entry.values)).contains(&all)
+    } else {
+        target.values == made && (made..=entry.values).contains(&(all - made))
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Fault::Counts("values and key uses"))
+    }
+}
+
+/// A batch of re-identification: versions of the chain, of what the grant is about. A value that no version was used for was
+/// rejected, with its row.
+pub(super) fn reidentify(state: &State, entry: &Entry, grant: &Grant) -> Result<(), Fault> {
+    let Kind::Reidentify { chain, elements } = &grant.terms.kind else {
+        return Err(Fault::NotAllowed(Reason::GrantKind));
+    };
+    check_rows(entry, elements.len())?;
+    for used in &entry.keys {
+        check_granted(grant, used)?;
+        used_in(state, entry.act, used, chain)?;
+    }
+    let used = sum(entry.keys.iter());
+    let most = used.saturating_add(product(entry.rejected, elements.len()));
+    if (used..=most).contains(&entry.values) {
+        Ok(())
+    } else {
+        Err(Fault::Counts("values and key uses"))
+    }
+}
+
+fn check_granted(grant: &Grant, used: &KeyUse) -> Result<(), Fault> {
+    if grant.namespaces.contains(&used.namespace) {
+        Ok(())
+    } else {
+        Err(wrong(used.kid, VersionFault::NotGranted))
+    }
+}
+
+/// Rows of so many columns have so many values at most.
+fn check_rows(entry: &Entry, columns: usize) -> Result<(), Fault> {
+    if entry.rejected > entry.rows {
+        return Err(Fault::Counts("rows and rejected rows"));
+    }
+    if entry.values > product(entry.rows, columns) {
+        return Err(Fault::Counts("rows and values"));
+    }
+    Ok(())
+}
+
+fn sum<'a>(uses: impl Iterator<Item = &'a KeyUse>) -> u64 {
+    uses.fold(0, |sum, used| sum.saturating_add(used.values))
+}
+
+fn product(rows: u64, columns: usize) -> u64 {
+    rows.saturating_mul(u64::try_from(columns).unwrap_or(u64::MAX))
+}
