@@ -2,30 +2,60 @@
 """A second verifier of the audit log of Sluis, for auditors who would rather not take the word of the first.
 
 Written from docs/audit-log.md (and what docs/governance.md says about signers) and an example export alone, by somebody
-who had not seen the source code (step 11 and what is asked of a grant's elements came later); it shares none with `sluis audit verify`. "Step" is a step of "Verification, step by step" there.
+who had not seen the source code (step 11 and much of what each entry may hold came later); it shares none with `sluis audit verify`.
+registry_rules.py beside it is a part of it. "Step" is a step of "Verification, step by step" there.
 
 Usage: verify_log.py EXPORT-DIR VERIFIER-KEY        (the key as text, or a file with it; get it from somewhere you trust)
 
 Needs Python 3.11 and the package `cryptography` (deploy/python.sh provides it). Works offline, and only reads. Prints
 `ok: ...` and ends with 0, or prints the first thing that is wrong, with its place, and ends with 1.
 """
-import base64, hashlib, os, re, sys, tomllib
+import base64, hashlib, os, re, stat, sys, tomllib
 from pathlib import Path
 from types import SimpleNamespace as Record
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+import registry_rules
 
-PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY, ROTATE, DISABLE, ERASE = 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 33
-INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT, OVERDUE = 17, 18, 19, 20, 21, 23, 26, 27, 28, 29, 30, 31, 32, 34, 36
+PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY, ROTATE, DISABLE, BACKUP, ERASE = 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 33
+INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, READ_PROPOSALS, UNSEAL, SEAL, KEK, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT, OVERDUE = 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 34, 36
 SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject",
           ROTATE: "chain-rotate", DISABLE: "version-disable", AUDIT_KEY: "audit-key-rotate"}
 EFFECTS = {APPLY: 1, DESTROY: 2, CUT: 3, OPT_OUT: 4}  # act: matter of the proposal
 CUSTODY = {INITIALISE, CUSTODIANS, RESTORE, ROTATE, DISABLE, AUDIT_KEY}  # no instruction from before one of these serves after it
-WITH_DETAIL = {REQUEST, APPLY, ROTATE, DISABLE, OVERDUE, INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, UNSEAL, AUDIT_KEY, RESTORE, DESTROY, CUT, OPT_OUT}
 IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT, ROTATE, DISABLE, AUDIT_KEY, OVERDUE}  # name this registry version
-REFUSALS_ONLY = {8, 10, 14, 15, 16, 22, 35}
+BATCH, STEP, STAGE, ORDER = "caller chain keys? batch", "caller chain to? grant", "caller chain? object detail", "caller chain keys detail"
+FIELDS = {  # of an act that was done: what it has, with "?" what it may have; all else is empty or zero. Other acts are refusals only
+    PSEUDONYMISE: BATCH, IMPORT: BATCH, CONVERT: "caller chain to grant keys counter? batch", REIDENTIFY: "caller chain grant keys? counter? batch",
+    REQUEST: STEP + " detail", APPROVE: STEP, DENY: STEP, REVOKE: STEP,
+    PROPOSE: STAGE, SIGN: STAGE, REJECT: STAGE, OVERDUE: "chain? object detail",
+    APPLY: "caller object keys? detail", DESTROY: "caller chain object keys detail", CUT: "caller chain object keys detail", OPT_OUT: "caller object detail",
+    ROTATE: ORDER, DISABLE: ORDER, AUDIT_KEY: "caller detail", BACKUP: "caller", INITIALISE: "detail", CUSTODIANS: "detail",
+    UNSEAL: "caller? detail", SEAL: "caller?", KEK: "", RESTORE: "detail", WARNING: "chain", EXPIRE: "chain keys?", ERASE: "chain keys? subjects"}
+NEVER_REFUSED = {APPLY, INITIALISE, CUSTODIANS, KEK, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, ERASE, OVERDUE}
+REASONS = set("""
+NO_SPIFFE_ID CERTIFICATE_EXPIRED CERTIFICATE_NOT_YET_VALID CERTIFICATE_REVOKED CERTIFICATE_NOT_TRUSTED REVOCATION_LIST_EXPIRED
+UNKNOWN_ORGANISATION NOT_A_MEMBER BLOCKED NOT_A_SOURCE NOT_THE_GRANTEE NOT_A_STEWARD NOT_A_CUSTODIAN NOT_AN_AUDITOR CUSTODIAN_MAY_NOT
+OWN_REQUEST ALREADY_APPROVED NOT_ELIGIBLE KEY_NOT_PINNED BAD_SIGNATURE NOT_A_SIGNER ALREADY_SIGNED INVALID_REQUEST INVALID_BATCH
+INVALID_STREAM STREAM_REFUSED BATCH_TOO_LARGE UNKNOWN_CHAIN CHAIN_DESTROYED CHAIN_CHANGED UNKNOWN_ELEMENT CLIENT_ONLY_ELEMENT
+MISSING_SUBJECT UNSUPPORTED_DELIVERY WRONG_ELEMENT INVALID_REGISTRY REGISTRY_CHANGED UNKNOWN_KEY_VERSION KEY_VERSION_STATE
+TOO_MANY_KEY_VERSIONS INVALID_PAGE_TOKEN BACKUP_FAILED TOO_MANY_REQUESTED_GRANTS UNKNOWN_GRANT GRANT_KIND GRANT_NOT_APPROVED GRANT_DENIED
+GRANT_NOT_STARTED GRANT_EXPIRED GRANT_EXHAUSTED GRANT_REVOKED GRANT_DECIDED CONFLICT GRANT_STALE DIGEST_MISMATCH BATCH_ID_REUSED NOT_LINKED
+NOT_REVERSIBLE GRANT_DAILY_LIMIT UNKNOWN_PROPOSAL PROPOSAL_DECIDED PROPOSAL_STALE PROPOSAL_EXPIRED TOO_MANY_PROPOSALS INSTRUCTION_STALE
+QUOTA_SUBJECTS QUOTA_REJECTED QUOTA_REQUESTS SEALED NOT_SEALED NO_SHARES MALFORMED_SHARE FOREIGN_SHARE WRONG_SHARE REPEATED_SHARE
+SAME_HOLDER HSM_UNAVAILABLE AUDIT_HEAD_UNAVAILABLE UNKNOWN_LOG_SIZE TOO_MANY_REQUESTS RATE_LIMITED REQUEST_TIMEOUT IDLE_STREAM
+STORE_READ_ONLY DISK_FULL STORE_STALLED OUTCOME_UNKNOWN REMOVAL_PENDING DRAINING CORRUPT_STORE INTERNAL TOO_LONG ROW_TOO_LONG INVALID_UTF8
+INVALID_IDENTIFIER NUMBER_AS_DECIMAL NUMBER_IN_SCIENTIFIC_NOTATION NUMBER_AS_DATE NUMBER_WITH_SIGN NUMBER_IN_QUOTES MISPLACED_SEPARATOR
+FOREIGN_DIGITS INVISIBLE_CHARACTER REPLACEMENT_CHARACTER ALL_ZERO PLACEHOLDER_NUMBER INVALID_CHECKSUM INVALID_PREHASH WRONG_ENCODING
+INVALID_DATE IMPLAUSIBLE_DATE DAY_AND_MONTH_SWAPPED DATE_OUT_OF_RANGE NO_SUBJECT INVALID_NUMBER AMBIGUOUS_NUMBER UNENCODABLE OPTED_OUT
+MISSING_IMPORT IMPORT_CONFLICT MALFORMED_PSEUDONYM UNKNOWN_PSEUDONYM KEY_VERSION_DISABLED CORRUPT_ROW NO_IDENTITY MALFORMED_CIPHERTEXT
+UNKNOWN_CIPHERTEXT
+""".split())
+BLANKS = "".join(map(chr, [*range(9, 14), 32, 0x85, 0xa0, 0x1680, *range(0x2000, 0x200b), 0x2028, 0x2029, 0x202f, 0x205f, 0x3000]))  # White_Space
+LIMITS = {"checkpoint": 1 << 16, "verifier-key": 1 << 16, "handovers": 1 << 16, "tile/entries": 256 * (2 + 65_535), "tile": 256 * 32, "registry": 64 << 20}
+DAY, TEN_YEARS = 86_400_000, 10 * 366 * 86_400_000
 
 class Wrong(Exception):
     """What is wrong, as a sentence for people."""
@@ -81,14 +111,26 @@ def entry(r):
                rejected=r.int(8), who=r.person(True), cert=r.take(32), chain=r.id(True), to=r.id(True), grant=r.id(True),
                digest=r.lp(), object=r.lp(), purpose=r.text(), reason=r.text(), keys=r.list(lambda: (r.id(True), r.int(4), r.int(8))),
                counter=r.int(8), detail=r.lp(), signatures=r.list(lambda: (r.person(), r.lp(), r.lp()), 1))
-    need(bool(e.reason) == bool(e.refused), "a reason without a refusal, or a refusal without")
+    need(e.reason in REASONS if e.refused else not e.reason, "an unknown reason, a reason without a refusal, or a refusal without")
     need(any(e.who) == all(e.who) == any(e.cert), "half a caller, a caller without a certificate, or a certificate without")
     need(all(kid for _, kid, _ in e.keys) and {len(e.digest), len(e.object)} <= {0, 32}, "kid zero, or a digest of another length")
     need(all(len(s) <= 128 and len(c) <= 8192 for _, s, c in e.signatures), "a signature or certificate that is too long")
-    if not e.refused:
-        need(e.act not in REFUSALS_ONLY, f"act {e.act} is on record when refused only")
-        need(len(e.signatures) == (2 if e.act == RESTORE else e.act in SIGNED), "the wrong number of signatures")
-        need(bool(e.detail) == (e.act in WITH_DETAIL), "a detail too many or too few")
+    counts = (e.rows, e.values, e.rejected)
+    if e.refused:
+        need(e.act not in NEVER_REFUSED, "nobody is refused such an act")
+        need(any(e.who) and not (any(counts) or e.keys or e.counter or e.detail or e.signatures), "a refusal holds what a refusal does not have, or has no caller")
+        return e
+    need(e.act in FIELDS, f"act {e.act} is on record when refused only")
+    there = {"caller": any(e.who), "chain": e.chain, "to": e.to, "grant": e.grant, "object": e.object, "keys": e.keys, "counter": e.counter, "detail": e.detail}
+    for name, has in there.items():
+        need(bool(has) or name not in FIELDS[e.act].split(), f"has no {name}")
+        need(not has or {name, name + "?"} & set(FIELDS[e.act].split()), f"has a field that such an act does not have: {name}")
+    need(bool(e.grant) == bool(e.digest) == bool(e.purpose), "a grant without digest or purpose, or those without a grant")
+    need(len(e.signatures) == (2 if e.act == RESTORE else e.act in SIGNED), "the wrong number of signatures")
+    need(len({kid for _, kid, _ in e.keys}) == len(e.keys), "a key version twice")
+    kind = FIELDS[e.act].split()[-1:]
+    need(kind == ["batch"] or not any([e.rows, e.rejected, *(n for _, _, n in e.keys)]), "counts of a batch, and is none")
+    need(kind == ["batch"] or bool(e.values) == (kind == ["subjects"]), "a number of values too many, or no number of subjects")
     return e
 
 def grant(r):
@@ -102,15 +144,17 @@ def grant(r):
 
 def proposal(r):
     r.one_of(1)
-    p = Record(id=r.id(), matter=r.one_of(1, 2, 3, 4), open=True, signed={})
+    p = Record(id=r.id(), matter=r.one_of(1, 2, 3, 4), open=True, signed={}, chain="")
     if p.matter == 1:
         p.base, p.before, p.after = r.int(8), r.take(32), r.take(32)
     else:
         p.kid, p.chain = (r.int(4), r.id()) if p.matter < 4 else (0, "")
-        p.namespace = r.id(p.matter < 4)
+        p.namespace = r.id(p.matter == 2)
+        need(p.kid or p.matter == 4, "kid zero")
     p.proposer, p.at, p.end, p.version, groups = r.person(), r.time(), r.time(), r.int(8), r.list(lambda: (r.id(True), r.int(1)))
     p.groups = dict(groups)
-    need(len(p.groups) == len(groups) and sum(p.groups.values()) > 1, "a group twice, or fewer than two people must sign")
+    need([org for org, _ in groups] == sorted(p.groups) and all(p.groups.values()) and sum(p.groups.values()) > 1,
+         "a group twice or not in order, of nobody, or fewer than two people must sign")
     return p
 
 def restore(r):
@@ -132,8 +176,11 @@ def instruction(r):
 # --- the registry, and who must sign ---
 
 class Registry:
-    def __init__(self, text=b""):
+    def __init__(self, text=b"", custodians=None):
         self.digest, self.rest = sha(text), tomllib.loads(text.decode("utf-8"))
+        if custodians is not None:
+            registry_rules.validate(self.rest, custodians)
+        self.document = dict(self.rest)
         self.orgs = {o["id"]: o for o in self.rest.pop("organisation", [])}
         self.chains = {c["id"]: c for c in self.rest.pop("chain", [])}
         self.keys = {tuple(k["member"].split("/")): unbase64(k["public_key"]) for k in self.rest.pop("key", [])}
@@ -151,10 +198,15 @@ class Registry:
         chain = self.chains[g.chain]
         return [chain["owner"], *chain.get("recipients", [])] if g.kind == 1 else chain.get("reidentify_to", chain["sources"])
 
-    def lines(self, chain):  # its key lines: namespaces, and "" for encrypted elements
+    def lines(self, chain):  # its key lines: namespaces with what is kept of them, and "" for encrypted elements
         of = self.chains.get(chain, {})
-        encrypts = any(e["treatment"] == "encrypt" for e in of.get("element", []))
-        return {n["id"] for n in of.get("namespace", [])} | ({""} if encrypts else set())
+        lines = {n["id"]: (n.get("link", "escrow"), n.get("reversible", False)) for n in of.get("namespace", [])}
+        return lines | ({"": None} if any(e["treatment"] == "encrypt" for e in of.get("element", [])) else {})
+
+    def treated(self, chain):  # namespaces of its elements ("": encrypted), and whether some are treated without a key version
+        elements = self.chains[chain]["element"]
+        with_keys = {e.get("namespace", "") for e in elements if e["treatment"] in ("pseudonym", "encrypt")}
+        return len(elements), with_keys, any(e["treatment"] in ("date-shift", "generalise") for e in elements)
 
     def element(self, chain, name):  # its namespace ("": encrypted), whether that leads in, out, and to identifiers or values
         found = next((e for e in self.chains.get(chain, {}).get("element", []) if e["name"] == name), {})
@@ -187,11 +239,13 @@ class Registry:
         return self.groups({org: 2 if len(owners) == 1 else 1 for org in owners})
 
     def groups_for_change(self, new):  # matter 1; self is the registry before
-        def tables(rows, **defaults): return sorted(sorted((k, str(v)) for k, v in (defaults | t).items()) for t in rows)
+        def text(v): return str([str(x) for x in v]) if isinstance(v, list) else str(v)
+        def tables(rows, **defaults): return sorted(sorted((k, text(v)) for k, v in (defaults | t).items()) for t in rows)
+        def elements(c): return sorted(sum((tables([e], **registry_rules.defaults(e)) for e in c.get("element", [])), []))
         def meaning(c):  # of a chain, all of it its owner's
             lists = [sorted(c["sources"]), sorted(c.get("recipients", [])), sorted(c.get("reidentify_to", c["sources"]))]
             return [c["owner"], *lists, c.get("reidentify_approvals", 2), c.get("retention"), tables(c.get("quota", [])),
-                    tables(c.get("namespace", []), link="escrow", reversible=False), tables(c.get("element", []))]
+                    tables(c.get("namespace", []), link="escrow", reversible=False), elements(c)]
         def custodians_part(o): return [o["name"], *(sorted(o.get(what, [])) for what in ("members", "auditors", "blocked"))]
         wanted = set()
         for name in self.chains | new.chains:
@@ -206,7 +260,7 @@ class Registry:
                 wanted.add(org)
             if young and (not old or custodians_part(old) != custodians_part(young)):
                 wanted.add("")
-        namespaces = [tables(r.rest.get("namespace", []), checksum="strict") for r in (self, new)]
+        namespaces = [tables(r.rest.get("namespace", []), checksum="strict", missing=registry_rules.WORDS) for r in (self, new)]
         return self.groups({group: 2 for group in wanted | ({""} if namespaces[0] != namespaces[1] or not wanted else set())})
 
 # --- tree and checkpoint ---
@@ -271,18 +325,31 @@ class Verifier:
         self.dir, self.place = Path(directory), "the verifier key"
         self.version, self.registry, self.custodians, self.grants, self.proposals = 0, Registry(), {}, {}, {}
         self.warned, self.expired, self.versions = set(), set(), {}
+        self.lines, self.had_chains, self.opted_out, self.restoring = set(), set(), set(), False  # lines that have keys, chains of any registry
+        self.latest, self.back, self.still, self.frozen, self.sealed, self.while_sealed = 0, (0, 0), (0, 0), (0, 0), None, None
         self.keys, self.entries, self.named, self.checked, self.due = [], [], [], 0, None
         self.custody, self.restored = b"", -1  # hash of the last act of custody, number of the last restore
 
     def read(self, name):
+        """A regular file, of a size that such a file may have; a pipe or device is not opened."""
         self.place = f"file {name}"
-        need((self.dir / name).is_file(), "is missing")
-        return (self.dir / name).read_bytes()
+        limit = LIMITS[next(kind for kind in LIMITS if name.startswith(kind))]
+        try:
+            file = os.open(self.dir / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY) if stat.S_ISREG(os.stat(self.dir / name).st_mode) else None
+        except (FileNotFoundError, NotADirectoryError):
+            raise Wrong("is missing") from None
+        need(file is not None, "is no regular file")
+        with open(file, "rb") as opened:
+            need(stat.S_ISREG(os.fstat(file).st_mode), "is no regular file")
+            content = opened.read(limit + 1)
+        need(len(content) <= limit, f"is larger than the {limit} bytes that it may have")
+        return content
 
     def run(self, key):
         trusted = verifier_key(key.strip())
         head, raw = note(self.read("checkpoint")), []  # step 1
         need(head.origin == trusted.origin, "is of another origin than your key")
+        need(head.size, "is of a log without entries")
         for first in range(0, head.size, 256):  # step 2
             width = min(256, head.size - first)
             raw += whole(self.read("tile/entries/" + tile_name(first // 256, width)), lambda r: [r.lp() for _ in range(width)])
@@ -306,14 +373,58 @@ class Verifier:
         for number, e in enumerate(self.entries):  # step 5
             self.place = f"entry {number}"
             need(not self.due or (not e.refused and EFFECTS.get(e.act) == self.due.matter), "the effect of a complete proposal must be here")
-            if not e.refused:
+            self.look(number, e)
+            if e.refused:
+                self.refused(e)
+            else:
                 self.done(number, e)
         need(not self.due, "the log ends before the effect of a complete proposal")
         return (f"ok: {head.size} entries, {self.version} registry versions, {len(self.grants)} grants, {len(self.proposals)} proposals, "
-                f"{self.checked} signatures of people; signing keys: {len(self.keys)}; origin {head.origin}")
+                f"{self.checked} signatures of people; signing keys: {len(self.keys)}; origin {head.origin}{self.warnings()}")
+
+    def look(self, number, e):
+        """What is told, and refuses nothing: clocks, and what was done while the keyring was closed."""
+        behind = self.latest - e.at
+        self.back = max(self.back, (behind, number), key=lambda found: found[0])
+        same = self.still[1] + 1 if number and self.entries[number - 1].at == e.at else 1
+        self.still = (number - same + 1, same)
+        self.frozen = max(self.frozen, self.still, key=lambda found: found[1])
+        self.latest = max(self.latest, e.at)
+        if e.refused:
+            return
+        if e.act == SEAL:
+            self.sealed = e.at
+        elif e.act == UNSEAL:
+            source, presented, needed = (*e.detail, 0, 0, 0)[:3]
+            self.sealed = None if source != 1 or presented == needed else self.sealed
+        elif self.sealed is not None and any(e.who) and e.at > self.sealed + 600_000 and self.while_sealed is None:
+            self.while_sealed = number
+
+    def warnings(self):
+        told = []
+        if self.back[0] > 600_000:
+            told.append(f"the clock went back by {self.back[0] // 60_000} minutes at entry {self.back[1]}")
+        if self.frozen[1] > 256:
+            told.append(f"{self.frozen[1]} entries from entry {self.frozen[0]} on have one and the same time")
+        if self.while_sealed is not None:
+            told.append(f"entry {self.while_sealed} is of an act that began more than ten minutes after a `seal`, and nothing opened the keyring")
+        return "".join(f"\nwarning: {warning}" for warning in told)
+
+    def refused(self, e):  # step 5.13
+        need(e.version <= self.version, "names a registry version that is not in force yet")
+        need(not e.chain or e.chain in self.had_chains, "names a chain that no registry has had")
+        g = self.grants.get(e.grant)
+        need(not e.grant or g, "names a grant that was never requested")
+        if g:
+            need((e.digest, e.to, e.purpose) == (g.digest, g.to, g.purpose) and e.chain in ("", g.chain), "digest, chain or purpose is not the grant's")
+        else:
+            need(not (e.digest or e.to or e.purpose), "digest, to-chain or purpose without a grant")
+        of_proposal = e.object and e.act in (SIGN, REJECT, READ_PROPOSALS)
+        need(not e.object or of_proposal or e.act == PROPOSE, "an object digest that such a refusal does not have")
+        need(not of_proposal or e.object in {p.digest for p in self.proposals.values()}, "names a proposal that was never made")
 
     def collect_key(self, number, e, origin):
-        need((e.act == INITIALISE and not e.refused) == (number == 0), "entry 0 must be `initialise`, and no other")
+        need((e.act == INITIALISE) == (number == 0), "entry 0 must be `initialise`, and no other")
         if e.act in (INITIALISE, AUDIT_KEY) and not e.refused:
             first, second = whole(e.detail, lambda r: (r.text(), r.text() if number == 0 else r.lp()))
             key = verifier_key(first if number else second)
@@ -341,12 +452,18 @@ class Verifier:
         need(e.version == self.version + (e.act == APPLY) or (e.version < self.version and e.act not in IN_FORCE), "names another registry version")
         if e.act == CUSTODIANS:
             listed = whole(e.detail, lambda r: (r.one_of(1), r.list(lambda: (r.text(), r.lp())))[1])
-            self.custodians = {tuple(name.split("/")): key for name, key in listed}
-            need(listed == sorted(listed) and len(listed) == len(self.custodians), "the custodians are not sorted")
+            named = {tuple(name.split("/")): key for name, key in listed}
+            need(all(len(who) == 2 and all(map(registry_rules.is_id, who)) for who in named), "a custodian without a name")
+            need(all(map(registry_rules.is_public_key, named.values())), "a custodian without a P-256 or Ed25519 key")
+            need(list(named.items()) == sorted(named.items()) and len(listed) == len(named), "the custodians are not sorted, or one is there twice")
+            need(len(set(named.values())) == len(named) > 1, "fewer than two custodians, or two with one key")
+            need(not any(member in self.registry.names(org, "stewards") for org, member in named), "a custodian is a steward")
+            need(not set(named.values()) & set(self.registry.keys.values()), "a custodian has the key of a steward")
+            self.custodians = named
         elif e.act in EFFECTS:
             self.effect(e)
         elif e.act in (WARNING, EXPIRE):  # step 5.5: nobody's act
-            need(not any(e.who) and self.registry.chains.get(e.chain, {}).get("retention"), "has a caller, or no chain with a retention")
+            need(self.registry.chains.get(e.chain, {}).get("retention"), "no chain with a retention")
             need(e.chain not in self.expired, "the chain was destroyed before")
             need(e.act == WARNING or e.chain in self.warned, "the chain was destroyed without a warning")
             (self.warned.add if e.act == WARNING else self.warned.discard)(e.chain)
@@ -356,7 +473,9 @@ class Verifier:
         elif e.act in (REQUEST, APPROVE, DENY, REVOKE, CONVERT, REIDENTIFY):
             self.grant_step(e)
         elif e.act in (PSEUDONYMISE, IMPORT):  # step 9
+            need(e.chain in self.registry.chains, "there is no such chain")
             need(self.registry.member(e.who) and e.who not in self.custodians and e.who[0] in self.registry.chains[e.chain]["sources"], "the caller is not of a source")
+            self.batch(e)
         elif e.act in (ROTATE, DISABLE):
             self.instructed(e, e.detail)
         elif e.act == AUDIT_KEY:
@@ -365,9 +484,11 @@ class Verifier:
             source, presented, needed = whole(e.detail, lambda r: (r.one_of(1, 2, 3, 4), r.int(1), r.int(1)))
             need(1 <= presented <= needed if source == 1 else (presented, needed) == (0, 0), "shares that do not fit where the key comes from")
             need(any(e.who) or source != 1, "a share that nobody presented")
+        elif e.act in (SEAL, BACKUP):
+            need(not any(e.who) or e.who in self.custodians, "the caller is no custodian")
         elif e.act == OVERDUE:  # step 4
             p = self.proposals.get(whole(e.detail, Reader.text))
-            need(p and p.digest == e.object and p.open and not any(e.who), "the proposal does not exist, is another one or has ended, or a caller")
+            need(p and (p.digest, p.chain) == (e.object, e.chain) and p.open, "the proposal does not exist, is another one or has ended")
             need(e.at >= p.end, "the proposal is not past its end")
             p.open = False
         elif e.act == RESTORE:  # step 10
@@ -382,6 +503,7 @@ class Verifier:
             for ended in [*self.grants.values(), *self.proposals.values()]:
                 ended.open, ended.state = False, "ended"
         self.key_versions(e)
+        self.restoring = e.act == RESTORE or (self.restoring and e.act in (ERASE, CUSTODIANS))
         self.custody = self.leaves[number] if e.act in CUSTODY else self.custody
 
     def instructed(self, e, obj):  # step 12
@@ -394,39 +516,96 @@ class Verifier:
         need(i.at <= e.at + 60_000 and e.at <= i.at + 600_000, "the instruction was not signed within ten minutes before")
         named = [(namespace, kid) for namespace, kid, _ in e.keys]
         if e.act == ROTATE:
-            lines, made = self.registry.lines(i.chain), [namespace for namespace, _ in named]
-            need(i.namespace in lines | {""} and len(set(made)) == len(made), "another line, or one twice")
-            need(made == [i.namespace] if i.namespace else lines <= set(made) <= lines | {""}, "other lines than the instruction names")
+            need(i.chain in self.registry.chains and i.chain not in self.expired, "there is no such chain, or it was destroyed")
+            lines, made = self.registry.lines(i.chain).keys() - {""}, [namespace for namespace, _ in named]
+            lines |= {""} if (i.chain, "") in self.lines else set()  # also if nothing is encrypted any more
+            need(not i.namespace or i.namespace in lines, "there is no such line")
+            need(sorted(made) == sorted([i.namespace] if i.namespace else lines), "other lines than the instruction names")
         else:
             need(named == ([(i.namespace, i.kid)] if e.act == DISABLE else []), "another version than the instruction names")
 
-    def key_versions(self, e):  # step 11
-        if e.act in (APPLY, ROTATE):
-            need(e.chain or e.act == APPLY, "a rotation of no chain")
-            for namespace, kid, _ in e.keys:
-                need(kid not in self.versions, f"key version {kid:08x} was made before")
-                self.versions[kid] = Record(namespace=namespace, chain=e.chain if e.act == ROTATE else "", disabled=False, destroyed=False, cut=False)
-        if e.act not in (PSEUDONYMISE, IMPORT, CONVERT, REIDENTIFY, DISABLE, DESTROY, CUT, EXPIRE, ERASE):
-            return
-        need(e.chain and (e.act != DISABLE or len(e.keys) == 1), "no chain, or not one version")
+    def made(self, namespace, kid, chain):
+        need(kid not in self.versions, f"key version {kid:08x} was made before")
+        self.versions[kid] = Record(namespace=namespace, chain=chain, disabled=False, destroyed=False, cut=False)
+
+    def make_new(self, e, new):  # step 11: the versions that a registry makes, in the order of chains and namespaces, encrypted elements last
+        wanted = []
+        for chain in sorted(new.chains.keys() - self.expired):
+            before = self.registry.lines(chain)
+            lines = sorted(new.lines(chain).items(), key=lambda line: (not line[0], line[0]))
+            wanted += [(chain, ns) for ns, kept in lines if (chain, ns) not in self.lines or before.get(ns, kept) != kept]
+        need([ns for _, ns in wanted] == [ns for ns, _, _ in e.keys], "not one key version for each line that is new or keeps another escrow, in their order")
+        for (chain, ns), (_, kid, _) in zip(wanted, e.keys):
+            self.made(ns, kid, chain)
+        self.lines |= set(wanted)
+        self.had_chains |= new.chains.keys()
+
+    def use(self, act, key, chain):  # step 11: of the chain, and not gone
+        namespace, kid, _ = key
+        v, name = self.versions.get(kid), f"key version {kid:08x}"
+        need(v and v.namespace == namespace, f"{name} was never made, or is of another namespace")
+        need(v.chain == chain, f"{name} is of another chain")
+        need(not v.destroyed, f"{name} was destroyed before")
+        need(not v.disabled or act in (DESTROY, CUT, EXPIRE, ERASE), f"{name} was disabled before")
+        need(v.disabled or act != DESTROY, f"{name} was not disabled before")
+        need(not (v.cut and act in (REIDENTIFY, CUT, ERASE)), f"the escrow of {name} was cut before")
+        return v
+
+    def batch(self, e):  # step 9
+        need(e.chain not in self.expired, "the chain was destroyed")
+        columns, with_keys, without_key = self.registry.treated(e.chain)
+        for key in e.keys:
+            self.use(e.act, key, e.chain)
+            need(key[0] in with_keys, f"no element of the chain is of the namespace of key version {key[1]:08x}")
+        need(e.act != IMPORT or any(namespace for namespace, _, _ in e.keys), "an import without a pseudonym")
+        used = sum(n for _, _, n in e.keys)
+        need(e.rejected <= e.rows and e.values <= (e.rows - e.rejected) * columns, "more values than the rows have")
+        need(used == e.values or (used < e.values and without_key), "the key uses do not fit the values")
+
+    def under_grant(self, e, g):  # step 8
+        columns, used = len(g.elements), sum(n for _, _, n in e.keys)
+        need(e.rejected <= e.rows and e.values <= e.rows * columns, "more values than the rows have")
         for namespace, kid, _ in e.keys:
-            v, name = self.versions.get(kid), f"key version {kid:08x}"
-            need(v and v.namespace == namespace, f"{name} was never made, or is of another namespace")
-            need(v.chain in ("", e.chain, e.to if e.act == CONVERT else ""), f"{name} is of another chain")
-            need(not v.destroyed, f"{name} was destroyed before")
-            need(not v.disabled or e.act in (DESTROY, CUT, EXPIRE, ERASE), f"{name} was disabled before")
-            need(v.disabled or e.act != DESTROY, f"{name} was not disabled before")
-            read = e.act in (REIDENTIFY, CUT, ERASE) or (e.act == CONVERT and v.chain != e.to)
-            need(not (v.cut and read), f"the escrow of {name} was cut before")
+            need(namespace in g.namespaces, f"the grant is not about the namespace of key version {kid:08x}")
+        if e.act == REIDENTIFY:
+            for key in e.keys:
+                self.use(e.act, key, e.chain)
+            need(used <= e.values <= used + e.rejected * columns, "the key uses do not fit the values")
+            return
+        need(e.to not in self.expired, "the chain converted to was destroyed")
+        need(e.rejected <= e.values, "more rows are rejected than had values")
+        chains = [self.versions[kid].chain if kid in self.versions else "" for _, kid, _ in e.keys]
+        seen = [self.use(e.act, key, e.to if chain == e.to else e.chain) for key, chain in zip(e.keys, chains)]
+        made, targets = e.values - e.rejected, [n for (_, _, n), chain in zip(e.keys, chains) if chain == e.to]
+        cut = [v.chain for v in seen if v.cut]
+        need(len(cut) < 2 and set(cut) <= {e.to}, "reads a version of which the escrow was cut")
+        need(targets and (len(targets) == 1 or e.chain == e.to), "not one version of the chain converted to")
+        if e.chain == e.to:
+            need(2 * made <= used <= made + e.values, "the key uses do not fit the values")
+        else:
+            need(targets == [made] and made <= used - made <= e.values, "the key uses do not fit the values")
+
+    def key_versions(self, e):  # step 11
+        if e.act == ROTATE:
+            for namespace, kid, _ in e.keys:
+                self.made(namespace, kid, e.chain)
+        if e.act not in (DISABLE, DESTROY, CUT, EXPIRE, ERASE):
+            return
+        need(e.act != DISABLE or len(e.keys) == 1, "not one version")
+        for key in e.keys:
+            v = self.use(e.act, key, e.chain)
             v.disabled, v.cut, v.destroyed = v.disabled or e.act == DISABLE, v.cut or e.act == CUT, e.act in (DESTROY, EXPIRE)
-            v.chain = v.chain or ("" if e.act == CONVERT else e.chain)
-        if e.act == CONVERT:
-            named = [self.versions[kid] for _, kid, _ in e.keys]
-            made, open_ = [v for v in named if v.chain == e.to], [v for v in named if not v.chain]
-            need(len(made) < 2 or e.chain == e.to, "makes pseudonyms of more than one version")
-            for v in open_ if made or len(open_) == 1 or e.chain == e.to else []:
-                v.chain = e.chain if made else e.to
         need(e.act != EXPIRE or all(v.destroyed for v in self.versions.values() if v.chain == e.chain), "a version of the chain is not named")
+        if e.act == ERASE:
+            def left(ns): return sorted(kid for kid, v in self.versions.items() if (v.chain, v.namespace) == (e.chain, ns) and not v.cut and not v.destroyed)
+            named = {namespace for namespace, _, _ in e.keys}
+            if not named:
+                need(any((e.chain, ns) in self.lines and not left(ns) for ns in self.opted_out), "nobody opted out whose escrows are all gone")
+                return
+            need(len(named) == 1 and "" not in named, "versions of several namespaces, or of encrypted elements")
+            (namespace,) = named
+            need(left(namespace) == sorted(kid for _, kid, _ in e.keys), "not all versions that have an escrow")
+            need(namespace in self.opted_out or self.restoring, "nobody opted out before")
 
     def pinned(self, who):
         return self.registry.stewards(who[0]).get(who) or self.custodians.get(who)
@@ -460,12 +639,15 @@ class Verifier:
             p.bytes, p.digest = e.detail, sha(e.detail)
             need(e.object == p.digest and e.who == p.proposer and p.id not in self.proposals, "another digest or proposer, or an id again")
             need(p.matter != 1 or (p.base, p.before) == (self.version, self.registry.digest), "is for another registry than the one in force")
-            need(p.version == e.version, "made under another registry version")
+            need(p.version == e.version and p.chain == e.chain, "made under another registry version, or about another chain")
+            need(abs(p.at - e.at) <= 60_000 and 0 < p.end - p.at <= 30 * DAY, "made at another time, or waits for no time or for more than 30 days")
+            people = {org: len(self.registry.stewards(org)) if org else len(self.custodians) for org in p.groups}
+            need(all(people[org] >= n and (n == 2 or p.matter != 1) for org, n in p.groups.items()), "more must sign than there are, or not two of each group")
             need(p.matter == 1 or p.groups == self.registry.groups_for(p), "others must sign")  # of a registry: when its text is known
             self.proposals[p.id] = p
             return
         p = self.proposals.get(whole(e.detail, Reader.text))
-        need(p and p.digest == e.object and p.open and e.at < p.end, "the proposal does not exist, is another one or has ended")
+        need(p and (p.digest, p.chain) == (e.object, e.chain) and p.open and e.at < p.end, "the proposal does not exist, is another one or has ended")
         who = e.signatures[0][0]
         if e.act == REJECT:
             need(self.group(who, p.groups) is not None or who == p.proposer, "may not reject it")
@@ -477,23 +659,33 @@ class Verifier:
         group = self.group(who, missing)
         need(group is not None and who not in p.signed and (p.matter, who) != (4, p.proposer), "the signer is none of those who are missing")
         p.signed[who] = group, self.signature(e, SIGNED[e.act], e.signatures[0], p.bytes)
+        p.last = e.who, e.cert
         self.due = p if len(p.signed) == sum(p.groups.values()) else None
 
     def effect(self, e):  # steps 3 and 5
         p, self.due = self.due, None
         need(p and whole(e.detail, Reader.text) == p.id, "does not come directly after the last signature under its proposal")
+        need((e.who, e.cert) == p.last, "is not in the name of whoever signed last, with the same certificate")
         for who, (group, key) in p.signed.items():
             need(self.group(who, [group]) == group and self.pinned(who) == key, f"{'/'.join(who)}, who signed, has lost role or key since")
         if e.act == APPLY:
             place, text = self.place, self.read(f"registry/{e.version}.toml")
             need(sha(text) == p.after == e.object, f"its digest is not the one in {place}")
-            new, self.place = Registry(text), place
+            try:
+                new, self.place = Registry(text, self.custodians), place
+                registry_rules.check_change(self.registry.document, new.document, self.expired)
+            except registry_rules.Invalid as invalid:
+                raise Wrong(f"registry version {e.version} is not valid after the one before: {invalid}") from None
+            finally:
+                self.place = place
             need(p.groups == self.registry.groups_for_change(new), "by the two texts, others must sign this change")
+            self.make_new(e, new)
             self.version, self.registry = e.version, new
             self.end_stale(p)
         else:
             need(e.object == p.digest and p.groups == self.registry.groups_for(p), "another proposal, or others must sign")
             need(p.matter == 4 or (e.chain, [k[:2] for k in e.keys]) == (p.chain, [(p.namespace, p.kid)]), "another version than the proposed one")
+            self.opted_out |= {p.namespace} if p.matter == 4 else set()
         p.open = False
 
     def end_stale(self, effective):  # steps 4 and 7: whatever the next registry says, they do not come back
@@ -518,7 +710,15 @@ class Verifier:
             g.bytes, g.digest = e.detail, sha(e.detail)
             need(g.id not in self.grants and g.requester == e.who and g.grantee == e.who[0], "an id again, or another requester")
             need(g.version == e.version and self.registry.member(e.who) and e.who not in self.custodians, "the caller may not ask for this")
+            need(g.id == e.grant, "the grant has another id")
+            need(abs(g.asked - e.at) <= 60_000, "requested at another time")
+            for text in (g.purpose, g.basis):
+                need(text.strip(BLANKS) and len(text.encode()) <= 1000, "purpose or legal basis is not 1 to 1,000 bytes of text")
+            need(g.most and g.most_day <= g.most, "allows no value, or more on a day than in all")
+            need(max(g.start, g.asked) < g.end <= g.start + TEN_YEARS, "ends before it begins or was requested, or more than ten years later")
+            need(1 <= len(g.elements) == len(set(g.elements)) <= 64, "no element, one twice, or more than 64")
             self.registry.check_asker(g)
+            need(not {g.chain, g.to} & self.expired, "a chain of it was destroyed")
             self.registry.check_grant(g)
             self.grants[g.id] = g
         g = self.grants.get(e.grant)
@@ -546,6 +746,7 @@ class Verifier:
             self.registry.check_asker(g)
             self.registry.check_grant(g)
             need(g.counter <= e.counter <= min(g.counter + e.values, g.most), "the counter does not fit batch and grant")
+            self.under_grant(e, g)
             more = e.counter - g.counter
             if more:
                 used = g.days.add(e.at // 86_400_000, more)
