@@ -368,7 +368,11 @@ impl Forge {
     /// The log as `sluis audit export` writes it.
     pub(super) fn export(&self) -> Export {
         let (mut files, size) = (BTreeMap::new(), self.entries.len() as u64);
-        let present = self.handovers.len();
+        // A log that was cut after a forged entry may end before the key was handed over.
+        let handovers: Vec<u64> = (self.handovers.iter().copied())
+            .filter(|at| *at <= size)
+            .collect();
+        let present = handovers.len();
         files.insert(
             CHECKPOINT.to_owned(),
             self.checkpoint(self.entries.len(), &[present]).into_bytes(),
@@ -377,7 +381,7 @@ impl Forge {
             VERIFIER_KEY.to_owned(),
             format!("{}\n", self.verifier_key(present)).into_bytes(),
         );
-        for (number, size) in self.handovers.iter().enumerate() {
+        for (number, size) in handovers.iter().enumerate() {
             let note = self.checkpoint(
                 usize::try_from(*size).expect("small"),
                 &[number, number + 1],

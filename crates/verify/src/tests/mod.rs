@@ -4,3 +4,4 @@ mod forge;
 mod heads;
 mod instructions;
 mod keys;
+mod second;
