@@ -674,7 +674,7 @@ class Verifier:
             try:
                 new, self.place = Registry(text, self.custodians), place
                 registry_rules.check_change(self.registry.document, new.document, self.expired)
-            except registry_rules.Invalid as invalid:
+            except (registry_rules.Invalid, tomllib.TOMLDecodeError) as invalid:
                 raise Wrong(f"registry version {e.version} is not valid after the one before: {invalid}") from None
             finally:
                 self.place = place

@@ -42,10 +42,10 @@ pub enum Fault {
     #[error("it has a caller without a certificate, or a certificate without a caller")]
     Certificate,
     /// A field that an entry of its act must have is not there.
-    #[error("it has no {0}, and an act like it has one")]
+    #[error("its field `{0}` is empty, and an act like it has one")]
     Lacks(&'static str),
     /// A field is there that an entry of its act does not have.
-    #[error("it has a {0}, and an act like it has none")]
+    #[error("its field `{0}` is not empty, and an act like it has none")]
     Surplus(&'static str),
     /// An act that is on record only when it was refused.
     #[error("an act like it is on record only when it was refused")]

@@ -21,8 +21,8 @@ pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
             .get(usize::try_from(version).expect("small"))
             .cloned()
     };
-    for (sequence, entry) in log.entries.iter().enumerate() {
-        replay.push(sequence as u64, &entry.encode(), &mut texts)?;
+    for (sequence, entry) in log.encoded().iter().enumerate() {
+        replay.push(sequence as u64, entry, &mut texts)?;
     }
     Ok(replay)
 }
@@ -761,7 +761,7 @@ fn a_restore_takes_two_different_custodians_and_this_log() {
 }
 
 /// A restore entry that says something else, signed by both custodians again.
-fn restored(log: &mut Forge, change: impl FnOnce(&mut Restore)) {
+pub(super) fn restored(log: &mut Forge, change: impl FnOnce(&mut Restore)) {
     let mut entry = log.entries.pop().expect("the story ends with a restore");
     let mut restore = Restore::decode(&entry.detail).expect("a restore");
     change(&mut restore);

@@ -13,7 +13,7 @@ use sluis_domain::custodian::{self, Custodian};
 use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
 use sluis_domain::instruction::{Instruction, Task, ends_instructions};
 use sluis_domain::proposal::{LIFE_MILLIS, Matter, Proposal};
-use sluis_domain::registry::Signers;
+use sluis_domain::registry::{Registry, Signers, required_signers};
 use sluis_domain::restore::Restore;
 use sluis_domain::statement::{Deed, statement};
 use sluis_domain::{ChainId, Identity, Kid, PublicKey, Reason, Signed, Timestamp};
@@ -92,6 +92,8 @@ pub(super) struct Forge {
     proposals: BTreeMap<&'static str, Proposal>,
     /// Sizes at which the key was handed over.
     handovers: Vec<u64>,
+    /// Bytes that stand in the place of the last entry.
+    pub(super) last_bytes: Option<Vec<u8>>,
 }
 
 impl Forge {
@@ -116,7 +118,32 @@ impl Forge {
             grants: BTreeMap::new(),
             proposals: BTreeMap::new(),
             handovers: Vec::new(),
+            last_bytes: None,
         }
+    }
+
+    /// The canonical bytes of all entries.
+    pub(super) fn encoded(&self) -> Vec<Vec<u8>> {
+        let mut all: Vec<_> = self.entries.iter().map(Entry::encode).collect();
+        if let (Some(last), Some(bytes)) = (all.last_mut(), &self.last_bytes) {
+            last.clone_from(bytes);
+        }
+        all
+    }
+
+    /// Cuts the log behind an entry, counted as [`Self::find`] does, for that entry to be changed.
+    pub(super) fn cut_at(&mut self, act: Act, nth: usize) -> &mut Entry {
+        let at = self.find(act, nth);
+        self.entries.truncate(at + 1);
+        let versions = self.entries.iter().map(|entry| entry.registry_version);
+        let version = usize::try_from(versions.max().unwrap_or(0)).expect("small");
+        self.registries.truncate(version + 1);
+        self.last()
+    }
+
+    /// The last entry.
+    pub(super) fn last(&mut self) -> &mut Entry {
+        self.entries.last_mut().expect("the story has some")
     }
 
     pub(super) fn person(&self, name: &str) -> &Person {
@@ -259,8 +286,13 @@ impl Forge {
         matter: Matter,
         required: &[Signers],
     ) {
-        // Of one group two must sign, of several one each.
-        let count = if required.len() == 1 { 2 } else { 1 };
+        // Of one group two must sign, of several one each, but two of each for a registry.
+        let registry = matches!(matter, Matter::Registry { .. });
+        let count = if required.len() == 1 || registry {
+            2
+        } else {
+            1
+        };
         let proposal = Proposal {
             id: id.parse().expect("an id"),
             matter,
@@ -281,6 +313,15 @@ impl Forge {
         self.push(entry);
     }
 
+    /// The last entry proposes something else.
+    pub(super) fn repropose(&mut self, change: impl FnOnce(&mut Proposal)) {
+        let mut proposal = Proposal::decode(&self.last().detail).expect("a proposal");
+        change(&mut proposal);
+        let entry = self.last();
+        entry.detail = proposal.encode();
+        entry.object_digest = Some(sha256(&entry.detail));
+    }
+
     pub(super) fn on_proposal(&self, act: Act, id: &str, who: &str) -> Entry {
         let mut entry = self.entry(act, Some(who));
         entry.chain = chain_of(&self.proposals[id].matter);
@@ -293,6 +334,26 @@ impl Forge {
         let mut entry = self.on_proposal(act, id, who);
         entry.signatures = vec![self.people[who].sign(deed, &self.proposal(id))];
         self.push(entry);
+    }
+
+    /// A registry, with the signatures that it needs if it is valid and else those of custodians.
+    pub(super) fn enact(&mut self, id: &'static str, text: String, made: Vec<KeyUse>) {
+        let before = self.registries.last().expect("at least the empty one");
+        let before = Registry::parse(before, &[]).expect("it was in force");
+        let next = Registry::parse(&text, &[]).unwrap_or_else(|_| before.clone());
+        let mut groups: Vec<_> = required_signers(&before, &next)
+            .into_iter()
+            .map(|need| need.signers)
+            .collect();
+        if groups.is_empty() {
+            groups.push(Signers::Custodians);
+        }
+        let people: Vec<&str> = groups.iter().flat_map(signers_of).collect();
+        self.propose_registry(id, "c/anna", &text, &groups);
+        for who in &people {
+            self.say(Act::SignProposal, Deed::SignProposal, id, who);
+        }
+        self.apply_registry(id, people[people.len() - 1], text, made);
     }
 
     pub(super) fn propose_registry(
@@ -348,8 +409,8 @@ impl Forge {
 
     pub(super) fn tree(&self, size: usize) -> Tree {
         let mut tree = Tree::new();
-        for entry in &self.entries[..size] {
-            tree.append(leaf_hash(&entry.encode()));
+        for entry in &self.encoded()[..size] {
+            tree.append(leaf_hash(entry));
         }
         tree
     }
@@ -391,7 +452,7 @@ impl Forge {
         for (version, text) in self.registries.iter().enumerate().skip(1) {
             files.insert(registry_path(version as u64), text.clone().into_bytes());
         }
-        let encoded: Vec<_> = self.entries.iter().map(Entry::encode).collect();
+        let encoded = self.encoded();
         for (bundle, entries) in Bundle::all(size).zip(encoded.chunks(256)) {
             files.insert(
                 bundle.to_string(),
@@ -426,6 +487,14 @@ impl Files for Export {
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Self::Error> {
         Ok(self.0.get(path).cloned())
+    }
+}
+
+fn signers_of(group: &Signers) -> [&'static str; 2] {
+    match group {
+        Signers::Custodians => ["c/anna", "c/bert2"],
+        Signers::StewardsOf(id) if id.as_str() == "uni" => ["uni/s1", "uni/s2"],
+        Signers::StewardsOf(_) => ["clinic/s4", "clinic/s5"],
     }
 }
 
@@ -589,6 +658,20 @@ pub(super) fn story() -> Forge {
         })
         .into();
     log.push(restored);
+    log
+}
+
+/// The story, without the restore that ends what is open.
+pub(super) fn base() -> Forge {
+    let mut log = story();
+    log.entries.pop();
+    log
+}
+
+/// The custodian was set up, and has no registry yet.
+pub(super) fn beginning() -> Forge {
+    let mut log = story();
+    log.cut_at(Act::Custodians, 0);
     log
 }
 

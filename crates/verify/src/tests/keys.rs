@@ -8,7 +8,7 @@ use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, Kid, Reason};
 
 use super::entries::replay;
-use super::forge::{Forge, KEY_A, KEY_B, Person, convert, encrypted, key, stewards, story};
+use super::forge::{Forge, KEY_A, KEY_B, Person, base, convert, encrypted, key, stewards};
 use super::second;
 use crate::{Fault, Stage, VersionFault};
 
@@ -17,30 +17,23 @@ const NEXT: u32 = 3;
 /// A version of chain `a`'s encrypted elements that a rotation makes.
 const ELEMENTS: u32 = 6;
 
-/// The story, without the restore that ends what is open.
-fn base() -> Forge {
-    let mut log = story();
-    log.entries.pop();
-    log
-}
-
-fn kid(number: u32) -> Kid {
+pub(super) fn kid(number: u32) -> Kid {
     Kid::new(number).expect("not zero")
 }
 
-fn keys(kids: &[u32]) -> Vec<KeyUse> {
+pub(super) fn keys(kids: &[u32]) -> Vec<KeyUse> {
     kids.iter().map(|kid| key(*kid, 0)).collect()
 }
 
 /// An act about a chain and versions, of somebody or of nobody.
-fn act(log: &mut Forge, act: Act, who: Option<&str>, chain: &str, keys: Vec<KeyUse>) {
+pub(super) fn act(log: &mut Forge, act: Act, who: Option<&str>, chain: &str, keys: Vec<KeyUse>) {
     let mut entry = log.entry(act, who);
     (entry.chain, entry.keys) = (chain.parse().ok(), keys);
     entry.values = u64::from(act == Act::EraseSubjects);
     log.push(entry);
 }
 
-fn submit(log: &mut Forge, chain: &str, kids: &[u32]) {
+pub(super) fn submit(log: &mut Forge, chain: &str, kids: &[u32]) {
     act(
         log,
         Act::Pseudonymise,
@@ -50,7 +43,7 @@ fn submit(log: &mut Forge, chain: &str, kids: &[u32]) {
     );
 }
 
-fn custody(log: &mut Forge, what: Act, chain: &str, kids: &[u32]) {
+pub(super) fn custody(log: &mut Forge, what: Act, chain: &str, kids: &[u32]) {
     let (of, namespace) = (chain.parse().expect("an id"), "n".parse().ok());
     let task = match what {
         Act::RotateChain => Task::RotateChain {
@@ -66,14 +59,14 @@ fn custody(log: &mut Forge, what: Act, chain: &str, kids: &[u32]) {
     instructed(log, task, keys(kids));
 }
 
-fn instructed(log: &mut Forge, task: Task, keys: Vec<KeyUse>) {
+pub(super) fn instructed(log: &mut Forge, task: Task, keys: Vec<KeyUse>) {
     let mut entry = log.instructed("c/anna", &log.instruction(task));
     entry.keys = keys;
     log.push(entry);
 }
 
 /// A batch of conversion from `a` to `b`.
-fn converted(log: &mut Forge, kids: &[u32]) {
+pub(super) fn converted(log: &mut Forge, kids: &[u32]) {
     log.charge("g-1", "uni/etl", Act::Convert, 0, 7);
     log.entries.last_mut().expect("just made").keys = keys(kids);
 }
@@ -109,13 +102,13 @@ fn end(log: &mut Forge, id: &'static str, what: Act, chain: &str, number: u32) {
 }
 
 /// The end of chain `b` with these versions.
-fn expire(log: &mut Forge, kids: &[u32]) {
+pub(super) fn expire(log: &mut Forge, kids: &[u32]) {
     act(log, Act::WarnRetention, None, "b", Vec::new());
     act(log, Act::ExpireChain, None, "b", keys(kids));
 }
 
 /// `clinic` gets a grant to re-identify.
-fn may_reidentify(log: &mut Forge) {
+pub(super) fn may_reidentify(log: &mut Forge) {
     let kind = Kind::Reidentify {
         chain: "a".parse().expect("an id"),
         elements: vec!["id".parse().expect("an id")],
@@ -125,7 +118,7 @@ fn may_reidentify(log: &mut Forge) {
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-5", "uni/s2");
 }
 
-fn reidentified(log: &mut Forge, kids: &[u32]) {
+pub(super) fn reidentified(log: &mut Forge, kids: &[u32]) {
     log.charge("g-5", "clinic/etl", Act::Reidentify, 0, 0);
     log.entries.last_mut().expect("just made").keys = keys(kids);
 }

@@ -1,6 +1,7 @@
 mod entries;
 mod files;
 mod forge;
+mod forged;
 mod heads;
 mod instructions;
 mod keys;

@@ -63,6 +63,16 @@ pub(super) fn refuse(what: &str, log: &Forge, fault: Fault) {
     assert!(!said.contains("cannot be read"), "{what}: {said}");
 }
 
+/// As [`refuse`]; the first says that much of why.
+pub(super) fn refuse_saying(what: &str, log: &Forge, why: &str) {
+    let sequence = log.entries.len() as u64 - 1;
+    let wrong = replay(log).map(drop).expect_err(what);
+    assert_eq!(wrong.sequence, sequence, "{what}: {wrong}");
+    assert!(wrong.to_string().contains(why), "{what}: {wrong}");
+    let said = also_refuses(what, log, sequence);
+    assert!(!said.contains("cannot be read"), "{what}: {said}");
+}
+
 /// The second finds the same entry wrong; what it says.
 pub(super) fn also_refuses(what: &str, log: &Forge, sequence: u64) -> String {
     let key = log.verifier_key(0);
