@@ -17,6 +17,7 @@ pub mod state;
 pub mod witness;
 
 mod signer;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -24,5 +25,6 @@ mod tests;
 pub use export::{Checked, Files, Problem, verify};
 pub use fault::{Fault, SignerFault, VersionFault, Wrong};
 pub use replay::{MAX_BEFORE_RESTORE, Registries, Replay, Unread};
-pub use state::{GrantState, SetBack, Stage, State, VersionState};
+pub use state::{GrantState, Stage, State, VersionState};
+pub use told::{SetBack, StoodStill};
 pub use witness::{Alarm, Head, Seen};

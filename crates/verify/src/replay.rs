@@ -177,7 +177,7 @@ impl Replay {
         }
         self.tree.append(leaf);
         self.recent.append(leaf);
-        self.state.see(entry.at);
+        self.state.told.see(sequence, &entry);
         self.state.entries += 1;
         Ok(entry)
     }

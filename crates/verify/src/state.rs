@@ -12,6 +12,8 @@ use sluis_domain::{
 };
 use sluis_tlog::VerifierKey;
 
+use crate::told::{SetBack, StoodStill, Told};
+
 /// Everything that the entries so far say. It grows with the number of grants, proposals and keys, not with that of entries.
 /// A clone shares their records.
 #[derive(Clone, Debug)]
@@ -48,21 +50,8 @@ pub struct State {
     /// The last of them: number of its entry, and SHA-256 of what was signed.
     pub(crate) last_restore: Option<(u64, [u8; 32])>,
     pub(crate) signatures: u64,
-    pub(crate) latest: Timestamp,
-    pub(crate) set_back: Option<SetBack>,
+    pub(crate) told: Told,
 }
-
-/// The custodian's clock went back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SetBack {
-    /// The entry that is earlier than one before it.
-    pub entry: u64,
-    /// By how much, in milliseconds.
-    pub millis: u64,
-}
-
-/// By how much an entry may be earlier than one before it, because acts go on beside each other and clocks are put right.
-const CLOCK_SLACK_MILLIS: u64 = 10 * 60 * 1000;
 
 /// A key line: a chain and a namespace, or the chain's encrypted elements.
 pub(crate) type Line = (ChainId, Option<NamespaceId>);
@@ -166,22 +155,8 @@ impl State {
             restoring: false,
             last_restore: None,
             signatures: 0,
-            latest: Timestamp::default(),
-            set_back: None,
+            told: Told::default(),
         }
-    }
-
-    /// Takes over the time of the next entry.
-    pub(crate) fn see(&mut self, at: Timestamp) {
-        let millis = self.latest.millis().saturating_sub(at.millis());
-        if millis > CLOCK_SLACK_MILLIS && self.set_back.is_none_or(|before| before.millis < millis)
-        {
-            self.set_back = Some(SetBack {
-                entry: self.entries,
-                millis,
-            });
-        }
-        self.latest = self.latest.max(at);
     }
 
     /// Origin of the log.
@@ -284,7 +259,17 @@ impl State {
     /// By how much the custodian's clock was set back, if by more than ten minutes: the furthest. What had expired may have been
     /// used again meanwhile.
     pub fn set_back(&self) -> Option<SetBack> {
-        self.set_back
+        self.told.set_back
+    }
+
+    /// The longest row of entries with one and the same time, if it has more than 256.
+    pub fn stood_still(&self) -> Option<StoodStill> {
+        self.told.stood_still
+    }
+
+    /// The first entry of an act that somebody began more than ten minutes after the keyring was closed.
+    pub fn while_sealed(&self) -> Option<u64> {
+        self.told.while_sealed
     }
 
     /// Whether a registry up to now has had this chain.

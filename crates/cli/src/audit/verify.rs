@@ -6,7 +6,7 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use sluis_tlog::VerifierKey;
-use sluis_verify::{Checked, Problem, SetBack};
+use sluis_verify::{Checked, Problem, SetBack, State, StoodStill};
 
 use super::directory::Directory;
 use super::progress::Progress;
@@ -69,6 +69,10 @@ impl VerifyArgs {
                 "clock_set_back": state.set_back().map(|back| json!({
                     "entry": back.entry, "seconds": back.millis / 1_000,
                 })),
+                "clock_stood_still": state.stood_still().map(|still| json!({
+                    "entry": still.entry, "entries": still.entries,
+                })),
+                "act_while_sealed": state.while_sealed(),
             }))?;
             return Ok(Exit::Done);
         }
@@ -111,24 +115,7 @@ impl VerifyArgs {
         for (name, fact) in facts {
             output::line(format!("{name:<12}{fact}"))?;
         }
-        if state.custodian_lists() > 1 {
-            output::warn(format!(
-                "the log names its custodians more than once ({} times): look at the entries `custodians`",
-                state.custodian_lists()
-            ));
-        }
-        if state.restores() > 0 {
-            output::warn(format!(
-                "older stores were restored ({} in all): look at the entries `restore`",
-                state.restores()
-            ));
-        }
-        if let Some(SetBack { entry, millis }) = state.set_back() {
-            let minutes = millis / 60_000;
-            output::warn(format!(
-                "the custodian's clock went back by {minutes} minutes at entry {entry}: what had expired was good once more"
-            ));
-        }
+        warn(state);
         Ok(Exit::Done)
     }
 
@@ -141,6 +128,38 @@ impl VerifyArgs {
             return Ok(Exit::Refused);
         }
         Err(wrong(&self.directory, problems))
+    }
+}
+
+/// What is no fault, and worth a look.
+fn warn(state: &State) {
+    if state.custodian_lists() > 1 {
+        output::warn(format!(
+            "the log names its custodians more than once ({} times): look at the entries `custodians`",
+            state.custodian_lists()
+        ));
+    }
+    if state.restores() > 0 {
+        output::warn(format!(
+            "older stores were restored ({} in all): look at the entries `restore`",
+            state.restores()
+        ));
+    }
+    if let Some(SetBack { entry, millis }) = state.set_back() {
+        let minutes = millis / 60_000;
+        output::warn(format!(
+            "the custodian's clock went back by {minutes} minutes at entry {entry}: what had expired was good once more"
+        ));
+    }
+    if let Some(StoodStill { entry, entries }) = state.stood_still() {
+        output::warn(format!(
+            "the custodian's clock stood still: {entries} entries from entry {entry} on have one and the same time"
+        ));
+    }
+    if let Some(entry) = state.while_sealed() {
+        output::warn(format!(
+            "entry {entry} is of an act that somebody began more than ten minutes after the custodian was sealed"
+        ));
     }
 }
 

@@ -12,7 +12,7 @@ use sluis_domain::{Identity, Reason, Timestamp};
 
 use super::forge::{Forge, KEY_A, KEY_B, ORIGIN, Person, key, rekeyed, stewards, story};
 use super::second;
-use crate::{Fault, Replay, SetBack, SignerFault, Wrong};
+use crate::{Fault, Replay, SetBack, SignerFault, StoodStill, Wrong};
 
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
     let mut replay = Replay::new(ORIGIN);
@@ -711,6 +711,55 @@ fn a_clock_that_was_set_back_is_told_and_refuses_nothing() {
         (at(11), at(60), at(30)),
         (Some((true, 11)), Some((true, 60)), Some((false, 60)))
     );
+}
+
+#[test]
+fn a_clock_that_stood_still_is_told_and_refuses_nothing() {
+    let mut log = story();
+    assert_eq!(replay(&log).expect("honest").state().stood_still(), None);
+    let first = log.entry(Act::RotateKek, None);
+    log.entries.extend(vec![first.clone(); 256]);
+    assert_eq!(replay(&log).expect("honest").state().stood_still(), None);
+    log.push(first);
+    let entry = log.entries.len() as u64 - 257;
+    let still = StoodStill {
+        entry,
+        entries: 257,
+    };
+    let told = replay(&log).expect("honest").state().stood_still();
+    assert_eq!(told, Some(still));
+    let said = second::accept("a clock that stood still", &log);
+    assert!(said.contains(&format!("257 entries from entry {entry} on")) || said.is_empty());
+}
+
+#[test]
+fn an_act_while_sealed_is_told_and_refuses_nothing() {
+    let mut log = story();
+    let closed = log.entry(Act::Seal, Some("c/anna"));
+    let at = closed.at;
+    log.push(closed);
+    let mut after = |millis: u64, act: Act, detail: Vec<u8>| {
+        let mut entry = log.entry(act, Some("c/anna"));
+        (entry.at, entry.detail) = (at.plus_millis(millis), detail);
+        log.push(entry);
+        (
+            replay(&log).expect("no entry is refused for it"),
+            log.entries.len() as u64 - 1,
+        )
+    };
+    // On its way when the keyring was closed.
+    let (told, _) = after(600_000, Act::CreateBackup, Vec::new());
+    assert_eq!(told.state().while_sealed(), None);
+    let (told, _) = after(600_001, Act::Unseal, vec![1, 1, 2]);
+    assert_eq!(told.state().while_sealed(), None);
+    let (told, entry) = after(600_001, Act::CreateBackup, Vec::new());
+    assert_eq!(told.state().while_sealed(), Some(entry));
+    let said = second::accept("an act while sealed", &log);
+    assert!(said.contains(&format!("entry {entry} is of an act")) || said.is_empty());
+    let at = log.entries.len() - 2;
+    log.entries[at].detail = vec![1, 2, 2];
+    let opened = replay(&log).expect("honest");
+    assert_eq!(opened.state().while_sealed(), None);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::forge::{Export, Forge};
 use crate::{Fault, Wrong};
 
 /// Says what the second implementation makes of an export; `None` where it cannot be run.
-pub(super) fn implementation() -> Option<impl Fn(&Export, &VerifierKey) -> Result<(), String>> {
+pub(super) fn implementation() -> Option<impl Fn(&Export, &VerifierKey) -> Result<String, String>> {
     let python = std::env::var_os("SLUIS_PYTHON")?;
     Some(move |export: &Export, key: &VerifierKey| {
         let place = a_place();
@@ -32,7 +32,7 @@ pub(super) fn implementation() -> Option<impl Fn(&Export, &VerifierKey) -> Resul
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!said.contains("Traceback"), "{said}");
         if output.status.success() {
-            Ok(())
+            Ok(said)
         } else {
             Err(said)
         }
@@ -90,10 +90,10 @@ pub(super) fn also_refuses(what: &str, log: &Forge, sequence: u64) -> String {
     said
 }
 
-/// Both find nothing wrong.
-pub(super) fn accept(what: &str, log: &Forge) {
+/// Both find nothing wrong; what the second says.
+pub(super) fn accept(what: &str, log: &Forge) -> String {
     replay(log).map(drop).expect(what);
-    if let Some(judge) = implementation() {
-        judge(&log.export(), &log.verifier_key(0)).expect(what);
-    }
+    implementation().map_or_else(String::new, |judge| {
+        judge(&log.export(), &log.verifier_key(0)).expect(what)
+    })
 }

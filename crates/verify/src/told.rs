@@ -1,0 +1,106 @@
+//! What a verifier tells and refuses nothing for: honest logs have it too, if seldom.
+
+use sluis_domain::Timestamp;
+use sluis_domain::audit::{Act, Entry, Outcome};
+use sluis_domain::opening::Opening;
+
+/// By how much an entry may be earlier than one before it, because acts go on beside each other and clocks are put right; and
+/// how long acts may go on that began before the keyring was closed.
+const SLACK_MILLIS: u64 = 10 * 60 * 1000;
+/// How many entries in a row may have one and the same time.
+const MOST_AT_ONCE: u64 = 256;
+
+/// The custodian's clock went back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetBack {
+    /// The entry that is earlier than one before it.
+    pub entry: u64,
+    /// By how much, in milliseconds.
+    pub millis: u64,
+}
+
+/// The custodian's clock stood still.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoodStill {
+    /// The first entry of that time.
+    pub entry: u64,
+    /// How many entries in a row have it.
+    pub entries: u64,
+}
+
+/// What was seen so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    latest: Timestamp,
+    /// The last time, the first entry that has it in a row, and how many do.
+    still: (Timestamp, StoodStill),
+    /// When the keyring was closed, while nothing opened it.
+    sealed: Option<Timestamp>,
+    pub(crate) set_back: Option<SetBack>,
+    pub(crate) stood_still: Option<StoodStill>,
+    pub(crate) while_sealed: Option<u64>,
+}
+
+impl Default for StoodStill {
+    fn default() -> Self {
+        Self {
+            entry: 0,
+            entries: 0,
+        }
+    }
+}
+
+impl Told {
+    /// Takes over the next entry.
+    pub(crate) fn see(&mut self, sequence: u64, entry: &Entry) {
+        self.see_time(sequence, entry.at);
+        if entry.outcome == Outcome::Done {
+            self.see_act(sequence, entry);
+        }
+    }
+
+    fn see_time(&mut self, sequence: u64, at: Timestamp) {
+        let millis = self.latest.millis().saturating_sub(at.millis());
+        let furthest = self.set_back.is_none_or(|before| before.millis < millis);
+        if millis > SLACK_MILLIS && furthest {
+            self.set_back = Some(SetBack {
+                entry: sequence,
+                millis,
+            });
+        }
+        self.latest = self.latest.max(at);
+        let (last, row) = &mut self.still;
+        if *last != at {
+            *row = StoodStill {
+                entry: sequence,
+                entries: 0,
+            };
+        }
+        *last = at;
+        row.entries += 1;
+        let longest = self
+            .stood_still
+            .is_none_or(|before| before.entries < row.entries);
+        if row.entries > MOST_AT_ONCE && longest {
+            self.stood_still = Some(*row);
+        }
+    }
+
+    /// Acts that were on their way when the keyring was closed come behind that, so no entry is refused.
+    fn see_act(&mut self, sequence: u64, entry: &Entry) {
+        let since = self.sealed.map(|at| at.plus_millis(SLACK_MILLIS));
+        match entry.act {
+            Act::Seal => self.sealed = Some(entry.at),
+            Act::Unseal => {
+                let opening = Opening::decode(&entry.detail);
+                if opening.is_ok_and(|opening| opening.presented == opening.needed) {
+                    self.sealed = None;
+                }
+            }
+            _ if entry.actor.is_some() && since.is_some_and(|since| entry.at > since) => {
+                self.while_sealed = self.while_sealed.or(Some(sequence));
+            }
+            _ => {}
+        }
+    }
+}
