@@ -758,7 +758,7 @@ def main():
         sys.exit("usage: verify_log.py EXPORT-DIR VERIFIER-KEY-FILE-OR-TEXT")
     verifier = Verifier(sys.argv[1])
     try:
-        print(verifier.run(Path(sys.argv[2]).read_text("utf-8") if os.path.isfile(sys.argv[2]) else sys.argv[2]))
+        print(verifier.run(open(sys.argv[2], encoding="utf-8").read(1 << 16) if os.path.isfile(sys.argv[2]) else sys.argv[2]))
         return 0
     except InvalidSignature:
         why = "a signature on it is wrong"

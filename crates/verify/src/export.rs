@@ -10,7 +10,7 @@
 //!
 //! One pass over the entries; memory does not grow with their number.
 
-use sluis_domain::audit::{Act, Entry, Outcome};
+use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_domain::codec::Reader;
 use sluis_tlog::{
     Bundle, BundleError, Checkpoint, HASH_BYTES, Hash, Note, NoteError, Tile, Tree, VerifierKey,
@@ -35,6 +35,25 @@ pub fn handover_path(number: usize) -> String {
 pub fn registry_path(version: u64) -> String {
     format!("registry/{version}.toml")
 }
+
+/// The most bytes that a file of an export may have; whoever reads more reads something else.
+pub fn limit(path: &str) -> u64 {
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["tile", "entries", ..] => BUNDLE_LIMIT,
+        ["tile", ..] => TILE_LIMIT,
+        ["registry", ..] => REGISTRY_LIMIT,
+        _ => NOTE_LIMIT,
+    }
+}
+
+/// 256 entries, each with its length.
+const BUNDLE_LIMIT: u64 = 256 * (2 + MAX_ENTRY as u64);
+/// 256 hashes.
+const TILE_LIMIT: u64 = 256 * HASH_BYTES as u64;
+/// Far more than a registry can say.
+const REGISTRY_LIMIT: u64 = 64 << 20;
+/// A checkpoint, a handover, a key: texts of a few lines.
+const NOTE_LIMIT: u64 = 64 << 10;
 
 /// The files of an export.
 pub trait Files {

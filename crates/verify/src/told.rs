@@ -20,7 +20,7 @@ pub struct SetBack {
 }
 
 /// The custodian's clock stood still.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StoodStill {
     /// The first entry of that time.
     pub entry: u64,
@@ -39,15 +39,6 @@ pub(crate) struct Told {
     pub(crate) set_back: Option<SetBack>,
     pub(crate) stood_still: Option<StoodStill>,
     pub(crate) while_sealed: Option<u64>,
-}
-
-impl Default for StoodStill {
-    fn default() -> Self {
-        Self {
-            entry: 0,
-            entries: 0,
-        }
-    }
 }
 
 impl Told {

@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sluis_domain::audit::Entry;
+use sluis_files::FileError;
 use sluis_tlog::{Bundle, Checkpoint, Hash, Note, Tree, VerifierKey, decode_bundle, leaf_hash};
 use sluis_verify::Files;
-use sluis_verify::export::{CHECKPOINT, VERIFIER_KEY};
+use sluis_verify::export::{CHECKPOINT, VERIFIER_KEY, limit};
 
 use crate::error::CliError;
 
@@ -140,9 +141,10 @@ impl Files for Directory {
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CliError> {
         let path = self.at(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error)
+        // Neither a pipe that nobody writes to nor a file without an end holds anybody up.
+        match sluis_files::read(&path, limit(name)) {
+            Ok(mut bytes) => Ok(Some(std::mem::take(&mut *bytes))),
+            Err(FileError::Io(error))
                 if matches!(
                     error.kind(),
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
@@ -150,7 +152,35 @@ impl Files for Directory {
             {
                 Ok(None)
             }
-            Err(error) => Err(CliError::reading(&path)(error)),
+            Err(error) => Err(CliError::reading(&path)(error.into())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_a_fitting_size_are_read() {
+        let place = tempfile::tempdir().expect("made");
+        let directory = Directory::new(place.path());
+        assert!(matches!(directory.read(CHECKPOINT), Ok(None)));
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(place.path().join(CHECKPOINT))
+            .status();
+        assert!(pipe.expect("mkfifo runs").success());
+        let error = directory.read(CHECKPOINT).expect_err("a pipe");
+        assert!(
+            error.to_string().contains("a regular file is needed"),
+            "{error}"
+        );
+        let long = fs::File::create(place.path().join(VERIFIER_KEY)).expect("made");
+        long.set_len(limit(VERIFIER_KEY) + 1).expect("a hole");
+        let error = directory.read(VERIFIER_KEY).expect_err("too long");
+        assert!(
+            error.to_string().contains("is larger than 65536 bytes"),
+            "{error}"
+        );
     }
 }

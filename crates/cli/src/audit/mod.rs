@@ -7,11 +7,11 @@ pub(crate) mod read;
 pub(crate) mod verify;
 mod watch;
 
-use std::fs;
 use std::path::Path;
 
 use clap::Subcommand;
 use sluis_tlog::VerifierKey;
+use sluis_verify::export::{VERIFIER_KEY, limit};
 
 use crate::error::{CliError, Exit};
 
@@ -39,7 +39,9 @@ impl AuditCommand {
 pub(crate) fn read_key(text: &str) -> Result<VerifierKey, CliError> {
     let path = Path::new(text);
     let content = if path.is_file() {
-        fs::read_to_string(path).map_err(CliError::reading(path))?
+        let read = sluis_files::read(path, limit(VERIFIER_KEY));
+        let bytes = read.map_err(|error| CliError::reading(path)(error.into()))?;
+        String::from_utf8_lossy(&bytes).into_owned()
     } else {
         text.to_owned()
     };

@@ -8,7 +8,7 @@ use sluis_tlog::{Bundle, VerifierKey, encode_bundle};
 
 use super::forge::{Export, Forge, KEY_B, key, rekeyed, story};
 use super::second;
-use crate::export::{Checked, Problem, verify};
+use crate::export::{Checked, Problem, limit, verify};
 
 /// Making keys takes a while.
 fn good() -> &'static (Export, [VerifierKey; 2], Forge) {
@@ -267,4 +267,26 @@ fn the_second_implementation_agrees() {
         accepts(&rekeyed().export(), &log.verifier_key(0)).is_err(),
         "an approval with a key that was given up"
     );
+}
+
+#[test]
+fn the_second_implementation_reads_regular_files_of_a_fitting_size() {
+    let Some(accepts) = second::implementation() else {
+        return;
+    };
+    let (export, keys, _) = good();
+    for path in export.0.keys() {
+        let mut long = export.clone();
+        let most = usize::try_from(limit(path)).expect("small");
+        // Registries may be as long as this machine makes no file for a test.
+        if most < 64 << 20 {
+            long.0.insert(path.clone(), vec![b'x'; most + 1]);
+            let said = accepts(&long, &keys[0]).expect_err(path);
+            assert!(said.contains("bytes that it may have"), "{path}: {said}");
+        }
+    }
+    for path in ["checkpoint", "registry/1.toml"] {
+        let said = second::with_a_pipe(&export.clone(), path, &keys[0]);
+        assert!(said.contains("is no regular file"), "{path}: {said}");
+    }
 }

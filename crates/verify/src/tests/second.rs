@@ -3,6 +3,7 @@
 //! The second needs Python with `cryptography`, so it is run only where `SLUIS_PYTHON` names a program that has it, such as
 //! `deploy/python.sh`. With `SLUIS_FORGED` each forged log is left in that directory, with the key that verifies it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,25 +19,42 @@ pub(super) fn implementation() -> Option<impl Fn(&Export, &VerifierKey) -> Resul
     Some(move |export: &Export, key: &VerifierKey| {
         let place = a_place();
         write(export, &place);
-        let output = std::process::Command::new(&python)
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../../tests/second_implementation/verify_log.py"
-            ))
-            .arg(&place)
-            .arg(key.to_string())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .output();
-        let output = output.expect("runs");
-        std::fs::remove_dir_all(&place).expect("removed");
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(!said.contains("Traceback"), "{said}");
-        if output.status.success() {
-            Ok(said)
-        } else {
-            Err(said)
-        }
+        run(&python, &place, key)
     })
+}
+
+/// What the second says of a directory, which is removed.
+fn run(python: &OsStr, place: &Path, key: &VerifierKey) -> Result<String, String> {
+    let output = std::process::Command::new(python)
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/second_implementation/verify_log.py"
+        ))
+        .arg(place)
+        .arg(key.to_string())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output();
+    let output = output.expect("runs");
+    std::fs::remove_dir_all(place).expect("removed");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!said.contains("Traceback"), "{said}");
+    if output.status.success() {
+        Ok(said)
+    } else {
+        Err(said)
+    }
+}
+
+/// What the second says of an export in which one file is a pipe that nobody writes to.
+pub(super) fn with_a_pipe(export: &Export, path: &str, key: &VerifierKey) -> String {
+    let python = std::env::var_os("SLUIS_PYTHON").expect("asked before");
+    let place = a_place();
+    write(export, &place);
+    let pipe = place.join(path);
+    std::fs::remove_file(&pipe).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    run(&python, &place, key).expect_err(path)
 }
 
 /// A directory that nobody else has.
