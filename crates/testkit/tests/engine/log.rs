@@ -6,7 +6,7 @@ mod restore;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sluis_domain::audit::{Act, Entry};
+use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::instruction::Task;
 use sluis_domain::port::store::{Commit, Family, Row, Store, StoreError, Write};
 use sluis_domain::{GrantId, Reason};
@@ -54,6 +54,8 @@ impl<S: Store + 'static> Office<S> {
             1,
         );
         entry.actor = Some(custodian().identity);
+        entry.fingerprint = custodian().fingerprint;
+        entry.outcome = Outcome::Refused(Reason::Blocked);
         entry.encode()
     }
 }
@@ -548,7 +550,7 @@ fn other_custodians_are_put_on_record_once() {
     let office = Office::open(ModelStore::new());
     let head = office.head();
     let mut settings = people::settings();
-    settings.custodians.truncate(1);
+    settings.custodians[1].key = people::public_key("custodian/ben-with-another-key");
     for _ in 0..2 {
         let engine = Engine::open(
             office.store.clone(),
@@ -610,6 +612,8 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
     );
     let whole = read("uni-research/privacy-officer", false).unwrap();
     assert_eq!(whole.entries.len() as u64, whole.next_sequence);
+    // No honest entry is as large as these, and the log does not verify with them.
+    office.damage();
     let mut large = Entry::new(
         [0; 16],
         sluis_domain::port::Clock::now(&*office.clock),
@@ -617,7 +621,7 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
         1,
     );
     large.detail = vec![1; 60_000];
-    large.outcome = sluis_domain::audit::Outcome::Refused(Reason::InvalidRegistry);
+    large.outcome = Outcome::Refused(Reason::InvalidRegistry);
     let from = office.store.entries();
     for _ in 0..60 {
         office
