@@ -59,6 +59,24 @@ fn a_certificate_in_a_custodians_name_does_nothing_without_the_pinned_key() {
     assert!(engine.rotate(&custodian(), &signed).is_ok());
 }
 
+/// What nobody checks any more must not stand in the log for ever.
+#[test]
+fn a_refused_instruction_leaves_no_detail_and_no_signature() {
+    let office = Office::open(ModelStore::new());
+    let task = Task::RotateChain {
+        chain: STUDY.parse().unwrap(),
+        namespace: "no.such".parse().ok(),
+    };
+    let signed = instruct(&office.engine, CUSTODIANS[0], task);
+    let told = reason(office.engine.rotate(&custodian(), &signed));
+    assert_eq!(told, Some(Reason::InvalidRequest));
+    let rows = office.store.scan(Family::Audit, &[], 100_000).unwrap();
+    let last = Entry::decode(&rows.last().unwrap().1).unwrap();
+    assert_eq!(last.outcome, Outcome::Refused(Reason::InvalidRequest));
+    assert!(last.detail.is_empty() && last.signatures.is_empty());
+    assert_eq!(last.chain.unwrap().as_str(), STUDY);
+}
+
 #[test]
 fn an_instruction_serves_once_and_not_after_another() {
     let office = Office::open(ModelStore::new());

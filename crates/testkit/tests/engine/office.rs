@@ -189,7 +189,8 @@ fn start<S: Store + 'static>(store: &Arc<S>, kek: &Kek, clock: &Arc<TestClock>) 
     Arc::new(people::open(store.clone(), kek, clock.clone()))
 }
 
-fn convert_terms(from: &str, to: &str, max_values: u64, not_after: Timestamp) -> Terms {
+/// Terms of a conversion of `bsn`.
+pub(crate) fn convert_terms(from: &str, to: &str, max_values: u64, not_after: Timestamp) -> Terms {
     let bsn = |chain: &str| (chain.parse().unwrap(), "bsn".parse().unwrap());
     Terms {
         kind: Kind::Convert {

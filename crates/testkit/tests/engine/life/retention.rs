@@ -1,8 +1,8 @@
 //! Chains past their retention.
 
-use sluis_domain::Reason;
 use sluis_domain::audit::{Act, Entry};
 use sluis_domain::port::{Clock, Commit, Family, Row, Store};
+use sluis_domain::{Column, Reason, RecordBatch};
 use sluis_engine::{KeyState, OVERDUE_ROUNDS};
 use sluis_keyring::Keyring;
 use sluis_testkit::model_store::ModelStore;
@@ -10,7 +10,7 @@ use sluis_testkit::people;
 use sluis_testkit::registry::registry;
 
 use super::{DAY, OWNERS, destroyed, entries, line, reason, rows, sign_all};
-use crate::office::{Office, REGISTER, STUDY, caller, custodian};
+use crate::office::{Office, REGISTER, STUDY, caller, convert_terms, custodian};
 use crate::subjects;
 
 fn registry_with(retention: &str) -> String {
@@ -158,6 +158,7 @@ fn a_destroyed_chain_stays_destroyed() {
         reason(office.submit("hospital-north/etl", STUDY, &subjects(1))),
         Some(Reason::ChainDestroyed)
     );
+    nothing_begins_in_a_destroyed_chain(&office);
     let without = other.replacen("id = \"diabetes-study\"", "id = \"another-study\"", 1);
     people::apply(&office.engine, &without).unwrap();
     let again = people::apply(&office.engine, &other);
@@ -171,6 +172,28 @@ fn a_destroyed_chain_stays_destroyed() {
         office.engine.registry_text(&custodian(), None).unwrap().1 == without,
         "the log is in order"
     );
+}
+
+fn nothing_begins_in_a_destroyed_chain(office: &Office<ModelStore>) {
+    let until = office.clock.now().plus_millis(3_600_000);
+    for (from, to) in [(STUDY, REGISTER), (REGISTER, STUDY)] {
+        let terms = convert_terms(from, to, 1, until);
+        let asked = office
+            .engine
+            .request_grant(&caller("registry-office/etl"), terms);
+        assert_eq!(reason(asked), Some(Reason::ChainDestroyed), "{from}, {to}");
+    }
+    // Not even what takes no key.
+    let source = caller("hospital-north/etl");
+    let (chain, element) = (STUDY.parse().unwrap(), "birth_date".parse().unwrap());
+    let session = office
+        .engine
+        .open_pseudonymise(&source, &chain, std::slice::from_ref(&element), false)
+        .unwrap();
+    let column = Column::from_values(["1984-03-07"]);
+    let batch = RecordBatch::new(None, 1, vec![(element, column)]).unwrap();
+    let sent = office.engine.pseudonymise(&session, &batch);
+    assert_eq!(reason(sent), Some(Reason::ChainDestroyed));
 }
 
 #[test]
