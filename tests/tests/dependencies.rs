@@ -19,6 +19,23 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "sha2",
             "rustls",
             "sluis-crypto",
+            "sluis-ledger",
+        ],
+    ),
+    (
+        "sluis-ledger",
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "rustls",
+            "clap",
+            "aes-gcm",
+            "sluis-keyring",
+            "sluis-store",
+            "sluis-engine",
+            "sluis-proto",
         ],
     ),
     (

@@ -7,7 +7,7 @@ use sluis_client::v1::{
     CreateBackupRequest, ExpiringChain, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion,
     RotateAuditKeyRequest,
 };
-use sluis_domain::instruction::Task;
+use sluis_ledger::instruction::Task;
 
 use crate::change::ChangeArgs;
 use crate::connect::ConnectArgs;

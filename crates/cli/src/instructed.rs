@@ -2,7 +2,7 @@
 
 use sluis_client::v1::{GetStatusResponse, SignedInstruction};
 use sluis_client::{Client, instruction};
-use sluis_domain::instruction::{Instruction, Task};
+use sluis_ledger::instruction::{Instruction, Task};
 
 use crate::change::ChangeArgs;
 use crate::error::CliError;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use sluis_client::Holder;
-use sluis_domain::Custodian;
+use sluis_ledger::Custodian;
 
 use crate::connect::ConnectArgs;
 use crate::credentials;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use sluis_client::{Holder, Signer};
-use sluis_domain::Signed;
-use sluis_domain::restore::{Request, Restore, Signature};
-use sluis_domain::statement::Deed;
+use sluis_ledger::Signed;
+use sluis_ledger::restore::{Request, Restore, Signature};
+use sluis_ledger::statement::Deed;
 
 use crate::change::ChangeArgs;
 use crate::clock;
@@ -157,7 +157,7 @@ fn lines(request: &Request) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use sluis_domain::Timestamp;
-    use sluis_domain::restore::{LostKind, LostRow};
+    use sluis_ledger::restore::{LostKind, LostRow};
 
     use super::*;
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
-use sluis_domain::proposal::{Matter, Proposal};
-use sluis_domain::registry::{self, Change, Registry, Requirement, Signers};
+use sluis_ledger::grant::{Grant, Kind, OutputOrder, Terms};
+use sluis_ledger::proposal::{Matter, Proposal};
+use sluis_ledger::registry::{self, Change, Registry, Requirement, Signers};
 use sluis_proto::v1;
 
 use crate::ClientError;

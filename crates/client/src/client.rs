@@ -1,8 +1,8 @@
 //! The channel to a custodian.
 
 use futures_util::StreamExt;
-use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, ElementName, GrantId};
+use sluis_ledger::statement::Deed;
 use sluis_proto::v1;
 use sluis_proto::v1::audit_service_client::AuditServiceClient;
 use sluis_proto::v1::conversion_service_client::ConversionServiceClient;

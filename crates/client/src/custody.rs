@@ -1,7 +1,7 @@
 //! Instructions of custodians: made and signed on the custodian's own machine.
 
 use sluis_domain::Timestamp;
-use sluis_domain::instruction::{Instruction, Task};
+use sluis_ledger::instruction::{Instruction, Task};
 use sluis_proto::v1;
 
 use crate::{Client, ClientError};

@@ -7,7 +7,7 @@ use rustls::SignatureScheme::{ECDSA_NISTP256_SHA256, ED25519};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::SigningKey;
 use sluis_domain::PublicKey;
-use sluis_domain::statement::{Deed, statement};
+use sluis_ledger::statement::{Deed, statement};
 
 use crate::credentials;
 

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use sluis_domain::Reason;
-use sluis_domain::audit::Act;
 use sluis_domain::reason::Category;
 use sluis_engine::Refusal;
+use sluis_ledger::audit::Act;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 

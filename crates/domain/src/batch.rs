@@ -1,10 +1,11 @@
 //! Record batches: the unit of work.
 
-use crate::registry::MAX_ELEMENTS_PER_CHAIN;
 use crate::{Column, ElementName, Reason};
 
 /// Most rows of one batch.
 pub const MAX_ROWS: usize = 1 << 20;
+/// Most columns of one batch.
+pub const MAX_COLUMNS: usize = 4_096;
 
 /// A caller's own name for a batch, so that sending it again counts once: 1 to 64 bytes, opaque.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -53,7 +54,7 @@ impl RecordBatch {
         rows: usize,
         columns: Vec<(ElementName, Column)>,
     ) -> Result<Self, Reason> {
-        if rows > MAX_ROWS || columns.len() > MAX_ELEMENTS_PER_CHAIN {
+        if rows > MAX_ROWS || columns.len() > MAX_COLUMNS {
             return Err(Reason::InvalidBatch);
         }
         let lengths_agree = columns.iter().all(|(_, column)| column.rows() == rows);

@@ -2,16 +2,16 @@
 
 use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, token};
-use sluis_domain::audit::{Act, Entry, KeyUse};
-use sluis_domain::days;
-use sluis_domain::grant::{Kind, OutputOrder, Record};
 use sluis_domain::port::{Commit, Family, PackedRows, Store};
-use sluis_domain::registry::LinkMode;
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason,
     RecordBatch, Timestamp,
 };
 use sluis_keyring::{Keyring, LineVersion};
+use sluis_ledger::audit::{Act, Entry, KeyUse};
+use sluis_ledger::days;
+use sluis_ledger::grant::{Kind, OutputOrder, Record};
+use sluis_ledger::registry::LinkMode;
 
 use crate::engine::Engine;
 use crate::erasure::Marks;

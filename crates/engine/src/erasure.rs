@@ -21,12 +21,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluis_crypto::LinkValue;
-use sluis_domain::audit::Act;
 use sluis_domain::port::{Commit, Family};
-use sluis_domain::proposal::{Matter, Proposal};
-use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{NamespaceId, ProposalId, Reason, WipedBuffer};
 use sluis_keyring::{KeyringError, NamespaceKeys, StateSeal};
+use sluis_ledger::audit::Act;
+use sluis_ledger::proposal::{Matter, Proposal};
+use sluis_ledger::registry::{Registry, Signers};
 use zeroize::Zeroizing;
 
 pub use journal::Journal;
@@ -74,7 +74,7 @@ impl Engine {
             // It leaves the disk, too, however the proposal ends.
             let not_after = permit
                 .now()
-                .plus_millis(sluis_domain::proposal::LIFE_MILLIS);
+                .plus_millis(sluis_ledger::proposal::LIFE_MILLIS);
             let mut noted = Commit::default();
             let optouts = compaction::whole(Family::Optout);
             compaction::note(

@@ -7,14 +7,14 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
 use sluis_crypto::{digest::sha256, random};
-use sluis_domain::audit::{Act, Entry};
-use sluis_domain::days;
-use sluis_domain::grant::{Grant, Kind, Record, State, Terms};
 use sluis_domain::port::{Commit, Family, Store};
-use sluis_domain::registry::Registry;
-use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
+use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::days;
+use sluis_ledger::grant::{Grant, Kind, Record, State, Terms};
+use sluis_ledger::registry::Registry;
+use sluis_ledger::statement::Deed;
 
 use crate::engine::Engine;
 use crate::meter::Count;

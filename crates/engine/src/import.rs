@@ -12,9 +12,9 @@ use sluis_crypto::import::{IMPORT_VALUE_LEN, INDEX_KEY_LEN, MAX_OLD_LEN};
 use sluis_crypto::opt_out::OptOutKey;
 use sluis_domain::identifier::MissingWords;
 use sluis_domain::port::{Commit, Completion, Family, PackedRows, Store};
-use sluis_domain::registry::{Chain, LinkMode, Treatment};
 use sluis_domain::{ChainId, Column, ElementName, NamespaceId, Reason};
 use sluis_keyring::{KeyState, Keyring, LineVersion};
+use sluis_ledger::registry::{Chain, LinkMode, Treatment};
 
 use crate::Refusal;
 use crate::rows::Refused;

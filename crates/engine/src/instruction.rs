@@ -1,8 +1,8 @@
 //! Instructions of custodians: acts on keys that one custodian does alone, and signs.
 
 use sluis_domain::Reason;
-use sluis_domain::audit::Entry;
-use sluis_domain::instruction::{Instruction, Task};
+use sluis_ledger::audit::Entry;
+use sluis_ledger::instruction::{Instruction, Task};
 
 use crate::engine::Engine;
 use crate::policy::{Custody, Permit};

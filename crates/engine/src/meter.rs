@@ -2,7 +2,7 @@
 //!
 //! | key in `grants` | value (sealed) |
 //! |---|---|
-//! | `c` \|\| grant id | used values (8), last forgotten day (4), then by run of UTC days ([`sluis_domain::days`]): first day (4), last day (4), values of the last day (8); written with the grant, generation grows by one with every batch |
+//! | `c` \|\| grant id | used values (8), last forgotten day (4), then by run of UTC days ([`sluis_ledger::days`]): first day (4), last day (4), values of the last day (8); written with the grant, generation grows by one with every batch |
 //! | `b` \|\| LP(grant id) \|\| keyed digest of the batch id, 32 | keyed digest of the content, 32; generation 1 |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sluis_domain::audit::Entry;
 use sluis_domain::codec::Writer;
-use sluis_domain::days::{self, GrantDays, Run};
-use sluis_domain::grant::{Record, Terms};
 use sluis_domain::port::{Commit, Completion, Family, Store};
 use sluis_domain::{BatchId, GrantId, Reason, RecordBatch};
 use sluis_keyring::{KeyringError, StateSeal};
+use sluis_ledger::audit::Entry;
+use sluis_ledger::days::{self, GrantDays, Run};
+use sluis_ledger::grant::{Record, Terms};
 
 use crate::Refusal;
 use crate::pending::Charged;
@@ -420,7 +420,7 @@ fn counter_key(grant: &GrantId) -> Vec<u8> {
 mod tests {
     use proptest::prelude::*;
     use sluis_domain::Timestamp;
-    use sluis_domain::grant::Kind;
+    use sluis_ledger::grant::Kind;
 
     use super::*;
 

@@ -2,12 +2,12 @@
 //!
 //! An operation takes its permit as an argument, so code that forgot to ask does not compile.
 
-use sluis_domain::grant::{Grant, Kind, Record};
-use sluis_domain::proposal;
-use sluis_domain::registry::{Chain, LinkMode, Organisation, Registry, Signers, Treatment};
 use sluis_domain::{
     ChainId, ElementName, Identity, NamespaceId, OrganisationId, Reason, Timestamp,
 };
+use sluis_ledger::grant::{Grant, Kind, Record};
+use sluis_ledger::proposal;
+use sluis_ledger::registry::{Chain, LinkMode, Organisation, Registry, Signers, Treatment};
 
 use crate::Caller;
 use crate::snapshot::Snapshot;

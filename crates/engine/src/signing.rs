@@ -1,8 +1,9 @@
 //! Signatures of people: made on their own machine, checked here before anything happens.
 
 use sluis_crypto::signature;
-use sluis_domain::statement::{Deed, MAX_CERTIFICATE, MAX_SIGNATURE, statement};
-use sluis_domain::{PublicKey, Reason, Signed};
+use sluis_domain::{PublicKey, Reason};
+use sluis_ledger::Signed;
+use sluis_ledger::statement::{Deed, MAX_CERTIFICATE, MAX_SIGNATURE, statement};
 
 use crate::engine::Engine;
 use crate::{Caller, Refusal};

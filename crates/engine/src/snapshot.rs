@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluis_domain::registry::Registry;
 use sluis_domain::{Identity, PublicKey};
 use sluis_keyring::Keyring;
+use sluis_ledger::registry::Registry;
 
 use crate::Caller;
 use crate::erasure::OptOuts;

@@ -26,7 +26,7 @@
 //! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a
 //! process has the store open.
 
-use sluis_domain::audit::MAX_ENTRY;
+use sluis_domain::port::MAX_ENTRY;
 use sluis_domain::port::store::{Family, StoreError};
 
 /// The store format this version writes and knows. Format 1 was used before the audit log was signed, format 2

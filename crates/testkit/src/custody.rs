@@ -1,8 +1,8 @@
 //! What custodians do over the wire: acts that they sign.
 
 use sluis_client::{Client, ClientError, instruction, v1};
-use sluis_domain::instruction::{Instruction, Task};
 use sluis_domain::{Kid, Timestamp};
+use sluis_ledger::instruction::{Instruction, Task};
 
 /// An instruction of this moment with the client's key. Of a client who may not ask for the state it is about nothing that
 /// there is, and of one whose key cannot sign it has no signature.

@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 use sluis_client::Signer;
-use sluis_domain::instruction::{Instruction, Task};
 use sluis_domain::port::{Clock, Store};
-use sluis_domain::registry::Signers;
-use sluis_domain::statement::Deed;
-use sluis_domain::{ChainId, Custodian, GrantId, Kid, NamespaceId, PublicKey, Timestamp};
+use sluis_domain::{ChainId, GrantId, Kid, NamespaceId, PublicKey, Timestamp};
 use sluis_engine::{
     Caller, Engine, GrantView, Instructed, Proposed, Refusal, Settings, VersionInfo, fingerprint,
 };
 use sluis_keyring::Kek;
+use sluis_ledger::Custodian;
+use sluis_ledger::instruction::{Instruction, Task};
+use sluis_ledger::registry::Signers;
+use sluis_ledger::statement::Deed;
 
 use crate::pki::{TRUST_DOMAIN, of_member};
 use crate::registry::{CUSTODIANS, STEWARDS};

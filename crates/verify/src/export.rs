@@ -10,8 +10,8 @@
 //!
 //! One pass over the entries; memory does not grow with their number.
 
-use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_domain::codec::Reader;
+use sluis_ledger::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_tlog::{
     Bundle, BundleError, Checkpoint, HASH_BYTES, Hash, Note, NoteError, Tile, Tree, VerifierKey,
     decode_bundle, leaf_hash,

@@ -6,10 +6,10 @@
 //! clocks step (a large step back is told), and refusals, which change nothing. Memory is bounded by the number of
 //! grants, proposals and key versions.
 
-use sluis_domain::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use sluis_domain::codec::{DecodeError, Reader};
-use sluis_domain::instruction::ends_instructions;
 use sluis_domain::{Identity, ProposalId};
+use sluis_ledger::audit::{Act, Entry, MAX_ENTRY, Outcome};
+use sluis_ledger::instruction::ends_instructions;
 use sluis_tlog::{Tree, VerifierKey, leaf_hash};
 
 use crate::fault::{Fault, Wrong};

@@ -1,9 +1,10 @@
 //! Signatures of people in entries.
 
 use sluis_crypto::{digest::sha256, signature};
-use sluis_domain::audit::Entry;
-use sluis_domain::statement::{Deed, statement};
-use sluis_domain::{Identity, PublicKey, Signed, Timestamp};
+use sluis_domain::{Identity, PublicKey, Timestamp};
+use sluis_ledger::Signed;
+use sluis_ledger::audit::Entry;
+use sluis_ledger::statement::{Deed, statement};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::fault::{Fault, SignerFault};

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::days::GrantDays;
-use sluis_domain::registry::{Registry, Signers};
 use sluis_domain::{
-    ChainId, Custodian, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Signed,
-    Timestamp, grant, proposal,
+    ChainId, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Timestamp,
 };
+use sluis_ledger::days::GrantDays;
+use sluis_ledger::registry::{Registry, Signers};
+use sluis_ledger::{Custodian, Signed, grant, proposal};
 use sluis_tlog::VerifierKey;
 
 use crate::told::{SetBack, StoodStill, Told};

@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 use sluis_client::v1::{GetCheckpointRequest, GetCheckpointResponse, GetRegistryRequest};
 use sluis_client::{Client, ClientError};
-use sluis_domain::audit::{Act, Entry, Outcome};
+use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_tlog::{Bundle, Tile, Tree, encode_bundle, leaf_hash};
 use sluis_verify::export::{CHECKPOINT, VERIFIER_KEY, handover_path, registry_path};
 use sluis_verify::{Files, Head};

@@ -7,8 +7,8 @@ use sluis_client::v1::{
     KeyVersion, RotateChainRequest,
 };
 use sluis_client::{Client, ClientError};
-use sluis_domain::instruction::Task;
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
+use sluis_ledger::instruction::Task;
 
 use crate::change::ChangeArgs;
 use crate::custody::{key_table, key_version};

@@ -3,7 +3,7 @@
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use sluis_client::v1::{ApproveGrantRequest, Grant};
-use sluis_domain::statement::Deed;
+use sluis_ledger::statement::Deed;
 
 use super::view;
 use crate::error::{CliError, Exit};

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use sluis_client::v1::{DenyGrantRequest, Grant, RevokeGrantRequest};
 use sluis_client::{Client, ClientError, checked};
 use sluis_domain::GrantId;
-use sluis_domain::statement::Deed;
+use sluis_ledger::statement::Deed;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};

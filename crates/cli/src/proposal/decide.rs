@@ -5,7 +5,7 @@ use sluis_client::v1::{
 };
 use sluis_client::{Client, ClientError};
 use sluis_domain::Reason;
-use sluis_domain::statement::Deed;
+use sluis_ledger::statement::Deed;
 
 use super::{Named, fetch, present, view, what_is_missing};
 use crate::error::{CliError, Exit};

@@ -4,8 +4,8 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sluis_client::checked::{CheckedProposal, RegistryChange};
 use sluis_client::v1::{Proposal, ProposalKind, ProposalSignature, ProposalState, SignersNeeded};
-use sluis_domain::proposal::Matter;
-use sluis_domain::registry::{Change, ChangeKind, Requirement, Signers};
+use sluis_ledger::proposal::Matter;
+use sluis_ledger::registry::{Change, ChangeKind, Requirement, Signers};
 
 use crate::output::{Paint, Safe};
 

@@ -199,8 +199,8 @@ fn local_diff(checked: &CheckedProposal) -> Vec<Safe> {
         .collect()
 }
 
-fn as_domain(change: &RegistryChange) -> sluis_domain::registry::Change {
-    use sluis_domain::registry::ChangeKind as Kind;
+fn as_domain(change: &RegistryChange) -> sluis_ledger::registry::Change {
+    use sluis_ledger::registry::ChangeKind as Kind;
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let kind = match change.kind() {
         ChangeKind::Added => Kind::Added,
@@ -208,7 +208,7 @@ fn as_domain(change: &RegistryChange) -> sluis_domain::registry::Change {
         ChangeKind::Changed | ChangeKind::Unspecified => Kind::Changed,
     };
     let (before, after) = (text(&change.before), text(&change.after));
-    sluis_domain::registry::Change {
+    sluis_ledger::registry::Change {
         kind,
         path: change.path.clone(),
         before,

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluis_domain::audit::{Act, Entry, Outcome};
-use sluis_domain::grant::{Approval, End, Ended, Grant, Kind, Record, State};
-use sluis_domain::proposal::{Matter, Proposal};
-use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Signed, Timestamp};
+use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
+use sluis_ledger::Signed;
+use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::grant::{Approval, End, Ended, Grant, Kind, Record, State};
+use sluis_ledger::proposal::{Matter, Proposal};
 
 use super::keys::Keys;
 use super::model::{

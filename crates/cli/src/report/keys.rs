@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluis_domain::audit::{Act, Entry, KeyUse};
 use sluis_domain::{ChainId, Kid, Timestamp};
+use sluis_ledger::audit::{Act, Entry, KeyUse};
 
 use super::model::{KeyVersion, sum};
 use super::period::days;

@@ -16,9 +16,9 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use sluis_client::v1::GetRegistryRequest;
 use sluis_client::{Client, ClientError, Zeroizing};
-use sluis_domain::audit::Entry;
-use sluis_domain::registry::Registry;
 use sluis_domain::{ChainId, OrganisationId};
+use sluis_ledger::audit::Entry;
+use sluis_ledger::registry::Registry;
 use sluis_tlog::VerifierKey;
 
 use crate::audit::directory::Directory;

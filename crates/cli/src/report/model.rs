@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
-use sluis_domain::audit::Entry;
+use sluis_ledger::audit::Entry;
 
 /// Amounts of batches. A log may say anything, so sums stop at the largest number.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluis_domain::batch::MAX_ROWS;
-use sluis_domain::{Custodian, custodian};
 use sluis_engine::{LifeSettings, OVERDUE_ROUNDS};
 use sluis_keyring::TokenSettings;
+use sluis_ledger::{Custodian, custodian};
 
 use super::reader::Reader;
 use crate::journal::OptOutJournal;

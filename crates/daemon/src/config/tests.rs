@@ -1,4 +1,5 @@
-use sluis_domain::{Custodian, PublicKey};
+use sluis_domain::PublicKey;
+use sluis_ledger::Custodian;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Audit entries.
 
 use bytes::Bytes;
-use sluis_domain::audit::{Entry, KeyUse, Outcome};
+use sluis_ledger::audit::{Entry, KeyUse, Outcome};
 use sluis_proto::v1;
 
 /// An entry with its sequence and canonical bytes.

@@ -1,8 +1,8 @@
 //! Record batches.
 
 use bytes::Bytes;
-use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_domain::{BatchId, BatchOutcome, Column, ElementName, Reason, RecordBatch};
+use sluis_ledger::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_proto::v1;
 use v1::column::Form;
 

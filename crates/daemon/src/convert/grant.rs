@@ -1,9 +1,9 @@
 //! Grants.
 
-use sluis_domain::grant::{Kind, OutputOrder, State, Terms};
-use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_domain::{ChainId, ElementName};
 use sluis_engine::GrantView;
+use sluis_ledger::grant::{Kind, OutputOrder, State, Terms};
+use sluis_ledger::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_proto::v1;
 use v1::grant_terms::Kind as WireKind;
 
@@ -96,7 +96,7 @@ pub(crate) fn parse_state(field: &str, wire: i32) -> Result<Option<State>, Denia
 /// A grant as it stands.
 pub(crate) fn grant(view: &GrantView, origin: &str) -> v1::Grant {
     let (record, grant) = (&view.record, &view.record.grant);
-    let approval = |approval: &sluis_domain::grant::Approval| v1::Approval {
+    let approval = |approval: &sluis_ledger::grant::Approval| v1::Approval {
         steward: approval.steward.to_string(),
         approved_at: approval.at.to_string(),
         registry_version: approval.registry_version,

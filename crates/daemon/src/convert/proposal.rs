@@ -1,8 +1,8 @@
 //! Proposals.
 
-use sluis_domain::proposal::{Matter, Signature, State};
-use sluis_domain::registry::{Requirement, Signers};
 use sluis_engine::{ProposalView, RegistryTexts};
+use sluis_ledger::proposal::{Matter, Signature, State};
+use sluis_ledger::registry::{Requirement, Signers};
 use sluis_proto::v1;
 
 /// A proposal as it stands.

@@ -7,7 +7,7 @@ use sluis_domain::date::Date;
 use sluis_domain::generalise::Generalisation;
 use sluis_domain::identifier::{Checksum, InputMode};
 use sluis_domain::plausible::Placeholders;
-use sluis_domain::registry::{
+use sluis_ledger::registry::{
     Chain, ChainNamespace, Change, ChangeKind, Element, Quota, Registry, Treatment,
 };
 use sluis_proto::v1;

@@ -1,7 +1,7 @@
 //! Every RPC there is. What is not in this table does not exist: it is answered `UNIMPLEMENTED` and counted as
 //! `unknown`, so that callers cannot make labels.
 
-use sluis_domain::audit::Act;
+use sluis_ledger::audit::Act;
 
 /// How an RPC is limited, logged and drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! `PseudonymisationService`.
 
-use sluis_domain::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_domain::{ElementName, RecordBatch};
 use sluis_engine::{Caller, Engine, Import, Pending, PseudonymiseSession, Refusal, Turn};
+use sluis_ledger::registry::MAX_ELEMENTS_PER_CHAIN;
 use sluis_proto::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::pseudonymise_request::Message as Incoming;

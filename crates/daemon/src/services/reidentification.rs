@@ -1,8 +1,8 @@
 //! `ReidentificationService`.
 
-use sluis_domain::grant::Kind;
 use sluis_domain::{GrantId, RecordBatch};
 use sluis_engine::{Caller, Engine, Pending, Refusal, ReidentifySession, Turn};
+use sluis_ledger::grant::Kind;
 use sluis_proto::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::reidentify_request::Message as Incoming;

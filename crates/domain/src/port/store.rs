@@ -8,6 +8,9 @@
 
 use crate::Column;
 
+/// Longest entry of the audit log in bytes: entries are bundled with 2-byte lengths.
+pub const MAX_ENTRY: usize = 65_535;
+
 /// A column family. The number is frozen; a retired number stays reserved.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use sluis_crypto::{LinkValue, random};
-use sluis_domain::audit::{Act, Entry};
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::port::{Commit, Family};
 use sluis_domain::{ChainId, NamespaceId, Timestamp};
 use sluis_keyring::{KeyState, Keyring, KeyringError, LineVersion, VersionInfo};
+use sluis_ledger::audit::{Act, Entry};
 
 use super::marks::Mark;
 use super::{keys, open_link, put_link};

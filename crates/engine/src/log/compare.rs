@@ -12,8 +12,8 @@
 use std::fmt::Display;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::{grant, proposal};
 use sluis_keyring::{KeyState, VersionInfo};
+use sluis_ledger::{grant, proposal};
 use sluis_verify::{GrantState, Stage, State, VersionState};
 
 use crate::EngineError;

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluis_crypto::random;
-use sluis_domain::audit::{Act, Entry};
+use sluis_domain::Timestamp;
 use sluis_domain::port::{Commit, Family, Store, StoreError};
-use sluis_domain::{Custodian, Timestamp, custodian};
 use sluis_keyring::Keyring;
+use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::{Custodian, custodian};
 use sluis_tlog::{Checkpoint, Hash, Note, OpenError, ProveError, VerifierKey};
 
 use super::{Grown, verifier};

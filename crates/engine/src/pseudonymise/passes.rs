@@ -8,9 +8,9 @@ use sluis_domain::generalise::Generaliser;
 use sluis_domain::identifier::InputMode;
 use sluis_domain::plausible::DateShift;
 use sluis_domain::port::{Commit, Family, PackedRows};
-use sluis_domain::registry::{LinkMode, Namespace};
 use sluis_domain::{Column, ColumnBuilder, ElementName, Reason, RecordBatch, WipedBuffer};
 use sluis_keyring::ElementVersion;
+use sluis_ledger::registry::{LinkMode, Namespace};
 
 use super::plan::{Line, Step};
 use crate::Refusal;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sluis_crypto::date_shift::DateShiftKey;
 use sluis_domain::generalise::Generaliser;
 use sluis_domain::plausible::DateShift;
-use sluis_domain::registry::{Chain, LinkMode, Namespace, Treatment};
 use sluis_domain::{ElementName, NamespaceId, Reason, RecordBatch};
 use sluis_keyring::{ElementVersion, LineVersion};
+use sluis_ledger::registry::{Chain, LinkMode, Namespace, Treatment};
 
 use crate::erasure::Marks;
 use crate::import::Import;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use siphasher::sip::SipHasher24;
 use sluis_domain::NamespaceId;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::days::{Days, Run};
+use sluis_ledger::days::{Days, Run};
 
 use super::sketch::Sketch;
 
 const FORMAT: u8 = 2;
-/// Runs of days that are kept of a source ([`sluis_domain::days`]): the present one, and two that a clock that jumped may
+/// Runs of days that are kept of a source ([`sluis_ledger::days`]): the present one, and two that a clock that jumped may
 /// come back to.
 const RUNS: usize = 3;
 

@@ -1,15 +1,16 @@
 //! Whoever has the store and the state key still cannot approve: signatures are verified again when a grant is loaded, and
 //! when a proposal becomes effective.
 
-use sluis_domain::grant::Record;
+use sluis_domain::Reason;
 use sluis_domain::port::Clock;
 use sluis_domain::port::store::{Commit, Family, Store};
-use sluis_domain::proposal::{self, Signature};
-use sluis_domain::registry::Signers;
-use sluis_domain::statement::Deed;
-use sluis_domain::{Reason, Signed};
 use sluis_engine::{Engine, EngineError};
 use sluis_keyring::Keyring;
+use sluis_ledger::Signed;
+use sluis_ledger::grant::Record;
+use sluis_ledger::proposal::{self, Signature};
+use sluis_ledger::registry::Signers;
+use sluis_ledger::statement::Deed;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{self, caller, signer};
 use sluis_testkit::registry::{CUSTODIANS, STEWARDS, registry};

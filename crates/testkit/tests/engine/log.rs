@@ -6,11 +6,11 @@ mod restore;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sluis_domain::audit::{Act, Entry, Outcome};
-use sluis_domain::instruction::Task;
 use sluis_domain::port::store::{Commit, Family, Row, Store, StoreError, Write};
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::{Engine, EngineError, HeadError, SignedHead};
+use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::instruction::Task;
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
@@ -449,7 +449,7 @@ fn revoke<S: Store + 'static>(office: &Office<S>, grant: &GrantId) {
     let signer = people::signer("uni-research/steward-1");
     let signature = signer
         .sign(
-            sluis_domain::statement::Deed::RevokeGrant,
+            sluis_ledger::statement::Deed::RevokeGrant,
             office.engine.origin(),
             &object,
         )

@@ -3,9 +3,9 @@
 use std::sync::Barrier;
 
 use sluis_domain::Reason;
-use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::port::store::{Family, Store, StoreError};
 use sluis_engine::{QuotaFill, Refusal};
+use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::model_store::ModelStore;

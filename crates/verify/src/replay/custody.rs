@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::audit::Entry;
 use sluis_domain::codec::DecodeError;
-use sluis_domain::custodian::{self, Custodian};
-use sluis_domain::opening::Opening;
-use sluis_domain::restore::Restore;
-use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, Reason};
+use sluis_ledger::audit::Entry;
+use sluis_ledger::custodian::{self, Custodian};
+use sluis_ledger::opening::Opening;
+use sluis_ledger::restore::Restore;
+use sluis_ledger::statement::Deed;
 
 use super::recent::Recent;
 use crate::fault::{Fault, SignerFault};

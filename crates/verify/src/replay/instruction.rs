@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use sluis_domain::audit::Entry;
 use sluis_domain::codec::Reader;
-use sluis_domain::instruction::{Instruction, Task};
-use sluis_domain::registry::{Chain, Signers};
 use sluis_domain::{ChainId, NamespaceId};
+use sluis_ledger::audit::Entry;
+use sluis_ledger::instruction::{Instruction, Task};
+use sluis_ledger::registry::{Chain, Signers};
 use sluis_tlog::VerifierKey;
 
 use super::keys::{check_not_destroyed, has_line};

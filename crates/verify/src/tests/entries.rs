@@ -1,14 +1,14 @@
 //! The rules of entries: a good log passes, and each broken rule is found at its entry.
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::audit::{Act, Entry, Outcome};
 use sluis_domain::codec::{Reader, Writer};
-use sluis_domain::custodian::{self, Custodian};
-use sluis_domain::grant::{End, Grant, State as GrantStanding};
-use sluis_domain::proposal::{LIFE_MILLIS, Matter, State as ProposalStanding};
-use sluis_domain::restore::Restore;
-use sluis_domain::statement::Deed;
 use sluis_domain::{Identity, Reason, Timestamp};
+use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::custodian::{self, Custodian};
+use sluis_ledger::grant::{End, Grant, State as GrantStanding};
+use sluis_ledger::proposal::{LIFE_MILLIS, Matter, State as ProposalStanding};
+use sluis_ledger::restore::Restore;
+use sluis_ledger::statement::Deed;
 
 use super::forge::{Forge, KEY_A, KEY_B, ORIGIN, Person, key, rekeyed, stewards, story};
 use super::second;
@@ -564,8 +564,8 @@ fn signers_are_worked_out_from_the_texts_and_not_believed() {
     let mut log = story();
     let propose = log.find(Act::Propose, 1);
     let mut proposal =
-        sluis_domain::proposal::Proposal::decode(&log.entries[propose].detail).expect("a proposal");
-    proposal.required = vec![(sluis_domain::registry::Signers::Custodians, 2)];
+        sluis_ledger::proposal::Proposal::decode(&log.entries[propose].detail).expect("a proposal");
+    proposal.required = vec![(sluis_ledger::registry::Signers::Custodians, 2)];
     let bytes = proposal.encode();
     log.entries[propose].detail = bytes.clone();
     log.entries[propose].object_digest = Some(sha256(&bytes));
@@ -633,10 +633,10 @@ fn a_registry_text_that_is_missing_or_another_is_found() {
 
 #[test]
 fn a_proposal_says_what_it_replaces_and_takes_two() {
-    let propose = |change: fn(&mut sluis_domain::proposal::Proposal)| {
+    let propose = |change: fn(&mut sluis_ledger::proposal::Proposal)| {
         changed(Act::Propose, 1, |_, entry| {
             let mut proposal =
-                sluis_domain::proposal::Proposal::decode(&entry.detail).expect("a proposal");
+                sluis_ledger::proposal::Proposal::decode(&entry.detail).expect("a proposal");
             change(&mut proposal);
             entry.detail = proposal.encode();
             entry.object_digest = Some(sha256(&entry.detail));
@@ -645,8 +645,8 @@ fn a_proposal_says_what_it_replaces_and_takes_two() {
     assert_eq!(propose(|p| p.required[0].1 = 1), Fault::Groups);
     let cut = changed(Act::Propose, 3, |_, entry| {
         let mut proposal =
-            sluis_domain::proposal::Proposal::decode(&entry.detail).expect("a proposal");
-        proposal.required = vec![(sluis_domain::registry::Signers::Custodians, 2)];
+            sluis_ledger::proposal::Proposal::decode(&entry.detail).expect("a proposal");
+        proposal.required = vec![(sluis_ledger::registry::Signers::Custodians, 2)];
         entry.detail = proposal.encode();
         entry.object_digest = Some(sha256(&entry.detail));
     });
@@ -660,7 +660,7 @@ fn a_proposal_says_what_it_replaces_and_takes_two() {
         Fault::Field("registry version")
     );
     assert_eq!(
-        propose(|p| p.matter = sluis_domain::proposal::Matter::Registry {
+        propose(|p| p.matter = sluis_ledger::proposal::Matter::Registry {
             base_version: 1,
             base_digest: [0; 32],
             digest: [0; 32]

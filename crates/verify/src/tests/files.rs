@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use sluis_domain::audit::{Act, Entry};
+use sluis_ledger::audit::{Act, Entry};
 use sluis_tlog::{Bundle, VerifierKey, encode_bundle};
 
 use super::forge::{Export, Forge, KEY_B, key, rekeyed, story};

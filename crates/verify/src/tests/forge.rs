@@ -7,16 +7,17 @@ use rcgen::{
 };
 use sluis_crypto::signature::LogKey;
 use sluis_crypto::{Secret, digest::sha256};
-use sluis_domain::audit::{Act, Entry, KeyUse, Outcome, SALT_BYTES};
 use sluis_domain::codec::Writer;
-use sluis_domain::custodian::{self, Custodian};
-use sluis_domain::grant::{Grant, Kind, OutputOrder, Terms};
-use sluis_domain::instruction::{Instruction, Task, ends_instructions};
-use sluis_domain::proposal::{LIFE_MILLIS, Matter, Proposal};
-use sluis_domain::registry::{Registry, Signers, required_signers};
-use sluis_domain::restore::Restore;
-use sluis_domain::statement::{Deed, statement};
-use sluis_domain::{ChainId, Identity, Kid, PublicKey, Reason, Signed, Timestamp};
+use sluis_domain::{ChainId, Identity, Kid, PublicKey, Reason, Timestamp};
+use sluis_ledger::Signed;
+use sluis_ledger::audit::{Act, Entry, KeyUse, Outcome, SALT_BYTES};
+use sluis_ledger::custodian::{self, Custodian};
+use sluis_ledger::grant::{Grant, Kind, OutputOrder, Terms};
+use sluis_ledger::instruction::{Instruction, Task, ends_instructions};
+use sluis_ledger::proposal::{LIFE_MILLIS, Matter, Proposal};
+use sluis_ledger::registry::{Registry, Signers, required_signers};
+use sluis_ledger::restore::Restore;
+use sluis_ledger::statement::{Deed, statement};
 use sluis_tlog::{Bundle, Checkpoint, Tile, Tree, VerifierKey, encode_bundle, leaf_hash};
 
 use crate::export::{CHECKPOINT, Files, VERIFIER_KEY, handover_path, registry_path};

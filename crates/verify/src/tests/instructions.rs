@@ -1,10 +1,10 @@
 //! What a custodian does alone with keys: signed, for this moment, once.
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::audit::{Act, Entry, KeyUse};
-use sluis_domain::instruction::{Instruction, LIFE_MILLIS, Task};
-use sluis_domain::statement::Deed;
 use sluis_domain::{Kid, Reason, Timestamp};
+use sluis_ledger::audit::{Act, Entry, KeyUse};
+use sluis_ledger::instruction::{Instruction, LIFE_MILLIS, Task};
+use sluis_ledger::statement::Deed;
 
 use super::entries::replay;
 use super::forge::{Forge, KEY_A, Person, key, story};
@@ -232,7 +232,7 @@ fn honest_instructions_pass_and_their_signatures_are_counted() {
     // Entries that change no keys come between.
     let noise = log.entry(Act::ReadStatus, Some("uni/etl"));
     log.push(Entry {
-        outcome: sluis_domain::audit::Outcome::Refused(Reason::NotACustodian),
+        outcome: sluis_ledger::audit::Outcome::Refused(Reason::NotACustodian),
         ..noise
     });
     let disabling = log.instruction(disabling());

@@ -1,11 +1,11 @@
 //! Whose key versions are, which are gone, and what the registry does to grants: honest logs pass, forged ones do not.
 
-use sluis_domain::audit::{Act, KeyUse};
-use sluis_domain::grant::Kind;
-use sluis_domain::instruction::Task;
-use sluis_domain::proposal::Matter;
-use sluis_domain::statement::Deed;
 use sluis_domain::{ChainId, Kid, Reason};
+use sluis_ledger::audit::{Act, KeyUse};
+use sluis_ledger::grant::Kind;
+use sluis_ledger::instruction::Task;
+use sluis_ledger::proposal::Matter;
+use sluis_ledger::statement::Deed;
 
 use super::entries::replay;
 use super::forge::{Forge, KEY_A, KEY_B, Person, base, convert, encrypted, key, stewards};

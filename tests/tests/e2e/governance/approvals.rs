@@ -1,7 +1,7 @@
 //! Approvals of grants are signatures that fit one grant, one deed, one custodian and one pinned key.
 
 use sluis_client::{Client, v1};
-use sluis_domain::statement::Deed;
+use sluis_ledger::statement::Deed;
 use sluis_testkit::people;
 use sluis_testkit::pki::{Wanted, of_member};
 use sluis_testkit::registry::registry;

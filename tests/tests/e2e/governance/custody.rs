@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sluis_client::{ClientError, v1};
-use sluis_domain::instruction::Task;
+use sluis_ledger::instruction::Task;
 use sluis_testkit::custody;
 use sluis_testkit::scene::Scene;
 use sluis_testkit::world::World;

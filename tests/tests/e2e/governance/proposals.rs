@@ -1,7 +1,7 @@
 //! A registry is in force with the last signature it needs, and not before; whatever changes meanwhile ends it.
 
 use sluis_client::v1;
-use sluis_domain::statement::Deed;
+use sluis_ledger::statement::Deed;
 use sluis_testkit::people::{self, key_table};
 use sluis_testkit::registry::registry;
 use sluis_testkit::world::{self, World};

@@ -1,6 +1,6 @@
 //! A key in a file: sealed by a custodian, opened by a custodian.
 
-use sluis_domain::audit::Act;
+use sluis_ledger::audit::Act;
 use sluis_testkit::world::World;
 
 use super::{entries, seal, unseal, whoami};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sluis_daemon::commands::{self, CommandError, Split};
 use sluis_daemon::config::KekSource;
 use sluis_daemon::{Daemon, KekFault, StartError};
-use sluis_domain::audit::Act;
+use sluis_ledger::audit::Act;
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::world::{self, World, batch, pseudonymise, values};

@@ -2,8 +2,8 @@
 
 use sluis_client::v1;
 use sluis_daemon::commands::Split;
-use sluis_domain::audit::Act;
 use sluis_keyring::Kek;
+use sluis_ledger::audit::Act;
 use sluis_testkit::wait::until;
 
 use super::forgery::wrong;

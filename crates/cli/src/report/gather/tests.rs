@@ -1,6 +1,6 @@
 use sluis_domain::Kid;
-use sluis_domain::audit::KeyUse;
-use sluis_domain::grant::{OutputOrder, Terms};
+use sluis_ledger::audit::KeyUse;
+use sluis_ledger::grant::{OutputOrder, Terms};
 
 use super::*;
 use crate::report::{html, sections};

@@ -1,10 +1,10 @@
 //! Opt-out and erasure.
 
-use sluis_domain::audit::Act;
 use sluis_domain::port::{Commit, Family, Row, Store};
-use sluis_domain::proposal::State;
 use sluis_domain::{Column, NamespaceId, Reason, RecordBatch};
 use sluis_engine::{OVERDUE_ROUNDS, ProposalView};
+use sluis_ledger::audit::Act;
+use sluis_ledger::proposal::State;
 use sluis_testkit::model_store::ModelStore;
 
 use super::{DAY, OWNERS, UNI, entries, line, reason, refusals, rows, sign, sign_all};
@@ -370,7 +370,7 @@ fn nothing_is_kept_of_a_request_that_was_rejected_or_forgotten() {
     request(&office, &bsns[1]);
     assert_eq!(kept(), 2);
     let object = first.record.proposal.encode();
-    let deed = sluis_domain::statement::Deed::RejectProposal;
+    let deed = sluis_ledger::statement::Deed::RejectProposal;
     let signature = sluis_testkit::people::signer(OWNERS[0])
         .sign(deed, office.engine.origin(), &object)
         .unwrap();

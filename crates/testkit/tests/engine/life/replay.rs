@@ -5,12 +5,12 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use sluis_domain::port::{Commit, Family, Store};
-use sluis_domain::restore::{LostKind, LostRow, Request};
-use sluis_domain::statement::Deed;
 use sluis_domain::{Column, Reason, RecordBatch};
 use sluis_engine::{
     Engine, Journal, LifeSettings, Replayed, RestoreError, RestoreSignature, Settings,
 };
+use sluis_ledger::restore::{LostKind, LostRow, Request};
+use sluis_ledger::statement::Deed;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{caller, settings, signer};
 

@@ -1,6 +1,6 @@
 //! Key uses of batches and erasures: of what they are about, and of as many values as they have.
 
-use sluis_domain::audit::{Act, KeyUse};
+use sluis_ledger::audit::{Act, KeyUse};
 
 use super::{Case, refuse_each};
 use crate::tests::forge::{Forge, KEY_A, KEY_B, KEY_NOTE, base, encrypted, key, story};

@@ -1,8 +1,8 @@
 //! Fields that an act does not have, acts that are never done or never refused, effects in the name of another.
 
-use sluis_domain::audit::{Act, Entry, Outcome, SALT_BYTES};
-use sluis_domain::statement::Deed;
 use sluis_domain::{Reason, Timestamp};
+use sluis_ledger::audit::{Act, Entry, Outcome, SALT_BYTES};
+use sluis_ledger::statement::Deed;
 
 use super::{Case, refuse_each};
 use crate::tests::forge::{Forge, KEY_A, base, beginning, key};

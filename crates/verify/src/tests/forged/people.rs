@@ -2,12 +2,12 @@
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::Timestamp;
-use sluis_domain::audit::Act;
-use sluis_domain::custodian::{self, Custodian};
-use sluis_domain::grant::{Grant, Kind};
-use sluis_domain::proposal::{LIFE_MILLIS, Matter};
-use sluis_domain::registry::Signers;
-use sluis_domain::statement::Deed;
+use sluis_ledger::audit::Act;
+use sluis_ledger::custodian::{self, Custodian};
+use sluis_ledger::grant::{Grant, Kind};
+use sluis_ledger::proposal::{LIFE_MILLIS, Matter};
+use sluis_ledger::registry::Signers;
+use sluis_ledger::statement::Deed;
 
 use super::{Case, refuse_each};
 use crate::tests::forge::{Forge, KEY_A, Person, YEAR, beginning, convert, stewards};

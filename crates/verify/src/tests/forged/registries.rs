@@ -1,8 +1,8 @@
 //! Texts of registries that are not valid, or may not follow the one before, and the key versions that they make.
 
-use sluis_domain::audit::{Act, KeyUse};
-use sluis_domain::instruction::Task;
-use sluis_domain::registry::{Registry, Treatment};
+use sluis_ledger::audit::{Act, KeyUse};
+use sluis_ledger::instruction::Task;
+use sluis_ledger::registry::{Registry, Treatment};
 
 use super::{Case, refuse_each};
 use crate::tests::forge::{Forge, KEY_A, KEY_B, KEY_NOTE, base, beginning, encrypted, key};
