@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_executor::block_on;
-use sluis_domain::port::{Clock, Store};
 use sluis_domain::{Column, RecordBatch};
 use sluis_engine::Engine;
 use sluis_keyring::Kek;
+use sluis_port::{Clock, Store};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::model_store::ModelStore;

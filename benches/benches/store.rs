@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sluis_domain::port::store::{Commit, Family, PackedRows, Receipt, Store, StoreError};
+use sluis_port::store::{Commit, Family, PackedRows, Receipt, Store, StoreError};
 use sluis_store::{Options, RocksStore};
 
 const ROWS: usize = 8192;

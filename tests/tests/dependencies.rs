@@ -20,6 +20,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "rustls",
             "sluis-crypto",
             "sluis-ledger",
+            "sluis-port",
+        ],
+    ),
+    (
+        "sluis-port",
+        &[
+            "tokio",
+            "tonic",
+            "prost",
+            "rocksdb",
+            "sluis-crypto",
+            "sluis-ledger",
+            "sluis-store",
         ],
     ),
     (
@@ -32,6 +45,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "rustls",
             "clap",
             "aes-gcm",
+            "sluis-port",
             "sluis-keyring",
             "sluis-store",
             "sluis-engine",

@@ -1,7 +1,7 @@
 //! The real clock: the one place that reads the system's time.
 
 use sluis_domain::Timestamp;
-use sluis_domain::port::Clock;
+use sluis_port::Clock;
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]

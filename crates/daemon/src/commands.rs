@@ -7,9 +7,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sluis_domain::port::{Store, StoreError};
 use sluis_engine::{Engine, EngineError, Refusal, RestoreError};
 use sluis_keyring::{KeyringError, ShareError};
+use sluis_port::{Store, StoreError};
 use sluis_store::{Options, RocksStore};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;

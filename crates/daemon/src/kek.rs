@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sluis_domain::Reason;
-use sluis_domain::port::Store;
 use sluis_keyring::{Kek, KekError, KekRecord, KeyringError, Protection, Token, TokenError};
+use sluis_port::Store;
 
 use crate::config::KekSource;
 

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use hyper::body::Frame;
 use prost::Message;
 use sluis_client::{Client, ClientError, v1};
-use sluis_domain::port::{Family, Store};
+use sluis_port::{Family, Store};
 use sluis_testkit::metrics;
 use sluis_testkit::pki::{Credentials, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;

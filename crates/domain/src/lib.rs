@@ -1,5 +1,5 @@
-//! Values of Sluis: ids, identifiers and their normal forms, dates, columns and batches, refusal reasons, and the
-//! ports (store, clock) behind which the outside world stands.
+//! Values of Sluis: ids, identifiers and their normal forms, dates, columns and batches, refusal reasons,
+//! time.
 //!
 //! Pure: no I/O, no clock, no ciphers, no async. Everything here is parsed once at the edge and is
 //! valid from then on.
@@ -12,7 +12,6 @@ pub mod generalise;
 pub mod id;
 pub mod identifier;
 pub mod plausible;
-pub mod port;
 pub mod public_key;
 pub mod reason;
 pub mod time;

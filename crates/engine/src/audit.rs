@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use sluis_crypto::random;
-use sluis_domain::port::{Commit, Family, StoreError};
 use sluis_domain::{ChainId, GrantId, OrganisationId, Reason};
 use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_ledger::registry::Registry;
+use sluis_port::{Commit, Family, StoreError};
 
 use crate::engine::Engine;
 use crate::policy::{ReadAudit, ReadOwnAudit};

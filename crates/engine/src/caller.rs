@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sluis_domain::port::StoreError;
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 use sluis_keyring::KeyringError;
+use sluis_port::StoreError;
 
 use crate::EngineError;
 

@@ -2,7 +2,6 @@
 
 use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, token};
-use sluis_domain::port::{Commit, Family, PackedRows, Store};
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason,
     RecordBatch, Timestamp,
@@ -12,6 +11,7 @@ use sluis_ledger::audit::{Act, Entry, KeyUse};
 use sluis_ledger::days;
 use sluis_ledger::grant::{Kind, OutputOrder, Record};
 use sluis_ledger::registry::LinkMode;
+use sluis_port::{Commit, Family, PackedRows, Store};
 
 use crate::engine::Engine;
 use crate::erasure::Marks;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sluis_domain::id::MAX_ID_LEN;
-use sluis_domain::port::Commit;
 use sluis_domain::{ChainId, Reason, Timestamp};
 use sluis_keyring::{Change, KeyState, Keyring, VersionInfo};
 use sluis_ledger::audit::{Act, Entry, KeyUse, MAX_ENTRY};
 use sluis_ledger::instruction::Task;
+use sluis_port::Commit;
 
 use crate::engine::Engine;
 use crate::instruction::{Instructed, malformed};

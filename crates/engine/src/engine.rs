@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use arc_swap::ArcSwap;
 use sluis_crypto::random;
 use sluis_domain::codec::Writer;
-use sluis_domain::port::{Clock, Commit, Family, Store, StoreError};
 use sluis_domain::{GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Kek, Keyring, KeyringError};
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::registry::Registry;
 use sluis_ledger::{Custodian, custodian};
+use sluis_port::{Clock, Commit, Family, Store, StoreError};
 
 use crate::erasure::{self, OptOuts};
 use crate::grants::Known;

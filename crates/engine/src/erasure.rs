@@ -21,12 +21,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluis_crypto::LinkValue;
-use sluis_domain::port::{Commit, Family};
 use sluis_domain::{NamespaceId, ProposalId, Reason, WipedBuffer};
 use sluis_keyring::{KeyringError, NamespaceKeys, StateSeal};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{Registry, Signers};
+use sluis_port::{Commit, Family};
 use zeroize::Zeroizing;
 
 pub use journal::Journal;

@@ -7,7 +7,6 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
 use sluis_crypto::{digest::sha256, random};
-use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
 use sluis_ledger::audit::{Act, Entry};
@@ -15,6 +14,7 @@ use sluis_ledger::days;
 use sluis_ledger::grant::{Grant, Kind, Record, State, Terms};
 use sluis_ledger::registry::Registry;
 use sluis_ledger::statement::Deed;
+use sluis_port::{Commit, Family, Store};
 
 use crate::engine::Engine;
 use crate::meter::Count;

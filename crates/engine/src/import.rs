@@ -11,10 +11,10 @@ use sluis_crypto::escrow::{EscrowKeys, ROW_KEY_LEN};
 use sluis_crypto::import::{IMPORT_VALUE_LEN, INDEX_KEY_LEN, MAX_OLD_LEN};
 use sluis_crypto::opt_out::OptOutKey;
 use sluis_domain::identifier::MissingWords;
-use sluis_domain::port::{Commit, Completion, Family, PackedRows, Store};
 use sluis_domain::{ChainId, Column, ElementName, NamespaceId, Reason};
 use sluis_keyring::{KeyState, Keyring, LineVersion};
 use sluis_ledger::registry::{Chain, LinkMode, Treatment};
+use sluis_port::{Commit, Completion, Family, PackedRows, Store};
 
 use crate::Refusal;
 use crate::rows::Refused;

@@ -1,9 +1,9 @@
 //! Another key-encryption key for the same keys.
 
 use sluis_crypto::random;
-use sluis_domain::port::{Commit, Family};
 use sluis_keyring::Kek;
 use sluis_ledger::audit::{Act, Entry};
+use sluis_port::{Commit, Family};
 
 use crate::Refusal;
 use crate::engine::Engine;

@@ -10,12 +10,12 @@ mod retention;
 use std::fmt;
 use std::sync::Arc;
 
-use sluis_domain::port::{Commit, Family, Range};
 use sluis_domain::{ChainId, Kid, OrganisationId, Reason};
 use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{Registry, Signers};
+use sluis_port::{Commit, Family, Range};
 
 pub(crate) use housekeeping::Overdue;
 pub use housekeeping::{Endings, Housekeeping, OVERDUE_ROUNDS, Unfinished};

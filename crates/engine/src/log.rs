@@ -23,9 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Reason;
-use sluis_domain::port::{Commit, Family, Store, StoreError};
 use sluis_keyring::{AuditKey, Keyring};
 use sluis_ledger::custodian;
+use sluis_port::{Commit, Family, Store, StoreError};
 use sluis_tlog::{
     FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash,
 };

@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluis_domain::codec::Writer;
-use sluis_domain::port::{Commit, Completion, Family, Store};
 use sluis_domain::{BatchId, GrantId, Reason, RecordBatch};
 use sluis_keyring::{KeyringError, StateSeal};
 use sluis_ledger::audit::Entry;
 use sluis_ledger::days::{self, GrantDays, Run};
 use sluis_ledger::grant::{Record, Terms};
+use sluis_port::{Commit, Completion, Family, Store};
 
 use crate::Refusal;
 use crate::pending::Charged;

@@ -1,7 +1,7 @@
 //! The origin of the audit log: made once, kept by backup and restore, part of every signed statement.
 
 use sluis_crypto::random;
-use sluis_domain::port::{Commit, Family, Store};
+use sluis_port::{Commit, Family, Store};
 
 use crate::EngineError;
 

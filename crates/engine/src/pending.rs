@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_channel::oneshot;
-use sluis_domain::port::{Completion, Receipt, StoreError};
 use sluis_domain::{BatchOutcome, Reason};
+use sluis_port::{Completion, Receipt, StoreError};
 
 use crate::Refusal;
 

@@ -10,13 +10,13 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use sluis_crypto::{digest::sha256, random};
 use sluis_domain::codec::Writer;
-use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::{Identity, ProposalId, PublicKey, Reason, Timestamp};
 use sluis_keyring::Keyring;
 use sluis_ledger::audit::{Act, Entry, MAX_ENTRY};
 use sluis_ledger::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
 use sluis_ledger::registry::{Registry, Signers};
 use sluis_ledger::statement::Deed;
+use sluis_port::{Commit, Family, Store};
 
 use crate::engine::{Engine, registry_text};
 use crate::life::compaction;

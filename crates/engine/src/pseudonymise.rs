@@ -5,10 +5,10 @@ mod plan;
 
 use std::sync::Arc;
 
-use sluis_domain::port::{Commit, PackedRows};
 use sluis_domain::{BatchOutcome, ChainId, Column, ElementName, Reason, RecordBatch};
 use sluis_ledger::audit::{Act, Entry, KeyUse};
 use sluis_ledger::registry::Chain;
+use sluis_port::{Commit, PackedRows};
 
 use crate::engine::Engine;
 use crate::import::{Claimed, Import, Mapping, field};

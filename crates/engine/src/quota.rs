@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use siphasher::sip::SipHasher24;
 use sluis_crypto::LinkValue;
 use sluis_domain::codec::Writer;
-use sluis_domain::port::{Commit, Completion, Family, Store};
 use sluis_domain::{ChainId, NamespaceId, OrganisationId, Reason, Timestamp};
 use sluis_keyring::{KeyringError, StateSeal};
 use sluis_ledger::days;
 use sluis_ledger::registry::{Chain, MIN_ROWS_FOR_REJECTED_PERCENT, Quota};
+use sluis_port::{Commit, Completion, Family, Store};
 
 use crate::Refusal;
 use crate::engine::Engine;

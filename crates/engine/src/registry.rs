@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::port::{Commit, Family, Write};
 use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Keyring, VersionInfo};
 use sluis_ledger::audit::Act;
@@ -11,6 +10,7 @@ use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{
     self, Chain, Change, Problem, Registry, Requirement, Signers, Treatment,
 };
+use sluis_port::{Commit, Family, Write};
 
 use crate::custody::{MAX_VERSIONS, key_uses, living};
 use crate::engine::{Engine, registry_text};

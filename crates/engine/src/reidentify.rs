@@ -2,13 +2,13 @@
 
 use sluis_crypto::element::{self, ElementOpener};
 use sluis_crypto::escrow::{IdentityOpener, ROW_KEY_LEN};
-use sluis_domain::port::{Commit, Family};
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, Kid, NamespaceId, Reason,
     RecordBatch,
 };
 use sluis_ledger::audit::{Act, Entry, KeyUse};
 use sluis_ledger::grant::{Kind, Record};
+use sluis_port::{Commit, Family};
 
 use crate::engine::Engine;
 use crate::meter::{Purpose, Remaining};

@@ -1,6 +1,6 @@
 //! Walking over rows of the store, page by page.
 
-use sluis_domain::port::{Family, Range, Row, Store, StoreError};
+use sluis_port::{Family, Range, Row, Store, StoreError};
 
 /// Rows of a page.
 const PAGE: usize = 1_000;

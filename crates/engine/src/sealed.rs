@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluis_crypto::random;
-use sluis_domain::port::{Clock, Commit, Family, Store};
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_port::{Clock, Commit, Family, Store};
 
 use crate::audit::goes_on_record;
 use crate::engine::Engine;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sluis_crypto::escrow::{EscrowKeys, LINK_VALUE_LEN, ROW_KEY_LEN};
 use sluis_crypto::{LinkValue, Pseudonym, token};
-use sluis_domain::port::{Family, Store};
 use sluis_domain::{ChainId, Column, Kid, NamespaceId, Reason};
 use sluis_keyring::{Keyring, LineVersion};
+use sluis_port::{Family, Store};
 
 use crate::Refusal;
 use crate::rows::Refused;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluis_crypto::{Secret, random};
-use sluis_domain::port::{Family, Write};
 use sluis_domain::{ChainId, Kid, NamespaceId, Timestamp};
+use sluis_port::{Family, Write};
 
 use crate::kek::record::KekRecord;
 use crate::keyring::Sorted;

@@ -1,6 +1,6 @@
 //! What can go wrong with keys.
 
-use sluis_domain::port::StoreError;
+use sluis_port::StoreError;
 
 /// Why a file with a secret (a key, a PIN) cannot be used, or why there is no key-encryption key.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use sluis_crypto::Secret;
 use sluis_crypto::date_shift::DateShiftKey;
-use sluis_domain::port::{Family, Write};
 use sluis_domain::{ChainId, Kid, NamespaceId, Timestamp};
+use sluis_port::{Family, Write};
 
 use crate::entry::{Header, Role, Stored};
 use crate::kek::record::KekRecord;

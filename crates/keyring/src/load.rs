@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sluis_crypto::Secret;
 use sluis_domain::Kid;
-use sluis_domain::port::{Family, Store};
+use sluis_port::{Family, Store};
 
 use crate::entry::{Header, Role};
 use crate::kek::record::KekRecord;

@@ -4,7 +4,7 @@
 use sluis_crypto::{Secret, digest, labels, wrap};
 use sluis_domain::Timestamp;
 use sluis_domain::codec::{Reader, Writer};
-use sluis_domain::port::Family;
+use sluis_port::Family;
 
 use crate::KeyringError;
 

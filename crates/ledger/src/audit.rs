@@ -49,7 +49,8 @@ pub const SALT_BYTES: usize = 16;
 /// chain, how many rows. Without the salt a hash would tell whether a guess is right.
 pub type Salt = [u8; SALT_BYTES];
 
-pub use sluis_domain::port::MAX_ENTRY;
+/// Longest entry in bytes: entries are bundled with 2-byte lengths.
+pub const MAX_ENTRY: usize = 65_535;
 
 macro_rules! acts {
     ($($(#[$doc:meta])+ $name:ident = $number:literal, $text:literal;)+) => {

@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 
 use rocksdb::Env;
 use rocksdb::backup::{BackupEngine, BackupEngineInfo, BackupEngineOptions, RestoreOptions};
-use sluis_domain::port::store::{Store, StoreError};
+use sluis_port::store::{Store, StoreError};
 
 use crate::Options;
 use crate::error::{from_io, from_rocks};

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions, LiveFile};
-use sluis_domain::port::store::{Family, Range, StoreError};
+use sluis_port::store::{Family, Range, StoreError};
 
 use crate::database::Database;
 use crate::error::{from_io, from_rocks};

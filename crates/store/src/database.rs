@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rocksdb::{ColumnFamily, DB, FlushOptions, IteratorMode, WriteBatch, WriteOptions};
-use sluis_domain::port::store::{Family, Recovered, StoreError};
+use sluis_port::store::{Family, Recovered, StoreError};
 
 use crate::error::{from_io, from_rocks};
 use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};

@@ -4,7 +4,7 @@ use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
 
 use rocksdb::ErrorKind;
-use sluis_domain::port::store::StoreError;
+use sluis_port::store::StoreError;
 
 /// What RocksDB said, by its kind.
 pub(crate) fn from_rocks(error: &rocksdb::Error) -> StoreError {

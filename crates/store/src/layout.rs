@@ -26,8 +26,8 @@
 //! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a
 //! process has the store open.
 
-use sluis_domain::port::MAX_ENTRY;
-use sluis_domain::port::store::{Family, StoreError};
+use sluis_port::MAX_ENTRY;
+use sluis_port::store::{Family, StoreError};
 
 /// The store format this version writes and knows. Format 1 was used before the audit log was signed, format 2
 /// before imported mappings had an index, format 3 before entries of the log had salts.

@@ -19,7 +19,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use sluis_domain::port::store::StoreError;
+use sluis_port::store::StoreError;
 
 use crate::error::from_io;
 

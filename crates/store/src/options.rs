@@ -7,7 +7,7 @@ use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
     DBRecoveryMode,
 };
-use sluis_domain::port::store::Family;
+use sluis_port::store::Family;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use sluis_domain::port::store::{Commit, Completion};
+use sluis_port::store::{Commit, Completion};
 
 use crate::Options;
 

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use rocksdb::statistics::Ticker;
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions};
-use sluis_domain::port::store::{
+use sluis_domain::{Column, ColumnBuilder};
+use sluis_port::store::{
     Commit, Completion, Condition, Family, Range, Recovered, Row, Store, StoreError,
 };
-use sluis_domain::{Column, ColumnBuilder};
 
 use crate::database::{Database, Handle};
 use crate::error::{from_io, from_rocks};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sluis_domain::port::store::StoreError;
+use sluis_port::store::StoreError;
 
 const MIB: u64 = 1 << 20;
 /// Room that opening a store takes beside its write-ahead log.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sluis_domain::port::store::StoreError;
+use sluis_port::store::StoreError;
 
 /// What keeps the store from writing. The writer thread, reads and the look at the disk share it.
 #[derive(Default)]

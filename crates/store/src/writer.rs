@@ -11,9 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sluis_domain::port::store::{
-    Commit, Completion, Expectation, Family, Range, Receipt, StoreError,
-};
+use sluis_port::store::{Commit, Completion, Expectation, Family, Range, Receipt, StoreError};
 
 use crate::layout;
 use crate::queue::{Job, Queue};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{copy, entry, files, flip, link_row, rows, store_in};
 use rocksdb::{ColumnFamilyDescriptor, DB};
-use sluis_domain::port::store::{Commit, Family, Recovered, Store, StoreError};
+use sluis_port::store::{Commit, Family, Recovered, Store, StoreError};
 use sluis_store::{Lost, Options, RocksStore, layout};
 
 fn open_error(dir: &Path) -> StoreError {

@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 
 use common::{copy, entry, files, flip, link_row, rows, store_in};
-use sluis_domain::port::store::{Commit, Family, Store, StoreError};
+use sluis_port::store::{Commit, Family, Store, StoreError};
 use sluis_store::{Options, RocksStore, restore};
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluis_domain::Timestamp;
-use sluis_domain::port::Clock;
+use sluis_port::Clock;
 
 /// A clock for tests. Starts at the real time, because certificates are judged by the real clock too.
 pub struct TestClock {

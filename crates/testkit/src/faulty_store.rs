@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{
+use sluis_port::store::{
     Commit, Completion, Condition, Family, Range, Receipt, Recovered, Row, Store, StoreError,
 };
 

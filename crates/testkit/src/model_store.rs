@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{
+use sluis_port::store::{
     Commit, Completion, Expectation, Family, Range, Receipt, Row, Store, StoreError, Write,
 };
 use sluis_store::layout;

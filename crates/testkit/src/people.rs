@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 use sluis_client::Signer;
-use sluis_domain::port::{Clock, Store};
 use sluis_domain::{ChainId, GrantId, Kid, NamespaceId, PublicKey, Timestamp};
 use sluis_engine::{
     Caller, Engine, GrantView, Instructed, Proposed, Refusal, Settings, VersionInfo, fingerprint,
@@ -16,6 +15,7 @@ use sluis_ledger::Custodian;
 use sluis_ledger::instruction::{Instruction, Task};
 use sluis_ledger::registry::Signers;
 use sluis_ledger::statement::Deed;
+use sluis_port::{Clock, Store};
 
 use crate::pki::{TRUST_DOMAIN, of_member};
 use crate::registry::{CUSTODIANS, STEWARDS};

@@ -9,7 +9,7 @@ use rcgen::{
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
     RevocationReason, RevokedCertParams, SanType, SerialNumber,
 };
-use sluis_domain::port::Clock;
+use sluis_port::Clock;
 use time::{Duration, OffsetDateTime};
 
 use crate::clock::TestClock;

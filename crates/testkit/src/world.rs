@@ -421,7 +421,7 @@ pub fn reidentify_terms(
 }
 
 fn terms(world: &World, kind: v1::grant_terms::Kind, max_values: u64) -> v1::GrantTerms {
-    use sluis_domain::port::Clock;
+    use sluis_port::Clock;
     v1::GrantTerms {
         kind: Some(kind),
         purpose: "test".into(),

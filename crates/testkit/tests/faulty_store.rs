@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use sluis_domain::port::store::{Commit, Family, Store, StoreError};
+use sluis_port::store::{Commit, Family, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 

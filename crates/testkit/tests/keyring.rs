@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use sluis_domain::port::store::{Commit, Completion, Family, Range, Row, Store, StoreError, Write};
 use sluis_domain::{ChainId, Column, Kid, NamespaceId, Timestamp};
 use sluis_keyring::{Change, Kek, KeyState, Keyring, KeyringError, LineVersion};
+use sluis_port::store::{Commit, Completion, Family, Range, Row, Store, StoreError, Write};
 use sluis_testkit::model_store::ModelStore;
 
 fn kek() -> Kek {

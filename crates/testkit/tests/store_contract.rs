@@ -1,7 +1,7 @@
 //! The embedded store and the model store keep the same contract, and agree on random operations.
 
 use proptest::prelude::*;
-use sluis_domain::port::store::{Commit, Expectation, Family, PackedRows, Range, Store, Write};
+use sluis_port::store::{Commit, Expectation, Family, PackedRows, Range, Store, Write};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;

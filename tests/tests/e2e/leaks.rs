@@ -7,8 +7,8 @@ mod scanner;
 use std::fs;
 use std::path::Path;
 
-use sluis_domain::port::{Commit, Family, Store};
 use sluis_keyring::{Kek, Keyring};
+use sluis_port::{Commit, Family, Store};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::metrics;
 use sluis_testkit::scene::Scene;

@@ -6,7 +6,7 @@ mod million;
 use std::time::Duration;
 
 use sluis_client::{BatchReceiver, Client, ClientError, Session, v1};
-use sluis_domain::port::store::Store;
+use sluis_port::store::Store;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::metrics;
 use sluis_testkit::registry::CUSTODIANS;

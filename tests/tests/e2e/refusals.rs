@@ -13,8 +13,8 @@ mod streams;
 mod tokens;
 
 use sluis_client::{Batch, ClientError, v1};
-use sluis_domain::port::{Family, Store};
 use sluis_domain::{Column, RecordBatch};
+use sluis_port::{Family, Store};
 use sluis_testkit::world::{
     World, batch, convert, convert_terms, pseudonymise, reidentify_terms, values,
 };

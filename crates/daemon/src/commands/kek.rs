@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use sluis_domain::port::Store;
 use sluis_engine::Engine;
 use sluis_keyring::{Collecting, Kek, KekError, Share, Token};
+use sluis_port::Store;
 use sluis_store::RocksStore;
 use zeroize::Zeroizing;
 

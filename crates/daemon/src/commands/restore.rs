@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sluis_domain::port::Clock;
 use sluis_engine::{Engine, Replayed, RestoreError, RestoreSignature};
 use sluis_ledger::restore::{Request, Signature};
+use sluis_port::Clock;
 use sluis_store::{Lost, Options, RocksStore};
 
 use super::{CommandError, kek, make_private, options, say};

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use sluis_domain::port::{Clock, Store};
 use sluis_domain::{Identity, Reason, Timestamp};
 use sluis_engine::{Caller, Engine, EngineError, Sealed};
 use sluis_keyring::{Collecting, Kek, Share, ShareError, Token};
 use sluis_ledger::audit::Act;
 use sluis_ledger::opening::{KeySource, Opening};
+use sluis_port::{Clock, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{KekSource, Settings};

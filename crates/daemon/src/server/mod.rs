@@ -22,9 +22,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sluis_domain::port::{Clock, Condition, Store};
 use sluis_domain::{Identity, Timestamp};
 use sluis_engine::{EngineError, Housekeeping, Refusal};
+use sluis_port::{Clock, Condition, Store};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};

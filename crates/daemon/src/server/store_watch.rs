@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluis_domain::port::{Condition, Recovered, StoreError};
 use sluis_engine::Refusal;
+use sluis_port::{Condition, Recovered, StoreError};
 
 use super::Shared;
 

@@ -8,8 +8,8 @@ use metrics_exporter_prometheus::{
     BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use sluis_domain::Rejection;
-use sluis_domain::port::Condition;
 use sluis_engine::{Housekeeping, QuotaFill};
+use sluis_port::Condition;
 
 use crate::head::HeadState;
 use crate::tls::Ending;

@@ -12,9 +12,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
 use sluis_domain::Timestamp;
-use sluis_domain::port::Clock;
 use sluis_files::pem::{self, Label};
 use sluis_files::{Certificate, MAX_PEM_BYTES};
+use sluis_port::Clock;
 
 use super::clients::Clients;
 use super::expiry::{Ending, Subject};

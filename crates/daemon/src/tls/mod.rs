@@ -18,8 +18,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
-use sluis_domain::port::Clock;
 use sluis_domain::{Reason, Timestamp};
+use sluis_port::Clock;
 
 use clients::Clients;
 pub(crate) use expiry::Ending;

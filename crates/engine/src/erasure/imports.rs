@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::import::ImportKeys;
 use sluis_domain::NamespaceId;
-use sluis_domain::port::{Commit, Family, Range, Row};
 use sluis_keyring::{KeyringError, LineVersion};
+use sluis_port::{Commit, Family, Range, Row};
 
 use super::keys;
 use super::marks::Mark;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use sluis_crypto::{LinkValue, random};
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::port::{Commit, Family};
 use sluis_domain::{ChainId, NamespaceId, Timestamp};
 use sluis_keyring::{KeyState, Keyring, KeyringError, LineVersion, VersionInfo};
 use sluis_ledger::audit::{Act, Entry};
+use sluis_port::{Commit, Family};
 
 use super::marks::Mark;
 use super::{keys, open_link, put_link};

@@ -6,7 +6,7 @@ use std::io;
 
 use sluis_domain::Reason;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::port::{Family, Store, StoreError};
+use sluis_port::{Family, Store, StoreError};
 
 use super::marks::MarkRow;
 use crate::engine::Engine;

@@ -7,8 +7,8 @@ use sluis_crypto::LinkValue;
 use sluis_crypto::opt_out::MARK_LEN;
 use sluis_domain::NamespaceId;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::port::{Family, Store};
 use sluis_keyring::{Keyring, KeyringError, NamespaceKeys, StateSeal};
+use sluis_port::{Family, Store};
 
 use crate::{EngineError, scan};
 

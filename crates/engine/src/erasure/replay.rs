@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::port::{Commit, Family, Row, Store};
 use sluis_domain::{ChainId, NamespaceId, Reason, Timestamp};
 use sluis_keyring::{KeyringError, LineVersion};
 use sluis_ledger::restore::{LostKind, LostRow};
+use sluis_port::{Commit, Family, Row, Store};
 
 use super::jobs::escrowed;
 use super::marks::{self, Mark, MarkRow, OptOuts};

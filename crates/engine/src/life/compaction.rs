@@ -8,9 +8,9 @@
 //! | `c` \|\| family (1) \|\| LP(from) \|\| LP(to) | when it may be done: milliseconds, 8 bytes; generation 1 |
 
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::port::{Commit, Family, Range, Store, StoreError};
 use sluis_domain::{Reason, Timestamp};
 use sluis_keyring::{KeyringError, StateSeal};
+use sluis_port::{Commit, Family, Range, Store, StoreError};
 
 use crate::engine::Engine;
 use crate::{Refusal, scan};

@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluis_crypto::random;
-use sluis_domain::port::{Commit, Family};
 use sluis_domain::{ChainId, Timestamp};
 use sluis_keyring::KeyringError;
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::registry::Chain;
+use sluis_port::{Commit, Family};
 
 use super::Housekeeping;
 use super::housekeeping::Rounds;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use sluis_crypto::random;
 use sluis_domain::Timestamp;
-use sluis_domain::port::{Commit, Family, Store, StoreError};
 use sluis_keyring::Keyring;
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::{Custodian, custodian};
+use sluis_port::{Commit, Family, Store, StoreError};
 use sluis_tlog::{Checkpoint, Hash, Note, OpenError, ProveError, VerifierKey};
 
 use super::{Grown, verifier};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sluis_domain::Reason;
-use sluis_domain::port::Family;
 use sluis_ledger::audit::Act;
+use sluis_port::Family;
 use sluis_tlog::{Hash, ProveError, Prover, leaf_hash};
 
 use super::head::SignedHead;

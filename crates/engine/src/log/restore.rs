@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sluis_crypto::{digest::sha256, random};
-use sluis_domain::port::{Commit, Family, StoreError};
 use sluis_domain::{Identity, Reason, Timestamp};
 use sluis_ledger::Signed;
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::restore::{LostKind, LostRow, MAX_LOST_ROWS, NONCE_BYTES, Request, Restore};
 use sluis_ledger::statement::Deed;
+use sluis_port::{Commit, Family, StoreError};
 use sluis_tlog::{Checkpoint, Note, OpenError};
 use sluis_verify::MAX_BEFORE_RESTORE;
 

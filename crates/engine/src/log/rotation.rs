@@ -1,9 +1,9 @@
 //! Another signing key for the log.
 
 use sluis_domain::codec::Writer;
-use sluis_domain::port::Commit;
 use sluis_keyring::Keyring;
 use sluis_ledger::audit::Act;
+use sluis_port::Commit;
 
 use super::verifier;
 use crate::engine::Engine;

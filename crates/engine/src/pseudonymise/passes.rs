@@ -7,10 +7,10 @@ use sluis_domain::date::Date;
 use sluis_domain::generalise::Generaliser;
 use sluis_domain::identifier::InputMode;
 use sluis_domain::plausible::DateShift;
-use sluis_domain::port::{Commit, Family, PackedRows};
 use sluis_domain::{Column, ColumnBuilder, ElementName, Reason, RecordBatch, WipedBuffer};
 use sluis_keyring::ElementVersion;
 use sluis_ledger::registry::{LinkMode, Namespace};
+use sluis_port::{Commit, Family, PackedRows};
 
 use super::plan::{Line, Step};
 use crate::Refusal;

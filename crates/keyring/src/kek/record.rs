@@ -25,7 +25,7 @@
 
 use sluis_crypto::wrap;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::port::{Family, Store, Write};
+use sluis_port::{Family, Store, Write};
 
 use crate::{Kek, KeyringError, MAX_SHARES};
 

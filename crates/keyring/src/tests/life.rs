@@ -1,7 +1,7 @@
 //! The life of keys: made, retired, disabled, destroyed; escrow cut; audit keys.
 
 use sluis_domain::Kid;
-use sluis_domain::port::Family;
+use sluis_port::Family;
 
 use super::*;
 use crate::{ChangeError, KeyState, KeyringError};

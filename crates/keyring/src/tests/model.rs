@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use sluis_domain::port::Family;
+use sluis_port::Family;
 
 use super::*;
 use crate::{KeyState, VersionInfo};

@@ -1,6 +1,6 @@
 //! KEKs from all kinds of places, and from one kind to another.
 
-use sluis_domain::port::Family;
+use sluis_port::Family;
 
 use super::*;
 use crate::entry::{Header, Role};

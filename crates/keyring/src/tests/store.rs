@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use sluis_domain::Column;
-use sluis_domain::port::store::{Commit, Completion, Family, Range, Row, Store, StoreError, Write};
+use sluis_port::store::{Commit, Completion, Family, Range, Row, Store, StoreError, Write};
 
 type Rows = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use sluis_domain::port::store::{Family, StoreError};
+use sluis_port::store::{Family, StoreError};
 
 use super::BACKUP_LISTS;
 use crate::Options;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluis_domain::port::store::PackedRows;
+use sluis_port::store::PackedRows;
 use tempfile::TempDir;
 
 use super::*;

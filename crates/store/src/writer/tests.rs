@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex};
 
-use sluis_domain::port::store::{PackedRows, Write};
+use sluis_port::store::{PackedRows, Write};
 
 use super::*;
 use crate::Options;

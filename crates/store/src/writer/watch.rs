@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sluis_domain::port::store::StoreError;
+use sluis_port::store::StoreError;
 
 use super::{Backend, InFlight, Shared, Stage, complete, fail_group, spawn};
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use sluis_domain::port::store::{Commit, Family, PackedRows};
+use sluis_port::store::{Commit, Family, PackedRows};
 use sluis_store::{Options, RocksStore};
 use tempfile::TempDir;
 

@@ -4,11 +4,11 @@
 use std::fmt::Write;
 
 use sluis_domain::id::MAX_ID_LEN;
-use sluis_domain::port::{Clock, Family, Store};
 use sluis_domain::{ElementName, Reason};
 use sluis_ledger::audit::MAX_ENTRY;
 use sluis_ledger::grant::{Kind, MAX_ELEMENTS, MAX_TEXT, Terms};
 use sluis_ledger::registry::MAX_CHAINS;
+use sluis_port::{Clock, Family, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{self, key_table};
 use sluis_testkit::registry::{CUSTODIANS, registry};

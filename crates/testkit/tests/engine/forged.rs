@@ -2,8 +2,6 @@
 //! when a proposal becomes effective.
 
 use sluis_domain::Reason;
-use sluis_domain::port::Clock;
-use sluis_domain::port::store::{Commit, Family, Store};
 use sluis_engine::{Engine, EngineError};
 use sluis_keyring::Keyring;
 use sluis_ledger::Signed;
@@ -11,6 +9,8 @@ use sluis_ledger::grant::Record;
 use sluis_ledger::proposal::{self, Signature};
 use sluis_ledger::registry::Signers;
 use sluis_ledger::statement::Deed;
+use sluis_port::Clock;
+use sluis_port::store::{Commit, Family, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{self, caller, signer};
 use sluis_testkit::registry::{CUSTODIANS, STEWARDS, registry};

@@ -1,10 +1,10 @@
 //! Old pseudonyms that moved in: what they stand for, what is refused, and that they convert like tokens.
 
-use sluis_domain::port::Commit;
-use sluis_domain::port::store::{Family, Row, Store, StoreError};
 use sluis_domain::{BatchOutcome, Column, Reason, RecordBatch};
 use sluis_engine::{Import, PseudonymiseSession, Refusal, Turns};
 use sluis_ledger::audit::{Act, Entry};
+use sluis_port::Commit;
+use sluis_port::store::{Family, Row, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;

@@ -1,10 +1,10 @@
 //! What a custodian does alone with keys: with their pinned key, signed for this moment, once.
 
 use sluis_domain::Reason;
-use sluis_domain::port::{Family, Store};
 use sluis_engine::{Caller, Instructed, Refusal};
 use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_ledger::instruction::{Instruction, LIFE_MILLIS, Task};
+use sluis_port::{Family, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{self, instruct, signer};
 use sluis_testkit::registry::{CUSTODIANS, registry};

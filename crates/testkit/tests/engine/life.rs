@@ -7,12 +7,12 @@ mod lines;
 mod replay;
 mod retention;
 
-use sluis_domain::port::{Family, Store};
 use sluis_domain::{ChainId, Kid, Reason};
 use sluis_engine::{Engine, KeyState, OVERDUE_ROUNDS, ProposalView, Refusal, VersionInfo};
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::proposal::State;
 use sluis_ledger::statement::Deed;
+use sluis_port::{Family, Store};
 use sluis_testkit::people::{self, signer};
 
 use crate::office::{Office, batch, caller, custodian};

@@ -6,11 +6,11 @@ mod restore;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sluis_domain::port::store::{Commit, Family, Row, Store, StoreError, Write};
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::{Engine, EngineError, HeadError, SignedHead};
 use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_ledger::instruction::Task;
+use sluis_port::store::{Commit, Family, Row, Store, StoreError, Write};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
@@ -47,12 +47,7 @@ impl<S: Store + 'static> Office<S> {
     }
 
     fn noise(&self) -> Vec<u8> {
-        let mut entry = Entry::new(
-            [0; 16],
-            sluis_domain::port::Clock::now(&*self.clock),
-            Act::Admit,
-            1,
-        );
+        let mut entry = Entry::new([0; 16], sluis_port::Clock::now(&*self.clock), Act::Admit, 1);
         entry.actor = Some(custodian().identity);
         entry.fingerprint = custodian().fingerprint;
         entry.outcome = Outcome::Refused(Reason::Blocked);
@@ -616,7 +611,7 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
     office.damage();
     let mut large = Entry::new(
         [0; 16],
-        sluis_domain::port::Clock::now(&*office.clock),
+        sluis_port::Clock::now(&*office.clock),
         Act::Propose,
         1,
     );

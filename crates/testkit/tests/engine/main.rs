@@ -21,9 +21,9 @@ use std::sync::Barrier;
 
 use office::{Office, REGISTER, STUDY, batch, caller, custodian, texts};
 use sluis_domain::Reason;
-use sluis_domain::port::store::{Family, Store, StoreError};
 use sluis_engine::KeyState;
 use sluis_ledger::audit::{Entry, Outcome};
+use sluis_port::store::{Family, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::model_store::ModelStore;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sluis_domain::port::{Clock, Store};
 use sluis_domain::{BatchId, BatchOutcome, Column, GrantId, Reason, RecordBatch, Timestamp};
 use sluis_engine::{Caller, Engine, Refusal, Turns};
 use sluis_keyring::Kek;
 use sluis_ledger::grant::{Kind, OutputOrder, Terms};
+use sluis_port::{Clock, Store};
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::people;
 pub(crate) use sluis_testkit::people::caller;

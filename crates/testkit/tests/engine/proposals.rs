@@ -2,11 +2,11 @@
 //! nothing.
 
 use sluis_domain::Reason;
-use sluis_domain::port::{Clock, Family, Store};
 use sluis_engine::{ProposalView, Refusal, Turns};
 use sluis_ledger::grant::Grant;
 use sluis_ledger::proposal::{LIFE_MILLIS, State};
 use sluis_ledger::statement::Deed;
+use sluis_port::{Clock, Family, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;

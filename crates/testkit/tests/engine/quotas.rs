@@ -3,9 +3,9 @@
 use std::sync::Barrier;
 
 use sluis_domain::Reason;
-use sluis_domain::port::store::{Family, Store, StoreError};
 use sluis_engine::{QuotaFill, Refusal};
 use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_port::store::{Family, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::model_store::ModelStore;
@@ -284,7 +284,7 @@ fn an_edited_counter_is_refused_and_not_begun_anew() {
     office.submit(NORTH, STUDY, &subjects(1)).unwrap();
     let (key, mut value) = office.store.scan(Family::Quota, &[], 1).unwrap().remove(0);
     *value.last_mut().unwrap() ^= 1;
-    let mut commit = sluis_domain::port::Commit::default();
+    let mut commit = sluis_port::Commit::default();
     commit.put(Family::Quota, key, value);
     office.store.commit(commit).unwrap();
     office.reopen();

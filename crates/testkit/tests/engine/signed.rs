@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, SanType};
-use sluis_domain::port::store::{Family, StoreError};
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::Caller;
 use sluis_ledger::proposal::State;
 use sluis_ledger::statement::Deed;
+use sluis_port::store::{Family, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;

@@ -1,10 +1,10 @@
 //! What a registry ends, and what a clock does not.
 
-use sluis_domain::port::{Clock, Family, Store};
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::{OVERDUE_ROUNDS, ProposalView};
 use sluis_ledger::grant::State as GrantState;
 use sluis_ledger::proposal::{LIFE_MILLIS, State};
+use sluis_port::{Clock, Family, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sluis_domain::Timestamp;
-use sluis_domain::port::Clock;
+use sluis_port::Clock;
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::scene::Scene;
 

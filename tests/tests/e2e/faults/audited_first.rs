@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluis_domain::port::store::{Family, Store, StoreError};
+use sluis_port::store::{Family, Store, StoreError};
 use sluis_testkit::wait::until;
 use sluis_testkit::world::column;
 

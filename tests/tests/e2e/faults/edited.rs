@@ -7,7 +7,7 @@
 //!
 //! That the log itself was not put back is what the head file is for; see [`crate::log`].
 
-use sluis_domain::port::store::{Commit, Family, Row, Store};
+use sluis_port::store::{Commit, Family, Row, Store};
 use sluis_store::RocksStore;
 
 use super::{Act, Stage};

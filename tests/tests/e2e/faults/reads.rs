@@ -1,7 +1,7 @@
 //! Reads that fail or give damaged bytes: refused, never guessed, and never another subject.
 
 use sluis_client::{ClientError, v1};
-use sluis_domain::port::store::{Commit, Family, Row, Store, StoreError};
+use sluis_port::store::{Commit, Family, Row, Store, StoreError};
 use sluis_testkit::world::{convert, reidentify, rejections, values};
 
 use super::{BSNS, Stage, code};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use sluis_client::v1;
-use sluis_domain::port::{Family, Store, StoreError};
+use sluis_port::{Family, Store, StoreError};
 use sluis_testkit::custody;
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit::world::{World, batch, convert, convert_terms, reason, rejections};

@@ -104,10 +104,10 @@ async fn a_head_that_cannot_be_written_ends_all_acts_until_it_can() {
     let refused = first("the head is too old", async || act().await.err()).await;
     assert_eq!(refused.reason(), Some("AUDIT_HEAD_UNAVAILABLE"));
     health.becomes(false).await;
-    let entries = sluis_domain::port::Store::entries(&*world.store);
+    let entries = sluis_port::Store::entries(&*world.store);
     assert!(act().await.is_err());
     assert_eq!(
-        sluis_domain::port::Store::entries(&*world.store),
+        sluis_port::Store::entries(&*world.store),
         entries,
         "nothing is added that nobody can sign"
     );

@@ -1,7 +1,7 @@
 //! Batches of a source: what refuses the whole batch, and what only a row.
 
 use sluis_client::v1;
-use sluis_domain::port::Family;
+use sluis_port::Family;
 use sluis_testkit::registry::registry;
 use sluis_testkit::world::{World, batch, pseudonymise, rejections, values};
 use v1::column::Form;

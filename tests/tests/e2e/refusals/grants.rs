@@ -1,7 +1,7 @@
 //! Grants that are not there, not live, or not the caller's.
 
 use sluis_client::{ClientError, v1};
-use sluis_domain::port::Clock;
+use sluis_port::Clock;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
 use sluis_testkit::world::{

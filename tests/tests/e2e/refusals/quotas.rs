@@ -1,7 +1,7 @@
 //! Quotas of sources and limits of a day: refused whole, named, on record and in the metrics.
 
 use sluis_client::{ClientError, v1};
-use sluis_domain::port::{Clock, Family};
+use sluis_port::{Clock, Family};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::registry::registry;
 use sluis_testkit::world::{METRICS, World, batch, convert_terms, pseudonymise};

@@ -1,7 +1,7 @@
 //! Streams that do not keep to the contract.
 
 use sluis_client::{Client, ClientError, v1};
-use sluis_domain::port::Family;
+use sluis_port::Family;
 use sluis_testkit::world::{World, batch};
 use tokio_stream::iter;
 

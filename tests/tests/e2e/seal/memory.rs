@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use sluis_crypto::{Secret, kdf, wrap};
 use sluis_daemon::commands::Split;
 use sluis_daemon::config::KekSource;
-use sluis_domain::port::{Family, Store};
+use sluis_port::{Family, Store};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::process::Sluisd;
 use sluis_testkit::world::{self, World, batch, pseudonymise};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sluis_domain::port::Family;
 use sluis_ledger::audit::Act;
+use sluis_port::Family;
 use sluis_testkit::wait::until;
 use sluis_testkit::world::{World, batch, column, pseudonymise};
 use tokio::task::JoinSet;

@@ -4,10 +4,10 @@ use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use sluis_domain::Reason;
-use sluis_domain::port::store::StoreError;
 use sluis_engine::{EngineError, Refusal};
 use sluis_keyring::{KeyringError, Token};
 use sluis_ledger::audit::Act;
+use sluis_port::store::StoreError;
 
 use super::{Door, Keeper};
 use crate::config::KekSource;
@@ -200,9 +200,9 @@ fn store_passes(error: &StoreError) -> bool {
 mod tests {
     use std::path::Path;
 
-    use sluis_domain::port::Family;
     use sluis_keyring::TokenError;
     use sluis_ledger::audit::{Entry, Outcome};
+    use sluis_port::Family;
     use sluis_store::{Options, RocksStore};
     use sluis_testkit::clock::TestClock;
     use sluis_testkit::faulty_store::FaultyStore;

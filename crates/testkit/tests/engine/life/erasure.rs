@@ -1,10 +1,10 @@
 //! Opt-out and erasure.
 
-use sluis_domain::port::{Commit, Family, Row, Store};
 use sluis_domain::{Column, NamespaceId, Reason, RecordBatch};
 use sluis_engine::{OVERDUE_ROUNDS, ProposalView};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::State;
+use sluis_port::{Commit, Family, Row, Store};
 use sluis_testkit::model_store::ModelStore;
 
 use super::{DAY, OWNERS, UNI, entries, line, reason, refusals, rows, sign, sign_all};

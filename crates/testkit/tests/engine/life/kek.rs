@@ -5,8 +5,8 @@ use std::path::Path;
 
 use sluis_daemon::commands;
 use sluis_daemon::config::KekSource;
-use sluis_domain::port::{Family, Store};
 use sluis_keyring::Kek;
+use sluis_port::{Family, Store};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::pki::Pki;

@@ -1,10 +1,10 @@
 //! Destroying a version, and cutting its escrow.
 
-use sluis_domain::port::{Family, Store, StoreError};
 use sluis_domain::{ChainId, Reason};
 use sluis_engine::KeyState;
 use sluis_ledger::audit::{Act, MAX_ENTRY};
 use sluis_ledger::proposal::State;
+use sluis_port::{Family, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;

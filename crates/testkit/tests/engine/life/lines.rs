@@ -2,10 +2,10 @@
 //! honest custodian writes must pass: the log is verified at every start.
 
 use sluis_crypto::{Pseudonym, token};
-use sluis_domain::port::Clock;
 use sluis_domain::{GrantId, Kid};
 use sluis_ledger::audit::Act;
 use sluis_ledger::grant::{Kind, OutputOrder, Terms};
+use sluis_port::Clock;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 

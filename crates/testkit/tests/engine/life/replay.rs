@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use sluis_domain::port::{Commit, Family, Store};
 use sluis_domain::{Column, Reason, RecordBatch};
 use sluis_engine::{
     Engine, Journal, LifeSettings, Replayed, RestoreError, RestoreSignature, Settings,
 };
 use sluis_ledger::restore::{LostKind, LostRow, Request};
 use sluis_ledger::statement::Deed;
+use sluis_port::{Commit, Family, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{caller, settings, signer};
 

@@ -1,10 +1,10 @@
 //! Chains past their retention.
 
-use sluis_domain::port::{Clock, Commit, Family, Row, Store};
 use sluis_domain::{Column, Reason, RecordBatch};
 use sluis_engine::{KeyState, OVERDUE_ROUNDS};
 use sluis_keyring::Keyring;
 use sluis_ledger::audit::{Act, Entry};
+use sluis_port::{Clock, Commit, Family, Row, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use sluis_domain::port::store::{Commit, Family, Row, Store};
 use sluis_engine::{Engine, EngineError, ProposalView};
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::proposal::State;
 use sluis_ledger::statement::Deed;
+use sluis_port::store::{Commit, Family, Row, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people::{self, caller, signer};
 

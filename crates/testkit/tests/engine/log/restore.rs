@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use sluis_domain::port::Clock;
-use sluis_domain::port::store::{Commit, Family, Store};
 use sluis_domain::{GrantId, Reason, Timestamp};
 use sluis_engine::{Engine, EngineError, HeadError, RestoreError, RestoreSignature};
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::grant::State;
 use sluis_ledger::restore::Request;
 use sluis_ledger::statement::Deed;
+use sluis_port::Clock;
+use sluis_port::store::{Commit, Family, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
 use sluis_testkit::registry::CUSTODIANS;

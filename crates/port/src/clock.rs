@@ -1,6 +1,6 @@
 //! Time as an argument.
 
-use crate::Timestamp;
+use sluis_domain::Timestamp;
 
 /// The only source of the current time.
 pub trait Clock: Send + Sync {

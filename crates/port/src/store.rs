@@ -6,7 +6,7 @@
 //!
 //! The store sees sealed bytes only. It never interprets a value beyond the format byte that comes first.
 
-use crate::Column;
+use sluis_domain::Column;
 
 /// Longest entry of the audit log in bytes: entries are bundled with 2-byte lengths.
 pub const MAX_ENTRY: usize = 65_535;
