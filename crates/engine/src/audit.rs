@@ -6,7 +6,7 @@ use sluis_crypto::random;
 use sluis_domain::{ChainId, GrantId, OrganisationId, Reason};
 use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_ledger::registry::Registry;
-use sluis_port::{Commit, Family, StoreError};
+use sluis_port::{Commit, Family, StoreError, rows};
 
 use crate::engine::Engine;
 use crate::policy::{ReadAudit, ReadOwnAudit};
@@ -172,7 +172,7 @@ impl Engine {
                 let most = end - page.next_sequence;
                 let rows = self.store.scan(
                     Family::Audit,
-                    &page.next_sequence.to_be_bytes(),
+                    &rows::audit_key(page.next_sequence),
                     most.min(AT_ONCE) as usize,
                 )?;
                 if rows.is_empty() {

@@ -11,7 +11,7 @@ use sluis_keyring::{Kek, Keyring, KeyringError};
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::registry::Registry;
 use sluis_ledger::{Custodian, custodian};
-use sluis_port::{Clock, Commit, Family, Store, StoreError};
+use sluis_port::{Clock, Commit, Family, Store, StoreError, rows};
 
 use crate::erasure::{self, OptOuts};
 use crate::grants::Known;
@@ -322,7 +322,7 @@ pub(crate) fn registry_text(
     keyring: &Keyring,
     version: u64,
 ) -> Result<Option<String>, EngineError> {
-    let key = version.to_be_bytes();
+    let key = rows::registry_key(version);
     let Some(stored) = store.get(Family::Registry, &key)? else {
         return Ok(None);
     };
@@ -345,12 +345,12 @@ fn load_registry(
         toml: String::new(),
     };
     loop {
-        let page = store.scan(Family::Registry, &(latest.version + 1).to_be_bytes(), 1)?;
+        let page = store.scan(Family::Registry, &rows::registry_key(latest.version + 1), 1)?;
         let Some((key, _)) = page.into_iter().next() else {
             break;
         };
         latest.version += 1;
-        if key != latest.version.to_be_bytes() {
+        if key != rows::registry_key(latest.version) {
             return Err(EngineError::Corrupt("registry"));
         }
     }

@@ -4,12 +4,6 @@
 //! refused ([`marks`]), and the rows that lead back to it and across are removed from every chain, each at its own
 //! random moment ([`jobs`]), so that a simultaneous disappearance does not tell which pseudonyms belong together. What the
 //! custodian keeps of the subject in the end is the mark.
-//!
-//! | key in `optout` | value (sealed) |
-//! |---|---|
-//! | `r` \|\| proposal id | L of the presented subject, 16 bytes, until the proposal is decided; generation 1 |
-//! | `m` \|\| LP(namespace) \|\| keyed digest of the mark, 32 | the mark, 16 bytes; generation 1 |
-//! | `j` \|\| due, 8 \|\| LP(chain) \|\| LP(namespace) \|\| random, 16 | L of a subject that is to be erased, 16 bytes; generation 1 |
 
 mod imports;
 mod jobs;
@@ -26,7 +20,7 @@ use sluis_keyring::{KeyringError, NamespaceKeys, StateSeal};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{Registry, Signers};
-use sluis_port::{Commit, Family};
+use sluis_port::{Commit, Family, rows};
 use zeroize::Zeroizing;
 
 pub use journal::Journal;
@@ -38,7 +32,7 @@ pub use replay::Replayed;
 use crate::engine::Engine;
 use crate::life::{self, compaction};
 use crate::policy::{Permit, RequestErasure, SignProposal};
-use crate::proposals::{Effect, ProposalView, effect_entry, storage_key};
+use crate::proposals::{Effect, ProposalView, effect_entry};
 use crate::pseudonymise::method_input;
 use crate::snapshot::Snapshot;
 use crate::{Caller, Refusal};
@@ -88,7 +82,7 @@ impl Engine {
                 commit.writes.extend(noted.writes);
                 put_link(
                     snapshot.keyring.state(),
-                    storage_key(b"r", id),
+                    rows::erasure_request_key(id),
                     &link,
                     commit,
                 );
@@ -125,7 +119,7 @@ impl Engine {
 
     /// The link value of the subject that a proposal is about.
     fn presented(&self, snapshot: &Snapshot, id: &ProposalId) -> Result<LinkValue, Refusal> {
-        let key = storage_key(b"r", id);
+        let key = rows::erasure_request_key(id);
         let stored = self
             .store
             .get(Family::Optout, &key)?
@@ -136,7 +130,7 @@ impl Engine {
 
 /// Removes what was kept beside a proposed erasure.
 pub(crate) fn forget(id: &ProposalId, commit: &mut Commit) {
-    commit.delete(Family::Optout, storage_key(b"r", id));
+    commit.delete(Family::Optout, rows::erasure_request_key(id));
 }
 
 /// Whether the same people would have to sign now.

@@ -14,7 +14,7 @@ use sluis_ledger::days;
 use sluis_ledger::grant::{Grant, Kind, Record, State, Terms};
 use sluis_ledger::registry::Registry;
 use sluis_ledger::statement::Deed;
-use sluis_port::{Commit, Family, Store};
+use sluis_port::{Commit, Family, Store, rows};
 
 use crate::engine::Engine;
 use crate::meter::Count;
@@ -24,7 +24,7 @@ use crate::policy::{
 };
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
-use crate::{Caller, EngineError, Refusal, life, meter};
+use crate::{Caller, EngineError, Refusal, life, meter, scan};
 
 /// Most grants of one person that may wait for a decision at a time.
 const MAX_REQUESTED: usize = 100;
@@ -60,32 +60,22 @@ pub(crate) fn load(
     mut registry: impl FnMut(u64) -> Result<Arc<Registry>, EngineError>,
 ) -> Result<BTreeMap<GrantId, Known>, EngineError> {
     let mut grants = BTreeMap::new();
-    let mut start = b"g".to_vec();
-    loop {
-        let page = store.scan(Family::Grants, &start, 1000)?;
-        let Some((last, _)) = page.last() else {
-            return Ok(grants);
-        };
-        start = [last, &[0][..]].concat();
-        for (key, stored) in page {
-            if key.first() != Some(&b'g') {
-                return Ok(grants);
-            }
-            let (_, value) = keyring.state().open(Family::Grants, &key, &stored)?;
-            let record = Record::decode(&value).map_err(|_| EngineError::Corrupt("grant"))?;
-            if key != storage_key(&record.grant.id) {
-                return Err(EngineError::Corrupt("grant"));
-            }
-            verify_approvals(&record, origin, &mut registry)?;
-            grants.insert(
-                record.grant.id.clone(),
-                Known {
-                    record: Arc::new(record),
-                    stored: stored.into(),
-                },
-            );
+    for (key, stored) in scan::of_kind(store, rows::GRANT)? {
+        let (_, value) = keyring.state().open(Family::Grants, &key, &stored)?;
+        let record = Record::decode(&value).map_err(|_| EngineError::Corrupt("grant"))?;
+        if key != rows::grant_key(&record.grant.id) {
+            return Err(EngineError::Corrupt("grant"));
         }
+        verify_approvals(&record, origin, &mut registry)?;
+        grants.insert(
+            record.grant.id.clone(),
+            Known {
+                record: Arc::new(record),
+                stored: stored.into(),
+            },
+        );
     }
+    Ok(grants)
 }
 
 fn verify_approvals(
@@ -349,11 +339,11 @@ impl Engine {
         commit: &mut Commit,
     ) {
         let next = snapshot.registry.version + 1;
-        commit.expect(Family::Registry, next.to_be_bytes(), None);
+        commit.expect(Family::Registry, rows::registry_key(next), None);
         if let Some(known) = grant {
             commit.expect(
                 Family::Grants,
-                storage_key(&known.record.grant.id),
+                rows::grant_key(&known.record.grant.id),
                 Some(known.stored.to_vec()),
             );
         }
@@ -437,7 +427,7 @@ impl Engine {
             let Some(record) = end(&known.record) else {
                 continue;
             };
-            let key = storage_key(&record.grant.id);
+            let key = rows::grant_key(&record.grant.id);
             let generation = seal.open(Family::Grants, &key, &known.stored)?.0 + 1;
             let stored = seal.seal(Family::Grants, &key, generation, &record.encode());
             commit.expect(Family::Grants, key.clone(), Some(known.stored.to_vec()));
@@ -466,7 +456,7 @@ impl Engine {
         entry: &mut Entry,
     ) -> Result<GrantView, Refusal> {
         note(&next, entry);
-        let (id, key) = (next.grant.id.clone(), storage_key(&next.grant.id));
+        let (id, key) = (next.grant.id.clone(), rows::grant_key(&next.grant.id));
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
         let mut commit = Commit::default();
@@ -556,10 +546,6 @@ fn note(record: &Record, entry: &mut Entry) {
     entry.grant = Some(record.grant.id.clone());
     entry.grant_digest = Some(sha256(&record.grant.encode()));
     entry.purpose.clone_from(&record.grant.terms.purpose);
-}
-
-fn storage_key(id: &GrantId) -> Vec<u8> {
-    [b"g", id.as_str().as_bytes()].concat()
 }
 
 /// 80 random bits: nobody guesses a grant id, and nobody needs to.

@@ -15,7 +15,7 @@ use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{Registry, Signers};
-use sluis_port::{Commit, Family, Range};
+use sluis_port::{Commit, Family, rows};
 
 pub(crate) use housekeeping::Overdue;
 pub use housekeeping::{Endings, Housekeeping, OVERDUE_ROUNDS, Unfinished};
@@ -161,7 +161,7 @@ impl Engine {
         for range in ended
             .iter()
             .filter(|info| info.namespace.is_some())
-            .flat_map(|info| rows_of(info.kid))
+            .flat_map(|info| rows::rows_of_version(info.kid))
         {
             compaction::note(&*self.store, seal, &range, self.now(), commit)?;
             commit.removals.push(range);
@@ -208,26 +208,6 @@ pub(crate) fn signers(
     } else {
         (Signers::Custodians, 2)
     }
-}
-
-/// Every row of a version: link, identity and import rows, and the index of the latter.
-pub(crate) fn rows_of(kid: Kid) -> [Range; 4] {
-    let from = kid.to_be_bytes().to_vec();
-    let to = kid
-        .get()
-        .checked_add(1)
-        .map_or_else(|| vec![0xff; 23], |next| next.to_be_bytes().to_vec());
-    [
-        Family::Link,
-        Family::Identity,
-        Family::Import,
-        Family::ImportIndex,
-    ]
-    .map(|family| Range {
-        family,
-        from: from.clone(),
-        to: to.clone(),
-    })
 }
 
 /// Two stewards of the chain's owner; of a chain that is no longer registered, two custodians.

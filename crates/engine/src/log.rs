@@ -2,11 +2,7 @@
 //!
 //! Leaf i is the canonical bytes of entry i as the store holds them. An entry reaches the tree after it is durable, when
 //! [`Engine::sign_head`] reads it back from the store: no batch waits for the tree or for a signature. Acts that others are
-//! judged by do ([`Engine::rehearse`]). Full tiles are kept in the store:
-//!
-//! | key in `tree` | value |
-//! |---|---|
-//! | level (1) \|\| index u64 (8) | `0x01` \|\| 256 hashes of 32 bytes |
+//! judged by do ([`Engine::rehearse`]). Full tiles are kept in the store.
 //!
 //! At the start the tree is made again from all entries and compared with those tiles. What the entries say, and whether the
 //! signatures and rules in them hold, `sluis-verify` finds out; that is compared with the state that the store holds sealed
@@ -25,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sluis_domain::Reason;
 use sluis_keyring::{AuditKey, Keyring};
 use sluis_ledger::custodian;
-use sluis_port::{Commit, Family, Store, StoreError};
+use sluis_port::{Commit, Family, Store, StoreError, rows};
 use sluis_tlog::{
     FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash,
 };
@@ -77,12 +73,13 @@ impl Log {
             handovers,
             replay,
         };
-        let known =
-            |tile: &FullTile| match store.get(Family::Tree, &tile_key(tile.level, tile.index))? {
-                Some(stored) if stored == tile_value(tile) => Ok(true),
-                Some(_) => Err(EngineError::Corrupt("tile of the audit log")),
-                None => Ok(false),
-            };
+        let known = |tile: &FullTile| match store
+            .get(Family::Tree, &rows::tile_key(tile.level, tile.index))?
+        {
+            Some(stored) if stored == tile_value(tile) => Ok(true),
+            Some(_) => Err(EngineError::Corrupt("tile of the audit log")),
+            None => Ok(false),
+        };
         grown.read_on(store, keyring, known)?;
         grown.replay.unfinished().map_or(Ok(()), Err)?;
         let said = grown.replay.state().clone();
@@ -146,11 +143,11 @@ impl Grown {
             unread: None,
         };
         loop {
-            let page = store.scan(Family::Audit, &self.tree.size().to_be_bytes(), PAGE)?;
+            let page = store.scan(Family::Audit, &rows::audit_key(self.tree.size()), PAGE)?;
             let last = page.len() < PAGE;
             for (key, bytes) in page {
                 let sequence = self.tree.size();
-                if key != sequence.to_be_bytes() {
+                if key != rows::audit_key(sequence) {
                     return Err(EngineError::EntryMissing(sequence));
                 }
                 let pushed = self.replay.push(sequence, &bytes, &mut texts).map(drop);
@@ -161,7 +158,7 @@ impl Grown {
                 for tile in self.tree.append(leaf_hash(&bytes)) {
                     if !known(&tile)? {
                         self.unstored
-                            .insert(tile_key(tile.level, tile.index), tile_value(&tile));
+                            .insert(rows::tile_key(tile.level, tile.index), tile_value(&tile));
                     }
                 }
             }
@@ -236,7 +233,7 @@ impl TileSource for Tiles<'_> {
         if let Some(hashes) = self.grown.tree.unfinished_tile(level, index, width) {
             return Ok(hashes.to_vec());
         }
-        let key = tile_key(level, index);
+        let key = rows::tile_key(level, index);
         let value = match self.grown.unstored.get(&key) {
             Some(value) => Some(value.clone()),
             None => self.store.get(Family::Tree, &key)?,
@@ -340,10 +337,6 @@ pub(crate) fn verifier_key(origin: &str, keyring: &Keyring) -> String {
 fn verifier(origin: &str, key: &AuditKey) -> VerifierKey {
     VerifierKey::new(origin, key.key.public())
         .expect("an origin is a trust domain, a slash and hexadecimal digits")
-}
-
-fn tile_key(level: u8, index: u64) -> Vec<u8> {
-    [&[level][..], &index.to_be_bytes()].concat()
 }
 
 fn tile_value(tile: &FullTile) -> Vec<u8> {

@@ -1,9 +1,4 @@
 //! How much of a grant is used: a durable counter that only grows, and batches that count once.
-//!
-//! | key in `grants` | value (sealed) |
-//! |---|---|
-//! | `c` \|\| grant id | used values (8), last forgotten day (4), then by run of UTC days ([`sluis_ledger::days`]): first day (4), last day (4), values of the last day (8); written with the grant, generation grows by one with every batch |
-//! | `b` \|\| LP(grant id) \|\| keyed digest of the batch id, 32 | keyed digest of the content, 32; generation 1 |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +11,7 @@ use sluis_keyring::{KeyringError, StateSeal};
 use sluis_ledger::audit::Entry;
 use sluis_ledger::days::{self, GrantDays, Run};
 use sluis_ledger::grant::{Record, Terms};
-use sluis_port::{Commit, Completion, Family, Store};
+use sluis_port::{Commit, Completion, Family, Store, rows};
 
 use crate::Refusal;
 use crate::pending::Charged;
@@ -169,7 +164,7 @@ impl Meters {
         }
         let mut guard = meter.lock();
         let position = ensure(&mut guard, store, seal, grant)?;
-        let key = counter_key(grant);
+        let key = rows::counter_key(grant);
         commit.expect(Family::Grants, key.clone(), Some(position.stored.clone()));
         if let Some(mark) = &mark {
             if meter.in_flight().contains(&mark.name) {
@@ -317,7 +312,7 @@ fn ensure<'a>(
 }
 
 fn read(store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<Position, KeyringError> {
-    let key = counter_key(grant);
+    let key = rows::counter_key(grant);
     // Every grant has its counter from the beginning: one that is gone was taken away.
     let stored = store
         .get(Family::Grants, &key)?
@@ -333,7 +328,7 @@ fn read(store: &dyn Store, seal: &StateSeal, grant: &GrantId) -> Result<Position
 
 /// Starts the counter of a new grant.
 pub(crate) fn start(seal: &StateSeal, grant: &GrantId, commit: &mut Commit) {
-    let key = counter_key(grant);
+    let key = rows::counter_key(grant);
     let sealed = seal.seal(Family::Grants, &key, 1, &Count::default().encode());
     commit
         .expect(Family::Grants, key.clone(), None)
@@ -357,11 +352,7 @@ impl Mark {
         content: (&RecordBatch, Purpose),
     ) -> Self {
         let name = seal.fingerprint(&[b"batch-id", grant.as_str().as_bytes(), id.as_bytes()]);
-        let key = Writer::default()
-            .u8(b'b')
-            .lp(grant.as_str())
-            .fixed(&name)
-            .finish();
+        let key = rows::counted_batch_key(grant, &name);
         Self {
             name,
             key,
@@ -410,10 +401,6 @@ fn content_digest(seal: &StateSeal, (batch, purpose): (&RecordBatch, Purpose)) -
         parts.extend([name.as_str().as_bytes(), lengths, column.data()]);
     }
     seal.fingerprint(&parts)
-}
-
-fn counter_key(grant: &GrantId) -> Vec<u8> {
-    [b"c", grant.as_str().as_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! The origin of the audit log: made once, kept by backup and restore, part of every signed statement.
 
 use sluis_crypto::random;
+use sluis_port::rows::META_LOG_ORIGIN;
 use sluis_port::{Commit, Family, Store};
 
 use crate::EngineError;
-
-/// Where it is in `meta`: `0x01`, then its text.
-const KEY: &[u8] = b"log-origin";
 
 /// A new origin: the trust domain, and 16 random bytes that no other custodian has.
 pub(crate) fn make(trust_domain: &str, commit: &mut Commit) -> String {
@@ -14,9 +12,9 @@ pub(crate) fn make(trust_domain: &str, commit: &mut Commit) -> String {
         .iter()
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let origin = format!("{trust_domain}/{id}");
-    commit.expect(Family::Meta, KEY, None).put(
+    commit.expect(Family::Meta, META_LOG_ORIGIN, None).put(
         Family::Meta,
-        KEY,
+        META_LOG_ORIGIN,
         [&[1], origin.as_bytes()].concat(),
     );
     origin
@@ -31,7 +29,9 @@ pub(crate) fn is_of(origin: &str, trust_domain: &str) -> bool {
 
 /// The origin of a store.
 pub(crate) fn read(store: &dyn Store) -> Result<String, EngineError> {
-    let stored = store.get(Family::Meta, KEY)?.unwrap_or_default();
+    let stored = store
+        .get(Family::Meta, META_LOG_ORIGIN)?
+        .unwrap_or_default();
     let text = stored
         .split_first()
         .filter(|(format, text)| **format == 1 && !text.is_empty())

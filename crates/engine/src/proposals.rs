@@ -1,9 +1,4 @@
 //! Proposals: what needs several signatures, from the first word to the effect.
-//!
-//! | key in `grants` | value (sealed) |
-//! |---|---|
-//! | `p` \|\| proposal id | the proposal and its signatures; generation grows with every step |
-//! | `t` \|\| proposal id | text of a proposed registry, generation 1; removed when the proposal ends |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -16,7 +11,7 @@ use sluis_ledger::audit::{Act, Entry, MAX_ENTRY};
 use sluis_ledger::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
 use sluis_ledger::registry::{Registry, Signers};
 use sluis_ledger::statement::Deed;
-use sluis_port::{Commit, Family, Store};
+use sluis_port::{Commit, Family, Store, rows};
 
 use crate::engine::{Engine, registry_text};
 use crate::life::compaction;
@@ -24,7 +19,7 @@ use crate::pace::{self, Earlier};
 use crate::policy::{BeKnown, Permit, RejectProposal, SeeProposal, SignProposal};
 use crate::signing::Said;
 use crate::snapshot::{RegistryState, Snapshot};
-use crate::{Caller, EngineError, Refusal, erasure, life};
+use crate::{Caller, EngineError, Refusal, erasure, life, scan};
 
 /// Most proposals of one person that may wait at a time.
 const MAX_OPEN: usize = 50;
@@ -79,29 +74,19 @@ pub(crate) fn load(
     keyring: &Keyring,
 ) -> Result<BTreeMap<ProposalId, KnownProposal>, EngineError> {
     let mut proposals = BTreeMap::new();
-    let mut start = b"p".to_vec();
-    loop {
-        let page = store.scan(Family::Grants, &start, 1000)?;
-        let Some((last, _)) = page.last() else {
-            return Ok(proposals);
-        };
-        start = [last, &[0][..]].concat();
-        for (key, stored) in page {
-            if key.first() != Some(&b'p') {
-                return Ok(proposals);
-            }
-            let (_, value) = keyring.state().open(Family::Grants, &key, &stored)?;
-            let record = Record::decode(&value).map_err(|_| EngineError::Corrupt("proposal"))?;
-            if key != storage_key(b"p", &record.proposal.id) {
-                return Err(EngineError::Corrupt("proposal"));
-            }
-            let known = KnownProposal {
-                record: Arc::new(record),
-                stored: stored.into(),
-            };
-            proposals.insert(known.record.proposal.id.clone(), known);
+    for (key, stored) in scan::of_kind(store, rows::PROPOSAL)? {
+        let (_, value) = keyring.state().open(Family::Grants, &key, &stored)?;
+        let record = Record::decode(&value).map_err(|_| EngineError::Corrupt("proposal"))?;
+        if key != rows::proposal_key(&record.proposal.id) {
+            return Err(EngineError::Corrupt("proposal"));
         }
+        let known = KnownProposal {
+            record: Arc::new(record),
+            stored: stored.into(),
+        };
+        proposals.insert(known.record.proposal.id.clone(), known);
     }
+    Ok(proposals)
 }
 
 impl Engine {
@@ -369,7 +354,7 @@ impl Engine {
 
     /// Text of a proposed registry.
     pub(crate) fn proposed_text(&self, id: &ProposalId) -> Result<String, Refusal> {
-        let key = storage_key(b"t", id);
+        let key = rows::proposed_text_key(id);
         let lost = || {
             Refusal::new(
                 Reason::CorruptStore,
@@ -535,7 +520,7 @@ impl Engine {
             let Some(record) = end(&known.record) else {
                 continue;
             };
-            let key = storage_key(b"p", &record.proposal.id);
+            let key = rows::proposal_key(&record.proposal.id);
             let generation = seal.open(Family::Grants, &key, &known.stored)?.0 + 1;
             let stored = seal.seal(Family::Grants, &key, generation, &record.encode());
             commit.expect(Family::Grants, key.clone(), Some(known.stored.to_vec()));
@@ -602,7 +587,7 @@ impl Engine {
     ) -> Result<ProposalView, Refusal> {
         let (id, key) = (
             next.proposal.id.clone(),
-            storage_key(b"p", &next.proposal.id),
+            rows::proposal_key(&next.proposal.id),
         );
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
@@ -675,7 +660,7 @@ pub(crate) fn effect_entry(
 
 /// Adds the text of a proposed registry.
 pub(crate) fn put_text(snapshot: &Snapshot, id: &ProposalId, toml: &str, commit: &mut Commit) {
-    let key = storage_key(b"t", id);
+    let key = rows::proposed_text_key(id);
     let sealed = snapshot
         .keyring
         .state()
@@ -687,7 +672,7 @@ pub(crate) fn put_text(snapshot: &Snapshot, id: &ProposalId, toml: &str, commit:
 
 /// Removes what was kept beside a proposal.
 pub(crate) fn forget_beside(id: &ProposalId, commit: &mut Commit) {
-    commit.delete(Family::Grants, storage_key(b"t", id));
+    commit.delete(Family::Grants, rows::proposed_text_key(id));
     crate::erasure::forget(id, commit);
 }
 
@@ -742,10 +727,6 @@ fn note(proposal: &Proposal, entry: &mut Entry) {
         }
         Matter::Registry { .. } | Matter::Erase { .. } => None,
     };
-}
-
-pub(crate) fn storage_key(kind: &[u8; 1], id: &ProposalId) -> Vec<u8> {
-    [kind, id.as_str().as_bytes()].concat()
 }
 
 /// 80 random bits: nobody guesses a proposal's id, and nobody needs to.

@@ -3,10 +3,6 @@
 //! Subjects, rows and rejected identifiers of a UTC day are durable: they are committed with the batch they count.
 //! Batches of a minute are counted in memory. A source without a quota in a chain costs one look-up per batch.
 //!
-//! | key in `quota` | value (sealed) |
-//! |---|---|
-//! | `s` \|\| LP(chain) \|\| LP(source) | the counts of some days, see [`day`]; generation grows by one with every batch |
-//!
 //! A subject is counted by two keyed hashes (SipHash-2-4) of its link value: the first key is derived from the state key
 //! for chain and source, the second is random, made for the day, and only in the sealed row.
 
@@ -20,12 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use siphasher::sip::SipHasher24;
 use sluis_crypto::LinkValue;
-use sluis_domain::codec::Writer;
 use sluis_domain::{ChainId, NamespaceId, OrganisationId, Reason, Timestamp};
 use sluis_keyring::{KeyringError, StateSeal};
 use sluis_ledger::days;
 use sluis_ledger::registry::{Chain, MIN_ROWS_FOR_REJECTED_PERCENT, Quota};
-use sluis_port::{Commit, Completion, Family, Store};
+use sluis_port::{Commit, Completion, Family, Store, rows};
 
 use crate::Refusal;
 use crate::engine::Engine;
@@ -138,11 +133,7 @@ impl Quotas {
         let (hash_key, _) = digest
             .split_first_chunk::<16>()
             .expect("a digest has 32 bytes");
-        let key = Writer::default()
-            .u8(b's')
-            .lp(chain.id().as_str())
-            .lp(source.as_str())
-            .finish();
+        let key = rows::quota_key(chain.id(), source);
         Ok(Some(Counted {
             counter,
             quota,

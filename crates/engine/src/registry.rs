@@ -10,7 +10,7 @@ use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{
     self, Chain, Change, Problem, Registry, Requirement, Signers, Treatment,
 };
-use sluis_port::{Commit, Family, Write};
+use sluis_port::{Commit, Family, Write, rows};
 
 use crate::custody::{MAX_VERSIONS, key_uses, living};
 use crate::engine::{Engine, registry_text};
@@ -143,7 +143,7 @@ impl Engine {
         let (keyring, writes, versions) = new_keys(snapshot, &next, permit.now());
         check_number(&keyring, &versions)?;
         let version = snapshot.registry.version + 1;
-        let key = version.to_be_bytes();
+        let key = rows::registry_key(version);
         let sealed = keyring
             .state()
             .seal(Family::Registry, &key, version, toml.as_bytes());

@@ -1,19 +1,15 @@
 //! Walking over rows of the store, page by page.
 
-use sluis_port::{Family, Range, Row, Store, StoreError};
+use sluis_port::rows::Kind;
+use sluis_port::{Range, Row, Store, StoreError};
 
 /// Rows of a page.
 const PAGE: usize = 1_000;
 
-/// All rows whose key begins with `kind`. For families that hold few of them.
-pub(crate) fn of_kind(store: &dyn Store, family: Family, kind: u8) -> Result<Vec<Row>, StoreError> {
-    let range = Range {
-        family,
-        from: vec![kind],
-        to: vec![kind + 1],
-    };
+/// All rows of one kind. For kinds that have few of them.
+pub(crate) fn of_kind(store: &dyn Store, kind: Kind) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
-    pages(store, &range, |page| {
+    pages(store, &kind.range(), |page| {
         rows.extend_from_slice(page);
         Ok(())
     })?;

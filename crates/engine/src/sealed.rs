@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sluis_crypto::random;
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 use sluis_ledger::audit::{Act, Entry, Outcome};
-use sluis_port::{Clock, Commit, Family, Store};
+use sluis_port::{Clock, Commit, Family, Store, rows};
 
 use crate::audit::goes_on_record;
 use crate::engine::Engine;
@@ -167,7 +167,7 @@ fn last_version_on_record(store: &dyn Store) -> Result<u64, Refusal> {
     let Some(last) = store.entries().checked_sub(1) else {
         return Ok(0);
     };
-    let page = store.scan(Family::Audit, &last.to_be_bytes(), 1)?;
+    let page = store.scan(Family::Audit, &rows::audit_key(last), 1)?;
     let entry = page
         .first()
         .and_then(|(_, bytes)| Entry::decode(bytes).ok());

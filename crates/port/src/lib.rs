@@ -1,6 +1,7 @@
 //! Ports: what the engine needs from the outside world, as traits.
 
 pub mod clock;
+pub mod rows;
 pub mod store;
 
 pub use clock::Clock;

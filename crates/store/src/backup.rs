@@ -12,8 +12,8 @@ use sluis_port::store::{Store, StoreError};
 
 use crate::Options;
 use crate::error::{from_io, from_rocks};
-use crate::layout::STORE_ID_BYTES;
 use crate::rocks::{CURRENT_FILE, LOCK_FILE, RocksStore, create_private_dir, sync_entry};
+use sluis_port::rows::STORE_ID_BYTES;
 
 /// Where a restore collects the files before they count.
 const STAGING: &str = "restoring";

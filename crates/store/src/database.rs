@@ -11,12 +11,12 @@ use rocksdb::{ColumnFamily, DB, FlushOptions, IteratorMode, WriteBatch, WriteOpt
 use sluis_port::store::{Family, Recovered, StoreError};
 
 use crate::error::{from_io, from_rocks};
-use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};
 use crate::mark::{Lost, Mark};
 use crate::options::{self, Options};
 use crate::space;
 use crate::trouble::Trouble;
 use crate::writer::{Backend, Placed};
+use sluis_port::rows::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};
 
 /// How long reads and a write that hangs may take to let go of a RocksDB that is to be closed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -252,7 +252,7 @@ impl Database {
     pub(crate) fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.get_unchecked(family, key)?;
         if let Some(value) = &value {
-            layout::check_row(family, key, value)?;
+            rows::check_row(family, key, value)?;
         }
         Ok(value)
     }
@@ -274,7 +274,7 @@ impl Database {
             return Ok(0);
         };
         let (key, _) = last.map_err(|error| from_rocks(&error))?;
-        layout::audit_sequence(&key)?
+        rows::audit_sequence(&key)?
             .checked_add(1)
             .ok_or_else(|| StoreError::Corrupt("the last audit sequence number is used up".into()))
     }
@@ -294,8 +294,8 @@ impl Database {
             .map_err(|error| from_io(&error, source))?;
         let mut batch = WriteBatch::default();
         let meta = self.family(Family::Meta)?;
-        batch.put_cf(meta, META_STORE_ID, layout::store_id_value(&id));
-        batch.put_cf(meta, META_FORMAT, layout::format_value(STORE_FORMAT));
+        batch.put_cf(meta, META_STORE_ID, rows::store_id_value(&id));
+        batch.put_cf(meta, META_FORMAT, rows::format_value(STORE_FORMAT));
         self.write_synced(batch)
     }
 
@@ -325,7 +325,7 @@ impl Database {
         }
         let audit = self.family(Family::Audit)?;
         for (sequence, entry) in (placed.first_entry..).zip(&placed.commit.entries) {
-            batch.put_cf(audit, layout::audit_key(sequence), entry);
+            batch.put_cf(audit, rows::audit_key(sequence), entry);
         }
         Ok(())
     }

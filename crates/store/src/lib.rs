@@ -8,7 +8,6 @@ mod backup;
 mod compaction;
 mod database;
 mod error;
-pub mod layout;
 mod mark;
 mod options;
 mod queue;

@@ -15,11 +15,11 @@ use sluis_port::store::{
 
 use crate::database::{Database, Handle};
 use crate::error::{from_io, from_rocks};
-use crate::layout::{self, META_FORMAT, META_STORE_ID, STORE_ID_BYTES};
 use crate::mark::Lost;
 use crate::options::{self, Options};
 use crate::space;
 use crate::writer::{Backend, Writer};
+use sluis_port::rows::{self, META_FORMAT, META_STORE_ID, STORE_ID_BYTES};
 
 /// The file whose lock says that a process has the store open.
 pub(crate) const LOCK_FILE: &str = "sluis.lock";
@@ -90,8 +90,8 @@ impl RocksStore {
             let text = "holds a store whose creation did not finish; remove the directory and create it again";
             return Err(StoreError::Corrupt(format!("{} {text}", dir.display())));
         };
-        layout::check_format(&format)?;
-        let store_id = layout::store_id(
+        rows::check_format(&format)?;
+        let store_id = rows::store_id(
             &db.get_unchecked(Family::Meta, META_STORE_ID)?
                 .unwrap_or_default(),
         )?;
@@ -160,9 +160,9 @@ pub(crate) fn verify(db: &Database) -> Result<u64, StoreError> {
             .iterator_cf_opt(db.family(family)?, read, IteratorMode::Start);
         for row in rows {
             let (key, value) = row.map_err(|error| from_rocks(&error))?;
-            layout::check_row(family, &key, &value)?;
+            rows::check_row(family, &key, &value)?;
             if family == Family::Audit {
-                let sequence = layout::audit_sequence(&key)?;
+                let sequence = rows::audit_sequence(&key)?;
                 if sequence != next {
                     return Err(StoreError::Corrupt(format!(
                         "audit entry {next} is missing"
@@ -202,7 +202,7 @@ impl Store for RocksStore {
                 let Some(value) = answer.map_err(|error| db.failed_read(&error))? else {
                     continue;
                 };
-                layout::check_row(family, key(row), &value)?;
+                rows::check_row(family, key(row), &value)?;
                 found[row as usize] = values.len()..values.len() + value.len();
                 values.extend_from_slice(&value);
             }
@@ -220,7 +220,7 @@ impl Store for RocksStore {
         let rows = db.db.iterator_cf(db.family(family)?, mode).take(limit);
         rows.map(|row| {
             let (key, value) = row.map_err(|error| db.failed_read(&error))?;
-            layout::check_row(family, &key, &value)?;
+            rows::check_row(family, &key, &value)?;
             Ok((key.into_vec(), value.into_vec()))
         })
         .collect()

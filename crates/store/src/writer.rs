@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use sluis_port::store::{Commit, Completion, Expectation, Family, Range, Receipt, StoreError};
 
-use crate::layout;
 use crate::queue::{Job, Queue};
 use crate::trouble::Trouble;
+use sluis_port::rows;
 
 /// How often a writer looks whether a stall is over.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -331,7 +331,7 @@ fn admit(backend: &impl Backend, earlier: &[Placed], commit: &Commit) -> Result<
 fn check_layout(commit: &Commit) -> Result<(), StoreError> {
     for write in &commit.writes {
         if let Some(value) = &write.value {
-            layout::check_row(write.family, &write.key, value)?;
+            rows::check_row(write.family, &write.key, value)?;
         }
     }
     let audit_rows = commit
@@ -355,13 +355,13 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
     }
     for rows in &commit.rows {
         rows.iter()
-            .try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;
+            .try_for_each(|(key, value)| rows::check_row(rows.family(), key, value))?;
     }
-    let key = layout::audit_key(0);
+    let key = rows::audit_key(0);
     commit
         .entries
         .iter()
-        .try_for_each(|entry| layout::check_row(Family::Audit, &key, entry))
+        .try_for_each(|entry| rows::check_row(Family::Audit, &key, entry))
 }
 
 /// What earlier commits of the group make of a key: `Some(None)` if they remove it, `None` if they leave it alone.
@@ -369,7 +369,7 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
 fn pending<'a>(earlier: &'a [Placed], family: Family, key: &[u8]) -> Option<Option<&'a [u8]>> {
     earlier.iter().rev().find_map(|placed| {
         if family == Family::Audit {
-            let index = layout::audit_sequence(key)
+            let index = rows::audit_sequence(key)
                 .ok()?
                 .checked_sub(placed.first_entry)?;
             return placed

@@ -9,7 +9,7 @@ use std::path::Path;
 use common::{copy, entry, files, flip, link_row, rows, store_in};
 use rocksdb::{ColumnFamilyDescriptor, DB};
 use sluis_port::store::{Commit, Family, Recovered, Store, StoreError};
-use sluis_store::{Lost, Options, RocksStore, layout};
+use sluis_store::{Lost, Options, RocksStore};
 
 fn open_error(dir: &Path) -> StoreError {
     RocksStore::open(dir, &Options::default())
@@ -239,12 +239,15 @@ fn an_unknown_store_format_is_refused() {
     let mut commit = Commit::default();
     commit.put(
         Family::Meta,
-        layout::META_FORMAT,
-        layout::format_value(layout::STORE_FORMAT + 1),
+        sluis_port::rows::META_FORMAT,
+        sluis_port::rows::format_value(sluis_port::rows::STORE_FORMAT + 1),
     );
     store.commit(commit).unwrap();
     drop(store);
-    let told = format!("the store has format {},", layout::STORE_FORMAT + 1);
+    let told = format!(
+        "the store has format {},",
+        sluis_port::rows::STORE_FORMAT + 1
+    );
     assert!(matches!(open_error(dir.path()), StoreError::Corrupt(text) if text.contains(&told)));
 }
 
@@ -253,7 +256,7 @@ fn a_store_whose_creation_did_not_finish_is_refused() {
     let (dir, store) = store_in();
     drop(store);
     behind_its_back(dir.path(), |db| {
-        db.delete_cf(db.cf_handle("meta").unwrap(), layout::META_FORMAT)
+        db.delete_cf(db.cf_handle("meta").unwrap(), sluis_port::rows::META_FORMAT)
             .unwrap()
     });
     assert!(
@@ -304,8 +307,11 @@ fn a_gap_in_the_audit_sequence_is_found() {
     store.verify().unwrap();
     drop(store);
     behind_its_back(dir.path(), |db| {
-        db.delete_cf(db.cf_handle("audit").unwrap(), layout::audit_key(3))
-            .unwrap()
+        db.delete_cf(
+            db.cf_handle("audit").unwrap(),
+            sluis_port::rows::audit_key(3),
+        )
+        .unwrap()
     });
     let store = RocksStore::open(dir.path(), &Options::default()).unwrap();
     assert_eq!(

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Column;
+use sluis_port::rows;
 use sluis_port::store::{
     Commit, Completion, Expectation, Family, Range, Receipt, Row, Store, StoreError, Write,
 };
-use sluis_store::layout;
 
 type Outcome = (Completion, Result<Receipt, StoreError>);
 
@@ -147,10 +147,7 @@ impl State {
         }
         for entry in commit.entries {
             self.rows.insert(
-                (
-                    Family::Audit as u8,
-                    layout::audit_key(self.entries).to_vec(),
-                ),
+                (Family::Audit as u8, rows::audit_key(self.entries).to_vec()),
                 entry,
             );
             self.entries += 1;
@@ -164,7 +161,7 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
         _ if write.family == Family::Audit => Err(StoreError::Corrupt(
             "audit entries can only be appended".into(),
         )),
-        Some(value) => layout::check_row(write.family, &write.key, value),
+        Some(value) => rows::check_row(write.family, &write.key, value),
         None => Ok(()),
     };
     if commit
@@ -179,10 +176,10 @@ fn check_layout(commit: &Commit) -> Result<(), StoreError> {
     commit.writes.iter().try_for_each(put)?;
     for rows in &commit.rows {
         rows.iter()
-            .try_for_each(|(key, value)| layout::check_row(rows.family(), key, value))?;
+            .try_for_each(|(key, value)| rows::check_row(rows.family(), key, value))?;
     }
     commit
         .entries
         .iter()
-        .try_for_each(|entry| layout::check_row(Family::Audit, &layout::audit_key(0), entry))
+        .try_for_each(|entry| rows::check_row(Family::Audit, &rows::audit_key(0), entry))
 }

@@ -3,8 +3,8 @@
 use std::sync::mpsc::channel;
 
 use sluis_ledger::audit::MAX_ENTRY;
+use sluis_port::rows::audit_key;
 use sluis_port::store::{Commit, Family, PackedRows, Receipt, Store, StoreError};
-use sluis_store::layout::audit_key;
 
 /// All of the contract; `new` makes an empty store.
 pub fn check<S: Store>(mut new: impl FnMut() -> S) {

@@ -4,21 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use sluis_crypto::{LinkValue, random};
-use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::{ChainId, NamespaceId, Timestamp};
 use sluis_keyring::{KeyState, Keyring, KeyringError, LineVersion, VersionInfo};
 use sluis_ledger::audit::{Act, Entry};
-use sluis_port::{Commit, Family};
+use sluis_port::{Commit, Family, rows};
 
 use super::marks::Mark;
 use super::{keys, open_link, put_link};
 use crate::custody::key_uses;
 use crate::engine::Engine;
-use crate::life::{compaction, rows_of};
+use crate::life::compaction;
 use crate::snapshot::Snapshot;
 use crate::{Refusal, scan};
 
-const KIND: u8 = b'j';
 /// Most subjects of one commit: batches wait as long as it takes.
 const MAX_SUBJECTS: usize = 100;
 
@@ -49,12 +47,8 @@ impl Engine {
         let seal = snapshot.keyring.state();
         for chain in chains {
             let due = now.plus_millis(below(self.life.erasure_window_millis));
-            let mut key = Writer::new(KIND);
-            key.u64(due.millis())
-                .lp(chain.as_str())
-                .lp(namespace.as_str())
-                .fixed(&random::bytes::<16>());
-            put_link(seal, key.finish(), link, commit);
+            let key = rows::erasure_job_key(due, &chain, namespace, &random::bytes());
+            put_link(seal, key, link, commit);
         }
         let end = now.plus_millis(self.life.erasure_window_millis);
         compaction::note(
@@ -84,14 +78,15 @@ impl Engine {
     fn due_jobs(&self, now: Timestamp) -> Result<BTreeMap<Place, Vec<Job>>, Refusal> {
         let snapshot = self.snapshot();
         let mut places: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (key, stored) in scan::of_kind(&*self.store, Family::Optout, KIND)? {
-            let (due, place) = parse(&key).map_err(|_| KeyringError::Corrupt("optout"))?;
+        for (key, stored) in scan::of_kind(&*self.store, rows::ERASURE_JOB)? {
+            let read = rows::read_erasure_job_key(&key);
+            let (due, chain, namespace) = read.map_err(|_| KeyringError::Corrupt("optout"))?;
             if due > now {
                 break;
             }
             let link = open_link(snapshot.keyring.state(), &key, &stored)?;
             places
-                .entry(place)
+                .entry((chain, namespace))
                 .or_default()
                 .push(Job { key, stored, link });
         }
@@ -148,7 +143,7 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let at = now.plus_millis(self.life.erasure_window_millis);
         let seal = snapshot.keyring.state();
-        let ranges = rows_of(info.kid)
+        let ranges = rows::rows_of_version(info.kid)
             .into_iter()
             .chain([compaction::whole(Family::Optout)]);
         let mut notes =
@@ -209,13 +204,4 @@ fn remove_subject(version: &LineVersion, link: &LinkValue, commit: &mut Commit) 
 fn below(most: u64) -> u64 {
     // 64 bits over a window of days: the bias of the remainder is far below one in a million.
     u64::from_be_bytes(random::bytes()) % most.saturating_add(1).max(1)
-}
-
-fn parse(key: &[u8]) -> Result<(Timestamp, Place), DecodeError> {
-    let mut input = Reader::new(key, KIND)?;
-    let due = Timestamp::from_millis(input.u64()?).ok_or(DecodeError)?;
-    let place = (input.parse()?, input.parse()?);
-    let _: [u8; 16] = input.array()?;
-    input.end()?;
-    Ok((due, place))
 }

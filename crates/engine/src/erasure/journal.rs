@@ -6,7 +6,7 @@ use std::io;
 
 use sluis_domain::Reason;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_port::{Family, Store, StoreError};
+use sluis_port::{Store, StoreError, rows};
 
 use super::marks::MarkRow;
 use crate::engine::Engine;
@@ -57,7 +57,7 @@ pub(crate) fn complete(store: &dyn Store, journal: &dyn Journal) -> Result<(), E
         .into_iter()
         .map(|(key, _)| key)
         .collect();
-    for row in scan::of_kind(store, Family::Optout, b'm')? {
+    for row in scan::of_kind(store, rows::MARK)? {
         if !kept.contains(&row.0) {
             journal.append(&encode(&row)).map_err(failed)?;
         }

@@ -6,13 +6,10 @@ use std::sync::Arc;
 use sluis_crypto::LinkValue;
 use sluis_crypto::opt_out::MARK_LEN;
 use sluis_domain::NamespaceId;
-use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_keyring::{Keyring, KeyringError, NamespaceKeys, StateSeal};
-use sluis_port::{Family, Store};
+use sluis_port::{Family, Store, rows};
 
 use crate::{EngineError, scan};
-
-const KIND: u8 = b'm';
 
 /// A mark.
 pub(super) type Mark = [u8; MARK_LEN];
@@ -27,7 +24,7 @@ impl OptOuts {
     /// All marks of a store.
     pub(crate) fn load(store: &dyn Store, keyring: &Keyring) -> Result<Self, EngineError> {
         let mut opt_outs = Self::default();
-        for (key, stored) in scan::of_kind(store, Family::Optout, KIND)? {
+        for (key, stored) in scan::of_kind(store, rows::MARK)? {
             let (namespace, mark) = read(keyring.state(), &key, &stored)?;
             Arc::make_mut(opt_outs.0.entry(namespace).or_default()).insert(mark);
         }
@@ -104,10 +101,7 @@ impl Marks {
 
 /// The row of a mark.
 pub(super) fn row(seal: &StateSeal, namespace: &NamespaceId, mark: &Mark) -> MarkRow {
-    let key = Writer::new(KIND)
-        .lp(namespace.as_str())
-        .fixed(&digest(seal, namespace, mark))
-        .finish();
+    let key = rows::mark_key(namespace, &digest(seal, namespace, mark));
     let sealed = seal.seal(Family::Optout, &key, 1, mark);
     (key, sealed)
 }
@@ -119,7 +113,7 @@ pub(super) fn read(
     stored: &[u8],
 ) -> Result<(NamespaceId, Mark), KeyringError> {
     let corrupt = KeyringError::Corrupt("optout");
-    let (namespace, named) = parse(key).map_err(|_| corrupt.clone())?;
+    let (namespace, named) = rows::read_mark_key(key).map_err(|_| corrupt.clone())?;
     let (_, value) = seal.open(Family::Optout, key, stored)?;
     let mark = value.try_into().map_err(|_| corrupt.clone())?;
     if digest(seal, &namespace, &mark) == named {
@@ -127,13 +121,6 @@ pub(super) fn read(
     } else {
         Err(corrupt)
     }
-}
-
-fn parse(key: &[u8]) -> Result<(NamespaceId, [u8; 32]), DecodeError> {
-    let mut input = Reader::new(key, KIND)?;
-    let parsed = (input.parse()?, input.array()?);
-    input.end()?;
-    Ok(parsed)
 }
 
 fn digest(seal: &StateSeal, namespace: &NamespaceId, mark: &Mark) -> [u8; 32] {

@@ -6,13 +6,12 @@ use sluis_crypto::digest::sha256;
 use sluis_domain::{ChainId, NamespaceId, Reason, Timestamp};
 use sluis_keyring::{KeyringError, LineVersion};
 use sluis_ledger::restore::{LostKind, LostRow};
-use sluis_port::{Commit, Family, Row, Store};
+use sluis_port::{Commit, Family, Row, Store, rows};
 
 use super::jobs::escrowed;
 use super::marks::{self, Mark, MarkRow, OptOuts};
 use super::{journal, keys};
 use crate::engine::Engine;
-use crate::life::rows_of;
 use crate::snapshot::Snapshot;
 use crate::{Refusal, scan};
 
@@ -108,7 +107,7 @@ impl Engine {
         let mut found = HashSet::new();
         let (mut commit, mut infos, mut rows) = (Commit::default(), Vec::new(), 0);
         for version in versions {
-            let [links, ..] = rows_of(version.info().kid);
+            let [links, ..] = rows::rows_of_version(version.info().kid);
             scan::pages(&*self.store, &links, |page| -> Result<(), Refusal> {
                 for row in page {
                     let mark = mark_of(snapshot, version, namespace, row)?;
@@ -161,7 +160,7 @@ fn unread_rows(
     version: &LineVersion,
     namespace: &NamespaceId,
 ) -> Result<Vec<LostRow>, Refusal> {
-    let [links, _, imports, index] = rows_of(version.info().kid);
+    let [links, _, imports, index] = rows::rows_of_version(version.info().kid);
     let mut unread = Vec::new();
     scan::pages(&*engine.store, &links, |page| -> Result<(), Refusal> {
         for row in page {

@@ -2,20 +2,13 @@
 //!
 //! A store that only marks rows as removed keeps their bytes until it rewrites its files. Whoever removes something notes
 //! it in the same commit, so that it is done after a crash too; [`Engine::housekeep`] does it, without holding anything up.
-//!
-//! | key in `optout` | value (sealed) |
-//! |---|---|
-//! | `c` \|\| family (1) \|\| LP(from) \|\| LP(to) | when it may be done: milliseconds, 8 bytes; generation 1 |
 
-use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::{Reason, Timestamp};
 use sluis_keyring::{KeyringError, StateSeal};
-use sluis_port::{Commit, Family, Range, Store, StoreError};
+use sluis_port::{Commit, Family, Range, Store, StoreError, rows};
 
 use crate::engine::Engine;
 use crate::{Refusal, scan};
-
-const KIND: u8 = b'c';
 
 /// A note as stored, and what it says.
 struct Note {
@@ -42,11 +35,7 @@ pub(crate) fn note(
     not_before: Timestamp,
     commit: &mut Commit,
 ) -> Result<(), Refusal> {
-    let key = Writer::new(KIND)
-        .u8(range.family as u8)
-        .lp(&range.from)
-        .lp(&range.to)
-        .finish();
+    let key = rows::compaction_key(range);
     let noted = store
         .get(Family::Optout, &key)?
         .map(|stored| moment(seal, &key, &stored))
@@ -93,9 +82,10 @@ impl Engine {
     fn due(&self, now: Timestamp) -> Result<Vec<Note>, Refusal> {
         let snapshot = self.snapshot();
         let mut due = Vec::new();
-        for (key, stored) in scan::of_kind(&*self.store, Family::Optout, KIND)? {
+        for (key, stored) in scan::of_kind(&*self.store, rows::COMPACTION)? {
             if moment(snapshot.keyring.state(), &key, &stored)? <= now {
-                let range = read(&key).map_err(|_| KeyringError::Corrupt("optout"))?;
+                let range =
+                    rows::read_compaction_key(&key).map_err(|_| KeyringError::Corrupt("optout"))?;
                 due.push(Note { key, stored, range });
             }
         }
@@ -117,20 +107,4 @@ fn moment(seal: &StateSeal, key: &[u8], stored: &[u8]) -> Result<Timestamp, Keyr
     millis
         .and_then(Timestamp::from_millis)
         .ok_or(KeyringError::Corrupt("optout"))
-}
-
-fn read(key: &[u8]) -> Result<Range, DecodeError> {
-    let mut input = Reader::new(key, KIND)?;
-    let number = input.u8()?;
-    let family = Family::ALL
-        .into_iter()
-        .find(|family| *family as u8 == number)
-        .ok_or(DecodeError)?;
-    let range = Range {
-        family,
-        from: input.lp()?.to_vec(),
-        to: input.lp()?.to_vec(),
-    };
-    input.end()?;
-    Ok(range)
 }

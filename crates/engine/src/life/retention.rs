@@ -1,9 +1,5 @@
 //! Chains past their retention: a warning first, the end later.
 //!
-//! | key in `grants` | value (sealed) |
-//! |---|---|
-//! | `l` \|\| chain id | when the warning was given, and which end of the retention it was of: milliseconds, 8 bytes each; generation 1 |
-//!
 //! A warning counts for the end that it was of and for no other: one that was withdrawn because the retention was
 //! lengthened says nothing about the later end, whoever puts its row back. Nor does one without an end, as an earlier
 //! version gave it: the chain is warned of once more.
@@ -15,7 +11,7 @@ use sluis_domain::{ChainId, Timestamp};
 use sluis_keyring::KeyringError;
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::registry::Chain;
-use sluis_port::{Commit, Family};
+use sluis_port::{Commit, Family, rows};
 
 use super::Housekeeping;
 use super::housekeeping::Rounds;
@@ -24,7 +20,6 @@ use crate::engine::Engine;
 use crate::snapshot::Snapshot;
 use crate::{Refusal, scan};
 
-const KIND: u8 = b'l';
 const CORRUPT: KeyringError = KeyringError::Corrupt("grants");
 
 /// A chain that is past its retention.
@@ -121,7 +116,7 @@ impl Engine {
             }
             Step::Withdraw => {
                 let mut commit = Commit::default();
-                commit.delete(Family::Grants, storage_key(&chain));
+                commit.delete(Family::Grants, rows::warning_key(&chain));
                 self.store.commit(commit)?;
             }
             Step::Destroy => {
@@ -165,7 +160,7 @@ impl Engine {
         snapshot: &Snapshot,
     ) -> Result<BTreeMap<ChainId, Result<Warning, Refusal>>, Refusal> {
         let mut warnings = BTreeMap::new();
-        for (key, stored) in scan::of_kind(&*self.store, Family::Grants, KIND)? {
+        for (key, stored) in scan::of_kind(&*self.store, rows::WARNING)? {
             let chain = std::str::from_utf8(&key[1..])
                 .ok()
                 .and_then(|text| text.parse().ok());
@@ -179,7 +174,7 @@ impl Engine {
     /// In the place of any warning of another end.
     fn warn(&self, chain: &ChainId, until: Timestamp, now: Timestamp) -> Result<(), Refusal> {
         let snapshot = self.snapshot();
-        let key = storage_key(chain);
+        let key = rows::warning_key(chain);
         let value = [now.millis().to_be_bytes(), until.millis().to_be_bytes()].concat();
         let sealed = snapshot
             .keyring
@@ -215,7 +210,7 @@ impl Engine {
         let mut commit = Commit::default();
         let keyring = self.end_keys(change, &ended, &mut commit)?;
         commit
-            .delete(Family::Grants, storage_key(chain))
+            .delete(Family::Grants, rows::warning_key(chain))
             .entry(entry.encode());
         self.commit_governed(commit, None)?;
         self.replace(None, keyring);
@@ -251,8 +246,4 @@ fn read(value: &[u8]) -> Option<Warning> {
         at: moment(at)?,
         of,
     })
-}
-
-fn storage_key(chain: &ChainId) -> Vec<u8> {
-    [&[KIND], chain.as_str().as_bytes()].concat()
 }

@@ -1,8 +1,4 @@
 //! Signed heads: making them, checking the last one against the log, handing over from key to key.
-//!
-//! | key in `meta` | value |
-//! |---|---|
-//! | `handover/` \|\| generation u32 of the new key | `0x01` \|\| the checkpoint signed by the new key and the one before |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +8,13 @@ use sluis_domain::Timestamp;
 use sluis_keyring::Keyring;
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::{Custodian, custodian};
-use sluis_port::{Commit, Family, Store, StoreError};
+use sluis_port::{Commit, Family, Store, StoreError, rows};
 use sluis_tlog::{Checkpoint, Hash, Note, OpenError, ProveError, VerifierKey};
 
 use super::{Grown, verifier};
 use crate::EngineError;
 use crate::engine::Engine;
 
-const HANDOVER: &[u8] = b"handover/";
 const FORMAT: u8 = 1;
 
 /// A signed head of the log.
@@ -70,18 +65,15 @@ impl Handovers {
         let mut notes = BTreeMap::new();
         loop {
             let next = notes.last_key_value().map_or(0, |(last, _)| last + 1);
-            let row = store
-                .scan(Family::Meta, &key(next), 1)?
-                .pop()
-                .filter(|(key, _)| key.starts_with(HANDOVER));
-            let Some((key, value)) = row else {
+            let page = store.scan(Family::Meta, &rows::handover_key(next), 1)?;
+            let Some((key, value)) = page.first() else {
+                return Ok(Self(notes));
+            };
+            let Some(generation) = rows::read_handover_key(key) else {
                 return Ok(Self(notes));
             };
             let corrupt = || EngineError::Corrupt("handover of the audit log");
-            let generation = key[HANDOVER.len()..]
-                .try_into()
-                .map(u32::from_be_bytes)
-                .map_err(|_| corrupt())?;
+            let generation = generation.map_err(|_| corrupt())?;
             let note = value
                 .split_first()
                 .filter(|(format, _)| **format == FORMAT)
@@ -242,7 +234,7 @@ impl Grown {
         let mut commit = Commit::default();
         commit.put(
             Family::Meta,
-            key(generation),
+            rows::handover_key(generation),
             [&[FORMAT], note.as_bytes()].concat(),
         );
         store.commit(commit)?;
@@ -253,7 +245,7 @@ impl Grown {
 
 /// An entry of the log; `None` beyond its end.
 fn entry_at(store: &dyn Store, sequence: u64) -> Result<Option<Entry>, EngineError> {
-    let page = store.scan(Family::Audit, &sequence.to_be_bytes(), 1)?;
+    let page = store.scan(Family::Audit, &rows::audit_key(sequence), 1)?;
     let Some((_, bytes)) = page.first() else {
         return Ok(None);
     };
@@ -282,8 +274,4 @@ fn sign(note: &mut Note, origin: &str, keyring: &Keyring, generation: Option<u32
         .unwrap_or(current);
     note.sign(&verifier(origin, key), |text| key.key.sign(text))
         .expect("the verifier key is that of the signing key");
-}
-
-fn key(generation: u32) -> Vec<u8> {
-    [HANDOVER, &generation.to_be_bytes()].concat()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluis_domain::Reason;
 use sluis_ledger::audit::Act;
-use sluis_port::Family;
+use sluis_port::{Family, rows};
 use sluis_tlog::{Hash, ProveError, Prover, leaf_hash};
 
 use super::head::SignedHead;
@@ -77,7 +77,9 @@ impl Engine {
             self.authorise(caller, BeKnown)?;
             let size = self.signed_size(size)?;
             let hashes = self.prove(|prover| prover.inclusion(sequence, size))?;
-            let mut rows = self.store.scan(Family::Audit, &sequence.to_be_bytes(), 1)?;
+            let mut rows = self
+                .store
+                .scan(Family::Audit, &rows::audit_key(sequence), 1)?;
             let lost = || {
                 Refusal::new(
                     Reason::CorruptStore,
@@ -86,7 +88,7 @@ impl Engine {
             };
             let (_, bytes) = rows
                 .pop()
-                .filter(|(key, _)| *key == sequence.to_be_bytes())
+                .filter(|(key, _)| *key == rows::audit_key(sequence))
                 .ok_or_else(lost)?;
             Ok(Inclusion {
                 size,

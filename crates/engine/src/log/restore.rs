@@ -9,7 +9,7 @@ use sluis_ledger::Signed;
 use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::restore::{LostKind, LostRow, MAX_LOST_ROWS, NONCE_BYTES, Request, Restore};
 use sluis_ledger::statement::Deed;
-use sluis_port::{Commit, Family, StoreError};
+use sluis_port::{Commit, Family, StoreError, rows};
 use sluis_tlog::{Checkpoint, Note, OpenError};
 use sluis_verify::MAX_BEFORE_RESTORE;
 
@@ -28,8 +28,6 @@ pub struct RestoreSignature {
     pub signature: Vec<u8>,
 }
 
-/// In `meta`: what binds a request to the copy it was made for, `0x01` and the nonce. There from the request to its acceptance.
-const NONCE_KEY: &[u8] = b"restore-nonce";
 const NONCE_FORMAT: u8 = 1;
 
 /// Why a restored store is not accepted.
@@ -253,8 +251,8 @@ impl Engine {
         }
         let nonce = [&[NONCE_FORMAT][..], &restore.nonce].concat();
         commit
-            .expect(Family::Meta, NONCE_KEY, Some(nonce))
-            .delete(Family::Meta, NONCE_KEY);
+            .expect(Family::Meta, rows::META_RESTORE_NONCE, Some(nonce))
+            .delete(Family::Meta, rows::META_RESTORE_NONCE);
         let grants = self.end_grants(by, now, &mut commit)?;
         let proposals = self.end_proposals(by, now, &mut commit)?;
         let mut entry = Entry::new(
@@ -279,17 +277,19 @@ impl Engine {
         }
         let nonce = random::bytes();
         let mut commit = Commit::default();
-        commit.expect(Family::Meta, NONCE_KEY, None).put(
-            Family::Meta,
-            NONCE_KEY,
-            [&[NONCE_FORMAT][..], &nonce].concat(),
-        );
+        commit
+            .expect(Family::Meta, rows::META_RESTORE_NONCE, None)
+            .put(
+                Family::Meta,
+                rows::META_RESTORE_NONCE,
+                [&[NONCE_FORMAT][..], &nonce].concat(),
+            );
         self.store.commit(commit)?;
         Ok(nonce)
     }
 
     fn kept_nonce(&self) -> Result<Option<[u8; NONCE_BYTES]>, RestoreError> {
-        let Some(stored) = self.store.get(Family::Meta, NONCE_KEY)? else {
+        let Some(stored) = self.store.get(Family::Meta, rows::META_RESTORE_NONCE)? else {
             return Ok(None);
         };
         let nonce = match stored.split_first() {
@@ -348,7 +348,7 @@ impl Engine {
         let most = usize::try_from(MAX_BEFORE_RESTORE).unwrap_or(usize::MAX);
         let rows = self
             .store
-            .scan(Family::Audit, &(restore + 1).to_be_bytes(), most)?;
+            .scan(Family::Audit, &rows::audit_key(restore + 1), most)?;
         let own = rows.iter().all(|(_, bytes)| {
             Entry::decode(bytes).is_ok_and(|entry| {
                 entry.actor.is_none() && matches!(entry.act, Act::EraseSubjects | Act::Custodians)

@@ -25,11 +25,11 @@
 
 use sluis_crypto::wrap;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
+use sluis_port::rows::META_KEK;
 use sluis_port::{Family, Store, Write};
 
 use crate::{Kek, KeyringError, MAX_SHARES};
 
-const KEY: &[u8] = b"kek";
 const FORMAT: u8 = 1;
 /// Bytes of a check value.
 pub(crate) const CHECK: usize = 16;
@@ -129,7 +129,9 @@ impl KekRecord {
     /// # Errors
     /// [`KeyringError::Absent`], [`KeyringError::Corrupt`], and those of the store.
     pub fn read(store: &dyn Store) -> Result<Self, KeyringError> {
-        let value = store.get(Family::Meta, KEY)?.ok_or(KeyringError::Absent)?;
+        let value = store
+            .get(Family::Meta, META_KEK)?
+            .ok_or(KeyringError::Absent)?;
         Self::decode(&value).map_err(|_| KeyringError::Corrupt("what the store says about its KEK"))
     }
 
@@ -161,7 +163,7 @@ impl KekRecord {
     pub(crate) fn write(&self) -> Write {
         Write {
             family: Family::Meta,
-            key: KEY.to_vec(),
+            key: META_KEK.to_vec(),
             value: Some(self.encode()),
         }
     }

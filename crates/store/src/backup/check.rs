@@ -14,8 +14,8 @@ use super::BACKUP_LISTS;
 use crate::Options;
 use crate::database::Database;
 use crate::error::from_io;
-use crate::layout::{self, META_STORE_ID, STORE_ID_BYTES};
 use crate::rocks::{create_private_dir, verify};
+use sluis_port::rows::{self, META_STORE_ID, STORE_ID_BYTES};
 
 /// Where the links are for the time of the check.
 const LINKS: &str = "checking";
@@ -45,7 +45,7 @@ fn read(links: &Path, options: &Options) -> Result<Checked, StoreError> {
     let entries = verify(&db)?;
     let stored = db.get_unchecked(Family::Meta, META_STORE_ID)?;
     Ok(Checked {
-        store_id: layout::store_id(&stored.unwrap_or_default())?,
+        store_id: rows::store_id(&stored.unwrap_or_default())?,
         entries,
     })
 }

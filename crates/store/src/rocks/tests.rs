@@ -28,7 +28,7 @@ fn row(n: u8) -> Commit {
         rows: vec![rows],
         ..Commit::default()
     };
-    commit.entry(vec![layout::ENTRY_FORMAT, n]);
+    commit.entry(vec![rows::ENTRY_FORMAT, n]);
     commit
 }
 
@@ -180,8 +180,8 @@ fn a_store_that_holds_more_than_was_acknowledged_says_so_when_it_is_opened_again
     // A write whose outcome nobody was told.
     let db = store.handle.db().unwrap();
     let audit = db.family(Family::Audit).unwrap();
-    let entry = [layout::ENTRY_FORMAT, 2];
-    db.db.put_cf(audit, layout::audit_key(1), entry).unwrap();
+    let entry = [rows::ENTRY_FORMAT, 2];
+    db.db.put_cf(audit, rows::audit_key(1), entry).unwrap();
     drop(db);
     store
         .handle

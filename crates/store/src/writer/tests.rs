@@ -220,10 +220,10 @@ fn expectations_see_bulk_rows_and_entries_of_the_group() {
     let mut second = Commit::default();
     second.expect(Family::Link, key, Some(new)).expect(
         Family::Audit,
-        layout::audit_key(0),
+        rows::audit_key(0),
         Some(vec![3, 2]),
     );
-    second.expect(Family::Audit, layout::audit_key(1), None);
+    second.expect(Family::Audit, rows::audit_key(1), None);
     let mut third = Commit::default();
     third.expect(Family::Link, key, Some(old.into()));
     for (number, commit) in (1..).zip([first, second, third]) {
@@ -302,7 +302,7 @@ fn a_panicking_completion_does_not_stop_the_others() {
 fn commits_that_do_not_fit_the_layout_are_refused_alone() {
     let (fake, writer, outcomes) = held();
     let mut audit = Commit::default();
-    audit.put(Family::Audit, layout::audit_key(0), [1]);
+    audit.put(Family::Audit, rows::audit_key(0), [1]);
     let mut format = Commit::default();
     format.put(Family::Grants, *b"g", [2]);
     let mut entry = Commit::default();

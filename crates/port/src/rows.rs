@@ -4,30 +4,47 @@
 //! family but `audit`, whose entries have format `0x03`. A row of an unknown format, or of the wrong size, is corrupt:
 //! it is refused, never skipped or guessed.
 //!
+//! *Sealed* values are those of the state key (`sluis_keyring::StateSeal`): `0x01`, then the generation and what the last
+//! column says, encrypted and bound to family and key.
+//!
 //! | family | key | value |
 //! |---|---|---|
-//! | `keyring` (1) | chosen by the keyring | `0x01`, then sealed by the keyring |
-//! | `registry` (2) | chosen by the engine | `0x01`, then sealed by the engine |
-//! | `grants` (3) | chosen by the engine | `0x01`, then sealed by the engine |
+//! | `keyring` (1) | role (1), then by role: namespace, chain, kid (4), generation (4) or nothing | `0x01`, then wrapped by the keyring, which documents it (`sluis_keyring`, `entry.rs`) |
+//! | `registry` (2) | version (8) | sealed: the text; generation is the version |
+//! | `grants` (3) | `b`, LP(grant), keyed digest of the batch id (32) | sealed: keyed digest of the content (32); generation 1 |
+//! | | `c`, grant | sealed: values used (8), last forgotten day (4), then for each run of days: first (4), last (4), values of the last (8); generation grows by one with every batch |
+//! | | `g`, grant | sealed: `sluis_ledger::grant::Record`; generation grows with every step |
+//! | | `l`, chain | sealed: when the warning was given, and of which end of the retention (8 + 8 milliseconds); generation 1 |
+//! | | `p`, proposal | sealed: `sluis_ledger::proposal::Record`; generation grows with every step |
+//! | | `t`, proposal | sealed: the registry text that is proposed, while it is open; generation 1 |
 //! | `link` (4) | kid (4), index I (16): 20 bytes | `0x01`, masked link value (16): 17 bytes |
 //! | `identity` (5) | as `link` | `0x01`, nonce (24), ciphertext (1 or more), tag (16) |
-//! | `optout` (6) | chosen by the engine | `0x01`, then sealed by the engine |
+//! | `optout` (6) | `c`, family (1), LP(from), LP(to) | sealed: when the range may be rewritten (8 milliseconds); generation 1 |
+//! | | `j`, due (8), LP(chain), LP(namespace), random (16) | sealed: L of a subject that is to be erased (16); generation 1 |
+//! | | `m`, LP(namespace), keyed digest of the mark (32) | sealed: the mark (16); generation 1 |
+//! | | `r`, proposal | sealed: L of the presented subject (16), while it is open; generation 1 |
 //! | `alias` (7) | reserved | reserved: rows are refused |
 //! | `import` (8) | kid (4), index of the old pseudonym (16): 20 bytes | `0x01`, nonce (24), sealed link value (16), tag (16): 57 bytes |
 //! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x03` is its version |
 //! | `meta` (10) | `format` | `0x01`, store format u32: 5 bytes |
 //! | | `store-id` | `0x01`, random (16): 17 bytes; made once, kept by backup and restore |
-//! | | chosen by keyring and engine | `0x01`, then as they say |
+//! | | `kek` | `0x01`, then as the keyring documents it (`kek/record.rs`) |
+//! | | `log-origin` | `0x01`, the origin of the log; made once |
+//! | | `handover/`, generation (4) | `0x01`, the checkpoint that handed trust over to that signing key, signed by it and the one before |
+//! | | `restore-nonce` | `0x01`, random (16); from the request of a restore to its acceptance |
 //! | `tree` (11) | level (1), index u64 (8): 9 bytes | `0x01`, 256 hashes of 32 bytes: 8,193 bytes |
-//! | `quota` (12) | chosen by the engine | `0x01`, then sealed by the engine |
+//! | `quota` (12) | `s`, LP(chain), LP(source) | sealed: the counts of some days; generation grows by one with every batch |
 //! | `import-index` (13) | kid (4), bucket (2), name of the entry (16): 22 bytes | `0x01`, nonce (24), sealed index of an `import` row (16), tag (16): 57 bytes |
 //!
 //! Each family is a RocksDB column family of that name; its number is in [`Family`] and frozen. RocksDB's own family
 //! `default` is there and stays empty. The file `sluis.lock` beside RocksDB's files is empty and is locked while a
 //! process has the store open.
 
-use sluis_port::MAX_ENTRY;
-use sluis_port::store::{Family, StoreError};
+mod keys;
+
+pub use keys::*;
+
+use crate::store::{Family, MAX_ENTRY, StoreError};
 
 /// The store format this version writes and knows. Format 1 was used before the audit log was signed, format 2
 /// before imported mappings had an index, format 3 before entries of the log had salts.
@@ -73,11 +90,6 @@ const _: () = {
     assert!(IMPORT_INDEX_KEY_BYTES == KID_BYTES + 2 + 16);
     assert!(TREE_VALUE_BYTES == 1 + 256 * 32);
 };
-
-/// The key of an audit entry.
-pub fn audit_key(sequence: u64) -> [u8; AUDIT_KEY_BYTES] {
-    sequence.to_be_bytes()
-}
 
 /// The sequence number in a key of `audit`.
 ///
