@@ -151,7 +151,12 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Development only: nothing that ships may depend on these.
-const DEVELOPMENT: &[&str] = &["sluis-testkit", "sluis-tests", "sluis-benches"];
+const DEVELOPMENT: &[&str] = &[
+    "sluis-testkit",
+    "sluis-testkit-daemon",
+    "sluis-tests",
+    "sluis-benches",
+];
 
 fn direct_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = MetadataCommand::new()

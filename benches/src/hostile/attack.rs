@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sluis_client::v1;
 use sluis_testkit::identifiers::bsns;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use sluis_client::{Client, v1};
 use sluis_testkit::identifiers::bsns;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::{batch, pseudonymise};
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::{batch, pseudonymise};
 use tokio::task::JoinSet;
 
 const MEMBER: &str = "gp-south/etl";

@@ -14,7 +14,7 @@ mod machine;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 use tokio::runtime::Runtime;
 
 use attack::{ATTACKS, Attack, Target};

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use sluis_client::{Client, v1};
 use sluis_testkit::pki::{TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{METRICS, World, batch, pseudonymise, reason, values};
+use sluis_testkit_daemon::world::{METRICS, World, batch, pseudonymise, reason, values};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};

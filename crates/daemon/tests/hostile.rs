@@ -10,11 +10,13 @@ use hyper::body::Frame;
 use prost::Message;
 use sluis_client::{Client, ClientError, v1};
 use sluis_port::{Family, Store};
-use sluis_testkit::metrics;
 use sluis_testkit::pki::{Credentials, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
-use sluis_testkit::wait::until;
-use sluis_testkit::world::{METRICS, World, batch, convert_terms, pseudonymise, reason, values};
+use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::wait::until;
+use sluis_testkit_daemon::world::{
+    METRICS, World, batch, convert_terms, pseudonymise, reason, values,
+};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -436,7 +438,8 @@ async fn promise_11_what_a_job_holds_is_its_own_and_one_without_a_caller_never_b
     })
     .await;
     assert_eq!(in_flight(&world).await, held, "nothing was given back");
-    let again = sluis_testkit::world::convert(&recipient, &grant, batch(&[("bsn", &[&token])]));
+    let again =
+        sluis_testkit_daemon::world::convert(&recipient, &grant, batch(&[("bsn", &[&token])]));
     let refused = again.await.expect_err("all four calls are still at work");
     assert_eq!(refused.reason(), Some("TOO_MANY_REQUESTS"));
     let fair = world.client(OTHER).await;
@@ -572,7 +575,8 @@ async fn promise_11_what_is_used_up_is_not_tried_again_and_again() {
     for _ in 0..5 {
         let tokens = [token.as_str(), token.as_str()];
         let answer =
-            sluis_testkit::world::convert(&recipient, &grant, batch(&[("bsn", &tokens)])).await;
+            sluis_testkit_daemon::world::convert(&recipient, &grant, batch(&[("bsn", &tokens)]))
+                .await;
         reasons.push(answer.expect_err("two of one").reason().map(str::to_owned));
     }
     let told: Vec<_> = reasons.iter().flatten().map(String::as_str).collect();
@@ -617,7 +621,8 @@ async fn promise_11_what_is_used_up_ends_no_other_stream_of_the_person() {
     let mut last = None;
     for _ in 0..3 {
         let answer =
-            sluis_testkit::world::convert(&recipient, &used_up, batch(&[("bsn", &tokens)])).await;
+            sluis_testkit_daemon::world::convert(&recipient, &used_up, batch(&[("bsn", &tokens)]))
+                .await;
         last = answer.expect_err("two of one").reason().map(str::to_owned);
     }
     assert_eq!(last.as_deref(), Some("RATE_LIMITED"));

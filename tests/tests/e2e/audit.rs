@@ -11,11 +11,11 @@ use std::path::Path;
 
 use serde_json::Value;
 use sluis_client::v1;
-use sluis_testkit::custody;
 use sluis_testkit::registry::registry;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::wait::first;
-use sluis_testkit::world::{batch, convert, pseudonymise, reidentify, values};
+use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::wait::first;
+use sluis_testkit_daemon::world::{batch, convert, pseudonymise, reidentify, values};
 use sluis_tlog::{Checkpoint, Note};
 
 use crate::refusals::{
@@ -224,7 +224,7 @@ fn export(scene: &Scene, directory: &str) -> Value {
 /// `sluis audit verify`, which must end with this code; what it says on standard output and standard error.
 #[track_caller]
 fn verify(directory: &str, key: &str, code: i32) -> (String, String) {
-    let mut command = std::process::Command::new(sluis_testkit::process::binary("sluis"));
+    let mut command = std::process::Command::new(sluis_testkit_daemon::process::binary("sluis"));
     let output = command
         .args(["audit", "verify", directory, "--key", key])
         .output()

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::Output;
 
 use sluis_client::v1;
-use sluis_testkit::process::{Sluis, Sluisd, binary};
 use sluis_testkit::registry::CUSTODIANS;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::{
+use sluis_testkit_daemon::process::{Sluis, Sluisd, binary};
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::{
     self, World, batch, convert, pseudonymise, reidentify, values, write_config,
 };
 use tempfile::TempDir;

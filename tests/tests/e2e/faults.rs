@@ -13,9 +13,9 @@ use std::sync::Arc;
 use sluis_client::{Client, ClientError, v1};
 use sluis_daemon::StartError;
 use sluis_store::RocksStore;
-use sluis_testkit::custody;
 use sluis_testkit::registry::{CUSTODIANS, registry};
-use sluis_testkit::world::{self, World, batch, convert, pseudonymise, reidentify, values};
+use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::world::{self, World, batch, convert, pseudonymise, reidentify, values};
 
 const BSNS: [&str; 3] = ["950000012", "900095222", "950053533"];
 const STUDY: &str = "diabetes-study";

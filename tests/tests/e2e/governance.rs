@@ -8,7 +8,7 @@ mod proposals;
 mod signers;
 
 use sluis_client::v1;
-use sluis_testkit::world::{self, World, convert_terms};
+use sluis_testkit_daemon::world::{self, World, convert_terms};
 
 use crate::refusals::{CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, STEWARDS, STUDY, outcome};
 

@@ -8,9 +8,9 @@ use std::process::Command;
 
 use sluis_client::{Client, v1};
 use sluis_testkit::pki::Pki;
-use sluis_testkit::process::Sluisd;
-use sluis_testkit::wait::until;
-use sluis_testkit::world;
+use sluis_testkit_daemon::process::Sluisd;
+use sluis_testkit_daemon::wait::until;
+use sluis_testkit_daemon::world;
 use tempfile::TempDir;
 
 use crate::refusals::{CUSTODIAN, outcome};

@@ -10,8 +10,8 @@ use std::path::Path;
 use sluis_keyring::{Kek, Keyring};
 use sluis_port::{Commit, Family, Store};
 use sluis_store::{Options, RocksStore};
-use sluis_testkit::metrics;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::scene::Scene;
 
 use scanner::Scanner;
 

@@ -14,7 +14,7 @@ use sluis_proto::v1::pseudonymisation_service_server::{
 use sluis_proto::v1::registry_service_server::{RegistryService, RegistryServiceServer};
 use sluis_proto::v1::subject_service_server::{SubjectService, SubjectServiceServer};
 use sluis_testkit::pki::Pki;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 use tokio::task::AbortHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;

@@ -7,7 +7,7 @@ mod retention;
 
 use sluis_client::v1;
 use sluis_testkit::registry::CUSTODIANS;
-use sluis_testkit::world::{World, batch, pseudonymise, rejections, values};
+use sluis_testkit_daemon::world::{World, batch, pseudonymise, rejections, values};
 
 const STUDY: &str = "diabetes-study";
 const REGISTER: &str = "national-registry";

@@ -4,10 +4,10 @@ mod head;
 mod restore;
 
 use sluis_client::{Client, v1};
-use sluis_testkit::custody;
 use sluis_testkit::registry::CUSTODIANS;
-use sluis_testkit::wait::first;
-use sluis_testkit::world::{World, reason};
+use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::wait::first;
+use sluis_testkit_daemon::world::{World, reason};
 use sluis_tlog::{Checkpoint, Hash, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
 
 /// The last head, and the keys that can be believed after it.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use sluis_client::{Client, v1};
-use sluis_testkit::custody;
 use sluis_testkit::pki::{Credentials, Wanted};
 use sluis_testkit::registry::pinned;
-use sluis_testkit::world::{
+use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::world::{
     self, World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values,
 };
 use tokio_stream::StreamExt as _;

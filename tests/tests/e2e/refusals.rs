@@ -15,7 +15,7 @@ mod tokens;
 use sluis_client::{Batch, ClientError, v1};
 use sluis_domain::{Column, RecordBatch};
 use sluis_port::{Family, Store};
-use sluis_testkit::world::{
+use sluis_testkit_daemon::world::{
     World, batch, convert, convert_terms, pseudonymise, reidentify_terms, values,
 };
 use v1::column::Form;

@@ -20,9 +20,10 @@ use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_port::{Family, Store};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::clock::TestClock;
-use sluis_testkit::health::Health;
+use sluis_testkit::people;
 use sluis_testkit::pki::{Credentials, Pki};
-use sluis_testkit::{people, world};
+use sluis_testkit_daemon::health::Health;
+use sluis_testkit_daemon::world;
 use tempfile::TempDir;
 
 use crate::refusals::outcome;

@@ -15,7 +15,7 @@ mod wrong_person;
 use std::process::Output;
 
 use serde_json::Value;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 /// A source key as its file holds it.
 pub(crate) const SOURCE_KEY: &str =

@@ -5,11 +5,11 @@ mod lists;
 mod told;
 
 use sluis_client::{Session, v1};
-use sluis_testkit::metrics;
 use sluis_testkit::pki::{Pki, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
-use sluis_testkit::wait::{DEADLINE, first, until};
-use sluis_testkit::world::{METRICS, World, batch, pseudonymise};
+use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::wait::{DEADLINE, first, until};
+use sluis_testkit_daemon::world::{METRICS, World, batch, pseudonymise};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::AlertDescription::{

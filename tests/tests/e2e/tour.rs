@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use sluis_testkit::process::binary;
+use sluis_testkit_daemon::process::binary;
 
 const README: &str = include_str!("../../../README.md");
 

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use prost::Message as _;
-use sluis_testkit::process::Sluis;
 use sluis_testkit::registry::{CUSTODIANS, registry};
-use sluis_testkit::scene::{Scene, field};
-use sluis_testkit::world::channel;
+use sluis_testkit_daemon::process::Sluis;
+use sluis_testkit_daemon::scene::{Scene, field};
+use sluis_testkit_daemon::world::channel;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use serde_json::Value;
-use sluis_testkit::process::Sluis;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::{World, batch, pseudonymise};
+use sluis_testkit_daemon::process::Sluis;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::{World, batch, pseudonymise};
 use sluis_tlog::VerifierKey;
 
 use super::copy::Copy;

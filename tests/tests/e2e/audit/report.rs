@@ -4,7 +4,7 @@ use serde_json::Value;
 use sluis_domain::Timestamp;
 use sluis_port::Clock;
 use sluis_testkit::clock::TestClock;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::copy::Copy;
 use super::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 use sluis_tlog::Tile;
 
 use super::copy::{Copy, fields};

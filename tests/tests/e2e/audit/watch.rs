@@ -6,10 +6,10 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use sluis_client::v1;
-use sluis_testkit::process::{Sluis, Sluisd};
 use sluis_testkit::registry::CUSTODIANS;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::wait::DEADLINE;
+use sluis_testkit_daemon::process::{Sluis, Sluisd};
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::wait::DEADLINE;
 use sluis_tlog::VerifierKey;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use sluis_client::{BatchResult, Client, v1};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::identifiers::bsns;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::column;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::column;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluis_port::store::{Family, Store, StoreError};
-use sluis_testkit::wait::until;
-use sluis_testkit::world::column;
+use sluis_testkit_daemon::wait::until;
+use sluis_testkit_daemon::world::column;
 
 use super::{Act, BSNS, STUDY, Shared, Stage, code};
 

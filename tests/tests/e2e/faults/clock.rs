@@ -1,8 +1,8 @@
 //! A clock that jumps is told. That it frees no day is in `refusals::quotas`.
 
-use sluis_testkit::metrics;
-use sluis_testkit::wait::until;
-use sluis_testkit::world::{METRICS, World};
+use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::wait::until;
+use sluis_testkit_daemon::world::{METRICS, World};
 
 const DAY: u64 = 24 * 3600 * 1000;
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sluis_testkit::process::Sluisd;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::{batch, pseudonymise};
+use sluis_testkit_daemon::process::Sluisd;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::{batch, pseudonymise};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_ahead_log_cut_by_a_byte_is_refused_and_opened_only_when_the_loss_is_accepted() {

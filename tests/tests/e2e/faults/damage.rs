@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use sluis_testkit::health::Health;
 use sluis_testkit::identifiers::bsns;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::{batch, convert, pseudonymise, values};
+use sluis_testkit_daemon::health::Health;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::{batch, convert, pseudonymise, values};
 
 /// Bytes of 2,000 link rows.
 const LARGE: usize = 2_000 * 37;

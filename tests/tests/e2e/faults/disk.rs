@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use sluis_client::Client;
-use sluis_testkit::health::Health;
 use sluis_testkit::identifiers::bsns;
-use sluis_testkit::metrics;
-use sluis_testkit::process::Sluisd;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::small_disk::SmallDisk;
-use sluis_testkit::wait::first;
-use sluis_testkit::world::{batch, pseudonymise, values};
+use sluis_testkit_daemon::health::Health;
+use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::process::Sluisd;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::small_disk::SmallDisk;
+use sluis_testkit_daemon::wait::first;
+use sluis_testkit_daemon::world::{batch, pseudonymise, values};
 
 const MIB: u64 = 1 << 20;
 const CHAIN: &str = "national-registry";

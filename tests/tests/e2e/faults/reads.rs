@@ -2,7 +2,7 @@
 
 use sluis_client::{ClientError, v1};
 use sluis_port::store::{Commit, Family, Row, Store, StoreError};
-use sluis_testkit::world::{convert, reidentify, rejections, values};
+use sluis_testkit_daemon::world::{convert, reidentify, rejections, values};
 
 use super::{BSNS, Stage, code};
 

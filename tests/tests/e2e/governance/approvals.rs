@@ -5,7 +5,7 @@ use sluis_ledger::statement::Deed;
 use sluis_testkit::people;
 use sluis_testkit::pki::{Wanted, of_member};
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{self, World, convert_terms};
+use sluis_testkit_daemon::world::{self, World, convert_terms};
 
 use super::{CUSTODIAN, OTHER_STEWARD, RECIPIENT, STEWARDS, STUDY, outcome, request};
 

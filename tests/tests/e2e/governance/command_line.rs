@@ -4,7 +4,7 @@ use std::process::Output;
 
 use sluis_testkit::people;
 use sluis_testkit::registry::registry;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{BEN, CUSTODIAN, STEWARDS};
 

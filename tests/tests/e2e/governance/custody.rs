@@ -3,9 +3,9 @@
 use serde_json::Value;
 use sluis_client::{ClientError, v1};
 use sluis_ledger::instruction::Task;
-use sluis_testkit::custody;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::World;
+use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::World;
 
 use crate::refusals::{CUSTODIAN, STUDY, outcome};
 

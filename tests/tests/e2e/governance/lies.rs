@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::process::Output;
 
 use sluis_client::v1::{self, ProposalState};
-use sluis_testkit::process::Sluis;
 use sluis_testkit::registry::registry;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::process::Sluis;
+use sluis_testkit_daemon::scene::Scene;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{BEN, CUSTODIAN, STEWARDS};

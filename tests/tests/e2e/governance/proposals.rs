@@ -4,7 +4,7 @@ use sluis_client::v1;
 use sluis_ledger::statement::Deed;
 use sluis_testkit::people::{self, key_table};
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{self, World};
+use sluis_testkit_daemon::world::{self, World};
 
 use super::{BEN, CUSTODIAN, OTHER_STEWARD, STEWARDS, now, outcome, propose, sign, version};
 use crate::refusals::{AUDITOR, OWNER, audit};

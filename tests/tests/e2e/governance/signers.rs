@@ -3,7 +3,7 @@
 use sluis_client::v1;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::World;
+use sluis_testkit_daemon::world::World;
 
 use super::{BEN, CUSTODIAN, STEWARDS, propose, sign, version};
 

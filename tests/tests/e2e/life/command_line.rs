@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use sluis_testkit::process::Sluis;
-use sluis_testkit::scene::{Scene, field};
+use sluis_testkit_daemon::process::Sluis;
+use sluis_testkit_daemon::scene::{Scene, field};
 
 use super::{BSNS, REGISTER, STUDY};
 

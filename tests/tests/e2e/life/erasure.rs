@@ -6,7 +6,7 @@ use sluis_client::v1;
 use sluis_keyring::{Kek, Keyring};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, convert, convert_terms, rejections, sign};
+use sluis_testkit_daemon::world::{World, batch, convert, convert_terms, rejections, sign};
 
 use super::{BSNS, REGISTER, STUDY, refused, tokens};
 
@@ -149,7 +149,7 @@ async fn a_request_says_nothing_about_the_subject_and_only_sources_make_one() {
                 .subjects()
                 .request_erasure(request)
                 .await;
-            sluis_testkit::world::reason(answer.expect_err("refused"))
+            sluis_testkit_daemon::world::reason(answer.expect_err("refused"))
         }
     };
     assert_eq!(ask("registry-office/etl", BSNS[0]).await, "NOT_A_SOURCE");

@@ -3,7 +3,7 @@
 use sluis_client::v1;
 use sluis_engine::OVERDUE_ROUNDS;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, pseudonymise};
+use sluis_testkit_daemon::world::{World, batch, pseudonymise};
 
 use super::{BSNS, REGISTER, STUDY, line, status, tokens};
 

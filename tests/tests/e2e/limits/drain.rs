@@ -7,9 +7,9 @@ use sluis_client::{Client, ClientError, Session};
 use sluis_daemon::Stopped;
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::identifiers::bsns;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::wait::until;
-use sluis_testkit::world::{batch, column, convert, pseudonymise, values};
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::wait::until;
+use sluis_testkit_daemon::world::{batch, column, convert, pseudonymise, values};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 

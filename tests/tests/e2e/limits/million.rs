@@ -5,9 +5,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use sluis_testkit::identifiers::bsns;
-use sluis_testkit::process::peak_memory;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::{batch, pseudonymise, values};
+use sluis_testkit_daemon::process::peak_memory;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::{batch, pseudonymise, values};
 
 const ROWS: usize = 1_000_000;
 const MIB: u64 = 1 << 20;

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use sluis_daemon::StartError;
-use sluis_testkit::process::Sluisd;
 use sluis_testkit::registry::registry;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::wait::{first, until};
-use sluis_testkit::world::{World, batch, pseudonymise};
+use sluis_testkit_daemon::process::Sluisd;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::wait::{first, until};
+use sluis_testkit_daemon::world::{World, batch, pseudonymise};
 
 /// Why the daemon does not start after something was done to its head file.
 async fn refused(damage: impl FnOnce(&Path)) -> String {

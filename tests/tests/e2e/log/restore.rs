@@ -6,10 +6,10 @@ use std::process::Output;
 
 use sluis_client::v1;
 use sluis_testkit::pki::{Credentials, Pki};
-use sluis_testkit::process::{Sluis, Sluisd};
 use sluis_testkit::registry::CUSTODIANS;
-use sluis_testkit::scene::Scene;
-use sluis_testkit::world::{batch, pseudonymise};
+use sluis_testkit_daemon::process::{Sluis, Sluisd};
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::world::{batch, pseudonymise};
 
 /// Of someone who only signs: no daemon runs.
 fn hands(pki: &Pki, member: &str) -> Sluis {

@@ -3,7 +3,7 @@
 use sluis_client::v1;
 use sluis_port::Family;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, pseudonymise, rejections, values};
+use sluis_testkit_daemon::world::{World, batch, pseudonymise, rejections, values};
 use v1::column::Form;
 
 use super::{BSNS, NATIONAL, OWNER, RECIPIENT, SOURCE, STUDY, bytes, outcome, rows};

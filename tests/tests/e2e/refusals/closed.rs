@@ -4,7 +4,7 @@ use sluis_client::v1;
 use sluis_daemon::config::{self, Sources};
 use sluis_domain::Reason;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{World, batch, pseudonymise};
+use sluis_testkit_daemon::world::{World, batch, pseudonymise};
 
 use super::{BSNS, SOURCE, STUDY, outcome};
 
@@ -101,7 +101,7 @@ async fn promise_8_without_its_key_encryption_key_the_keyring_stays_sealed() {
     use std::sync::Arc;
     let world = World::start().await;
     let (kek, data) = (world.path("kek"), world.path("data"));
-    let settings = sluis_testkit::world::settings(kek.parent().expect("a directory"));
+    let settings = sluis_testkit_daemon::world::settings(kek.parent().expect("a directory"));
     let (_, directory) = world.stop().await;
     let right = std::fs::read(&kek).expect("written by init");
     // The file may be text or bytes: either way another one of the same form.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use sluis_client::v1;
-use sluis_testkit::world::{World, batch, pseudonymise, reject};
+use sluis_testkit_daemon::world::{World, batch, pseudonymise, reject};
 
 use super::{BSNS, CUSTODIAN, OTHER_STEWARD, SOURCE, STUDY, outcome};
 

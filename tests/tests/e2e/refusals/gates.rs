@@ -2,7 +2,7 @@
 
 use sluis_client::v1;
 use sluis_testkit::people::key_table;
-use sluis_testkit::world::{self, World, convert_terms, reidentify_terms};
+use sluis_testkit_daemon::world::{self, World, convert_terms, reidentify_terms};
 
 use super::{BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, OWNER, RECIPIENT, SOURCE, STEWARDS, STUDY};
 use super::{convert_as, outcome, texts, tokens};

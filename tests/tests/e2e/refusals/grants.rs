@@ -4,7 +4,7 @@ use sluis_client::{ClientError, v1};
 use sluis_port::Clock;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{
+use sluis_testkit_daemon::world::{
     self, World, batch, convert, convert_terms, reidentify, reidentify_terms,
 };
 

@@ -1,7 +1,7 @@
 //! Refusals of authenticated callers are on record, and nobody can flood the log with them.
 
 use sluis_client::v1;
-use sluis_testkit::world::{World, batch, pseudonymise};
+use sluis_testkit_daemon::world::{World, batch, pseudonymise};
 
 use super::{
     BSNS, CUSTODIAN, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, live_convert, outcome,

@@ -1,8 +1,8 @@
 //! How much of a grant is used.
 
 use sluis_client::v1;
-use sluis_testkit::wait::until;
-use sluis_testkit::world::{World, batch, convert, reason, rejections, values};
+use sluis_testkit_daemon::wait::until;
+use sluis_testkit_daemon::world::{World, batch, convert, reason, rejections, values};
 
 use super::{
     BSNS, RECIPIENT, STUDY, convert_as, grant, live_convert, live_reidentify, outcome, packed,
@@ -66,7 +66,7 @@ async fn all_columns_of_a_re_identification_count() {
     let id = live_reidentify(&world, 3).await;
     let client = world.client(super::SOURCE).await;
     let column = batch(&[("bsn", &["a", "b"]), ("name", &["c", "d"])]);
-    let refused = sluis_testkit::world::reidentify(&client, &id, column)
+    let refused = sluis_testkit_daemon::world::reidentify(&client, &id, column)
         .await
         .expect_err("four of three");
     assert_eq!(
@@ -75,7 +75,7 @@ async fn all_columns_of_a_re_identification_count() {
     );
     let column = batch(&[("bsn", &["a", "b"]), ("name", &["c", ""])]);
     assert_eq!(
-        outcome(sluis_testkit::world::reidentify(&client, &id, column).await),
+        outcome(sluis_testkit_daemon::world::reidentify(&client, &id, column).await),
         "allowed"
     );
     assert_eq!(grant(&world, super::SOURCE, &id).await.used_values, 3);

@@ -4,7 +4,7 @@ use sluis_client::{ClientError, v1};
 use sluis_port::{Clock, Family};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{METRICS, World, batch, convert_terms, pseudonymise};
+use sluis_testkit_daemon::world::{METRICS, World, batch, convert_terms, pseudonymise};
 
 use super::{
     BSNS, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, outcome,

@@ -2,10 +2,10 @@
 
 use sluis_client::{ClientError, v1};
 use sluis_crypto::token;
-use sluis_testkit::custody;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::World;
+use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::world::World;
 
 use super::{BSNS, CUSTODIAN, STUDY, outcome, tokens};
 

@@ -2,7 +2,7 @@
 
 use sluis_client::{Client, ClientError, v1};
 use sluis_port::Family;
-use sluis_testkit::world::{World, batch};
+use sluis_testkit_daemon::world::{World, batch};
 use tokio_stream::iter;
 
 use super::{BSNS, RECIPIENT, SOURCE, STUDY, live_convert, live_reidentify, outcome, rows};

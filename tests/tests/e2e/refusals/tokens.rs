@@ -3,9 +3,9 @@
 use sluis_client::{Client, v1};
 use sluis_crypto::{Pseudonym, token};
 use sluis_domain::Kid;
-use sluis_testkit::custody;
 use sluis_testkit::registry::registry;
-use sluis_testkit::world::{
+use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::world::{
     World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, rejections,
     values,
 };

@@ -1,7 +1,7 @@
 //! A key in a file: sealed by a custodian, opened by a custodian.
 
 use sluis_ledger::audit::Act;
-use sluis_testkit::world::World;
+use sluis_testkit_daemon::world::World;
 
 use super::{entries, seal, unseal, whoami};
 use crate::refusals::{BSNS, CUSTODIAN, SOURCE, STUDY, outcome, packed, tokens};

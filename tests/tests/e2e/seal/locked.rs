@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use sluis_testkit::process::Sluisd;
+use sluis_testkit_daemon::process::Sluisd;
 
 /// `sluisd COMMAND` where no memory may be locked.
 fn unlockable(directory: &Path, command: &str) -> Command {

@@ -14,8 +14,8 @@ use sluis_daemon::commands::Split;
 use sluis_daemon::config::KekSource;
 use sluis_port::{Family, Store};
 use sluis_store::{Options, RocksStore};
-use sluis_testkit::process::Sluisd;
-use sluis_testkit::world::{self, World, batch, pseudonymise};
+use sluis_testkit_daemon::process::Sluisd;
+use sluis_testkit_daemon::world::{self, World, batch, pseudonymise};
 
 use super::forgery::{combine, point};
 use super::{client_with, printed, seal, unseal, use_shares};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sluis_ledger::audit::Act;
 use sluis_port::Family;
-use sluis_testkit::wait::until;
-use sluis_testkit::world::{World, batch, column, pseudonymise};
+use sluis_testkit_daemon::wait::until;
+use sluis_testkit_daemon::world::{World, batch, column, pseudonymise};
 use tokio::task::JoinSet;
 
 use super::{entries, seal, unseal, whoami};

@@ -8,7 +8,7 @@ use sluis_daemon::{Daemon, KekFault, StartError};
 use sluis_ledger::audit::Act;
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::clock::TestClock;
-use sluis_testkit::world::{self, World, batch, pseudonymise, values};
+use sluis_testkit_daemon::world::{self, World, batch, pseudonymise, values};
 
 use super::{client_with, entries, name_holders, printed, unseal, use_shares};
 use crate::refusals::{BSNS, CUSTODIAN, SOURCE, STUDY, tokens};
@@ -80,7 +80,7 @@ async fn shares_of_an_older_set_are_foreign() {
     let path = house.directory.path();
     let file = KekSource::File(path.join("kek.2"));
     // The command reads shares from its standard input, so it is run as a process.
-    let mut config = sluis_testkit::process::Sluisd::command(path, "rotate-kek");
+    let mut config = sluis_testkit_daemon::process::Sluisd::command(path, "rotate-kek");
     config.args(["--new-file", &path.join("kek.2").display().to_string()]);
     let input = format!("{}\n{}\n", house.shares[0], house.shares[2]);
     let output = super::memory::with_input(config, &input);

@@ -4,7 +4,7 @@ use sluis_client::v1;
 use sluis_daemon::commands::Split;
 use sluis_keyring::Kek;
 use sluis_ledger::audit::Act;
-use sluis_testkit::wait::until;
+use sluis_testkit_daemon::wait::until;
 
 use super::forgery::wrong;
 use super::{HOLDERS, House, seal, unseal, whoami};

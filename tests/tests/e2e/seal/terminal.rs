@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use sluis_daemon::commands::Split;
-use sluis_testkit::process::{Sluis, binary};
-use sluis_testkit::wait::DEADLINE;
+use sluis_testkit_daemon::process::{Sluis, binary};
+use sluis_testkit_daemon::wait::DEADLINE;
 
 use super::{HOLDERS, House};
 

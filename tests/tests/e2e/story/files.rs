@@ -1,7 +1,7 @@
 //! Record files of all shapes, and how the command line says how it went.
 
-use sluis_testkit::process::Sluis;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::process::Sluis;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, column, exits, json, pseudonymise, said};
 

@@ -1,6 +1,6 @@
 //! A running study moves in: old pseudonyms become tokens, and nothing else comes of them.
 
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, column, exits, json, pseudonymise, source_key};
 

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use sluis_testkit::scene::Scene;
-use sluis_testkit::wait::until;
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::wait::until;
 
 use super::{bsns, exits, pseudonymise};
 

@@ -8,7 +8,7 @@ use sluis_crypto::{LinkKey, PseudonymKey, Secret};
 use sluis_domain::Kid;
 use sluis_keyring::{Kek, Keyring, LineVersion};
 use sluis_store::{Options, RocksStore};
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, column, pseudonymise};
 

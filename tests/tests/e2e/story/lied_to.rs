@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sluis_client::v1;
-use sluis_testkit::process::Sluis;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::process::Sluis;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, json, said, source_key};
 use crate::liar::{self, Lies};

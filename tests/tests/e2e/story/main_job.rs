@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use sluis_domain::date::Date;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{SOURCE_KEY, bsns, column, exits, json, pseudonymise};
 

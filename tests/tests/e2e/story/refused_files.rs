@@ -1,6 +1,6 @@
 //! Files that are not what they should be: a clear message, no output, nothing left behind, no value shown.
 
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, exits};
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, column, exits, json, pseudonymise};
 

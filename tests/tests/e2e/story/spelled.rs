@@ -2,7 +2,7 @@
 //! pseudonym.
 
 use serde_json::Value;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, exits, json, pseudonymise, said};
 

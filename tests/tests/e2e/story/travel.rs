@@ -11,8 +11,8 @@ use sluis_proto::v1::pseudonymisation_service_server::{
     PseudonymisationService, PseudonymisationServiceServer,
 };
 use sluis_proto::v1::registry_service_server::{RegistryService, RegistryServiceServer};
-use sluis_testkit::process::Sluis;
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::process::Sluis;
+use sluis_testkit_daemon::scene::Scene;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;

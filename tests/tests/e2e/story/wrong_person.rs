@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sluis_testkit::registry::{CUSTODIANS, registry};
-use sluis_testkit::scene::Scene;
+use sluis_testkit_daemon::scene::Scene;
 
 use super::{bsns, column, exits, json, key_of, pseudonymise};
 

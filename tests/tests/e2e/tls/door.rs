@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sluis_testkit::pki::Credentials;
-use sluis_testkit::wait::DEADLINE;
-use sluis_testkit::world::World;
+use sluis_testkit_daemon::wait::DEADLINE;
+use sluis_testkit_daemon::world::World;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;

@@ -7,12 +7,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
 use rustix::process::{Pid, Signal, kill_process};
-use sluis_testkit::metrics;
 use sluis_testkit::pki::{Credentials, Pki, Wanted};
-use sluis_testkit::process::{Sluis, Sluisd};
-use sluis_testkit::scene::Scene;
-use sluis_testkit::wait::{DEADLINE, until};
-use sluis_testkit::world::{METRICS, World};
+use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::process::{Sluis, Sluisd};
+use sluis_testkit_daemon::scene::Scene;
+use sluis_testkit_daemon::wait::{DEADLINE, until};
+use sluis_testkit_daemon::world::{METRICS, World};
 
 use super::{SOURCE, uri, wanted};
 

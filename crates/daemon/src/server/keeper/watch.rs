@@ -206,9 +206,10 @@ mod tests {
     use sluis_store::{Options, RocksStore};
     use sluis_testkit::clock::TestClock;
     use sluis_testkit::faulty_store::FaultyStore;
+    use sluis_testkit::people;
     use sluis_testkit::pki::Pki;
     use sluis_testkit::registry::CUSTODIANS;
-    use sluis_testkit::{people, world};
+    use sluis_testkit_daemon::world;
 
     use super::*;
     use crate::commands;

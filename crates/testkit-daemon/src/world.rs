@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use tonic::Status;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-use crate::clock::TestClock;
-use crate::faulty_store::FaultyStore;
 use crate::health::Health;
 use crate::metrics;
-use crate::people;
-use crate::pki::{Credentials, Pki, TRUST_DOMAIN};
-use crate::registry::{CUSTODIANS, registry};
+use sluis_testkit::clock::TestClock;
+use sluis_testkit::faulty_store::FaultyStore;
+use sluis_testkit::people;
+use sluis_testkit::pki::{Credentials, Pki, TRUST_DOMAIN};
+use sluis_testkit::registry::{CUSTODIANS, registry};
 
 /// Makes a daemon serve metrics, on a free port.
 pub const METRICS: &str = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";
@@ -39,7 +39,7 @@ pub struct World {
 }
 
 impl World {
-    /// A running custodian with the registry of [`crate::registry::registry`] applied.
+    /// A running custodian with the registry of [`sluis_testkit::registry::registry`] applied.
     pub async fn start() -> Self {
         Self::start_with(&registry()).await
     }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use sluis_client::Client;
 use tempfile::TempDir;
 
-use crate::pki::Pki;
 use crate::process::{Sluis, Sluisd};
-use crate::registry::{CUSTODIANS, registry};
 use crate::world::connect;
+use sluis_testkit::pki::Pki;
+use sluis_testkit::registry::{CUSTODIANS, registry};
 
 /// A running `sluisd` and a directory for record files. Everything is gone when it is dropped.
 pub struct Scene {
@@ -20,7 +20,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A custodian with the registry of [`crate::registry::registry`]. `extra` is added to its configuration file.
+    /// A custodian with the registry of [`sluis_testkit::registry::registry`]. `extra` is added to its configuration file.
     pub fn start(extra: &str) -> Self {
         Self::start_in(tempfile::tempdir().expect("scratch directory"), extra)
     }

@@ -4,9 +4,9 @@ use tonic::transport::Channel;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::pki::Pki;
 use crate::wait::DEADLINE;
 use crate::world::channel;
+use sluis_testkit::pki::Pki;
 
 /// A connection to its health service.
 pub struct Health(HealthClient<Channel>);

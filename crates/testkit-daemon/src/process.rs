@@ -7,8 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::pki::{Credentials, Pki};
 use crate::world::write_config;
+use sluis_testkit::pki::{Credentials, Pki};
 
 /// A binary of the workspace, beside the running test or program.
 ///
