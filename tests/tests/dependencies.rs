@@ -46,6 +46,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "clap",
             "aes-gcm",
             "sluis-port",
+            "sluis-tlog",
+            "sluis-verify",
             "sluis-keyring",
             "sluis-store",
             "sluis-engine",

@@ -26,6 +26,7 @@ mod seal_error;
 pub mod secret;
 pub mod signature;
 pub mod token;
+pub mod verifier_key;
 pub mod wrap;
 pub mod xaes;
 
@@ -36,6 +37,7 @@ pub use opt_out::OptOutKey;
 pub use pseudonym::{Pseudonym, PseudonymKey};
 pub use seal_error::SealError;
 pub use secret::Secret;
+pub use verifier_key::VerifierKey;
 
 /// The name and version of the method, as written into key entries and the vectors file.
 pub const METHOD: &str = "sluis/1";

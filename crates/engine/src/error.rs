@@ -1,9 +1,9 @@
 //! Why the engine cannot start.
 
 use sluis_keyring::KeyringError;
+use sluis_ledger::Wrong;
 use sluis_ledger::registry::Problem;
 use sluis_port::StoreError;
-use sluis_verify::Wrong;
 
 use crate::log::head::HeadError;
 

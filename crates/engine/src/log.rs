@@ -20,12 +20,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluis_domain::Reason;
 use sluis_keyring::{AuditKey, Keyring};
+use sluis_ledger::Registries;
+use sluis_ledger::State;
+use sluis_ledger::Unread;
+use sluis_ledger::Wrong;
 use sluis_ledger::custodian;
 use sluis_port::{Commit, Family, Store, StoreError, rows};
 use sluis_tlog::{
     FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash,
 };
-use sluis_verify::{Registries, Replay, State, Unread, Wrong};
+use sluis_verify::Replay;
 
 use crate::engine::{Engine, registry_text};
 use crate::snapshot::RegistryState;

@@ -1,18 +1,29 @@
-//! What the log decides: registry, grants, proposals, statements, restores, and the entries themselves.
+//! What the log decides: registry, grants, proposals, statements, restores, the entries themselves, and the rules that each
+//! entry must keep ([`Ledger`]).
 //!
-//! Pure: no I/O, no clock, no keys, no async. The engine decides with it, an auditor checks with it.
+//! Pure: no I/O, no clock, no keys, no async. The engine rehearses every act with these rules before it commits it; an auditor
+//! applies them from the first entry.
 
 pub mod audit;
 pub mod custodian;
 pub mod days;
+pub mod fault;
 pub mod grant;
 pub mod instruction;
 pub mod opening;
 pub mod proposal;
 pub mod registry;
+pub mod replay;
 pub mod restore;
+pub mod state;
 pub mod statement;
+pub mod told;
+
+mod signer;
 
 pub use custodian::Custodian;
+pub use fault::{Fault, Wrong};
 pub use instruction::Instruction;
+pub use replay::{Ledger, Place, Registries, Unread};
+pub use state::State;
 pub use statement::Signed;

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use data_encoding::BASE64;
 
+use crate::VerifierKey;
 use crate::hash::{HASH_BYTES, Hash};
-use crate::key::VerifierKey;
 use crate::note::{Note, NoteError};
 
 /// The head of a log: how many entries it has, and the root of its tree.

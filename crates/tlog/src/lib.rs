@@ -17,7 +17,6 @@
 pub mod bundle;
 pub mod checkpoint;
 pub mod hash;
-pub mod key;
 pub mod note;
 pub mod prove;
 pub mod tile;
@@ -30,9 +29,9 @@ mod oracle;
 pub use bundle::{BundleError, MAX_ENTRY_BYTES, decode_bundle, encode_bundle};
 pub use checkpoint::{Checkpoint, CheckpointError, OpenError, OpenedCheckpoint};
 pub use hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash, node_hash};
-pub use key::{KeyError, VerifierKey};
 pub use note::{Note, NoteError, NoteSignature};
 pub use prove::{ProveError, Prover, TileSource};
+pub use sluis_crypto::verifier_key::{KeyError, VerifierKey};
 pub use tile::{Bundle, NameError, TILE_WIDTH, Tile};
 pub use tree::{FullTile, Tree};
 pub use verify::{VerifyError, verify_consistency, verify_inclusion};

@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use data_encoding::BASE64;
 
-use crate::key::{VerifierKey, is_name};
+use crate::VerifierKey;
+use sluis_crypto::verifier_key::is_name;
 
 /// The longest note that is read or made, in bytes.
 pub const MAX_NOTE_BYTES: usize = 1_000_000;

@@ -17,9 +17,9 @@ use sluis_tlog::{
     decode_bundle, leaf_hash,
 };
 
-use crate::fault::Wrong;
 use crate::replay::Replay;
-use crate::state::State;
+use sluis_ledger::fault::Wrong;
+use sluis_ledger::state::State;
 
 /// Path of the signed head.
 pub const CHECKPOINT: &str = "checkpoint";

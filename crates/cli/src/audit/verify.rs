@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
+use sluis_ledger::State;
+use sluis_ledger::told::SetBack;
+use sluis_ledger::told::StoodStill;
 use sluis_tlog::VerifierKey;
-use sluis_verify::{Checked, Problem, SetBack, State, StoodStill};
+use sluis_verify::{Checked, Problem};
 
 use super::directory::Directory;
 use super::progress::Progress;

@@ -13,8 +13,11 @@ use std::fmt::Display;
 
 use sluis_crypto::digest::sha256;
 use sluis_keyring::{KeyState, VersionInfo};
+use sluis_ledger::State;
+use sluis_ledger::state::GrantState;
+use sluis_ledger::state::Stage;
+use sluis_ledger::state::VersionState;
 use sluis_ledger::{grant, proposal};
-use sluis_verify::{GrantState, Stage, State, VersionState};
 
 use crate::EngineError;
 use crate::meter::Count;

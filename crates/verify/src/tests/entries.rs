@@ -12,7 +12,12 @@ use sluis_ledger::statement::Deed;
 
 use super::forge::{Forge, KEY_A, KEY_B, ORIGIN, Person, key, rekeyed, stewards, story};
 use super::second;
-use crate::{Fault, Replay, SetBack, SignerFault, StoodStill, Wrong};
+use crate::Replay;
+use sluis_ledger::Fault;
+use sluis_ledger::Wrong;
+use sluis_ledger::fault::SignerFault;
+use sluis_ledger::told::SetBack;
+use sluis_ledger::told::StoodStill;
 
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
     let mut replay = Replay::new(ORIGIN);

@@ -9,7 +9,8 @@ use sluis_ledger::statement::Deed;
 use super::entries::replay;
 use super::forge::{Forge, KEY_A, Person, key, story};
 use super::second;
-use crate::{Fault, SignerFault};
+use sluis_ledger::Fault;
+use sluis_ledger::fault::SignerFault;
 
 /// A version that a rotation makes.
 const NEXT: u32 = 3;

@@ -10,7 +10,9 @@ use sluis_ledger::statement::Deed;
 use super::entries::replay;
 use super::forge::{Forge, KEY_A, KEY_B, Person, base, convert, encrypted, key, stewards};
 use super::second;
-use crate::{Fault, Stage, VersionFault};
+use sluis_ledger::Fault;
+use sluis_ledger::fault::VersionFault;
+use sluis_ledger::state::Stage;
 
 /// A version that a rotation makes.
 const NEXT: u32 = 3;

@@ -11,7 +11,8 @@ use sluis_tlog::VerifierKey;
 
 use super::entries::replay;
 use super::forge::{Export, Forge};
-use crate::{Fault, Wrong};
+use sluis_ledger::Fault;
+use sluis_ledger::Wrong;
 
 /// Says what the second implementation makes of an export; `None` where it cannot be run.
 pub(super) fn implementation() -> Option<impl Fn(&Export, &VerifierKey) -> Result<String, String>> {

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::audit::{Act, Entry};
+use crate::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
+use crate::registry::{REQUIRED_SIGNATURES, Registry, Signers};
+use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{
     ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason, Timestamp,
 };
-use sluis_ledger::audit::{Act, Entry};
-use sluis_ledger::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
-use sluis_ledger::registry::{REQUIRED_SIGNATURES, Registry, Signers};
-use sluis_ledger::statement::Deed;
 
 use super::grants::check_moment;
 use super::{Due, texts};

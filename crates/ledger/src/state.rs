@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::days::GrantDays;
+use crate::registry::{Registry, Signers};
+use crate::{Custodian, Signed, grant, proposal};
+use sluis_crypto::VerifierKey;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{
     ChainId, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Timestamp,
 };
-use sluis_ledger::days::GrantDays;
-use sluis_ledger::registry::{Registry, Signers};
-use sluis_ledger::{Custodian, Signed, grant, proposal};
-use sluis_tlog::VerifierKey;
 
 use crate::told::{SetBack, StoodStill, Told};
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::audit::{Act, Entry};
+use crate::days::{self, GrantDays};
+use crate::grant::{Approval, Grant, Kind, Record, Terms};
+use crate::registry::{Chain, LinkMode, Registry, Signers, Treatment};
+use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{
     ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp,
 };
-use sluis_ledger::audit::{Act, Entry};
-use sluis_ledger::days::{self, GrantDays};
-use sluis_ledger::grant::{Approval, Grant, Kind, Record, Terms};
-use sluis_ledger::registry::{Chain, LinkMode, Registry, Signers, Treatment};
-use sluis_ledger::statement::Deed;
 
 use super::batches;
 use super::keys::check_not_destroyed;

@@ -80,13 +80,13 @@ impl VerifierKey {
     }
 
     /// Whether `signature` was made over `text` with this key.
-    pub(crate) fn verify(&self, text: &str, signature: &[u8]) -> bool {
-        sluis_crypto::signature::verify(&PublicKey::ed25519(&self.key), text.as_bytes(), signature)
+    pub fn verify(&self, text: &str, signature: &[u8]) -> bool {
+        crate::signature::verify(&PublicKey::ed25519(&self.key), text.as_bytes(), signature)
     }
 }
 
 /// Whether a text can be the name of a key.
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c < ' ' || c == '+')
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use crate::audit::{Act, Entry, Outcome};
 
 use crate::fault::{Fault, VersionFault};
 use crate::state::State;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::audit::Entry;
+use crate::custodian::{self, Custodian};
+use crate::opening::Opening;
+use crate::restore::Restore;
+use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
 use sluis_domain::codec::DecodeError;
 use sluis_domain::{Identity, Reason};
-use sluis_ledger::audit::Entry;
-use sluis_ledger::custodian::{self, Custodian};
-use sluis_ledger::opening::Opening;
-use sluis_ledger::restore::Restore;
-use sluis_ledger::statement::Deed;
 
-use super::recent::Recent;
+use super::Place;
 use crate::fault::{Fault, SignerFault};
 use crate::signer::{Said, check, wrong};
 use crate::state::State;
@@ -73,11 +73,11 @@ pub(super) fn unseal(entry: &Entry) -> Result<(), Fault> {
 /// The log goes on from an older copy: two custodians said so, and whatever grant or proposal was open ended.
 pub(super) fn accept_restore(
     state: &mut State,
-    recent: &Recent,
+    place: &Place<'_>,
     entry: &Entry,
 ) -> Result<(), Fault> {
     let restore = Restore::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
-    if recent.root_at(restore.restored_size) != Some(restore.restored_root) {
+    if (place.root_at)(restore.restored_size) != Some(restore.restored_root) {
         return Err(Fault::Restore);
     }
     // Its request saw the log with every restore before.

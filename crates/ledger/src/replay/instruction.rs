@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::audit::Entry;
+use crate::instruction::{Instruction, Task};
+use crate::registry::{Chain, Signers};
+use sluis_crypto::VerifierKey;
 use sluis_domain::codec::Reader;
 use sluis_domain::{ChainId, NamespaceId};
-use sluis_ledger::audit::Entry;
-use sluis_ledger::instruction::{Instruction, Task};
-use sluis_ledger::registry::{Chain, Signers};
-use sluis_tlog::VerifierKey;
 
 use super::keys::{check_not_destroyed, has_line};
 use crate::fault::{Fault, SignerFault};

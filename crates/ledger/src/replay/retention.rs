@@ -1,7 +1,7 @@
 //! The end of a chain's retention, which nobody asks for: a warning first, the end later.
 
+use crate::audit::Entry;
 use sluis_domain::{ChainId, Reason};
-use sluis_ledger::audit::Entry;
 
 use crate::fault::Fault;
 use crate::state::State;

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::audit::{Act, Entry, KeyUse};
+use crate::registry::{Chain, Registry, Treatment};
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
-use sluis_ledger::audit::{Act, Entry, KeyUse};
-use sluis_ledger::registry::{Chain, Registry, Treatment};
 
 use crate::fault::{Fault, VersionFault};
 use crate::state::{Line, Stage, State, Version, VersionState};

@@ -1,10 +1,10 @@
 //! Signatures of people in entries.
 
+use crate::Signed;
+use crate::audit::Entry;
+use crate::statement::{Deed, statement};
 use sluis_crypto::{digest::sha256, signature};
 use sluis_domain::{Identity, PublicKey, Timestamp};
-use sluis_ledger::Signed;
-use sluis_ledger::audit::Entry;
-use sluis_ledger::statement::{Deed, statement};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::fault::{Fault, SignerFault};

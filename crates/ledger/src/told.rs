@@ -1,8 +1,8 @@
 //! What a verifier tells and refuses nothing for: honest logs have it too, if seldom.
 
+use crate::audit::{Act, Entry, Outcome};
+use crate::opening::Opening;
 use sluis_domain::Timestamp;
-use sluis_ledger::audit::{Act, Entry, Outcome};
-use sluis_ledger::opening::Opening;
 
 /// By how much an entry may be earlier than one before it, because acts go on beside each other and clocks are put right; and
 /// how long acts may go on that began before the keyring was closed.

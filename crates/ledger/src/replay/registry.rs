@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::audit::Entry;
+use crate::proposal::{Matter, Record};
+use crate::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
 use sluis_crypto::digest::sha256;
 use sluis_domain::{ChainId, Identity, Reason};
-use sluis_ledger::audit::Entry;
-use sluis_ledger::proposal::{Matter, Record};
-use sluis_ledger::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
 
 use super::{Due, grants, keys, proposals};
 use crate::fault::Fault;
@@ -83,7 +83,7 @@ fn read(state: &State, text: &str) -> Result<Registry, Vec<String>> {
     }
 }
 
-fn told(problems: Vec<sluis_ledger::registry::Problem>) -> Vec<String> {
+fn told(problems: Vec<crate::registry::Problem>) -> Vec<String> {
     let texts = problems.iter().map(ToString::to_string);
     texts.take(MAX_TOLD).collect()
 }

@@ -1,9 +1,9 @@
 //! The key uses of batches: which versions each kind of batch can name, and how many values of them.
 
+use crate::audit::{Act, Entry, KeyUse};
+use crate::grant::{Grant, Kind};
+use crate::registry::{Chain, Treatment};
 use sluis_domain::{Kid, NamespaceId, Reason};
-use sluis_ledger::audit::{Act, Entry, KeyUse};
-use sluis_ledger::grant::{Grant, Kind};
-use sluis_ledger::registry::{Chain, Treatment};
 
 use super::grants::check_party;
 use super::keys::{chain_of, check_not_destroyed, known, used_in, wrong};
