@@ -1,7 +1,7 @@
-//! RocksDB behind the `Store` port of `sluis-domain`.
+//! RocksDB behind the `Store` port of `sluis-port`.
 //!
 //! The store sees sealed bytes only: no key and no plaintext ever comes in here. What it adds to RocksDB: the
-//! layout ([`layout`]), commits that are conditional, grouped and synced (one writer thread), audit sequence
+//! rows as [`sluis_port::rows`] has them, commits that are conditional, grouped and synced (one writer thread), audit sequence
 //! numbers without gaps, a refusal to go on after a failed write, on-line backup and [`restore`].
 
 mod backup;

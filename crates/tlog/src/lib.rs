@@ -11,7 +11,7 @@
 //! | [`verify`] | checking proofs | RFC 9162, sections 2.1.3.2 and 2.1.4.2 |
 //! | [`tile`] | names of tiles and entry bundles | C2SP tlog-tiles |
 //! | [`bundle`] | the bytes of an entry bundle | C2SP tlog-tiles |
-//! | [`note`], [`key`] | signed notes, and the keys that verify them | C2SP signed-note |
+//! | [`note`], [`VerifierKey`] | signed notes, and the keys that verify them | C2SP signed-note |
 //! | [`checkpoint`] | signed heads | C2SP tlog-checkpoint |
 
 pub mod bundle;
