@@ -11,7 +11,6 @@ mod journal;
 mod marks;
 mod replay;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluis_crypto::LinkValue;
@@ -19,7 +18,7 @@ use sluis_domain::{NamespaceId, ProposalId, Reason, WipedBuffer};
 use sluis_keyring::{KeyringError, NamespaceKeys, StateSeal};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::{Matter, Proposal};
-use sluis_ledger::registry::{Registry, Signers};
+use sluis_ledger::rules;
 use sluis_port::{Commit, Family, rows};
 use zeroize::Zeroizing;
 
@@ -30,7 +29,7 @@ pub(crate) use replay::Missing;
 pub use replay::Replayed;
 
 use crate::engine::Engine;
-use crate::life::{self, compaction};
+use crate::life::compaction;
 use crate::policy::{Permit, RequestErasure, SignProposal};
 use crate::proposals::{Effect, ProposalView, effect_entry};
 use crate::pseudonymise::method_input;
@@ -61,7 +60,7 @@ impl Engine {
             )?;
             let snapshot = permit.snapshot();
             let link = linked(snapshot, namespace, identifier)?;
-            let required = required(&snapshot.registry.registry, namespace);
+            let required = rules::signers::for_erasure(&snapshot.registry.registry, namespace);
             let matter = Matter::Erase {
                 namespace: namespace.clone(),
             };
@@ -135,23 +134,7 @@ pub(crate) fn forget(id: &ProposalId, commit: &mut Commit) {
 
 /// Whether the same people would have to sign now.
 pub(crate) fn stands(snapshot: &Snapshot, proposal: &Proposal, namespace: &NamespaceId) -> bool {
-    required(&snapshot.registry.registry, namespace) == proposal.required
-}
-
-/// One steward of every owner of a chain with the namespace; two if there is only one owner.
-pub(crate) fn required(registry: &Registry, namespace: &NamespaceId) -> Vec<(Signers, u8)> {
-    let mut chains: Vec<_> = registry
-        .chains()
-        .filter(|chain| chain.namespace(namespace).is_some())
-        .collect();
-    chains.sort_by_key(|chain| chain.owner());
-    chains.dedup_by_key(|chain| chain.owner());
-    let count = if chains.len() == 1 { 2 } else { 1 };
-    let signers: BTreeMap<_, _> = chains
-        .iter()
-        .map(|chain| life::signers(registry, chain.owner(), count))
-        .collect();
-    signers.into_iter().collect()
+    rules::signers::for_erasure(&snapshot.registry.registry, namespace) == proposal.required
 }
 
 /// The linked link value of an identifier, or of a prehash.

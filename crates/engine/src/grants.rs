@@ -13,15 +13,14 @@ use sluis_ledger::audit::{Act, Entry};
 use sluis_ledger::days;
 use sluis_ledger::grant::{Grant, Kind, Record, State, Terms};
 use sluis_ledger::registry::Registry;
+use sluis_ledger::rules;
 use sluis_ledger::statement::Deed;
 use sluis_port::{Commit, Family, Store, rows};
 
 use crate::engine::Engine;
 use crate::meter::Count;
 use crate::pace::{self, Earlier};
-use crate::policy::{
-    self, ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant,
-};
+use crate::policy::{ApproveGrant, BeKnown, DecideGrant, RequestGrant, RevokeGrant, SeeGrant};
 use crate::signing::{self, Said};
 use crate::snapshot::Snapshot;
 use crate::{Caller, EngineError, Refusal, life, meter, scan};
@@ -123,7 +122,8 @@ impl Engine {
             // Comes before any answer about chains: a caller that may ask for nothing more learns nothing more.
             self.check_requested(caller, now)?;
             let grantee = &caller.identity.organisation;
-            let requirements = policy::requirements(&registry.registry, grantee, &terms.kind)?;
+            let requirements =
+                rules::grants::requirements(&registry.registry, grantee, &terms.kind)?;
             check_chains(permit.snapshot(), grantee, &terms.kind)?;
             // The grant and its entry are of one moment.
             entry.at = now;
@@ -405,7 +405,7 @@ impl Engine {
         self.end_each(commit, |record| {
             let undecided = !record.awaiting().is_empty();
             let object = record.grant.encode();
-            let stands = policy::still_allows(next, record)
+            let stands = rules::grants::still_allows(next, record)
                 && (!undecided || self.approvals_stand(next, record, &object));
             if stands {
                 None
@@ -525,7 +525,7 @@ fn check_chains(snapshot: &Snapshot, grantee: &OrganisationId, kind: &Kind) -> R
         Kind::Reidentify { chain, .. } => (chain, None),
     };
     let registered = to_chain.and_then(|id| snapshot.registry.registry.chain(id));
-    let concerned = registered.is_none_or(|chain| policy::concerns(chain, grantee));
+    let concerned = registered.is_none_or(|chain| rules::grants::concerns(chain, grantee));
     if destroyed(chain) {
         Err(Reason::ChainDestroyed)
     } else if to_chain.is_some_and(destroyed) {

@@ -10,11 +10,11 @@ mod retention;
 use std::fmt;
 use std::sync::Arc;
 
-use sluis_domain::{ChainId, Kid, OrganisationId, Reason};
+use sluis_domain::{ChainId, Kid, Reason};
 use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::{Matter, Proposal};
-use sluis_ledger::registry::{Registry, Signers};
+use sluis_ledger::rules;
 use sluis_port::{Commit, Family, rows};
 
 pub(crate) use housekeeping::Overdue;
@@ -121,7 +121,8 @@ impl Engine {
             let permit = self.authorise(caller, Custody)?;
             let info = version(&permit.snapshot().keyring, kid).ok_or(Reason::UnknownVersion)?;
             entry.chain = Some(info.chain.clone());
-            let required = owner_signs(&permit.snapshot().registry.registry, &info.chain);
+            let required =
+                rules::signers::for_version(&permit.snapshot().registry.registry, &info.chain);
             self.propose(caller, matter(info)?, required, |_, _| {})
         })
     }
@@ -185,37 +186,15 @@ pub(crate) fn stands(snapshot: &Snapshot, proposal: &Proposal) -> bool {
         Matter::Registry { .. } | Matter::Erase { .. } => return false,
     };
     version(&snapshot.keyring, kid).is_some_and(|info| {
-        fits(&info) && owner_signs(&snapshot.registry.registry, &info.chain) == proposal.required
+        fits(&info)
+            && rules::signers::for_version(&snapshot.registry.registry, &info.chain)
+                == proposal.required
     })
 }
 
 /// Whether a chain had keys once and they were destroyed with it: it never gets new ones.
 pub(crate) fn is_destroyed(keyring: &Keyring, chain: &ChainId) -> bool {
     keyring.chain_created(chain).is_none() && keyring.had_versions(chain)
-}
-
-/// Who signs for an organisation when `count` of its stewards must: themselves, or two custodians while it has not as many.
-pub(crate) fn signers(
-    registry: &Registry,
-    organisation: &OrganisationId,
-    count: u8,
-) -> (Signers, u8) {
-    let stewards = registry
-        .organisation(organisation)
-        .map_or(0, |of| of.stewards().len());
-    if stewards >= usize::from(count) {
-        (Signers::StewardsOf(organisation.clone()), count)
-    } else {
-        (Signers::Custodians, 2)
-    }
-}
-
-/// Two stewards of the chain's owner; of a chain that is no longer registered, two custodians.
-pub(crate) fn owner_signs(registry: &Registry, chain: &ChainId) -> Vec<(Signers, u8)> {
-    let owner = registry
-        .chain(chain)
-        .map(|chain| signers(registry, chain.owner(), 2));
-    vec![owner.unwrap_or((Signers::Custodians, 2))]
 }
 
 fn version(keyring: &Keyring, kid: Kid) -> Option<VersionInfo> {

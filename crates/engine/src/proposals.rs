@@ -10,6 +10,7 @@ use sluis_keyring::Keyring;
 use sluis_ledger::audit::{Act, Entry, MAX_ENTRY};
 use sluis_ledger::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
 use sluis_ledger::registry::{Registry, Signers};
+use sluis_ledger::rules;
 use sluis_ledger::statement::Deed;
 use sluis_port::{Commit, Family, Store, rows};
 
@@ -485,16 +486,10 @@ impl Engine {
         record: &Record,
     ) -> bool {
         let proposal = &record.proposal;
-        let wanted = match &proposal.matter {
-            // It replaces the one before.
-            Matter::Registry { .. } => return false,
-            Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => {
-                life::owner_signs(registry, chain)
-            }
-            Matter::Erase { namespace } => erasure::required(registry, namespace),
-        };
+        // A registry replaces the one before.
+        let wanted = rules::signers::for_matter(registry, &proposal.matter);
         let object = proposal.encode();
-        wanted == proposal.required
+        wanted.as_ref() == Some(&proposal.required)
             && record.signatures.iter().all(|given| {
                 let said = Said {
                     deed: Deed::SignProposal,

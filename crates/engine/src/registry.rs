@@ -7,14 +7,13 @@ use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Keyring, VersionInfo};
 use sluis_ledger::audit::Act;
 use sluis_ledger::proposal::{Matter, Proposal};
-use sluis_ledger::registry::{
-    self, Chain, Change, Problem, Registry, Requirement, Signers, Treatment,
-};
+use sluis_ledger::registry::{self, Change, Problem, Registry, Requirement, Signers, Treatment};
+use sluis_ledger::{Custodian, rules};
 use sluis_port::{Commit, Family, Write, rows};
 
 use crate::custody::{MAX_VERSIONS, key_uses, living};
 use crate::engine::{Engine, registry_text};
-use crate::policy::{self, BeKnown, Custody, Permit, ReadRegistry, SignProposal};
+use crate::policy::{BeKnown, Custody, Permit, ReadRegistry, SignProposal};
 use crate::proposals::{Effect, ProposalView, effect_entry, pinned, put_text};
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, Refusal, life};
@@ -94,7 +93,7 @@ impl Engine {
                 // An empty first registry changes nothing, and still somebody must have said so.
                 proposed.needs = vec![Requirement {
                     signers: Signers::Custodians,
-                    count: 2,
+                    count: registry::REQUIRED_SIGNATURES,
                     because: Vec::new(),
                 }];
             }
@@ -175,51 +174,17 @@ impl Engine {
     }
 
     fn validate(&self, snapshot: &Snapshot, toml: &str) -> Result<Registry, Refusal> {
-        let custodians: Vec<_> = snapshot.custodians.keys().cloned().collect();
-        let next = Registry::parse(toml, &custodians).map_err(refuse)?;
-        if let Some((steward, _)) = next
-            .keys()
-            .find(|(_, key)| snapshot.custodians.values().any(|c| c == *key))
-        {
-            let text = "is a custodian's key: one person must not sign on both sides";
-            return Err(Refusal::field(
-                Reason::InvalidRegistry,
-                format!("key[{steward}]"),
-                text,
-            ));
-        }
-        let registered = |id: &ChainId| snapshot.registry.registry.chain(id).is_some();
-        let destroyed = |id: &ChainId| life::is_destroyed(&snapshot.keyring, id);
-        if let Some(chain) = next
-            .chains()
-            .map(Chain::id)
-            .find(|id| !registered(id) && destroyed(id))
-        {
-            let text = "was destroyed and stays so: take another id";
-            return Err(Refusal::field(
-                Reason::InvalidRegistry,
-                format!("chain[{chain}]"),
-                text,
-            ));
-        }
-        let mut problems = snapshot.registry.registry.check_change(&next);
-        // A chain stays because of its keys and rows; one whose keys were destroyed may go.
-        let removed = snapshot
-            .registry
-            .registry
-            .chains()
-            .map(Chain::id)
-            .filter(|id| next.chain(id).is_none());
-        let may_go: Vec<_> = removed
-            .filter(|id| destroyed(id))
-            .map(|id| format!("chain[{id}]"))
+        let custodians: Vec<_> = snapshot
+            .custodians
+            .iter()
+            .map(|(identity, key)| Custodian {
+                identity: identity.clone(),
+                key: key.clone(),
+            })
             .collect();
-        problems.retain(|problem| !may_go.contains(&problem.path));
-        if problems.is_empty() {
-            Ok(next)
-        } else {
-            Err(refuse(problems))
-        }
+        let destroyed = |id: &ChainId| life::is_destroyed(&snapshot.keyring, id);
+        let before = &snapshot.registry.registry;
+        rules::succession::read(before, &custodians, &destroyed, toml).map_err(refuse)
     }
 
     /// Number and text of a registry version; that in force without a number.
@@ -271,7 +236,9 @@ impl Engine {
                 .registry
                 .chains()
                 .filter(|chain| only.is_none_or(|id| chain.id() == id))
-                .filter(|chain| custodian || policy::concerns(chain, &caller.identity.organisation))
+                .filter(|chain| {
+                    custodian || rules::grants::concerns(chain, &caller.identity.organisation)
+                })
                 .map(|chain| chain.id().clone())
                 .collect();
             if only.is_some() && chains.is_empty() {
@@ -301,7 +268,7 @@ impl Engine {
             ];
             let chains = registry
                 .chains()
-                .filter(|chain| policy::concerns(chain, &identity.organisation));
+                .filter(|chain| rules::grants::concerns(chain, &identity.organisation));
             let mut whoami = WhoAmI {
                 identity: identity.clone(),
                 roles: roles

@@ -15,6 +15,7 @@ pub mod proposal;
 pub mod registry;
 pub mod replay;
 pub mod restore;
+pub mod rules;
 pub mod state;
 pub mod statement;
 pub mod told;

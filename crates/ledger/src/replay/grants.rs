@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use crate::audit::{Act, Entry};
 use crate::days::{self, GrantDays};
-use crate::grant::{Approval, Grant, Kind, Record, Terms};
-use crate::registry::{Chain, LinkMode, Registry, Signers, Treatment};
+use crate::grant::{Approval, Grant, Record, Terms};
+use crate::registry::{Registry, Signers};
+use crate::rules;
 use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
-use sluis_domain::{
-    ElementName, Identity, NamespaceId, OrganisationId, PublicKey, Reason, Timestamp,
-};
+use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 
 use super::batches;
 use super::keys::check_not_destroyed;
@@ -285,82 +284,16 @@ pub(super) fn check_party(state: &State, who: &Identity) -> Result<(), Fault> {
     }
 }
 
-/// Conversion is for the owner or a recipient of the chain converted from, re-identification for whom the chain lists.
+/// Whether the registry in force lets the grantee have the grant.
 fn check_eligible(registry: &Registry, grant: &Grant) -> Result<(), Fault> {
-    let chain = registry
-        .chain(grant.chains().0)
-        .ok_or(Fault::NotAllowed(Reason::UnknownChain))?;
-    let eligible = match &grant.terms.kind {
-        Kind::Convert { .. } => {
-            *chain.owner() == grant.grantee || chain.is_recipient(&grant.grantee)
-        }
-        Kind::Reidentify { .. } => chain.reidentify_to().contains(&grant.grantee),
-    };
-    if eligible {
-        Ok(())
-    } else {
-        Err(Fault::NotAllowed(Reason::NotEligible))
-    }
+    rules::grants::eligible(registry, &grant.grantee, &grant.terms.kind).map_err(Fault::NotAllowed)
 }
 
 /// The grant must need the approvals that the registry in force wants for it.
 fn check_requirements(state: &State, grant: &Grant) -> Result<(), Fault> {
-    let wanted = requirements(&state.registry, &grant.terms.kind);
-    let same = wanted.is_some_and(|(required, namespaces)| {
-        required == grant.required && namespaces == grant.namespaces
-    });
-    if same {
+    if rules::grants::wants_the_same(&state.registry, grant) {
         Ok(())
     } else {
         Err(Fault::Approvals(state.registry_version))
-    }
-}
-
-/// Whose approvals a grant needs, sorted, and the namespaces it is about; `None` if the registry does not allow it.
-fn requirements(
-    registry: &Registry,
-    kind: &Kind,
-) -> Option<(Vec<OrganisationId>, Vec<Option<NamespaceId>>)> {
-    match kind {
-        Kind::Convert { from, to, .. } => {
-            let (from_chain, to_chain) = (registry.chain(&from.0)?, registry.chain(&to.0)?);
-            let namespace = pseudonyms(from_chain, &from.1)?;
-            let link = |chain: &Chain| chain.namespace(namespace).map(|namespace| namespace.link());
-            let linked = link(from_chain) == Some(LinkMode::Escrow)
-                && link(to_chain).is_some_and(LinkMode::is_linked)
-                && pseudonyms(to_chain, &to.1) == Some(namespace);
-            let mut required = vec![from_chain.owner().clone(), to_chain.owner().clone()];
-            required.sort();
-            linked.then(|| (required, vec![Some(namespace.clone())]))
-        }
-        Kind::Reidentify { chain, elements } => {
-            let chain = registry.chain(chain)?;
-            let namespaces = elements
-                .iter()
-                .map(|element| reversible(chain, element))
-                .collect::<Option<_>>()?;
-            Some((
-                vec![chain.owner().clone(); chain.reidentify_approvals().into()],
-                namespaces,
-            ))
-        }
-    }
-}
-
-fn pseudonyms<'a>(chain: &'a Chain, element: &ElementName) -> Option<&'a NamespaceId> {
-    match chain.element(element)?.treatment() {
-        Treatment::Pseudonym { namespace } => Some(namespace),
-        _ => None,
-    }
-}
-
-/// The namespace of a reversible pseudonym element, none of an encrypted one.
-fn reversible(chain: &Chain, element: &ElementName) -> Option<Option<NamespaceId>> {
-    match chain.element(element)?.treatment() {
-        Treatment::Encrypt => Some(None),
-        Treatment::Pseudonym { namespace } if chain.namespace(namespace)?.reversible() => {
-            Some(Some(namespace.clone()))
-        }
-        _ => None,
     }
 }

@@ -1,16 +1,14 @@
 //! Proposals: made, signed, rejected, and what came of them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::audit::{Act, Entry};
 use crate::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
-use crate::registry::{REQUIRED_SIGNATURES, Registry, Signers};
+use crate::registry::{REQUIRED_SIGNATURES, Signers};
+use crate::rules;
 use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
-use sluis_domain::{
-    ChainId, Identity, Kid, NamespaceId, OrganisationId, ProposalId, Reason, Timestamp,
-};
+use sluis_domain::{ChainId, Identity, Kid, NamespaceId, ProposalId, Reason, Timestamp};
 
 use super::grants::check_moment;
 use super::{Due, texts};
@@ -74,7 +72,7 @@ fn check_groups(state: &State, proposal: &Proposal) -> Result<(), Fault> {
     let possible = groups.iter().all(|(signers, count)| {
         let people = match signers {
             Signers::Custodians => state.custodians.len(),
-            Signers::StewardsOf(id) => stewards(&state.registry, id),
+            Signers::StewardsOf(id) => rules::signers::stewards(&state.registry, id),
         };
         let enough = if registry {
             *count == REQUIRED_SIGNATURES
@@ -273,51 +271,8 @@ fn version_of(matter: &Matter) -> Option<(Kid, &ChainId, Option<&NamespaceId>)> 
 /// Whether a proposal asks for the signatures that its matter takes in the registry in force. What a registry change takes
 /// only its text says, which is there when it comes into force.
 fn needs_what_it_takes(state: &State, proposal: &Proposal) -> bool {
-    let registry = &state.registry;
-    let wanted = match &proposal.matter {
-        Matter::Registry { .. } => return true,
-        Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => {
-            let owner = registry
-                .chain(chain)
-                .map(|chain| signers_for(registry, chain.owner(), REQUIRED_SIGNATURES));
-            BTreeMap::from([owner.unwrap_or((Signers::Custodians, REQUIRED_SIGNATURES))])
-        }
-        Matter::Erase { namespace } => {
-            let chains = registry
-                .chains()
-                .filter(|chain| chain.namespace(namespace).is_some());
-            let owners: BTreeSet<_> = chains.map(|chain| chain.owner()).collect();
-            let count = if owners.len() == 1 {
-                REQUIRED_SIGNATURES
-            } else {
-                1
-            };
-            owners
-                .into_iter()
-                .map(|owner| signers_for(registry, owner, count))
-                .collect()
-        }
-    };
-    proposal
-        .required
-        .iter()
-        .cloned()
-        .collect::<BTreeMap<_, _>>()
-        == wanted
-}
-
-/// So many stewards of an organisation, or two custodians while it has fewer.
-fn signers_for(registry: &Registry, organisation: &OrganisationId, count: u8) -> (Signers, u8) {
-    if stewards(registry, organisation) >= usize::from(count) {
-        (Signers::StewardsOf(organisation.clone()), count)
-    } else {
-        (Signers::Custodians, REQUIRED_SIGNATURES)
-    }
-}
-
-fn stewards(registry: &Registry, organisation: &OrganisationId) -> usize {
-    let organisation = registry.organisation(organisation);
-    organisation.map_or(0, |of| of.stewards().len())
+    let wanted = rules::signers::for_matter(&state.registry, &proposal.matter);
+    wanted.is_none_or(|wanted| wanted == proposal.required)
 }
 
 /// The proposal whose last signature is the entry before, and which this entry puts into effect.

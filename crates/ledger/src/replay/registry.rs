@@ -1,13 +1,13 @@
 //! A registry comes into force.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::audit::Entry;
 use crate::proposal::{Matter, Record};
-use crate::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
+use crate::registry::Registry;
+use crate::rules;
 use sluis_crypto::digest::sha256;
-use sluis_domain::{ChainId, Identity, Reason};
+use sluis_domain::{ChainId, Reason};
 
 use super::{Due, grants, keys, proposals};
 use crate::fault::Fault;
@@ -59,28 +59,8 @@ pub(super) fn apply(
 
 /// The registry of a text, if it may follow the one in force; otherwise what is wrong with it.
 fn read(state: &State, text: &str) -> Result<Registry, Vec<String>> {
-    let custodians = state.custodians.iter();
-    let names: Vec<Identity> = custodians.map(|one| one.identity.clone()).collect();
-    let next = Registry::parse(text, &names).map_err(told)?;
-    let mut problems = state.registry.check_change(&next);
-    // A chain that was destroyed may go, and then stays away.
-    problems.retain(|problem| {
-        let mut expired = state.expired.iter();
-        !expired.any(|id| next.chain(id).is_none() && problem.path == path_of(id))
-    });
-    if !problems.is_empty() {
-        return Err(told(problems));
-    }
-    let keys: Vec<_> = state.custodians.iter().map(|one| &one.key).collect();
-    if let Some((steward, _)) = next.keys().find(|(_, key)| keys.contains(key)) {
-        return Err(vec![format!("key[{steward}]: is a custodian's key")]);
-    }
-    let mut expired = state.expired.iter();
-    let back = expired.find(|id| state.registry.chain(id).is_none() && next.chain(id).is_some());
-    match back {
-        Some(id) => Err(vec![format!("{}: was destroyed and stays so", path_of(id))]),
-        None => Ok(next),
-    }
+    let destroyed = |id: &ChainId| state.expired.contains(id);
+    rules::succession::read(&state.registry, &state.custodians, &destroyed, text).map_err(told)
 }
 
 fn told(problems: Vec<crate::registry::Problem>) -> Vec<String> {
@@ -88,22 +68,9 @@ fn told(problems: Vec<crate::registry::Problem>) -> Vec<String> {
     texts.take(MAX_TOLD).collect()
 }
 
-/// Where problems with a chain as a whole are said to be.
-fn path_of(chain: &ChainId) -> String {
-    format!("chain[{chain}]")
-}
-
 /// The proposal asked for just the signatures that the change needs, worked out again from both texts.
 fn check_signers(state: &State, record: &Record, next: &Registry) -> Result<(), Fault> {
-    let mut needed: BTreeMap<Signers, u8> = required_signers(&state.registry, next)
-        .into_iter()
-        .map(|need| (need.signers, need.count))
-        .collect();
-    if needed.is_empty() {
-        needed.insert(Signers::Custodians, REQUIRED_SIGNATURES);
-    }
-    let asked = record.proposal.required.iter().cloned();
-    if needed.into_iter().eq(asked) {
+    if rules::signers::for_registry(&state.registry, next) == record.proposal.required {
         Ok(())
     } else {
         Err(Fault::TooFewSignatures)
