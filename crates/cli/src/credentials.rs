@@ -1,5 +1,6 @@
 //! The files of a connection: read strictly, named in every error, and looked at before anything is sent.
 
+use sluis_domain::time::DAY_MILLIS;
 use std::path::{Path, PathBuf};
 
 use sluis_client::{ClientError, Holder, Material, Zeroizing};
@@ -12,7 +13,6 @@ use crate::output;
 
 /// Days before the end of the own certificate from which on every command says so.
 const WARN_DAYS: u64 = 14;
-const DAY_MILLIS: u64 = 86_400_000;
 
 /// Where the files of a connection are.
 pub(crate) struct Files {

@@ -7,6 +7,7 @@ pub(crate) mod compaction;
 mod housekeeping;
 mod retention;
 
+use sluis_domain::time::DAY_MILLIS;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,8 +29,6 @@ use crate::policy::{Custody, Permit, SignProposal};
 use crate::proposals::{Effect, ProposalView, effect_entry};
 use crate::snapshot::Snapshot;
 use crate::{Caller, Refusal};
-
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// What the operator decides about the life of chains and subjects.
 #[derive(Clone)]

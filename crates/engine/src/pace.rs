@@ -1,12 +1,12 @@
 //! How much can be asked of the custodian to remember without anybody's consent.
 
+use sluis_domain::time::DAY_MILLIS;
 use sluis_domain::{Identity, Reason, Timestamp};
 
 use crate::Refusal;
 
 /// Most grants, and most proposals, that one person may ask for in 24 hours, whatever becomes of them: they are kept for ever.
 const MAX_A_DAY: usize = 500;
-const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 /// An organisation may have as much waiting as so many people.
 const PEOPLE: usize = 4;
 

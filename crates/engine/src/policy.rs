@@ -65,10 +65,7 @@ impl View<'_> {
                 .is_some_and(|o| o.is_steward(&self.identity.member))
     }
     fn is_one_of(&self, signers: &Signers) -> bool {
-        match signers {
-            Signers::Custodians => self.is_custodian,
-            Signers::StewardsOf(_) => self.registry.may_sign(signers, self.identity),
-        }
+        rules::signers::is_one_of(self.registry, self.is_custodian, self.identity, signers)
     }
     fn not_custodian(&self) -> Result<(), Reason> {
         if self.is_custodian {

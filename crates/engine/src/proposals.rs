@@ -496,9 +496,13 @@ impl Engine {
                     object: &object,
                     signature: &given.signed.signature,
                 };
-                is_one_of(registry, custodians, &given.signer, &given.among)
-                    && pinned_in(registry, custodians, &given.signer)
-                        .is_some_and(|key| self.fits(key, &said))
+                rules::signers::is_one_of(
+                    registry,
+                    custodians.contains_key(&given.signer),
+                    &given.signer,
+                    &given.among,
+                ) && pinned_in(registry, custodians, &given.signer)
+                    .is_some_and(|key| self.fits(key, &said))
             })
     }
 
@@ -683,22 +687,8 @@ fn among(snapshot: &Snapshot, identity: &Identity) -> Signers {
 /// Whether somebody is (still) one of these.
 pub(crate) fn in_standing(snapshot: &Snapshot, identity: &Identity, signers: &Signers) -> bool {
     let registry = &snapshot.registry.registry;
-    is_one_of(registry, &snapshot.custodians, identity, signers)
-}
-
-fn is_one_of(
-    registry: &Registry,
-    custodians: &BTreeMap<Identity, PublicKey>,
-    identity: &Identity,
-    signers: &Signers,
-) -> bool {
-    let blocked = registry
-        .organisation(&identity.organisation)
-        .is_some_and(|o| o.is_blocked(&identity.member));
-    match signers {
-        Signers::Custodians => custodians.contains_key(identity) && !blocked,
-        Signers::StewardsOf(_) => registry.may_sign(signers, identity),
-    }
+    let is_custodian = snapshot.custodians.contains_key(identity);
+    rules::signers::is_one_of(registry, is_custodian, identity, signers)
 }
 
 /// The key pinned for somebody: custodians in the configuration, stewards in the registry.

@@ -3,13 +3,12 @@
 use sluis_crypto::signature;
 use sluis_domain::{PublicKey, Reason};
 use sluis_ledger::Signed;
-use sluis_ledger::statement::{Deed, MAX_CERTIFICATE, MAX_SIGNATURE, statement};
+use sluis_ledger::statement::{
+    CLOCKS_DIFFER_MILLIS, Deed, MAX_CERTIFICATE, MAX_SIGNATURE, statement,
+};
 
 use crate::engine::Engine;
 use crate::{Caller, Refusal};
-
-/// How much later than now a signer's certificate may begin: clocks differ.
-const CLOCKS_DIFFER_MILLIS: u64 = 60_000;
 
 /// What somebody says about an object.
 pub(crate) struct Said<'a> {

@@ -6,8 +6,7 @@
 //! rules to the log (docs/audit-log.md).
 
 use sluis_domain::Timestamp;
-
-const DAY_MILLIS: u64 = 24 * 3600 * 1000;
+use sluis_domain::time::DAY_MILLIS;
 
 /// The values of a grant by day.
 pub type GrantDays = Days<u64, 8>;

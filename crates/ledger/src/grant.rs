@@ -16,7 +16,7 @@ const RECORD_FORMAT: u8 = 2;
 /// Longest purpose and legal basis, in bytes.
 pub const MAX_TEXT: usize = 1000;
 /// Longest life of a grant: ten years, in milliseconds.
-pub const MAX_LIFE_MILLIS: u64 = 10 * 366 * 24 * 3600 * 1000;
+pub const MAX_LIFE_MILLIS: u64 = 10 * 366 * sluis_domain::time::DAY_MILLIS;
 /// Most elements of one grant.
 pub const MAX_ELEMENTS: usize = 64;
 

@@ -3,17 +3,17 @@
 //! Nobody else need agree, so the signature is all that shows who did it. It must serve once: an instruction names the last
 //! act of custody before it by the hash of its entry, and stands in the log as the next one.
 
-use crate::audit::Act;
-use crate::statement::Deed;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::{ChainId, Kid, NamespaceId, Timestamp};
+
+use crate::audit::Act;
+use crate::statement::CLOCKS_DIFFER_MILLIS;
+use crate::statement::Deed;
 
 const FORMAT: u8 = 1;
 
 /// How long an instruction may be on its way: ten minutes, in milliseconds.
 pub const LIFE_MILLIS: u64 = 10 * 60 * 1000;
-/// How much earlier than the instruction its entry may be: clocks are put right.
-pub const CLOCKS_DIFFER_MILLIS: u64 = 60 * 1000;
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]

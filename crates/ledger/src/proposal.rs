@@ -15,7 +15,7 @@ const PROPOSAL_FORMAT: u8 = 1;
 const RECORD_FORMAT: u8 = 1;
 
 /// How long a proposal waits for its signatures: 30 days, in milliseconds.
-pub const LIFE_MILLIS: u64 = 30 * 24 * 3600 * 1000;
+pub const LIFE_MILLIS: u64 = 30 * sluis_domain::time::DAY_MILLIS;
 
 /// What is proposed. Numbers in the canonical bytes are frozen.
 #[derive(Clone, PartialEq, Eq, Debug)]

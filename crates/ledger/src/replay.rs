@@ -6,13 +6,13 @@
 //! clocks step (a large step back is told), and refusals, which change nothing. Memory is bounded by the number of
 //! grants, proposals and key versions.
 
-use crate::audit::{Act, Entry, MAX_ENTRY, Outcome};
-use crate::instruction::ends_instructions;
 use sluis_crypto::VerifierKey;
 use sluis_domain::codec::{DecodeError, Reader};
 use sluis_domain::{Identity, ProposalId};
 
+use crate::audit::{Act, Entry, MAX_ENTRY, Outcome};
 use crate::fault::{Fault, Wrong};
+use crate::instruction::ends_instructions;
 use crate::state::State;
 
 mod batches;

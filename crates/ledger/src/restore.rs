@@ -6,6 +6,8 @@ use std::fmt;
 use sluis_domain::Timestamp;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 
+use crate::statement::CLOCKS_DIFFER_MILLIS;
+
 mod text;
 
 pub use text::{MAX_ISSUERS, Request, Signature};
@@ -20,9 +22,7 @@ pub const MAX_LOST_ROWS: usize = 256;
 /// Longest name of a row that is given up.
 const MAX_NAME: usize = 64;
 /// For how long a request serves: seven days, in milliseconds. What was signed must not serve for another loss, later.
-pub const LIFE_MILLIS: u64 = 7 * 24 * 3600 * 1000;
-/// How much later than its entry a request may have been made: clocks are put right.
-pub const CLOCKS_DIFFER_MILLIS: u64 = 60 * 1000;
+pub const LIFE_MILLIS: u64 = 7 * sluis_domain::time::DAY_MILLIS;
 
 /// What is given up and what is gone back to. Sizes are numbers of audit entries, roots those of the log's tree.
 ///

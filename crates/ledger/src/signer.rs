@@ -1,13 +1,13 @@
 //! Signatures of people in entries.
 
-use crate::Signed;
-use crate::audit::Entry;
-use crate::statement::{Deed, statement};
 use sluis_crypto::{digest::sha256, signature};
 use sluis_domain::{Identity, PublicKey, Timestamp};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use crate::Signed;
+use crate::audit::Entry;
 use crate::fault::{Fault, SignerFault};
+use crate::statement::{Deed, statement};
 
 /// An entry bears the time at which its act began; what the custodian checked, it checked up to this much later.
 pub(crate) const BEGAN_EARLIER_MILLIS: u64 = 60_000;

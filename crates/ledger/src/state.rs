@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::days::GrantDays;
-use crate::registry::{Registry, Signers};
-use crate::{Custodian, Signed, grant, proposal};
 use sluis_crypto::VerifierKey;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{
     ChainId, GrantId, Identity, Kid, NamespaceId, ProposalId, PublicKey, Timestamp,
 };
 
+use crate::days::GrantDays;
+use crate::registry::{Registry, Signers};
+use crate::rules;
 use crate::told::{SetBack, StoodStill, Told};
+use crate::{Custodian, Signed, grant, proposal};
 
 /// Everything that the entries so far say. It grows with the number of grants, proposals and keys, not with that of entries.
 /// A clone shares their records.
@@ -296,10 +297,7 @@ impl State {
 
     /// Whether somebody is one of these at this moment, and not blocked.
     pub(crate) fn is_one_of(&self, who: &Identity, signers: &Signers) -> bool {
-        match signers {
-            Signers::Custodians => self.is_custodian(who) && !self.is_blocked(who),
-            Signers::StewardsOf(_) => self.registry.may_sign(signers, who),
-        }
+        rules::signers::is_one_of(&self.registry, self.is_custodian(who), who, signers)
     }
 
     /// Whether somebody who signed as one of these still is one, with the key that they signed with.

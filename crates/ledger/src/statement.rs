@@ -12,6 +12,8 @@
 
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 
+/// How far the clocks of the people who sign and of the custodian may be apart: a minute, in milliseconds.
+pub const CLOCKS_DIFFER_MILLIS: u64 = 60 * 1_000;
 const LABEL: &str = "sluis/1 statement";
 /// Longest signature in bytes; an ECDSA P-256 signature has at most 72, an Ed25519 signature 64.
 pub const MAX_SIGNATURE: usize = 128;

@@ -1,8 +1,9 @@
 //! What a verifier tells and refuses nothing for: honest logs have it too, if seldom.
 
+use sluis_domain::Timestamp;
+
 use crate::audit::{Act, Entry, Outcome};
 use crate::opening::Opening;
-use sluis_domain::Timestamp;
 
 /// By how much an entry may be earlier than one before it, because acts go on beside each other and clocks are put right; and
 /// how long acts may go on that began before the keyring was closed.

@@ -1,11 +1,10 @@
 //! Days of a report.
 
+use sluis_domain::time::DAY_MILLIS;
 use std::fmt;
 use std::str::FromStr;
 
 use sluis_domain::Timestamp;
-
-const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// A day in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

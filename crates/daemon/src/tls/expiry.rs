@@ -1,11 +1,10 @@
 //! When certificates and revocation lists end, and when an operator is told.
 
+use sluis_domain::time::DAY_MILLIS;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use sluis_domain::Timestamp;
-
-const DAY_MILLIS: u64 = 86_400_000;
 
 /// What ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! An information chain: the parties among whom the same pseudonyms are used, and what becomes of each column.
 
+use sluis_domain::time::DAY_MILLIS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -97,8 +98,6 @@ pub enum RetentionUnit {
     /// `y`: 366 days.
     Years,
 }
-
-const MILLIS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
 
 /// A text that is not a retention.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -345,7 +344,7 @@ impl Retention {
             RetentionUnit::Months => 31,
             RetentionUnit::Years => 366,
         };
-        u64::from(self.count) * days * MILLIS_PER_DAY
+        u64::from(self.count) * days * DAY_MILLIS
     }
 }
 

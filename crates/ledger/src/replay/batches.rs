@@ -1,13 +1,13 @@
 //! The key uses of batches: which versions each kind of batch can name, and how many values of them.
 
-use crate::audit::{Act, Entry, KeyUse};
-use crate::grant::{Grant, Kind};
-use crate::registry::{Chain, Treatment};
 use sluis_domain::{Kid, NamespaceId, Reason};
 
 use super::grants::check_party;
 use super::keys::{chain_of, check_not_destroyed, known, used_in, wrong};
+use crate::audit::{Act, Entry, KeyUse};
 use crate::fault::{Fault, VersionFault};
+use crate::grant::{Grant, Kind};
+use crate::registry::{Chain, Treatment};
 use crate::state::State;
 
 /// A batch of a source: pseudonymised, or imported.

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::audit::Entry;
-use crate::custodian::{self, Custodian};
-use crate::opening::Opening;
-use crate::restore::Restore;
-use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
 use sluis_domain::codec::DecodeError;
 use sluis_domain::{Identity, Reason};
 
 use super::Place;
+use crate::audit::Entry;
+use crate::custodian::{self, Custodian};
 use crate::fault::{Fault, SignerFault};
+use crate::opening::Opening;
+use crate::restore::Restore;
 use crate::signer::{Said, check, wrong};
 use crate::state::State;
+use crate::statement::Deed;
 
 /// The configuration names other custodians.
 pub(super) fn name_custodians(state: &mut State, entry: &Entry) -> Result<(), Fault> {

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use crate::audit::{Act, Entry, Outcome};
-
 use crate::fault::{Fault, VersionFault};
 use crate::state::State;
 

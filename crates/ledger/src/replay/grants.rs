@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::audit::{Act, Entry};
-use crate::days::{self, GrantDays};
-use crate::grant::{Approval, Grant, Record, Terms};
-use crate::registry::{Registry, Signers};
-use crate::rules;
-use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 
 use super::batches;
 use super::keys::check_not_destroyed;
+use crate::audit::{Act, Entry};
+use crate::days::{self, GrantDays};
 use crate::fault::{Fault, SignerFault};
+use crate::grant::{Approval, Grant, Record, Terms};
+use crate::registry::{Registry, Signers};
+use crate::rules;
 use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_actor, wrong};
 use crate::state::{GrantState, State, verified};
+use crate::statement::Deed;
 
 pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let grant = Grant::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;

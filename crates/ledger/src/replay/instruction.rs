@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::audit::Entry;
-use crate::instruction::{Instruction, Task};
-use crate::registry::{Chain, Signers};
 use sluis_crypto::VerifierKey;
 use sluis_domain::codec::Reader;
 use sluis_domain::{ChainId, NamespaceId};
 
 use super::keys::{check_not_destroyed, has_line};
+use crate::audit::Entry;
 use crate::fault::{Fault, SignerFault};
+use crate::instruction::{Instruction, Task};
+use crate::registry::{Chain, Signers};
 use crate::signer::{Said, check, of_actor, wrong};
 use crate::state::State;
 

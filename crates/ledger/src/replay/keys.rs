@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::audit::{Act, Entry, KeyUse};
-use crate::registry::{Chain, Registry, Treatment};
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
 
+use crate::audit::{Act, Entry, KeyUse};
 use crate::fault::{Fault, VersionFault};
+use crate::registry::{Chain, Registry, Treatment};
 use crate::state::{Line, Stage, State, Version, VersionState};
 
 /// Takes over what an entry that was done says about key versions. Those that a registry makes come with the registry, those

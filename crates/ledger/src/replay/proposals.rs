@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::audit::{Act, Entry};
-use crate::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
-use crate::registry::{REQUIRED_SIGNATURES, Signers};
-use crate::rules;
-use crate::statement::Deed;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{ChainId, Identity, Kid, NamespaceId, ProposalId, Reason, Timestamp};
 
 use super::grants::check_moment;
 use super::{Due, texts};
+use crate::audit::{Act, Entry};
 use crate::fault::{Fault, SignerFault};
+use crate::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
+use crate::registry::{REQUIRED_SIGNATURES, Signers};
+use crate::rules;
 use crate::signer::{Said, check, of_actor, wrong};
 use crate::state::{State, verified};
+use crate::statement::Deed;
 
 pub(super) fn propose(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let proposal =

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::audit::Entry;
-use crate::proposal::{Matter, Record};
-use crate::registry::Registry;
-use crate::rules;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{ChainId, Reason};
 
 use super::{Due, grants, keys, proposals};
+use crate::audit::Entry;
 use crate::fault::Fault;
+use crate::proposal::{Matter, Record};
+use crate::registry::Registry;
+use crate::rules;
 use crate::state::State;
 
 /// Most problems of a text that are told.

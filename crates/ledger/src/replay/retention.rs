@@ -1,8 +1,8 @@
 //! The end of a chain's retention, which nobody asks for: a warning first, the end later.
 
-use crate::audit::Entry;
 use sluis_domain::{ChainId, Reason};
 
+use crate::audit::Entry;
 use crate::fault::Fault;
 use crate::state::State;
 

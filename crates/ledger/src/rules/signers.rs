@@ -16,6 +16,22 @@ pub fn is_standing_steward(registry: &Registry, who: &Identity) -> bool {
     organisation.is_some_and(|of| of.is_steward(&who.member) && !of.is_blocked(&who.member))
 }
 
+/// Whether somebody is one of these at this moment, and not blocked. Who the custodians are is not in the registry.
+pub fn is_one_of(
+    registry: &Registry,
+    is_custodian: bool,
+    who: &Identity,
+    signers: &Signers,
+) -> bool {
+    let organisation = registry.organisation(&who.organisation);
+    match signers {
+        Signers::Custodians => {
+            is_custodian && !organisation.is_some_and(|of| of.is_blocked(&who.member))
+        }
+        Signers::StewardsOf(_) => registry.may_sign(signers, who),
+    }
+}
+
 /// How many stewards an organisation has.
 pub fn stewards(registry: &Registry, organisation: &OrganisationId) -> usize {
     let organisation = registry.organisation(organisation);
