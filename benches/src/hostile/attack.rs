@@ -23,7 +23,7 @@ const GRANTEE: &str = "registry-office/etl";
 const CHAIN: &str = "national-registry";
 const SERVICE: &str = "/sluis.v1.PseudonymisationService";
 /// Rows of a large batch.
-const LARGE: usize = 65_536;
+const LARGE: usize = 16_384;
 
 /// One way to do harm.
 pub(crate) struct Attack {
@@ -269,8 +269,8 @@ impl Material {
         let unary = format!("{SERVICE}/PseudonymiseBatch");
         let at_once = |all: Vec<Bytes>| all.into_iter().map(|b| (Duration::ZERO, b)).collect();
         let (member, path, chunks, ends) = match way {
-            Way::Cancel => (ATTACKER, stream, at_once(stream_of(8, LARGE / 2)), false),
-            Way::SlowReader => (ATTACKER, stream, at_once(stream_of(8, LARGE / 2)), false),
+            Way::Cancel => (ATTACKER, stream, at_once(stream_of(8, LARGE)), false),
+            Way::SlowReader => (ATTACKER, stream, at_once(stream_of(8, LARGE)), false),
             Way::SlowSender => (ATTACKER, unary, slowly(&unary_of(LARGE)), true),
             Way::Announced => {
                 let head = Bytes::from_static(&[0, 0, 0x3f, 0xff, 0xff, 0x0a]);
@@ -278,7 +278,7 @@ impl Material {
             }
             Way::Empty => (ATTACKER, stream, at_once(stream_of(64, 0)), true),
             Way::Unary => (ATTACKER, unary, at_once(vec![unary_of(1)]), true),
-            Way::Ninth => (ATTACKER, unary, at_once(vec![unary_of(LARGE / 8)]), true),
+            Way::Ninth => (ATTACKER, unary, at_once(vec![unary_of(LARGE / 2)]), true),
             Way::ManyValues => (ATTACKER, unary, at_once(vec![many_values()]), true),
             Way::Handshakes => (ATTACKER, unary, Vec::new(), true),
             Way::InventedGrants => {

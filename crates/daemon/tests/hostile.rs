@@ -136,7 +136,8 @@ fn unary_request(values: &[&str]) -> v1::PseudonymiseBatchRequest {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_any_rpc_that_is_not_read_is_cut_and_the_budget_comes_back() {
-    let world = world("in_flight_bytes = 54525952\nunread_seconds = 1").await;
+    let limits = "in_flight_bytes = 54525952\nunread_seconds = 1\nmax_batch_rows = 65536";
+    let world = world(limits).await;
     let request = framed(&unary_request(&vec![BSN; 45_000]));
     let mut unread = Vec::new();
     // Four of them are nearly the whole budget: nobody else would get so much again. Each has a connection of its own,
@@ -362,7 +363,7 @@ async fn a_connection_of_nobody_is_closed_after_its_first_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_beyond_its_share_is_refused_and_callers_are_told_how_many_rows_fit() {
     // A share of 13 MiB: 9 MiB beside the largest message, 36,864 values.
-    let world = world("in_flight_bytes = 54525952").await;
+    let world = world("in_flight_bytes = 54525952\nmax_batch_rows = 65536").await;
     let client = world.client(SOURCE).await;
     let chain = CHAIN.parse().expect("an id");
     let session = client

@@ -455,7 +455,7 @@ fn limits(reader: &mut Reader) -> Limits {
         acts_burst: size("limits.acts_burst", 2_000, 1..=1_000_000) as u32,
         used_up_per_minute: size("limits.used_up_per_minute", 60, 1..=1_000_000) as u32,
         max_message_bytes: size("limits.max_message_bytes", 4 * MIB, MIB..=64 * MIB),
-        max_batch_rows: size("limits.max_batch_rows", 65_536, 1..=MAX_ROWS as u64),
+        max_batch_rows: size("limits.max_batch_rows", 16_384, 1..=MAX_ROWS as u64),
         max_batches_in_flight: size("limits.max_batches_in_flight", 8, 1..=1_024),
         in_flight_bytes: size(
             "limits.in_flight_bytes",

@@ -33,6 +33,9 @@ const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID: usize = 64;
 /// When a caller may come again that found no slot.
 const SLOTS_AGAIN: Duration = Duration::from_secs(1);
+/// How long a caller waits to be told that it asks too much. To refuse is work as well, and a flood of calls would keep the
+/// daemon busy with that alone.
+const REFUSED_AFTER: Duration = Duration::from_millis(250);
 
 /// What a connection knows.
 pub(super) struct Connection {
@@ -294,7 +297,12 @@ pub(super) async fn handle(
             let response = connection.routes.call(call.rpc, request).await;
             sluis_error(response, &call).await
         }
-        Err(denial) => call.deny(denial).await.into_http(),
+        Err(denial) => {
+            if matches!(denial.reason, Reason::RateLimited | Reason::TooManyRequests) {
+                tokio::time::sleep(REFUSED_AFTER).await;
+            }
+            call.deny(denial).await.into_http()
+        }
     };
     if let Ok(id) = HeaderValue::from_str(&call.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -34,7 +34,7 @@ const MOST_ALONE: usize = 4;
 /// How long a member is there after its last batch.
 const THERE: Duration = Duration::from_secs(1);
 /// How much less urgent a batch is than reading, writing and answering.
-const NICE: i32 = 5;
+const NICE: i32 = 10;
 
 /// Bytes of the budget.
 pub(crate) type Bytes = Share<Identity>;
