@@ -119,6 +119,10 @@ impl Engine {
             if namespace.is_none() && snapshot.keyring.active_elements(chain).is_some() {
                 versions.push(change.new_element_version(chain));
             }
+            if versions.is_empty() {
+                let why = "the chain has no key lines";
+                return Err(Refusal::field(Reason::InvalidRequest, "instruction", why));
+            }
             if living(&snapshot.keyring).get(chain).unwrap_or(&0) + versions.len() > MAX_VERSIONS {
                 return Err(Reason::TooManyVersions.into());
             }

@@ -107,11 +107,7 @@ impl Engine {
                     base_digest: sha256(present.toml.as_bytes()),
                     digest: sha256(toml.as_bytes()),
                 };
-                let required = proposed
-                    .needs
-                    .iter()
-                    .map(|need| (need.signers.clone(), need.count))
-                    .collect();
+                let required = rules::signers::for_registry(&present.registry, &next);
                 let beside = |id: &ProposalId, commit: &mut Commit| {
                     put_text(permit.snapshot(), id, toml, commit)
                 };

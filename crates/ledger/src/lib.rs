@@ -1,8 +1,8 @@
 //! What the log decides: registry, grants, proposals, statements, restores, the entries themselves, and the rules that each
 //! entry must keep ([`Ledger`]).
 //!
-//! Pure: no I/O, no clock, no keys, no async. The engine rehearses every act with these rules before it commits it; an auditor
-//! applies them from the first entry.
+//! Pure: no I/O, no clock, no keys, no async. The engine rehearses what others are judged by with these rules
+//! before it commits it; batches are not rehearsed (decision 23). An auditor applies them from the first entry.
 
 pub mod audit;
 pub mod custodian;

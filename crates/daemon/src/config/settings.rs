@@ -71,7 +71,7 @@ impl Settings {
             warning_millis: self.retention_warning.as_millis() as u64,
             erasure_window_millis: self.erasure_window.as_millis() as u64,
             overdue_rounds: OVERDUE_ROUNDS
-                .max(OVERDUE_SECONDS / self.housekeeping.as_secs() as u32),
+                .max(OVERDUE_SECONDS.div_ceil(self.housekeeping.as_secs() as u32) + 1),
             journal: Some(Arc::new(OptOutJournal::beside(&self.audit.head_file))),
         };
         sluis_engine::Settings {

@@ -34,7 +34,7 @@ const MAX_REQUEST_ID: usize = 64;
 /// When a caller may come again that found no slot.
 const SLOTS_AGAIN: Duration = Duration::from_secs(1);
 /// How long a caller waits to be told that it asks too much. To refuse is work as well, and a flood of calls would keep the
-/// daemon busy with that alone.
+/// daemon busy with that alone. A call that has a slot keeps it for as long: that slows down who floods, and nobody else.
 const REFUSED_AFTER: Duration = Duration::from_millis(250);
 
 /// What a connection knows.

@@ -130,7 +130,9 @@ pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         origin: &state.origin,
         object: &object,
     };
-    let own = signer.organisation == record.grant.grantee && state.is_member(signer);
+    let own = signer.organisation == record.grant.grantee
+        && state.is_member(signer)
+        && !state.is_custodian(signer);
     // Whoever has a pinned key signs with that. A member of the grantee has none, and signs with the certificate's.
     match state.registry.key(signer) {
         Some(pinned) if own || pinned_steward(state, &record.grant, signer).is_some() => {

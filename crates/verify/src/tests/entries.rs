@@ -13,11 +13,9 @@ use sluis_ledger::statement::Deed;
 use super::forge::{Forge, KEY_A, KEY_B, ORIGIN, Person, key, rekeyed, stewards, story};
 use super::second;
 use crate::Replay;
-use sluis_ledger::Fault;
-use sluis_ledger::Wrong;
 use sluis_ledger::fault::SignerFault;
-use sluis_ledger::told::SetBack;
-use sluis_ledger::told::StoodStill;
+use sluis_ledger::told::{SetBack, StoodStill};
+use sluis_ledger::{Fault, Wrong};
 
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
     let mut replay = Replay::new(ORIGIN);
@@ -535,6 +533,25 @@ fn a_revocation_is_by_the_owner_or_the_grantee() {
         by(e, &stranger, Deed::RevokeGrant, log.grant("g-2"))
     });
     assert_eq!(signer_fault(fault), SignerFault::NotPinned);
+}
+
+#[test]
+fn a_custodian_of_the_grantee_revokes_nothing() {
+    let mut log = story();
+    log.entries.truncate(log.find(Act::RevokeGrant, 0));
+    log.registries.truncate(2);
+    let custodians = ["c/anna", "c/bert2", "clinic/etl"].map(|name| Custodian {
+        identity: name.parse().expect("organisation/member"),
+        key: log.person(name).key(),
+    });
+    let mut entry = log.entry(Act::Custodians, None);
+    entry.detail = custodian::encode(&custodians);
+    log.push(entry);
+    log.step(Act::RevokeGrant, Deed::RevokeGrant, "g-2", "clinic/etl");
+    let wrong = replay(&log).expect_err("a custodian");
+    let last = log.entries.len() as u64 - 1;
+    assert_eq!(wrong.sequence, last, "{}", wrong.fault);
+    assert_eq!(signer_fault(wrong.fault), SignerFault::NotEntitled);
 }
 
 #[test]
