@@ -181,3 +181,18 @@ fn the_instruction_and_its_signature_are_on_record() {
         (&custodian().identity, &signed.signature)
     );
 }
+
+#[test]
+fn a_chain_without_key_lines_has_nothing_to_rotate() {
+    let office = Office::open(ModelStore::new());
+    let chain = "\n[[chain]]\nid = \"lists\"\nowner = \"uni-research\"\n\
+                 sources = [\"hospital-north\"]\n[[chain.element]]\nname = \"city\"\ntreatment = \"keep\"\n";
+    people::apply(&office.engine, &(registry() + chain)).unwrap();
+    let task = Task::RotateChain {
+        chain: "lists".parse().unwrap(),
+        namespace: None,
+    };
+    let signed = instruct(&office.engine, CUSTODIANS[0], task);
+    let told = reason(office.engine.rotate(&custodian(), &signed));
+    assert_eq!(told, Some(Reason::InvalidRequest));
+}
