@@ -340,7 +340,7 @@ static MANY: [&str; 20_000] = [BSN; 20_000];
 
 /// A budget for ten batches.
 async fn small_budget(extra: &str) -> World {
-    let limits = "[limits]\nin_flight_bytes = 54525952\nmax_batches_in_flight = 64\n";
+    let limits = "[limits]\nin_flight_bytes = 54525952\nmax_batches_in_flight = 64\nmax_batch_rows = 65536\n";
     let world = World::start_empty(&format!("{limits}{extra}")).await;
     world.apply(&registry()).await.expect("valid");
     world
