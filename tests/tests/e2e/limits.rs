@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(60);
 const A_MOMENT: Duration = Duration::from_millis(200);
 
 async fn world(limits: &str) -> World {
-    let world = World::start_empty(&format!("[limits]\n{limits}")).await;
+    let world = World::start_empty(&format!("[limits]\nmax_batch_rows = 65536\n{limits}")).await;
     world.apply(&registry()).await.expect("valid");
     world
 }

@@ -17,7 +17,7 @@ const CHAINS: [&str; 2] = ["diabetes-study", "national-registry"];
 /// Rows of a batch under load.
 const ROWS: usize = 100;
 /// Rows of a batch of the check after a restart.
-const CHECK_ROWS: usize = 20_000;
+const CHECK_ROWS: usize = 16_000;
 
 /// Everything the custodian ever answered.
 #[derive(Default)]
