@@ -51,7 +51,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "sluis-keyring",
             "sluis-store",
             "sluis-engine",
-            "sluis-proto",
+            "sluis-wire",
         ],
     ),
     (
@@ -101,7 +101,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "sluis-store",
             "sluis-keyring",
             "sluis-engine",
-            "sluis-proto",
+            "sluis-wire",
         ],
     ),
     (
@@ -115,7 +115,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "sluis-store",
             "sluis-keyring",
             "sluis-engine",
-            "sluis-proto",
+            "sluis-wire",
         ],
     ),
     (
@@ -123,7 +123,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &[
             "sluis-crypto",
             "sluis-keyring",
-            "sluis-proto",
+            "sluis-wire",
             "aes-gcm",
             "tokio",
             "tonic",
@@ -139,7 +139,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "tokio",
             "aes-gcm",
             "sluis-store",
-            "sluis-proto",
+            "sluis-wire",
+        ],
+    ),
+    (
+        "sluis-wire",
+        &[
+            "tokio",
+            "rocksdb",
+            "rustls",
+            "sluis-keyring",
+            "sluis-store",
+            "sluis-engine",
+            "sluis-client",
         ],
     ),
     (

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sluis_domain::{Column, ElementName, RecordBatch};
-use sluis_proto::v1;
+use sluis_wire::v1;
 
 use crate::ClientError;
 

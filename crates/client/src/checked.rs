@@ -7,7 +7,7 @@ use sluis_crypto::digest::sha256;
 use sluis_ledger::grant::{Grant, Kind, OutputOrder, Terms};
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{self, Change, Registry, Requirement, Signers};
-use sluis_proto::v1;
+use sluis_wire::v1;
 
 use crate::ClientError;
 

@@ -2,7 +2,7 @@
 
 use sluis_domain::Timestamp;
 use sluis_ledger::instruction::{Instruction, Task};
-use sluis_proto::v1;
+use sluis_wire::v1;
 
 use crate::{Client, ClientError};
 

@@ -31,6 +31,6 @@ pub use error::{ClientError, Refusal, Violation};
 pub use session::{BatchReceiver, BatchSender, Opened, Session};
 pub use signing::{Signer, SigningError};
 pub use sluis_crypto::prehash::SourceKey;
-pub use sluis_proto::v1;
+pub use sluis_wire::v1;
 pub use tonic::Code;
 pub use zeroize::Zeroizing;

@@ -23,7 +23,7 @@ use sluis_domain::identifier::{
 };
 use sluis_domain::plausible::Placeholders;
 use sluis_domain::{ElementName, NamespaceId, Reason, WipedBuffer};
-use sluis_proto::v1;
+use sluis_wire::v1;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{DateFormat, DecimalMark};

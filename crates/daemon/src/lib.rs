@@ -9,7 +9,6 @@
 mod clock;
 pub mod commands;
 pub mod config;
-mod convert;
 mod head;
 mod journal;
 mod kek;

@@ -10,6 +10,7 @@ use sluis_domain::Reason;
 use sluis_domain::reason::Category;
 use sluis_engine::Refusal;
 use sluis_ledger::audit::Act;
+use sluis_wire::Invalid;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -113,6 +114,12 @@ impl From<Reason> for Denial {
             act: None,
             again_in: None,
         }
+    }
+}
+
+impl From<Invalid> for Denial {
+    fn from(invalid: Invalid) -> Self {
+        Self::from(invalid.reason).with(invalid.field, invalid.problem)
     }
 }
 

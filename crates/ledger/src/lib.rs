@@ -5,6 +5,7 @@
 //! before it commits it; batches are not rehearsed (decision 23). An auditor applies them from the first entry.
 
 pub mod audit;
+pub mod canonical;
 pub mod custodian;
 pub mod days;
 pub mod fault;
@@ -22,6 +23,7 @@ pub mod told;
 
 mod signer;
 
+pub use canonical::Canonical;
 pub use custodian::Custodian;
 pub use fault::{Fault, Wrong};
 pub use instruction::Instruction;

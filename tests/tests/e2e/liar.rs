@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use sluis_client::{Client, v1};
-use sluis_proto::v1::audit_service_server::{AuditService, AuditServiceServer};
-use sluis_proto::v1::identity_service_server::{IdentityService, IdentityServiceServer};
-use sluis_proto::v1::proposal_service_server::{ProposalService, ProposalServiceServer};
-use sluis_proto::v1::pseudonymisation_service_server::{
-    PseudonymisationService, PseudonymisationServiceServer,
-};
-use sluis_proto::v1::registry_service_server::{RegistryService, RegistryServiceServer};
-use sluis_proto::v1::subject_service_server::{SubjectService, SubjectServiceServer};
 use sluis_testkit::pki::Pki;
 use sluis_testkit_daemon::scene::Scene;
+use sluis_wire::v1::audit_service_server::{AuditService, AuditServiceServer};
+use sluis_wire::v1::identity_service_server::{IdentityService, IdentityServiceServer};
+use sluis_wire::v1::proposal_service_server::{ProposalService, ProposalServiceServer};
+use sluis_wire::v1::pseudonymisation_service_server::{
+    PseudonymisationService, PseudonymisationServiceServer,
+};
+use sluis_wire::v1::registry_service_server::{RegistryService, RegistryServiceServer};
+use sluis_wire::v1::subject_service_server::{SubjectService, SubjectServiceServer};
 use tokio::task::AbortHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;

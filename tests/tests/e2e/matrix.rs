@@ -236,7 +236,7 @@ fn expected() -> Cells {
 
 /// `Service/Method` of the whole contract.
 fn rpcs() -> Vec<String> {
-    let set = prost_types::FileDescriptorSet::decode(sluis_proto::DESCRIPTOR_SET)
+    let set = prost_types::FileDescriptorSet::decode(sluis_wire::DESCRIPTOR_SET)
         .expect("a descriptor set");
     let ours = set.file.iter().filter(|file| file.package() == "sluis.v1");
     let services = ours.flat_map(|file| &file.service);

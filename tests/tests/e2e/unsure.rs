@@ -298,7 +298,7 @@ fn a_custodian_that_is_not_there_was_not_asked() {
 
 #[test]
 fn every_rpc_that_changes_something_is_here() {
-    let set = prost_types::FileDescriptorSet::decode(sluis_proto::DESCRIPTOR_SET).expect("a set");
+    let set = prost_types::FileDescriptorSet::decode(sluis_wire::DESCRIPTOR_SET).expect("a set");
     let services = set.file.iter().flat_map(|file| &file.service);
     let names = services.flat_map(|service| &service.method);
     let looks = ["Get", "List", "Read", "Prove", "WhoAmI"];

@@ -82,7 +82,7 @@ fn a_budget_that_is_too_small_for_a_common_batch_is_refused() {
         &with(&[("SLUISD_LIMITS__IN_FLIGHT_BYTES", "54525952")], &[]),
     )
     .expect("valid");
-    assert!(crate::convert::batch::most_rows(&smallest.settings.limits, 4) >= 8_192);
+    assert!(crate::services::batches::most_rows(&smallest.settings.limits, 4) >= 8_192);
 }
 
 #[test]

@@ -5,17 +5,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use sluis_proto::v1::audit_service_server::AuditServiceServer;
-use sluis_proto::v1::conversion_service_server::ConversionServiceServer;
-use sluis_proto::v1::custody_service_server::CustodyServiceServer;
-use sluis_proto::v1::grant_service_server::GrantServiceServer;
-use sluis_proto::v1::identity_service_server::IdentityServiceServer;
-use sluis_proto::v1::proposal_service_server::ProposalServiceServer;
-use sluis_proto::v1::pseudonymisation_service_server::PseudonymisationServiceServer;
-use sluis_proto::v1::registry_service_server::RegistryServiceServer;
-use sluis_proto::v1::reidentification_service_server::ReidentificationServiceServer;
-use sluis_proto::v1::seal_service_server::SealServiceServer;
-use sluis_proto::v1::subject_service_server::SubjectServiceServer;
+use sluis_wire::v1::audit_service_server::AuditServiceServer;
+use sluis_wire::v1::conversion_service_server::ConversionServiceServer;
+use sluis_wire::v1::custody_service_server::CustodyServiceServer;
+use sluis_wire::v1::grant_service_server::GrantServiceServer;
+use sluis_wire::v1::identity_service_server::IdentityServiceServer;
+use sluis_wire::v1::proposal_service_server::ProposalServiceServer;
+use sluis_wire::v1::pseudonymisation_service_server::PseudonymisationServiceServer;
+use sluis_wire::v1::registry_service_server::RegistryServiceServer;
+use sluis_wire::v1::reidentification_service_server::ReidentificationServiceServer;
+use sluis_wire::v1::seal_service_server::SealServiceServer;
+use sluis_wire::v1::subject_service_server::SubjectServiceServer;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -60,7 +60,7 @@ impl Routes {
         // The registry has its own limit in the contract.
         let registry_limit = limit.max(5 << 20);
         let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(sluis_proto::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(sluis_wire::DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
         let mut routes = Self(HashMap::new());

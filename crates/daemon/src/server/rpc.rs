@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn streams_are_those_of_the_contract() {
-        let set = FileSet::decode(sluis_proto::DESCRIPTOR_SET).expect("a descriptor set");
+        let set = FileSet::decode(sluis_wire::DESCRIPTOR_SET).expect("a descriptor set");
         for service in set.files.iter().flat_map(|file| &file.services) {
             for method in &service.methods {
                 let path = format!("/sluis.v1.{}/{}", service.name, method.name);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_table_is_exactly_the_contract() {
-        let set = FileSet::decode(sluis_proto::DESCRIPTOR_SET).expect("a descriptor set");
+        let set = FileSet::decode(sluis_wire::DESCRIPTOR_SET).expect("a descriptor set");
         let mut contract = Vec::new();
         for file in &set.files {
             for service in &file.services {

@@ -226,7 +226,7 @@ impl Number {
 mod tests {
     use bytes::Bytes;
     use prost::Message as _;
-    use sluis_proto::v1;
+    use sluis_wire::v1;
     use v1::column::Form;
 
     use super::*;

@@ -1,10 +1,10 @@
 //! `AuditService`.
 
-use sluis_proto::v1;
+use sluis_wire::audit::{Entries, EntryView, LogHead, hashes};
+use sluis_wire::{field, v1};
 use tonic::{Request, Response, Status};
 
 use super::{Audit, act, call_of};
-use crate::convert::{self, audit};
 
 const DEFAULT_LIMIT: usize = 1_000;
 const MAX_LIMIT: usize = 10_000;
@@ -20,11 +20,12 @@ impl v1::audit_service_server::AuditService for Audit {
             Ok(shared.engine()?.head(caller)?)
         })
         .await?;
-        Ok(Response::new(v1::GetCheckpointResponse {
+        let head = LogHead {
             checkpoint: head.signed.note.clone(),
             verifier_key: head.verifier_key,
             handovers: head.handovers,
-        }))
+        };
+        Ok(Response::new(head.into()))
     }
 
     async fn read_entries(
@@ -34,21 +35,21 @@ impl v1::audit_service_server::AuditService for Audit {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let page = act(&self.0, &call, move |shared, caller| {
-            let limit = convert::number_or("limit", request.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
+            let limit = field::number_or("limit", request.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
             Ok(shared
                 .engine()?
                 .read_entries(caller, request.from_sequence, limit, request.own)?)
         });
         let page = page.await?;
-        Ok(Response::new(v1::ReadEntriesResponse {
-            entries: page
-                .entries
-                .into_iter()
-                .map(|(sequence, bytes, e)| audit::entry(sequence, bytes, e))
+        let entries = page.entries.into_iter();
+        let page = Entries {
+            entries: entries
+                .map(|(sequence, canonical, entry)| EntryView::new(sequence, canonical, entry))
                 .collect(),
             next_sequence: page.next_sequence,
             log_size: page.log_size,
-        }))
+        };
+        Ok(Response::new(page.into()))
     }
 
     async fn prove_inclusion(
@@ -69,7 +70,7 @@ impl v1::audit_service_server::AuditService for Audit {
         Ok(Response::new(v1::ProveInclusionResponse {
             tree_size: proof.size,
             leaf_hash: proof.leaf.to_vec().into(),
-            hashes: audit::hashes(&proof.hashes),
+            hashes: hashes(&proof.hashes),
         }))
     }
 
@@ -85,10 +86,9 @@ impl v1::audit_service_server::AuditService for Audit {
                 .prove_consistency(caller, old_size, size(new_size))?)
         });
         let proof = proof.await?;
-        let hashes = audit::hashes(&proof.hashes);
         Ok(Response::new(v1::ProveConsistencyResponse {
             new_size: proof.size,
-            hashes,
+            hashes: hashes(&proof.hashes),
         }))
     }
 }

@@ -7,6 +7,8 @@
 //! reader holds up its own stream only. What a job holds is given back when the pool has let go of it as well. An error ends the
 //! stream after the answers before it.
 
+mod cost;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +16,17 @@ use std::time::Duration;
 use futures_util::stream::{self, Stream};
 use sluis_domain::{BatchOutcome, Reason, RecordBatch};
 use sluis_engine::{Caller, Charged, Engine, Pending, Refusal, Turn, Turns, limit_name};
-use sluis_proto::v1;
+use sluis_wire::batch::{self, Shape};
+use sluis_wire::stream::StreamLimits;
+use sluis_wire::{field, v1};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 
+use self::cost::cost;
+pub(crate) use self::cost::most_rows;
 use super::blocking;
 use crate::config::Limits;
-use crate::convert::batch::{self, Shape};
 use crate::server::{Call, Job, OfStream, OpenEngine, Shared, transport_reason};
 use crate::status::Denial;
 use crate::telemetry::Operation;
@@ -58,7 +63,7 @@ pub(super) trait Data: 'static {
         caller: &Caller,
         open: Self::Open,
     ) -> Result<(Self::Session, usize), Denial>;
-    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response;
+    fn opened(session: &Self::Session, limits: StreamLimits) -> Self::Response;
     fn submit(
         engine: &Engine,
         session: &Self::Session,
@@ -100,7 +105,7 @@ pub(super) async fn unary<D: Data>(
     batch: v1::RecordBatch,
 ) -> Result<(v1::BatchResult, Option<u64>), Status> {
     let answer = async {
-        let cost = batch::cost(&batch, &shared.settings.limits)?;
+        let cost = cost(&batch, &shared.settings.limits)?;
         let engine = shared.engine()?;
         let (session, _) = opening::<D>(shared, call, &engine, open).await?;
         let member = &call.caller()?.identity;
@@ -251,7 +256,7 @@ impl<D: Data> Reader<D> {
                 ));
             }
             self.call.check_certificate()?;
-            let cost = batch::cost(&batch, limits)?;
+            let cost = cost(&batch, limits)?;
             // A stream that is too fast is slowed down: it has no need to be told.
             self.call.take_act(Duration::MAX).await?;
             let own =
@@ -288,9 +293,10 @@ impl<D: Data> Reader<D> {
         };
         match next {
             Ok(None) => Ok(None),
-            Ok(Some(request)) => D::message(request)
-                .map(Some)
-                .ok_or_else(|| Denial::field("message", "is required")),
+            Ok(Some(request)) => {
+                let message = D::message(request);
+                Ok(Some(field::present("message", message)?))
+            }
             Err(status) => Err(transport_reason(status.code())
                 .unwrap_or(Reason::InvalidStream)
                 .into()),
@@ -382,17 +388,17 @@ async fn finish(
         outcome,
         charged,
     } = done?;
-    call.count(operation, shape.values, &outcome);
+    call.count(operation, shape.values(), &outcome);
     let counted = charged.map_or(0, |charged| charged.counted);
-    let result = batch::result(&shape, outcome, counted);
+    let result = batch::answer(&shape, outcome, counted);
     Ok((result, charged.map(|charged| charged.remaining)))
 }
 
 /// What a caller must keep to with batches of `columns` columns.
-fn stream_limits(limits: &Limits, columns: usize) -> v1::StreamLimits {
+fn stream_limits(limits: &Limits, columns: usize) -> StreamLimits {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    v1::StreamLimits {
-        max_batch_rows: number(batch::most_rows(limits, columns)),
+    StreamLimits {
+        max_batch_rows: number(most_rows(limits, columns)),
         max_message_bytes: number(limits.max_message_bytes),
         max_batches_in_flight: number(limits.max_batches_in_flight),
     }

@@ -1,15 +1,15 @@
 //! `ConversionService`.
 
-use sluis_domain::{GrantId, RecordBatch};
+use sluis_domain::RecordBatch;
 use sluis_engine::{Caller, ConvertSession, Engine, Pending, Refusal, Turn};
-use sluis_proto::v1;
+use sluis_wire::stream::{OpenUnderGrant, StreamLimits};
+use sluis_wire::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::convert_request::Message as Incoming;
 use v1::convert_response::Message as Outgoing;
 
 use super::batches::{self, Answers, Data, Message};
 use super::{Conversion, call_of, present};
-use crate::convert;
 use crate::status::Denial;
 use crate::telemetry::Operation;
 
@@ -41,9 +41,11 @@ impl v1::conversion_service_server::ConversionService for Conversion {
         } = request.into_inner();
         let batch = present(&call, "batch", batch).await?;
         let open = Open {
-            field: "grant_id",
-            grant_id,
-            from_imported,
+            inside: None,
+            wire: v1::ConvertOpen {
+                grant_id,
+                from_imported,
+            },
         };
         let (result, remaining) = batches::unary::<Convert>(&self.0, &call, open, batch).await?;
         // Under a grant something always remains, if only nothing.
@@ -57,21 +59,10 @@ impl v1::conversion_service_server::ConversionService for Conversion {
 
 struct Convert;
 
-/// A grant, the field that named it, and whether the values are imported old pseudonyms.
+/// A grant, and the message that names it.
 struct Open {
-    field: &'static str,
-    grant_id: String,
-    from_imported: bool,
-}
-
-impl From<v1::ConvertOpen> for Open {
-    fn from(open: v1::ConvertOpen) -> Self {
-        Self {
-            field: "open.grant_id",
-            grant_id: open.grant_id,
-            from_imported: open.from_imported,
-        }
-    }
+    inside: Option<&'static str>,
+    wire: v1::ConvertOpen,
 }
 
 impl Data for Convert {
@@ -84,7 +75,10 @@ impl Data for Convert {
 
     fn message(request: Self::Request) -> Option<Message<Self::Open>> {
         request.message.map(|message| match message {
-            Incoming::Open(open) => Message::Open(open.into()),
+            Incoming::Open(open) => Message::Open(Open {
+                inside: Some("open"),
+                wire: open,
+            }),
             Incoming::Batch(batch) => Message::Batch(batch),
         })
     }
@@ -94,15 +88,17 @@ impl Data for Convert {
         caller: &Caller,
         open: Self::Open,
     ) -> Result<(Self::Session, usize), Denial> {
-        let grant: GrantId = convert::required(open.field, &open.grant_id)?;
+        let Open { inside, wire } = open;
+        let open = OpenUnderGrant::try_from(wire).map_err(|invalid| invalid.inside(inside))?;
         // A grant is for one element.
-        Ok((engine.open_convert(caller, &grant, open.from_imported)?, 1))
+        let session = engine.open_convert(caller, &open.grant, open.from_imported)?;
+        Ok((session, 1))
     }
 
-    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
+    fn opened(session: &Self::Session, limits: StreamLimits) -> Self::Response {
         let opened = v1::ConvertOpened {
             remaining: session.remaining().values,
-            limits: Some(limits),
+            limits: Some(limits.into()),
             remaining_today: session.remaining().today,
         };
         v1::ConvertResponse {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use sluis_domain::{Kid, Reason};
-use sluis_engine::{Caller, Engine, ProposalView, Refusal};
-use sluis_proto::v1;
+use sluis_engine::{Caller, Engine, Instructed, ProposalView, Refusal};
+use sluis_wire::custody::{Backup, CustodyStatus, SignedInstruction};
+use sluis_wire::{field, v1};
 use tonic::{Request, Response, Status};
 
-use super::{Custody, act, call_of};
-use crate::convert::{custody, proposal};
+use super::{Custody, act, call_of, view};
 use crate::server::Call;
 use crate::status::Denial;
 
@@ -23,23 +23,20 @@ impl v1::custody_service_server::CustodyService for Custody {
             Ok(shared.engine()?.status(caller)?)
         })
         .await?;
-        Ok(Response::new(v1::GetStatusResponse {
+        let status = CustodyStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             method: "sluis/1".to_owned(),
-            started_at: self.0.started_at.to_string(),
+            started_at: self.0.started_at,
             serving: self.0.serving() && status.writable,
             registry_version: status.registry_version,
             audit_entries: status.audit_entries,
-            key_versions: status.versions.iter().map(custody::key_version).collect(),
-            expiring_chains: status.expiring.iter().map(custody::expiring).collect(),
+            key_versions: status.versions.iter().map(view::key_version).collect(),
+            expiring_chains: status.expiring.iter().map(view::expiring).collect(),
             origin: self.0.origin().to_owned(),
-            custody_head: status
-                .custody_head
-                .map(Vec::from)
-                .unwrap_or_default()
-                .into(),
-            now: status.now.to_string(),
-        }))
+            custody_head: status.custody_head,
+            now: status.now,
+        };
+        Ok(Response::new(status.into()))
     }
 
     async fn rotate_chain(
@@ -49,10 +46,12 @@ impl v1::custody_service_server::CustodyService for Custody {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let versions = act(&self.0, &call, move |shared, caller| {
-            let instructed = custody::instructed(request.instruction)?;
+            let instructed = instructed(request.instruction)?;
             Ok(shared.engine()?.rotate(caller, &instructed)?)
         });
-        let key_versions = versions.await?.iter().map(custody::key_version).collect();
+        let versions = versions.await?;
+        let views = versions.iter().map(view::key_version);
+        let key_versions = views.map(|view| v1::KeyVersion::from(&view)).collect();
         Ok(Response::new(v1::RotateChainResponse { key_versions }))
     }
 
@@ -63,10 +62,11 @@ impl v1::custody_service_server::CustodyService for Custody {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let version = act(&self.0, &call, move |shared, caller| {
-            let instructed = custody::instructed(request.instruction)?;
+            let instructed = instructed(request.instruction)?;
             Ok(shared.engine()?.disable(caller, &instructed)?)
         });
-        let key_version = Some(custody::key_version(&version.await?));
+        let version = view::key_version(&version.await?);
+        let key_version = Some((&version).into());
         Ok(Response::new(v1::DisableVersionResponse { key_version }))
     }
 
@@ -101,7 +101,7 @@ impl v1::custody_service_server::CustodyService for Custody {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let rotated = act(&self.0, &call, move |shared, caller| {
-            let instructed = custody::instructed(request.instruction)?;
+            let instructed = instructed(request.instruction)?;
             let engine = shared.engine()?;
             let verifier_key = engine.rotate_audit_key(caller, &instructed)?;
             // With the next head at the latest; should it fail, the log says so.
@@ -135,11 +135,12 @@ impl v1::custody_service_server::CustodyService for Custody {
             ))
         });
         let (directory, done) = backup.await?;
-        Ok(Response::new(v1::CreateBackupResponse {
+        let backup = Backup {
             directory,
             bytes: done.bytes,
             audit_entries: done.entries,
-        }))
+        };
+        Ok(Response::new(backup.into()))
     }
 }
 
@@ -151,10 +152,19 @@ impl Custody {
         kid: String,
         propose: impl FnOnce(&Engine, &Caller, Kid) -> Result<ProposalView, Refusal> + Send + 'static,
     ) -> Result<v1::Proposal, Status> {
-        let view = act(&self.0, call, move |shared, caller| {
-            let kid = custody::kid("kid", &kid)?;
+        let proposed = act(&self.0, call, move |shared, caller| {
+            let kid = field::kid("kid", &kid)?;
             Ok(propose(shared.engine()?.live()?, caller, kid)?)
         });
-        Ok(proposal::proposal(&view.await?, self.0.origin()))
+        Ok(view::proposal(&proposed.await?, self.0.origin()).into())
     }
+}
+
+/// What a custodian signed.
+fn instructed(wire: Option<v1::SignedInstruction>) -> Result<Instructed, Denial> {
+    let signed: SignedInstruction = field::message("instruction", wire)?;
+    Ok(Instructed {
+        object: signed.canonical,
+        signature: signed.signature,
+    })
 }

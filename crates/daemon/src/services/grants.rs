@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::{Caller, Engine, GrantView, Refusal};
-use sluis_proto::v1;
+use sluis_wire::grant::parse_state;
+use sluis_wire::{field, v1};
 use tonic::{Request, Response, Status};
 
-use super::{Governance, act, call_of};
-use crate::convert::{self, grant};
+use super::{Governance, act, call_of, view};
 use crate::server::Call;
 use crate::status::Denial;
 
@@ -23,12 +23,12 @@ impl v1::grant_service_server::GrantService for Governance {
     ) -> Result<Response<v1::RequestGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
         let terms = request.into_inner().terms;
-        let view = act(&self.0, &call, move |shared, caller| {
-            Ok(shared
-                .engine()?
-                .request_grant(caller, grant::parse_terms(terms)?)?)
+        let requested = act(&self.0, &call, move |shared, caller| {
+            let terms = field::message("terms", terms)?;
+            Ok(shared.engine()?.request_grant(caller, terms)?)
         });
-        let grant = Some(grant::grant(&view.await?, self.0.origin()));
+        let grant = view::grant(&requested.await?, self.0.origin());
+        let grant = Some(grant.into());
         Ok(Response::new(v1::RequestGrantResponse { grant }))
     }
 
@@ -99,8 +99,8 @@ impl v1::grant_service_server::GrantService for Governance {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let page = act(&self.0, &call, move |shared, caller| {
-            let size = convert::number_or("page_size", request.page_size, DEFAULT_PAGE, MAX_PAGE)?;
-            let state = grant::parse_state("state", request.state)?;
+            let size = field::number_or("page_size", request.page_size, DEFAULT_PAGE, MAX_PAGE)?;
+            let state = parse_state("state", request.state)?;
             let after = parse_page_token(&request.page_token)?;
             // One more than asked for tells whether there is another page.
             let mut views =
@@ -119,7 +119,7 @@ impl v1::grant_service_server::GrantService for Governance {
         Ok(Response::new(v1::ListGrantsResponse {
             grants: views
                 .iter()
-                .map(|view| grant::grant(view, self.0.origin()))
+                .map(|it| view::grant(it, self.0.origin()).into())
                 .collect(),
             next_page_token: last.unwrap_or_default(),
         }))
@@ -134,11 +134,11 @@ impl Governance {
         grant_id: String,
         step: impl FnOnce(&Engine, &Caller, &GrantId) -> Result<GrantView, Refusal> + Send + 'static,
     ) -> Result<Option<v1::Grant>, Status> {
-        let view = act(&self.0, call, move |shared, caller| {
-            let id: GrantId = convert::required("grant_id", &grant_id)?;
+        let after = act(&self.0, call, move |shared, caller| {
+            let id: GrantId = field::required("grant_id", &grant_id)?;
             Ok(step(shared.engine()?.live()?, caller, &id)?)
         });
-        Ok(Some(grant::grant(&view.await?, self.0.origin())))
+        Ok(Some(view::grant(&after.await?, self.0.origin()).into()))
     }
 }
 

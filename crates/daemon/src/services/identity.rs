@@ -1,6 +1,7 @@
 //! `IdentityService`.
 
-use sluis_proto::v1;
+use sluis_wire::identity::{ChainRoles, WhoAmI};
+use sluis_wire::v1;
 use tonic::{Request, Response, Status};
 
 use super::{Identities, act, call_of};
@@ -16,34 +17,28 @@ impl v1::identity_service_server::IdentityService for Identities {
             Ok((shared.engine()?.whoami(caller)?, caller.clone()))
         });
         let (who, caller) = who.await?;
-        let texts = |roles: Vec<&'static str>| roles.into_iter().map(str::to_owned).collect();
-        Ok(Response::new(v1::WhoAmIResponse {
-            organisation_id: who.identity.organisation.as_str().to_owned(),
-            member: who.identity.member.as_str().to_owned(),
-            certificate_fingerprint: caller.fingerprint.to_vec().into(),
-            certificate_not_after: caller.not_after.to_string(),
+        let chains = who.chains.into_iter();
+        let me = WhoAmI {
+            identity: who.identity,
+            certificate_fingerprint: caller.fingerprint,
+            certificate_not_after: caller.not_after,
             roles: texts(who.roles),
-            chains: who
-                .chains
-                .into_iter()
-                .map(|(chain, roles)| v1::ChainRoles {
-                    chain_id: chain.into(),
+            chains: chains
+                .map(|(chain, roles)| ChainRoles {
+                    chain,
                     roles: texts(roles),
                 })
                 .collect(),
-            live_grants: who.live_grants.into_iter().map(String::from).collect(),
-            awaiting_approval: who
-                .awaiting_approval
-                .into_iter()
-                .map(String::from)
-                .collect(),
-            origin: self.0.origin().to_owned(),
-            awaiting_signature: who
-                .awaiting_signature
-                .into_iter()
-                .map(String::from)
-                .collect(),
+            live_grants: who.live_grants,
+            awaiting_approval: who.awaiting_approval,
+            awaiting_signature: who.awaiting_signature,
             key_pinned: who.key_pinned,
-        }))
+            origin: self.0.origin().to_owned(),
+        };
+        Ok(Response::new(me.into()))
     }
+}
+
+fn texts(roles: Vec<&'static str>) -> Vec<String> {
+    roles.into_iter().map(str::to_owned).collect()
 }

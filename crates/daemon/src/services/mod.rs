@@ -2,7 +2,7 @@
 //! request ids, logs and metrics are the business of [`crate::server::Call`].
 
 mod audit;
-mod batches;
+pub(crate) mod batches;
 mod conversion;
 mod custody;
 mod grants;
@@ -13,13 +13,14 @@ mod registry;
 mod reidentification;
 mod seal;
 mod subjects;
+mod view;
 
 use std::sync::Arc;
 
 use sluis_engine::Caller;
+use sluis_wire::field;
 use tonic::{Extensions, Status};
 
-use crate::convert;
 use crate::server::{Call, Shared};
 use crate::status::Denial;
 
@@ -65,9 +66,9 @@ fn call_of(extensions: &Extensions) -> Result<Arc<Call>, Status> {
 
 /// A message field that must be there.
 async fn present<T>(call: &Call, field: &'static str, value: Option<T>) -> Result<T, Status> {
-    match convert::present(field, value) {
+    match field::present(field, value) {
         Ok(value) => Ok(value),
-        Err(denial) => Err(call.deny(denial).await),
+        Err(invalid) => Err(call.deny(invalid.into()).await),
     }
 }
 

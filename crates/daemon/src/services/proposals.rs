@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use sluis_domain::ProposalId;
 use sluis_engine::{Caller, Engine, ProposalView, Refusal};
-use sluis_proto::v1;
+use sluis_wire::{field, v1};
 use tonic::{Request, Response, Status};
 
-use super::{Proposals, act, call_of};
-use crate::convert::{self, proposal};
+use super::{Proposals, act, call_of, view};
 use crate::server::Call;
 
 #[tonic::async_trait]
@@ -52,11 +51,12 @@ impl v1::proposal_service_server::ProposalService for Proposals {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let found = act(&self.0, &call, move |shared, caller| {
-            let id: ProposalId = convert::required("proposal_id", &request.proposal_id)?;
+            let id: ProposalId = field::required("proposal_id", &request.proposal_id)?;
             Ok(shared.engine()?.get_proposal(caller, &id)?)
         });
-        let (view, texts) = found.await?;
-        let proposal = Some(proposal::with_texts(&view, texts, self.0.origin()));
+        let (found, texts) = found.await?;
+        let proposal = view::proposal(&found, self.0.origin());
+        let proposal = Some(proposal.with_texts(texts.map(view::texts)).into());
         Ok(Response::new(v1::GetProposalResponse { proposal }))
     }
 
@@ -72,7 +72,7 @@ impl v1::proposal_service_server::ProposalService for Proposals {
         .await?;
         let proposals = views
             .iter()
-            .map(|view| proposal::proposal(view, self.0.origin()))
+            .map(|it| view::proposal(it, self.0.origin()).into())
             .collect();
         Ok(Response::new(v1::ListProposalsResponse { proposals }))
     }
@@ -88,10 +88,10 @@ impl Proposals {
         + Send
         + 'static,
     ) -> Result<Option<v1::Proposal>, Status> {
-        let view = act(&self.0, call, move |shared, caller| {
-            let id: ProposalId = convert::required("proposal_id", &proposal_id)?;
+        let after = act(&self.0, call, move |shared, caller| {
+            let id: ProposalId = field::required("proposal_id", &proposal_id)?;
             Ok(step(shared.engine()?.live()?, caller, &id)?)
         });
-        Ok(Some(proposal::proposal(&view.await?, self.0.origin())))
+        Ok(Some(view::proposal(&after.await?, self.0.origin()).into()))
     }
 }

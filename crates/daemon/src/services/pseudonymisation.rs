@@ -1,16 +1,15 @@
 //! `PseudonymisationService`.
 
-use sluis_domain::{ElementName, RecordBatch};
+use sluis_domain::RecordBatch;
 use sluis_engine::{Caller, Engine, Import, Pending, PseudonymiseSession, Refusal, Turn};
-use sluis_ledger::registry::MAX_ELEMENTS_PER_CHAIN;
-use sluis_proto::v1;
+use sluis_wire::stream::{Delivery, OpenPseudonymise, StreamLimits};
+use sluis_wire::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::pseudonymise_request::Message as Incoming;
 use v1::pseudonymise_response::Message as Outgoing;
 
 use super::batches::{self, Answers, Data, Message};
 use super::{Pseudonymisation, call_of, present};
-use crate::convert;
 use crate::status::Denial;
 use crate::telemetry::Operation;
 
@@ -67,38 +66,27 @@ impl Data for Pseudonymise {
         caller: &Caller,
         open: Self::Open,
     ) -> Result<(Self::Session, usize), Denial> {
-        let chain = convert::required("open.chain_id", &open.chain_id)?;
-        let delivery = v1::Delivery::try_from(open.deliver)
-            .map_err(|_| Denial::field("open.deliver", "is not a delivery this version knows"))?;
-        convert::at_most("open.elements", open.elements.len(), MAX_ELEMENTS_PER_CHAIN)?;
-        if open.elements.is_empty() {
-            return Err(Denial::field(
-                "open.elements",
-                "name at least one column of the batches",
-            ));
-        }
-        // Beside the elements, the column of old pseudonyms.
-        let columns = open.elements.len() + usize::from(open.import.is_some());
-        let name =
-            |(i, text): (usize, &String)| convert::required(&format!("open.elements[{i}]"), text);
-        let elements: Vec<ElementName> = open
-            .elements
-            .iter()
-            .enumerate()
-            .map(name)
-            .collect::<Result<_, _>>()?;
-        let to_recipient = delivery == v1::Delivery::Recipient;
-        let session = match open.import.as_ref().map(import).transpose()? {
-            Some(import) => engine.open_import(caller, &chain, &elements, to_recipient, import)?,
-            None => engine.open_pseudonymise(caller, &chain, &elements, to_recipient)?,
+        let open = OpenPseudonymise::try_from(open).map_err(|invalid| invalid.within("open"))?;
+        let columns = open.columns();
+        let to_recipient = open.delivery == Delivery::Recipient;
+        let (chain, elements) = (&open.chain, &open.elements);
+        let session = match open.import {
+            Some(import) => {
+                let import = Import {
+                    element: import.element,
+                    column: import.column,
+                };
+                engine.open_import(caller, chain, elements, to_recipient, import)?
+            }
+            None => engine.open_pseudonymise(caller, chain, elements, to_recipient)?,
         };
         Ok((session, columns))
     }
 
-    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
+    fn opened(session: &Self::Session, limits: StreamLimits) -> Self::Response {
         let opened = v1::PseudonymiseOpened {
             registry_version: session.registry_version(),
-            limits: Some(limits),
+            limits: Some(limits.into()),
         };
         v1::PseudonymiseResponse {
             message: Some(Outgoing::Opened(opened)),
@@ -120,11 +108,4 @@ impl Data for Pseudonymise {
             message: Some(Outgoing::Result(result)),
         }
     }
-}
-
-fn import(import: &v1::Import) -> Result<Import, Denial> {
-    Ok(Import {
-        element: convert::required("open.import.element", &import.element)?,
-        column: convert::required("open.import.column", &import.column)?,
-    })
 }

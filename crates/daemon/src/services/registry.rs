@@ -1,11 +1,12 @@
 //! `RegistryService`.
 
 use sluis_domain::ChainId;
-use sluis_proto::v1;
+use sluis_wire::chain::ChainView;
+use sluis_wire::registry::{Chains, ProposedRegistry, RegistryText};
+use sluis_wire::{field, v1};
 use tonic::{Request, Response, Status};
 
-use super::{Registers, act, call_of};
-use crate::convert::{self, proposal, registry};
+use super::{Registers, act, call_of, view};
 use crate::status::Denial;
 
 /// Largest registry in bytes.
@@ -32,18 +33,15 @@ impl v1::registry_service_server::RegistryService for Registers {
                 .propose_registry(caller, &toml, dry_run, expected_version)?)
         });
         let proposed = proposed.await?;
-        let view = proposed.proposal.as_ref();
-        Ok(Response::new(v1::ApplyRegistryResponse {
+        let proposal = proposed.proposal.as_ref();
+        let proposed = ProposedRegistry {
             version: proposed.version,
-            proposal: view.map(|view| proposal::proposal(view, self.0.origin())),
-            needs: proposed
-                .needs
-                .into_iter()
-                .map(proposal::requirement)
-                .collect(),
-            changes: proposed.changes.into_iter().map(registry::change).collect(),
+            proposal: proposal.map(|it| view::proposal(it, self.0.origin())),
+            needs: proposed.needs,
+            changes: proposed.changes,
             new_key_lines: proposed.new_key_lines,
-        }))
+        };
+        Ok(Response::new(proposed.into()))
     }
 
     async fn get_registry(
@@ -56,7 +54,7 @@ impl v1::registry_service_server::RegistryService for Registers {
             Ok(shared.engine()?.registry_text(caller, version)?)
         });
         let (version, toml) = text.await?;
-        Ok(Response::new(v1::GetRegistryResponse { version, toml }))
+        Ok(Response::new(RegistryText { version, toml }.into()))
     }
 
     async fn list_chains(
@@ -66,23 +64,19 @@ impl v1::registry_service_server::RegistryService for Registers {
         let call = call_of(request.extensions())?;
         let request = request.into_inner();
         let listed = act(&self.0, &call, move |shared, caller| {
-            let only: Option<ChainId> = convert::optional("chain_id", &request.chain_id)?;
+            let only: Option<ChainId> = field::optional("chain_id", &request.chain_id)?;
             let (engine, organisation) = (shared.engine()?, &caller.identity.organisation);
             let (version, state, ids) = engine.list_chains(caller, only.as_ref())?;
             let chains = ids.iter().filter_map(|id| state.registry.chain(id));
-            let described = chains.map(|chain| v1::Chain {
-                retained_until: engine
-                    .retained_until(chain)
-                    .map(|until| until.to_string())
-                    .unwrap_or_default(),
-                ..registry::chain(&state.registry, chain, organisation)
+            let views = chains.map(|chain| {
+                let until = engine.retained_until(chain);
+                ChainView::new(&state.registry, chain, until, organisation)
             });
-            Ok((version, described.collect()))
+            Ok(Chains {
+                registry_version: version,
+                chains: views.collect(),
+            })
         });
-        let (registry_version, chains) = listed.await?;
-        Ok(Response::new(v1::ListChainsResponse {
-            chains,
-            registry_version,
-        }))
+        Ok(Response::new(listed.await?.into()))
     }
 }

@@ -1,16 +1,16 @@
 //! `ReidentificationService`.
 
-use sluis_domain::{GrantId, RecordBatch};
+use sluis_domain::RecordBatch;
 use sluis_engine::{Caller, Engine, Pending, Refusal, ReidentifySession, Turn};
 use sluis_ledger::grant::Kind;
-use sluis_proto::v1;
+use sluis_wire::stream::{OpenUnderGrant, StreamLimits};
+use sluis_wire::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::reidentify_request::Message as Incoming;
 use v1::reidentify_response::Message as Outgoing;
 
 use super::batches::{self, Answers, Data, Message};
 use super::{Reidentification, call_of, present};
-use crate::convert;
 use crate::status::Denial;
 use crate::telemetry::Operation;
 
@@ -38,8 +38,8 @@ impl v1::reidentification_service_server::ReidentificationService for Reidentifi
         let v1::ReidentifyBatchRequest { grant_id, batch } = request.into_inner();
         let batch = present(&call, "batch", batch).await?;
         let open = Open {
-            field: "grant_id",
-            grant_id,
+            inside: None,
+            wire: v1::ReidentifyOpen { grant_id },
         };
         let (result, remaining) = batches::unary::<Reidentify>(&self.0, &call, open, batch).await?;
         // Under a grant something always remains, if only nothing.
@@ -53,10 +53,10 @@ impl v1::reidentification_service_server::ReidentificationService for Reidentifi
 
 struct Reidentify;
 
-/// A grant and the field that named it.
+/// A grant, and the message that names it.
 struct Open {
-    field: &'static str,
-    grant_id: String,
+    inside: Option<&'static str>,
+    wire: v1::ReidentifyOpen,
 }
 
 impl Data for Reidentify {
@@ -70,8 +70,8 @@ impl Data for Reidentify {
     fn message(request: Self::Request) -> Option<Message<Self::Open>> {
         request.message.map(|message| match message {
             Incoming::Open(open) => Message::Open(Open {
-                field: "open.grant_id",
-                grant_id: open.grant_id,
+                inside: Some("open"),
+                wire: open,
             }),
             Incoming::Batch(batch) => Message::Batch(batch),
         })
@@ -82,7 +82,9 @@ impl Data for Reidentify {
         caller: &Caller,
         open: Self::Open,
     ) -> Result<(Self::Session, usize), Denial> {
-        let grant: GrantId = convert::required(open.field, &open.grant_id)?;
+        let Open { inside, wire } = open;
+        let open = OpenUnderGrant::try_from(wire).map_err(|invalid| invalid.inside(inside))?;
+        let grant = open.grant;
         let session = engine.open_reidentify(caller, &grant)?;
         let columns = match &engine.get_grant(caller, &grant)?.record.grant.terms.kind {
             Kind::Reidentify { elements, .. } => elements.len(),
@@ -91,10 +93,10 @@ impl Data for Reidentify {
         Ok((session, columns))
     }
 
-    fn opened(session: &Self::Session, limits: v1::StreamLimits) -> Self::Response {
+    fn opened(session: &Self::Session, limits: StreamLimits) -> Self::Response {
         let opened = v1::ReidentifyOpened {
             remaining: session.remaining().values,
-            limits: Some(limits),
+            limits: Some(limits.into()),
             remaining_today: session.remaining().today,
         };
         v1::ReidentifyResponse {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluis_proto::v1;
+use sluis_wire::{seal, v1};
 use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
@@ -66,15 +66,13 @@ impl v1::seal_service_server::SealService for Seals {
 }
 
 fn wire(status: &SealStatus) -> v1::GetSealStatusResponse {
-    v1::GetSealStatusResponse {
+    let status = seal::SealStatus {
         sealed: status.sealed,
         provider: status.provider.to_owned(),
         threshold: status.threshold.into(),
         shares: status.shares.into(),
         presented: status.presented.into(),
-        reason: status
-            .fault
-            .map(|reason| reason.code().to_owned())
-            .unwrap_or_default(),
-    }
+        reason: status.fault.map(|reason| reason.code().to_owned()),
+    };
+    status.into()
 }

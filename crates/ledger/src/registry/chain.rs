@@ -239,6 +239,11 @@ impl fmt::Display for LinkMode {
 }
 
 impl Element {
+    /// An element by itself, as a member is told of it.
+    pub fn new(name: ElementName, treatment: Treatment) -> Self {
+        Self { name, treatment }
+    }
+
     /// The name.
     pub fn name(&self) -> &ElementName {
         &self.name

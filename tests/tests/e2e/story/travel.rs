@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 
 use prost::Message;
 use sluis_client::{Client, Config, Zeroizing};
-use sluis_proto::v1;
-use sluis_proto::v1::pseudonymisation_service_server::{
-    PseudonymisationService, PseudonymisationServiceServer,
-};
-use sluis_proto::v1::registry_service_server::{RegistryService, RegistryServiceServer};
 use sluis_testkit_daemon::process::Sluis;
 use sluis_testkit_daemon::scene::Scene;
+use sluis_wire::v1;
+use sluis_wire::v1::pseudonymisation_service_server::{
+    PseudonymisationService, PseudonymisationServiceServer,
+};
+use sluis_wire::v1::registry_service_server::{RegistryService, RegistryServiceServer};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;

@@ -1,12 +1,11 @@
-//! Record batches.
+//! What a batch may cost, before anything is done with it.
 
 use bytes::Bytes;
-use sluis_domain::{BatchId, BatchOutcome, Column, ElementName, Reason, RecordBatch};
+use sluis_domain::Reason;
 use sluis_ledger::registry::MAX_ELEMENTS_PER_CHAIN;
-use sluis_proto::v1;
+use sluis_wire::v1;
 use v1::column::Form;
 
-use super::missing;
 use crate::config::Limits;
 use crate::status::Denial;
 
@@ -14,22 +13,12 @@ use crate::status::Denial;
 /// sorts it, and the store's write batch.
 const BYTES_PER_VALUE: usize = 256;
 
-/// What must be remembered of a batch to answer it in the caller's form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shape {
-    sequence: u64,
-    /// Whether each column came packed.
-    packed: Vec<bool>,
-    /// Values that are not missing.
-    pub(crate) values: u64,
-}
-
 /// What a column costs beside its name and values.
 const BYTES_PER_COLUMN: usize = size_of::<v1::Column>() + 64;
 
 /// Bytes that a batch will hold from reading to answering, about; refuses a batch with nothing in it, or with more columns,
 /// values or bytes than `limits` allow. To be asked before anything is done with a batch.
-pub(crate) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, Denial> {
+pub(super) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, Denial> {
     let too_large = |field: &str, most: usize, what: &str| {
         Err(Denial::from(Reason::BatchTooLarge).with(field, format!("at most {most}{what}")))
     };
@@ -84,101 +73,6 @@ pub(crate) fn most_rows(limits: &Limits, columns: usize) -> usize {
     (room / (columns * BYTES_PER_VALUE)).clamp(1, limits.max_batch_rows)
 }
 
-/// Parses a batch of which [`cost`] was asked.
-pub(crate) fn parse(batch: v1::RecordBatch) -> Result<(Shape, RecordBatch), Denial> {
-    let rows = batch.rows as usize;
-    let batch_id = batch_id(&batch.batch_id)?;
-    let mut packed = Vec::with_capacity(batch.columns.len());
-    let mut columns = Vec::with_capacity(batch.columns.len());
-    let mut values = 0;
-    for (i, wire) in batch.columns.into_iter().enumerate() {
-        packed.push(matches!(wire.form, Some(Form::Packed(_))));
-        let (name, column) = parse_column(i, wire)?;
-        if column.rows() != rows {
-            let field = format!("batch.columns[{i}]");
-            return Err(Denial::from(Reason::InvalidBatch)
-                .with(field, "does not have as many values as batch.rows"));
-        }
-        values += column.present() as u64;
-        columns.push((name, column));
-    }
-    let shape = Shape {
-        sequence: batch.sequence,
-        packed,
-        values,
-    };
-    Ok((shape, RecordBatch::new(batch_id, rows, columns)?))
-}
-
-fn batch_id(bytes: &[u8]) -> Result<Option<BatchId>, Denial> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    match BatchId::new(bytes) {
-        Some(id) => Ok(Some(id)),
-        None => Err(Denial::field(
-            "batch.batch_id",
-            format!("at most {} bytes", BatchId::MAX_LEN),
-        )),
-    }
-}
-
-fn parse_column(i: usize, wire: v1::Column) -> Result<(ElementName, Column), Denial> {
-    let name = super::required(&format!("batch.columns[{i}].element"), &wire.element)?;
-    let column = match wire.form {
-        None => return Err(missing(&format!("batch.columns[{i}].form"))),
-        Some(Form::Values(values)) => Column::from_values(&values.values),
-        Some(Form::Packed(packed)) => {
-            Column::from_packed(packed.data, &packed.lengths).map_err(|e| {
-                Denial::from(Reason::InvalidBatch)
-                    .with(format!("batch.columns[{i}].packed"), e.to_string())
-            })?
-        }
-    };
-    Ok((name, column))
-}
-
-/// The answer in the form of the request. `counted`: values that were counted under the grant, if there is one.
-pub(crate) fn result(shape: &Shape, outcome: BatchOutcome, counted: u64) -> v1::BatchResult {
-    let packed = shape.packed.iter().copied().chain(std::iter::repeat(true));
-    let columns = outcome.columns.into_iter().zip(packed);
-    let plain = v1::PlainOutput {
-        columns: columns
-            .map(|((name, column), packed)| wire(&name, &column, packed))
-            .collect(),
-    };
-    let rejections = outcome
-        .rejections
-        .into_iter()
-        .map(|rejection| v1::Rejection {
-            row: rejection.row,
-            element: rejection.element.as_str().to_owned(),
-            reason: rejection.reason.code().to_owned(),
-        });
-    v1::BatchResult {
-        sequence: shape.sequence,
-        output: Some(v1::batch_result::Output::Plain(plain)),
-        rejections: rejections.collect(),
-        counted_values: counted,
-    }
-}
-
-fn wire(name: &ElementName, column: &Column, packed: bool) -> v1::Column {
-    let form = if packed {
-        Form::Packed(v1::Packed {
-            data: column.data().clone(),
-            lengths: column.lengths().collect(),
-        })
-    } else {
-        let values: Vec<Bytes> = (0..column.rows()).map(|row| column.slice(row)).collect();
-        Form::Values(v1::Values { values })
-    };
-    v1::Column {
-        element: name.as_str().to_owned(),
-        form: Some(form),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,50 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_the_form_of_the_request() {
-        let request = batch(
-            3,
-            vec![
-                column("a", values(&["x", "", "yz"])),
-                column("b", packed("pqr", &[1, 2, 0])),
-            ],
-        );
-        let (shape, parsed) = parse(request.clone()).expect("valid");
-        assert_eq!(shape.values, 4);
-        let echo = BatchOutcome {
-            columns: parsed.columns().to_vec(),
-            rejections: Vec::new(),
-        };
-        let answer = result(&shape, echo, 0);
-        assert_eq!(answer.sequence, 7);
-        let Some(v1::batch_result::Output::Plain(plain)) = answer.output else {
-            panic!("plain")
-        };
-        assert_eq!(plain.columns, request.columns);
-    }
-
-    #[test]
-    fn shapes_that_do_not_fit_are_refused_with_their_field() {
+    fn batches_that_are_too_large_or_empty_are_refused_with_their_field() {
         let limits = Limits {
             max_batch_rows: 10,
             ..Limits::default_for_tests()
         };
         let cases = [
-            (
-                batch(2, vec![column("a", values(&["x"]))]),
-                Reason::InvalidBatch,
-                "batch.columns[0]",
-            ),
-            (
-                batch(1, vec![column("a", packed("xy", &[1]))]),
-                Reason::InvalidBatch,
-                "batch.columns[0].packed",
-            ),
-            (
-                batch(1, vec![column("A", values(&["x"]))]),
-                Reason::InvalidRequest,
-                "batch.columns[0].element",
-            ),
             (
                 batch(11, vec![column("a", values(&[]))]),
                 Reason::BatchTooLarge,
@@ -283,38 +139,14 @@ mod tests {
                 Reason::BatchTooLarge,
                 "batch.columns",
             ),
-            (
-                batch(
-                    1,
-                    vec![v1::Column {
-                        element: "a".to_owned(),
-                        form: None,
-                    }],
-                ),
-                Reason::InvalidRequest,
-                "batch.columns[0].form",
-            ),
         ];
         for (request, reason, field) in cases {
-            let denial = cost(&request, &limits)
-                .and_then(|_| parse(request))
-                .expect_err("does not fit");
+            let denial = cost(&request, &limits).expect_err("does not fit");
             assert_eq!(
                 (denial.reason, denial.violations[0].0.as_str()),
                 (reason, field)
             );
         }
-        let twice = batch(0, vec![column("a", values(&[])), column("a", values(&[]))]);
-        assert_eq!(
-            parse(twice).map_err(|d| d.reason),
-            Err(Reason::InvalidBatch)
-        );
-        let mut named = batch(0, vec![]);
-        named.batch_id = Bytes::from(vec![1; 65]);
-        assert_eq!(
-            parse(named).map_err(|d| d.violations[0].0.clone()),
-            Err("batch.batch_id".to_owned())
-        );
     }
 
     #[test]
