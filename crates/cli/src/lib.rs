@@ -18,6 +18,7 @@ mod custody;
 mod dev;
 mod expect;
 mod file_kind;
+mod formats;
 mod grant;
 mod instructed;
 mod key;

@@ -18,6 +18,7 @@ mod error;
 pub mod local;
 mod session;
 mod signing;
+mod spelling;
 
 pub use batch::{Batch, BatchResult, Packer, Rejection};
 pub use certificate::Holder;
@@ -32,5 +33,6 @@ pub use session::{BatchReceiver, BatchSender, Opened, Session};
 pub use signing::{Signer, SigningError};
 pub use sluis_crypto::prehash::SourceKey;
 pub use sluis_wire::v1;
+pub use spelling::{Form, Spelling, Wanted};
 pub use tonic::Code;
 pub use zeroize::Zeroizing;

@@ -2,12 +2,15 @@
 //!
 //! | treatment | at the client | sent |
 //! |---|---|---|
-//! | `pseudonym`, input `plain` | `date` identifiers: the date format | the value |
+//! | `pseudonym`, input `plain` | - | the value |
 //! | `pseudonym`, input `prehash` | normal form, then HMAC with the source key | 32 bytes |
 //! | `encrypt` | - | the value |
-//! | `date-shift` | the date format | `YYYY-MM-DD` |
+//! | `date-shift` | - | `YYYY-MM-DD` |
 //! | `generalise` | all of it | - |
 //! | `keep`, `drop` | all of it | - |
+//!
+//! Steps work on values in plain form ([`Step::wanted`]); how the caller's data spells them is a matter of
+//! [`Spelling`](crate::Spelling).
 //!
 //! A description that this version does not understand is an error: nothing is guessed. So is one that contradicts the
 //! source keys a caller has: a custodian that says `plain` would be sent what the caller means to hash.
@@ -24,9 +27,8 @@ use sluis_domain::identifier::{
 use sluis_domain::plausible::Placeholders;
 use sluis_domain::{ElementName, NamespaceId, Reason, WipedBuffer};
 use sluis_wire::v1;
-use zeroize::{Zeroize, Zeroizing};
 
-use crate::{DateFormat, DecimalMark};
+use crate::spelling::{Form, Wanted};
 
 /// The treatment of identifiers, as the wire has it.
 const PSEUDONYM: &str = "pseudonym";
@@ -150,17 +152,6 @@ impl SourceKeys {
     }
 }
 
-/// What a step needs to know besides the chain.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The caller's source keys.
-    pub source_keys: &'a SourceKeys,
-    /// How dates are written in the caller's data.
-    pub date_format: &'a DateFormat,
-    /// How numbers are written in the caller's data.
-    pub decimal_mark: DecimalMark,
-}
-
 impl Step {
     /// Whether the column is in the output.
     pub fn is_written(&self) -> bool {
@@ -177,6 +168,15 @@ impl Step {
         matches!(self, Self::Send(step) if !matches!(step, SendStep::Prehash(_)))
     }
 
+    /// What it needs of a value.
+    pub fn wanted(&self) -> Wanted<'_> {
+        match self {
+            Self::Send(step) | Self::SendOnly(step) => step.wanted(),
+            Self::Generalise(step) => step.wanted(),
+            Self::Keep | Self::Drop => Wanted::always(Form::Text),
+        }
+    }
+
     /// The step of an element of a chain, as the custodian describes it.
     ///
     /// # Errors
@@ -184,18 +184,23 @@ impl Step {
     pub fn of(
         chain: &v1::Chain,
         element: &ElementName,
-        context: Context<'_>,
+        source_keys: &SourceKeys,
     ) -> Result<Self, PlanError> {
         let described = chain.elements.iter().find(|e| e.name == element.as_str());
         let described = described.ok_or_else(|| PlanError::UnknownElement(element.clone()))?;
         let not_understood = || PlanError::NotUnderstood(element.clone());
         Ok(match described.treatment.as_str() {
-            PSEUDONYM => Self::Send(pseudonym(chain, element, &described.namespace_id, context)?),
+            PSEUDONYM => Self::Send(pseudonym(
+                chain,
+                element,
+                &described.namespace_id,
+                source_keys,
+            )?),
             "encrypt" => Self::Send(SendStep::Text { longest: None }),
-            "date-shift" => Self::Send(SendStep::Date(context.date_format.clone())),
+            "date-shift" => Self::Send(SendStep::Date),
             "generalise" => {
                 let how = generaliser(described).ok_or_else(not_understood)?;
-                Self::Generalise(GeneraliseStep::new(how, context))
+                Self::Generalise(GeneraliseStep { how })
             }
             "keep" => Self::Keep,
             "drop" => Self::Drop,
@@ -221,8 +226,8 @@ pub enum SendStep {
     },
     /// Any bytes, as they are.
     Opaque,
-    /// A date in this format, sent as `YYYY-MM-DD`.
-    Date(DateFormat),
+    /// A date, `YYYY-MM-DD`.
+    Date,
     /// An identifier that is hashed.
     Prehash(Box<PrehashStep>),
     /// A token or ciphertext that a custodian issued. Anything else, such as the identifier itself, stays here.
@@ -230,13 +235,32 @@ pub enum SendStep {
 }
 
 impl SendStep {
-    /// Whether values are compared byte for byte: white space and marks that are not seen make another value.
-    pub fn is_exact(&self) -> bool {
+    /// What it needs of a value.
+    pub fn wanted(&self) -> Wanted<'_> {
         match self {
-            Self::Identifier { how, .. } => how.is_exact(),
-            Self::Prehash(step) => step.rules.kind() == IdentifierKind::Opaque,
-            Self::Opaque => true,
-            Self::Text { .. } | Self::Date(_) | Self::Issued => false,
+            Self::Identifier { missing, how } => Wanted {
+                missing: (how.form() == Form::Date).then_some(missing),
+                form: how.form(),
+            },
+            Self::Prehash(step) => Wanted {
+                missing: (self.form() == Form::Date).then_some(step.rules.missing()),
+                form: self.form(),
+            },
+            _ => Wanted::always(self.form()),
+        }
+    }
+
+    fn form(&self) -> Form {
+        match self {
+            Self::Identifier { how, .. } => how.form(),
+            Self::Prehash(step) => match step.rules.kind() {
+                IdentifierKind::Date => Form::Date,
+                IdentifierKind::Opaque => Form::Exact,
+                _ => Form::Text,
+            },
+            Self::Opaque => Form::Exact,
+            Self::Date => Form::Date,
+            Self::Text { .. } | Self::Issued => Form::Text,
         }
     }
 
@@ -244,8 +268,8 @@ impl SendStep {
     /// error `out` may have been added to.
     ///
     /// # Errors
-    /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::DayMonthSwapped`], [`Reason::TooLong`],
-    /// [`Reason::MalformedPseudonym`], [`Reason::MalformedCiphertext`], and with a prehash those of
+    /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::TooLong`], [`Reason::MalformedPseudonym`],
+    /// [`Reason::MalformedCiphertext`], and with a prehash those of
     /// [`IdentifierRules::normalise`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         match self {
@@ -259,7 +283,8 @@ impl SendStep {
             }
             Self::Opaque if value.len() > MAX_RAW => return Err(Reason::TooLong),
             Self::Text { .. } | Self::Opaque => out.extend_from_slice(value),
-            Self::Date(format) => format.write_iso(value, out)?,
+            Self::Date if value.is_empty() => {}
+            Self::Date => Date::parse(value)?.write(out),
             Self::Prehash(step) => step.apply(value, out)?,
             Self::Issued if value.is_empty() => {}
             Self::Issued
@@ -279,10 +304,8 @@ impl SendStep {
 /// Normalises and hashes identifiers of one namespace.
 pub struct PrehashStep {
     rules: IdentifierRules,
-    date_format: DateFormat,
     key: NamespacePrehash,
     /// Reused for every value; holds identifiers.
-    date: Zeroizing<Vec<u8>>,
     normalised: WipedBuffer,
 }
 
@@ -291,13 +314,6 @@ impl PrehashStep {
         if self.rules.missing().is_missing(value) {
             return Ok(());
         }
-        let value = if self.rules.kind() == IdentifierKind::Date {
-            self.date.zeroize();
-            self.date_format.write_iso(value, &mut self.date)?;
-            &self.date
-        } else {
-            value
-        };
         self.normalised.clear();
         if self.rules.normalise(value, &mut self.normalised)? {
             out.extend_from_slice(&self.key.prehash(&self.normalised));
@@ -316,7 +332,7 @@ fn pseudonym(
     chain: &v1::Chain,
     element: &ElementName,
     namespace: &str,
-    context: Context<'_>,
+    source_keys: &SourceKeys,
 ) -> Result<SendStep, PlanError> {
     let not_understood = || PlanError::NotUnderstood(element.clone());
     let line = chain
@@ -327,16 +343,16 @@ fn pseudonym(
     let namespace: NamespaceId = namespace.parse().map_err(|_| not_understood())?;
     let kind: IdentifierKind = line.identifier.parse().map_err(|_| not_understood())?;
     let words = line.missing_words.clone();
-    let key = context.source_keys.get(&namespace);
+    let key = source_keys.get(&namespace);
     match input_mode(&line.input).ok_or_else(not_understood)? {
         InputMode::Plain if key.is_some() => Err(PlanError::NotHashed {
             element: element.clone(),
-            unnamed: !context.source_keys.named.contains_key(&namespace),
+            unnamed: !source_keys.named.contains_key(&namespace),
             namespace,
         }),
         InputMode::Plain => {
             let how = match kind {
-                IdentifierKind::Date => SendStep::Date(context.date_format.clone()),
+                IdentifierKind::Date => SendStep::Date,
                 IdentifierKind::Opaque => SendStep::Opaque,
                 _ => SendStep::Text {
                     longest: Some(MAX_RAW),
@@ -357,10 +373,7 @@ fn pseudonym(
             };
             Ok(SendStep::Prehash(Box::new(PrehashStep {
                 rules: IdentifierRules::new(kind, checksum, words),
-                date_format: context.date_format.clone(),
                 key: key.for_namespace(&namespace),
-                // Exactly what a date needs.
-                date: Zeroizing::new(Vec::with_capacity(10)),
                 normalised: WipedBuffer::default(),
             })))
         }
@@ -386,45 +399,24 @@ fn checksum(text: &str) -> Option<Checksum> {
 /// Makes values coarser.
 pub struct GeneraliseStep {
     how: Generaliser,
-    spelling: Spelling,
-    /// The value as the generalisation wants it. Reused for every value.
-    plain: Vec<u8>,
-}
-
-/// How the values of a column are written.
-enum Spelling {
-    Text,
-    Date(DateFormat),
-    Number(DecimalMark),
 }
 
 impl GeneraliseStep {
-    fn new(how: Generaliser, context: Context<'_>) -> Self {
-        let spelling = match how.to {
-            Generalisation::Band { .. } => Spelling::Number(context.decimal_mark),
-            to if to.is_of_dates() => Spelling::Date(context.date_format.clone()),
-            _ => Spelling::Text,
-        };
-        Self {
-            how,
-            spelling,
-            plain: Vec::new(),
-        }
+    /// What it needs of a value.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted::always(match self.how.to {
+            Generalisation::Band { .. } => Form::Number,
+            to if to.is_of_dates() => Form::Date,
+            _ => Form::Exact,
+        })
     }
 
     /// Appends the coarser value; nothing for a missing value. On an error `out` is as it was.
     ///
     /// # Errors
-    /// [`Reason::InvalidDate`], [`Reason::DayMonthSwapped`], [`Reason::ImplausibleDate`], [`Reason::InvalidUtf8`],
-    /// [`Reason::InvalidNumber`], [`Reason::AmbiguousNumber`].
+    /// [`Reason::InvalidDate`], [`Reason::ImplausibleDate`], [`Reason::InvalidUtf8`], [`Reason::InvalidNumber`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
-        self.plain.clear();
-        match &self.spelling {
-            Spelling::Text => return self.how.apply(value, out),
-            Spelling::Date(format) => format.write_iso(value, &mut self.plain)?,
-            Spelling::Number(mark) => mark.write_plain(value, &mut self.plain)?,
-        }
-        self.how.apply(&self.plain, out)
+        self.how.apply(value, out)
     }
 }
 

@@ -150,6 +150,13 @@ impl ColumnBuilder {
         outcome
     }
 
+    /// Takes back all values after the first `rows`.
+    pub fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        let end = self.ends.last().map_or(0, |end| *end as usize);
+        self.data.truncate(end);
+    }
+
     /// Number of values so far.
     pub fn rows(&self) -> usize {
         self.ends.len()
@@ -208,5 +215,18 @@ mod tests {
         assert!(failed.is_err());
         builder.push(b"x");
         assert_eq!(builder.finish(), Column::from_values(["", "x"]));
+    }
+
+    #[test]
+    fn values_that_are_taken_back_leave_nothing_behind() {
+        let mut builder = ColumnBuilder::default();
+        for value in ["ab", "", "cd"] {
+            builder.push(value.as_bytes());
+        }
+        builder.truncate(9);
+        assert_eq!((builder.rows(), builder.bytes()), (3, 4));
+        builder.truncate(1);
+        builder.push(b"e");
+        assert_eq!(builder.finish(), Column::from_values(["ab", "e"]));
     }
 }

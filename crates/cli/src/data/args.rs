@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use sluis_client::Spelling;
 
-use super::dialect::{Delimiter, Encoding};
 use super::input::not_dash;
 use super::run_file;
 use super::target::{Target, partial, place};
 use crate::error::CliError;
+use crate::formats::Options;
+use crate::formats::csv::{Delimiter, Encoding};
 
 /// Most batches that are kept in memory, whatever the custodian allows.
 pub(crate) const MAX_IN_FLIGHT: usize = 16;
@@ -42,10 +44,10 @@ pub(crate) struct FileArgs {
     pub(crate) keep_partial: bool,
     /// Character between values, or `tab` [default: the most frequent of , ; tab | in the header line]
     #[arg(long, value_name = "CHAR")]
-    pub(crate) delimiter: Option<Delimiter>,
+    delimiter: Option<Delimiter>,
     /// Encoding of the input; the result has the same
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) encoding: Encoding,
+    encoding: Encoding,
     /// Most rows of one batch
     #[arg(long, value_name = "ROWS", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) batch_rows: u32,
@@ -132,6 +134,15 @@ impl FileArgs {
     /// The input file; `None` for standard input.
     pub(crate) fn input_path(&self) -> Option<&Path> {
         not_dash(&self.positional).or(not_dash(&self.input))
+    }
+
+    /// What the flags say about the input.
+    pub(crate) fn options(&self, spelling: Spelling) -> Options {
+        Options {
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+            spelling,
+        }
     }
 
     /// Whether an input was named, be it `-`.

@@ -6,10 +6,11 @@ use sluis_client::{BatchResult, ClientError};
 use sluis_domain::{Column, Reason};
 
 use super::args::Targets;
-use super::csv::write_value;
-use super::parse::{Block, Layout, Position, Reject};
 use super::summary::Tally;
+use super::treat::{Block, Part, Position, Reject};
 use crate::error::CliError;
+use crate::formats::RecordSink;
+use crate::formats::csv::write_value;
 
 /// A column of an answer, with its element.
 type Answer = (String, Column);
@@ -17,11 +18,9 @@ type Answer = (String, Column);
 /// Writes the output and the rejected rows.
 pub(crate) struct Assembler {
     targets: Targets,
-    layout: Layout,
+    sink: Box<dyn RecordSink>,
     /// Answers come in another order than the rows, missing values last.
     shuffled: bool,
-    /// What is written at once; used again for every batch.
-    buffer: Vec<u8>,
     tally: Tally,
 }
 
@@ -29,29 +28,27 @@ impl Assembler {
     /// Writes the header lines.
     pub(crate) fn new(
         mut targets: Targets,
-        layout: Layout,
+        sink: Box<dyn RecordSink>,
         shuffled: bool,
-        prefix: &[u8],
-        headers: &[&[u8]],
     ) -> Result<Self, CliError> {
-        let mut buffer = prefix.to_vec();
-        buffer.extend_from_slice(&headers.join(&layout.delimiter));
-        if headers.len() == 1 && headers[0].is_empty() {
-            buffer.extend_from_slice(b"\"\"");
-        }
-        buffer.extend_from_slice(layout.terminator);
-        targets.output.write(&buffer)?;
         if let Some(rejects) = &mut targets.rejects {
             rejects.write(b"line,row,element,reason\n")?;
         }
-        targets.are_whole();
-        Ok(Self {
+        let mut assembler = Self {
             targets,
-            layout,
+            sink,
             shuffled,
-            buffer,
             tally: Tally::default(),
-        })
+        };
+        assembler.write_sink()?;
+        assembler.targets.are_whole();
+        Ok(assembler)
+    }
+
+    fn write_sink(&mut self) -> Result<(), CliError> {
+        self.targets.output.write(self.sink.written())?;
+        self.sink.clear();
+        Ok(())
     }
 
     /// Writes a batch. `result` is there exactly if the block was sent.
@@ -63,7 +60,7 @@ impl Assembler {
         let (columns, rejections) = result
             .map(|result| (result.columns, result.rejections))
             .unwrap_or_default();
-        if block.is_sent() && columns.len() != block.gaps {
+        if block.is_sent() && columns.len() != block.answers() {
             return Err(ClientError::Protocol("a result of another shape than its batch").into());
         }
         let mut rejects = Vec::new();
@@ -80,7 +77,6 @@ impl Assembler {
                 reason: rejection.reason.into(),
             });
         }
-        self.buffer.clear();
         let written = if self.shuffled {
             self.add_shuffled(&block, &columns, rejects.len())?
         } else {
@@ -90,17 +86,7 @@ impl Assembler {
         let blank_lines: usize = block.blank_lines.iter().map(|blank| blank.lines).sum();
         rejects.extend(block.rejects);
         rejects.sort_by_key(|reject| reject.at.row);
-        for missing in &block.missing {
-            let at = block.positions[missing.row];
-            if rejects
-                .binary_search_by_key(&at.row, |reject| reject.at.row)
-                .is_err()
-            {
-                let element = &block.elements[missing.column];
-                self.tally.add_missing(element, 1, at.line);
-            }
-        }
-        self.targets.output.write(&self.buffer)?;
+        self.write_sink()?;
         self.write_rejects(&rejects)?;
         self.tally.add(rows, written, rejects);
         self.tally.blank_lines += blank_lines as u64;
@@ -117,74 +103,62 @@ impl Assembler {
             .into_iter()
             .peekable();
         let mut written = 0;
-        let mut missing = MissingCounts::new(columns);
+        let mut missing = MissingCounts::new(treated(block, columns));
         let mut blank_lines = block.blank_lines.iter().peekable();
         for (row, at) in block.positions.iter().enumerate() {
             if let Some(blank) = blank_lines.next_if(|blank| blank.before == row) {
-                self.add_blank_lines(blank.lines);
+                self.sink.blank_lines(blank.lines);
             }
             if rejected.next_if_eq(at).is_some() {
                 continue;
             }
-            let start = self.buffer.len();
             match self.add_row(block, columns, row) {
                 Ok(()) => {
+                    self.sink.end_row();
                     written += 1;
                     missing.add_row(row, *at);
                 }
-                Err((column, reason)) => {
-                    self.buffer.truncate(start);
-                    let element = columns[column].0.clone();
+                Err((element, reason)) => {
+                    self.sink.take_back_row();
                     rejects.push(Reject {
                         at: *at,
-                        element,
+                        element: element.to_owned(),
                         reason: reason.code().into(),
                     });
                 }
             }
         }
         for blank in blank_lines {
-            self.add_blank_lines(blank.lines);
+            self.sink.blank_lines(blank.lines);
         }
         missing.tell(&mut self.tally);
         written
     }
 
-    /// Passes empty lines through, so that each row stays on its line.
-    fn add_blank_lines(&mut self, lines: usize) {
-        for _ in 0..lines {
-            self.buffer.extend_from_slice(self.layout.terminator);
-        }
-    }
-
-    /// An error names the column of the answer that cannot be encoded.
-    fn add_row(
+    /// An error names the element that cannot be written.
+    fn add_row<'b>(
         &mut self,
-        block: &Block,
-        columns: &[Answer],
+        block: &'b Block,
+        columns: &'b [Answer],
         row: usize,
-    ) -> Result<(), (usize, Reason)> {
-        for (i, piece) in block.pieces(row).enumerate() {
-            if let Some(column) = i.checked_sub(1) {
-                self.add_value(columns[column].1.get(row))
-                    .map_err(|reason| (column, reason))?;
-            }
-            self.buffer.extend_from_slice(piece);
+    ) -> Result<(), (&'b str, Reason)> {
+        let mut answers = columns.iter();
+        for (part, cells) in block.parts() {
+            let (element, column) = match part {
+                Part::Kept(_) => {
+                    self.sink.kept(cells.get(row));
+                    continue;
+                }
+                Part::Made(column) => (block.element(*column), cells),
+                Part::Answered => {
+                    let (element, column) = answers.next().expect("an answer has all columns");
+                    (&**element, column)
+                }
+            };
+            self.sink
+                .value(column.get(row))
+                .map_err(|reason| (element, reason))?;
         }
-        Ok(())
-    }
-
-    fn add_value(&mut self, value: &[u8]) -> Result<(), Reason> {
-        if value.is_empty() && self.layout.columns == 1 {
-            // Many readers skip a line without any byte.
-            self.buffer.extend_from_slice(b"\"\"");
-            return Ok(());
-        }
-        write_value(
-            &self.layout.encoding.encode(value)?,
-            self.layout.delimiter,
-            &mut self.buffer,
-        );
         Ok(())
     }
 
@@ -201,11 +175,12 @@ impl Assembler {
         let accepted = block.positions.len() - rejected;
         for row in 0..accepted {
             // Tokens are ASCII in any encoding.
-            self.add_value(column.get(row))
+            self.sink
+                .value(column.get(row))
                 .map_err(|_| ClientError::Protocol("a pseudonym that is no text"))?;
-            self.buffer.extend_from_slice(self.layout.terminator);
+            self.sink.end_row();
         }
-        let mut missing = MissingCounts::new(columns);
+        let mut missing = MissingCounts::new(treated(block, columns));
         for (row, at) in block.positions.iter().enumerate().take(accepted) {
             missing.add_row(row, *at);
         }
@@ -217,16 +192,15 @@ impl Assembler {
         let Some(target) = &mut self.targets.rejects else {
             return Ok(());
         };
-        self.buffer.clear();
+        let mut text = Vec::new();
         for reject in rejects {
-            self.buffer
-                .extend_from_slice(format!("{},{},", reject.at.line, reject.at.row).as_bytes());
-            write_value(reject.element.as_bytes(), b',', &mut self.buffer);
-            self.buffer.push(b',');
-            write_value(reject.reason.as_bytes(), b',', &mut self.buffer);
-            self.buffer.push(b'\n');
+            text.extend_from_slice(format!("{},{},", reject.at.line, reject.at.row).as_bytes());
+            write_value(reject.element.as_bytes(), b',', &mut text);
+            text.push(b',');
+            write_value(reject.reason.as_bytes(), b',', &mut text);
+            text.push(b'\n');
         }
-        target.write(&self.buffer)
+        target.write(&text)
     }
 
     /// What was written so far.
@@ -259,15 +233,25 @@ impl Assembler {
     }
 }
 
-/// Counts the answers of a batch that are missing in rows that are written.
+/// The columns of a block that were treated, here or by the custodian, with their elements.
+fn treated<'a>(block: &'a Block, answers: &'a [Answer]) -> Vec<(&'a str, &'a Column)> {
+    let made = block.parts().filter_map(|(part, cells)| match part {
+        Part::Made(column) => Some((block.element(*column), cells)),
+        Part::Kept(_) | Part::Answered => None,
+    });
+    let answered = answers.iter().map(|(element, column)| (&**element, column));
+    made.chain(answered).collect()
+}
+
+/// Counts the values that are missing in rows that are written.
 struct MissingCounts<'a> {
-    columns: &'a [Answer],
+    columns: Vec<(&'a str, &'a Column)>,
     /// By column: how many, and the line of the first.
     counts: Vec<(u64, u64)>,
 }
 
 impl<'a> MissingCounts<'a> {
-    fn new(columns: &'a [Answer]) -> Self {
+    fn new(columns: Vec<(&'a str, &'a Column)>) -> Self {
         let counts = vec![(0, 0); columns.len()];
         Self { columns, counts }
     }

@@ -1,6 +1,6 @@
 //! Which column of a file is which element.
 
-use sluis_client::local::{Context, PlanError, SendStep, Step};
+use sluis_client::local::{PlanError, SendStep, SourceKeys, Step};
 use sluis_client::v1;
 use sluis_domain::{ChainId, ElementName};
 
@@ -185,7 +185,7 @@ pub(crate) fn plan(
     headers: &[String],
     elements: Vec<Option<ElementName>>,
     chain: &Agreed,
-    context: Context<'_>,
+    source_keys: &SourceKeys,
 ) -> Result<Vec<ColumnPlan>, CliError> {
     let chain = chain.chain();
     let listed = listed(chain);
@@ -207,8 +207,8 @@ pub(crate) fn plan(
         return Err(unlisted_columns(&unlisted, chain));
     }
     let names = elements.iter().flatten().map(ElementName::as_str);
-    let used = context.source_keys.check_used(chain, &names.collect());
-    let plan_of = |element: ElementName| match Step::of(chain, &element, context) {
+    let used = source_keys.check_used(chain, &names.collect());
+    let plan_of = |element: ElementName| match Step::of(chain, &element, source_keys) {
         Ok(step) => Ok(ColumnPlan {
             element: Some(element),
             step,
@@ -382,12 +382,6 @@ mod tests {
         let mut keys = sluis_client::local::SourceKeys::default();
         let key = sluis_client::SourceKey::from_file_content(&[7; 32]).expect("a key");
         keys.insert("study.email".parse().expect("an id"), key);
-        let date_format = Default::default();
-        let context = Context {
-            source_keys: &keys,
-            date_format: &date_format,
-            decimal_mark: Default::default(),
-        };
         let id: ChainId = "study".parse().expect("an id");
         let warned = |elements: Vec<v1::Element>| {
             let chain = v1::Chain {
@@ -399,7 +393,7 @@ mod tests {
             let headers = headers(&["email", "diagnosis"]);
             let elements = found(&headers, &[]).expect("distinct");
             let chain = Expectation::default().agree(chain).expect("no pin");
-            let plans = plan(&headers, elements, &chain, context).expect("plans");
+            let plans = plan(&headers, elements, &chain, &keys).expect("plans");
             sent_unhashed(&plans, &id)
         };
         let swapped = vec![
@@ -451,15 +445,9 @@ mod tests {
         };
         let headers = headers(&["sex", "name", "Född"]);
         let keys = Default::default();
-        let date_format = Default::default();
-        let context = Context {
-            source_keys: &keys,
-            date_format: &date_format,
-            decimal_mark: Default::default(),
-        };
         let elements = found(&headers, &[]).expect("distinct");
         let chain = Expectation::default().agree(chain).expect("nothing else");
-        let message = plan(&headers, elements, &chain, context)
+        let message = plan(&headers, elements, &chain, &keys)
             .expect_err("unlisted")
             .to_string();
         assert!(

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 use sluis_client::local::{SendStep, Step};
-use sluis_client::{Client, v1};
+use sluis_client::{Client, Spelling, v1};
 use sluis_domain::{ElementName, GrantId};
 
 use super::args::{FileArgs, ResumeArgs};
@@ -63,7 +63,7 @@ impl ConvertArgs {
         let started = Instant::now();
         let run_file = self.resume.run_file(&self.files);
         self.files.check_targets(run_file.as_deref())?;
-        let input = Input::open(&self.files)?;
+        let input = Input::open(&self.files, Spelling::default())?;
         let client = self.connect.connect().await?;
         let terms = terms(client.grant(&self.grant).await?)?;
         let from: ElementName = terms.from_element.parse().map_err(|_| not_understood())?;
@@ -77,7 +77,12 @@ impl ConvertArgs {
             element: Some(from),
             step: Step::Send(sent),
         };
-        let plans = plans(&input.headers, self.column.as_deref(), plan, shuffled)?;
+        let plans = plans(
+            input.source.headers(),
+            self.column.as_deref(),
+            plan,
+            shuffled,
+        )?;
         if shuffled && !self.files.quiet {
             output::note(
                 "The grant asks for shuffled output: only the converted column is written, in random order.",

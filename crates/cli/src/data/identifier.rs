@@ -4,10 +4,9 @@ use std::io::Read;
 
 use sluis_client::Zeroizing;
 
-use super::csv::CsvReader;
-use super::dialect::{Delimiter, Encoding, detect};
 use super::input::malformed;
 use crate::error::CliError;
+use crate::formats::csv::{CsvReader, Delimiter, Encoding, detect};
 
 /// Most bytes that are read.
 const LONGEST: u64 = 4_096;

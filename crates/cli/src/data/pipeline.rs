@@ -1,6 +1,5 @@
-//! Connects the stages: parser thread -> sender -> custodian -> receiver -> assembler thread. Every queue is bounded.
+//! Connects the stages: treating thread -> sender -> custodian -> receiver -> assembler thread. Every queue is bounded.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use sluis_client::{Batch, BatchReceiver, BatchResult, BatchSender, ClientError, Session};
@@ -10,17 +9,17 @@ use super::answered::Answered;
 use super::args::{FileArgs, MAX_IN_FLIGHT};
 use super::assemble::Assembler;
 use super::columns::ColumnPlan;
-use super::csv::CsvError;
 use super::failed::{self, Left};
 use super::input::{Input, malformed};
-use super::parse::{BatchLimits, Block, Layout, Parser};
 use super::prepare::{Ready, Under, check_grant, prepare};
 use super::progress::Progress;
 use super::run_file::RunFile;
-use super::scan::{Scanned, Sum};
+use super::scan::Scanned;
 use super::stop::StopRequest;
 use super::summary::Tally;
+use super::treat::{BatchLimits, Batcher, Block, OutputShape, written};
 use crate::error::CliError;
+use crate::formats::{FormatError, Sum};
 use crate::output;
 
 /// Length of a token, the shortest of all.
@@ -55,12 +54,12 @@ pub(crate) struct Job<'a> {
     pub(crate) repeats: bool,
 }
 
-type Parsed = Result<(Batch, Block), CsvError>;
+type Treated = Result<(Batch, Block), FormatError>;
 
 /// A run on its way.
 struct Running<'a> {
     ready: Ready,
-    layout: Layout,
+    shape: OutputShape,
     kind: OutputKind,
     files: &'a FileArgs,
     answered: Arc<Answered>,
@@ -83,15 +82,15 @@ pub(crate) async fn run(
         under,
         repeats,
     } = job;
-    let layout = layout(&input, &plans, kind)?;
-    let ready = prepare(input, plans, layout.clone(), files, under.as_ref()).await?;
+    let shape = OutputShape::of(&plans, kind.shuffled)?;
+    let ready = prepare(input, plans, shape.clone(), files, under.as_ref()).await?;
     let session = open().await?;
     check_grant(&ready, session.opened())?;
     let scanned = ready.scanned;
     let answered = Arc::new(Answered::new(under.as_ref().map(|it| it.grant.clone())));
     let running = Running {
         ready,
-        layout,
+        shape,
         kind,
         files,
         answered: answered.clone(),
@@ -114,22 +113,6 @@ pub(crate) async fn run(
     }
 }
 
-fn layout(input: &Input, plans: &[ColumnPlan], kind: OutputKind) -> Result<Layout, CliError> {
-    let columns = plans.iter().filter(|plan| plan.step.is_written()).count();
-    if columns == 0 {
-        return Err(CliError::input(
-            "no column is left: all of them are dropped",
-        ));
-    }
-    Ok(Layout {
-        delimiter: input.delimiter,
-        terminator: input.terminator,
-        encoding: input.encoding,
-        columns,
-        refuses_blank_lines: columns == 1 && plans.len() > 1 && !kind.shuffled,
-    })
-}
-
 impl Running<'_> {
     /// An error comes with what is left of the output.
     async fn take_through(self, session: Session) -> Result<Tally, (CliError, Left)> {
@@ -144,7 +127,7 @@ impl Running<'_> {
         let (started, interrupted) = self.start(&session).map_err(nothing)?;
         let (answers, to_write) = mpsc::channel(QUEUE);
         let Started {
-            parsed,
+            treated,
             assembler,
             name,
             progress,
@@ -152,7 +135,7 @@ impl Running<'_> {
         let assembling =
             tokio::task::spawn_blocking(move || assemble(assembler, to_write, &progress));
         let exchanged = tokio::select! {
-            exchanged = exchange(session, parsed, answers, &name, &answered) => exchanged,
+            exchanged = exchange(session, treated, answers, &name, &answered) => exchanged,
             () = stop.wait() => Err(CliError::Interrupted(interrupted)),
         };
         let exchanged = exchanged.and_then(|()| unchanged(&name, scanned.as_ref(), &sum));
@@ -173,7 +156,7 @@ impl Running<'_> {
     fn start(self, session: &Session) -> Result<(Started, String), CliError> {
         let Self {
             ready,
-            layout,
+            shape,
             kind,
             files,
             answered,
@@ -185,12 +168,6 @@ impl Running<'_> {
             earlier,
             begin,
         } = ready;
-        let headers = input
-            .raw_headers
-            .iter()
-            .zip(&plans)
-            .filter(|(_, plan)| plan.step.is_written());
-        let headers: Vec<&[u8]> = headers.map(|(header, _)| header.as_slice()).collect();
         let targets = files.open_targets(kind.private)?;
         answered.leaves_behind(targets.hidden_names());
         if let Some(scanned) = scanned {
@@ -200,13 +177,8 @@ impl Running<'_> {
                 .check_room(scanned.kept_bytes.saturating_add(answers))?;
         }
         let interrupted = targets.interrupted(files.keep_partial);
-        let assembler = Assembler::new(
-            targets,
-            layout.clone(),
-            kind.shuffled,
-            &input.prefix,
-            &headers,
-        )?;
+        let sink = input.source.sink(&written(&plans));
+        let assembler = Assembler::new(targets, sink, kind.shuffled)?;
         let mut limits = BatchLimits::new(files.batch_rows, session.limits());
         if let Some(run) = earlier {
             limits = run.batches();
@@ -215,7 +187,7 @@ impl Running<'_> {
             answered.is_written_to(RunFile::begin(&path, task, limits)?);
         }
         let started = Started {
-            parsed: start_parser(Parser::new(input.reader, plans, layout, limits)),
+            treated: start_treating(Batcher::new(input.source, plans, shape, limits)),
             assembler,
             name: input.name,
             progress: Progress::new(input.size, files.quiet || files.json),
@@ -226,7 +198,7 @@ impl Running<'_> {
 
 /// The stages, ready to be connected.
 struct Started {
-    parsed: mpsc::Receiver<Parsed>,
+    treated: mpsc::Receiver<Treated>,
     assembler: Assembler,
     /// Of the input.
     name: String,
@@ -268,7 +240,7 @@ fn unchanged(name: &str, scanned: Option<&Scanned>, sum: &Sum) -> Result<(), Cli
 /// Runs both halves of the session until all is answered or something fails.
 async fn exchange(
     session: Session,
-    parsed: mpsc::Receiver<Parsed>,
+    treated: mpsc::Receiver<Treated>,
     answers: mpsc::Sender<(Block, Option<BatchResult>)>,
     name: &str,
     answered: &Answered,
@@ -276,7 +248,7 @@ async fn exchange(
     let in_flight = (session.limits().max_batches_in_flight as usize).clamp(1, MAX_IN_FLIGHT);
     let (sender, receiver) = session.split();
     let (waiting, in_order) = mpsc::channel(in_flight);
-    let sending = send(parsed, sender, waiting, name, answered);
+    let sending = send(treated, sender, waiting, name, answered);
     let receiving = receive(in_order, receiver, answers, answered);
     match tokio::try_join!(sending, receiving)? {
         (true, ()) => Ok(()),
@@ -285,12 +257,12 @@ async fn exchange(
 }
 
 /// A thread of its own: it may wait for standard input for ever, and must not keep the process from ending.
-fn start_parser<R: Read + Send + 'static>(mut parser: Parser<R>) -> mpsc::Receiver<Parsed> {
+fn start_treating(mut batcher: Batcher) -> mpsc::Receiver<Treated> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     std::thread::spawn(move || {
-        while let Some(parsed) = parser.next().transpose() {
-            let failed = parsed.is_err();
-            if sender.blocking_send(parsed).is_err() || failed {
+        while let Some(treated) = batcher.next().transpose() {
+            let failed = treated.is_err();
+            if sender.blocking_send(treated).is_err() || failed {
                 return;
             }
         }
@@ -300,13 +272,13 @@ fn start_parser<R: Read + Send + 'static>(mut parser: Parser<R>) -> mpsc::Receiv
 
 /// Sends batches as the custodian takes them. `false` if the stream ended before all were sent.
 async fn send(
-    mut parsed: mpsc::Receiver<Parsed>,
+    mut treated: mpsc::Receiver<Treated>,
     mut sender: BatchSender,
     waiting: mpsc::Sender<(Block, u64)>,
     name: &str,
     answered: &Answered,
 ) -> Result<bool, CliError> {
-    while let Some(next) = parsed.recv().await {
+    while let Some(next) = treated.recv().await {
         let (batch, block) = next.map_err(|error| malformed(name, error))?;
         let values = batch.values();
         if block.is_sent() {

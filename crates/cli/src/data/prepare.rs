@@ -9,10 +9,10 @@ use sluis_domain::{GrantId, Reason};
 use super::args::{FileArgs, ResumeArgs};
 use super::columns::ColumnPlan;
 use super::input::Input;
-use super::parse::{BatchLimits, Layout};
 use super::pipeline::stage_failed;
 use super::run_file::{RunFile, Task};
 use super::scan::{Scanned, scan};
+use super::treat::{BatchLimits, OutputShape};
 use crate::error::CliError;
 use crate::output;
 
@@ -48,7 +48,7 @@ pub(crate) struct Ready {
 pub(crate) async fn prepare(
     mut input: Input,
     plans: Vec<ColumnPlan>,
-    layout: Layout,
+    shape: OutputShape,
     files: &FileArgs,
     under: Option<&Under<'_>>,
 ) -> Result<Ready, CliError> {
@@ -74,9 +74,10 @@ pub(crate) async fn prepare(
         Some(run) => run.batches(),
         None => BatchLimits::before_the_stream(files.batch_rows),
     };
-    let columns = described(&plans, &layout, under.map_or("", |under| under.how));
+    let how = under.map_or("", |under| under.how);
+    let columns = format!("{}; {how}; {}", described(&plans), input.source.described());
     // A thread that may block, so that the connection is kept alive meanwhile.
-    let scanning = tokio::task::spawn_blocking(move || scan(input, plans, layout, limits));
+    let scanning = tokio::task::spawn_blocking(move || scan(input, plans, shape, limits));
     let (scanned, plans) = scanning.await.map_err(|_| stage_failed())??;
     let task = under.map(|under| Task {
         command: under.command.to_owned(),
@@ -125,8 +126,8 @@ fn earlier(path: Option<&Path>, resume: bool) -> Result<Option<RunFile>, CliErro
     }
 }
 
-/// What decides which values are sent and how rows are written; no header, which may be a value.
-fn described(plans: &[ColumnPlan], layout: &Layout, how: &str) -> String {
+/// What becomes of each column; no header, which may be a value.
+fn described(plans: &[ColumnPlan]) -> String {
     let columns = plans.iter().map(|plan| {
         let element = plan.element.as_ref().map_or("", |element| element.as_str());
         match &plan.step {
@@ -138,12 +139,7 @@ fn described(plans: &[ColumnPlan], layout: &Layout, how: &str) -> String {
         }
     });
     let columns: Vec<String> = columns.collect();
-    let delimiter = char::from(layout.delimiter);
-    format!(
-        "{}; {how}; delimiter {delimiter:?}, {:?}",
-        columns.join(", "),
-        layout.encoding
-    )
+    columns.join(", ")
 }
 
 /// Compares what will be sent with what the grant has left. A run that is repeated is not held up: part of it may be

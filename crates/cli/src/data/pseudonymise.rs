@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use clap::Args;
-use sluis_client::local::{Context, SourceKeys};
-use sluis_client::{Client, ClientError, DateFormat, DecimalMark, v1};
+use sluis_client::local::SourceKeys;
+use sluis_client::{Client, ClientError, DateFormat, DecimalMark, Spelling, v1};
 use sluis_domain::{ChainId, NamespaceId};
 
 use super::args::FileArgs;
@@ -132,26 +132,30 @@ impl RecordArgs {
         self.files.check_targets(None)?;
         let source_keys = read_source_keys(&self.source_key)?;
         let expectation = self.expect.read(&self.connect)?;
-        let input = Input::open(&self.files)?;
+        let spelling = Spelling {
+            dates: self.date_format,
+            numbers: self.decimal_mark.unwrap_or_default(),
+        };
+        let input = Input::open(&self.files, spelling)?;
+        let headers = input.source.headers();
         let names = names::all(&self.columns);
-        let elements = columns::elements(&input.headers, &names, |_| true)?;
+        let elements = columns::elements(headers, &names, |_| true)?;
         let old = mapping
-            .map(|mapping| mapping.place(&input.headers, &elements))
+            .map(|mapping| mapping.place(headers, &elements))
             .transpose()?;
         let client = self.connect.connect().await?;
         let chain = expectation.agree(chain_of(&client, &self.chain).await?)?;
-        let context = Context {
-            source_keys: &source_keys,
-            date_format: &self.date_format,
-            decimal_mark: self.decimal_mark.unwrap_or_default(),
-        };
         let mut import = None;
         let plans = match mapping.zip(old) {
-            None => columns::plan(&input.headers, elements, &chain, context)?,
+            None => columns::plan(headers, elements, &chain, &source_keys)?,
             Some((mapping, old)) => {
-                let headers: Vec<_> = without(&input.headers, old.place);
-                let mut plans =
-                    columns::plan(&headers, without(&elements, old.place), &chain, context)?;
+                let headers: Vec<_> = without(headers, old.place);
+                let mut plans = columns::plan(
+                    &headers,
+                    without(&elements, old.place),
+                    &chain,
+                    &source_keys,
+                )?;
                 mapping.check(&plans, &old)?;
                 import = Some((
                     columns::held(&plans),

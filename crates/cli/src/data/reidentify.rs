@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use clap::Args;
-use sluis_client::v1;
+use sluis_client::{Spelling, v1};
 use sluis_domain::{ElementName, GrantId};
 
 use super::args::{FileArgs, ResumeArgs};
@@ -56,10 +56,10 @@ impl ReidentifyArgs {
         let started = Instant::now();
         let run_file = self.resume.run_file(&self.files);
         self.files.check_targets(run_file.as_deref())?;
-        let input = Input::open(&self.files)?;
+        let input = Input::open(&self.files, Spelling::default())?;
         let client = self.connect.connect().await?;
         let granted = terms(client.grant(&self.grant).await?)?.elements;
-        let plans = plans(&input.headers, &names::all(&self.columns), &granted)?;
+        let plans = plans(input.source.headers(), &names::all(&self.columns), &granted)?;
         let kind = OutputKind {
             shuffled: false,
             private: true,

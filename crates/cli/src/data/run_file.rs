@@ -15,11 +15,11 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::parse::BatchLimits;
+use super::treat::BatchLimits;
 use crate::error::CliError;
 
 /// Changes when the same input and limits give other batches.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Larger files are no run files. A progress line takes about 60 bytes.
 const LONGEST: u64 = 64 << 20;
 const SUFFIX: &str = ".sluis-run";
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn what_is_no_run_file_is_refused_and_left_alone() {
         let (_directory, path) = path();
-        for text in ["", "x\n", "{}\n", "{\"format\":2}\n"] {
+        for text in ["", "x\n", "{}\n", "{\"format\":1}\n"] {
             fs::write(&path, text).expect("writable");
             assert!(matches!(RunFile::find(&path), Err(CliError::Input(_))));
             assert_eq!(fs::read_to_string(&path).expect("there"), text);

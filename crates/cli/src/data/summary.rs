@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::args::FileArgs;
-use super::parse::Reject;
+use super::treat::Reject;
 use crate::error::{CliError, Exit};
 use crate::output;
 
@@ -254,7 +254,7 @@ fn hint(reason: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::parse::Position;
+    use crate::data::treat::Position;
 
     #[test]
     fn hints_are_for_reasons_that_there_are() {

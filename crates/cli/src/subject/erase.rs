@@ -6,15 +6,16 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
-use sluis_client::local::{Context, SendStep, SourceKeys, Step};
+use sluis_client::local::{SendStep, SourceKeys, Step};
 use sluis_client::v1::{Chain, ListChainsRequest, RequestErasureRequest};
-use sluis_client::{Client, ClientError, DateFormat, DecimalMark};
+use sluis_client::{Client, ClientError, DateFormat, Form, Spelling, Zeroizing};
 use sluis_domain::{ElementName, NamespaceId};
 
 use crate::connect::ConnectArgs;
-use crate::data::{Encoding, Identifier, no_plan, read_identifier, read_source_key};
+use crate::data::{Identifier, no_plan, read_identifier, read_source_key};
 use crate::error::{CliError, Exit};
 use crate::expect::{ExpectArgs, Expectation};
+use crate::formats::csv::Encoding;
 use crate::unsure::unless_answered;
 use crate::{proposed, secret};
 
@@ -86,16 +87,22 @@ impl EraseArgs {
             ));
         }
         let has_spaces = value.trim_ascii().len() < value.len();
-        if place.step.is_exact() && has_spaces && !identifier.is_quoted {
+        let wanted = place.step.wanted();
+        if wanted.form == Form::Exact && has_spaces && !identifier.is_quoted {
             return Err(CliError::input(
                 "the identifier begins or ends with white space, and those of this namespace are compared byte for byte; \
                  take it out, or put quotes around all that belongs to the identifier",
             ));
         }
+        let spelling = Spelling {
+            dates: self.date_format.clone(),
+            ..Spelling::default()
+        };
+        let mut scratch = Zeroizing::new(Vec::with_capacity(10));
         let mut sent = Vec::with_capacity(256);
-        place
-            .step
-            .apply(value, &mut sent)
+        spelling
+            .plain(value, wanted, &mut scratch)
+            .and_then(|value| place.step.apply(value, &mut sent))
             .map_err(|reason| CliError::input(format!("the identifier: {reason}")))?;
         if sent.trim_ascii().is_empty() {
             return Err(CliError::input("the identifier is missing"));
@@ -131,12 +138,7 @@ impl EraseArgs {
         };
         let (chain, element) = found.ok_or_else(unknown)?;
         let chain = expectation.agree(chain)?;
-        let context = Context {
-            source_keys,
-            date_format: &self.date_format,
-            decimal_mark: DecimalMark::Unsaid,
-        };
-        match Step::of(chain.chain(), &element, context) {
+        match Step::of(chain.chain(), &element, source_keys) {
             Ok(Step::Send(step)) => Ok(Place { element, step }),
             Ok(_) => Err(ClientError::Protocol("a pseudonym element that is not sent").into()),
             Err(error) => Err(no_plan(error)),

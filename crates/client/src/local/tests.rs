@@ -1,6 +1,7 @@
 //! Which step an element gets, and what it does to values.
 
 use super::*;
+use crate::Spelling;
 
 fn element(name: &str, treatment: &str) -> v1::Element {
     v1::Element {
@@ -105,13 +106,7 @@ fn chain() -> v1::Chain {
 }
 
 fn step_with(name: &str, keys: &SourceKeys) -> Result<Step, PlanError> {
-    let date_format = "%d-%m-%Y".parse().expect("a format");
-    let context = Context {
-        source_keys: keys,
-        date_format: &date_format,
-        decimal_mark: DecimalMark::Unsaid,
-    };
-    Step::of(&chain(), &name.parse().expect("an id"), context)
+    Step::of(&chain(), &name.parse().expect("an id"), keys)
 }
 
 fn key() -> SourceKey {
@@ -132,10 +127,17 @@ fn keys_of(namespaces: &[&str]) -> SourceKeys {
 }
 
 fn apply(name: &str, value: &str) -> Result<Vec<u8>, Reason> {
+    let spelling = Spelling {
+        dates: "%d-%m-%Y".parse().expect("a format"),
+        ..Spelling::default()
+    };
+    let mut step = step_with(name, &keys()).expect("a step");
+    let mut scratch = Vec::new();
+    let value = spelling.plain(value.as_bytes(), step.wanted(), &mut scratch)?;
     let mut out = Vec::new();
-    match step_with(name, &keys()).expect("a step") {
-        Step::Send(mut step) => step.apply(value.as_bytes(), &mut out)?,
-        Step::Generalise(mut step) => step.apply(value.as_bytes(), &mut out)?,
+    match &mut step {
+        Step::Send(step) => step.apply(value, &mut out)?,
+        Step::Generalise(step) => step.apply(value, &mut out)?,
         step => panic!("{step:?} does not change values"),
     }
     Ok(out)
@@ -249,10 +251,19 @@ fn only_opaque_identifiers_are_compared_byte_for_byte() {
         ("hash", false),
         ("note", false),
     ] {
-        let Ok(Step::Send(step)) = step_with(name, &keys()) else {
+        let step = step_with(name, &keys()).expect("a step");
+        assert_eq!(step.wanted().form == Form::Exact, exact, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_date_in_plain_form_is_not_sent_as_one() {
+    for name in ["visit", "born-plain", "born-hash"] {
+        let Ok(Step::Send(mut step)) = step_with(name, &keys()) else {
             panic!("{name} is sent")
         };
-        assert_eq!(step.is_exact(), exact, "{name}");
+        let refused = step.apply(b"950000012", &mut Vec::new());
+        assert_eq!(refused, Err(Reason::InvalidDate), "{name}");
     }
 }
 

@@ -6,10 +6,9 @@ use proptest::prelude::*;
 use sluis_client::{Batch, Rejection};
 
 use super::*;
-use crate::data::dialect::Encoding;
-use crate::data::input::Input;
-use crate::data::parse::tests::{limits, parser};
 use crate::data::target::Target;
+use crate::data::treat::tests::{batcher, file, limits};
+use crate::formats::csv::Encoding;
 
 struct Written {
     output: Vec<u8>,
@@ -63,18 +62,9 @@ fn run(input: &[u8], encoding: Encoding, elements: &[&str], shuffled: bool) -> W
         output: target(&output),
         rejects: Some(target(&rejects)),
     };
-    let input = Input::from_bytes(input, encoding).expect("readable");
-    let (prefix, raw) = (input.prefix.clone(), input.raw_headers.clone());
-    let kept = input
-        .headers
-        .iter()
-        .zip(&raw)
-        .filter(|(header, _)| *header != "name");
-    let headers: Vec<&[u8]> = kept.map(|(_, raw)| raw.as_slice()).collect();
-    let (mut parser, layout) = parser(input, 3, &limits());
-    let mut assembler =
-        Assembler::new(targets, layout, shuffled, &prefix, &headers).expect("writable");
-    while let Some((batch, block)) = parser.next().expect("well-formed") {
+    let (mut batcher, sink) = batcher(file(input, encoding), 3, &limits());
+    let mut assembler = Assembler::new(targets, sink, shuffled).expect("writable");
+    while let Some((batch, block)) = batcher.next().expect("well-formed") {
         let result = block.is_sent().then(|| answer(&batch, elements));
         assembler.write(block, result).expect("fits");
     }
@@ -214,12 +204,10 @@ fn an_answer_without_a_place_in_the_encoding_rejects_its_row() {
         output: target(&path),
         rejects: Some(target(&rejects)),
     };
-    let input =
-        Input::from_bytes(b"note,sex\n1,m\n2,f\n", Encoding::Windows1252).expect("readable");
-    let (mut parser, layout) = parser(input, 9, &limits());
-    let mut assembler =
-        Assembler::new(targets, layout, false, b"", &[b"note", b"sex"]).expect("writable");
-    let (_, block) = parser.next().expect("well-formed").expect("rows");
+    let input = file(b"note,sex\n1,m\n2,f\n", Encoding::Windows1252);
+    let (mut batcher, sink) = batcher(input, 9, &limits());
+    let mut assembler = Assembler::new(targets, sink, false).expect("writable");
+    let (_, block) = batcher.next().expect("well-formed").expect("rows");
     let columns = vec![("note".to_owned(), Column::from_values(["Łódź", "café"]))];
     assembler
         .write(
@@ -248,10 +236,10 @@ fn a_shuffled_answer_gives_as_many_values_as_rows_were_accepted() {
         output: Target::create(&path, false, false).expect("new"),
         rejects: None,
     };
-    let input = Input::from_bytes(b"bsn\n1\nbad\n3\n\"\"\n", Encoding::Utf8).expect("readable");
-    let (mut parser, layout) = parser(input, 9, &limits());
-    let mut assembler = Assembler::new(targets, layout, true, b"", &[b"bsn"]).expect("writable");
-    let (_, block) = parser.next().expect("well-formed").expect("rows");
+    let input = file(b"bsn\n1\nbad\n3\n\"\"\n", Encoding::Utf8);
+    let (mut batcher, sink) = batcher(input, 9, &limits());
+    let mut assembler = Assembler::new(targets, sink, true).expect("writable");
+    let (_, block) = batcher.next().expect("well-formed").expect("rows");
     let columns = vec![(
         "bsn".to_owned(),
         Column::from_values(["<3>", "<1>", "", ""]),

@@ -9,7 +9,7 @@ use encoding_rs::WINDOWS_1252;
 use sluis_client::Zeroizing;
 use sluis_domain::Reason;
 
-use super::csv::CsvError;
+use super::CsvError;
 use crate::file_kind;
 
 /// The mark some programs put before UTF-8 text.
@@ -51,6 +51,21 @@ impl Encoding {
         Ok(match WINDOWS_1252.decode_without_bom_handling(value).0 {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
+    }
+
+    /// The same; `scratch` is used where the bytes are others.
+    pub(crate) fn decode_into<'v>(
+        self,
+        value: &'v [u8],
+        scratch: &'v mut Vec<u8>,
+    ) -> Result<&'v [u8], Reason> {
+        Ok(match self.decode(value)? {
+            Cow::Borrowed(value) => value,
+            Cow::Owned(value) => {
+                *scratch = value;
+                scratch
+            }
         })
     }
 

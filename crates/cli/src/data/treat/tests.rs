@@ -1,12 +1,14 @@
 //! What is sent, what stays, and what is refused here.
 
-use sluis_client::local::{Context, SendStep, SourceKeys};
-use sluis_client::{DateFormat, v1};
+use sluis_client::local::{SendStep, SourceKeys};
+use sluis_client::{Spelling, v1};
 
 use super::*;
 use crate::data::columns;
 use crate::data::input::Input;
 use crate::expect::Expectation;
+use crate::formats::csv::Encoding;
+use crate::formats::{Options, RecordSink};
 
 /// A chain with one element per treatment that needs no key.
 pub(crate) fn chain() -> v1::Chain {
@@ -64,40 +66,35 @@ pub(crate) fn limits() -> v1::StreamLimits {
     }
 }
 
-/// A parser of a file for [`chain`], and the layout of its output.
-pub(crate) fn parser(
-    input: Input,
+/// A CSV file whose dates have the day first.
+pub(crate) fn file(bytes: &[u8], encoding: Encoding) -> Box<dyn RecordSource> {
+    let options = Options {
+        encoding,
+        spelling: Spelling {
+            dates: "%d-%m-%Y".parse().expect("a format"),
+            ..Spelling::default()
+        },
+        ..Options::default()
+    };
+    Input::from_bytes(bytes, &options).expect("readable").source
+}
+
+/// Treats a file for [`chain`], and a sink for its output.
+pub(crate) fn batcher(
+    source: Box<dyn RecordSource>,
     rows: u32,
     limits: &v1::StreamLimits,
-) -> (Parser<Box<dyn Read + Send>>, Layout) {
-    let elements = columns::elements(&input.headers, &[], |_| true).expect("distinct");
-    let (keys, date_format) = (
-        SourceKeys::default(),
-        "%d-%m-%Y".parse::<DateFormat>().expect("a format"),
-    );
-    let context = Context {
-        source_keys: &keys,
-        date_format: &date_format,
-        decimal_mark: Default::default(),
-    };
+) -> (Batcher, Box<dyn RecordSink>) {
+    let headers = source.headers();
+    let elements = columns::elements(headers, &[], |_| true).expect("distinct");
     let agreed = Expectation::default().agree(chain()).expect("no pin");
-    let plans = columns::plan(&input.headers, elements, &agreed, context).expect("listed");
-    let layout = Layout {
-        delimiter: input.delimiter,
-        terminator: input.terminator,
-        encoding: input.encoding,
-        columns: plans.iter().filter(|plan| plan.step.is_written()).count(),
-        refuses_blank_lines: false,
-    };
-    (
-        Parser::new(
-            input.reader,
-            plans,
-            layout.clone(),
-            BatchLimits::new(rows, limits),
-        ),
-        layout,
-    )
+    let keys = SourceKeys::default();
+    let plans = columns::plan(headers, elements, &agreed, &keys).expect("listed");
+    let sink = source.sink(&written(&plans));
+    let mut shape = OutputShape::of(&plans, false).expect("a column is left");
+    shape.refuses_blank_lines = false;
+    let limits = BatchLimits::new(rows, limits);
+    (Batcher::new(source, plans, shape, limits), sink)
 }
 
 fn parse_with(
@@ -106,9 +103,8 @@ fn parse_with(
     rows: u32,
     limits: &v1::StreamLimits,
 ) -> Vec<(Batch, Block)> {
-    let input = Input::from_bytes(text, encoding).expect("readable");
-    let (mut parser, _) = parser(input, rows, limits);
-    std::iter::from_fn(|| parser.next().expect("well-formed")).collect()
+    let (mut batcher, _) = batcher(file(text, encoding), rows, limits);
+    std::iter::from_fn(|| batcher.next().expect("well-formed")).collect()
 }
 
 fn parse(text: &str) -> (Batch, Block) {
@@ -125,10 +121,14 @@ fn sent(batch: &Batch, element: &str) -> Vec<String> {
         .collect()
 }
 
-fn pieces(block: &Block, row: usize) -> Vec<String> {
+/// What a row of the output consists of; `_` is for what is answered.
+fn cells(block: &Block, row: usize) -> Vec<String> {
     block
-        .pieces(row)
-        .map(|piece| String::from_utf8_lossy(piece).into_owned())
+        .parts()
+        .map(|(part, cells)| match part {
+            Part::Answered => "_".to_owned(),
+            _ => String::from_utf8_lossy(cells.get(row)).into_owned(),
+        })
         .collect()
 }
 
@@ -140,19 +140,18 @@ fn only_what_the_custodian_must_see_is_sent_and_the_rest_stays() {
     assert_eq!(batch.columns(), 2);
     assert_eq!(sent(&batch, "bsn"), ["950000012", ""]);
     assert_eq!(sent(&batch, "visit"), ["2020-03-07", ""]);
-    assert_eq!(pieces(&block, 0), ["f,", ",123,", ",\"Den Haag, NL\"\n"]);
-    assert_eq!(pieces(&block, 1), ["m,", ",\"1,2\",", ",Ede\n"]);
+    assert_eq!(cells(&block, 0), ["f", "_", "123", "_", "\"Den Haag, NL\""]);
+    assert_eq!(cells(&block, 1), ["m", "_", "1,2", "_", "Ede"]);
 }
 
 #[test]
 fn a_column_that_is_only_sent_leaves_no_gap() {
     for (header, rows, expected) in [
-        ("study-no,sex,bsn", "P-1,f,950000012\n", vec!["f,", "\n"]),
-        ("sex,study-no,bsn", "f,P-1,950000012\n", vec!["f,", "\n"]),
-        ("bsn,sex,study-no", "950000012,f,P-1\n", vec!["", ",f\n"]),
+        ("study-no,sex,bsn", "P-1,f,950000012\n", vec!["f", "_"]),
+        ("sex,study-no,bsn", "f,P-1,950000012\n", vec!["f", "_"]),
+        ("bsn,sex,study-no", "950000012,f,P-1\n", vec!["_", "f"]),
     ] {
-        let input = Input::from_bytes(format!("{header}\n{rows}").as_bytes(), Encoding::Utf8)
-            .expect("readable");
+        let source = file(format!("{header}\n{rows}").as_bytes(), Encoding::Utf8);
         let plan = |header: &String| match header.as_str() {
             "sex" => ColumnPlan::keep(),
             name => {
@@ -167,47 +166,34 @@ fn a_column_that_is_only_sent_leaves_no_gap() {
                 }
             }
         };
-        let plans = input.headers.iter().map(plan).collect();
-        let layout = Layout {
-            delimiter: b',',
-            terminator: b"\n",
-            encoding: Encoding::Utf8,
-            columns: 2,
-            refuses_blank_lines: false,
-        };
-        let mut parser = Parser::new(input.reader, plans, layout, BatchLimits::new(10, &limits()));
-        let (batch, block) = parser.next().expect("well-formed").expect("a row");
-        assert_eq!((batch.columns(), block.gaps), (2, 1), "{header}");
+        let plans: Vec<_> = source.headers().iter().map(plan).collect();
+        let shape = OutputShape::of(&plans, false).expect("a column is left");
+        let mut batcher = Batcher::new(source, plans, shape, BatchLimits::new(10, &limits()));
+        let (batch, block) = batcher.next().expect("well-formed").expect("a row");
+        assert_eq!((batch.columns(), block.answers()), (2, 1), "{header}");
         assert_eq!(
             (sent(&batch, "bsn"), sent(&batch, "study-no")),
             (vec!["950000012".into()], vec!["P-1".into()])
         );
-        assert_eq!(pieces(&block, 0), expected, "{header}");
+        assert_eq!(cells(&block, 0), expected, "{header}");
     }
 }
 
 #[test]
 fn an_empty_line_that_would_be_a_row_of_the_output_is_refused_with_its_line() {
-    let after = |refuses_blank_lines: bool| {
-        let input = Input::from_bytes(b"bsn,sex\n1,f\n\n2,m\n", Encoding::Utf8).expect("readable");
-        let layout = Layout {
-            delimiter: b',',
-            terminator: b"\n",
-            encoding: Encoding::Utf8,
-            columns: 1,
-            refuses_blank_lines,
-        };
+    let after = |shuffled: bool| {
+        let source = file(b"bsn,sex\n1,f\n\n2,m\n", Encoding::Utf8);
         let plans = vec![
             ColumnPlan::send("bsn".parse().expect("an id")),
             ColumnPlan::drop(),
         ];
-        let limits = BatchLimits::new(10, &limits());
-        Parser::new(input.reader, plans, layout, limits).next()
+        let shape = OutputShape::of(&plans, shuffled).expect("a column is left");
+        Batcher::new(source, plans, shape, BatchLimits::new(10, &limits())).next()
     };
-    let error = after(true).map(|_| ()).expect_err("a row would appear");
+    let error = after(false).map(|_| ()).expect_err("a row would appear");
     assert!(error.to_string().starts_with("line 3 is empty"), "{error}");
     // Shuffled output has no lines to keep.
-    assert!(after(false).is_ok());
+    assert!(after(true).is_ok());
 }
 
 #[test]
@@ -215,7 +201,7 @@ fn a_row_that_is_refused_here_leaves_no_trace_in_the_batch() {
     let (batch, block) = parse("bsn,born,note\n1,07-03-1984,a\n2,1984,b\n3,x,c\n4,,d\n");
     assert_eq!(sent(&batch, "bsn"), ["1", "4"]);
     assert_eq!(sent(&batch, "note"), ["a", "d"]);
-    assert_eq!(pieces(&block, 0), ["", ",1984,", "\n"]);
+    assert_eq!(cells(&block, 0), ["_", "1984", "_"]);
     assert_eq!(
         block.positions,
         [Position { row: 1, line: 2 }, Position { row: 4, line: 5 }]
@@ -239,7 +225,8 @@ fn invalid_utf8_is_a_matter_of_the_row_only_where_the_value_is_needed() {
     let (batch, block) = &batches[0];
     assert_eq!(sent(batch, "bsn"), ["1"]);
     assert_eq!(block.rejects[0].reason, "INVALID_UTF8");
-    assert_eq!(block.pieces(0).last(), Some(&b",\xfe\xff\n"[..]));
+    let (_, kept) = block.parts().last().expect("a column that is kept");
+    assert_eq!(kept.get(0), b"\xfe\xff");
 }
 
 #[test]
@@ -259,10 +246,9 @@ fn windows_1252_is_sent_as_utf8_and_stays_windows_1252() {
     );
     let (batch, block) = &batches[0];
     assert_eq!(sent(batch, "note"), ["André"]);
-    assert_eq!(
-        block.pieces(0).last(),
-        Some(&b",\xe9\xe9n,\xe9\xe8\xe7\n"[..])
-    );
+    let cells: Vec<_> = block.parts().map(|(_, cells)| cells).collect();
+    assert_eq!(cells[1].get(0), b"\xe9\xe9n", "as it was");
+    assert_eq!(cells[2].get(0), "éèç".as_bytes(), "a value");
 }
 
 #[test]
@@ -320,15 +306,16 @@ fn a_batch_of_refused_rows_is_not_sent() {
 
 #[test]
 fn a_ragged_line_stops_the_file() {
-    let input = Input::from_bytes(b"bsn,sex\n1,m\n2\n", Encoding::Utf8).expect("readable");
-    let (mut parser, _) = parser(input, 1, &limits());
-    assert!(parser.next().expect("well-formed").is_some());
-    assert!(matches!(
-        parser.next(),
-        Err(CsvError::Ragged {
-            line: 3,
-            found: 1,
-            expected: 2
-        })
-    ));
+    let input = file(b"bsn,sex\n1,m\n2\n", Encoding::Utf8);
+    let (mut batcher, _) = batcher(input, 1, &limits());
+    assert!(batcher.next().expect("well-formed").is_some());
+    let error = batcher.next().err().expect("ragged").to_string();
+    assert!(error.starts_with("line 3: 1 fields"), "{error}");
+}
+
+#[test]
+fn kept_columns_side_by_side_are_one_part() {
+    let (_, block) = parse("sex,city,name,bsn\nf,Ede,Jansen,1\n");
+    let parts: Vec<_> = block.parts().map(|(part, _)| part.clone()).collect();
+    assert_eq!(parts, [Part::Kept(0..2), Part::Answered]);
 }

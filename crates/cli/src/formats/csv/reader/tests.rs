@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::formats::csv::write_value;
 
 /// Gives one byte at a time, so that every record crosses the end of the buffer.
 struct Trickle<'a>(&'a [u8]);

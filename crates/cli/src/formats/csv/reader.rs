@@ -15,7 +15,8 @@ use std::ops::Range;
 use sluis_client::Zeroizing;
 
 use self::joined::Header;
-use super::dialect::BOM;
+use super::BOM;
+use crate::formats::FormatError;
 
 mod joined;
 
@@ -68,6 +69,15 @@ pub(crate) enum CsvError {
     NotCsv(String),
 }
 
+impl From<CsvError> for FormatError {
+    fn from(error: CsvError) -> Self {
+        match error {
+            CsvError::Io(source) => Self::Io(source),
+            other => Self::Malformed(other.to_string()),
+        }
+    }
+}
+
 /// What DOS programs put at the end of a text.
 const DOS_END: u8 = 0x1a;
 
@@ -85,6 +95,10 @@ pub(crate) struct CsvReader<R> {
     /// Bytes handed out.
     consumed: u64,
     fields: Vec<Field>,
+    /// Line of the record that was handed out last.
+    record_line: u64,
+    /// Where its terminator is in the buffer.
+    record_end: Range<usize>,
     expected: Option<usize>,
     header: Header,
 }
@@ -126,6 +140,8 @@ impl<R: Read> CsvReader<R> {
             line: 1,
             consumed: 0,
             fields: Vec::new(),
+            record_line: 1,
+            record_end: 0..0,
             expected: None,
             header: Header::default(),
         }
@@ -160,7 +176,6 @@ impl<R: Read> CsvReader<R> {
     }
 
     fn hand_out(&mut self, end: usize, next: usize, lines: u64) -> Result<Record<'_>, CsvError> {
-        let line = self.line;
         let is_empty = end == self.ready.start;
         if is_empty && self.expected != Some(1) {
             self.fields.clear();
@@ -169,13 +184,10 @@ impl<R: Read> CsvReader<R> {
         }
         self.consumed += (next - self.ready.start) as u64;
         self.ready.start = next;
+        self.record_line = self.line;
+        self.record_end = end..next;
         self.line += lines;
-        Ok(Record {
-            line,
-            terminator: &self.buffer[end..next],
-            buffer: &self.buffer,
-            fields: &self.fields,
-        })
+        Ok(self.record())
     }
 
     /// Refuses a record that cannot be one.
@@ -292,6 +304,16 @@ impl<R: Read> CsvReader<R> {
 }
 
 impl<R> CsvReader<R> {
+    /// The record that [`Self::next`] gave last.
+    pub(crate) fn record(&self) -> Record<'_> {
+        Record {
+            line: self.record_line,
+            terminator: &self.buffer[self.record_end.clone()],
+            buffer: &self.buffer,
+            fields: &self.fields,
+        }
+    }
+
     /// So many bytes were read behind what was ready.
     fn take_in(&mut self, read: usize) -> Result<(), CsvError> {
         let new = &self.buffer[self.ready.end..self.ready.end + read];
@@ -344,6 +366,15 @@ impl<'a> Record<'a> {
         &self.buffer[self.fields[field].raw.clone()]
     }
 
+    /// Fields as they stand in the input, with what is between them.
+    pub(crate) fn raw_fields(&self, fields: Range<usize>) -> &'a [u8] {
+        let fields = &self.fields[fields];
+        let (Some(first), Some(last)) = (fields.first(), fields.last()) else {
+            return b"";
+        };
+        &self.buffer[first.raw.start..last.raw.end]
+    }
+
     /// The value of a field. `scratch` is used where quotes are written twice.
     pub(crate) fn value<'s>(&self, field: usize, scratch: &'s mut Vec<u8>) -> &'s [u8]
     where
@@ -367,25 +398,6 @@ impl<'a> Record<'a> {
         }
         scratch
     }
-}
-
-/// Appends a value, in quotes if it needs them.
-pub(crate) fn write_value(value: &[u8], delimiter: u8, out: &mut Vec<u8>) {
-    if !value
-        .iter()
-        .any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n'))
-    {
-        out.extend_from_slice(value);
-        return;
-    }
-    out.push(b'"');
-    for byte in value {
-        if *byte == b'"' {
-            out.push(b'"');
-        }
-        out.push(*byte);
-    }
-    out.push(b'"');
 }
 
 #[cfg(test)]

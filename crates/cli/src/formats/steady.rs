@@ -1,7 +1,7 @@
 //! A file that must stay as it is while it is read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Take};
+use std::io::{self, Read, Seek, SeekFrom, Take};
 use std::os::unix::fs::MetadataExt;
 
 /// Reads a file up to where it ended when it was opened, and fails there if it changed in the meantime: its last record may
@@ -59,6 +59,12 @@ impl Read for Steady {
             io::ErrorKind::InvalidData,
             "it was changed while it was read; wait until it is complete",
         ))
+    }
+}
+
+impl Seek for Steady {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

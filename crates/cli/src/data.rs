@@ -1,22 +1,20 @@
 //! Record files: `pseudonymise`, `import`, `convert` and `reidentify`.
 //!
 //! A file goes through four stages that run side by side, each holding a few batches, so that a file of any size
-//! takes the same memory: `parse` (a thread) cuts it into batches, the two halves of a session send and receive, and
-//! `assemble` (a thread) puts answers and kept columns together again. `pipeline` connects them.
+//! takes the same memory: `treat` (a thread) treats records and cuts them into batches, the two halves of a session send
+//! and receive, and `assemble` (a thread) puts answers and kept columns together again. `pipeline` connects them. How a
+//! file spells what it holds is a matter of [`formats`](crate::formats).
 
 mod answered;
 mod args;
 mod assemble;
 mod columns;
 mod convert;
-mod csv;
-mod dialect;
 mod failed;
 mod identifier;
 mod import;
 mod input;
 mod names;
-mod parse;
 mod pipeline;
 mod prepare;
 mod progress;
@@ -26,14 +24,13 @@ mod run_file;
 mod scan;
 mod source_key;
 mod staged;
-mod steady;
 mod stop;
 mod summary;
 mod target;
+mod treat;
 
 pub(crate) use columns::no_plan;
 pub use convert::ConvertArgs;
-pub(crate) use dialect::Encoding;
 pub(crate) use identifier::{Identifier, read_identifier};
 pub use import::ImportArgs;
 pub use pseudonymise::PseudonymiseArgs;
