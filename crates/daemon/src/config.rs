@@ -1,4 +1,5 @@
-//! Configuration in two stages: layers of raw values (file < `SLUISD_` environment < flags), then meaning.
+//! Configuration in two stages: layers of raw values (file < `SLUISD_` environment < flags), then meaning. The crate
+//! `config` lays the layers over one another; `reader` gives them meaning, and has the defaults.
 //!
 //! Every problem is told at once: unknown keys, wrong types, values out of range, contradictions. No secret is ever
 //! in the file: it names files and credentials. `docs/samples/sluisd.toml` shows every key.
@@ -87,8 +88,7 @@ fn read_text(path: &Path) -> std::io::Result<String> {
 /// # Errors
 /// Every problem of every layer.
 pub fn parse(text: &str, sources: &Sources) -> Result<Loaded, ConfigError> {
-    let mut problems = Vec::new();
-    let table = layer::merge(text, sources, &mut problems);
+    let (table, problems) = layer::merge(text, sources);
     let mut reader = reader::Reader::new(table, problems);
     let settings = settings::read(&mut reader);
     let (effective, problems) = reader.finish();

@@ -5,17 +5,20 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use config::{Map, Value as Raw, ValueKind};
 use toml::{Table, Value};
+
+use super::layer::{is_from_outside, origin};
 
 /// The table that is left, what was read, and the problems.
 pub(super) struct Reader {
-    left: Table,
+    left: Map<String, Raw>,
     effective: Table,
     problems: Vec<String>,
 }
 
 impl Reader {
-    pub(super) fn new(table: Table, problems: Vec<String>) -> Self {
+    pub(super) fn new(table: Map<String, Raw>, problems: Vec<String>) -> Self {
         Self {
             left: table,
             effective: Table::new(),
@@ -34,14 +37,14 @@ impl Reader {
 
     /// An optional value with a text form.
     pub(super) fn optional<T: FromStr<Err: Display>>(&mut self, key: &str) -> Option<T> {
-        let text = self.text(key)?;
+        let (text, raw) = self.text(key)?;
         match text.parse() {
             Ok(value) => {
                 self.remember(key, Value::String(text));
                 Some(value)
             }
             Err(e) => {
-                self.problem(key, format_args!("{text:?}: {e}"));
+                self.wrong(key, &raw, format_args!("{text:?}: {e}"));
                 None
             }
         }
@@ -77,58 +80,56 @@ impl Reader {
 
     /// A switch that is on or absent.
     pub(super) fn only_true(&mut self, key: &str) -> Option<()> {
-        match self.take(key)? {
-            Value::Boolean(true) => {
-                self.remember(key, Value::Boolean(true));
-                Some(())
-            }
-            _ => {
-                self.problem(key, "must be true, or absent");
-                None
-            }
+        let raw = self.take(key)?;
+        let is_true = match &raw.kind {
+            ValueKind::Boolean(value) => *value,
+            ValueKind::String(text) => is_from_outside(&raw) && text == "true",
+            _ => false,
+        };
+        if !is_true {
+            self.wrong(key, &raw, "must be true, or absent");
+            return None;
         }
+        self.remember(key, Value::Boolean(true));
+        Some(())
     }
 
     /// A list of values with a text form; empty if absent.
     pub(super) fn list<T: FromStr<Err: Display>>(&mut self, key: &str) -> Vec<T> {
-        let items = match self.take(key) {
-            None => return Vec::new(),
-            Some(Value::Array(items)) => items,
-            Some(Value::String(text)) => text
-                .split(',')
-                .map(|item| Value::String(item.trim().to_owned()))
-                .collect(),
-            Some(_) => {
-                self.problem(key, "must be a list of texts");
-                return Vec::new();
-            }
+        let Some(raw) = self.take(key) else {
+            return Vec::new();
+        };
+        let Some(items) = texts(&raw) else {
+            self.wrong(key, &raw, "must be a list of texts");
+            return Vec::new();
         };
         let mut values = Vec::new();
         for item in &items {
-            match item.as_str().map(str::parse) {
-                Some(Ok(value)) => values.push(value),
-                Some(Err(e)) => self.problem(key, format_args!("{item}: {e}")),
-                None => self.problem(key, "must be a list of texts"),
+            match item.parse() {
+                Ok(value) => values.push(value),
+                Err(e) => self.wrong(key, &raw, format_args!("{item:?}: {e}")),
             }
         }
+        let items = items.into_iter().map(Value::String).collect();
         self.remember(key, Value::Array(items));
         values
     }
 
     /// A whole number; the default if absent or wrong.
     pub(super) fn number(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        let value = match self.take(key) {
-            None => default,
-            Some(Value::Integer(number)) => match u64::try_from(number) {
-                Ok(number) if range.contains(&number) => number,
-                _ => self.wrong(
-                    key,
-                    format_args!("must be {} to {}", range.start(), range.end()),
-                    default,
-                ),
-            },
-            Some(_) => self.wrong(key, "must be a whole number", default),
-        };
+        let mut value = default;
+        if let Some(raw) = self.take(key) {
+            match whole_number(&raw) {
+                Some(number) if u64::try_from(number).is_ok_and(|n| range.contains(&n)) => {
+                    value = number as u64;
+                }
+                Some(_) => {
+                    let (least, most) = (range.start(), range.end());
+                    self.wrong(key, &raw, format_args!("must be {least} to {most}"));
+                }
+                None => self.wrong(key, &raw, "must be a whole number"),
+            }
+        }
         self.remember(
             key,
             Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
@@ -139,15 +140,19 @@ impl Reader {
     /// One of a few words; the first is the default.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&'static str, T)]) -> T {
         let (default, mut value) = choices[0];
-        let text = self.text(key).unwrap_or_else(|| default.to_owned());
-        match choices.iter().find(|(word, _)| *word == text) {
-            Some((_, chosen)) => value = *chosen,
-            None => {
-                let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-                self.problem(key, format_args!("must be one of {}", words.join(", ")));
+        let mut word = default.to_owned();
+        if let Some((text, raw)) = self.text(key) {
+            match choices.iter().find(|(word, _)| *word == text) {
+                Some((_, chosen)) => value = *chosen,
+                None => {
+                    let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+                    let words = words.join(", ");
+                    self.wrong(key, &raw, format_args!("must be one of {words}"));
+                }
             }
+            word = text;
         }
-        self.remember(key, Value::String(text));
+        self.remember(key, Value::String(word));
         value
     }
 
@@ -161,8 +166,8 @@ impl Reader {
         let mut at = &self.left;
         let mut parts = key.split('.').peekable();
         while let Some(part) = parts.next() {
-            match at.get(part) {
-                Some(Value::Table(inner)) if parts.peek().is_some() => at = inner,
+            match at.get(part).map(|value| &value.kind) {
+                Some(ValueKind::Table(inner)) if parts.peek().is_some() => at = inner,
                 Some(_) => return parts.peek().is_none(),
                 None => return false,
             }
@@ -172,33 +177,34 @@ impl Reader {
 
     /// The effective configuration as TOML, and all problems, those of keys that nobody took included.
     pub(super) fn finish(mut self) -> (String, Vec<String>) {
-        let mut unknown = Vec::new();
-        leaves(&self.left, "", &mut unknown);
-        self.problems
-            .extend(unknown.iter().map(|key| format!("{key}: unknown key")));
+        let mut unknown = leaves(&self.left, "");
+        unknown.sort();
+        self.problems.extend(unknown);
         (self.effective.to_string(), self.problems)
     }
 
-    fn text(&mut self, key: &str) -> Option<String> {
-        match self.take(key)? {
-            Value::String(text) => Some(text),
-            _ => {
-                self.problem(key, "must be a text");
-                None
-            }
+    fn text(&mut self, key: &str) -> Option<(String, Raw)> {
+        let raw = self.take(key)?;
+        if let ValueKind::String(text) = &raw.kind {
+            return Some((text.clone(), raw));
         }
+        self.wrong(key, &raw, "must be a text");
+        None
     }
 
-    fn wrong<T>(&mut self, key: &str, what: impl Display, default: T) -> T {
-        self.problem(key, what);
-        default
+    /// Adds a problem with a value, and where the value comes from.
+    fn wrong(&mut self, key: &str, raw: &Raw, what: impl Display) {
+        self.problem(key, format_args!("{what} ({})", origin(raw)));
     }
 
-    fn take(&mut self, key: &str) -> Option<Value> {
+    fn take(&mut self, key: &str) -> Option<Raw> {
         let (sections, last) = split(key);
         let mut at = &mut self.left;
         for section in sections {
-            at = at.get_mut(section)?.as_table_mut()?;
+            match &mut at.get_mut(section)?.kind {
+                ValueKind::Table(inner) => at = inner,
+                _ => return None,
+            }
         }
         at.remove(last)
     }
@@ -238,16 +244,45 @@ fn split(key: &str) -> (Vec<&str>, &str) {
     (parts, last)
 }
 
-fn leaves(table: &Table, prefix: &str, found: &mut Vec<String>) {
-    for (key, value) in table {
-        let path = if prefix.is_empty() {
-            key.clone()
-        } else {
-            format!("{prefix}.{key}")
-        };
-        match value {
-            Value::Table(inner) => leaves(inner, &path, found),
-            _ => found.push(path),
-        }
+/// A number; text where it was written outside of the file.
+fn whole_number(raw: &Raw) -> Option<i64> {
+    match &raw.kind {
+        ValueKind::I64(number) => Some(*number),
+        ValueKind::String(text) if is_from_outside(raw) => text.replace('_', "").parse().ok(),
+        _ => None,
     }
+}
+
+/// A list of texts, or one text with commas; outside of the file it may be written as in the file.
+fn texts(raw: &Raw) -> Option<Vec<String>> {
+    match &raw.kind {
+        ValueKind::Array(items) => {
+            let items = items.iter().map(|item| match &item.kind {
+                ValueKind::String(text) => Some(text.clone()),
+                _ => None,
+            });
+            items.collect()
+        }
+        ValueKind::String(text) if is_from_outside(raw) && text.starts_with('[') => {
+            let table: Table = format!("x = {text}").parse().ok()?;
+            table.get("x")?.clone().try_into().ok()
+        }
+        ValueKind::String(text) => {
+            let items = text.split(',').map(|item| item.trim().to_owned());
+            Some(items.collect())
+        }
+        _ => None,
+    }
+}
+
+/// A problem for each value that is left.
+fn leaves(table: &Map<String, Raw>, prefix: &str) -> Vec<String> {
+    let problems = table.iter().flat_map(|(key, value)| {
+        let path = format!("{prefix}{key}");
+        match &value.kind {
+            ValueKind::Table(inner) => leaves(inner, &format!("{path}.")),
+            _ => vec![format!("{path}: unknown key ({})", origin(value))],
+        }
+    });
+    problems.collect()
 }

@@ -209,7 +209,7 @@ impl Limits {
     /// What is in force when nothing is configured.
     #[cfg(test)]
     pub(crate) fn default_for_tests() -> Self {
-        limits(&mut Reader::new(toml::Table::new(), Vec::new()))
+        limits(&mut Reader::new(config::Map::new(), Vec::new()))
     }
 }
 

@@ -168,6 +168,62 @@ fn flags_win_over_environment_and_environment_over_file() {
 }
 
 #[test]
+fn a_value_of_the_wrong_type_names_its_key_and_where_it_comes_from() {
+    let file = SMALLEST.replace("[tls]", "[limits]\nmax_connections = \"9\"\n[tls]");
+    let problem = |text: &str, sources: Sources| {
+        let ConfigError(problems) = parse(text, &sources).expect_err("refused");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems.into_iter().next().unwrap_or_default()
+    };
+    let what = "limits.max_connections: must be a whole number";
+    let from_file = problem(&file, Sources::default());
+    assert_eq!(from_file, format!("{what} (the file)"));
+    let environment = with(&[("SLUISD_LIMITS__MAX_CONNECTIONS", "many")], &[]);
+    assert_eq!(
+        problem(&file, environment),
+        format!("{what} (the environment)")
+    );
+    let flags = with(
+        &[("SLUISD_LIMITS__MAX_CONNECTIONS", "9")],
+        &["limits.max_connections=many"],
+    );
+    assert_eq!(problem(&file, flags), format!("{what} (--set)"));
+}
+
+#[test]
+fn layers_replace_single_values_and_never_a_section() {
+    let settings = |sources| parse(SMALLEST, &sources).map(|loaded| loaded.settings);
+    assert_eq!(
+        settings(Sources::default()).expect("valid").tls.cert,
+        Path::new("cert.pem")
+    );
+    let environment = with(&[("SLUISD_TLS__CERT", "other.pem")], &[]);
+    let tls = settings(environment).expect("valid").tls;
+    assert_eq!(tls.cert, Path::new("other.pem"));
+    assert_eq!(tls.key, Path::new("key.pem"), "the rest of the section");
+    let both = with(&[("SLUISD_TLS", "x"), ("SLUISD_TLS__CERT", "y")], &[]);
+    let ConfigError(problems) = settings(both).expect_err("a section is no value");
+    assert!(
+        problems.contains(&"SLUISD_TLS: tls is a section".to_owned()),
+        "{problems:?}"
+    );
+    for (environment, flags, name) in [
+        (&[("SLUISD_", "x")][..], &[][..], "SLUISD_:"),
+        (
+            &[("SLUISD_CUSTODIANS[9]", "x")],
+            &[],
+            "SLUISD_CUSTODIANS[9]:",
+        ),
+        (&[], &["=x"], "--set :"),
+        (&[("SLUISD_TLS__HAT", "x")], &[], "tls.hat: unknown key"),
+        (&[], &["shoe=x"], "shoe: unknown key (--set)"),
+    ] {
+        let ConfigError(problems) = settings(with(environment, flags)).expect_err(name);
+        assert!(problems.iter().any(|p| p.starts_with(name)), "{problems:?}");
+    }
+}
+
+#[test]
 fn lists_come_from_the_environment_in_two_forms() {
     let [x, y] = [custodian("a/x", 1), custodian("b/y", 2)];
     for form in [format!("{x}, {y}"), format!("[\"{x}\", \"{y}\"]")] {
@@ -270,7 +326,7 @@ fn a_file_that_is_not_toml_is_one_problem_among_others() {
     let ConfigError(problems) =
         parse("listen = ", &with(&[("SLUISD_X", "1")], &[])).expect_err("not TOML");
     assert!(problems.iter().any(|p| p.contains("not TOML")));
-    assert!(problems.iter().any(|p| p == "x: unknown key"));
+    assert!(problems.iter().any(|p| p == "x: unknown key (the environment)"));
 }
 
 #[test]
