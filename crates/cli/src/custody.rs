@@ -73,7 +73,7 @@ impl RotateAuditKeyArgs {
         let status = client.custody_status().await?;
         let question = "Sign the log with a new key from now on?";
         let task = Task::RotateAuditKey;
-        let instruction = instruct(&self.change, &client, &status, task, Some(question))?;
+        let instruction = instruct(&self.change, &client, &status, task, Some(question)).await?;
         let request = RotateAuditKeyRequest {
             instruction: Some(instruction),
         };

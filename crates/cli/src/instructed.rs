@@ -13,7 +13,7 @@ use crate::output;
 ///
 /// # Errors
 /// [`CliError`]: not confirmed, or nothing that can be signed.
-pub(crate) fn instruct(
+pub(crate) async fn instruct(
     change: &ChangeArgs,
     client: &Client,
     status: &GetStatusResponse,
@@ -23,7 +23,7 @@ pub(crate) fn instruct(
     let instruction = instruction(status, task)?;
     output::show(lines(&instruction, &status.origin), change.json)?;
     question.map_or(Ok(()), |question| change.confirm(question))?;
-    Ok(client.instruct(status, &instruction)?)
+    Ok(client.instruct(status, &instruction).await?)
 }
 
 fn lines(instruction: &Instruction, origin: &str) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sluis_client::{Holder, Signer};
+use sluis_client::{Holder, TlsKey};
 use sluis_ledger::Signed;
 use sluis_ledger::restore::{Request, Restore, Signature};
 use sluis_ledger::statement::Deed;
@@ -59,7 +59,7 @@ impl SignArgs {
         let request = read(&self.request)?;
         let (certificate, key) = self.change.connect.credentials()?;
         let holder = Holder::from_pem(&certificate)?;
-        let signer = Signer::from_pem(&key).map_err(sluis_client::ClientError::from)?;
+        let signer = TlsKey::from_pem(&key).map_err(sluis_client::ClientError::from)?;
         if *signer.public() != holder.key {
             return Err(CliError::usage(
                 "the private key is not the one of the certificate",

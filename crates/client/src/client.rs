@@ -1,8 +1,10 @@
 //! The channel to a custodian.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt;
 use sluis_domain::{ChainId, ElementName, GrantId};
-use sluis_ledger::statement::Deed;
+use sluis_ledger::statement::{Deed, statement};
 use sluis_wire::v1;
 use sluis_wire::v1::audit_service_client::AuditServiceClient;
 use sluis_wire::v1::conversion_service_client::ConversionServiceClient;
@@ -19,7 +21,7 @@ use tonic::transport::Channel;
 
 use crate::connect::connect;
 use crate::session::{Answer, Opened, Session, requests};
-use crate::{ClientError, Config, Signer, SigningError, checked};
+use crate::{ClientError, Config, Signer, SigningError, TlsKey, checked};
 
 /// Largest message in bytes that is read or written: more than any custodian accepts, so that its limits decide.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -29,7 +31,7 @@ const MAX_MESSAGE: usize = 256 << 20;
 pub struct Client {
     channel: Channel,
     /// Callers that never sign may have keys of any kind.
-    signer: Result<Signer, SigningError>,
+    signer: Result<Arc<dyn Signer>, SigningError>,
 }
 
 macro_rules! services {
@@ -53,9 +55,21 @@ impl Client {
     pub async fn connect(config: Config) -> Result<Self, ClientError> {
         // Two providers may be compiled in; without a default rustls would panic. An earlier default stays.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let signer = Signer::from_pem(&config.key_pem);
+        let key = TlsKey::from_pem(&config.key_pem);
         let channel = connect(&config).await?;
-        Ok(Self { channel, signer })
+        Ok(Self {
+            channel,
+            signer: key.map(|key| Arc::new(key) as Arc<dyn Signer>),
+        })
+    }
+
+    /// The same channel with another signer than the key of the client certificate.
+    #[must_use]
+    pub fn with_signer(self, signer: Arc<dyn Signer>) -> Self {
+        Self {
+            signer: Ok(signer),
+            ..self
+        }
     }
 
     services! {
@@ -83,20 +97,30 @@ impl Client {
         seal -> SealServiceClient;
     }
 
-    /// The key that statements are signed with: that of the client certificate.
+    /// What signs statements: the key of the client certificate, unless [`Self::with_signer`] gave another.
     ///
     /// # Errors
     /// [`ClientError::Signing`] if it is of a kind that signs no statements.
-    pub fn signer(&self) -> Result<&Signer, ClientError> {
-        self.signer.as_ref().map_err(|error| (*error).into())
+    pub fn signer(&self) -> Result<&dyn Signer, ClientError> {
+        match &self.signer {
+            Ok(signer) => Ok(&**signer),
+            Err(error) => Err((*error).into()),
+        }
     }
 
-    /// Signs a statement with the key of the client certificate. See [`Signer::sign`].
+    /// Signs the statement of a deed about an object (its canonical bytes) at the custodian whose audit log has this
+    /// origin.
     ///
     /// # Errors
     /// [`ClientError::Signing`].
-    pub fn sign(&self, deed: Deed, origin: &str, object: &[u8]) -> Result<Vec<u8>, ClientError> {
-        Ok(self.signer()?.sign(deed, origin, object)?)
+    pub async fn sign(
+        &self,
+        deed: Deed,
+        origin: &str,
+        object: &[u8],
+    ) -> Result<Vec<u8>, ClientError> {
+        let statement = statement(deed, origin, object);
+        Ok(self.signer()?.sign_statement(&statement).await?)
     }
 
     /// What the caller may know of a chain.

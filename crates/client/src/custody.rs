@@ -16,18 +16,18 @@ impl Client {
         Ok(answer.into_inner())
     }
 
-    /// Signs an instruction with the key of the client certificate, for the custodian whose status was asked.
+    /// Signs an instruction, for the custodian whose status was asked.
     ///
     /// # Errors
     /// [`ClientError::Signing`].
-    pub fn instruct(
+    pub async fn instruct(
         &self,
         status: &v1::GetStatusResponse,
         instruction: &Instruction,
     ) -> Result<v1::SignedInstruction, ClientError> {
         let canonical = instruction.encode();
         let deed = instruction.task.deed();
-        let signature = self.sign(deed, &status.origin, &canonical)?;
+        let signature = self.sign(deed, &status.origin, &canonical).await?;
         Ok(v1::SignedInstruction {
             canonical: canonical.into(),
             signature: signature.into(),

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::{Batch, BatchResult, ClientError};
+use crate::{AsIs, Batch, BatchResult, ClientError, Prepare};
 
 /// A message of the custodian, whatever the service.
 pub(crate) enum Answer {
@@ -56,6 +56,8 @@ pub struct BatchSender {
     limits: v1::StreamLimits,
     /// Columns of every batch that its result does not have.
     unanswered: usize,
+    /// Before a batch is sent.
+    preparation: Box<dyn Prepare>,
 }
 
 /// The receiving half. Dropping it ends the stream.
@@ -123,6 +125,7 @@ impl Session {
                 next_sequence: 0,
                 limits: opened.limits,
                 unanswered,
+                preparation: Box::new(AsIs),
             },
             receiver: BatchReceiver {
                 answers,
@@ -131,6 +134,13 @@ impl Session {
             },
             opened,
         })
+    }
+
+    /// Takes every batch through a step before it is sent.
+    #[must_use]
+    pub fn prepared_by(mut self, preparation: impl Prepare + 'static) -> Self {
+        self.sender.preparation = Box::new(preparation);
+        self
     }
 
     /// What the custodian accepts.
@@ -169,9 +179,11 @@ impl BatchSender {
     /// Sends a batch once there is room for it. That it was sent does not mean that it was accepted: its result does.
     ///
     /// # Errors
-    /// [`ClientError::BatchTooLarge`] before anything was sent; [`ClientError::Closed`] when the stream has ended, for a
+    /// Those of the step that prepares batches, and [`ClientError::BatchTooLarge`], before anything was sent;
+    /// [`ClientError::Closed`] when the stream has ended, for a
     /// reason that [`BatchReceiver::next`] tells.
     pub async fn send(&mut self, batch: Batch) -> Result<(), ClientError> {
+        let batch = self.preparation.prepare(batch).await?;
         let shape = (
             batch.rows(),
             batch.columns().saturating_sub(self.unanswered),

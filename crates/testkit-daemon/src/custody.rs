@@ -14,7 +14,7 @@ pub async fn instruct(client: &Client, task: Task) -> v1::SignedInstruction {
         after: [0; 32],
         at: Timestamp::default(),
     });
-    let signed = client.instruct(&status, &instruction);
+    let signed = client.instruct(&status, &instruction).await;
     signed.unwrap_or_else(|_| v1::SignedInstruction {
         canonical: instruction.encode().into(),
         signature: Vec::new().into(),

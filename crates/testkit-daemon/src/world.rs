@@ -284,7 +284,8 @@ pub async fn proposal(client: &Client, proposal_id: &str) -> Result<v1::Proposal
 /// Those of the call.
 pub async fn sign(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
     let signature = client
-        .sign(Deed::SignProposal, &proposal.origin, &proposal.canonical)?
+        .sign(Deed::SignProposal, &proposal.origin, &proposal.canonical)
+        .await?
         .into();
     let request = v1::SignProposalRequest {
         proposal_id: proposal.proposal_id.clone(),
@@ -305,7 +306,8 @@ pub async fn sign(client: &Client, proposal: &v1::Proposal) -> Result<v1::Propos
 /// Those of the call.
 pub async fn reject(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
     let signature = client
-        .sign(Deed::RejectProposal, &proposal.origin, &proposal.canonical)?
+        .sign(Deed::RejectProposal, &proposal.origin, &proposal.canonical)
+        .await?
         .into();
     let request = v1::RejectProposalRequest {
         proposal_id: proposal.proposal_id.clone(),
@@ -326,7 +328,8 @@ pub async fn reject(client: &Client, proposal: &v1::Proposal) -> Result<v1::Prop
 /// Those of the call.
 pub async fn approve(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
     let signature = client
-        .sign(Deed::ApproveGrant, &grant.origin, &grant.canonical)?
+        .sign(Deed::ApproveGrant, &grant.origin, &grant.canonical)
+        .await?
         .into();
     let (grant_id, digest) = (grant.grant_id.clone(), grant.digest.clone());
     let request = v1::ApproveGrantRequest {
@@ -349,7 +352,8 @@ pub async fn approve(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, Cl
 /// Those of the call.
 pub async fn deny(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
     let signature = client
-        .sign(Deed::DenyGrant, &grant.origin, &grant.canonical)?
+        .sign(Deed::DenyGrant, &grant.origin, &grant.canonical)
+        .await?
         .into();
     let request = v1::DenyGrantRequest {
         grant_id: grant.grant_id.clone(),
@@ -370,7 +374,8 @@ pub async fn deny(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, Clien
 /// Those of the call.
 pub async fn revoke(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
     let signature = client
-        .sign(Deed::RevokeGrant, &grant.origin, &grant.canonical)?
+        .sign(Deed::RevokeGrant, &grant.origin, &grant.canonical)
+        .await?
         .into();
     let request = v1::RevokeGrantRequest {
         grant_id: grant.grant_id.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, KeyPair, SanType};
-use sluis_client::Signer;
+use sluis_client::TlsKey;
 use sluis_domain::{ChainId, GrantId, Kid, NamespaceId, PublicKey, Timestamp};
 use sluis_engine::{
     Caller, Engine, GrantView, Instructed, Proposed, Refusal, Settings, VersionInfo, fingerprint,
@@ -31,8 +31,8 @@ pub fn key_pem(member: &str) -> String {
 }
 
 /// What `organisation/member` signs with.
-pub fn signer(member: &str) -> Signer {
-    Signer::from_pem(key_pem(member).as_bytes()).expect("a P-256 key")
+pub fn signer(member: &str) -> TlsKey {
+    TlsKey::from_pem(key_pem(member).as_bytes()).expect("a P-256 key")
 }
 
 /// The public key of `organisation/member`.

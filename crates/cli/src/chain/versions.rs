@@ -104,7 +104,7 @@ impl RotateArgs {
         let question = "Give these lines new keys? New pseudonyms will differ from those so far.";
         // Of a chain or namespace that is none, the custodian says so.
         let question = Some(question).filter(|_| shown);
-        let instruction = instruct(&self.change, &client, &status, task, question)?;
+        let instruction = instruct(&self.change, &client, &status, task, question).await?;
         let request = RotateChainRequest {
             instruction: Some(instruction),
         };
@@ -134,7 +134,7 @@ impl DisableArgs {
         let version = self.version.shown(&status)?;
         let question = disable_question(&version);
         let task = disabling(&version)?;
-        let instruction = instruct(change, &client, &status, task, Some(question))?;
+        let instruction = instruct(change, &client, &status, task, Some(question)).await?;
         let request = DisableVersionRequest {
             instruction: Some(instruction),
         };

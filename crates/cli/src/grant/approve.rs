@@ -50,7 +50,8 @@ impl ApproveArgs {
         output::show(view::lines(&shown), self.named.json)?;
         self.agree(&shown)?;
         let signature = client
-            .sign(Deed::ApproveGrant, &shown.origin, &shown.canonical)?
+            .sign(Deed::ApproveGrant, &shown.origin, &shown.canonical)
+            .await?
             .into();
         let request = ApproveGrantRequest {
             grant_id: shown.grant_id,

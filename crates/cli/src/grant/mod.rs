@@ -166,7 +166,7 @@ impl Named {
             let otherwise = "there is no terminal to ask on: look at it with `sluis grant show`, then give --yes";
             output::confirm(question, otherwise)?;
         }
-        let signature = client.sign(deed, &shown.origin, &shown.canonical)?;
+        let signature = client.sign(deed, &shown.origin, &shown.canonical).await?;
         Ok((shown.grant_id, signature))
     }
 

@@ -94,7 +94,8 @@ fn over(state: ProposalState) -> Option<Reason> {
 /// Signs a proposal that was shown and checked.
 pub(crate) async fn sign(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
     let signature = client
-        .sign(Deed::SignProposal, &wire.origin, &wire.canonical)?
+        .sign(Deed::SignProposal, &wire.origin, &wire.canonical)
+        .await?
         .into();
     let request = SignProposalRequest {
         proposal_id: wire.proposal_id.clone(),
@@ -113,7 +114,8 @@ pub(crate) async fn sign(client: &Client, wire: &Proposal) -> Result<Proposal, C
 
 async fn reject(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
     let signature = client
-        .sign(Deed::RejectProposal, &wire.origin, &wire.canonical)?
+        .sign(Deed::RejectProposal, &wire.origin, &wire.canonical)
+        .await?
         .into();
     let request = RejectProposalRequest {
         proposal_id: wire.proposal_id.clone(),

@@ -229,3 +229,30 @@ async fn an_end_after_all_is_answered_is() {
     assert!(session.next().await.expect("ok").is_some());
     assert_eq!(session.next().await.expect("ok"), None);
 }
+
+/// Takes a while, and refuses batches without rows.
+struct Slow;
+
+impl Prepare for Slow {
+    fn prepare(&mut self, batch: Batch) -> crate::Prepared<'_> {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            match batch.rows() {
+                0 => Err(ClientError::BatchTooLarge),
+                _ => Ok(batch),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_step_before_sending_may_take_time_and_a_batch_it_refuses_is_not_sent() {
+    let (session, mut seen, _custodian) = session(2).await;
+    let mut session = session.prepared_by(Slow);
+    session.send(batch(1)).await.expect("room");
+    assert!(session.send(batch(0)).await.is_err());
+    session.send(batch(2)).await.expect("room");
+    let sent = [seen.recv().await, seen.recv().await];
+    let sent = sent.map(|batch| batch.map(|batch| (batch.sequence, batch.rows)));
+    assert_eq!(sent, [Some((0, 1)), Some((1, 2))]);
+}

@@ -16,7 +16,7 @@ fn pem(algorithm: &'static SignatureAlgorithm) -> String {
 #[test]
 fn both_kinds_of_keys_sign_what_the_custodian_verifies() {
     for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ED25519] {
-        let signer = Signer::from_pem(pem(algorithm).as_bytes()).expect("a key that may sign");
+        let signer = TlsKey::from_pem(pem(algorithm).as_bytes()).expect("a key that may sign");
         let signature = signer
             .sign(Deed::ApproveGrant, "origin", b"object")
             .expect("signs");
@@ -42,14 +42,14 @@ fn both_kinds_of_keys_sign_what_the_custodian_verifies() {
 
 #[test]
 fn other_kinds_of_keys_are_refused_with_a_reason() {
-    let other = Signer::from_pem(pem(&PKCS_ECDSA_P384_SHA384).as_bytes());
+    let other = TlsKey::from_pem(pem(&PKCS_ECDSA_P384_SHA384).as_bytes());
     assert_eq!(other.expect_err("P-384"), SigningError::KeyKind);
     for nothing in [
         "",
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
     ] {
         assert_eq!(
-            Signer::from_pem(nothing.as_bytes()).expect_err("no key"),
+            TlsKey::from_pem(nothing.as_bytes()).expect_err("no key"),
             SigningError::NoKey
         );
     }
@@ -58,9 +58,18 @@ fn other_kinds_of_keys_are_refused_with_a_reason() {
 #[test]
 fn debug_shows_the_public_half_only() {
     let pem = pem(&PKCS_ED25519);
-    let signer = Signer::from_pem(pem.as_bytes()).expect("a key");
+    let signer = TlsKey::from_pem(pem.as_bytes()).expect("a key");
     assert_eq!(
         format!("{signer:?}"),
-        format!("Signer({})", signer.public())
+        format!("TlsKey({})", signer.public())
     );
+}
+
+#[tokio::test]
+async fn a_tls_key_is_one_signer_among_others() {
+    let key = TlsKey::from_pem(pem(&PKCS_ED25519).as_bytes()).expect("a key");
+    let signer: &dyn Signer = &key;
+    let bytes = statement(Deed::SignProposal, "origin", b"object");
+    let signature = signer.sign_statement(&bytes).await.expect("signs");
+    assert!(verify(signer.public(), &bytes, &signature));
 }

@@ -326,7 +326,11 @@ fn a_file_that_is_not_toml_is_one_problem_among_others() {
     let ConfigError(problems) =
         parse("listen = ", &with(&[("SLUISD_X", "1")], &[])).expect_err("not TOML");
     assert!(problems.iter().any(|p| p.contains("not TOML")));
-    assert!(problems.iter().any(|p| p == "x: unknown key (the environment)"));
+    assert!(
+        problems
+            .iter()
+            .any(|p| p == "x: unknown key (the environment)")
+    );
 }
 
 #[test]

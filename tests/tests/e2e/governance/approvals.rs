@@ -35,9 +35,9 @@ async fn promise_4_an_approval_fits_its_grant_its_deed_and_its_custodian_only() 
     let foreign = request(&elsewhere).await;
     assert_ne!(grant.origin, foreign.origin);
     let steward = world.client(STEWARDS[0]).await;
-    let signed = |deed, origin: &str, object: &[u8]| {
-        steward.sign(deed, origin, object).expect("a P-256 key")
-    };
+    let key = people::signer(STEWARDS[0]);
+    let signed =
+        |deed, origin: &str, object: &[u8]| key.sign(deed, origin, object).expect("a P-256 key");
     let good = signed(Deed::ApproveGrant, &grant.origin, &grant.canonical);
     let mut changed = good.clone();
     changed[20] ^= 1;
@@ -185,6 +185,7 @@ async fn denials_and_revocations_are_signed_too() {
     let steward = world.client(STEWARDS[0]).await;
     let yes = steward
         .sign(Deed::ApproveGrant, &grant.origin, &grant.canonical)
+        .await
         .expect("signs");
     let deny = v1::DenyGrantRequest {
         grant_id: grant.grant_id.clone(),
@@ -207,6 +208,7 @@ async fn denials_and_revocations_are_signed_too() {
     let grantee = world.client(RECIPIENT).await;
     let wrong = steward
         .sign(Deed::RevokeGrant, &other.origin, &other.canonical)
+        .await
         .expect("signs");
     let request = v1::RevokeGrantRequest {
         grant_id: other.grant_id.clone(),
@@ -224,7 +226,7 @@ async fn a_new_key_in_the_registry_is_the_one_that_counts() {
     let world = World::start().await;
     let grant = request(&world).await;
     let new = world.pki.other_key_of(STEWARDS[0]);
-    let key = sluis_client::Signer::from_pem(new.key_pem.as_bytes())
+    let key = sluis_client::TlsKey::from_pem(new.key_pem.as_bytes())
         .expect("a P-256 key")
         .public()
         .to_string();
