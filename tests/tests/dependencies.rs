@@ -119,6 +119,17 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "sluis-views",
+        &[
+            "clap",
+            "rocksdb",
+            "indicatif",
+            "sluis-store",
+            "sluis-keyring",
+            "sluis-engine",
+        ],
+    ),
+    (
         "sluis-store",
         &[
             "sluis-crypto",

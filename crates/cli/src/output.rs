@@ -1,15 +1,14 @@
 //! The only module that prints: results to standard output, everything else to standard error. It prints [`Safe`] text only.
 
-mod safe;
-
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use sluis_domain::Reason;
+use sluis_views::proposal::{Line, Tone};
 
 use crate::error::CliError;
 
-pub use safe::Safe;
+pub use sluis_views::Safe;
 
 /// Prints a line of result to standard output.
 ///
@@ -17,7 +16,7 @@ pub use safe::Safe;
 /// [`CliError::Io`], also when the reader has gone.
 pub fn line(text: impl Into<Safe>) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", text.into().0)
+    writeln!(out, "{}", text.into().as_str())
         .and_then(|()| out.flush())
         .map_err(stdout_failed)
 }
@@ -64,7 +63,7 @@ pub fn show(
 
 /// Tells the person something on standard error. A standard error that cannot be written is ignored.
 pub fn note(text: impl Into<Safe>) {
-    let _ = writeln!(io::stderr(), "{}", text.into().0);
+    let _ = writeln!(io::stderr(), "{}", text.into().as_str());
 }
 
 /// Warns on standard error.
@@ -145,7 +144,7 @@ pub fn confirm(question: impl Into<Safe>, otherwise: &str) -> Result<(), CliErro
     if !io::stdin().is_terminal() {
         return Err(CliError::usage(otherwise));
     }
-    let _ = write!(io::stderr(), "{} [y/N] ", question.into().0);
+    let _ = write!(io::stderr(), "{} [y/N] ", question.into().as_str());
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)
@@ -198,6 +197,16 @@ impl Paint {
     /// Bold: headings.
     pub fn bold(self, text: &str) -> Safe {
         self.wrap("1", text)
+    }
+    /// A line of a proposal or of a difference between registries.
+    pub fn line(self, line: Line) -> Safe {
+        let code = match line.tone {
+            Tone::Plain => return line.text,
+            Tone::Added => "32",
+            Tone::Removed => "31",
+            Tone::Changed => "33",
+        };
+        line.text.painted(code, self.0)
     }
     fn wrap(self, code: &str, text: &str) -> Safe {
         safe(text).painted(code, self.0)

@@ -2,10 +2,11 @@
 
 use sluis_client::checked;
 use sluis_client::v1::Proposal;
+use sluis_views::proposal as view;
 
 use crate::error::{CliError, Exit};
 use crate::output::{self, Paint, Safe};
-use crate::proposal::{self, view};
+use crate::proposal;
 
 /// Shows a new proposal, read from the bytes that are signed, and how it goes on.
 ///
@@ -19,9 +20,10 @@ pub(crate) fn print(proposed: Option<Proposal>, as_json: bool) -> Result<Exit, C
         output::json(&view::json(&wire))?;
         return Ok(Exit::Done);
     }
-    let lines = view::lines(&wire, &checked, Paint::stdout());
+    let paint = Paint::stdout();
+    let lines = view::lines(&wire, &checked).into_iter();
     lines
-        .into_iter()
+        .map(|line| paint.line(line))
         .chain(proposal::what_is_missing(&wire).into_iter().map(Safe::from))
         .try_for_each(output::line)?;
     Ok(Exit::Done)

@@ -4,8 +4,8 @@ use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use sluis_client::v1::{ApproveGrantRequest, Grant};
 use sluis_ledger::statement::Deed;
+use sluis_views::grant as view;
 
-use super::view;
 use crate::error::{CliError, Exit};
 use crate::output;
 use crate::unsure::unless_answered;

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use sluis_client::v1::{Grant, GrantState, ListGrantsRequest};
 use sluis_client::{ClientError, checked};
+use sluis_views::grant as view;
 
-use super::view;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Table};

@@ -3,13 +3,13 @@
 mod approve;
 mod list;
 mod request;
-mod view;
 
 use clap::{Args, Subcommand};
 use sluis_client::v1::{DenyGrantRequest, Grant, RevokeGrantRequest};
 use sluis_client::{Client, ClientError, checked};
 use sluis_domain::GrantId;
 use sluis_ledger::statement::Deed;
+use sluis_views::grant as view;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};

@@ -6,8 +6,9 @@ use sluis_client::v1::{
 use sluis_client::{Client, ClientError};
 use sluis_domain::Reason;
 use sluis_ledger::statement::Deed;
+use sluis_views::proposal as view;
 
-use super::{Named, fetch, present, view, what_is_missing};
+use super::{Named, fetch, present, what_is_missing};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Paint};
 use crate::unsure::unless_answered;
@@ -53,7 +54,8 @@ pub(crate) async fn decide(
     } else {
         Paint::stdout()
     };
-    output::show(view::lines(&wire, &checked, paint), named.json)?;
+    let lines = view::lines(&wire, &checked).into_iter();
+    output::show(lines.map(|line| paint.line(line)), named.json)?;
     if !yes {
         output::confirm(
             question(&wire, decision),

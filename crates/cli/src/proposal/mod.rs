@@ -1,7 +1,6 @@
 //! `sluis proposal`: what waits for signatures: registry changes, the end of keys, erasures.
 
 mod decide;
-pub(crate) mod view;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -9,6 +8,7 @@ use sluis_client::checked::{self, CheckedProposal};
 use sluis_client::v1::{GetProposalRequest, ListProposalsRequest, Proposal, WhoAmIRequest};
 use sluis_client::{Client, ClientError};
 use sluis_domain::ProposalId;
+use sluis_views::proposal as view;
 
 pub(crate) use self::decide::{Decision, decide, sign};
 use crate::connect::ConnectArgs;
@@ -106,8 +106,9 @@ impl ShowArgs {
             output::json(&view::json(&wire))?;
             return Ok(Exit::Done);
         }
-        for text in view::lines(&wire, &checked, output::Paint::stdout()) {
-            output::line(text)?;
+        let paint = output::Paint::stdout();
+        for line in view::lines(&wire, &checked) {
+            output::line(paint.line(line))?;
         }
         Ok(Exit::Done)
     }

@@ -11,12 +11,13 @@ use sluis_client::v1::{
     RegistryChange,
 };
 use sluis_client::{Client, ClientError};
+use sluis_views::proposal as view;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::file_kind;
 use crate::output::{self, Paint, Safe};
-use crate::proposal::{self, view};
+use crate::proposal;
 use crate::unsure::unless_answered;
 
 /// Propose a registry (custodians): shows what would change and who must sign, asks, proposes exactly that, and signs
@@ -184,7 +185,7 @@ fn diff(answer: &ApplyRegistryResponse, paint: Paint) -> Vec<Safe> {
     answer
         .changes
         .iter()
-        .map(|change| view::change_line(&as_domain(change), paint))
+        .map(|change| paint.line(view::change_line(&as_domain(change))))
         .collect()
 }
 
@@ -195,7 +196,7 @@ fn local_diff(checked: &CheckedProposal) -> Vec<Safe> {
         .iter()
         .flat_map(|registry| &registry.changes);
     changes
-        .map(|change| view::change_line(change, Paint::plain()))
+        .map(|change| view::change_line(change).text)
         .collect()
 }
 

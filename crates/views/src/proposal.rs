@@ -7,22 +7,50 @@ use sluis_client::v1::{Proposal, ProposalKind, ProposalSignature, ProposalState,
 use sluis_ledger::proposal::Matter;
 use sluis_ledger::registry::{Change, ChangeKind, Requirement, Signers};
 
-use crate::output::{Paint, Safe};
+use crate::Safe;
+
+/// A line, and how it stands out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Why it stands out.
+    pub tone: Tone,
+    /// What it says.
+    pub text: Safe,
+}
+
+/// Why a line stands out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tone {
+    /// It does not.
+    Plain,
+    /// Something is new.
+    Added,
+    /// Something is gone.
+    Removed,
+    /// Something is different.
+    Changed,
+}
+
+impl Line {
+    fn plain(text: String) -> Self {
+        Self {
+            tone: Tone::Plain,
+            text: text.into(),
+        }
+    }
+}
 
 /// The whole proposal: one aligned line per fact, then what a registry changes and because of what who must sign.
-pub(crate) fn lines(wire: &Proposal, checked: &CheckedProposal, paint: Paint) -> Vec<Safe> {
-    let fact = |(name, fact): (&str, String)| Safe::from(format!("{name:<13}{fact}"));
-    let mut lines: Vec<_> = facts(wire, checked).into_iter().map(fact).collect();
+pub fn lines(wire: &Proposal, checked: &CheckedProposal) -> Vec<Line> {
+    let facts = facts(wire, checked).into_iter();
+    let mut lines: Vec<_> = facts
+        .map(|(name, fact)| Line::plain(format!("{name:<13}{fact}")))
+        .collect();
     if let Some(registry) = &checked.registry {
-        lines.push(Safe::default());
-        lines.extend(
-            registry
-                .changes
-                .iter()
-                .map(|change| change_line(change, paint)),
-        );
-        lines.push(Safe::default());
-        lines.extend(need_lines(registry).into_iter().map(Safe::from));
+        lines.push(Line::plain(String::new()));
+        lines.extend(registry.changes.iter().map(change_line));
+        lines.push(Line::plain(String::new()));
+        lines.extend(need_lines(registry).into_iter().map(Line::plain));
     }
     lines
 }
@@ -98,7 +126,7 @@ fn what(matter: &Matter) -> String {
 }
 
 /// A difference between two registries.
-pub(crate) fn change_line(change: &Change, paint: Paint) -> Safe {
+pub fn change_line(change: &Change) -> Line {
     let path = &change.path;
     let before = change.before.as_deref().unwrap_or_default();
     let after = change.after.as_deref().unwrap_or_default();
@@ -109,10 +137,14 @@ pub(crate) fn change_line(change: &Change, paint: Paint) -> Safe {
             format!(" = {text}")
         }
     };
-    match change.kind {
-        ChangeKind::Added => paint.green(&format!("+ {path}{}", with(after))),
-        ChangeKind::Removed => paint.red(&format!("- {path}{}", with(before))),
-        ChangeKind::Changed => paint.yellow(&format!("~ {path}: {before} -> {after}")),
+    let (tone, text) = match change.kind {
+        ChangeKind::Added => (Tone::Added, format!("+ {path}{}", with(after))),
+        ChangeKind::Removed => (Tone::Removed, format!("- {path}{}", with(before))),
+        ChangeKind::Changed => (Tone::Changed, format!("~ {path}: {before} -> {after}")),
+    };
+    Line {
+        tone,
+        text: text.into(),
     }
 }
 
@@ -128,7 +160,7 @@ fn need_lines(registry: &RegistryChange) -> Vec<String> {
 }
 
 /// Who must sign, and because of what.
-pub(crate) fn need_line(count: u32, stewards_of: &str, because: &[String]) -> String {
+pub fn need_line(count: u32, stewards_of: &str, because: &[String]) -> String {
     const SHOWN: usize = 4;
     let mut paths: Vec<_> = because.iter().take(SHOWN).cloned().collect();
     if because.len() > SHOWN {
@@ -159,7 +191,7 @@ fn listed(needs: &[SignersNeeded]) -> String {
 }
 
 /// Whose signatures are missing, in a few words; empty for a proposal that is not open.
-pub(crate) fn waits_for(wire: &Proposal) -> String {
+pub fn waits_for(wire: &Proposal) -> String {
     if wire.state() == ProposalState::Open {
         listed(&wire.missing)
     } else {
@@ -168,7 +200,7 @@ pub(crate) fn waits_for(wire: &Proposal) -> String {
 }
 
 /// The kind in a few words.
-pub(crate) fn kind_word(wire: &Proposal) -> &'static str {
+pub fn kind_word(wire: &Proposal) -> &'static str {
     match wire.kind() {
         ProposalKind::Unspecified => "unknown",
         ProposalKind::Registry => "registry",
@@ -179,7 +211,7 @@ pub(crate) fn kind_word(wire: &Proposal) -> &'static str {
 }
 
 /// The state in one word.
-pub(crate) fn state_word(wire: &Proposal) -> &'static str {
+pub fn state_word(wire: &Proposal) -> &'static str {
     match wire.state() {
         ProposalState::Unspecified => "unknown",
         ProposalState::Open => "open",
@@ -191,7 +223,7 @@ pub(crate) fn state_word(wire: &Proposal) -> &'static str {
 }
 
 /// The proposal with the field names of the wire, without the texts of registries.
-pub(crate) fn json(wire: &Proposal) -> Value {
+pub fn json(wire: &Proposal) -> Value {
     let signature = |s: &ProposalSignature| json!({ "signer": s.signer, "signed_at": s.signed_at });
     json!({
         "proposal_id": wire.proposal_id,
@@ -209,7 +241,7 @@ pub(crate) fn json(wire: &Proposal) -> Value {
 }
 
 /// Signatures that are needed.
-pub(crate) fn needs(needs: &[SignersNeeded]) -> Vec<Value> {
+pub fn needs(needs: &[SignersNeeded]) -> Vec<Value> {
     let need = |n: &SignersNeeded| json!({ "stewards_of": n.stewards_of, "count": n.count, "because": n.because });
     needs.iter().map(need).collect()
 }
@@ -231,7 +263,7 @@ mod tests {
             change(ChangeKind::Removed, Some("10y"), None),
             change(ChangeKind::Changed, Some("10y"), Some("5y\u{1b}[2K")),
         ]
-        .map(|change| change_line(&change, Paint::plain()));
+        .map(|change| change_line(&change).text);
         let expected = [
             "+ chain[a].retention = 10y",
             "- chain[a].retention = 10y",

@@ -1,13 +1,5 @@
 //! `sluis report`: what the audit log says of a period, for people who must account for it.
 
-mod chart;
-mod gather;
-mod html;
-mod keys;
-mod model;
-mod period;
-mod sections;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +12,7 @@ use sluis_domain::{ChainId, OrganisationId};
 use sluis_ledger::audit::Entry;
 use sluis_ledger::registry::Registry;
 use sluis_tlog::VerifierKey;
+use sluis_views::report::{self, Day, Gather, Report, Standing, VerifiedLog};
 
 use crate::audit::directory::Directory;
 use crate::audit::read::read_page;
@@ -29,9 +22,6 @@ use crate::connect::ConnectArgs;
 use crate::data::Target;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Paint, Table};
-use gather::Gather;
-use model::{Report, Standing, VerifiedLog};
-use period::Day;
 
 /// Why a report of an export is not verified without a key.
 const OWN_KEY_ONLY: &str = "the export agrees with itself and with the key in it, but who changes an export can change that key \
@@ -95,18 +85,18 @@ impl ReportArgs {
         if let Some(path) = &self.html {
             Target::check(path, self.force)?;
         }
-        let report = match &self.export {
+        let made = match &self.export {
             Some(path) => self.of_export(&Directory::new(path))?,
             None => self.of_custodian().await?,
         };
         if let Some(path) = &self.html {
-            Target::write_whole(path, html::page(&report).as_bytes(), self.force, false)?;
+            Target::write_whole(path, report::page(&made).as_bytes(), self.force, false)?;
             output::note(format!("the report is in {}", path.display()));
         }
         if self.json {
-            output::json(&report)?;
+            output::json(&made)?;
         } else if self.html.is_none() {
-            print(&report)?;
+            print(&made)?;
         }
         Ok(Exit::Done)
     }
@@ -239,13 +229,13 @@ async fn registry(client: &Client) -> Result<Registry, CliError> {
     Ok(Registry::parse(&text, &[]).map_err(unreadable)?)
 }
 
-fn print(report: &Report) -> Result<(), CliError> {
+fn print(made: &Report) -> Result<(), CliError> {
     let paint = Paint::stdout();
-    output::line(paint.bold(&sections::title(report)))?;
-    output::line(sections::standing(report))?;
-    for section in sections::all(report) {
+    output::line(paint.bold(&report::title(made)))?;
+    output::line(report::standing(made))?;
+    for section in report::all(made) {
         output::line("")?;
-        output::line(paint.bold(&section.heading(report)))?;
+        output::line(paint.bold(&section.heading(made)))?;
         if section.rows.is_empty() {
             output::line("none")?;
             continue;

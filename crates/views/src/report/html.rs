@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::chart::bars;
 use super::model::{NOT_VERIFIED, Report, Standing};
 use super::sections;
-use crate::output::safe;
+use crate::Safe;
 
 const STYLE: &str = "\
 :root{color-scheme:light}body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;background:#fff;max-width:72rem;\
@@ -20,7 +20,7 @@ font-weight:700;text-align:center;padding:.25rem;print-color-adjust:exact}svg re
 h2{break-after:avoid}tr,figure{break-inside:avoid}.wide{overflow:visible}table{font-size:10px}}";
 
 /// The whole page.
-pub(super) fn page(report: &Report) -> String {
+pub fn page(report: &Report) -> String {
     let title = escape(&sections::title(report));
     let standing = escape(&sections::standing(report));
     let banner = match report.standing {
@@ -95,9 +95,9 @@ fn is_number(cell: &str) -> bool {
 }
 
 /// Text of others as HTML text or attribute.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in safe(text).as_str().chars() {
+    for c in Safe::from(text).as_str().chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

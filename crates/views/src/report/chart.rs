@@ -7,7 +7,7 @@ const LABEL: usize = 200;
 const BAR: usize = 22;
 
 /// Horizontal bars, the longest as wide as there is room. Empty for no bars.
-pub(super) fn bars(title: &str, bars: &[(String, u64)]) -> String {
+pub(crate) fn bars(title: &str, bars: &[(String, u64)]) -> String {
     let most = bars.iter().map(|(_, value)| *value).max().unwrap_or(0);
     if most == 0 {
         return String::new();

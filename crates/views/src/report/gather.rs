@@ -20,7 +20,7 @@ const OPEN: &str = "open";
 
 /// A report in the making. It takes all entries of the log up to the end of the period, from the first on: what a grant is
 /// and how old a key is stands before the period.
-pub(super) struct Gather {
+pub struct Gather {
     period: (Day, Day),
     now: Timestamp,
     organisation: Option<OrganisationId>,
@@ -56,7 +56,9 @@ struct ProposalBook {
 }
 
 impl Gather {
-    pub(super) fn new(
+    /// Of the days `from` to `to`, both included, and of what concerns an organisation, which owns these chains; `now`: when
+    /// the report is made.
+    pub fn new(
         from: Day,
         to: Day,
         organisation: Option<OrganisationId>,
@@ -83,11 +85,12 @@ impl Gather {
     }
 
     /// Whether any entry concerned the organisation.
-    pub(super) fn concerned(&self) -> bool {
+    pub fn concerned(&self) -> bool {
         self.concerned
     }
 
-    pub(super) fn take(&mut self, entry: &Entry) {
+    /// Takes the next entry of the log.
+    pub fn take(&mut self, entry: &Entry) {
         self.concerned |= self.concerns(entry);
         if entry.at >= self.period.1.end() {
             return;
@@ -308,7 +311,8 @@ impl Gather {
         }
     }
 
-    pub(super) fn finish(self, standing: Standing) -> Report {
+    /// The report. `standing`: how far the entries were checked.
+    pub fn finish(self, standing: Standing) -> Report {
         let end = self.period.1.end().min(self.now);
         let grants = self
             .grants

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use sluis_client::v1::grant_terms::Kind;
 use sluis_client::v1::{Approval, Grant, GrantState, OutputOrder};
 
-use crate::output::Safe;
+use crate::Safe;
 
 /// The whole grant, one aligned line per fact. Text of other parties cannot steer the terminal or fake a line.
-pub(super) fn lines(grant: &Grant) -> Vec<Safe> {
+pub fn lines(grant: &Grant) -> Vec<Safe> {
     facts(grant)
         .into_iter()
         .map(|(name, fact)| format!("{name:<13}{fact}").into())
@@ -16,7 +16,7 @@ pub(super) fn lines(grant: &Grant) -> Vec<Safe> {
 }
 
 /// The state in one line, with what is still missing.
-pub(super) fn state(grant: &Grant) -> String {
+pub fn state(grant: &Grant) -> String {
     match grant.awaiting.as_slice() {
         [] => state_word(grant).to_owned(),
         missing => format!(
@@ -28,7 +28,7 @@ pub(super) fn state(grant: &Grant) -> String {
 }
 
 /// The state in one word.
-pub(super) fn state_word(grant: &Grant) -> &'static str {
+pub fn state_word(grant: &Grant) -> &'static str {
     match grant.state() {
         GrantState::Unspecified => "unknown",
         GrantState::Requested => "requested",
@@ -42,7 +42,7 @@ pub(super) fn state_word(grant: &Grant) -> &'static str {
 }
 
 /// What the grant permits, in a few words.
-pub(super) fn what(grant: &Grant) -> String {
+pub fn what(grant: &Grant) -> String {
     match grant.terms.as_ref().and_then(|terms| terms.kind.as_ref()) {
         Some(Kind::Convert(t)) => {
             format!(
@@ -130,7 +130,7 @@ fn order(order: OutputOrder) -> &'static str {
 }
 
 /// The grant with the field names of the wire; the kind of its terms is `convert` or `reidentify`.
-pub(super) fn json(grant: &Grant) -> Value {
+pub fn json(grant: &Grant) -> Value {
     json!({
         "grant_id": grant.grant_id,
         "terms": terms(grant),

@@ -1,12 +1,12 @@
 //! Text that does nothing to a terminal but appear on it.
 
 /// Text that is safe to print. Every way to make one escapes what steers a terminal, reorders text, hides in it or starts a
-/// new line, so text of a custodian, a file or another member cannot look like the program's own. Only `Self::painted`
+/// new line, so text of a custodian, a file or another member cannot look like the program's own. Only [`Self::painted`]
 /// adds control characters, the program's own colours.
 ///
 /// It is no string and has no `Display`: what is formatted into a string is escaped when that string is printed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Safe(pub(super) String);
+pub struct Safe(String);
 
 impl Safe {
     /// Several lines. Line ends stay, tabs as well; everything else as in one line, as TOML strings escape it: `\u202E`.
@@ -21,7 +21,7 @@ impl Safe {
     }
 
     /// A JSON document. What steers is escaped as JSON does it, so the document says the same.
-    pub(super) fn json(text: &str) -> Self {
+    pub fn json(text: &str) -> Self {
         // Outside of strings JSON has line ends and nothing else that steers; inside it has no line ends.
         let stays = |c: char| c == '\n' || !steers(c);
         Self(escaped(text, stays, |c, out| {
@@ -37,7 +37,7 @@ impl Safe {
     }
 
     /// In a colour, if there are colours. `code`: the number of an SGR sequence.
-    pub(super) fn painted(self, code: &str, colours: bool) -> Self {
+    pub fn painted(self, code: &str, colours: bool) -> Self {
         if colours {
             Self(format!("\u{1b}[{code}m{}\u{1b}[0m", self.0))
         } else {

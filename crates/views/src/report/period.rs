@@ -8,27 +8,27 @@ use sluis_domain::Timestamp;
 
 /// A day in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Day(Timestamp);
+pub struct Day(Timestamp);
 
 impl Day {
     /// Its first millisecond.
-    pub(super) fn start(self) -> Timestamp {
+    pub(crate) fn start(self) -> Timestamp {
         self.0
     }
 
     /// The first millisecond after it.
-    pub(super) fn end(self) -> Timestamp {
+    pub(crate) fn end(self) -> Timestamp {
         self.0.plus_millis(DAY_MILLIS)
     }
 }
 
 /// Whole days from one moment to a later one.
-pub(super) fn days(from: Timestamp, to: Timestamp) -> u64 {
+pub(crate) fn days(from: Timestamp, to: Timestamp) -> u64 {
     to.millis().saturating_sub(from.millis()) / DAY_MILLIS
 }
 
 /// `2026-11`.
-pub(super) fn month(at: Timestamp) -> String {
+pub(crate) fn month(at: Timestamp) -> String {
     at.to_string().chars().take(7).collect()
 }
 

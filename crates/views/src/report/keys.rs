@@ -10,7 +10,7 @@ use super::period::days;
 
 /// Everything that the entries so far say about key versions.
 #[derive(Default)]
-pub(super) struct Keys(BTreeMap<Kid, Book>);
+pub(crate) struct Keys(BTreeMap<Kid, Book>);
 
 struct Book {
     /// The chains it can belong to; `None`: any. A registry that brings new chains does not say which version is whose, and
@@ -25,7 +25,7 @@ struct Book {
 
 impl Keys {
     /// An entry of an act that was done, and whether it concerns whom the report is about.
-    pub(super) fn take(&mut self, entry: &Entry, concerns: bool) {
+    pub(crate) fn take(&mut self, entry: &Entry, concerns: bool) {
         for used in &entry.keys {
             let line = used
                 .namespace
@@ -75,7 +75,7 @@ impl Keys {
     }
 
     /// As they stand at `end`.
-    pub(super) fn finish(self, end: Timestamp) -> Vec<KeyVersion> {
+    pub(crate) fn finish(self, end: Timestamp) -> Vec<KeyVersion> {
         let version = |(kid, book): (Kid, Book)| KeyVersion {
             kid: kid.to_string(),
             chain: book

@@ -3,15 +3,18 @@
 use super::model::{Amount, NOT_VERIFIED, Report, Standing};
 
 /// A table with its heading.
-pub(super) struct Section {
-    pub(super) title: &'static str,
-    pub(super) headings: &'static [&'static str],
-    pub(super) rows: Vec<Vec<String>>,
+pub struct Section {
+    /// What it is about.
+    pub title: &'static str,
+    /// One for each column.
+    pub headings: &'static [&'static str],
+    /// With as many cells as there are headings.
+    pub rows: Vec<Vec<String>>,
 }
 
 impl Section {
     /// The title, marked if what stands below was not verified.
-    pub(super) fn heading(&self, report: &Report) -> String {
+    pub fn heading(&self, report: &Report) -> String {
         mark(self.title.to_owned(), report)
     }
 }
@@ -24,7 +27,7 @@ fn mark(text: String, report: &Report) -> String {
 }
 
 /// Against what the report was checked, or why it was not.
-pub(super) fn standing(report: &Report) -> String {
+pub fn standing(report: &Report) -> String {
     match &report.standing {
         Standing::NotVerified(why) => format!("{NOT_VERIFIED}: {why}"),
         Standing::Verified(log) => format!(
@@ -35,7 +38,7 @@ pub(super) fn standing(report: &Report) -> String {
 }
 
 /// The report's own title.
-pub(super) fn title(report: &Report) -> String {
+pub fn title(report: &Report) -> String {
     let about = report
         .organisation
         .as_ref()
@@ -48,7 +51,7 @@ pub(super) fn title(report: &Report) -> String {
 }
 
 /// All sections in their order.
-pub(super) fn all(report: &Report) -> Vec<Section> {
+pub fn all(report: &Report) -> Vec<Section> {
     vec![
         work(report),
         chains(report),
