@@ -10,7 +10,7 @@ use sluis_keyring::{Keyring, LineVersion};
 use sluis_ledger::audit::{Act, Entry, KeyUse};
 use sluis_ledger::days;
 use sluis_ledger::grant::{Kind, OutputOrder, Record};
-use sluis_ledger::registry::LinkMode;
+use sluis_ledger::registry::{Chain, LinkMode};
 use sluis_port::{Commit, Family, PackedRows, Store};
 
 use crate::engine::Engine;
@@ -23,7 +23,7 @@ use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};
 use crate::turn::Turn;
-use crate::{Caller, Pending, Refusal, life};
+use crate::{Caller, Pending, Refusal, delivery, life};
 
 /// An open conversion. Grant, standing, registry and keys are looked at anew for every batch.
 #[derive(Debug)]
@@ -161,10 +161,8 @@ impl Engine {
             .active_line(&route.to.0, route.namespace)
             .ok_or_else(|| no_line(keyring, &route.to.0))?;
         let opt_outs = snapshot.opt_outs.of(keyring, route.namespace);
-        let escrows = snapshot
-            .registry
-            .registry
-            .chain(&route.to.0)
+        let to = snapshot.registry.registry.chain(&route.to.0);
+        let escrows = to
             .and_then(|chain| chain.namespace(route.namespace))
             .is_some_and(|line| line.link() == LinkMode::Escrow);
         let mut commit = Commit::default();
@@ -179,10 +177,9 @@ impl Engine {
             OutputOrder::Ordered => output,
             OutputOrder::Shuffled => shuffled(&output)?,
         };
-        let outcome = BatchOutcome {
-            columns: vec![(route.to.1.clone(), output)],
-            rejections: refused.rejections(batch),
-        };
+        let delivery = to.map(Chain::delivery).unwrap_or_default();
+        let columns = vec![(route.to.1.clone(), output)];
+        let outcome = delivery::answer(delivery, columns, refused.rejections(batch));
         Ok((outcome, commit))
     }
 

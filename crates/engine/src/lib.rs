@@ -10,6 +10,7 @@ mod audit;
 mod caller;
 mod convert;
 mod custody;
+mod delivery;
 mod engine;
 mod erasure;
 mod error;

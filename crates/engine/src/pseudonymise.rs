@@ -16,7 +16,7 @@ use crate::policy::{Permit, Submit};
 use crate::quota::{Counted, Seen};
 use crate::rows::Refused;
 use crate::snapshot::{RegistryState, Snapshot};
-use crate::{Caller, Pending, Refusal};
+use crate::{Caller, Pending, Refusal, delivery};
 pub(crate) use passes::method_input;
 use passes::{Worked, encrypt, first_pass, tokens, write_rows};
 use plan::{Step, plan};
@@ -224,10 +224,8 @@ impl Engine {
         entry.rows = batch.rows() as u64;
         entry.rejected = refused.count() as u64;
         commit.entry(entry.encode());
-        let outcome = BatchOutcome {
-            columns,
-            rejections: refused.rejections(batch),
-        };
+        let delivery = chain_of(permit)?.delivery();
+        let outcome = delivery::answer(delivery, columns, refused.rejections(batch));
         Ok(Treated {
             outcome,
             commit,

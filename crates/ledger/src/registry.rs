@@ -8,6 +8,7 @@
 //! parameters. It holds no personal data, so all of it may be shown and logged.
 
 mod chain;
+mod delivery;
 mod diff;
 mod organisation;
 mod place;
@@ -23,6 +24,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use chain::{Chain, ChainNamespace, Element, LinkMode, Retention, RetentionUnit, Treatment};
+pub use delivery::Delivery;
 pub use diff::{Change, ChangeKind, diff};
 pub use organisation::{Members, Organisation};
 pub use problem::Problem;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use super::delivery::Delivery;
 use super::quota::{Quota, Quotas};
 use sluis_domain::generalise::{Generalisation, Generaliser};
 use sluis_domain::id::{ChainId, ElementName, NamespaceId, OrganisationId};
@@ -20,6 +21,7 @@ pub struct Chain {
     pub(super) reidentify_to: BTreeSet<OrganisationId>,
     pub(super) reidentify_approvals: u8,
     pub(super) retention: Option<Retention>,
+    pub(super) delivery: Delivery,
     pub(super) quotas: Quotas,
     pub(super) namespaces: BTreeMap<NamespaceId, ChainNamespace>,
     pub(super) elements: Elements,
@@ -147,6 +149,11 @@ impl Chain {
     /// How long the escrow is kept; `None` for without limit.
     pub fn retention(&self) -> Option<Retention> {
         self.retention
+    }
+
+    /// To whom its answers go.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     /// What limits this source: its own quota, or else the one that the chain has for every source; without limits if

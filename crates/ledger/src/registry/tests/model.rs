@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::registry::{Chain, LinkMode, Members, RetentionUnit, Treatment};
+use crate::registry::{Chain, Delivery, LinkMode, Members, RetentionUnit, Treatment};
 use sluis_domain::date::Date;
 use sluis_domain::generalise::{Generalisation, Generaliser};
 use sluis_domain::id::OrganisationId;
@@ -201,6 +201,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(study.reidentify_to(), study.sources());
     assert_eq!(study.reidentify_approvals(), 2);
     assert_eq!(study.retention(), None);
+    assert_eq!(study.delivery(), Delivery::Caller);
     assert!(study.recipients().is_empty());
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use super::super::chain::{Chain, ChainNamespace, Element, Elements, LinkMode, Retention};
+use super::super::delivery::Delivery;
 use super::super::problem::{Problems, quoted};
 use super::super::raw::{At, Entry, RawChain, RawChainNamespace, Texts};
 use super::super::{MAX_ELEMENTS_PER_CHAIN, MAX_NAMESPACES_PER_CHAIN, MIN_APPROVALS};
@@ -48,7 +49,7 @@ pub(super) fn chain(
         .retention
         .as_ref()
         .map(|text| parsed::<Retention>(text, entry, "retention", problems));
-    deliver(raw, problems);
+    let delivery = delivery(raw, problems);
     let namespaces = namespaces(raw, parties, problems);
     let elements = elements(raw, &namespaces, problems);
     Some(Chain {
@@ -62,6 +63,7 @@ pub(super) fn chain(
             Some(retention) => Some(retention?),
             None => None,
         },
+        delivery: delivery?,
         quotas: quotas?,
         namespaces: super::all_sound(namespaces)?,
         elements: Elements::new(elements?),
@@ -118,14 +120,17 @@ fn owner(
     Some(id)
 }
 
-fn deliver(raw: &RawChain, problems: &mut Problems<'_>) {
-    let Some(text) = &raw.deliver else { return };
+fn delivery(raw: &RawChain, problems: &mut Problems<'_>) -> Option<Delivery> {
+    let Some(text) = &raw.deliver else {
+        return Some(Delivery::default());
+    };
     if text.value == "recipient" {
         let message = "delivery to the recipient is reserved for a later version; use \"caller\"";
         problems.report(text.at, raw.entry.key("deliver"), message);
-    } else {
-        choice(text, &raw.entry, "deliver", &[("caller", ())], problems);
+        return None;
     }
+    let choices = Delivery::ALL.map(|delivery| (delivery.as_str(), delivery));
+    choice(text, &raw.entry, "deliver", &choices, problems)
 }
 
 fn organisations(
