@@ -34,15 +34,15 @@ impl Batch {
     ///
     /// # Panics
     /// If it has another number of values: that is a defect of the caller.
-    pub fn push(&mut self, element: &ElementName, packer: Packer) {
+    pub fn push(&mut self, element: &ElementName, values: Column) {
         assert_eq!(
-            packer.lengths.len(),
+            values.rows(),
             self.rows as usize,
             "a column has one value per row"
         );
         let packed = v1::Packed {
-            data: packer.data.into(),
-            lengths: packer.lengths,
+            data: values.data().clone(),
+            lengths: values.lengths().collect(),
         };
         self.columns.push(column(element, packed));
     }
@@ -137,68 +137,6 @@ fn column(element: &ElementName, packed: v1::Packed) -> v1::Column {
     v1::Column {
         element: element.to_string(),
         form: Some(v1::column::Form::Packed(packed)),
-    }
-}
-
-/// Packs a column value by value; can take back its last values.
-#[derive(Default)]
-pub struct Packer {
-    data: Vec<u8>,
-    lengths: Vec<u32>,
-}
-
-impl Packer {
-    /// Room for `rows` values of together `bytes` bytes.
-    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
-        Self {
-            data: Vec::with_capacity(bytes),
-            lengths: Vec::with_capacity(rows),
-        }
-    }
-
-    /// Appends what `write` adds to the buffer as one value; nothing added is a missing value.
-    ///
-    /// # Errors
-    /// Those of `write`; then nothing was appended.
-    pub fn push_with<E>(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let start = self.data.len();
-        let outcome = write(&mut self.data);
-        if outcome.is_err() {
-            self.data.truncate(start);
-            return outcome;
-        }
-        let length = self.data.len() - start;
-        self.lengths
-            .push(u32::try_from(length).expect("a value stays below 4 GiB"));
-        outcome
-    }
-
-    /// Takes back all values after the first `rows`.
-    pub fn truncate(&mut self, rows: usize) {
-        while self.lengths.len() > rows {
-            let length = self.lengths.pop().unwrap_or_default() as usize;
-            self.data.truncate(self.data.len() - length);
-        }
-    }
-
-    /// Number of values.
-    pub fn rows(&self) -> usize {
-        self.lengths.len()
-    }
-
-    /// Size of all values in bytes.
-    pub fn bytes(&self) -> usize {
-        self.data.len()
-    }
-}
-
-/// Shows the shape only.
-impl std::fmt::Debug for Packer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Packer({} values, {} bytes)", self.rows(), self.bytes())
     }
 }
 
@@ -366,37 +304,11 @@ mod tests {
     }
 
     #[test]
-    fn a_packer_takes_back_rows_and_failed_values() {
-        let mut packer = Packer::default();
-        let push = |packer: &mut Packer, text: &str, ok: bool| {
-            packer.push_with(|out| {
-                out.extend_from_slice(text.as_bytes());
-                if ok { Ok(()) } else { Err(()) }
-            })
-        };
-        assert!(push(&mut packer, "a", true).is_ok());
-        assert!(push(&mut packer, "xyz", false).is_err());
-        assert!(push(&mut packer, "", true).is_ok());
-        assert!(push(&mut packer, "bc", true).is_ok());
-        assert_eq!((packer.rows(), packer.bytes()), (3, 3));
-        packer.truncate(2);
-        assert_eq!((packer.rows(), packer.bytes()), (2, 1));
-    }
-
-    #[test]
     fn missing_values_are_no_values() {
         let mut batch = Batch::new(3);
         for element in ["bsn", "name"] {
-            let mut packer = Packer::default();
-            for value in ["a", "", "bc"] {
-                packer
-                    .push_with(|out| {
-                        out.extend_from_slice(value.as_bytes());
-                        Ok::<(), ()>(())
-                    })
-                    .expect("ok");
-            }
-            batch.push(&element.parse().expect("id"), packer);
+            let values = Column::from_values(["a", "", "bc"]);
+            batch.push(&element.parse().expect("id"), values);
         }
         assert_eq!(batch.values(), 4);
         assert_eq!(Batch::new(7).values(), 0);
@@ -404,16 +316,10 @@ mod tests {
 
     #[test]
     fn debug_shows_no_value() {
-        let mut packer = Packer::default();
-        packer
-            .push_with(|out| {
-                out.extend_from_slice(b"950000012");
-                Ok::<(), ()>(())
-            })
-            .expect("ok");
-        let shown = format!("{packer:?}");
+        let values = Column::from_values(["950000012"]);
+        let shown = format!("{values:?}");
         let mut batch = Batch::new(1);
-        batch.push(&"bsn".parse().expect("id"), packer);
+        batch.push(&"bsn".parse().expect("id"), values);
         assert!(!format!("{shown}{batch:?}").contains("950000012"));
     }
 }

@@ -21,7 +21,7 @@ mod session;
 mod signing;
 mod spelling;
 
-pub use batch::{Batch, BatchResult, Packer, Rejection};
+pub use batch::{Batch, BatchResult, Rejection};
 pub use certificate::Holder;
 pub use client::Client;
 pub use config::Config;

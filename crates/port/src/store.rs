@@ -6,7 +6,7 @@
 //!
 //! The store sees sealed bytes only. It never interprets a value beyond the format byte that comes first.
 
-use sluis_domain::Column;
+use sluis_domain::{Column, ColumnBuilder};
 
 /// Longest entry of the audit log in bytes: entries are bundled with 2-byte lengths.
 pub const MAX_ENTRY: usize = 65_535;
@@ -119,9 +119,8 @@ pub struct Range {
 pub struct PackedRows {
     family: Family,
     key_len: usize,
-    data: Vec<u8>,
-    /// End of each row (key || value) in `data`.
-    ends: Vec<u32>,
+    /// Key || value of each.
+    rows: ColumnBuilder,
 }
 
 impl PackedRows {
@@ -130,22 +129,18 @@ impl PackedRows {
         Self {
             family,
             key_len,
-            data: Vec::with_capacity(bytes),
-            ends: Vec::with_capacity(rows),
+            rows: ColumnBuilder::with_capacity(rows, bytes),
         }
     }
 
     /// Appends one row; `write` adds key || value to the buffer.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.data.len();
-        write(&mut self.data);
+        let start = self.rows.bytes();
+        self.rows.push_with(write);
         assert!(
-            self.data.len() > start + self.key_len,
+            self.rows.bytes() > start + self.key_len,
             "a row has a key and a value"
         );
-        // A commit holds one batch (megabytes), far below 4 GiB.
-        self.ends
-            .push(u32::try_from(self.data.len()).expect("packed rows stay below 4 GiB"));
     }
 
     /// Where the rows go.
@@ -158,42 +153,34 @@ impl PackedRows {
     pub fn sort(&mut self) {
         let mut rows: Vec<_> = self.iter().collect();
         rows.sort_by_key(|(key, _)| *key);
-        let (mut data, mut ends) = (
-            Vec::with_capacity(self.data.len()),
-            Vec::with_capacity(rows.len()),
-        );
+        let mut sorted = ColumnBuilder::with_capacity(rows.len(), self.bytes());
         for (key, value) in rows {
-            data.extend_from_slice(key);
-            data.extend_from_slice(value);
-            // No longer than before, and that was checked by `push_with`.
-            ends.push(u32::try_from(data.len()).expect("packed rows stay below 4 GiB"));
+            sorted.push_with(|out| {
+                out.extend_from_slice(key);
+                out.extend_from_slice(value);
+            });
         }
-        (self.data, self.ends) = (data, ends);
+        self.rows = sorted;
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.rows.rows()
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// Key and value of each row, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let row = &self.data[start..end as usize];
-            start = end as usize;
-            row.split_at(self.key_len)
-        })
+        self.rows.iter().map(|row| row.split_at(self.key_len))
     }
 
     /// Bytes of all keys and values.
     pub fn bytes(&self) -> usize {
-        self.data.len()
+        self.rows.bytes()
     }
 }
 

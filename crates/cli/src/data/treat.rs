@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sluis_client::local::Step;
-use sluis_client::{Batch, Packer, v1};
+use sluis_client::{Batch, v1};
 use sluis_domain::{Column, ColumnBuilder, ElementName, Reason};
 
 use super::columns::ColumnPlan;
@@ -274,7 +274,7 @@ struct Rows<'a> {
     /// By part.
     cells: Vec<ColumnBuilder>,
     /// By column that is sent.
-    sent: Vec<Packer>,
+    sent: Vec<ColumnBuilder>,
     positions: Vec<Position>,
     /// With the column of the input.
     rejects: Vec<(Position, usize, Reason)>,
@@ -291,7 +291,7 @@ impl<'a> Rows<'a> {
             limits,
             cells: shape.parts.iter().map(|_| Default::default()).collect(),
             sent: sent
-                .map(|_| Packer::with_capacity(limits.rows, 0))
+                .map(|_| ColumnBuilder::with_capacity(limits.rows, 0))
                 .collect(),
             positions: Vec::new(),
             rejects: Vec::new(),
@@ -303,7 +303,7 @@ impl<'a> Rows<'a> {
     fn are_full(&self) -> bool {
         let sent = self.sent.iter();
         let sent: usize = sent
-            .map(|packer| packer.bytes() + packer.rows() * VALUE_OVERHEAD)
+            .map(|values| values.bytes() + values.rows() * VALUE_OVERHEAD)
             .sum();
         let kept: usize = self.cells.iter().map(ColumnBuilder::bytes).sum();
         let kept = kept + self.positions.len() * self.cells.len();
@@ -359,7 +359,7 @@ impl<'a> Rows<'a> {
                 if self.row_bytes > self.limits.value_bytes {
                     return Err(Reason::RowTooLong);
                 }
-                self.sent[place].push_with(|out| step.apply(value, out))?;
+                self.sent[place].try_push_with(|out| step.apply(value, out))?;
             }
         }
         Ok(())
@@ -385,8 +385,8 @@ impl<'a> Rows<'a> {
         let mut batch = Batch::new(rows);
         let sent = plans.iter().filter(|plan| plan.step.is_sent());
         let sent = sent.filter_map(|plan| plan.element.as_ref());
-        for (element, packer) in sent.zip(self.sent) {
-            batch.push(element, packer);
+        for (element, values) in sent.zip(self.sent) {
+            batch.push(element, values.finish());
         }
         let rejects = self.rejects.into_iter();
         let rejects = rejects.map(|(at, column, reason)| Reject {

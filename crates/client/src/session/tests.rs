@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluis_domain::ElementName;
+use sluis_domain::{Column, ElementName};
 
 use super::*;
-use crate::Packer;
 
 type Custodian = mpsc::Sender<Result<Option<Answer>, Status>>;
 
@@ -36,17 +35,8 @@ async fn session(in_flight: u32) -> (Session, mpsc::Receiver<v1::RecordBatch>, C
 
 fn batch(rows: u32) -> Batch {
     let element: ElementName = "bsn".parse().expect("an id");
-    let mut packer = Packer::default();
-    for _ in 0..rows {
-        packer
-            .push_with(|out| {
-                out.push(b'x');
-                Ok::<(), ()>(())
-            })
-            .expect("ok");
-    }
     let mut batch = Batch::new(rows);
-    batch.push(&element, packer);
+    batch.push(&element, Column::from_values(vec!["x"; rows as usize]));
     batch
 }
 
@@ -101,8 +91,7 @@ async fn a_column_that_is_not_answered_is_missing_from_the_result_and_from_nothi
         .await
         .expect("opens");
     let mut mapping = batch(1);
-    let mut old = Packer::default();
-    old.push_with(|_| Ok::<(), ()>(())).expect("ok");
+    let old = Column::from_values([""]);
     mapping.push(&"study-no".parse().expect("an id"), old);
     session.send(mapping).await.expect("room");
     custodian.send(result(0, 1)).await.expect("open");
@@ -174,12 +163,7 @@ async fn a_batch_over_the_limits_is_refused_before_it_is_sent() {
         session.send(batch(5)).await,
         Err(ClientError::BatchTooLarge)
     ));
-    let mut big = Packer::default();
-    big.push_with(|out| {
-        out.resize(1 << 10, b'x');
-        Ok::<(), ()>(())
-    })
-    .expect("ok");
+    let big = Column::from_values([[b'x'; 1 << 10]]);
     let mut message = Batch::new(1);
     message.push(&"bsn".parse().expect("an id"), big);
     assert!(matches!(
