@@ -1,6 +1,8 @@
 //! The house rules: who may depend on whom. Direct, non-dev dependencies only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -124,6 +126,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "clap",
             "rocksdb",
             "indicatif",
+            "tonic",
+            "prost",
+            "sluis-wire",
             "sluis-store",
             "sluis-keyring",
             "sluis-engine",
@@ -171,13 +176,30 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     (
         "sluis-cli",
-        &["rocksdb", "sluis-keyring", "sluis-store", "sluis-engine"],
+        &[
+            "rocksdb",
+            "tonic",
+            "prost",
+            "sluis-wire",
+            "sluis-keyring",
+            "sluis-store",
+            "sluis-engine",
+        ],
     ),
 ];
 
 /// Development only: nothing that ships may depend on these.
 const DEVELOPMENT: &[&str] = &[
     "sluis-testkit",
+    "sluis-testkit-daemon",
+    "sluis-tests",
+    "sluis-benches",
+];
+
+/// What may see a generated type of the contract, beside the crate that generates it.
+const SEES_MESSAGES: &[&str] = &[
+    "sluis-daemon",
+    "sluis-client",
     "sluis-testkit-daemon",
     "sluis-tests",
     "sluis-benches",
@@ -229,4 +251,41 @@ fn nothing_shipped_depends_on_development_crates() {
             );
         }
     }
+}
+
+#[test]
+fn only_daemon_client_and_tests_see_a_message() {
+    let direct = direct_dependencies();
+    assert!(direct.contains_key("sluis-wire"), "update this test");
+    for (package, found) in &direct {
+        let may = SEES_MESSAGES.contains(&package.as_str());
+        assert!(may || !found.contains("sluis-wire"), "{package}");
+    }
+}
+
+#[test]
+fn command_line_and_views_name_no_message() {
+    for directory in ["cli/src", "cli/tests", "views/src"] {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+        let root = crates.join(directory);
+        for file in rust_files(&root) {
+            let text = fs::read_to_string(&file).expect("source");
+            let path = file.display();
+            for name in ["sluis_wire", "sluis_proto", "sluis_client::v1"] {
+                assert!(!text.contains(name), "{path} names {name}");
+            }
+        }
+    }
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let found = paths.flat_map(|path| match path.is_dir() {
+        true => rust_files(&path),
+        false => vec![path],
+    });
+    found
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
 }

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sluis_client::v1;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit_daemon::scene::Scene;
+use sluis_wire::v1;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;

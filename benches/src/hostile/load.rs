@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::world::{batch, pseudonymise};
+use sluis_wire::v1;
 use tokio::task::JoinSet;
 
 const MEMBER: &str = "gp-south/etl";

@@ -5,13 +5,17 @@ mod versions;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use sluis_client::ClientError;
-use sluis_client::v1::{Chain, Element, ListChainsRequest, Quota};
+use sluis_client::{ChainView, NamespaceView, checksum_word, input_word};
 use sluis_domain::ChainId;
+use sluis_domain::generalise::Generalisation;
+use sluis_domain::plausible::Placeholders;
+use sluis_ledger::registry::{Element, Quota, Treatment};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Table};
+use crate::pin::ElementPin;
+use sluis_views::words::{listed, text};
 
 /// Information chains and their key versions
 #[derive(Subcommand, Debug)]
@@ -55,19 +59,7 @@ impl ChainCommand {
 impl ListArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let request = ListChainsRequest {
-            chain_id: self
-                .chain
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        };
-        let answer = client
-            .registry()
-            .list_chains(request)
-            .await
-            .map_err(ClientError::from)?
-            .into_inner();
+        let answer = client.list_chains(self.chain.as_ref()).await?;
         if self.json {
             let chains: Vec<_> = answer.chains.iter().map(view).collect();
             output::json(
@@ -82,7 +74,7 @@ impl ListArgs {
     }
 }
 
-fn table(chains: &[Chain]) -> Table {
+fn table(chains: &[ChainView]) -> Table {
     let mut table = Table::new([
         "chain",
         "owner",
@@ -93,40 +85,38 @@ fn table(chains: &[Chain]) -> Table {
         "retention",
     ]);
     for chain in chains {
+        let retention = chain.retention.map(|retention| retention.to_string());
         table.row([
-            chain.chain_id.clone(),
-            chain.owner.clone(),
-            chain.sources.join(", "),
-            chain.recipients.join(", "),
-            chain
-                .namespaces
-                .iter()
-                .map(|n| n.namespace_id.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+            chain.id.to_string(),
+            chain.owner.to_string(),
+            listed(&chain.sources),
+            listed(&chain.recipients),
+            listed(chain.namespaces.iter().map(|namespace| &namespace.id)),
             chain.elements.len().to_string(),
-            or(&chain.retention, "no limit"),
+            retention.unwrap_or_else(|| NO_LIMIT.to_owned()),
         ]);
     }
     table
 }
 
-fn print_in_full(chain: &Chain) -> Result<(), CliError> {
+const NO_LIMIT: &str = "no limit";
+
+fn print_in_full(chain: &ChainView) -> Result<(), CliError> {
     let approvals = format!(
         "{} ({} approvals)",
-        chain.reidentify_to.join(", "),
+        listed(&chain.reidentify_to),
         chain.reidentify_approvals
     );
     let facts = [
-        ("chain", chain.chain_id.clone()),
-        ("owner", chain.owner.clone()),
-        ("sources", chain.sources.join(", ")),
-        ("recipients", chain.recipients.join(", ")),
+        ("chain", chain.id.to_string()),
+        ("owner", chain.owner.to_string()),
+        ("sources", listed(&chain.sources)),
+        ("recipients", listed(&chain.recipients)),
         ("re-identify", approvals),
         ("retention", retention(chain)),
         (
             "your quota",
-            quota(chain).unwrap_or_else(|| "no limit".to_owned()),
+            chain.quota.map_or_else(|| NO_LIMIT.to_owned(), quota),
         ),
     ];
     for (name, fact) in facts {
@@ -142,175 +132,181 @@ fn print_in_full(chain: &Chain) -> Result<(), CliError> {
         "reversible",
     ]);
     for n in &chain.namespaces {
-        let reversible = if n.reversible { "yes" } else { "no" }.to_owned();
-        let words = [
-            &n.namespace_id,
-            &n.identifier,
-            &n.input,
-            &n.checksum,
-            &n.link,
-        ]
-        .map(Clone::clone);
-        namespaces.row(words.into_iter().chain([reversible]));
+        let reversible = if n.reversible { "yes" } else { "no" };
+        namespaces.row([
+            n.id.to_string(),
+            n.identifier.to_string(),
+            input_word(n.input).to_owned(),
+            checksum_word(n.checksum).to_owned(),
+            n.link.to_string(),
+            reversible.to_owned(),
+        ]);
     }
     namespaces.print()?;
     output::line("")?;
     let mut elements = Table::new(["element", "treatment", "parameters"]);
     for element in &chain.elements {
         elements.row([
-            element.name.clone(),
-            element.treatment.clone(),
-            parameters(element),
+            element.name().to_string(),
+            element.treatment().name().to_owned(),
+            parameters(element.treatment()),
         ]);
     }
     elements.print()
 }
 
 /// How long the chain lives, and until when.
-fn retention(chain: &Chain) -> String {
-    match (chain.retention.as_str(), chain.retained_until.as_str()) {
-        ("", _) => "no limit".to_owned(),
-        (length, "") => length.to_owned(),
-        (length, until) => format!("{length}, until {until}"),
+fn retention(chain: &ChainView) -> String {
+    match (chain.retention, chain.retained_until) {
+        (None, _) => NO_LIMIT.to_owned(),
+        (Some(length), None) => length.to_string(),
+        (Some(length), Some(until)) => format!("{length}, until {until}"),
     }
 }
 
 /// What limits the caller's organisation as a source.
-fn quota(chain: &Chain) -> Option<String> {
-    let quota = chain.quota.as_ref()?;
+fn quota(quota: Quota) -> String {
     let limits = [
         (quota.subjects_per_day, "subjects a day"),
-        (quota.rejected_percent.into(), "percent rejected"),
-        (quota.requests_per_minute.into(), "batches a minute"),
+        (quota.rejected_percent.map(u64::from), "percent rejected"),
+        (quota.requests_per_minute.map(u64::from), "batches a minute"),
     ];
-    let limits = limits
-        .iter()
-        .filter(|(limit, _)| *limit > 0)
-        .map(|(limit, of)| format!("{limit} {of}"));
-    Some(limits.collect::<Vec<_>>().join(", "))
+    let set = limits
+        .into_iter()
+        .filter_map(|(limit, of)| Some((limit?, of)));
+    listed(set.map(|(limit, of)| format!("{limit} {of}")))
 }
 
-fn parameters(element: &Element) -> String {
-    let mut parts = Vec::new();
-    let mut add = |name: &str, value: &dyn ToString, set: bool| {
-        if set {
-            parts.push(format!("{name} {}", value.to_string()));
+fn parameters(treatment: &Treatment) -> String {
+    match treatment {
+        Treatment::Pseudonym { namespace } => format!("namespace {namespace}"),
+        Treatment::DateShift { subject, shift } => {
+            let (first, last) = (shift.plausible.first(), shift.plausible.last());
+            let moved = format!("subject {subject}, max_days {}", shift.max_days);
+            let placeholders = placeholders(&shift.placeholders);
+            format!("{moved}{placeholders}, plausible {first} to {last}")
         }
-    };
-    add(
-        "namespace",
-        &element.namespace_id,
-        !element.namespace_id.is_empty(),
-    );
-    add("subject", &element.subject, !element.subject.is_empty());
-    add("max_days", &element.max_days, element.max_days > 0);
-    if let Some(generalise) = &element.generalise {
-        add("to", &generalise.to, true);
-        add("width", &generalise.width, generalise.width > 0);
-        add(
-            "reference",
-            &generalise.reference,
-            !generalise.reference.is_empty(),
-        );
-        add("length", &generalise.length, generalise.length > 0);
-        add("top", &generalise.top, generalise.top > 0);
-    }
-    let placeholders = element.placeholders.join(" ");
-    add("placeholders", &placeholders, !placeholders.is_empty());
-    let plausible = format!("{} to {}", element.plausible_first, element.plausible_last);
-    add("plausible", &plausible, !element.plausible_first.is_empty());
-    parts.join(", ")
-}
-
-fn or(text: &str, otherwise: &str) -> String {
-    if text.is_empty() {
-        otherwise.to_owned()
-    } else {
-        text.to_owned()
+        Treatment::Generalise(how) => {
+            format!("{}{}", to(&how.to), placeholders(&how.placeholders))
+        }
+        Treatment::Encrypt | Treatment::Keep | Treatment::Drop => String::new(),
     }
 }
 
-fn view(chain: &Chain) -> Value {
-    let namespace = |n: &sluis_client::v1::ChainNamespace| {
-        json!({
-            "namespace_id": n.namespace_id, "link": n.link, "reversible": n.reversible,
-            "identifier": n.identifier, "input": n.input, "checksum": n.checksum,
-            "missing_words": n.missing_words,
-        })
-    };
+fn to(generalisation: &Generalisation) -> String {
+    match generalisation {
+        Generalisation::Year => "to year".to_owned(),
+        Generalisation::Month => "to month".to_owned(),
+        Generalisation::Decade => "to decade".to_owned(),
+        Generalisation::AgeBand {
+            width,
+            reference,
+            top,
+        } => format!("to age-band, width {width}, reference {reference}, top {top}"),
+        Generalisation::Prefix { length } => format!("to prefix, length {length}"),
+        Generalisation::Band { width } => format!("to band, width {width}"),
+    }
+}
+
+/// After other parameters.
+fn placeholders(placeholders: &Placeholders) -> String {
+    if placeholders.is_empty() {
+        return String::new();
+    }
+    let dates: Vec<String> = placeholders
+        .dates()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    format!(", placeholders {}", dates.join(" "))
+}
+
+/// A chain as JSON: what a pin of it holds, with the field names of the wire.
+fn view(chain: &ChainView) -> Value {
     json!({
-        "chain_id": chain.chain_id,
+        "chain_id": chain.id,
         "owner": chain.owner,
         "sources": chain.sources,
         "recipients": chain.recipients,
         "reidentify_to": chain.reidentify_to,
         "reidentify_approvals": chain.reidentify_approvals,
-        "retention": chain.retention,
-        "retained_until": chain.retained_until,
-        "quota": chain.quota.as_ref().map(quota_view),
-        "namespaces": chain.namespaces.iter().map(namespace).collect::<Vec<_>>(),
-        "elements": chain.elements.iter().map(element).collect::<Vec<_>>(),
+        "retention": text(chain.retention),
+        "retained_until": text(chain.retained_until),
+        "quota": chain.quota.map(quota_view),
+        "namespaces": chain.namespaces.iter().map(namespace_view).collect::<Vec<_>>(),
+        "elements": chain.elements.iter().map(element_view).collect::<Vec<_>>(),
     })
 }
 
-fn quota_view(quota: &Quota) -> Value {
+fn quota_view(quota: Quota) -> Value {
     json!({
-        "subjects_per_day": quota.subjects_per_day,
-        "rejected_percent": quota.rejected_percent,
-        "requests_per_minute": quota.requests_per_minute,
+        "subjects_per_day": quota.subjects_per_day.unwrap_or_default(),
+        "rejected_percent": quota.rejected_percent.unwrap_or_default(),
+        "requests_per_minute": quota.requests_per_minute.unwrap_or_default(),
     })
 }
 
-fn element(element: &Element) -> Value {
-    let generalise = element.generalise.as_ref().map(|g| {
+fn namespace_view(namespace: &NamespaceView) -> Value {
+    json!({
+        "namespace_id": namespace.id,
+        "link": namespace.link.as_str(),
+        "reversible": namespace.reversible,
+        "identifier": namespace.identifier.as_str(),
+        "input": input_word(namespace.input),
+        "checksum": checksum_word(namespace.checksum),
+        "missing_words": namespace.missing_words,
+    })
+}
+
+/// Every field, also those of other treatments.
+fn element_view(element: &Element) -> Value {
+    let pin = ElementPin::from(element);
+    let generalise = pin.generalise.as_ref().map(|g| {
         json!({
             "to": g.to, "width": g.width, "reference": g.reference, "length": g.length, "top": g.top,
         })
     });
     json!({
-        "name": element.name,
-        "treatment": element.treatment,
-        "namespace_id": element.namespace_id,
-        "subject": element.subject,
-        "max_days": element.max_days,
+        "name": element.name(),
+        "treatment": pin.treatment,
+        "namespace_id": pin.namespace,
+        "subject": pin.subject,
+        "max_days": pin.max_days,
         "generalise": generalise,
-        "placeholders": element.placeholders,
-        "plausible_first": element.plausible_first,
-        "plausible_last": element.plausible_last,
+        "placeholders": pin.placeholders,
+        "plausible_first": pin.plausible_first,
+        "plausible_last": pin.plausible_last,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use sluis_domain::generalise::Generaliser;
+
     use super::*;
 
     #[test]
     fn only_limits_that_are_set_are_shown() {
         let limited = Quota {
-            subjects_per_day: 100,
-            requests_per_minute: 6,
-            ..Default::default()
+            subjects_per_day: Some(100),
+            rejected_percent: None,
+            requests_per_minute: Some(6),
         };
-        let chain = Chain {
-            quota: Some(limited),
-            ..Default::default()
-        };
-        assert_eq!(
-            quota(&chain).as_deref(),
-            Some("100 subjects a day, 6 batches a minute")
-        );
-        assert_eq!(view(&chain)["quota"]["rejected_percent"], 0);
-        assert_eq!(quota(&Chain::default()), None);
+        assert_eq!(quota(limited), "100 subjects a day, 6 batches a minute");
+        assert_eq!(quota_view(limited)["rejected_percent"], 0);
     }
 
     #[test]
     fn parameters_are_named() {
-        let shift = Element {
-            subject: "bsn".into(),
-            max_days: 30,
-            ..Default::default()
-        };
-        assert_eq!(parameters(&shift), "subject bsn, max_days 30");
-        assert_eq!(parameters(&Element::default()), "");
+        let prefix = Treatment::Generalise(Generaliser {
+            to: Generalisation::Prefix { length: 2 },
+            placeholders: Placeholders::new(vec![]),
+        });
+        assert_eq!(parameters(&prefix), "to prefix, length 2");
+        assert_eq!(
+            element_view(&Element::new("e".parse().expect("an id"), prefix))["max_days"],
+            0
+        );
+        assert_eq!(parameters(&Treatment::Keep), "");
     }
 }

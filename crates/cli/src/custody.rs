@@ -2,11 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use sluis_client::ClientError;
-use sluis_client::v1::{
-    CreateBackupRequest, ExpiringChain, GetStatusRequest, GetStatusResponse, KeyState, KeyVersion,
-    RotateAuditKeyRequest,
-};
+use sluis_client::{CustodyStatus, ExpiringChain, KeyState, KeyVersion};
 use sluis_ledger::instruction::Task;
 
 use crate::change::ChangeArgs;
@@ -15,6 +11,7 @@ use crate::error::{CliError, Exit};
 use crate::instructed::instruct;
 use crate::output::{self, Table};
 use crate::unsure::{unless_answered, unless_answered_with};
+use sluis_views::words::text;
 
 /// Show the state of the custodian and its key versions (custodians)
 #[derive(Args, Debug)]
@@ -74,15 +71,8 @@ impl RotateAuditKeyArgs {
         let question = "Sign the log with a new key from now on?";
         let task = Task::RotateAuditKey;
         let instruction = instruct(&self.change, &client, &status, task, Some(question)).await?;
-        let request = RotateAuditKeyRequest {
-            instruction: Some(instruction),
-        };
-        let answer = client
-            .custody()
-            .rotate_audit_key(request)
-            .await
-            .map_err(unless_answered(|| "sluis audit read".to_owned()))?;
-        let key = answer.into_inner().verifier_key;
+        let rotated = client.rotate_audit_key(instruction).await;
+        let key = rotated.map_err(unless_answered(|| "sluis audit read".to_owned()))?;
         if self.change.json {
             output::json(&json!({ "verifier_key": key }))?;
         } else {
@@ -98,12 +88,7 @@ impl RotateAuditKeyArgs {
 impl StatusArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let status = client
-            .custody()
-            .get_status(GetStatusRequest {})
-            .await
-            .map_err(ClientError::from)?
-            .into_inner();
+        let status = client.custody_status().await?;
         if self.json {
             output::json(&view(&status))?;
         } else {
@@ -116,12 +101,10 @@ impl StatusArgs {
 impl BackupArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let answer = client.custody().create_backup(CreateBackupRequest {}).await;
-        let backup = answer
-            .map_err(unless_answered_with(|| {
-                "Look into the backup directory on the custodian's machine; one more backup does no harm".to_owned()
-            }))?
-            .into_inner();
+        let made = client.create_backup().await;
+        let backup = made.map_err(unless_answered_with(|| {
+            "Look into the backup directory on the custodian's machine; one more backup does no harm".to_owned()
+        }))?;
         if self.json {
             output::json(&json!({
                 "directory": backup.directory, "bytes": backup.bytes, "audit_entries": backup.audit_entries,
@@ -144,19 +127,17 @@ impl BackupArgs {
 pub(crate) fn key_table(versions: &[KeyVersion]) -> Table {
     let mut table = Table::new(["chain", "line", "version", "kid", "state", "escrow", "made"]);
     for version in versions {
-        let line = if version.namespace_id.is_empty() {
-            "encrypted elements"
-        } else {
-            &version.namespace_id
-        };
+        let namespace = version.namespace.as_ref();
         table.row([
-            version.chain_id.clone(),
-            line.to_owned(),
+            version.chain.to_string(),
+            namespace
+                .map_or("encrypted elements", |id| id.as_str())
+                .to_owned(),
             version.generation.to_string(),
-            version.kid.clone(),
-            state(version).to_owned(),
+            version.kid.to_string(),
+            state(version.state).to_owned(),
             if version.escrow { "yes" } else { "no" }.to_owned(),
-            version.created_at.clone(),
+            version.created_at.to_string(),
         ]);
     }
     table
@@ -165,19 +146,18 @@ pub(crate) fn key_table(versions: &[KeyVersion]) -> Table {
 /// A key version as JSON, with the field names of the wire.
 pub(crate) fn key_version(version: &KeyVersion) -> Value {
     json!({
-        "kid": version.kid,
-        "chain_id": version.chain_id,
-        "namespace_id": version.namespace_id,
-        "state": state(version),
+        "kid": version.kid.to_string(),
+        "chain_id": version.chain,
+        "namespace_id": text(version.namespace.as_ref()),
+        "state": state(version.state),
         "generation": version.generation,
-        "created_at": version.created_at,
+        "created_at": version.created_at.to_string(),
         "escrow": version.escrow,
     })
 }
 
-fn state(version: &KeyVersion) -> &'static str {
-    match version.state() {
-        KeyState::Unspecified => "unknown",
+fn state(state: KeyState) -> &'static str {
+    match state {
         KeyState::Active => "active",
         KeyState::ConvertOnly => "convert-only",
         KeyState::Disabled => "disabled",
@@ -185,7 +165,7 @@ fn state(version: &KeyVersion) -> &'static str {
     }
 }
 
-fn print(status: &GetStatusResponse) -> Result<(), CliError> {
+fn print(status: &CustodyStatus) -> Result<(), CliError> {
     let serving = if status.serving {
         "yes"
     } else {
@@ -194,7 +174,7 @@ fn print(status: &GetStatusResponse) -> Result<(), CliError> {
     let facts = [
         ("version", status.version.clone()),
         ("method", status.method.clone()),
-        ("started", status.started_at.clone()),
+        ("started", status.started_at.to_string()),
         ("serving", serving.to_owned()),
         ("registry", format!("version {}", status.registry_version)),
         ("audit", format!("{} entries", status.audit_entries)),
@@ -204,7 +184,7 @@ fn print(status: &GetStatusResponse) -> Result<(), CliError> {
         output::line(format!("{name:<10}{fact}"))?;
     }
     for chain in &status.expiring_chains {
-        let (id, until, destroyed) = (&chain.chain_id, &chain.retained_until, &chain.destroyed_at);
+        let (id, until, destroyed) = (&chain.chain, chain.retained_until, chain.destroyed_at);
         let text =
             format!("the retention of {id} ended at {until}: it will be destroyed at {destroyed}");
         output::line(format!("{:<10}{text}", "retention"))?;
@@ -216,16 +196,16 @@ fn print(status: &GetStatusResponse) -> Result<(), CliError> {
     Ok(())
 }
 
-fn view(status: &GetStatusResponse) -> Value {
+fn view(status: &CustodyStatus) -> Value {
     json!({
         "version": status.version,
         "method": status.method,
-        "started_at": status.started_at,
+        "started_at": status.started_at.to_string(),
         "serving": status.serving,
         "registry_version": status.registry_version,
         "audit_entries": status.audit_entries,
         "origin": status.origin,
-        "now": status.now,
+        "now": status.now.to_string(),
         "key_versions": status.key_versions.iter().map(key_version).collect::<Vec<_>>(),
         "expiring_chains": status.expiring_chains.iter().map(expiring).collect::<Vec<_>>(),
     })
@@ -233,8 +213,8 @@ fn view(status: &GetStatusResponse) -> Value {
 
 fn expiring(chain: &ExpiringChain) -> Value {
     json!({
-        "chain_id": chain.chain_id,
-        "retained_until": chain.retained_until,
-        "destroyed_at": chain.destroyed_at,
+        "chain_id": chain.chain,
+        "retained_until": chain.retained_until.to_string(),
+        "destroyed_at": chain.destroyed_at.to_string(),
     })
 }

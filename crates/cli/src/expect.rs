@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sluis_client::checked;
-use sluis_client::v1::Chain;
+use sluis_client::ChainView;
 
 use crate::connect::{ConnectArgs, path};
 use crate::error::CliError;
@@ -36,11 +35,11 @@ pub(crate) struct Expectation(Option<(PathBuf, Pins)>);
 
 /// A chain as the custodian describes it, which is what the caller agreed to. Only [`Expectation::agree`] makes one.
 #[derive(Debug)]
-pub(crate) struct Agreed(Chain);
+pub(crate) struct Agreed(ChainView);
 
 impl Agreed {
     /// The description.
-    pub(crate) fn chain(&self) -> &Chain {
+    pub(crate) fn chain(&self) -> &ChainView {
         &self.0
     }
 }
@@ -49,13 +48,12 @@ impl Expectation {
     /// Takes the custodian's word where it is the one expected.
     ///
     /// # Errors
-    /// [`CliError::Differs`] with every difference; [`CliError::Client`] for a description that contradicts itself.
-    pub(crate) fn agree(&self, told: Chain) -> Result<Agreed, CliError> {
-        let told = checked::chain(told)?;
+    /// [`CliError::Differs`] with every difference.
+    pub(crate) fn agree(&self, told: ChainView) -> Result<Agreed, CliError> {
         let Some((path, pins)) = &self.0 else {
             return Ok(Agreed(told));
         };
-        let (file, id) = (path.display(), &told.chain_id);
+        let (file, id) = (path.display(), told.id.as_str());
         let Some(pin) = pins.only(id) else {
             return Err(CliError::Differs {
                 what: format!("chain {id} is not in {file}, so nothing was sent"),
@@ -80,7 +78,7 @@ impl Expectation {
     ///
     /// # Errors
     /// As [`Self::agree`]; [`CliError::Differs`] with every difference.
-    pub(crate) fn check_still(&self, agreed: &Agreed, told: Chain) -> Result<(), CliError> {
+    pub(crate) fn check_still(&self, agreed: &Agreed, told: ChainView) -> Result<(), CliError> {
         let told = self.agree(told)?;
         let [then, now] = [agreed, &told].map(|it| Pins::of(std::slice::from_ref(it.chain())));
         let found = then.differences(&now);
@@ -90,7 +88,7 @@ impl Expectation {
         Err(CliError::Differs {
             what: format!(
                 "chain {} was changed while the input was read, so nothing was sent; look at it, and repeat",
-                told.chain().chain_id
+                told.chain().id
             ),
             details: found.iter().map(ToString::to_string).collect(),
         })

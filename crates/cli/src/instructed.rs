@@ -1,7 +1,6 @@
 //! Instructions of custodians: shown, confirmed, signed.
 
-use sluis_client::v1::{GetStatusResponse, SignedInstruction};
-use sluis_client::{Client, instruction};
+use sluis_client::{Client, CustodyStatus, SignedInstruction, instruction};
 use sluis_ledger::instruction::{Instruction, Task};
 
 use crate::change::ChangeArgs;
@@ -16,7 +15,7 @@ use crate::output;
 pub(crate) async fn instruct(
     change: &ChangeArgs,
     client: &Client,
-    status: &GetStatusResponse,
+    status: &CustodyStatus,
     task: Task,
     question: Option<&str>,
 ) -> Result<SignedInstruction, CliError> {

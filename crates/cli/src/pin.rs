@@ -18,7 +18,7 @@
 //! namespace = "nl.bsn"
 //! ```
 //!
-//! A pin holds the whole description. The conversions below name every field of the wire without `..`, so a field that is
+//! A pin holds the whole description. The conversions below name every field of it without `..`, so a field that is
 //! added there does not compile until it is pinned as well; and differences are found by walking both sides as data, so
 //! every field that is pinned is compared.
 
@@ -29,10 +29,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sluis_client::{ClientError, v1};
+use sluis_client::{ChainView, ClientError, NamespaceView, checksum_word, input_word};
+use sluis_domain::generalise::Generalisation;
+use sluis_domain::plausible::Placeholders;
+use sluis_ledger::registry::{Element, Quota, Treatment};
 
 use crate::error::CliError;
 use crate::output::safe;
+use sluis_views::words::text;
 
 /// The format of the file.
 const FORMAT: &str = "sluis-pin/1";
@@ -90,36 +94,36 @@ struct NamespacePin {
 
 #[derive(Serialize, Deserialize, PartialEq, Eq, Clone, Default, Debug)]
 #[serde(default, deny_unknown_fields)]
-struct ElementPin {
-    treatment: String,
+pub(crate) struct ElementPin {
+    pub(crate) treatment: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    namespace: String,
+    pub(crate) namespace: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    subject: String,
+    pub(crate) subject: String,
     #[serde(skip_serializing_if = "is_zero")]
-    max_days: u32,
+    pub(crate) max_days: u32,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    placeholders: BTreeSet<String>,
+    pub(crate) placeholders: BTreeSet<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    plausible_first: String,
+    pub(crate) plausible_first: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    plausible_last: String,
+    pub(crate) plausible_last: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    generalise: Option<GeneralisePin>,
+    pub(crate) generalise: Option<GeneralisePin>,
 }
 
 #[derive(Serialize, Deserialize, PartialEq, Eq, Clone, Default, Debug)]
 #[serde(default, deny_unknown_fields)]
-struct GeneralisePin {
-    to: String,
+pub(crate) struct GeneralisePin {
+    pub(crate) to: String,
     #[serde(skip_serializing_if = "is_zero")]
-    width: u32,
+    pub(crate) width: u32,
     #[serde(skip_serializing_if = "String::is_empty")]
-    reference: String,
+    pub(crate) reference: String,
     #[serde(skip_serializing_if = "is_zero")]
-    length: u32,
+    pub(crate) length: u32,
     #[serde(skip_serializing_if = "is_zero")]
-    top: u32,
+    pub(crate) top: u32,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -165,12 +169,14 @@ impl fmt::Display for Difference {
 }
 
 impl Pins {
-    /// Pins of these chains. Each must have passed [`sluis_client::checked::chain`].
-    pub(crate) fn of(chains: &[v1::Chain]) -> Self {
-        let pin = |chain: &v1::Chain| (chain.chain_id.clone(), ChainPin::from(chain));
+    /// Pins of these chains.
+    pub(crate) fn of(chains: &[ChainView]) -> Self {
+        let pins = chains.iter();
         Self {
             format: FORMAT.to_owned(),
-            chain: chains.iter().map(pin).collect(),
+            chain: pins
+                .map(|chain| (chain.id.to_string(), ChainPin::from(chain)))
+                .collect(),
         }
     }
 
@@ -279,14 +285,14 @@ fn is_plain(data: &Value) -> bool {
     }
 }
 
-fn set(names: &[String]) -> BTreeSet<String> {
-    names.iter().cloned().collect()
+fn set<T: ToString>(names: impl IntoIterator<Item = T>) -> BTreeSet<String> {
+    names.into_iter().map(|name| name.to_string()).collect()
 }
 
-impl From<&v1::Chain> for ChainPin {
-    fn from(chain: &v1::Chain) -> Self {
-        let v1::Chain {
-            chain_id: _,
+impl From<&ChainView> for ChainPin {
+    fn from(chain: &ChainView) -> Self {
+        let ChainView {
+            id: _,
             owner,
             sources,
             recipients,
@@ -298,42 +304,46 @@ impl From<&v1::Chain> for ChainPin {
             quota,
             retained_until,
         } = chain;
-        let namespace = |n: &v1::ChainNamespace| (n.namespace_id.clone(), n.into());
-        let element = |e: &v1::Element| (e.name.clone(), e.into());
         Self {
-            owner: owner.clone(),
+            owner: owner.to_string(),
             sources: set(sources),
             recipients: set(recipients),
             reidentify_to: set(reidentify_to),
-            reidentify_approvals: *reidentify_approvals,
-            retention: retention.clone(),
-            retained_until: retained_until.clone(),
-            quota: quota.as_ref().map(QuotaPin::from),
-            namespace: namespaces.iter().map(namespace).collect(),
-            element: elements.iter().map(element).collect(),
+            reidentify_approvals: (*reidentify_approvals).into(),
+            retention: text(*retention),
+            retained_until: text(*retained_until),
+            quota: quota.map(QuotaPin::from),
+            namespace: namespaces
+                .iter()
+                .map(|namespace| (namespace.id.to_string(), namespace.into()))
+                .collect(),
+            element: elements
+                .iter()
+                .map(|element| (element.name().to_string(), element.into()))
+                .collect(),
         }
     }
 }
 
-impl From<&v1::Quota> for QuotaPin {
-    fn from(quota: &v1::Quota) -> Self {
-        let v1::Quota {
+impl From<Quota> for QuotaPin {
+    fn from(quota: Quota) -> Self {
+        let Quota {
             subjects_per_day,
             rejected_percent,
             requests_per_minute,
         } = quota;
         Self {
-            subjects_per_day: *subjects_per_day,
-            rejected_percent: *rejected_percent,
-            requests_per_minute: *requests_per_minute,
+            subjects_per_day: subjects_per_day.unwrap_or_default(),
+            rejected_percent: rejected_percent.unwrap_or_default().into(),
+            requests_per_minute: requests_per_minute.unwrap_or_default(),
         }
     }
 }
 
-impl From<&v1::ChainNamespace> for NamespacePin {
-    fn from(namespace: &v1::ChainNamespace) -> Self {
-        let v1::ChainNamespace {
-            namespace_id: _,
+impl From<&NamespaceView> for NamespacePin {
+    fn from(namespace: &NamespaceView) -> Self {
+        let NamespaceView {
+            id: _,
             link,
             reversible,
             identifier,
@@ -342,58 +352,78 @@ impl From<&v1::ChainNamespace> for NamespacePin {
             missing_words,
         } = namespace;
         Self {
-            identifier: identifier.clone(),
-            input: input.clone(),
-            checksum: checksum.clone(),
-            link: link.clone(),
+            identifier: identifier.to_string(),
+            input: input_word(*input).to_owned(),
+            checksum: checksum_word(*checksum).to_owned(),
+            link: link.to_string(),
             reversible: *reversible,
             missing_words: set(missing_words),
         }
     }
 }
 
-impl From<&v1::Element> for ElementPin {
-    fn from(element: &v1::Element) -> Self {
-        let v1::Element {
-            name: _,
-            treatment,
-            namespace_id,
-            subject,
-            max_days,
-            generalise,
-            placeholders,
-            plausible_first,
-            plausible_last,
-        } = element;
-        Self {
-            treatment: treatment.clone(),
-            namespace: namespace_id.clone(),
-            subject: subject.clone(),
-            max_days: *max_days,
-            generalise: generalise.as_ref().map(GeneralisePin::from),
-            placeholders: set(placeholders),
-            plausible_first: plausible_first.clone(),
-            plausible_last: plausible_last.clone(),
+impl From<&Element> for ElementPin {
+    fn from(element: &Element) -> Self {
+        let treatment = element.treatment();
+        let pin = Self {
+            treatment: treatment.name().to_owned(),
+            ..Self::default()
+        };
+        match treatment {
+            Treatment::Pseudonym { namespace } => Self {
+                namespace: namespace.to_string(),
+                ..pin
+            },
+            Treatment::DateShift { subject, shift } => Self {
+                subject: subject.to_string(),
+                max_days: shift.max_days.get(),
+                placeholders: dates(&shift.placeholders),
+                plausible_first: shift.plausible.first().to_string(),
+                plausible_last: shift.plausible.last().to_string(),
+                ..pin
+            },
+            Treatment::Generalise(how) => Self {
+                generalise: Some((&how.to).into()),
+                placeholders: dates(&how.placeholders),
+                ..pin
+            },
+            Treatment::Encrypt | Treatment::Keep | Treatment::Drop => pin,
         }
     }
 }
 
-impl From<&v1::Generalisation> for GeneralisePin {
-    fn from(generalisation: &v1::Generalisation) -> Self {
-        let v1::Generalisation {
-            to,
-            width,
-            reference,
-            length,
-            top,
-        } = generalisation;
-        Self {
-            to: to.clone(),
-            width: *width,
-            reference: reference.clone(),
-            length: *length,
-            top: *top,
-        }
+fn dates(placeholders: &Placeholders) -> BTreeSet<String> {
+    set(placeholders.dates())
+}
+
+impl From<&Generalisation> for GeneralisePin {
+    fn from(generalisation: &Generalisation) -> Self {
+        let mut pin = Self::default();
+        let to = match *generalisation {
+            Generalisation::Year => "year",
+            Generalisation::Month => "month",
+            Generalisation::Decade => "decade",
+            Generalisation::AgeBand {
+                width,
+                reference,
+                top,
+            } => {
+                pin.width = width.into();
+                pin.reference = reference.to_string();
+                pin.top = top.into();
+                "age-band"
+            }
+            Generalisation::Prefix { length } => {
+                pin.length = length.into();
+                "prefix"
+            }
+            Generalisation::Band { width } => {
+                pin.width = width;
+                "band"
+            }
+        };
+        pin.to = to.to_owned();
+        pin
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use data_encoding::HEXLOWER;
-use sluis_client::v1::GetRegistryRequest;
 use sluis_client::{Client, ClientError, Zeroizing};
 use sluis_domain::{ChainId, OrganisationId};
 use sluis_ledger::audit::Entry;
@@ -219,11 +218,7 @@ fn is_private(path: &Path) -> bool {
 }
 
 async fn registry(client: &Client) -> Result<Registry, CliError> {
-    let answer = client
-        .registry()
-        .get_registry(GetRegistryRequest { version: 0 })
-        .await;
-    let text = answer.map_err(ClientError::from)?.into_inner().toml;
+    let text = client.registry_text(None).await?.toml;
     let unreadable =
         |_| ClientError::Protocol("a registry text that this version of the client cannot read");
     Ok(Registry::parse(&text, &[]).map_err(unreadable)?)

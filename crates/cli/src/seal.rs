@@ -2,8 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluis_client::v1::{GetSealStatusRequest, GetSealStatusResponse, SealRequest, UnsealRequest};
-use sluis_client::{ClientError, Zeroizing};
+use sluis_client::{SealStatus, Zeroizing};
 use sluis_domain::Reason;
 
 use crate::change::ChangeArgs;
@@ -11,6 +10,7 @@ use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::unsure::unless_answered;
 use crate::{output, secret};
+use sluis_views::words::text;
 
 /// Present your share of the custodian's key, so that it can open its keyring (custodians)
 ///
@@ -64,15 +64,9 @@ impl UnsealArgs {
                 "no share was given; for a key that is not in shares use --fetch",
             ));
         }
-        let request = UnsealRequest {
-            share: share.to_owned(),
-        };
-        let answer = client
-            .seal()
-            .unseal(request)
-            .await
-            .map_err(unless_answered(seal_status))?;
-        show(answer.into_inner().status.unwrap_or_default(), self.json)
+        let unsealed = client.unseal(share).await;
+        let status = unsealed.map_err(unless_answered(seal_status))?;
+        show(&status, self.json)
     }
 }
 
@@ -80,34 +74,19 @@ impl SealArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.change.connect.connect().await?;
         if !self.change.yes {
-            let status = client
-                .seal()
-                .get_seal_status(GetSealStatusRequest {})
-                .await
-                .map_err(ClientError::from)?;
-            self.change.confirm(&question(&status.into_inner()))?;
+            let status = client.seal_status().await?;
+            self.change.confirm(&question(&status))?;
         }
-        let answer = client
-            .seal()
-            .seal(SealRequest {})
-            .await
-            .map_err(unless_answered(seal_status))?;
-        show(
-            answer.into_inner().status.unwrap_or_default(),
-            self.change.json,
-        )
+        let sealed = client.seal().await;
+        let status = sealed.map_err(unless_answered(seal_status))?;
+        show(&status, self.change.json)
     }
 }
 
 impl SealStatusArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let answer = client
-            .seal()
-            .get_seal_status(GetSealStatusRequest {})
-            .await
-            .map_err(ClientError::from)?;
-        show(answer.into_inner(), self.json)
+        show(&client.seal_status().await?, self.json)
     }
 }
 
@@ -116,17 +95,17 @@ fn seal_status() -> String {
     "sluis seal-status".to_owned()
 }
 
-fn show(status: GetSealStatusResponse, json: bool) -> Result<Exit, CliError> {
+fn show(status: &SealStatus, json: bool) -> Result<Exit, CliError> {
     if json {
-        output::json(&view(&status))?
+        output::json(&view(status))?
     } else {
-        output::line(sentence(&status))?
+        output::line(sentence(status))?
     }
     Ok(Exit::Done)
 }
 
 /// What sealing means, and what it takes to undo it.
-fn question(status: &GetSealStatusResponse) -> String {
+fn question(status: &SealStatus) -> String {
     let until = match status.threshold {
         0 => "a custodian runs `sluis unseal --fetch`".to_owned(),
         threshold => format!("{threshold} people have presented their shares"),
@@ -134,11 +113,11 @@ fn question(status: &GetSealStatusResponse) -> String {
     format!("Seal the custodian? What is running ends, and nobody can work until {until}.")
 }
 
-fn sentence(status: &GetSealStatusResponse) -> String {
+fn sentence(status: &SealStatus) -> String {
     let provider = &status.provider;
     match status {
-        GetSealStatusResponse { sealed: false, .. } => format!("open (key: {provider})"),
-        GetSealStatusResponse {
+        SealStatus { sealed: false, .. } => format!("open (key: {provider})"),
+        SealStatus {
             threshold: threshold @ 1..,
             presented,
             shares,
@@ -149,7 +128,10 @@ fn sentence(status: &GetSealStatusResponse) -> String {
                 "sealed: {presented} of {threshold} shares presented, {missing} more needed ({shares} shares exist)"
             )
         }
-        GetSealStatusResponse { reason, .. } if !reason.is_empty() => {
+        SealStatus {
+            reason: Some(reason),
+            ..
+        } => {
             format!("sealed: {} (key: {provider})", why(reason))
         }
         _ => format!("sealed (key: {provider}); `sluis unseal --fetch` opens it"),
@@ -164,14 +146,14 @@ fn why(code: &str) -> String {
     }
 }
 
-fn view(status: &GetSealStatusResponse) -> Value {
+fn view(status: &SealStatus) -> Value {
     json!({
         "sealed": status.sealed,
         "provider": status.provider,
         "threshold": status.threshold,
         "shares": status.shares,
         "presented": status.presented,
-        "reason": status.reason,
+        "reason": text(status.reason.as_ref()),
     })
 }
 
@@ -179,14 +161,24 @@ fn view(status: &GetSealStatusResponse) -> Value {
 mod tests {
     use super::*;
 
+    fn away() -> SealStatus {
+        SealStatus {
+            sealed: true,
+            provider: "file".to_owned(),
+            threshold: 0,
+            shares: 0,
+            presented: 0,
+            reason: None,
+        }
+    }
+
     #[test]
     fn the_sentence_says_what_is_missing() {
-        let sealed = |provider: &str| GetSealStatusResponse {
-            sealed: true,
-            provider: provider.into(),
-            ..GetSealStatusResponse::default()
+        let sealed = |provider: &str| SealStatus {
+            provider: provider.to_owned(),
+            ..away()
         };
-        let shares = GetSealStatusResponse {
+        let shares = SealStatus {
             threshold: 3,
             shares: 5,
             presented: 1,
@@ -200,8 +192,8 @@ mod tests {
             sentence(&sealed("file")),
             "sealed (key: file); `sluis unseal --fetch` opens it"
         );
-        let away = GetSealStatusResponse {
-            reason: "HSM_UNAVAILABLE".into(),
+        let away = SealStatus {
+            reason: Some("HSM_UNAVAILABLE".to_owned()),
             ..sealed("pkcs11")
         };
         let said = sentence(&away);
@@ -210,12 +202,12 @@ mod tests {
             "{said}"
         );
         assert!(said.contains(Reason::HsmUnavailable.message()), "{said}");
-        let newer = GetSealStatusResponse {
-            reason: "OF_A_LATER_VERSION".into(),
+        let newer = SealStatus {
+            reason: Some("OF_A_LATER_VERSION".to_owned()),
             ..sealed("pkcs11")
         };
         assert_eq!(sentence(&newer), "sealed: OF_A_LATER_VERSION (key: pkcs11)");
-        let open = GetSealStatusResponse {
+        let open = SealStatus {
             sealed: false,
             ..shares
         };
@@ -223,12 +215,12 @@ mod tests {
     }
     #[test]
     fn the_question_says_what_it_takes_to_open_it_again() {
-        let open = GetSealStatusResponse {
+        let in_shares = SealStatus {
             threshold: 3,
             shares: 5,
-            ..GetSealStatusResponse::default()
+            ..away()
         };
-        assert!(question(&open).contains("until 3 people have presented"));
-        assert!(question(&GetSealStatusResponse::default()).contains("`sluis unseal --fetch`"));
+        assert!(question(&in_shares).contains("until 3 people have presented"));
+        assert!(question(&away()).contains("`sluis unseal --fetch`"));
     }
 }

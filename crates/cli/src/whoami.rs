@@ -3,12 +3,12 @@
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
-use sluis_client::ClientError;
-use sluis_client::v1::{ChainRoles, WhoAmIRequest, WhoAmIResponse};
+use sluis_client::{ChainRoles, WhoAmI};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::output;
+use sluis_views::words::listed;
 
 /// Show who the custodian thinks you are, and which roles, chains and grants that gives
 #[derive(Args, Debug)]
@@ -26,12 +26,7 @@ pub(crate) struct WhoamiArgs {
 impl WhoamiArgs {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let me = client
-            .identity()
-            .who_am_i(WhoAmIRequest {})
-            .await
-            .map_err(ClientError::from)?
-            .into_inner();
+        let me = client.who_am_i().await?;
         if self.json {
             output::json(&view(&me))?;
             return Ok(Exit::Done);
@@ -43,28 +38,19 @@ impl WhoamiArgs {
     }
 }
 
-fn facts(me: &WhoAmIResponse) -> Vec<(&'static str, String)> {
-    let list = |items: &[String]| {
-        if items.is_empty() {
-            "none".to_owned()
-        } else {
-            items.join(", ")
-        }
-    };
+fn facts(me: &WhoAmI) -> Vec<(&'static str, String)> {
+    let certificate = HEXLOWER.encode(&me.certificate_fingerprint);
     let mut facts = vec![
-        ("you are", format!("{}/{}", me.organisation_id, me.member)),
-        ("certificate", HEXLOWER.encode(&me.certificate_fingerprint)),
-        ("expires", me.certificate_not_after.clone()),
-        ("roles", list(&me.roles)),
+        ("you are", me.identity.to_string()),
+        ("certificate", certificate),
+        ("expires", me.certificate_not_after.to_string()),
+        ("roles", listed_or_none(&me.roles)),
     ];
-    facts.extend(
-        me.chains
-            .iter()
-            .map(|c| ("chain", format!("{}: {}", c.chain_id, c.roles.join(", ")))),
-    );
-    facts.push(("live grants", list(&me.live_grants)));
-    facts.push(("to approve", list(&me.awaiting_approval)));
-    facts.push(("to sign", list(&me.awaiting_signature)));
+    let chains = me.chains.iter();
+    facts.extend(chains.map(|it| ("chain", format!("{}: {}", it.chain, listed(&it.roles)))));
+    facts.push(("live grants", listed_or_none(&me.live_grants)));
+    facts.push(("to approve", listed_or_none(&me.awaiting_approval)));
+    facts.push(("to sign", listed_or_none(&me.awaiting_signature)));
     facts.push((
         "signing key",
         if me.key_pinned {
@@ -78,19 +64,30 @@ fn facts(me: &WhoAmIResponse) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn view(me: &WhoAmIResponse) -> Value {
-    let chain = |chain: &ChainRoles| json!({ "chain_id": chain.chain_id, "roles": chain.roles });
+fn listed_or_none<T: ToString>(items: &[T]) -> String {
+    if items.is_empty() {
+        "none".to_owned()
+    } else {
+        listed(items.iter().map(T::to_string))
+    }
+}
+
+fn view(me: &WhoAmI) -> Value {
     json!({
-        "organisation_id": me.organisation_id,
-        "member": me.member,
+        "organisation_id": me.identity.organisation,
+        "member": me.identity.member,
         "certificate_fingerprint": HEXLOWER.encode(&me.certificate_fingerprint),
-        "certificate_not_after": me.certificate_not_after,
+        "certificate_not_after": me.certificate_not_after.to_string(),
         "roles": me.roles,
-        "chains": me.chains.iter().map(chain).collect::<Vec<_>>(),
+        "chains": me.chains.iter().map(chain_view).collect::<Vec<_>>(),
         "live_grants": me.live_grants,
         "awaiting_approval": me.awaiting_approval,
         "awaiting_signature": me.awaiting_signature,
         "key_pinned": me.key_pinned,
         "origin": me.origin,
     })
+}
+
+fn chain_view(of: &ChainRoles) -> Value {
+    json!({ "chain_id": of.chain, "roles": of.roles })
 }

@@ -1,10 +1,17 @@
 //! The channel to a custodian.
 
+mod audit;
+mod custody;
+mod grants;
+mod proposals;
+mod registry;
+mod streams;
+
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use sluis_domain::{ChainId, ElementName, GrantId};
 use sluis_ledger::statement::{Deed, statement};
+use sluis_wire::Invalid;
+use sluis_wire::identity::WhoAmI;
 use sluis_wire::v1;
 use sluis_wire::v1::audit_service_client::AuditServiceClient;
 use sluis_wire::v1::conversion_service_client::ConversionServiceClient;
@@ -17,11 +24,11 @@ use sluis_wire::v1::registry_service_client::RegistryServiceClient;
 use sluis_wire::v1::reidentification_service_client::ReidentificationServiceClient;
 use sluis_wire::v1::seal_service_client::SealServiceClient;
 use sluis_wire::v1::subject_service_client::SubjectServiceClient;
+use tonic::Response;
 use tonic::transport::Channel;
 
 use crate::connect::connect;
-use crate::session::{Answer, Opened, Session, requests};
-use crate::{ClientError, Config, Signer, SigningError, TlsKey, checked};
+use crate::{ClientError, Config, Signer, SigningError, TlsKey};
 
 /// Largest message in bytes that is read or written: more than any custodian accepts, so that its limits decide.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -35,9 +42,8 @@ pub struct Client {
 }
 
 macro_rules! services {
-    ($($(#[$doc:meta])* $name:ident -> $client:ident;)+) => {$(
-        $(#[$doc])*
-        pub fn $name(&self) -> $client<Channel> {
+    ($($name:ident -> $client:ident;)+) => {$(
+        fn $name(&self) -> $client<Channel> {
             $client::new(self.channel.clone())
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE)
@@ -73,28 +79,22 @@ impl Client {
     }
 
     services! {
-        /// The audit log.
-        audit -> AuditServiceClient;
-        /// Conversion. [`Self::convert`] is the comfortable way.
-        conversion -> ConversionServiceClient;
-        /// Care of keys and store.
-        custody -> CustodyServiceClient;
-        /// Grants.
-        grants -> GrantServiceClient;
-        /// Who am I here?
-        identity -> IdentityServiceClient;
-        /// Proposals.
-        proposals -> ProposalServiceClient;
-        /// Pseudonymisation. [`Self::pseudonymise`] is the comfortable way.
-        pseudonymisation -> PseudonymisationServiceClient;
-        /// The registry.
-        registry -> RegistryServiceClient;
-        /// Re-identification. [`Self::reidentify`] is the comfortable way.
-        reidentification -> ReidentificationServiceClient;
-        /// Rights of subjects.
-        subjects -> SubjectServiceClient;
-        /// Sealing and unsealing.
-        seal -> SealServiceClient;
+        audit_service -> AuditServiceClient;
+        conversion_service -> ConversionServiceClient;
+        custody_service -> CustodyServiceClient;
+        grant_service -> GrantServiceClient;
+        identity_service -> IdentityServiceClient;
+        proposal_service -> ProposalServiceClient;
+        pseudonymisation_service -> PseudonymisationServiceClient;
+        registry_service -> RegistryServiceClient;
+        reidentification_service -> ReidentificationServiceClient;
+        subject_service -> SubjectServiceClient;
+        seal_service -> SealServiceClient;
+    }
+
+    /// The channel itself, which clones share.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     /// What signs statements: the key of the client certificate, unless [`Self::with_signer`] gave another.
@@ -123,211 +123,20 @@ impl Client {
         Ok(self.signer()?.sign_statement(&statement).await?)
     }
 
-    /// What the caller may know of a chain.
-    ///
-    /// # Errors
-    /// The errors of the call and of [`checked::chain`]. `None` if the custodian shows no such chain to this caller.
-    pub async fn chain(&self, chain: &ChainId) -> Result<Option<v1::Chain>, ClientError> {
-        let request = v1::ListChainsRequest {
-            chain_id: chain.to_string(),
-        };
-        let chains = self
-            .registry()
-            .list_chains(request)
-            .await?
-            .into_inner()
-            .chains;
-        chains
-            .into_iter()
-            .find(|found| found.chain_id == chain.as_str())
-            .map(checked::chain)
-            .transpose()
-    }
-
-    /// A grant.
+    /// Who the custodian thinks the caller is.
     ///
     /// # Errors
     /// Those of the call.
-    pub async fn grant(&self, grant: &GrantId) -> Result<v1::Grant, ClientError> {
-        let request = v1::GetGrantRequest {
-            grant_id: grant.to_string(),
-        };
-        let response = self.grants().get_grant(request).await?.into_inner();
-        response
-            .grant
-            .ok_or(ClientError::Protocol("an answer without its grant"))
-    }
-
-    /// Opens a stream that pseudonymises. `elements` are those of all columns the caller holds, also of those that stay
-    /// with the caller.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn pseudonymise(
-        &self,
-        chain: &ChainId,
-        elements: &[ElementName],
-    ) -> Result<Session, ClientError> {
-        self.submit(chain, elements, None).await
-    }
-
-    /// Opens a stream that imports an existing mapping while it pseudonymises: batches have, beside the chain's elements, a
-    /// column named `column` (no element of the chain) with the old pseudonym of each row's subject in `element`. Results
-    /// have no such column.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn import(
-        &self,
-        chain: &ChainId,
-        elements: &[ElementName],
-        element: &ElementName,
-        column: &ElementName,
-    ) -> Result<Session, ClientError> {
-        let import = v1::Import {
-            element: element.to_string(),
-            column: column.to_string(),
-        };
-        self.submit(chain, elements, Some(import)).await
-    }
-
-    async fn submit(
-        &self,
-        chain: &ChainId,
-        elements: &[ElementName],
-        import: Option<v1::Import>,
-    ) -> Result<Session, ClientError> {
-        use v1::pseudonymise_request::Message;
-        use v1::pseudonymise_response::Message as Response;
-        // The column of old pseudonyms is not answered.
-        let unanswered = usize::from(import.is_some());
-        let open = v1::PseudonymiseOpen {
-            chain_id: chain.to_string(),
-            elements: elements.iter().map(ToString::to_string).collect(),
-            deliver: v1::Delivery::Caller.into(),
-            import,
-        };
-        let (batches, requests) = requests(
-            v1::PseudonymiseRequest {
-                message: Some(Message::Open(open)),
-            },
-            |batch| v1::PseudonymiseRequest {
-                message: Some(Message::Batch(batch)),
-            },
-        );
-        let responses = self
-            .pseudonymisation()
-            .pseudonymise(requests)
-            .await?
-            .into_inner();
-        let answers = responses.map(|response| {
-            Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => Answer::Opened(Opened {
-                    limits: limits_from(opened.limits),
-                    remaining: None,
-                    remaining_today: None,
-                    registry_version: Some(opened.registry_version),
-                }),
-                Response::Result(result) => Answer::Result(result),
-            }))
-        });
-        Session::open_with(batches, answers.boxed(), unanswered).await
-    }
-
-    /// Opens a stream that converts under a grant: batches with one column, that of the grant's from-element.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn convert(&self, grant: &GrantId) -> Result<Session, ClientError> {
-        self.open_convert(grant, false).await
-    }
-
-    /// As [`Self::convert`], but the values are old pseudonyms that were imported into the chain converted from.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn convert_imported(&self, grant: &GrantId) -> Result<Session, ClientError> {
-        self.open_convert(grant, true).await
-    }
-
-    async fn open_convert(
-        &self,
-        grant: &GrantId,
-        from_imported: bool,
-    ) -> Result<Session, ClientError> {
-        use v1::convert_request::Message;
-        use v1::convert_response::Message as Response;
-        let open = Message::Open(v1::ConvertOpen {
-            grant_id: grant.to_string(),
-            from_imported,
-        });
-        let (batches, requests) = requests(
-            v1::ConvertRequest {
-                message: Some(open),
-            },
-            |batch| v1::ConvertRequest {
-                message: Some(Message::Batch(batch)),
-            },
-        );
-        let responses = self.conversion().convert(requests).await?.into_inner();
-        let answers = responses.map(|response| {
-            Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => Answer::Opened(Opened {
-                    limits: limits_from(opened.limits),
-                    remaining: Some(opened.remaining),
-                    remaining_today: opened.remaining_today,
-                    registry_version: None,
-                }),
-                Response::Result(result) => Answer::Result(result),
-            }))
-        });
-        Session::open(batches, answers.boxed()).await
-    }
-
-    /// Opens a stream that re-identifies under a grant: batches with columns of the grant's elements.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn reidentify(&self, grant: &GrantId) -> Result<Session, ClientError> {
-        use v1::reidentify_request::Message;
-        use v1::reidentify_response::Message as Response;
-        let open = Message::Open(v1::ReidentifyOpen {
-            grant_id: grant.to_string(),
-        });
-        let (batches, requests) = requests(
-            v1::ReidentifyRequest {
-                message: Some(open),
-            },
-            |batch| v1::ReidentifyRequest {
-                message: Some(Message::Batch(batch)),
-            },
-        );
-        let responses = self
-            .reidentification()
-            .reidentify(requests)
-            .await?
-            .into_inner();
-        let answers = responses.map(|response| {
-            Ok(response?.message.map(|message| match message {
-                Response::Opened(opened) => Answer::Opened(Opened {
-                    limits: limits_from(opened.limits),
-                    remaining: Some(opened.remaining),
-                    remaining_today: opened.remaining_today,
-                    registry_version: None,
-                }),
-                Response::Result(result) => Answer::Result(result),
-            }))
-        });
-        Session::open(batches, answers.boxed()).await
+    pub async fn who_am_i(&self) -> Result<WhoAmI, ClientError> {
+        let request = v1::WhoAmIRequest {};
+        parsed(self.identity_service().who_am_i(request).await?)
     }
 }
 
-/// A custodian that states no limits gets small batches, one at a time.
-fn limits_from(limits: Option<v1::StreamLimits>) -> v1::StreamLimits {
-    let cautious = v1::StreamLimits {
-        max_batch_rows: 1024,
-        max_message_bytes: 1 << 20,
-        max_batches_in_flight: 1,
-    };
-    limits.unwrap_or(cautious)
+/// What an answer says.
+fn parsed<T, M>(answer: Response<M>) -> Result<T, ClientError>
+where
+    T: TryFrom<M, Error = Invalid>,
+{
+    Ok(T::try_from(answer.into_inner())?)
 }

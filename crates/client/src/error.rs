@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use sluis_wire::Invalid;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -49,6 +50,11 @@ pub enum ClientError {
         "the custodian broke the protocol: {0}; try again, and if it comes back, tell the custodian"
     )]
     Protocol(&'static str),
+    /// The custodian answered something that the contract does not allow, or that only a later version understands.
+    #[error(
+        "the custodian broke the protocol, or is newer than this version: {0}; try again, and if it comes back, tell the custodian"
+    )]
+    Invalid(#[from] Invalid),
     /// The batch is larger than this custodian accepts. Nothing was sent.
     #[error("the batch is larger than this custodian accepts; send smaller batches")]
     BatchTooLarge,
@@ -119,7 +125,7 @@ impl ClientError {
                 );
                 refusal.reason.is_none() && unanswered
             }
-            Self::Protocol(_) => true,
+            Self::Protocol(_) | Self::Invalid(_) => true,
             _ => false,
         }
     }

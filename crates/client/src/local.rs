@@ -12,8 +12,8 @@
 //! Steps work on values in plain form ([`Step::wanted`]); how the caller's data spells them is a matter of
 //! [`Spelling`](crate::Spelling).
 //!
-//! A description that this version does not understand is an error: nothing is guessed. So is one that contradicts the
-//! source keys a caller has: a custodian that says `plain` would be sent what the caller means to hash.
+//! A description that contradicts the source keys a caller has is an error: a custodian that says `plain` would be sent
+//! what the caller means to hash. (One that this version does not understand is refused where it is parsed.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,17 +21,12 @@ use sluis_crypto::prehash::{NamespacePrehash, SourceKey};
 use sluis_crypto::{element, token};
 use sluis_domain::date::Date;
 use sluis_domain::generalise::{Generalisation, Generaliser};
-use sluis_domain::identifier::{
-    Checksum, IdentifierKind, IdentifierRules, InputMode, MAX_RAW, MissingWords,
-};
-use sluis_domain::plausible::Placeholders;
+use sluis_domain::identifier::{IdentifierKind, IdentifierRules, InputMode, MAX_RAW, MissingWords};
 use sluis_domain::{ElementName, NamespaceId, Reason, WipedBuffer};
-use sluis_wire::v1;
+use sluis_ledger::registry::Treatment;
+use sluis_wire::chain::ChainView;
 
 use crate::spelling::{Form, Wanted};
-
-/// The treatment of identifiers, as the wire has it.
-const PSEUDONYM: &str = "pseudonym";
 
 /// What becomes of one column.
 #[derive(Debug)]
@@ -88,11 +83,9 @@ pub enum PlanError {
         "there is a source key, but by the custodian's description of the chain no column that is sent is hashed with it"
     )]
     UnusedDefaultKey,
-    /// The custodian describes the element in a way that this version does not know.
-    #[error(
-        "this version does not understand the custodian's description of element {0}; update sluis"
-    )]
-    NotUnderstood(ElementName),
+    /// The custodian describes the element as one of a namespace that it does not describe.
+    #[error("the custodian does not describe the namespace of element {0}")]
+    UnknownNamespace(ElementName),
 }
 
 /// The source keys a caller has. A key binds its namespace to `prehash` input: what the custodian says is an identifier of a
@@ -127,21 +120,21 @@ impl SourceKeys {
     /// [`PlanError::UnusedSourceKey`], [`PlanError::UnusedDefaultKey`].
     pub fn check_used(
         &self,
-        chain: &v1::Chain,
+        chain: &ChainView,
         elements: &BTreeSet<&str>,
     ) -> Result<(), PlanError> {
-        let sent = chain
-            .elements
-            .iter()
-            .filter(|e| e.treatment == PSEUDONYM && elements.contains(e.name.as_str()));
-        let namespaces: BTreeSet<&str> = sent.map(|e| e.namespace_id.as_str()).collect();
+        let sent = chain.elements.iter();
+        let sent = sent.filter(|element| elements.contains(element.name().as_str()));
+        let namespaces: BTreeSet<&NamespaceId> = sent
+            .filter_map(|element| element.treatment().namespace())
+            .collect();
         for namespace in self.named.keys() {
-            if !namespaces.contains(namespace.as_str()) {
+            if !namespaces.contains(namespace) {
                 return Err(PlanError::UnusedSourceKey(namespace.clone()));
             }
         }
-        let has_own = |namespace: &&str| self.named.keys().any(|own| own.as_str() == *namespace);
-        if self.any.is_some() && namespaces.iter().all(has_own) {
+        let all_have_one = namespaces.iter().all(|it| self.named.contains_key(*it));
+        if self.any.is_some() && all_have_one {
             return Err(PlanError::UnusedDefaultKey);
         }
         Ok(())
@@ -182,29 +175,21 @@ impl Step {
     /// # Errors
     /// [`PlanError`].
     pub fn of(
-        chain: &v1::Chain,
+        chain: &ChainView,
         element: &ElementName,
         source_keys: &SourceKeys,
     ) -> Result<Self, PlanError> {
-        let described = chain.elements.iter().find(|e| e.name == element.as_str());
+        let described = chain.element(element);
         let described = described.ok_or_else(|| PlanError::UnknownElement(element.clone()))?;
-        let not_understood = || PlanError::NotUnderstood(element.clone());
-        Ok(match described.treatment.as_str() {
-            PSEUDONYM => Self::Send(pseudonym(
-                chain,
-                element,
-                &described.namespace_id,
-                source_keys,
-            )?),
-            "encrypt" => Self::Send(SendStep::Text { longest: None }),
-            "date-shift" => Self::Send(SendStep::Date),
-            "generalise" => {
-                let how = generaliser(described).ok_or_else(not_understood)?;
-                Self::Generalise(GeneraliseStep { how })
+        Ok(match described.treatment() {
+            Treatment::Pseudonym { namespace } => {
+                Self::Send(pseudonym(chain, element, namespace, source_keys)?)
             }
-            "keep" => Self::Keep,
-            "drop" => Self::Drop,
-            _ => return Err(not_understood()),
+            Treatment::Encrypt => Self::Send(SendStep::Text { longest: None }),
+            Treatment::DateShift { .. } => Self::Send(SendStep::Date),
+            Treatment::Generalise(how) => Self::Generalise(GeneraliseStep { how: how.clone() }),
+            Treatment::Keep => Self::Keep,
+            Treatment::Drop => Self::Drop,
         })
     }
 }
@@ -329,26 +314,21 @@ impl std::fmt::Debug for PrehashStep {
 }
 
 fn pseudonym(
-    chain: &v1::Chain,
+    chain: &ChainView,
     element: &ElementName,
-    namespace: &str,
+    namespace: &NamespaceId,
     source_keys: &SourceKeys,
 ) -> Result<SendStep, PlanError> {
-    let not_understood = || PlanError::NotUnderstood(element.clone());
-    let line = chain
-        .namespaces
-        .iter()
-        .find(|n| n.namespace_id == namespace)
-        .ok_or_else(not_understood)?;
-    let namespace: NamespaceId = namespace.parse().map_err(|_| not_understood())?;
-    let kind: IdentifierKind = line.identifier.parse().map_err(|_| not_understood())?;
+    let line = chain.namespace(namespace);
+    let line = line.ok_or_else(|| PlanError::UnknownNamespace(element.clone()))?;
+    let kind = line.identifier;
     let words = line.missing_words.clone();
-    let key = source_keys.get(&namespace);
-    match input_mode(&line.input).ok_or_else(not_understood)? {
+    let key = source_keys.get(namespace);
+    match line.input {
         InputMode::Plain if key.is_some() => Err(PlanError::NotHashed {
             element: element.clone(),
-            unnamed: !source_keys.named.contains_key(&namespace),
-            namespace,
+            unnamed: !source_keys.named.contains_key(namespace),
+            namespace: namespace.clone(),
         }),
         InputMode::Plain => {
             let how = match kind {
@@ -364,35 +344,18 @@ fn pseudonym(
             })
         }
         InputMode::Prehash => {
-            let checksum = checksum(&line.checksum).ok_or_else(not_understood)?;
             let Some(key) = key else {
                 return Err(PlanError::NoSourceKey {
                     element: element.clone(),
-                    namespace,
+                    namespace: namespace.clone(),
                 });
             };
             Ok(SendStep::Prehash(Box::new(PrehashStep {
-                rules: IdentifierRules::new(kind, checksum, words),
-                key: key.for_namespace(&namespace),
+                rules: IdentifierRules::new(kind, line.checksum, words),
+                key: key.for_namespace(namespace),
                 normalised: WipedBuffer::default(),
             })))
         }
-    }
-}
-
-fn input_mode(text: &str) -> Option<InputMode> {
-    match text {
-        "plain" => Some(InputMode::Plain),
-        "prehash" => Some(InputMode::Prehash),
-        _ => None,
-    }
-}
-
-fn checksum(text: &str) -> Option<Checksum> {
-    match text {
-        "strict" => Some(Checksum::Strict),
-        "off" => Some(Checksum::Off),
-        _ => None,
     }
 }
 
@@ -424,39 +387,6 @@ impl std::fmt::Debug for GeneraliseStep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "GeneraliseStep({:?})", self.how)
     }
-}
-
-/// `None` for what this version does not know, and for parameters that the registry would refuse.
-fn generaliser(described: &v1::Element) -> Option<Generaliser> {
-    let placeholders = described.placeholders.iter();
-    let placeholders: Option<Vec<Date>> = placeholders
-        .map(|text| Date::parse(text.as_bytes()).ok())
-        .collect();
-    Some(Generaliser {
-        to: generalisation(described.generalise.as_ref()?)?,
-        placeholders: Placeholders::new(placeholders?),
-    })
-}
-
-fn generalisation(described: &v1::Generalisation) -> Option<Generalisation> {
-    let positive = |number: u32| u16::try_from(number).ok().filter(|number| *number > 0);
-    Some(match described.to.as_str() {
-        "year" => Generalisation::Year,
-        "month" => Generalisation::Month,
-        "decade" => Generalisation::Decade,
-        "age-band" => Generalisation::AgeBand {
-            width: positive(described.width)?,
-            reference: Date::parse(described.reference.as_bytes()).ok()?,
-            top: positive(described.top)?,
-        },
-        "prefix" => Generalisation::Prefix {
-            length: positive(described.length)?,
-        },
-        "band" => Generalisation::Band {
-            width: (described.width > 0).then_some(described.width)?,
-        },
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

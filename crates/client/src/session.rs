@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{self, Stream, StreamExt};
 use prost::Message;
+use sluis_wire::batch::BatchResult;
+use sluis_wire::stream::{Opened, StreamLimits};
 use sluis_wire::v1;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::{AsIs, Batch, BatchResult, ClientError, Prepare};
+use crate::{AsIs, Batch, ClientError, Prepare};
 
 /// A message of the custodian, whatever the service.
 pub(crate) enum Answer {
@@ -23,19 +25,6 @@ pub(crate) enum Answer {
 
 /// The messages of the custodian.
 pub(crate) type Answers = Pin<Box<dyn Stream<Item = Result<Option<Answer>, Status>> + Send>>;
-
-/// What the custodian said when it opened the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opened {
-    /// What it accepts.
-    pub limits: v1::StreamLimits,
-    /// Values that remained under the grant; `None` for pseudonymisation.
-    pub remaining: Option<u64>,
-    /// Values that remained on this UTC day; `None` without a daily limit and for pseudonymisation.
-    pub remaining_today: Option<u64>,
-    /// Number of the registry version in force; `None` under a grant.
-    pub registry_version: Option<u64>,
-}
 
 /// An open stream of batches. Results come back in the order of the batches.
 ///
@@ -53,7 +42,7 @@ pub struct BatchSender {
     batches: mpsc::Sender<v1::RecordBatch>,
     shared: Arc<Shared>,
     next_sequence: u64,
-    limits: v1::StreamLimits,
+    limits: StreamLimits,
     /// Columns of every batch that its result does not have.
     unanswered: usize,
     /// Before a batch is sent.
@@ -144,7 +133,7 @@ impl Session {
     }
 
     /// What the custodian accepts.
-    pub fn limits(&self) -> &v1::StreamLimits {
+    pub fn limits(&self) -> &StreamLimits {
         &self.opened.limits
     }
 
@@ -255,7 +244,7 @@ impl BatchReceiver {
         };
         self.next_sequence += 1;
         self.shared.room.add_permits(1);
-        BatchResult::from_wire(result, rows, columns).map(Some)
+        Ok(Some(BatchResult::parse(result, rows, columns)?))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::net::TcpStream;
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_testkit::pki::{TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{METRICS, World, batch, pseudonymise, reason, values};
+use sluis_wire::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};

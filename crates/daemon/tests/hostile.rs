@@ -8,15 +8,17 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{Request, Response};
 use hyper::body::Frame;
 use prost::Message;
-use sluis_client::{Client, ClientError, v1};
+use sluis_client::{Client, ClientError};
 use sluis_port::{Family, Store};
 use sluis_testkit::pki::{Credentials, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::wait::until;
 use sluis_testkit_daemon::world::{
     METRICS, World, batch, convert_terms, pseudonymise, reason, values,
 };
+use sluis_wire::v1;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;

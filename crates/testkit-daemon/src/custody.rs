@@ -1,24 +1,33 @@
 //! What custodians do over the wire: acts that they sign.
 
-use sluis_client::{Client, ClientError, instruction, v1};
+use crate::raw::Services;
+use sluis_client::{Client, ClientError, instruction};
 use sluis_domain::{Kid, Timestamp};
 use sluis_ledger::instruction::{Instruction, Task};
+use sluis_wire::v1;
 
 /// An instruction of this moment with the client's key. Of a client who may not ask for the state it is about nothing that
 /// there is, and of one whose key cannot sign it has no signature.
 pub async fn instruct(client: &Client, task: Task) -> v1::SignedInstruction {
-    let status = client.custody_status().await.unwrap_or_default();
-    let instruction = instruction(&status, task.clone()).unwrap_or(Instruction {
+    let status = client.custody_status().await.ok();
+    let fits = status
+        .as_ref()
+        .and_then(|it| instruction(it, task.clone()).ok());
+    let instruction = fits.unwrap_or(Instruction {
         task,
         registry_version: 0,
         after: [0; 32],
         at: Timestamp::default(),
     });
-    let signed = client.instruct(&status, &instruction).await;
-    signed.unwrap_or_else(|_| v1::SignedInstruction {
-        canonical: instruction.encode().into(),
-        signature: Vec::new().into(),
-    })
+    let origin = status.map(|it| it.origin).unwrap_or_default();
+    let canonical = instruction.encode();
+    let signature = client
+        .sign(instruction.task.deed(), &origin, &canonical)
+        .await;
+    v1::SignedInstruction {
+        canonical: canonical.into(),
+        signature: signature.unwrap_or_default().into(),
+    }
 }
 
 /// New versions for one line of a chain; with an empty namespace, for all.
@@ -56,20 +65,15 @@ pub async fn disable_version(
     client: &Client,
     kid: &str,
 ) -> Result<v1::DisableVersionResponse, ClientError> {
-    let versions = client.custody_status().await.unwrap_or_default();
-    let known = versions
-        .key_versions
-        .into_iter()
-        .find(|version| version.kid == kid)
-        .unwrap_or_else(|| v1::KeyVersion {
-            chain_id: "none".to_owned(),
-            ..v1::KeyVersion::default()
-        });
     let number = u32::from_str_radix(kid, 16).ok().and_then(Kid::new);
+    let kid = number.expect("eight hexadecimal digits");
+    let status = client.custody_status().await.ok();
+    let versions = status.iter().flat_map(|status| &status.key_versions);
+    let known = versions.into_iter().find(|version| version.kid == kid);
     let task = Task::DisableVersion {
-        kid: number.expect("eight hexadecimal digits"),
-        chain: known.chain_id.parse().expect("an id"),
-        namespace: known.namespace_id.parse().ok(),
+        kid,
+        chain: known.map_or_else(|| "none".parse().expect("an id"), |it| it.chain.clone()),
+        namespace: known.and_then(|it| it.namespace.clone()),
     };
     let request = v1::DisableVersionRequest {
         instruction: Some(instruct(client, task).await),

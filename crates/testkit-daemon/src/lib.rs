@@ -4,6 +4,7 @@ pub mod custody;
 pub mod health;
 pub mod metrics;
 pub mod process;
+pub mod raw;
 pub mod scene;
 pub mod small_disk;
 pub mod wait;

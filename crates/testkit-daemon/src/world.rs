@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sluis_client::{Batch, Client, ClientError, Config, v1};
+use sluis_client::{Batch, Client, ClientError, Config};
 use sluis_daemon::config::{self, Settings, Sources};
 use sluis_daemon::{Daemon, Running, StartError, Stopped, commands};
 use sluis_domain::{Column, OrganisationId, RecordBatch};
@@ -17,11 +17,13 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 
 use crate::health::Health;
 use crate::metrics;
+use crate::raw::Services;
 use sluis_testkit::clock::TestClock;
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::people;
 use sluis_testkit::pki::{Credentials, Pki, TRUST_DOMAIN};
 use sluis_testkit::registry::{CUSTODIANS, registry};
+use sluis_wire::v1;
 
 /// Makes a daemon serve metrics, on a free port.
 pub const METRICS: &str = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";

@@ -2,218 +2,206 @@
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
-use sluis_client::v1::grant_terms::Kind;
-use sluis_client::v1::{Approval, Grant, GrantState, OutputOrder};
+use sluis_client::GrantView;
+use sluis_ledger::grant::{Approval, Kind, OutputOrder, State, Terms};
 
 use crate::Safe;
+use crate::words;
 
 /// The whole grant, one aligned line per fact. Text of other parties cannot steer the terminal or fake a line.
-pub fn lines(grant: &Grant) -> Vec<Safe> {
-    facts(grant)
+pub fn lines(view: &GrantView) -> Vec<Safe> {
+    facts(view)
         .into_iter()
         .map(|(name, fact)| format!("{name:<13}{fact}").into())
         .collect()
 }
 
 /// The state in one line, with what is still missing.
-pub fn state(grant: &Grant) -> String {
-    match grant.awaiting.as_slice() {
-        [] => state_word(grant).to_owned(),
-        missing => format!(
-            "{}, waits for a steward of: {}",
-            state_word(grant),
-            missing.join(", ")
-        ),
+pub fn state(view: &GrantView) -> String {
+    let word = state_word(view.state);
+    match view.awaiting.as_slice() {
+        [] => word.to_owned(),
+        missing => format!("{word}, waits for a steward of: {}", words::listed(missing)),
     }
 }
 
 /// The state in one word.
-pub fn state_word(grant: &Grant) -> &'static str {
-    match grant.state() {
-        GrantState::Unspecified => "unknown",
-        GrantState::Requested => "requested",
-        GrantState::Approved => "approved",
-        GrantState::Denied => "denied",
-        GrantState::Expired => "expired",
-        GrantState::Exhausted => "exhausted",
-        GrantState::Revoked => "revoked",
-        GrantState::Stale => "stale",
+pub fn state_word(state: State) -> &'static str {
+    match state {
+        State::Requested => "requested",
+        State::Approved => "approved",
+        State::Denied => "denied",
+        State::Expired => "expired",
+        State::Exhausted => "exhausted",
+        State::Revoked => "revoked",
+        State::Stale => "stale",
     }
 }
 
-/// What the grant permits, in a few words.
-pub fn what(grant: &Grant) -> String {
-    match grant.terms.as_ref().and_then(|terms| terms.kind.as_ref()) {
-        Some(Kind::Convert(t)) => {
-            format!(
-                "convert {}/{} to {}/{}",
-                t.from_chain_id, t.from_element, t.to_chain_id, t.to_element
-            )
+/// What a grant permits, in a few words.
+pub fn what(kind: &Kind) -> String {
+    match kind {
+        Kind::Convert { from, to, .. } => {
+            format!("convert {}/{} to {}/{}", from.0, from.1, to.0, to.1)
         }
-        Some(Kind::Reidentify(t)) => {
-            format!("re-identify {}: {}", t.chain_id, t.elements.join(", "))
+        Kind::Reidentify { chain, elements } => {
+            format!("re-identify {chain}: {}", words::listed(elements))
         }
-        None => "unknown".to_owned(),
     }
 }
 
-fn facts(grant: &Grant) -> Vec<(&'static str, String)> {
-    let terms = grant.terms.clone().unwrap_or_default();
+fn facts(view: &GrantView) -> Vec<(&'static str, String)> {
+    let (grant, terms) = (&view.grant, &view.grant.terms);
     let mut facts = vec![
-        ("grant", grant.grant_id.clone()),
-        ("state", state(grant)),
-        ("permits", what(grant)),
-        ("grantee", grant.grantee.clone()),
+        ("grant", grant.id.to_string()),
+        ("state", state(view)),
+        ("permits", what(&terms.kind)),
+        ("grantee", grant.grantee.to_string()),
         (
             "requested",
             format!("by {} at {}", grant.requester, grant.requested_at),
         ),
-        ("purpose", terms.purpose),
-        ("legal basis", terms.legal_basis),
-        (
-            "values",
-            format!(
-                "at most {}{}, used {}{}",
-                terms.max_values,
-                daily(terms.max_values_per_day),
-                grant.used_values,
-                today(grant, terms.max_values_per_day)
-            ),
-        ),
+        ("purpose", terms.purpose.clone()),
+        ("legal basis", terms.legal_basis.clone()),
+        ("values", values(view)),
         (
             "valid",
-            format!("from {} until {}", terms.not_before, terms.not_after),
+            format!(
+                "from {} until {}",
+                words::text(terms.not_before),
+                terms.not_after
+            ),
         ),
     ];
-    if let Some(Kind::Convert(convert)) = &terms.kind {
-        facts.insert(3, ("order", order(convert.output_order()).to_owned()));
+    if let Kind::Convert { order, .. } = &terms.kind {
+        facts.insert(3, ("order", order_word(*order).to_owned()));
     }
-    facts.extend(
-        grant
-            .approvals
-            .iter()
-            .map(|a| ("approved", format!("by {} at {}", a.steward, a.approved_at))),
-    );
-    if !grant.ended_by.is_empty() {
-        facts.push((
-            "ended",
-            format!("by {} at {}", grant.ended_by, grant.ended_at),
-        ));
+    let approvals = view.approvals.iter();
+    facts.extend(approvals.map(|a| ("approved", format!("by {} at {}", a.steward, a.at))));
+    if let Some((by, at)) = &view.ended {
+        facts.push(("ended", format!("by {by} at {at}")));
     }
     facts.push(("registry", format!("version {}", grant.registry_version)));
-    facts.push(("digest", HEXLOWER.encode(&grant.digest)));
+    facts.push(("digest", HEXLOWER.encode(grant.digest())));
     facts
 }
 
-fn daily(max_values: u64) -> String {
-    if max_values == 0 {
-        String::new()
-    } else {
-        format!(", {max_values} a day")
+/// How many there may be and were. Days are counted where they are limited.
+fn values(view: &GrantView) -> String {
+    let (most, used) = (view.grant.terms.max_values, view.used);
+    match view.grant.terms.max_values_per_day {
+        None => format!("at most {most}, used {used}"),
+        Some(daily) => {
+            let today = view.used_today;
+            format!("at most {most}, {daily} a day, used {used}, today {today}")
+        }
     }
 }
 
-/// Where days count.
-fn today(grant: &Grant, max_values_per_day: u64) -> String {
-    if max_values_per_day == 0 {
-        String::new()
-    } else {
-        format!(", today {}", grant.used_values_today)
-    }
-}
-
-fn order(order: OutputOrder) -> &'static str {
+fn order_word(order: OutputOrder) -> &'static str {
     match order {
-        OutputOrder::Unspecified | OutputOrder::Ordered => "ordered",
+        OutputOrder::Ordered => "ordered",
         OutputOrder::Shuffled => "shuffled",
     }
 }
 
 /// The grant with the field names of the wire; the kind of its terms is `convert` or `reidentify`.
-pub fn json(grant: &Grant) -> Value {
+pub fn json(view: &GrantView) -> Value {
+    let grant = &view.grant;
+    let (ended_by, ended_at) = view.ended.clone().unzip();
     json!({
-        "grant_id": grant.grant_id,
-        "terms": terms(grant),
+        "grant_id": grant.id,
+        "terms": terms(&grant.terms),
         "grantee": grant.grantee,
-        "requester": grant.requester,
-        "requested_at": grant.requested_at,
-        "state": state_word(grant),
-        "approvals": grant.approvals.iter().map(approval).collect::<Vec<_>>(),
-        "awaiting": grant.awaiting,
-        "digest": HEXLOWER.encode(&grant.digest),
+        "requester": grant.requester.to_string(),
+        "requested_at": grant.requested_at.to_string(),
+        "state": state_word(view.state),
+        "approvals": view.approvals.iter().map(approval).collect::<Vec<_>>(),
+        "awaiting": view.awaiting,
+        "digest": HEXLOWER.encode(grant.digest()),
         "registry_version": grant.registry_version,
-        "used_values": grant.used_values,
-        "used_values_today": grant.used_values_today,
-        "ended_by": grant.ended_by,
-        "ended_at": grant.ended_at,
+        "used_values": view.used,
+        "used_values_today": view.used_today,
+        "ended_by": words::text(ended_by),
+        "ended_at": words::text(ended_at),
     })
 }
 
-fn terms(grant: &Grant) -> Value {
-    let Some(terms) = &grant.terms else {
-        return Value::Null;
-    };
+fn terms(terms: &Terms) -> Value {
     let mut value = json!({
         "purpose": terms.purpose,
         "legal_basis": terms.legal_basis,
         "max_values": terms.max_values,
-        "max_values_per_day": terms.max_values_per_day,
-        "not_before": terms.not_before,
-        "not_after": terms.not_after,
+        "max_values_per_day": terms.max_values_per_day.unwrap_or_default(),
+        "not_before": words::text(terms.not_before),
+        "not_after": terms.not_after.to_string(),
     });
     match &terms.kind {
-        Some(Kind::Convert(t)) => {
+        Kind::Convert { from, to, order } => {
             value["convert"] = json!({
-                "from_chain_id": t.from_chain_id,
-                "from_element": t.from_element,
-                "to_chain_id": t.to_chain_id,
-                "to_element": t.to_element,
-                "output_order": order(t.output_order()),
+                "from_chain_id": from.0,
+                "from_element": from.1,
+                "to_chain_id": to.0,
+                "to_element": to.1,
+                "output_order": order_word(*order),
             });
         }
-        Some(Kind::Reidentify(t)) => {
-            value["reidentify"] = json!({ "chain_id": t.chain_id, "elements": t.elements })
+        Kind::Reidentify { chain, elements } => {
+            value["reidentify"] = json!({ "chain_id": chain, "elements": elements });
         }
-        None => {}
     }
     value
 }
 
 fn approval(approval: &Approval) -> Value {
     json!({
-        "steward": approval.steward,
-        "approved_at": approval.approved_at,
+        "steward": approval.steward.to_string(),
+        "approved_at": approval.at.to_string(),
         "registry_version": approval.registry_version,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use sluis_client::v1::{GrantTerms, ReidentifyTerms};
+    use sluis_domain::Timestamp;
+    use sluis_ledger::grant::{Grant, Record};
 
     use super::*;
 
-    fn grant() -> Grant {
-        let kind = Kind::Reidentify(ReidentifyTerms {
-            chain_id: "study".into(),
-            elements: vec!["bsn".into()],
-        });
-        Grant {
-            grant_id: "g-1".into(),
-            terms: Some(GrantTerms {
-                kind: Some(kind),
-                purpose: "why".into(),
-                max_values: 3,
-                ..Default::default()
-            }),
-            state: GrantState::Requested.into(),
-            awaiting: vec!["uni".into(), "uni".into()],
-            digest: vec![0xab; 32].into(),
-            ..Default::default()
-        }
+    fn grant_with(change: impl FnOnce(&mut Terms)) -> GrantView {
+        let at = Timestamp::parse("2026-01-01T00:00:00Z").expect("a time");
+        let mut terms = Terms {
+            kind: Kind::Reidentify {
+                chain: "study".parse().expect("an id"),
+                elements: vec!["bsn".parse().expect("an id")],
+            },
+            purpose: "why".to_owned(),
+            legal_basis: "law".to_owned(),
+            max_values: 3,
+            max_values_per_day: None,
+            not_before: Some(at),
+            not_after: at.plus_millis(1_000),
+        };
+        change(&mut terms);
+        let owner = "uni".parse().expect("an id");
+        let grant = Grant {
+            id: "g-1".parse().expect("an id"),
+            terms,
+            namespaces: vec![None],
+            grantee: "north".parse().expect("an id"),
+            requester: "north/etl".parse().expect("an identity"),
+            requested_at: at,
+            registry_version: 1,
+            required: vec![owner; 2],
+        };
+        GrantView::new(&Record::new(grant), State::Requested, 0, 0, "example.org/1")
     }
 
-    fn shown(grant: &Grant) -> String {
+    fn grant() -> GrantView {
+        grant_with(|_| ())
+    }
+
+    fn shown(grant: &GrantView) -> String {
         let lines = lines(grant);
         lines
             .iter()
@@ -230,7 +218,7 @@ mod tests {
             "why",
             "at most 3, used 0",
             "waits for a steward of: uni, uni",
-            "abab",
+            &HEXLOWER.encode(grant().grant.digest()),
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
@@ -238,17 +226,15 @@ mod tests {
 
     #[test]
     fn the_limit_of_a_day_is_shown_where_there_is_one() {
-        let mut grant = grant();
-        grant.terms.as_mut().expect("terms").max_values_per_day = 2;
+        let grant = grant_with(|terms| terms.max_values_per_day = Some(2));
         assert!(shown(&grant).contains("at most 3, 2 a day, used 0"));
         assert_eq!(json(&grant)["terms"]["max_values_per_day"], 2);
     }
 
     #[test]
     fn a_purpose_cannot_fake_another_line() {
-        let mut grant = grant();
-        grant.terms.as_mut().expect("terms").purpose =
-            "x\nvalues       at most 1\r\u{1b}[2K".into();
+        let fake = "x\nvalues       at most 1\r\u{1b}[2K";
+        let grant = grant_with(|terms| terms.purpose = fake.to_owned());
         assert_eq!(
             lines(&grant)
                 .iter()
@@ -268,6 +254,7 @@ mod tests {
         let value = json(&grant());
         assert_eq!(value["terms"]["reidentify"]["chain_id"], "study");
         assert_eq!(value["state"], "requested");
-        assert_eq!(value["digest"], "ab".repeat(32));
+        let digest = HEXLOWER.encode(grant().grant.digest());
+        assert_eq!(value["digest"], digest);
     }
 }

@@ -6,5 +6,6 @@ pub mod grant;
 pub mod proposal;
 pub mod report;
 mod safe;
+pub mod words;
 
 pub use safe::Safe;

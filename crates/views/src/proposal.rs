@@ -3,8 +3,8 @@
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sluis_client::checked::{CheckedProposal, RegistryChange};
-use sluis_client::v1::{Proposal, ProposalKind, ProposalSignature, ProposalState, SignersNeeded};
-use sluis_ledger::proposal::Matter;
+use sluis_client::{ProposalSignature, ProposalView};
+use sluis_ledger::proposal::{Matter, State};
 use sluis_ledger::registry::{Change, ChangeKind, Requirement, Signers};
 
 use crate::Safe;
@@ -41,8 +41,8 @@ impl Line {
 }
 
 /// The whole proposal: one aligned line per fact, then what a registry changes and because of what who must sign.
-pub fn lines(wire: &Proposal, checked: &CheckedProposal) -> Vec<Line> {
-    let facts = facts(wire, checked).into_iter();
+pub fn lines(checked: &CheckedProposal) -> Vec<Line> {
+    let facts = facts(&checked.view).into_iter();
     let mut lines: Vec<_> = facts
         .map(|(name, fact)| Line::plain(format!("{name:<13}{fact}")))
         .collect();
@@ -55,25 +55,23 @@ pub fn lines(wire: &Proposal, checked: &CheckedProposal) -> Vec<Line> {
     lines
 }
 
-fn facts(wire: &Proposal, checked: &CheckedProposal) -> Vec<(&'static str, String)> {
+fn facts(view: &ProposalView) -> Vec<(&'static str, String)> {
+    let proposal = &view.proposal;
     let mut facts = vec![
-        ("proposal", wire.proposal_id.clone()),
-        ("state", state_word(wire).to_owned()),
-        ("does", what(&checked.proposal.matter)),
+        ("proposal", proposal.id.to_string()),
+        ("state", state_word(view.state).to_owned()),
+        ("does", what(&proposal.matter)),
         (
             "proposed",
-            format!("by {} at {}", wire.proposer, wire.proposed_at),
+            format!("by {} at {}", proposal.proposer, proposal.at),
         ),
-        ("valid", format!("until {}", wire.not_after)),
-        ("needs", listed(&wire.needs)),
+        ("valid", format!("until {}", proposal.not_after)),
+        ("needs", listed(&proposal.required)),
     ];
-    facts.extend(
-        wire.signatures
-            .iter()
-            .map(|s| ("signed", format!("by {} at {}", s.signer, s.signed_at))),
-    );
-    if !wire.missing.is_empty() {
-        facts.push(("waits for", waits_for(wire)));
+    let signatures = view.signatures.iter();
+    facts.extend(signatures.map(|s| ("signed", format!("by {} at {}", s.signer, s.at))));
+    if !view.missing.is_empty() {
+        facts.push(("waits for", waits_for(view)));
     }
     facts
 }
@@ -149,106 +147,138 @@ pub fn change_line(change: &Change) -> Line {
 }
 
 fn need_lines(registry: &RegistryChange) -> Vec<String> {
-    let line = |need: &Requirement| {
-        let of = match &need.signers {
-            Signers::Custodians => "",
-            Signers::StewardsOf(organisation) => organisation.as_str(),
-        };
-        need_line(need.count.into(), of, &need.because)
-    };
-    registry.needs.iter().map(line).collect()
+    registry.needs.iter().map(need_line).collect()
 }
 
 /// Who must sign, and because of what.
-pub fn need_line(count: u32, stewards_of: &str, because: &[String]) -> String {
+pub fn need_line(need: &Requirement) -> String {
     const SHOWN: usize = 4;
+    let because = &need.because;
     let mut paths: Vec<_> = because.iter().take(SHOWN).cloned().collect();
     if because.len() > SHOWN {
         paths.push(format!("and {} more", because.len() - SHOWN));
     }
     format!(
         "must be signed by {}, because of {}",
-        who(count, stewards_of),
+        who(&need.signers, need.count),
         paths.join(", ")
     )
 }
 
-fn who(count: u32, stewards_of: &str) -> String {
+fn who(signers: &Signers, count: u8) -> String {
     let s = if count == 1 { "" } else { "s" };
-    if stewards_of.is_empty() {
-        format!("{count} custodian{s}")
-    } else {
-        format!("{count} steward{s} of {stewards_of}")
+    match signers {
+        Signers::Custodians => format!("{count} custodian{s}"),
+        Signers::StewardsOf(organisation) => format!("{count} steward{s} of {organisation}"),
     }
 }
 
-fn listed(needs: &[SignersNeeded]) -> String {
-    needs
-        .iter()
-        .map(|need| who(need.count, &need.stewards_of))
-        .collect::<Vec<_>>()
-        .join(" and ")
+fn listed(needs: &[(Signers, u8)]) -> String {
+    let needs = needs.iter().map(|(signers, count)| who(signers, *count));
+    needs.collect::<Vec<_>>().join(" and ")
 }
 
 /// Whose signatures are missing, in a few words; empty for a proposal that is not open.
-pub fn waits_for(wire: &Proposal) -> String {
-    if wire.state() == ProposalState::Open {
-        listed(&wire.missing)
+pub fn waits_for(view: &ProposalView) -> String {
+    if view.state == State::Open {
+        listed(&view.missing)
     } else {
         String::new()
     }
 }
 
 /// The kind in a few words.
-pub fn kind_word(wire: &Proposal) -> &'static str {
-    match wire.kind() {
-        ProposalKind::Unspecified => "unknown",
-        ProposalKind::Registry => "registry",
-        ProposalKind::DestroyVersion => "destroy-version",
-        ProposalKind::CutEscrow => "cut-escrow",
-        ProposalKind::Erase => "erase",
+pub fn kind_word(matter: &Matter) -> &'static str {
+    match matter {
+        Matter::Registry { .. } => "registry",
+        Matter::DestroyVersion { .. } => "destroy-version",
+        Matter::CutEscrow { .. } => "cut-escrow",
+        Matter::Erase { .. } => "erase",
     }
 }
 
 /// The state in one word.
-pub fn state_word(wire: &Proposal) -> &'static str {
-    match wire.state() {
-        ProposalState::Unspecified => "unknown",
-        ProposalState::Open => "open",
-        ProposalState::Effective => "effective",
-        ProposalState::Rejected => "rejected",
-        ProposalState::Stale => "stale",
-        ProposalState::Expired => "expired",
+pub fn state_word(state: State) -> &'static str {
+    match state {
+        State::Open => "open",
+        State::Effective => "effective",
+        State::Rejected => "rejected",
+        State::Stale => "stale",
+        State::Expired => "expired",
     }
 }
 
 /// The proposal with the field names of the wire, without the texts of registries.
-pub fn json(wire: &Proposal) -> Value {
-    let signature = |s: &ProposalSignature| json!({ "signer": s.signer, "signed_at": s.signed_at });
+pub fn json(view: &ProposalView) -> Value {
+    let proposal = &view.proposal;
     json!({
-        "proposal_id": wire.proposal_id,
-        "kind": kind_word(wire),
-        "state": state_word(wire),
-        "proposer": wire.proposer,
-        "proposed_at": wire.proposed_at,
-        "not_after": wire.not_after,
-        "needs": needs(&wire.needs),
-        "missing": needs(&wire.missing),
-        "signatures": wire.signatures.iter().map(signature).collect::<Vec<_>>(),
-        "canonical": HEXLOWER.encode(&wire.canonical),
-        "origin": wire.origin,
+        "proposal_id": proposal.id,
+        "kind": kind_word(&proposal.matter),
+        "state": state_word(view.state),
+        "proposer": proposal.proposer.to_string(),
+        "proposed_at": proposal.at.to_string(),
+        "not_after": proposal.not_after.to_string(),
+        "needs": groups(&proposal.required),
+        "missing": groups(&view.missing),
+        "signatures": view.signatures.iter().map(signature).collect::<Vec<_>>(),
+        "canonical": HEXLOWER.encode(proposal.bytes()),
+        "origin": view.origin,
     })
 }
 
+fn signature(signature: &ProposalSignature) -> Value {
+    json!({
+        "signer": signature.signer.to_string(),
+        "signed_at": signature.at.to_string(),
+    })
+}
+
+fn groups(needs: &[(Signers, u8)]) -> Vec<Value> {
+    let needs = needs.iter();
+    needs
+        .map(|(signers, count)| need(signers, *count, &[]))
+        .collect()
+}
+
 /// Signatures that are needed.
-pub fn needs(needs: &[SignersNeeded]) -> Vec<Value> {
-    let need = |n: &SignersNeeded| json!({ "stewards_of": n.stewards_of, "count": n.count, "because": n.because });
-    needs.iter().map(need).collect()
+pub fn needs(needs: &[Requirement]) -> Vec<Value> {
+    let needs = needs.iter();
+    needs
+        .map(|it| need(&it.signers, it.count, &it.because))
+        .collect()
+}
+
+/// Custodians are an empty text.
+fn need(signers: &Signers, count: u8, because: &[String]) -> Value {
+    let stewards_of = match signers {
+        Signers::Custodians => "",
+        Signers::StewardsOf(organisation) => organisation.as_str(),
+    };
+    json!({ "stewards_of": stewards_of, "count": count, "because": because })
 }
 
 #[cfg(test)]
 mod tests {
+    use sluis_domain::Timestamp;
+    use sluis_ledger::proposal::{Proposal, Record};
+
     use super::*;
+
+    fn open() -> ProposalView {
+        let at = Timestamp::parse("2026-01-01T00:00:00Z").expect("a time");
+        let proposal = Proposal {
+            id: "p-1".parse().expect("an id"),
+            matter: Matter::Erase {
+                namespace: "n".parse().expect("an id"),
+            },
+            proposer: "o/m".parse().expect("an identity"),
+            at,
+            not_after: at.plus_millis(1_000),
+            registry_version: 1,
+            required: vec![(Signers::Custodians, 1)],
+        };
+        ProposalView::new(&Record::new(proposal), State::Open, "example.org/1")
+    }
 
     #[test]
     fn a_difference_says_what_where_before_and_after() {
@@ -275,9 +305,17 @@ mod tests {
     #[test]
     fn it_says_who_must_sign_and_because_of_what() {
         let paths: Vec<String> = (0..6).map(|i| format!("chain[{i}].owner")).collect();
+        let need = |signers, count, because: &[String]| {
+            need_line(&Requirement {
+                signers,
+                count,
+                because: because.to_vec(),
+            })
+        };
+        let stewards = Signers::StewardsOf("uni".parse().expect("an id"));
         let expected = "must be signed by 2 stewards of uni, because of chain[0].owner";
-        assert_eq!(need_line(2, "uni", &paths[..1]), expected);
-        let long = need_line(1, "", &paths);
+        assert_eq!(need(stewards, 2, &paths[..1]), expected);
+        let long = need(Signers::Custodians, 1, &paths);
         assert!(
             long.starts_with("must be signed by 1 custodian, because of ")
                 && long.ends_with(", and 2 more"),
@@ -287,17 +325,9 @@ mod tests {
 
     #[test]
     fn what_an_ended_proposal_never_got_is_not_waited_for() {
-        let missing = vec![SignersNeeded {
-            count: 1,
-            ..SignersNeeded::default()
-        }];
-        let mut wire = Proposal {
-            state: ProposalState::Open.into(),
-            missing,
-            ..Proposal::default()
-        };
-        assert_eq!(waits_for(&wire), "1 custodian");
-        wire.state = ProposalState::Stale.into();
-        assert_eq!(waits_for(&wire), "");
+        let mut view = open();
+        assert_eq!(waits_for(&view), "1 custodian");
+        view.state = State::Stale;
+        assert_eq!(waits_for(&view), "");
     }
 }

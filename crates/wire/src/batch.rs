@@ -3,7 +3,7 @@
 mod request;
 mod result;
 
-pub use request::{PackedColumn, Shape, parse, request};
+pub use request::{Shape, parse, request};
 pub use result::{BatchResult, Rejection, answer};
 
 use sluis_domain::{Column, ElementName};
@@ -11,7 +11,7 @@ use sluis_domain::{Column, ElementName};
 use crate::v1;
 use v1::column::Form;
 
-/// A column as it is answered: packed, or each value by itself.
+/// A column packed, or each value by itself.
 fn column(name: &ElementName, column: &Column, packed: bool) -> v1::Column {
     let form = if packed {
         Form::Packed(v1::Packed {

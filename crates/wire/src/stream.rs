@@ -53,19 +53,10 @@ pub struct OpenPseudonymise {
     pub chain: ChainId,
     /// The elements of all columns that the source holds; at least one.
     pub elements: Vec<ElementName>,
-    /// Who gets the output.
-    pub delivery: Delivery,
+    /// Whether the output is asked for the recipient of the chain, and not for the caller.
+    pub to_recipient: bool,
     /// A mapping that exists, if one is imported.
     pub import: Option<Import>,
-}
-
-/// Who gets the output.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Delivery {
-    /// The caller.
-    Caller,
-    /// The recipient of the chain, through the caller.
-    Recipient,
 }
 
 /// A mapping that is imported: old pseudonyms of the subjects.
@@ -86,9 +77,9 @@ impl OpenPseudonymise {
 
 impl From<OpenPseudonymise> for v1::PseudonymiseOpen {
     fn from(open: OpenPseudonymise) -> Self {
-        let deliver = match open.delivery {
-            Delivery::Caller => v1::Delivery::Caller,
-            Delivery::Recipient => v1::Delivery::Recipient,
+        let deliver = match open.to_recipient {
+            true => v1::Delivery::Recipient,
+            false => v1::Delivery::Caller,
         };
         Self {
             chain_id: open.chain.to_string(),
@@ -118,10 +109,7 @@ impl TryFrom<v1::PseudonymiseOpen> for OpenPseudonymise {
         Ok(Self {
             chain,
             elements: field::each("elements", &wire.elements)?,
-            delivery: match deliver {
-                v1::Delivery::Unspecified | v1::Delivery::Caller => Delivery::Caller,
-                v1::Delivery::Recipient => Delivery::Recipient,
-            },
+            to_recipient: deliver == v1::Delivery::Recipient,
             import: import.map_err(|it| it.within("import"))?,
         })
     }
@@ -240,7 +228,7 @@ mod tests {
         OpenPseudonymise {
             chain: "c".parse().expect("an id"),
             elements: vec!["a".parse().expect("an id")],
-            delivery: Delivery::Recipient,
+            to_recipient: true,
             import: Some(Import {
                 element: "a".parse().expect("an id"),
                 column: "old".parse().expect("an id"),

@@ -10,18 +10,19 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use sluis_client::v1;
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::custody;
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::wait::first;
 use sluis_testkit_daemon::world::{batch, convert, pseudonymise, reidentify, values};
 use sluis_tlog::{Checkpoint, Note};
+use sluis_wire::v1;
 
 use crate::refusals::{
     AUDITOR, BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY,
 };
 use crate::story::{exits, json};
+use sluis_testkit_daemon::raw::Services;
 
 /// A new head every second.
 const HEADS: &str = "head_seconds = 1";

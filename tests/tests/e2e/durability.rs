@@ -7,13 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 
-use sluis_client::v1;
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit_daemon::process::{Sluis, Sluisd, binary};
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::world::{
     self, World, batch, convert, pseudonymise, reidentify, values, write_config,
 };
+use sluis_wire::v1;
 use tempfile::TempDir;
 
 const BSNS: [&str; 4] = ["950000012", "900095222", "950053533", "111222333"];

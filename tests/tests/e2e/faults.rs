@@ -10,12 +10,14 @@ mod reads;
 
 use std::sync::Arc;
 
-use sluis_client::{Client, ClientError, v1};
+use sluis_client::{Client, ClientError, GrantView};
 use sluis_daemon::StartError;
 use sluis_store::RocksStore;
 use sluis_testkit::registry::{CUSTODIANS, registry};
 use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{self, World, batch, convert, pseudonymise, reidentify, values};
+use sluis_wire::v1;
 
 const BSNS: [&str; 3] = ["950000012", "900095222", "950053533"];
 const STUDY: &str = "diabetes-study";
@@ -121,7 +123,7 @@ impl Stage {
         reidentify(&self.doctor, &self.reidentify, self.sent()).await
     }
 
-    async fn grant(&self, id: &str) -> Result<v1::Grant, ClientError> {
+    async fn grant(&self, id: &str) -> Result<GrantView, ClientError> {
         self.office.grant(&id.parse().expect("an id")).await
     }
 
@@ -142,9 +144,10 @@ impl Stage {
                 .await
                 .map(drop),
             Act::Deny => world::deny(&self.steward, &self.requested).await.map(drop),
-            Act::Revoke => world::revoke(&self.steward, &self.grant(&self.convert).await?)
-                .await
-                .map(drop),
+            Act::Revoke => {
+                let shown = self.grant(&self.convert).await?;
+                self.steward.revoke_grant(&shown).await.map(drop)
+            }
             Act::Propose => propose(&self.custodian, "8y").await.map(drop),
             Act::Sign => world::sign(&self.steward, &self.proposed).await.map(drop),
             Act::Rotate => custody::rotate_chain(&self.custodian, STUDY, "")
@@ -203,7 +206,7 @@ impl Stage {
                 .grant(&self.reidentify.parse().expect("an id"))
                 .await
                 .expect("answered")
-                .used_values,
+                .used,
         }
     }
 }

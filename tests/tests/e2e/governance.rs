@@ -7,10 +7,11 @@ mod lies;
 mod proposals;
 mod signers;
 
-use sluis_client::v1;
 use sluis_testkit_daemon::world::{self, World, convert_terms};
+use sluis_wire::v1;
 
 use crate::refusals::{CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, STEWARDS, STUDY, outcome};
+use sluis_testkit_daemon::raw::Services;
 
 const BEN: &str = "custodian/ben";
 

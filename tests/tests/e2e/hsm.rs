@@ -6,14 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_testkit::pki::Pki;
 use sluis_testkit_daemon::process::Sluisd;
 use sluis_testkit_daemon::wait::until;
 use sluis_testkit_daemon::world;
+use sluis_wire::v1;
 use tempfile::TempDir;
 
 use crate::refusals::{CUSTODIAN, outcome};
+use sluis_testkit_daemon::raw::Services;
 
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
@@ -119,7 +121,7 @@ async fn whoami(client: &Client) -> String {
 
 async fn status(client: &Client) -> (bool, String) {
     let answer = client
-        .seal()
+        .seal_service()
         .get_seal_status(v1::GetSealStatusRequest {})
         .await
         .expect("a custodian")
@@ -145,7 +147,10 @@ async fn a_token_that_goes_seals_the_custodian_until_it_is_back() {
     house.take_away();
     becomes(&client, true, "HSM_UNAVAILABLE").await;
     assert_eq!(whoami(&client).await, "SEALED");
-    let unseal = client.seal().unseal(v1::UnsealRequest::default()).await;
+    let unseal = client
+        .seal_service()
+        .unseal(v1::UnsealRequest::default())
+        .await;
     assert_eq!(outcome(unseal), "HSM_UNAVAILABLE");
     house.bring_back();
     becomes(&client, false, "").await;
@@ -171,12 +176,17 @@ async fn a_custodian_seals_and_unseals_with_the_token() {
     let daemon = house.start();
     let client = house.custodian(&daemon).await;
     assert_eq!(
-        outcome(client.seal().seal(v1::SealRequest {}).await),
+        outcome(client.seal_service().seal(v1::SealRequest {}).await),
         "allowed"
     );
     assert_eq!(status(&client).await, (true, String::new()));
     assert_eq!(
-        outcome(client.seal().unseal(v1::UnsealRequest::default()).await),
+        outcome(
+            client
+                .seal_service()
+                .unseal(v1::UnsealRequest::default())
+                .await
+        ),
         "allowed"
     );
     assert_eq!(status(&client).await, (false, String::new()));

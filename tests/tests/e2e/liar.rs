@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_testkit::pki::Pki;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::scene::Scene;
+use sluis_wire::v1;
 use sluis_wire::v1::audit_service_server::{AuditService, AuditServiceServer};
 use sluis_wire::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use sluis_wire::v1::proposal_service_server::{ProposalService, ProposalServiceServer};

@@ -5,9 +5,10 @@ mod disk;
 mod erasure;
 mod retention;
 
-use sluis_client::v1;
 use sluis_testkit::registry::CUSTODIANS;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, pseudonymise, rejections, values};
+use sluis_wire::v1;
 
 const STUDY: &str = "diabetes-study";
 const REGISTER: &str = "national-registry";

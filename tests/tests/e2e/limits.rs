@@ -5,14 +5,16 @@ mod million;
 
 use std::time::Duration;
 
-use sluis_client::{BatchReceiver, Client, ClientError, Session, v1};
+use sluis_client::{BatchReceiver, Client, ClientError, Session};
 use sluis_port::store::Store;
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::wait::until;
 use sluis_testkit_daemon::world::{METRICS, World, batch, column, pseudonymise};
+use sluis_wire::v1;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 

@@ -3,12 +3,14 @@
 mod head;
 mod restore;
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::wait::first;
 use sluis_testkit_daemon::world::{World, reason};
 use sluis_tlog::{Checkpoint, Hash, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
+use sluis_wire::v1;
 
 /// The last head, and the keys that can be believed after it.
 async fn checkpoint(client: &Client) -> (Checkpoint, v1::GetCheckpointResponse) {

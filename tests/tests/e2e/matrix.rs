@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_testkit::pki::{Credentials, Wanted};
 use sluis_testkit::registry::pinned;
 use sluis_testkit_daemon::custody;
 use sluis_testkit_daemon::world::{
     self, World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, values,
 };
+use sluis_wire::v1;
 use tokio_stream::StreamExt as _;
 
 use crate::refusals::outcome;
+use sluis_testkit_daemon::raw::Services;
 
 /// `alpha` is the chain that all calls are about; `beta` belongs to somebody else.
 const REGISTRY: &str = r#"
@@ -520,18 +522,21 @@ impl Fixture {
             }
             "SealService/GetSealStatus" => outcome(
                 client
-                    .seal()
+                    .seal_service()
                     .get_seal_status(v1::GetSealStatusRequest {})
                     .await,
             ),
-            "SealService/Unseal" => {
-                outcome(client.seal().unseal(v1::UnsealRequest::default()).await)
-            }
+            "SealService/Unseal" => outcome(
+                client
+                    .seal_service()
+                    .unseal(v1::UnsealRequest::default())
+                    .await,
+            ),
             "SealService/Seal" => {
-                let told = outcome(client.seal().seal(v1::SealRequest {}).await);
+                let told = outcome(client.seal_service().seal(v1::SealRequest {}).await);
                 if told == "allowed" {
                     client
-                        .seal()
+                        .seal_service()
                         .unseal(v1::UnsealRequest::default())
                         .await
                         .expect("its key is in a file");

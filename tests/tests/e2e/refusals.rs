@@ -12,12 +12,14 @@ mod registry;
 mod streams;
 mod tokens;
 
-use sluis_client::{Batch, ClientError, v1};
+use sluis_client::{Batch, ClientError};
 use sluis_domain::{Column, RecordBatch};
 use sluis_port::{Family, Store};
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{
     World, batch, convert, convert_terms, pseudonymise, reidentify_terms, values,
 };
+use sluis_wire::v1;
 use v1::column::Form;
 
 pub(crate) const CUSTODIAN: &str = "custodian/anna";

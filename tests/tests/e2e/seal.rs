@@ -12,7 +12,7 @@ mod terminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_daemon::commands::{self, CommandError, Split};
 use sluis_daemon::config::{KekSource, Settings};
 use sluis_daemon::{Daemon, Running, Stopped};
@@ -24,9 +24,11 @@ use sluis_testkit::people;
 use sluis_testkit::pki::{Credentials, Pki};
 use sluis_testkit_daemon::health::Health;
 use sluis_testkit_daemon::world;
+use sluis_wire::v1;
 use tempfile::TempDir;
 
 use crate::refusals::outcome;
+use sluis_testkit_daemon::raw::Services;
 
 /// Five people with a share each.
 const HOLDERS: [&str; 5] = [
@@ -114,7 +116,7 @@ impl Open<'_> {
         let request = v1::GetSealStatusRequest {};
         self.client(HOLDERS[0])
             .await
-            .seal()
+            .seal_service()
             .get_seal_status(request)
             .await
             .expect("a custodian")
@@ -157,7 +159,7 @@ fn entries(store: &dyn Store) -> Vec<Told> {
 /// Presents a share; `presented of threshold` while sealed, `open`, or why not.
 async fn unseal(client: &Client, share: &str) -> String {
     match client
-        .seal()
+        .seal_service()
         .unseal(v1::UnsealRequest {
             share: share.to_owned(),
         })
@@ -176,7 +178,7 @@ async fn unseal(client: &Client, share: &str) -> String {
 }
 
 async fn seal(client: &Client) -> String {
-    match client.seal().seal(v1::SealRequest {}).await {
+    match client.seal_service().seal(v1::SealRequest {}).await {
         Ok(answer) => {
             assert!(answer.into_inner().status.expect("always set").sealed);
             "sealed".to_owned()

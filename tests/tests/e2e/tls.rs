@@ -4,12 +4,13 @@ mod door;
 mod lists;
 mod told;
 
-use sluis_client::{Session, v1};
+use sluis_client::Session;
 use sluis_testkit::pki::{Pki, TRUST_DOMAIN, Wanted};
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::metrics;
 use sluis_testkit_daemon::wait::{DEADLINE, first, until};
 use sluis_testkit_daemon::world::{METRICS, World, batch, pseudonymise};
+use sluis_wire::v1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::AlertDescription::{
@@ -20,6 +21,7 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use crate::refusals::{BSNS, SOURCE, STUDY, outcome, packed};
 use door::{knock, server_certificate};
+use sluis_testkit_daemon::raw::Services;
 
 fn uri(member: &str) -> String {
     format!("spiffe://{TRUST_DOMAIN}/{member}")

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
-use sluis_client::v1::{GetCheckpointRequest, GetCheckpointResponse, GetRegistryRequest};
-use sluis_client::{Client, ClientError};
+use sluis_client::{Client, ClientError, LogHead};
 use sluis_ledger::audit::{Act, Entry, Outcome};
 use sluis_tlog::{Bundle, Tile, Tree, encode_bundle, leaf_hash};
 use sluis_verify::export::{CHECKPOINT, VERIFIER_KEY, handover_path, registry_path};
@@ -64,12 +63,7 @@ impl ExportArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let directory = Directory::new(&self.directory);
         let client = self.connect.connect().await?;
-        let answer = client
-            .audit()
-            .get_checkpoint(GetCheckpointRequest {})
-            .await
-            .map_err(ClientError::from)?
-            .into_inner();
+        let answer = client.checkpoint().await?;
         let head = Head::read(&answer.checkpoint, &answer.verifier_key, &[], None);
         let head = head.map_err(|alarm| CliError::Wrong(alarm.to_string()))?;
         let size = head.checkpoint.size();
@@ -263,21 +257,15 @@ impl Copy {
         for version in &self.registries {
             let path = registry_path(*version);
             if self.directory.read(&path)?.is_none() {
-                let request = GetRegistryRequest { version: *version };
-                let answer = client
-                    .registry()
-                    .get_registry(request)
-                    .await
-                    .map_err(ClientError::from)?
-                    .into_inner();
-                self.directory.write(&path, answer.toml.as_bytes())?;
+                let text = client.registry_text(Some(*version)).await?;
+                self.directory.write(&path, text.toml.as_bytes())?;
             }
         }
         Ok(())
     }
 
     /// What is not full, keys and handovers, and last the head; then what belonged to the head before is removed.
-    fn finish(&self, head: &GetCheckpointResponse) -> Result<(), CliError> {
+    fn finish(&self, head: &LogHead) -> Result<(), CliError> {
         let size = self.tree.size();
         if !self.bundle.is_empty() {
             self.write_bundle()?;
@@ -336,12 +324,12 @@ mod tests {
         .encode()
     }
 
-    fn head(tree: &Tree) -> GetCheckpointResponse {
+    fn head(tree: &Tree) -> LogHead {
         let text = sluis_tlog::Checkpoint::new("example.org/log", tree.size(), tree.root())
             .expect("a line")
             .to_string();
         let line = "\u{2014} example.org/log AAAAAAAA\n";
-        GetCheckpointResponse {
+        LogHead {
             checkpoint: format!("{text}\n{line}"),
             verifier_key: "k".into(),
             handovers: Vec::new(),

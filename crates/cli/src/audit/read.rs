@@ -5,8 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
-use sluis_client::v1::{AuditEntry, KeyUse, ReadEntriesRequest, ReadEntriesResponse};
-use sluis_client::{Client, ClientError};
+use sluis_client::{Client, ClientError, Entries, EntryView, KeyUseView};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -82,7 +81,7 @@ impl ReadArgs {
         Ok(Exit::Done)
     }
 
-    fn print(&self, entries: &[AuditEntry], headed: &mut bool) -> Result<(), CliError> {
+    fn print(&self, entries: &[EntryView], headed: &mut bool) -> Result<(), CliError> {
         if self.json {
             return entries
                 .iter()
@@ -93,7 +92,7 @@ impl ReadArgs {
 }
 
 /// A page of the log. Only the first that has entries has the headings.
-fn page(entries: &[AuditEntry], headed: &mut bool) -> Table {
+fn page(entries: &[EntryView], headed: &mut bool) -> Table {
     let table = table(entries);
     if entries.is_empty() || std::mem::replace(headed, true) {
         table.continued()
@@ -107,21 +106,11 @@ pub(crate) async fn read_page(
     client: &Client,
     from_sequence: u64,
     own: bool,
-) -> Result<ReadEntriesResponse, CliError> {
-    let request = ReadEntriesRequest {
-        from_sequence,
-        limit: PAGE,
-        own,
-    };
-    Ok(client
-        .audit()
-        .read_entries(request)
-        .await
-        .map_err(ClientError::from)?
-        .into_inner())
+) -> Result<Entries, CliError> {
+    Ok(client.read_entries(from_sequence, PAGE, own).await?)
 }
 
-fn table(entries: &[AuditEntry]) -> Table {
+fn table(entries: &[EntryView]) -> Table {
     let mut table = Table::new([
         "seq",
         "at",
@@ -150,7 +139,7 @@ fn table(entries: &[AuditEntry]) -> Table {
             entry.act.clone(),
             entry.actor.clone(),
             place(entry),
-            dash(&entry.grant_id),
+            dash(&entry.grant),
             count(entry.rows),
             count(entry.values),
             count(entry.counter),
@@ -162,14 +151,14 @@ fn table(entries: &[AuditEntry]) -> Table {
     table
 }
 
-fn place(entry: &AuditEntry) -> String {
-    match entry.to_chain_id.as_str() {
-        "" => dash(&entry.chain_id),
-        to => format!("{} -> {to}", entry.chain_id),
+fn place(entry: &EntryView) -> String {
+    match entry.to_chain.as_str() {
+        "" => dash(&entry.chain),
+        to => format!("{} -> {to}", entry.chain),
     }
 }
 
-fn outcome(entry: &AuditEntry) -> String {
+fn outcome(entry: &EntryView) -> String {
     match entry.reason.as_str() {
         "" => entry.outcome.clone(),
         reason => format!("{}: {reason}", entry.outcome),
@@ -184,18 +173,18 @@ fn dash(text: &str) -> String {
     }
 }
 
-fn view(entry: &AuditEntry) -> Value {
+fn view(entry: &EntryView) -> Value {
     json!({
         "sequence": entry.sequence,
         "at": entry.at,
         "act": entry.act,
         "actor": entry.actor,
         "certificate_fingerprint": HEXLOWER.encode(&entry.certificate_fingerprint),
-        "chain_id": entry.chain_id,
-        "to_chain_id": entry.to_chain_id,
+        "chain_id": entry.chain,
+        "to_chain_id": entry.to_chain,
         "keys": entry.keys.iter().map(key_use).collect::<Vec<_>>(),
         "object_digest": HEXLOWER.encode(&entry.object_digest),
-        "grant_id": entry.grant_id,
+        "grant_id": entry.grant,
         "grant_digest": HEXLOWER.encode(&entry.grant_digest),
         "purpose": entry.purpose,
         "rows": entry.rows,
@@ -210,8 +199,8 @@ fn view(entry: &AuditEntry) -> Value {
     })
 }
 
-fn key_use(key: &KeyUse) -> Value {
-    json!({ "namespace_id": key.namespace_id, "kid": key.kid, "values": key.values })
+fn key_use(key: &KeyUseView) -> Value {
+    json!({ "namespace_id": key.namespace, "kid": key.kid, "values": key.values })
 }
 
 #[cfg(test)]
@@ -222,7 +211,7 @@ mod tests {
     fn the_headings_are_shown_once() {
         let mut headed = false;
         let pages = [0, 2, 0, 1]
-            .map(|entries| page(&vec![AuditEntry::default(); entries], &mut headed).lines());
+            .map(|entries| page(&vec![EntryView::default(); entries], &mut headed).lines());
         assert_eq!(pages.each_ref().map(Vec::len), [0, 3, 0, 1]);
         assert!(
             pages[1][0].as_str().starts_with("seq") && pages[3][0].as_str().starts_with('0'),
@@ -232,13 +221,13 @@ mod tests {
 
     #[test]
     fn a_refusal_and_a_conversion_read_well() {
-        let entry = AuditEntry {
+        let entry = EntryView {
             sequence: 7,
             at: "2026-01-01T00:00:00Z".into(),
             act: "convert".into(),
             actor: "uni/etl".into(),
-            chain_id: "a".into(),
-            to_chain_id: "b".into(),
+            chain: "a".into(),
+            to_chain: "b".into(),
             outcome: "refused".into(),
             reason: "GRANT_EXPIRED".into(),
             ..Default::default()

@@ -9,9 +9,8 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluis_client::v1::{GetCheckpointRequest, ProveConsistencyRequest};
 use sluis_client::{Client, ClientError};
-use sluis_tlog::{Checkpoint, Hash, Note, VerifierKey};
+use sluis_tlog::{Checkpoint, Note, VerifierKey};
 use sluis_verify::{Head, Seen};
 
 use super::read_key;
@@ -115,12 +114,7 @@ impl WatchArgs {
         let given = self.log_key.as_deref().map(read_key).transpose()?;
         let trusted = given.as_ref().or(known.as_ref().map(|(key, _)| key));
         let client = self.connect.connect().await?;
-        let answer = client
-            .audit()
-            .get_checkpoint(GetCheckpointRequest {})
-            .await
-            .map_err(ClientError::from)?
-            .into_inner();
+        let answer = client.checkpoint().await?;
         let head = Head::read(
             &answer.checkpoint,
             &answer.verifier_key,
@@ -222,23 +216,7 @@ async fn compare(client: &Client, before: &Checkpoint, head: &Head) -> Result<()
     let Seen::Grown { old, new } = head.after(before).map_err(alarm)? else {
         return Ok(());
     };
-    let request = ProveConsistencyRequest {
-        old_size: old,
-        new_size: new,
-    };
-    let answer = client
-        .audit()
-        .prove_consistency(request)
-        .await
-        .map_err(|status| unproven(status.into()))?
-        .into_inner();
-    let hashes: Option<Vec<Hash>> = answer
-        .hashes
-        .iter()
-        .map(|hash| Hash::try_from(&hash[..]).ok())
-        .collect();
-    let hashes =
-        hashes.ok_or_else(|| unproven(ClientError::Protocol("a proof of hashes that are none")))?;
+    let hashes = client.prove_consistency(old, new).await.map_err(unproven)?;
     head.continues(before, &hashes).map_err(alarm)
 }
 
@@ -249,7 +227,7 @@ fn unproven(error: ClientError) -> CliError {
         error.reason(),
         Some("UNKNOWN_LOG_SIZE" | "CORRUPT_STORE" | "INVALID_REQUEST")
     );
-    if known || matches!(error, ClientError::Protocol(_)) {
+    if known || matches!(error, ClientError::Protocol(_) | ClientError::Invalid(_)) {
         let text = "the custodian signed a larger head and does not prove that it continues the one that was seen";
         return CliError::Alarm(format!("{text}: {error}"));
     }

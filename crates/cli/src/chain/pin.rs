@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use sluis_client::v1::{Chain, ListChainsRequest};
-use sluis_client::{Client, ClientError, checked};
+use sluis_client::{ChainView, ClientError};
 use sluis_domain::ChainId;
 
 use crate::connect::ConnectArgs;
@@ -95,14 +94,16 @@ impl PinArgs {
             [] => all.chains().collect(),
             chains => chains.iter().map(ChainId::as_str).collect(),
         };
-        let told = listed(&self.connect.connect().await?).await?;
+        let client = self.connect.connect().await?;
+        let told = client.list_chains(None).await?.chains;
         let mut found = Vec::new();
         for id in &asked {
             let Some(pin) = all.only(id) else {
                 let path = file.display();
                 return Err(CliError::usage(format!("{path} has no pin of chain {id}")));
             };
-            let now: Vec<Chain> = told.iter().filter(|c| c.chain_id == *id).cloned().collect();
+            let now = told.iter().filter(|chain| chain.id.as_str() == *id);
+            let now: Vec<ChainView> = now.cloned().collect();
             found.extend(pin.differences(&Pins::of(&now)));
         }
         if self.json {
@@ -119,13 +120,4 @@ impl PinArgs {
             details: found.iter().map(ToString::to_string).collect(),
         })
     }
-}
-
-/// All chains that the custodian shows.
-async fn listed(client: &Client) -> Result<Vec<Chain>, CliError> {
-    let request = ListChainsRequest::default();
-    let answer = client.registry().list_chains(request).await;
-    let chains = answer.map_err(ClientError::from)?.into_inner().chains;
-    let chains: Result<Vec<_>, _> = chains.into_iter().map(checked::chain).collect();
-    Ok(chains?)
 }

@@ -2,11 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use sluis_client::v1::{
-    CutEscrowRequest, DestroyVersionRequest, DisableVersionRequest, GetStatusResponse, KeyState,
-    KeyVersion, RotateChainRequest,
-};
-use sluis_client::{Client, ClientError};
+use sluis_client::{Client, CustodyStatus, KeyState, KeyVersion};
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
 use sluis_ledger::instruction::Task;
 
@@ -78,18 +74,17 @@ pub(crate) struct CutEscrowArgs {
 struct VersionArgs {
     /// Key id, eight hexadecimal digits
     #[arg(value_parser = parse_kid)]
-    kid: String,
+    kid: Kid,
     #[command(flatten)]
     change: ChangeArgs,
 }
 
-fn parse_kid(text: &str) -> Result<String, &'static str> {
-    let good = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if good {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err("a key id is eight hexadecimal digits")
-    }
+fn parse_kid(text: &str) -> Result<Kid, &'static str> {
+    let digits = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = digits.then(|| u32::from_str_radix(text, 16).ok()).flatten();
+    number
+        .and_then(Kid::new)
+        .ok_or("a key id is eight hexadecimal digits, not all zero")
 }
 
 impl RotateArgs {
@@ -105,24 +100,14 @@ impl RotateArgs {
         // Of a chain or namespace that is none, the custodian says so.
         let question = Some(question).filter(|_| shown);
         let instruction = instruct(&self.change, &client, &status, task, question).await?;
-        let request = RotateChainRequest {
-            instruction: Some(instruction),
-        };
-        let answer = client
-            .custody()
-            .rotate_chain(request)
-            .await
-            .map_err(unless_answered(|| "sluis status".to_owned()))?
-            .into_inner();
-        print(&answer.key_versions, self.change.json)
+        let rotated = client.rotate_chain(instruction).await;
+        let versions = rotated.map_err(unless_answered(|| "sluis status".to_owned()))?;
+        print(&versions, self.change.json)
     }
 
     fn replaces(&self, version: &KeyVersion) -> bool {
-        let named = self
-            .namespace
-            .as_ref()
-            .is_none_or(|namespace| version.namespace_id == namespace.as_str());
-        named && version.chain_id == self.chain.as_str() && version.state() == KeyState::Active
+        let named = self.namespace.is_none() || version.namespace == self.namespace;
+        named && version.chain == self.chain && version.state == KeyState::Active
     }
 }
 
@@ -132,51 +117,34 @@ impl DisableArgs {
         let client = change.connect.connect().await?;
         let status = client.custody_status().await?;
         let version = self.version.shown(&status)?;
-        let question = disable_question(&version);
-        let task = disabling(&version)?;
-        let instruction = instruct(change, &client, &status, task, Some(question)).await?;
-        let request = DisableVersionRequest {
-            instruction: Some(instruction),
+        let question = disable_question(version);
+        let task = Task::DisableVersion {
+            kid: version.kid,
+            chain: version.chain.clone(),
+            namespace: version.namespace.clone(),
         };
-        let answer = client
-            .custody()
-            .disable_version(request)
-            .await
-            .map_err(unless_answered(|| "sluis status".to_owned()))?
-            .into_inner();
-        print(answer.key_version.as_slice(), self.version.change.json)
+        let instruction = instruct(change, &client, &status, task, Some(question)).await?;
+        let disabled = client.disable_version(instruction).await;
+        let version = disabled.map_err(unless_answered(|| "sluis status".to_owned()))?;
+        print(&[version], change.json)
     }
 }
 
 impl DestroyArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.version.confirmed(destroy_question).await?;
-        let request = DestroyVersionRequest {
-            kid: self.version.kid,
-        };
-        let answer = client
-            .custody()
-            .destroy_version(request)
-            .await
-            .map_err(unless_answered(|| "sluis proposal list".to_owned()))?
-            .into_inner();
-        proposed::print(answer.proposal, self.version.change.json)
+        let proposal = client.propose_destruction(self.version.kid).await;
+        let proposal = proposal.map_err(unless_answered(|| "sluis proposal list".to_owned()))?;
+        proposed::print(proposal, self.version.change.json)
     }
 }
 
 impl CutEscrowArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.version.confirmed(cut_question).await?;
-        let request = CutEscrowRequest {
-            kid: self.version.kid,
-        };
-        let answer = client
-            .custody()
-            .cut_escrow(request)
-            .await
-            .map_err(unless_answered(|| "sluis proposal list".to_owned()))?
-            .into_inner();
-        proposed::print(answer.proposal, self.version.change.json)
+        let proposal = client.propose_cut(self.version.kid).await;
+        let proposal = proposal.map_err(unless_answered(|| "sluis proposal list".to_owned()))?;
+        proposed::print(proposal, self.version.change.json)
     }
 }
 
@@ -188,14 +156,15 @@ impl VersionArgs {
     ) -> Result<Client, CliError> {
         let client = self.change.connect.connect().await?;
         if !self.change.yes {
-            let version = self.shown(&client.custody_status().await?)?;
-            self.change.confirm(question(&version))?;
+            let status = client.custody_status().await?;
+            let version = self.shown(&status)?;
+            self.change.confirm(question(version))?;
         }
         Ok(client)
     }
 
     /// Shows the version.
-    fn shown(&self, status: &GetStatusResponse) -> Result<KeyVersion, CliError> {
+    fn shown<'a>(&self, status: &'a CustodyStatus) -> Result<&'a KeyVersion, CliError> {
         let version = status
             .key_versions
             .iter()
@@ -209,27 +178,9 @@ impl VersionArgs {
             );
             return Err(CliError::NotConfirmed(text));
         };
-        let version = version.clone();
         show(&self.change, status, |version| version.kid == self.kid)?;
         Ok(version)
     }
-}
-
-/// The instruction to disable a version, as the custodian describes it.
-fn disabling(version: &KeyVersion) -> Result<Task, CliError> {
-    const UNREADABLE: ClientError = ClientError::Protocol("a key version that cannot be read");
-    let kid = u32::from_str_radix(&version.kid, 16)
-        .ok()
-        .and_then(Kid::new)
-        .ok_or(UNREADABLE)?;
-    let namespace = Some(version.namespace_id.as_str()).filter(|id| !id.is_empty());
-    Ok(Task::DisableVersion {
-        kid,
-        chain: version.chain_id.parse().map_err(|_| UNREADABLE)?,
-        namespace: namespace
-            .map(|id| id.parse().map_err(|_| UNREADABLE))
-            .transpose()?,
-    })
 }
 
 fn disable_question(version: &KeyVersion) -> &'static str {
@@ -253,13 +204,13 @@ fn cut_question(_: &KeyVersion) -> &'static str {
 }
 
 fn of_pseudonyms(version: &KeyVersion) -> bool {
-    !version.namespace_id.is_empty()
+    version.namespace.is_some()
 }
 
 /// Shows what the custodian says of the versions that a command is about. `false` if there are none.
 fn show(
     change: &ChangeArgs,
-    status: &GetStatusResponse,
+    status: &CustodyStatus,
     about: impl Fn(&KeyVersion) -> bool,
 ) -> Result<bool, CliError> {
     let mut versions = status.key_versions.clone();
@@ -284,25 +235,36 @@ fn print(versions: &[KeyVersion], json: bool) -> Result<Exit, CliError> {
 
 #[cfg(test)]
 mod tests {
+    use sluis_domain::Timestamp;
+
     use super::*;
 
     #[test]
     fn a_kid_is_eight_hexadecimal_digits() {
-        assert_eq!(parse_kid("0A1b2c3D").as_deref(), Ok("0a1b2c3d"));
-        for bad in ["", "0a1b2c3", "0a1b2c3d4", "0a1b2c3g"] {
+        assert_eq!(parse_kid("0A1b2c3D").map(Kid::get), Ok(0x0a1b_2c3d));
+        for bad in ["", "0a1b2c3", "0a1b2c3d4", "0a1b2c3g", "00000000"] {
             assert!(parse_kid(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn encrypted_elements_are_not_called_pseudonyms() {
+        let elements = KeyVersion {
+            kid: Kid::new(1).expect("not zero"),
+            chain: "study".parse().expect("an id"),
+            namespace: None,
+            state: KeyState::Active,
+            generation: 1,
+            created_at: Timestamp::default(),
+            escrow: false,
+        };
         let pseudonyms = KeyVersion {
-            namespace_id: "nl.bsn".into(),
-            ..KeyVersion::default()
+            namespace: Some("nl.bsn".parse().expect("an id")),
+            ..elements.clone()
         };
         for question in [disable_question, destroy_question] {
             assert!(question(&pseudonyms).contains("pseudonyms"));
-            assert!(!question(&KeyVersion::default()).contains("pseudonyms"));
+            assert!(!question(&elements).contains("pseudonyms"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which column of a file is which element.
 
+use sluis_client::ChainView;
 use sluis_client::local::{PlanError, SendStep, SourceKeys, Step};
-use sluis_client::v1;
 use sluis_domain::{ChainId, ElementName};
 
 use super::names::ColumnName;
@@ -240,7 +240,7 @@ pub(crate) fn no_plan(error: PlanError) -> CliError {
             &error,
             "`sluis chain list CHAIN` shows which elements and namespaces have input prehash; without any, leave the key out",
         ),
-        PlanError::UnknownElement(_) | PlanError::NotUnderstood(_) => {
+        PlanError::UnknownElement(_) | PlanError::UnknownNamespace(_) => {
             CliError::usage(error.to_string())
         }
     }
@@ -278,30 +278,27 @@ pub(crate) fn sent_unhashed(plans: &[ColumnPlan], chain: &ChainId) -> Option<Str
 }
 
 /// Names no column: a file without a header line has a person's record there.
-fn no_listed_column(columns: usize, chain: &v1::Chain) -> CliError {
+fn no_listed_column(columns: usize, chain: &ChainView) -> CliError {
     CliError::input(format!(
         "UNKNOWN_ELEMENT: none of the {columns} columns of the file is an element of chain {}; its elements are {}. Is the \
          header line missing? Otherwise name columns with --columns header=element",
-        chain.chain_id,
+        chain.id,
         listed(chain).join(", "),
     ))
 }
 
-fn listed(chain: &v1::Chain) -> Vec<&str> {
-    chain
-        .elements
-        .iter()
-        .map(|element| element.name.as_str())
-        .collect()
+fn listed(chain: &ChainView) -> Vec<&str> {
+    let elements = chain.elements.iter();
+    elements.map(|element| element.name().as_str()).collect()
 }
 
-fn unlisted_columns(headers: &[&String], chain: &v1::Chain) -> CliError {
+fn unlisted_columns(headers: &[&String], chain: &ChainView) -> CliError {
     let listed = listed(chain);
     let quoted: Vec<_> = headers.iter().map(|header| format!("{header:?}")).collect();
     let mut message = format!(
         "UNKNOWN_ELEMENT: chain {} does not list {}; its elements are {}. Name columns with --columns header=element, \
          take the column out of the file, or ask the custodian to list it (as drop, for example)",
-        chain.chain_id,
+        chain.id,
         quoted.join(", "),
         listed.join(", "),
     );
@@ -319,6 +316,12 @@ fn unlisted_columns(headers: &[&String], chain: &v1::Chain) -> CliError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use sluis_client::NamespaceView;
+    use sluis_domain::identifier::{Checksum, IdentifierKind, InputMode};
+    use sluis_ledger::registry::{Element, LinkMode, Treatment};
+
     use super::*;
     use crate::data::names::parsed as names;
     use crate::expect::Expectation;
@@ -364,31 +367,45 @@ mod tests {
         }
     }
 
+    fn element(name: &str, treatment: Treatment) -> Element {
+        Element::new(name.parse().expect("an id"), treatment)
+    }
+
+    fn chain_of(id: &str, elements: Vec<Element>) -> ChainView {
+        ChainView {
+            id: id.parse().expect("an id"),
+            owner: "o".parse().expect("an id"),
+            sources: BTreeSet::new(),
+            recipients: BTreeSet::new(),
+            reidentify_to: BTreeSet::new(),
+            reidentify_approvals: 2,
+            retention: None,
+            retained_until: None,
+            quota: None,
+            namespaces: Vec::new(),
+            elements,
+        }
+    }
+
     #[test]
     fn a_custodian_that_swaps_two_columns_is_told_of_by_the_name_of_what_it_is_sent() {
-        let prehash = v1::ChainNamespace {
-            namespace_id: "study.email".into(),
-            identifier: "opaque".into(),
-            input: "prehash".into(),
-            checksum: "strict".into(),
-            ..Default::default()
-        };
-        let element = |name: &str, treatment: &str, namespace: &str| v1::Element {
-            name: name.into(),
-            treatment: treatment.into(),
-            namespace_id: namespace.into(),
-            ..Default::default()
+        let prehash = NamespaceView {
+            id: "study.email".parse().expect("an id"),
+            link: LinkMode::Escrow,
+            reversible: false,
+            identifier: IdentifierKind::Opaque,
+            input: InputMode::Prehash,
+            checksum: Checksum::Strict,
+            missing_words: Vec::new(),
         };
         let mut keys = sluis_client::local::SourceKeys::default();
         let key = sluis_client::SourceKey::from_file_content(&[7; 32]).expect("a key");
         keys.insert("study.email".parse().expect("an id"), key);
         let id: ChainId = "study".parse().expect("an id");
-        let warned = |elements: Vec<v1::Element>| {
-            let chain = v1::Chain {
-                chain_id: "study".into(),
+        let warned = |elements: Vec<Element>| {
+            let chain = ChainView {
                 namespaces: vec![prehash.clone()],
-                elements,
-                ..Default::default()
+                ..chain_of("study", elements)
             };
             let headers = headers(&["email", "diagnosis"]);
             let elements = found(&headers, &[]).expect("distinct");
@@ -396,9 +413,12 @@ mod tests {
             let plans = plan(&headers, elements, &chain, &keys).expect("plans");
             sent_unhashed(&plans, &id)
         };
+        let hashed = Treatment::Pseudonym {
+            namespace: "study.email".parse().expect("an id"),
+        };
         let swapped = vec![
-            element("email", "encrypt", ""),
-            element("diagnosis", "pseudonym", "study.email"),
+            element("email", Treatment::Encrypt),
+            element("diagnosis", hashed.clone()),
         ];
         let text = warned(swapped).expect("the address goes out as it is");
         assert!(
@@ -406,8 +426,8 @@ mod tests {
             "{text}"
         );
         let kept = vec![
-            element("email", "pseudonym", "study.email"),
-            element("diagnosis", "keep", ""),
+            element("email", hashed),
+            element("diagnosis", Treatment::Keep),
         ];
         assert_eq!(warned(kept), None);
     }
@@ -434,15 +454,7 @@ mod tests {
 
     #[test]
     fn every_column_that_the_chain_does_not_list_is_named() {
-        let chain = v1::Chain {
-            chain_id: "c".into(),
-            elements: vec![v1::Element {
-                name: "sex".into(),
-                treatment: "keep".into(),
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
+        let chain = chain_of("c", vec![element("sex", Treatment::Keep)]);
         let headers = headers(&["sex", "name", "Född"]);
         let keys = Default::default();
         let elements = found(&headers, &[]).expect("distinct");

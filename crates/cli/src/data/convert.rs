@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use clap::Args;
 use sluis_client::local::{SendStep, Step};
-use sluis_client::{Client, Spelling, v1};
+use sluis_client::{Client, Spelling};
 use sluis_domain::{ElementName, GrantId};
+use sluis_ledger::grant::{Kind, OutputOrder};
 
 use super::args::{FileArgs, ResumeArgs};
 use super::columns::{self, ColumnPlan, NotOne};
@@ -65,9 +66,8 @@ impl ConvertArgs {
         self.files.check_targets(run_file.as_deref())?;
         let input = Input::open(&self.files, Spelling::default())?;
         let client = self.connect.connect().await?;
-        let terms = terms(client.grant(&self.grant).await?)?;
-        let from: ElementName = terms.from_element.parse().map_err(|_| not_understood())?;
-        let shuffled = terms.output_order == i32::from(v1::OutputOrder::Shuffled);
+        let view = client.grant(&self.grant).await?;
+        let (from, shuffled) = permitted(&view.grant.terms.kind)?;
         let sent = if self.from_imported {
             SendStep::Opaque
         } else {
@@ -136,20 +136,14 @@ impl ConvertArgs {
     }
 }
 
-fn terms(grant: v1::Grant) -> Result<v1::ConvertTerms, CliError> {
-    match grant.terms.and_then(|terms| terms.kind) {
-        Some(v1::grant_terms::Kind::Convert(terms)) => Ok(terms),
-        Some(v1::grant_terms::Kind::Reidentify(_)) => Err(CliError::usage(
+/// The element that may be converted, and whether the order of the output is random.
+fn permitted(kind: &Kind) -> Result<(ElementName, bool), CliError> {
+    match kind {
+        Kind::Convert { from, order, .. } => Ok((from.1.clone(), *order == OutputOrder::Shuffled)),
+        Kind::Reidentify { .. } => Err(CliError::usage(
             "GRANT_KIND: this is a grant to re-identify; use `sluis reidentify`",
         )),
-        None => Err(not_understood()),
     }
-}
-
-fn not_understood() -> CliError {
-    CliError::usage(
-        "this version does not understand the custodian's description of the grant; update sluis",
-    )
 }
 
 fn plans(

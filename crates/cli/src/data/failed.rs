@@ -85,10 +85,10 @@ async fn remaining(under: &Under<'_>) -> String {
     let Ok(Ok(found)) = asked else {
         return format!("`sluis grant show {grant}` says what remains under the grant.");
     };
-    let most = found.terms.map_or(0, |terms| terms.max_values);
+    let most = found.grant.terms.max_values;
     format!(
         "The grant now has {} of {most} values left.",
-        most.saturating_sub(found.used_values)
+        most.saturating_sub(found.used)
     )
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use sluis_client::local::SourceKeys;
-use sluis_client::{Client, ClientError, DateFormat, DecimalMark, Spelling, v1};
+use sluis_client::{ChainView, Client, ClientError, DateFormat, DecimalMark, Spelling};
 use sluis_domain::{ChainId, NamespaceId};
 
 use super::args::FileArgs;
@@ -201,7 +201,7 @@ impl RecordArgs {
     }
 }
 
-async fn chain_of(client: &Client, chain: &ChainId) -> Result<v1::Chain, CliError> {
+async fn chain_of(client: &Client, chain: &ChainId) -> Result<ChainView, CliError> {
     let found = client.chain(chain).await?;
     Ok(found.ok_or(ClientError::Protocol(
         "an answer without the chain that was asked for",

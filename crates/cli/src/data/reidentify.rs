@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use clap::Args;
-use sluis_client::{Spelling, v1};
+use sluis_client::Spelling;
 use sluis_domain::{ElementName, GrantId};
+use sluis_ledger::grant::Kind;
 
 use super::args::{FileArgs, ResumeArgs};
 use super::columns::{self, ColumnPlan};
@@ -15,6 +16,7 @@ use super::prepare::Under;
 use super::summary;
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
+use sluis_views::words::listed;
 
 /// Turn pseudonyms and encrypted values back, under a grant
 ///
@@ -58,8 +60,9 @@ impl ReidentifyArgs {
         self.files.check_targets(run_file.as_deref())?;
         let input = Input::open(&self.files, Spelling::default())?;
         let client = self.connect.connect().await?;
-        let granted = terms(client.grant(&self.grant).await?)?.elements;
-        let plans = plans(input.source.headers(), &names::all(&self.columns), &granted)?;
+        let view = client.grant(&self.grant).await?;
+        let granted = permitted(&view.grant.terms.kind)?;
+        let plans = plans(input.source.headers(), &names::all(&self.columns), granted)?;
         let kind = OutputKind {
             shuffled: false,
             private: true,
@@ -93,14 +96,12 @@ impl ReidentifyArgs {
     }
 }
 
-fn terms(grant: v1::Grant) -> Result<v1::ReidentifyTerms, CliError> {
-    match grant.terms.and_then(|terms| terms.kind) {
-        Some(v1::grant_terms::Kind::Reidentify(terms)) => Ok(terms),
-        Some(v1::grant_terms::Kind::Convert(_)) => Err(CliError::usage(
+/// The elements that may be turned back.
+fn permitted(kind: &Kind) -> Result<&[ElementName], CliError> {
+    match kind {
+        Kind::Reidentify { elements, .. } => Ok(elements),
+        Kind::Convert { .. } => Err(CliError::usage(
             "GRANT_KIND: this is a grant to convert; use `sluis convert`",
-        )),
-        None => Err(CliError::usage(
-            "this version does not understand the custodian's description of the grant; update sluis",
         )),
     }
 }
@@ -108,14 +109,14 @@ fn terms(grant: v1::Grant) -> Result<v1::ReidentifyTerms, CliError> {
 fn plans(
     headers: &[String],
     names: &[ColumnName],
-    granted: &[String],
+    granted: &[ElementName],
 ) -> Result<Vec<ColumnPlan>, CliError> {
-    let is_granted = |element: &ElementName| granted.iter().any(|name| name == element.as_str());
+    let is_granted = |element: &ElementName| granted.contains(element);
     if let Some(name) = names.iter().find(|name| !is_granted(&name.element)) {
         return Err(CliError::usage(format!(
             "WRONG_ELEMENT: {} is not an element of the grant; its elements are {}",
             name.element,
-            granted.join(", ")
+            listed(granted)
         )));
     }
     let plan_of = |element: Option<ElementName>| match element {
@@ -129,7 +130,7 @@ fn plans(
     if plans.iter().all(|plan| plan.element.is_none()) {
         return Err(CliError::usage(format!(
             "no column of the file is an element of the grant ({}); name one with --columns header=element",
-            granted.join(", ")
+            listed(granted)
         )));
     }
     Ok(plans)
@@ -141,11 +142,8 @@ mod tests {
 
     fn sent(names: &str) -> Result<Vec<bool>, CliError> {
         let headers = ["patient", "note", "sex"].map(str::to_owned);
-        let plans = plans(
-            &headers,
-            &names::parsed(names),
-            &["bsn".to_owned(), "note".to_owned()],
-        )?;
+        let granted = ["bsn", "note"].map(|name| name.parse().expect("an id"));
+        let plans = plans(&headers, &names::parsed(names), &granted)?;
         Ok(plans.iter().map(|plan| plan.element.is_some()).collect())
     }
 
@@ -162,7 +160,7 @@ mod tests {
         );
         let headers = ["sex".to_owned()];
         assert!(matches!(
-            plans(&headers, &[], &["bsn".to_owned()]),
+            plans(&headers, &[], &["bsn".parse().expect("an id")]),
             Err(CliError::Usage(_))
         ));
     }

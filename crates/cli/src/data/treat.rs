@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sluis_client::local::Step;
-use sluis_client::{Batch, v1};
+use sluis_client::{Batch, StreamLimits};
 use sluis_domain::{Column, ColumnBuilder, ElementName, Reason};
 
 use super::columns::ColumnPlan;
@@ -104,7 +104,7 @@ pub(crate) struct BatchLimits {
 
 impl BatchLimits {
     /// Within what the custodian accepts.
-    pub(crate) fn new(batch_rows: u32, limits: &v1::StreamLimits) -> Self {
+    pub(crate) fn new(batch_rows: u32, limits: &StreamLimits) -> Self {
         let message = limits.max_message_bytes as usize;
         Self {
             rows: batch_rows.min(limits.max_batch_rows).max(1) as usize,

@@ -2,8 +2,7 @@
 
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use sluis_client::v1::{ApproveGrantRequest, Grant};
-use sluis_ledger::statement::Deed;
+use sluis_client::GrantView;
 use sluis_views::grant as view;
 
 use crate::error::{CliError, Exit};
@@ -46,27 +45,10 @@ impl ApproveArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
         let shown = client.grant(&self.named.grant).await?;
-        let shown = super::of_bytes(shown, &self.named.grant)?;
         output::show(view::lines(&shown), self.named.json)?;
         self.agree(&shown)?;
-        let signature = client
-            .sign(Deed::ApproveGrant, &shown.origin, &shown.canonical)
-            .await?
-            .into();
-        let request = ApproveGrantRequest {
-            grant_id: shown.grant_id,
-            digest: shown.digest,
-            signature,
-        };
-        let answer = client
-            .grants()
-            .approve_grant(request)
-            .await
-            .map_err(unless_answered(|| {
-                format!("sluis grant show {}", self.named.grant)
-            }))?
-            .into_inner();
-        let after = super::present(answer.grant)?;
+        let approved = client.approve_grant(&shown).await;
+        let after = approved.map_err(unless_answered(|| self.named.look()))?;
         if self.named.json {
             return super::print(&after, true);
         }
@@ -75,9 +57,9 @@ impl ApproveArgs {
         Ok(Exit::Done)
     }
 
-    fn agree(&self, shown: &Grant) -> Result<(), CliError> {
+    fn agree(&self, shown: &GrantView) -> Result<(), CliError> {
         match self.digest {
-            Some(wanted) if shown.digest == wanted.as_slice() => Ok(()),
+            Some(wanted) if *shown.grant.digest() == wanted => Ok(()),
             Some(_) => Err(CliError::NotConfirmed(
                 "the grant's digest is not the one given; nothing was approved".into(),
             )),

@@ -2,15 +2,13 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sluis_client::v1::{Grant, GrantState, ListGrantsRequest};
-use sluis_client::{ClientError, checked};
+use sluis_client::GrantView;
+use sluis_ledger::grant;
 use sluis_views::grant as view;
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Table};
-
-const PAGE: u32 = 1_000;
 
 /// List the grants of which your organisation is the grantee or owns a chain
 #[derive(Args, Debug)]
@@ -37,7 +35,7 @@ enum State {
     Stale,
 }
 
-impl From<State> for GrantState {
+impl From<State> for grant::State {
     fn from(state: State) -> Self {
         match state {
             State::Requested => Self::Requested,
@@ -53,7 +51,9 @@ impl From<State> for GrantState {
 
 impl ListArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
-        let grants = self.fetch().await?;
+        let client = self.connect.connect().await?;
+        let state = self.state.map(grant::State::from);
+        let grants = client.list_grants(state).await?;
         if self.json {
             output::json(&json!({ "grants": grants.iter().map(view::json).collect::<Vec<_>>() }))?;
             return Ok(Exit::Done);
@@ -67,46 +67,17 @@ impl ListArgs {
         table.print()?;
         Ok(Exit::Done)
     }
-
-    async fn fetch(&self) -> Result<Vec<Grant>, CliError> {
-        let client = self.connect.connect().await?;
-        let state = self.state.map_or(GrantState::Unspecified, GrantState::from);
-        let mut grants = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = ListGrantsRequest {
-                page_size: PAGE,
-                page_token,
-                state: state.into(),
-            };
-            let page = client
-                .grants()
-                .list_grants(request)
-                .await
-                .map_err(ClientError::from)?
-                .into_inner();
-            // Digests are copied from here: each description must be of the bytes that its digest is of.
-            page.grants
-                .iter()
-                .try_for_each(|grant| checked::grant(grant).map(drop))?;
-            grants.extend(page.grants);
-            if page.next_page_token.is_empty() {
-                return Ok(grants);
-            }
-            page_token = page.next_page_token;
-        }
-    }
 }
 
-fn row(grant: &Grant) -> [String; 7] {
-    let terms = grant.terms.clone().unwrap_or_default();
+fn row(view: &GrantView) -> [String; 7] {
+    let terms = &view.grant.terms;
     [
-        grant.grant_id.clone(),
-        view::state_word(grant).to_owned(),
-        view::what(grant),
-        grant.grantee.clone(),
-        format!("{}/{}", grant.used_values, terms.max_values),
-        terms.not_after,
-        terms.purpose,
+        view.grant.id.to_string(),
+        view::state_word(view.state).to_owned(),
+        view::what(&terms.kind),
+        view.grant.grantee.to_string(),
+        format!("{}/{}", view.used, terms.max_values),
+        terms.not_after.to_string(),
+        terms.purpose.clone(),
     ]
 }

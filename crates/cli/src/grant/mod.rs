@@ -5,10 +5,8 @@ mod list;
 mod request;
 
 use clap::{Args, Subcommand};
-use sluis_client::v1::{DenyGrantRequest, Grant, RevokeGrantRequest};
-use sluis_client::{Client, ClientError, checked};
+use sluis_client::{Client, GrantView};
 use sluis_domain::GrantId;
-use sluis_ledger::statement::Deed;
 use sluis_views::grant as view;
 
 use crate::connect::ConnectArgs;
@@ -94,8 +92,7 @@ pub(crate) struct RevokeArgs {
 impl ShowArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        // Its digest is what `grant approve --digest` takes: the description must be of the bytes that it is of.
-        let grant = of_bytes(client.grant(&self.named.grant).await?, &self.named.grant)?;
+        let grant = client.grant(&self.named.grant).await?;
         print(&grant, self.named.json)
     }
 }
@@ -103,98 +100,59 @@ impl ShowArgs {
 impl DenyArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let (grant_id, signature) = self
-            .named
-            .sign(
-                &client,
-                Deed::DenyGrant,
-                self.yes,
-                "Deny this grant, for good?",
-            )
-            .await?;
-        let request = DenyGrantRequest {
-            grant_id,
-            signature: signature.into(),
-        };
-        let answer = client
-            .grants()
-            .deny_grant(request)
-            .await
-            .map_err(unless_answered(|| {
-                format!("sluis grant show {}", self.named.grant)
-            }))?
-            .into_inner();
-        self.named.after(&present(answer.grant)?, self.yes)
+        let question = "Deny this grant, for good?";
+        let shown = self.named.shown(&client, self.yes, question).await?;
+        let denied = client.deny_grant(&shown).await;
+        let after = denied.map_err(unless_answered(|| self.named.look()))?;
+        self.named.after(&after, self.yes)
     }
 }
 
 impl RevokeArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let (grant_id, signature) = self
-            .named
-            .sign(&client, Deed::RevokeGrant, self.yes, "End this grant?")
-            .await?;
-        let request = RevokeGrantRequest {
-            grant_id,
-            signature: signature.into(),
-        };
-        let answer = client
-            .grants()
-            .revoke_grant(request)
-            .await
-            .map_err(unless_answered(|| {
-                format!("sluis grant show {}", self.named.grant)
-            }))?
-            .into_inner();
-        self.named.after(&present(answer.grant)?, self.yes)
+        let question = "End this grant?";
+        let shown = self.named.shown(&client, self.yes, question).await?;
+        let revoked = client.revoke_grant(&shown).await;
+        let after = revoked.map_err(unless_answered(|| self.named.look()))?;
+        self.named.after(&after, self.yes)
     }
 }
 
 impl Named {
-    /// Shows the grant and asks unless told not to, and signs what was shown: grant id and signature.
-    async fn sign(
+    /// The grant, which is shown unless `yes`; then `question` is asked.
+    async fn shown(
         &self,
         client: &Client,
-        deed: Deed,
         yes: bool,
         question: &str,
-    ) -> Result<(String, Vec<u8>), CliError> {
-        let shown = of_bytes(client.grant(&self.grant).await?, &self.grant)?;
+    ) -> Result<GrantView, CliError> {
+        let shown = client.grant(&self.grant).await?;
         if !yes {
             output::show(view::lines(&shown), self.json)?;
             let otherwise = "there is no terminal to ask on: look at it with `sluis grant show`, then give --yes";
             output::confirm(question, otherwise)?;
         }
-        let signature = client.sign(deed, &shown.origin, &shown.canonical).await?;
-        Ok((shown.grant_id, signature))
+        Ok(shown)
+    }
+
+    /// The command that tells whether it was done.
+    fn look(&self) -> String {
+        format!("sluis grant show {}", self.grant)
     }
 
     /// The grant after it: one line where it was shown before.
-    fn after(&self, after: &Grant, yes: bool) -> Result<Exit, CliError> {
+    fn after(&self, after: &GrantView, yes: bool) -> Result<Exit, CliError> {
         if self.json || yes {
             return print(after, self.json);
         }
         output::line("")?;
-        output::line(format!("{}: {}", after.grant_id, view::state(after)))?;
+        output::line(format!("{}: {}", after.grant.id, view::state(after)))?;
         Ok(Exit::Done)
     }
 }
 
-/// The grant, if it is the one asked for and what the bytes that are signed say.
-fn of_bytes(wire: Grant, id: &GrantId) -> Result<Grant, ClientError> {
-    match checked::grant(&wire)?.id == *id {
-        true => Ok(wire),
-        false => Err(ClientError::Protocol("an answer with another grant")),
-    }
-}
-
-/// The grant of an answer, which the contract says is always set.
-fn present(grant: Option<Grant>) -> Result<Grant, ClientError> {
-    grant.ok_or(ClientError::Protocol("an answer without its grant"))
-}
-
-fn print(grant: &Grant, json: bool) -> Result<Exit, CliError> {
+fn print(grant: &GrantView, json: bool) -> Result<Exit, CliError> {
     if json {
         output::json(&view::json(grant))?;
     } else {

@@ -3,11 +3,8 @@
 use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
-use sluis_client::v1::grant_terms::Kind;
-use sluis_client::v1::{
-    ConvertTerms, GrantTerms, OutputOrder, ReidentifyTerms, RequestGrantRequest,
-};
 use sluis_domain::{ChainId, ElementName};
+use sluis_ledger::grant::{Kind, OutputOrder, Terms};
 
 use crate::clock;
 use crate::connect::ConnectArgs;
@@ -130,39 +127,37 @@ impl RequestCommand {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         match self {
             Self::Convert(args) => {
-                let terms = args.terms();
-                args.common.request(Kind::Convert(terms)).await
+                let kind = args.kind();
+                args.common.request(kind).await
             }
             Self::Reidentify(args) => {
-                let terms = args.terms();
-                args.common.request(Kind::Reidentify(terms)).await
+                let kind = args.kind();
+                args.common.request(kind).await
             }
         }
     }
 }
 
 impl ConvertGrantArgs {
-    fn terms(&self) -> ConvertTerms {
+    fn kind(&self) -> Kind {
         let order = match self.order {
             Order::Ordered => OutputOrder::Ordered,
             Order::Shuffled => OutputOrder::Shuffled,
         };
-        ConvertTerms {
-            from_chain_id: self.from.chain.to_string(),
-            from_element: self.from.element.to_string(),
-            to_chain_id: self.to.chain.to_string(),
-            to_element: self.to.element.to_string(),
-            output_order: order.into(),
+        let Self { from, to, .. } = self;
+        Kind::Convert {
+            from: (from.chain.clone(), from.element.clone()),
+            to: (to.chain.clone(), to.element.clone()),
+            order,
         }
     }
 }
 
 impl ReidentifyGrantArgs {
-    fn terms(&self) -> ReidentifyTerms {
-        let elements = self.elements.iter().map(ToString::to_string).collect();
-        ReidentifyTerms {
-            chain_id: self.chain.to_string(),
-            elements,
+    fn kind(&self) -> Kind {
+        Kind::Reidentify {
+            chain: self.chain.clone(),
+            elements: self.elements.clone(),
         }
     }
 }
@@ -177,28 +172,21 @@ impl Common {
                 "--until must be later than now and than --from-time",
             ));
         }
-        let terms = GrantTerms {
-            kind: Some(kind),
+        let terms = Terms {
+            kind,
             purpose: self.purpose,
             legal_basis: self.legal_basis,
             max_values: self.max_values,
-            max_values_per_day: self.max_values_per_day.unwrap_or_default(),
-            not_before: not_before
-                .map(|moment| moment.to_string())
-                .unwrap_or_default(),
-            not_after: not_after.to_string(),
+            max_values_per_day: self.max_values_per_day,
+            not_before,
+            not_after,
         };
         let client = self.connect.connect().await?;
-        let request = RequestGrantRequest { terms: Some(terms) };
-        let answer = client
-            .grants()
-            .request_grant(request)
-            .await
-            .map_err(unless_answered(|| {
-                "sluis grant list --state requested".to_owned()
-            }))?
-            .into_inner();
-        super::print(&super::present(answer.grant)?, self.json)
+        let requested = client.request_grant(&terms).await;
+        let grant = requested.map_err(unless_answered(|| {
+            "sluis grant list --state requested".to_owned()
+        }))?;
+        super::print(&grant, self.json)
     }
 }
 

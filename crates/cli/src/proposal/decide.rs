@@ -1,14 +1,12 @@
 //! A yes or a no to a proposal.
 
-use sluis_client::v1::{
-    Proposal, ProposalKind, ProposalState, RejectProposalRequest, SignProposalRequest,
-};
-use sluis_client::{Client, ClientError};
+use sluis_client::{Client, ClientError, ProposalView};
 use sluis_domain::Reason;
-use sluis_ledger::statement::Deed;
+use sluis_ledger::proposal::{Matter, State};
+use sluis_ledger::registry::Signers;
 use sluis_views::proposal as view;
 
-use super::{Named, fetch, present, what_is_missing};
+use super::{Named, what_is_missing};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Paint};
 use crate::unsure::unless_answered;
@@ -20,33 +18,32 @@ pub(crate) enum Decision {
     Reject,
 }
 
-/// Shows the proposal, asks, signs on this machine, and sends. `only`: a proposal of this kind.
+/// Shows the proposal, asks, signs on this machine, and sends. `only_registry`: refuses any other proposal.
 pub(crate) async fn decide(
     named: &Named,
     yes: bool,
     decision: Decision,
-    only: Option<ProposalKind>,
+    only_registry: bool,
 ) -> Result<Exit, CliError> {
     let client = named.connect.connect().await?;
-    let (wire, checked) = fetch(&client, &named.proposal).await?;
-    if only.is_some_and(|kind| kind != wire.kind()) {
-        let kind = view::kind_word(&wire);
+    let checked = client.proposal(&named.proposal).await?;
+    let shown = &checked.view;
+    let is_registry = matches!(shown.proposal.matter, Matter::Registry { .. });
+    if only_registry && !is_registry {
+        let kind = view::kind_word(&shown.proposal.matter);
         return Err(CliError::usage(format!(
             "that is no registry change but: {kind}; see `sluis proposal show`"
         )));
     }
     // Texts come with open proposals only, and nobody signs a registry that they were not shown.
-    if let Some(reason) = over(wire.state()).filter(|_| decision == Decision::Sign) {
+    if let Some(reason) = over(shown.state).filter(|_| decision == Decision::Sign) {
         return Err(CliError::NotConfirmed(format!(
             "{}: {}",
             reason.code(),
             reason.message()
         )));
     }
-    if wire.kind() == ProposalKind::Registry
-        && wire.state() == ProposalState::Open
-        && checked.registry.is_none()
-    {
+    if is_registry && shown.state == State::Open && checked.registry.is_none() {
         return Err(ClientError::Protocol("a proposed registry without its text").into());
     }
     let paint = if named.json {
@@ -54,23 +51,23 @@ pub(crate) async fn decide(
     } else {
         Paint::stdout()
     };
-    let lines = view::lines(&wire, &checked).into_iter();
+    let lines = view::lines(&checked).into_iter();
     output::show(lines.map(|line| paint.line(line)), named.json)?;
     if !yes {
         output::confirm(
-            question(&wire, decision),
+            question(&shown.missing, decision),
             "there is no terminal to ask on: look at it with `sluis proposal show`, then give --yes",
         )?;
     }
     let after = match decision {
-        Decision::Sign => sign(&client, &wire).await?,
-        Decision::Reject => reject(&client, &wire).await?,
+        Decision::Sign => sign(&client, shown).await?,
+        Decision::Reject => reject(&client, shown).await?,
     };
     report(&after, named.json, decision)
 }
 
-fn question(wire: &Proposal, decision: Decision) -> &'static str {
-    let counts = wire.missing.iter().map(|need| u64::from(need.count));
+fn question(missing: &[(Signers, u8)], decision: Decision) -> &'static str {
+    let counts = missing.iter().map(|(_, count)| u64::from(*count));
     let missing: u64 = counts.sum();
     match decision {
         Decision::Sign if missing == 1 => {
@@ -82,59 +79,32 @@ fn question(wire: &Proposal, decision: Decision) -> &'static str {
 }
 
 /// Why a proposal takes no signature; `None` for an open one.
-fn over(state: ProposalState) -> Option<Reason> {
+fn over(state: State) -> Option<Reason> {
     match state {
-        ProposalState::Open => None,
-        ProposalState::Stale => Some(Reason::ProposalStale),
-        ProposalState::Expired => Some(Reason::ProposalExpired),
-        ProposalState::Effective | ProposalState::Rejected | ProposalState::Unspecified => {
-            Some(Reason::ProposalDecided)
-        }
+        State::Open => None,
+        State::Stale => Some(Reason::ProposalStale),
+        State::Expired => Some(Reason::ProposalExpired),
+        State::Effective | State::Rejected => Some(Reason::ProposalDecided),
     }
 }
 
 /// Signs a proposal that was shown and checked.
-pub(crate) async fn sign(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
-    let signature = client
-        .sign(Deed::SignProposal, &wire.origin, &wire.canonical)
-        .await?
-        .into();
-    let request = SignProposalRequest {
-        proposal_id: wire.proposal_id.clone(),
-        signature,
-    };
-    let answer = client
-        .proposals()
-        .sign_proposal(request)
-        .await
-        .map_err(unless_answered(|| {
-            format!("sluis proposal show {}", wire.proposal_id)
-        }))?
-        .into_inner();
-    Ok(present(answer.proposal)?)
+pub(crate) async fn sign(client: &Client, shown: &ProposalView) -> Result<ProposalView, CliError> {
+    let signed = client.sign_proposal(shown).await;
+    signed.map_err(unless_answered(|| look(shown)))
 }
 
-async fn reject(client: &Client, wire: &Proposal) -> Result<Proposal, CliError> {
-    let signature = client
-        .sign(Deed::RejectProposal, &wire.origin, &wire.canonical)
-        .await?
-        .into();
-    let request = RejectProposalRequest {
-        proposal_id: wire.proposal_id.clone(),
-        signature,
-    };
-    let answer = client
-        .proposals()
-        .reject_proposal(request)
-        .await
-        .map_err(unless_answered(|| {
-            format!("sluis proposal show {}", wire.proposal_id)
-        }))?
-        .into_inner();
-    Ok(present(answer.proposal)?)
+async fn reject(client: &Client, shown: &ProposalView) -> Result<ProposalView, CliError> {
+    let rejected = client.reject_proposal(shown).await;
+    rejected.map_err(unless_answered(|| look(shown)))
 }
 
-fn report(after: &Proposal, json: bool, decision: Decision) -> Result<Exit, CliError> {
+/// The command that tells whether it was done.
+fn look(shown: &ProposalView) -> String {
+    format!("sluis proposal show {}", shown.proposal.id)
+}
+
+fn report(after: &ProposalView, json: bool, decision: Decision) -> Result<Exit, CliError> {
     if json {
         output::json(&view::json(after))?;
         return Ok(Exit::Done);
@@ -146,8 +116,8 @@ fn report(after: &Proposal, json: bool, decision: Decision) -> Result<Exit, CliE
     };
     output::line(format!(
         "{done}; {} is {}",
-        after.proposal_id,
-        view::state_word(after)
+        after.proposal.id,
+        view::state_word(after.state)
     ))?;
     for text in what_is_missing(after)
         .iter()
@@ -160,26 +130,18 @@ fn report(after: &Proposal, json: bool, decision: Decision) -> Result<Exit, CliE
 
 #[cfg(test)]
 mod tests {
-    use sluis_client::v1::SignersNeeded;
-
     use super::*;
 
     #[test]
     fn the_last_signer_is_told_that_it_takes_effect() {
-        let waits_for = |counts: &[u32]| Proposal {
-            missing: counts
-                .iter()
-                .map(|count| SignersNeeded {
-                    count: *count,
-                    ..SignersNeeded::default()
-                })
-                .collect(),
-            ..Proposal::default()
-        };
-        assert!(question(&waits_for(&[1]), Decision::Sign).contains("at once"));
-        for more in [&[2][..], &[1, 1]] {
-            assert!(!question(&waits_for(more), Decision::Sign).contains("at once"));
+        let one = [(Signers::Custodians, 1)];
+        assert!(question(&one, Decision::Sign).contains("at once"));
+        let two_of_one = [(Signers::Custodians, 2)];
+        let stewards = Signers::StewardsOf("uni".parse().expect("an id"));
+        let one_of_two = [(Signers::Custodians, 1), (stewards, 1)];
+        for more in [&two_of_one[..], &one_of_two] {
+            assert!(!question(more, Decision::Sign).contains("at once"));
         }
-        assert!(!question(&waits_for(&[1]), Decision::Reject).contains("at once"));
+        assert!(!question(&one, Decision::Reject).contains("at once"));
     }
 }

@@ -4,9 +4,7 @@ mod decide;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sluis_client::checked::{self, CheckedProposal};
-use sluis_client::v1::{GetProposalRequest, ListProposalsRequest, Proposal, WhoAmIRequest};
-use sluis_client::{Client, ClientError};
+use sluis_client::{Client, ProposalView};
 use sluis_domain::ProposalId;
 use sluis_views::proposal as view;
 
@@ -27,8 +25,8 @@ pub(crate) enum ProposalCommand {
 impl ProposalCommand {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         match self {
-            Self::Sign(args) => decide(&args.named, args.yes, Decision::Sign, None).await,
-            Self::Reject(args) => decide(&args.named, args.yes, Decision::Reject, None).await,
+            Self::Sign(args) => decide(&args.named, args.yes, Decision::Sign, false).await,
+            Self::Reject(args) => decide(&args.named, args.yes, Decision::Reject, false).await,
             Self::Show(args) => args.run().await,
             Self::List(args) => args.run().await,
         }
@@ -101,13 +99,13 @@ pub(crate) struct ListArgs {
 impl ShowArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.named.connect.connect().await?;
-        let (wire, checked) = fetch(&client, &self.named.proposal).await?;
+        let checked = client.proposal(&self.named.proposal).await?;
         if self.named.json {
-            output::json(&view::json(&wire))?;
+            output::json(&view::json(&checked.view))?;
             return Ok(Exit::Done);
         }
         let paint = output::Paint::stdout();
-        for line in view::lines(&wire, &checked) {
+        for line in view::lines(&checked) {
             output::line(paint.line(line))?;
         }
         Ok(Exit::Done)
@@ -117,20 +115,10 @@ impl ShowArgs {
 impl ListArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let request = ListProposalsRequest { all: self.all };
-        let answer = client
-            .proposals()
-            .list_proposals(request)
-            .await
-            .map_err(ClientError::from)?
-            .into_inner();
-        for wire in &answer.proposals {
-            checked::proposal(wire)?;
-        }
+        let proposals = client.list_proposals(self.all).await?;
         if self.json {
-            output::json(
-                &json!({ "proposals": answer.proposals.iter().map(view::json).collect::<Vec<_>>() }),
-            )?;
+            let views: Vec<_> = proposals.iter().map(view::json).collect();
+            output::json(&json!({ "proposals": views }))?;
             return Ok(Exit::Done);
         }
         let mut table = Table::new([
@@ -141,15 +129,15 @@ impl ListArgs {
             "until",
             "waits for",
         ]);
-        for wire in &answer.proposals {
-            let proposal = wire.clone();
+        for view in &proposals {
+            let proposal = &view.proposal;
             table.row([
-                proposal.proposal_id,
-                view::kind_word(wire).to_owned(),
-                view::state_word(wire).to_owned(),
-                proposal.proposer,
-                proposal.not_after,
-                view::waits_for(wire),
+                proposal.id.to_string(),
+                view::kind_word(&proposal.matter).to_owned(),
+                view::state_word(view.state).to_owned(),
+                proposal.proposer.to_string(),
+                proposal.not_after.to_string(),
+                view::waits_for(view),
             ]);
         }
         table.print()?;
@@ -157,71 +145,35 @@ impl ListArgs {
     }
 }
 
-/// A proposal, and what the bytes that are signed say.
-pub(crate) async fn fetch(
-    client: &Client,
-    id: &ProposalId,
-) -> Result<(Proposal, CheckedProposal), CliError> {
-    let request = GetProposalRequest {
-        proposal_id: id.to_string(),
-    };
-    let answer = client
-        .proposals()
-        .get_proposal(request)
-        .await
-        .map_err(ClientError::from)?
-        .into_inner();
-    let wire = present(answer.proposal)?;
-    let checked = checked::proposal(&wire)?;
-    if checked.proposal.id != *id {
-        return Err(ClientError::Protocol("an answer with another proposal").into());
-    }
-    Ok((wire, checked))
-}
-
 /// Signs what was just proposed, if its signature is one that the proposal waits for; gives the proposal after it.
 ///
 /// # Errors
 /// Those of the calls.
-pub(crate) async fn sign_own(client: &Client, wire: Proposal) -> Result<Proposal, CliError> {
-    let me = client
-        .identity()
-        .who_am_i(WhoAmIRequest {})
-        .await
-        .map_err(ClientError::from)?
-        .into_inner();
-    if !me.awaiting_signature.contains(&wire.proposal_id) {
-        return Ok(wire);
+pub(crate) async fn sign_own(
+    client: &Client,
+    proposed: ProposalView,
+) -> Result<ProposalView, CliError> {
+    let me = client.who_am_i().await?;
+    if !me.awaiting_signature.contains(&proposed.proposal.id) {
+        return Ok(proposed);
     }
     if !me.key_pinned {
         output::warn(
             "the key of your certificate is not the one that is pinned for you, so you did not sign it",
         );
-        return Ok(wire);
+        return Ok(proposed);
     }
-    sign(client, &wire).await
+    sign(client, &proposed).await
 }
 
 /// What the others have to do; nothing if the proposal is effective.
-pub(crate) fn what_is_missing(wire: &Proposal) -> Vec<String> {
-    if wire.missing.is_empty() {
+pub(crate) fn what_is_missing(view: &ProposalView) -> Vec<String> {
+    if view.missing.is_empty() {
         return Vec::new();
     }
+    let (id, until) = (&view.proposal.id, view.proposal.not_after);
     vec![
-        format!(
-            "{} waits until {} for {}",
-            wire.proposal_id,
-            wire.not_after,
-            view::waits_for(wire)
-        ),
-        format!(
-            "each of them signs with: sluis proposal sign {}",
-            wire.proposal_id
-        ),
+        format!("{id} waits until {until} for {}", view::waits_for(view)),
+        format!("each of them signs with: sluis proposal sign {id}"),
     ]
-}
-
-/// The proposal of an answer, which the contract says is always set.
-pub(crate) fn present(proposal: Option<Proposal>) -> Result<Proposal, ClientError> {
-    proposal.ok_or(ClientError::Protocol("an answer without its proposal"))
 }

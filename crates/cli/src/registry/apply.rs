@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluis_client::checked::{self, CheckedProposal};
-use sluis_client::v1::{
-    ApplyRegistryRequest, ApplyRegistryResponse, ChangeKind, Proposal, ProposalState,
-    RegistryChange,
-};
-use sluis_client::{Client, ClientError};
+use sluis_client::checked::CheckedProposal;
+use sluis_client::{Client, ClientError, ProposalView, ProposedRegistry};
+use sluis_ledger::proposal::State;
+use sluis_ledger::registry::{Change, ChangeKind};
 use sluis_views::proposal as view;
 
 use crate::connect::ConnectArgs;
@@ -53,7 +51,7 @@ impl ApplyArgs {
     pub(super) async fn run(self) -> Result<Exit, CliError> {
         let toml = read(&self.file)?;
         let client = self.connect.connect().await?;
-        let preview = self.send(&client, &toml, None).await?;
+        let preview = client.preview_registry(&toml).await?;
         self.show(&preview)?;
         if self.dry_run || preview.needs.is_empty() {
             return self.report_unchanged(&preview);
@@ -62,35 +60,18 @@ impl ApplyArgs {
             let otherwise = "there is no terminal to ask on: look at the differences with --dry-run, then give --yes";
             output::confirm("Propose these changes?", otherwise)?;
         }
-        let proposed = self.send(&client, &toml, Some(preview.version)).await?;
-        let wire = proposal::present(proposed.proposal.clone())?;
-        let wire = if self.no_sign {
-            wire
+        let proposed = client.propose_registry(&toml, preview.version).await;
+        let proposed = proposed.map_err(unless_answered(|| "sluis proposal list".to_owned()))?;
+        let view = proposed
+            .proposal
+            .clone()
+            .ok_or(ClientError::Protocol("an answer without its proposal"))?;
+        let view = if self.no_sign {
+            view
         } else {
-            self.sign(&client, &toml, &preview, wire).await?
+            self.sign(&client, &toml, &preview, &view).await?
         };
-        self.report(&proposed, &wire)
-    }
-
-    /// A dry run without, a proposal with the version the differences were seen against.
-    async fn send(
-        &self,
-        client: &Client,
-        toml: &str,
-        expected_version: Option<u64>,
-    ) -> Result<ApplyRegistryResponse, CliError> {
-        let dry_run = expected_version.is_none();
-        let request = ApplyRegistryRequest {
-            toml: toml.to_owned(),
-            dry_run,
-            expected_version,
-        };
-        let answer = client.registry().apply_registry(request).await;
-        if dry_run {
-            return Ok(answer.map_err(ClientError::from)?.into_inner());
-        }
-        let look = || "sluis proposal list".to_owned();
-        Ok(answer.map_err(unless_answered(look))?.into_inner())
+        self.report(&proposed, &view)
     }
 
     /// One's own signature, under the file and the differences that were shown and nothing else.
@@ -98,25 +79,27 @@ impl ApplyArgs {
         &self,
         client: &Client,
         toml: &str,
-        shown: &ApplyRegistryResponse,
-        proposed: Proposal,
-    ) -> Result<Proposal, CliError> {
-        let id = checked::proposal(&proposed)?.proposal.id;
-        let (wire, checked) = proposal::fetch(client, &id).await?;
-        if wire.state() != ProposalState::Open {
-            return Ok(wire);
+        shown: &ProposedRegistry,
+        proposed: &ProposalView,
+    ) -> Result<ProposalView, CliError> {
+        let id = &proposed.proposal.id;
+        let checked = client.proposal(id).await?;
+        if checked.view.state != State::Open {
+            return Ok(checked.view);
         }
-        if wire.registry_toml != toml || local_diff(&checked) != diff(shown, Paint::plain()) {
+        let texts = checked.view.texts.as_ref();
+        let same_text = texts.is_some_and(|texts| texts.proposed == toml);
+        if !same_text || local_diff(&checked) != diff(shown, Paint::plain()) {
             let what =
                 "the proposal is not what was shown, so you did not sign it; look at it with";
             return Err(CliError::NotConfirmed(format!(
                 "{what} `sluis proposal show {id}`"
             )));
         }
-        proposal::sign_own(client, wire).await
+        proposal::sign_own(client, checked.view).await
     }
 
-    fn report_unchanged(&self, preview: &ApplyRegistryResponse) -> Result<Exit, CliError> {
+    fn report_unchanged(&self, preview: &ProposedRegistry) -> Result<Exit, CliError> {
         if self.json {
             output::json(&view_of(preview, None))?;
             return Ok(Exit::Done);
@@ -129,12 +112,12 @@ impl ApplyArgs {
         Ok(Exit::Done)
     }
 
-    fn report(&self, proposed: &ApplyRegistryResponse, wire: &Proposal) -> Result<Exit, CliError> {
+    fn report(&self, proposed: &ProposedRegistry, view: &ProposalView) -> Result<Exit, CliError> {
         if self.json {
-            output::json(&view_of(proposed, Some(wire)))?;
+            output::json(&view_of(proposed, Some(view)))?;
             return Ok(Exit::Done);
         }
-        if wire.state() == ProposalState::Effective {
+        if view.state == State::Effective {
             output::line(format!(
                 "applied; version {} is in force",
                 proposed.version.saturating_add(1)
@@ -145,14 +128,14 @@ impl ApplyArgs {
                 proposed.version
             ))?;
         }
-        for text in proposal::what_is_missing(wire) {
+        for text in proposal::what_is_missing(view) {
             output::line(text.replace("sluis proposal sign", "sluis registry sign"))?;
         }
         Ok(Exit::Done)
     }
 
     /// The differences and the signatures, on standard error where standard output is for JSON.
-    fn show(&self, answer: &ApplyRegistryResponse) -> Result<(), CliError> {
+    fn show(&self, answer: &ProposedRegistry) -> Result<(), CliError> {
         let paint = if self.json {
             Paint::stderr()
         } else {
@@ -162,10 +145,7 @@ impl ApplyArgs {
             .new_key_lines
             .iter()
             .map(|line| paint.yellow(&format!("! new keys for {line}")));
-        let needs = answer
-            .needs
-            .iter()
-            .map(|need| view::need_line(need.count, &need.stewards_of, &need.because).into());
+        let needs = answer.needs.iter().map(|need| view::need_line(need).into());
         output::show(
             diff(answer, paint).into_iter().chain(keys).chain(needs),
             self.json,
@@ -181,11 +161,11 @@ fn read(path: &Path) -> Result<String, CliError> {
 }
 
 /// The differences as the custodian told them.
-fn diff(answer: &ApplyRegistryResponse, paint: Paint) -> Vec<Safe> {
+fn diff(answer: &ProposedRegistry, paint: Paint) -> Vec<Safe> {
     answer
         .changes
         .iter()
-        .map(|change| paint.line(view::change_line(&as_domain(change))))
+        .map(|change| paint.line(view::change_line(change)))
         .collect()
 }
 
@@ -200,38 +180,25 @@ fn local_diff(checked: &CheckedProposal) -> Vec<Safe> {
         .collect()
 }
 
-fn as_domain(change: &RegistryChange) -> sluis_ledger::registry::Change {
-    use sluis_ledger::registry::ChangeKind as Kind;
-    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let kind = match change.kind() {
-        ChangeKind::Added => Kind::Added,
-        ChangeKind::Removed => Kind::Removed,
-        ChangeKind::Changed | ChangeKind::Unspecified => Kind::Changed,
-    };
-    let (before, after) = (text(&change.before), text(&change.after));
-    sluis_ledger::registry::Change {
-        kind,
-        path: change.path.clone(),
-        before,
-        after,
-    }
-}
-
-fn view_of(answer: &ApplyRegistryResponse, wire: Option<&Proposal>) -> Value {
-    let kind = |change: &RegistryChange| match change.kind() {
-        ChangeKind::Added => "added",
-        ChangeKind::Removed => "removed",
-        ChangeKind::Changed => "changed",
-        ChangeKind::Unspecified => "unknown",
-    };
-    let change = |c: &RegistryChange| json!({ "kind": kind(c), "path": c.path, "before": c.before, "after": c.after });
-    let applied = wire.is_some_and(|wire| wire.state() == ProposalState::Effective);
+fn view_of(answer: &ProposedRegistry, proposal: Option<&ProposalView>) -> Value {
+    let applied = proposal.is_some_and(|view| view.state == State::Effective);
     json!({
         "applied": applied,
         "version": answer.version.saturating_add(applied.into()),
-        "changes": answer.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes": answer.changes.iter().map(change_view).collect::<Vec<_>>(),
         "new_key_lines": answer.new_key_lines,
         "needs": view::needs(&answer.needs),
-        "proposal": wire.map(view::json),
+        "proposal": proposal.map(view::json),
     })
+}
+
+fn change_view(change: &Change) -> Value {
+    let kind = match change.kind {
+        ChangeKind::Added => "added",
+        ChangeKind::Removed => "removed",
+        ChangeKind::Changed => "changed",
+    };
+    let before = change.before.as_deref().unwrap_or_default();
+    let after = change.after.as_deref().unwrap_or_default();
+    json!({ "kind": kind, "path": change.path, "before": before, "after": after })
 }

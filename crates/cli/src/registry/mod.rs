@@ -4,8 +4,6 @@ mod apply;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sluis_client::ClientError;
-use sluis_client::v1::{GetRegistryRequest, ProposalKind};
 
 use crate::connect::ConnectArgs;
 use crate::error::{CliError, Exit};
@@ -58,15 +56,7 @@ impl RegistryCommand {
     pub(crate) async fn run(self) -> Result<Exit, CliError> {
         match self {
             Self::Apply(args) => args.run().await,
-            Self::Sign(args) => {
-                proposal::decide(
-                    &args.named,
-                    args.yes,
-                    Decision::Sign,
-                    Some(ProposalKind::Registry),
-                )
-                .await
-            }
+            Self::Sign(args) => proposal::decide(&args.named, args.yes, Decision::Sign, true).await,
             Self::Show(args) => args.run().await,
         }
     }
@@ -75,20 +65,12 @@ impl RegistryCommand {
 impl ShowArgs {
     async fn run(self) -> Result<Exit, CliError> {
         let client = self.connect.connect().await?;
-        let request = GetRegistryRequest {
-            version: self.version.unwrap_or_default(),
-        };
-        let answer = client
-            .registry()
-            .get_registry(request)
-            .await
-            .map_err(ClientError::from)?
-            .into_inner();
+        let text = client.registry_text(self.version).await?;
         if self.json {
-            output::json(&json!({ "version": answer.version, "toml": answer.toml }))?;
+            output::json(&json!({ "version": text.version, "toml": text.toml }))?;
         } else {
-            output::note(format!("version {}", answer.version));
-            output::line(Safe::document(answer.toml.trim_end()))?;
+            output::note(format!("version {}", text.version));
+            output::line(Safe::document(text.toml.trim_end()))?;
         }
         Ok(Exit::Done)
     }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sluis_client::local::{SendStep, SourceKeys, Step};
-use sluis_client::v1::{Chain, ListChainsRequest, RequestErasureRequest};
-use sluis_client::{Client, ClientError, DateFormat, Form, Spelling, Zeroizing};
+use sluis_client::{
+    ChainView, Client, ClientError, DateFormat, Form, Spelling, Zeroizing, checksum_word,
+    input_word,
+};
 use sluis_domain::{ElementName, NamespaceId};
 
 use crate::connect::ConnectArgs;
@@ -66,16 +68,9 @@ impl EraseArgs {
         let mut place = self.place(&client, &source_keys, &expectation).await?;
         let identifier = self.identifier()?;
         let sent = self.prepared(&mut place, &identifier)?;
-        let request = RequestErasureRequest {
-            namespace_id: self.namespace.to_string(),
-            identifier: sent.into(),
-        };
-        let answer = client
-            .subjects()
-            .request_erasure(request)
-            .await
-            .map_err(unless_answered(|| "sluis proposal list".to_owned()))?;
-        proposed::print(answer.into_inner().proposal, self.json)
+        let requested = client.request_erasure(&self.namespace, sent).await;
+        let proposal = requested.map_err(unless_answered(|| "sluis proposal list".to_owned()))?;
+        proposed::print(proposal, self.json)
     }
 
     /// The identifier as it is sent.
@@ -117,17 +112,12 @@ impl EraseArgs {
         source_keys: &SourceKeys,
         expectation: &Expectation,
     ) -> Result<Place, CliError> {
-        let answer = client
-            .registry()
-            .list_chains(ListChainsRequest::default())
-            .await
-            .map_err(ClientError::from)?;
-        let chains = answer.into_inner().chains;
+        let chains = client.list_chains(None).await?.chains;
         self.check_one_way(&chains)?;
         let found = chains.into_iter().find_map(|chain| {
             let element = self.element(&chain)?;
             expectation
-                .names(&chain.chain_id)
+                .names(chain.id.as_str())
                 .then_some((chain, element))
         });
         let unknown = || {
@@ -146,11 +136,17 @@ impl EraseArgs {
     }
 
     /// A namespace has one identifier, one input and one checksum in all chains.
-    fn check_one_way(&self, chains: &[Chain]) -> Result<(), ClientError> {
+    fn check_one_way(&self, chains: &[ChainView]) -> Result<(), ClientError> {
         let lines = chains.iter().flat_map(|chain| &chain.namespaces);
         let ways: BTreeSet<_> = lines
-            .filter(|line| line.namespace_id == self.namespace.as_str())
-            .map(|line| (&line.identifier, &line.input, &line.checksum))
+            .filter(|line| line.id == self.namespace)
+            .map(|line| {
+                (
+                    line.identifier.as_str(),
+                    input_word(line.input),
+                    checksum_word(line.checksum),
+                )
+            })
             .collect();
         if ways.len() <= 1 {
             Ok(())
@@ -161,11 +157,11 @@ impl EraseArgs {
         }
     }
 
-    fn element(&self, chain: &Chain) -> Option<ElementName> {
-        let of_namespace = |e: &&sluis_client::v1::Element| {
-            e.treatment == "pseudonym" && e.namespace_id == self.namespace.as_str()
-        };
-        chain.elements.iter().find(of_namespace)?.name.parse().ok()
+    fn element(&self, chain: &ChainView) -> Option<ElementName> {
+        let wanted = Some(&self.namespace);
+        let mut elements = chain.elements.iter();
+        let found = elements.find(|element| element.treatment().namespace() == wanted)?;
+        Some(found.name().clone())
     }
 
     fn source_keys(&self) -> Result<SourceKeys, CliError> {

@@ -12,7 +12,7 @@ type Custodian = mpsc::Sender<Result<Option<Answer>, Status>>;
 async fn session(in_flight: u32) -> (Session, mpsc::Receiver<v1::RecordBatch>, Custodian) {
     let (batches, seen) = mpsc::channel(16);
     let (custodian, answers) = mpsc::channel(16);
-    let limits = v1::StreamLimits {
+    let limits = StreamLimits {
         max_batch_rows: 4,
         max_message_bytes: 1 << 10,
         max_batches_in_flight: in_flight,
@@ -71,7 +71,7 @@ async fn waits<F: Future>(future: F) -> bool {
 async fn a_column_that_is_not_answered_is_missing_from_the_result_and_from_nothing_else() {
     let (batches, _seen) = mpsc::channel(16);
     let (custodian, answers) = mpsc::channel(16);
-    let limits = v1::StreamLimits {
+    let limits = StreamLimits {
         max_batch_rows: 4,
         max_message_bytes: 1 << 10,
         max_batches_in_flight: 2,
@@ -108,7 +108,7 @@ async fn a_column_that_is_not_answered_is_missing_from_the_result_and_from_nothi
     session.send(batch(1)).await.expect("room");
     custodian.send(result(1, 1)).await.expect("open");
     assert!(
-        matches!(session.next().await, Err(ClientError::Protocol(_))),
+        matches!(session.next().await, Err(ClientError::Invalid(_))),
         "a column too many"
     );
 }
@@ -182,7 +182,7 @@ async fn answers_that_do_not_fit_are_a_broken_protocol() {
         custodian.send(answer).await.expect("open");
         assert!(matches!(
             session.next().await,
-            Err(ClientError::Protocol(_))
+            Err(ClientError::Protocol(_) | ClientError::Invalid(_))
         ));
     }
     let (mut session, _seen, custodian) = session(1).await;

@@ -2,7 +2,7 @@
 
 use sluis_domain::RecordBatch;
 use sluis_engine::{Caller, Engine, Import, Pending, PseudonymiseSession, Refusal, Turn};
-use sluis_wire::stream::{Delivery, OpenPseudonymise, StreamLimits};
+use sluis_wire::stream::{OpenPseudonymise, StreamLimits};
 use sluis_wire::v1;
 use tonic::{Request, Response, Status, Streaming};
 use v1::pseudonymise_request::Message as Incoming;
@@ -68,8 +68,8 @@ impl Data for Pseudonymise {
     ) -> Result<(Self::Session, usize), Denial> {
         let open = OpenPseudonymise::try_from(open).map_err(|invalid| invalid.within("open"))?;
         let columns = open.columns();
-        let to_recipient = open.delivery == Delivery::Recipient;
         let (chain, elements) = (&open.chain, &open.elements);
+        let to_recipient = open.to_recipient;
         let session = match open.import {
             Some(import) => {
                 let import = Import {

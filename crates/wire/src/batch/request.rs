@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sluis_domain::{BatchId, Column, ElementName, Reason, RecordBatch};
 
+use super::column;
 use crate::v1::column::Form;
 use crate::{Invalid, field, v1};
 
@@ -82,48 +83,20 @@ fn parse_column(wire: v1::Column) -> Result<(ElementName, Column), Invalid> {
     Ok((name, column))
 }
 
-/// A column to send: values one after the other, and the length of each in bytes; 0 for a missing one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PackedColumn {
-    /// Its element.
-    pub element: ElementName,
-    /// All values.
-    pub data: Bytes,
-    /// Their lengths.
-    pub lengths: Vec<u32>,
-}
-
-/// Shows the shape only.
-impl std::fmt::Debug for PackedColumn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (values, bytes) = (self.lengths.len(), self.data.len());
-        write!(f, "PackedColumn({values} values, {bytes} bytes)")
-    }
-}
-
-impl From<PackedColumn> for v1::Column {
-    fn from(column: PackedColumn) -> Self {
-        Self {
-            element: column.element.to_string(),
-            form: Some(Form::Packed(v1::Packed {
-                data: column.data,
-                lengths: column.lengths,
-            })),
-        }
-    }
-}
-
-/// A batch to send. `batch_id`: 1 to 64 bytes; empty for none.
+/// A batch to send, in packed form. `batch_id`: 1 to 64 bytes; empty for none.
 pub fn request(
     sequence: u64,
     batch_id: Bytes,
     rows: u32,
-    columns: Vec<PackedColumn>,
+    columns: &[(ElementName, Column)],
 ) -> v1::RecordBatch {
+    let columns = columns.iter();
     v1::RecordBatch {
         sequence,
         batch_id,
         rows,
-        columns: columns.into_iter().map(v1::Column::from).collect(),
+        columns: columns
+            .map(|(name, values)| column(name, values, true))
+            .collect(),
     }
 }

@@ -39,6 +39,14 @@ impl From<&Element> for v1::Element {
     }
 }
 
+/// Without parameters.
+fn to(word: &str) -> v1::Generalisation {
+    v1::Generalisation {
+        to: word.to_owned(),
+        ..v1::Generalisation::default()
+    }
+}
+
 /// A parameter of another treatment means nothing, and is not read.
 impl TryFrom<v1::Element> for Element {
     type Error = Invalid;
@@ -106,10 +114,6 @@ fn parse_date(field: &str, text: &str) -> Result<Date, Invalid> {
 
 impl From<&Generalisation> for v1::Generalisation {
     fn from(generalisation: &Generalisation) -> Self {
-        let to = |to: &str| Self {
-            to: to.to_owned(),
-            ..Self::default()
-        };
         match *generalisation {
             Generalisation::Year => to("year"),
             Generalisation::Month => to("month"),

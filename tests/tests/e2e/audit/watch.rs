@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use sluis_client::v1;
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit_daemon::process::{Sluis, Sluisd};
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::wait::DEADLINE;
 use sluis_tlog::VerifierKey;
+use sluis_wire::v1;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -20,6 +20,7 @@ use super::{AUDITOR, BSNS, HEADS, SOURCE};
 use super::{act, copy_custodian, entries, export, head, rotate_key, settled, verify};
 use crate::liar::{self, Lies};
 use crate::story::{exits, json};
+use sluis_testkit_daemon::raw::Services;
 
 /// One look by a member without any office.
 fn look(scene: &Scene, state: &str, more: &[&str]) -> Output {

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sluis_client::{BatchResult, Client, v1};
+use sluis_client::{BatchResult, Client};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::identifiers::bsns;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::world::column;
+use sluis_wire::v1;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -176,7 +178,7 @@ async fn used(client: &Client, grant: &str) -> u64 {
         .grant(&grant.parse().expect("an id"))
         .await
         .expect("still there")
-        .used_values
+        .used
 }
 
 /// All that was acknowledged still leads where it led, and counters never went down.

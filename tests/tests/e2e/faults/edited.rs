@@ -150,7 +150,7 @@ async fn a_counter_put_back_as_it_was_stops_the_start() {
         .expect("three values are counted");
     stage.convert().await.expect("converted");
     let grant = stage.convert.clone();
-    assert_eq!(stage.grant(&grant).await.expect("answered").used_values, 6);
+    assert_eq!(stage.grant(&grant).await.expect("answered").used, 6);
     let said = refusal(stage, |store| put(store, Family::Grants, &key, &earlier)).await;
     assert!(
         said.contains(&format!("grant {grant}: values used")),

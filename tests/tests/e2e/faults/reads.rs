@@ -1,8 +1,10 @@
 //! Reads that fail or give damaged bytes: refused, never guessed, and never another subject.
 
-use sluis_client::{ClientError, v1};
+use sluis_client::ClientError;
 use sluis_port::store::{Commit, Family, Row, Store, StoreError};
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{convert, reidentify, rejections, values};
+use sluis_wire::v1;
 
 use super::{BSNS, Stage, code};
 

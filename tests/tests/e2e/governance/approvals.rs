@@ -1,11 +1,14 @@
 //! Approvals of grants are signatures that fit one grant, one deed, one custodian and one pinned key.
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
+use sluis_ledger::grant::State;
 use sluis_ledger::statement::Deed;
 use sluis_testkit::people;
 use sluis_testkit::pki::{Wanted, of_member};
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{self, World, convert_terms};
+use sluis_wire::v1;
 
 use super::{CUSTODIAN, OTHER_STEWARD, RECIPIENT, STEWARDS, STUDY, outcome, request};
 
@@ -264,7 +267,7 @@ async fn approvals_survive_a_restart_and_the_keys_of_their_time_verify_them() {
         .grant(&id.parse().expect("an id"))
         .await
         .expect("its grantee");
-    assert_eq!(grant.state(), v1::GrantState::Approved);
+    assert_eq!(grant.state, State::Approved);
     assert_eq!(
         grant
             .approvals

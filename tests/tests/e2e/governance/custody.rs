@@ -1,13 +1,15 @@
 //! What one custodian does alone with keys: with the pinned key, signed, once.
 
 use serde_json::Value;
-use sluis_client::{ClientError, v1};
+use sluis_client::ClientError;
 use sluis_ledger::instruction::Task;
 use sluis_testkit_daemon::custody;
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::world::World;
+use sluis_wire::v1;
 
 use crate::refusals::{CUSTODIAN, STUDY, outcome};
+use sluis_testkit_daemon::raw::Services;
 
 fn rotation() -> Task {
     Task::RotateChain {

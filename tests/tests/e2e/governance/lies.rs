@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::process::Output;
 
-use sluis_client::v1::{self, ProposalState};
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::process::Sluis;
 use sluis_testkit_daemon::scene::Scene;
+use sluis_wire::v1::{self, ProposalState};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{BEN, CUSTODIAN, STEWARDS};
 use crate::liar::{self, Lies};
+use sluis_testkit_daemon::raw::Services;
 
 /// What is shown instead of an honest proposal.
 struct Shows(Box<dyn Fn(v1::Proposal) -> v1::Proposal + Send + Sync>);
@@ -166,10 +167,7 @@ async fn promise_4_nobody_signs_a_registry_that_they_were_not_shown() {
         (without_texts(ProposalState::Expired), "PROPOSAL_EXPIRED"),
         (without_texts(ProposalState::Effective), "PROPOSAL_DECIDED"),
         (without_texts(ProposalState::Rejected), "PROPOSAL_DECIDED"),
-        (
-            without_texts(ProposalState::Unspecified),
-            "PROPOSAL_DECIDED",
-        ),
+        (without_texts(ProposalState::Unspecified), "proposal.state"),
         (
             Shows(Box::new(another_text)),
             "is not the proposal that would be signed",
@@ -206,44 +204,24 @@ async fn promise_4_nobody_signs_a_registry_that_they_were_not_shown() {
 /// Text that would erase a line, turn text round, hide and begin a line of its own.
 const STEERING: &str = "x\u{1b}[2K\u{202e}\u{2066}\u{200b}\u{9b}2K\u{7}\r\nsigned; all is well";
 
-/// Puts [`STEERING`] wherever an answer has text.
+/// Puts [`STEERING`] wherever an answer has text of any kind.
 struct Steers;
 
 impl Lies for Steers {
-    fn signed(&self, honest: v1::Proposal) -> v1::Proposal {
-        let mut proposal = honest;
-        proposal.proposal_id = STEERING.to_owned();
-        proposal.proposer = STEERING.to_owned();
-        proposal.not_after = STEERING.to_owned();
-        for need in proposal.missing.iter_mut().chain(&mut proposal.needs) {
-            need.stewards_of = STEERING.to_owned();
-            need.because = vec![STEERING.to_owned()];
-        }
-        for signature in &mut proposal.signatures {
-            signature.signer = STEERING.to_owned();
-        }
-        proposal
-    }
-
     fn applied(&self, mut honest: v1::ApplyRegistryResponse) -> v1::ApplyRegistryResponse {
         honest.new_key_lines = vec![STEERING.to_owned()];
         honest.changes.push(v1::RegistryChange {
+            kind: v1::ChangeKind::Changed.into(),
             path: STEERING.to_owned(),
             before: STEERING.to_owned(),
             after: STEERING.to_owned(),
-            ..v1::RegistryChange::default()
         });
         honest
     }
 
     fn chains(&self, mut honest: v1::ListChainsResponse) -> v1::ListChainsResponse {
         for chain in &mut honest.chains {
-            chain.owner = STEERING.to_owned();
-            chain.sources = vec![STEERING.to_owned()];
-            chain.retention = STEERING.to_owned();
-            chain.elements[0].treatment = STEERING.to_owned();
-            chain.elements[1].name = STEERING.to_owned();
-            chain.namespaces[0].input = STEERING.to_owned();
+            chain.namespaces[0].missing_words = vec![STEERING.to_owned()];
         }
         honest
     }
@@ -251,7 +229,6 @@ impl Lies for Steers {
     fn identity(&self, honest: v1::WhoAmIResponse) -> Result<v1::WhoAmIResponse, tonic::Status> {
         if honest.member == "etl" {
             let mut honest = honest;
-            honest.member = STEERING.to_owned();
             honest.roles = vec![STEERING.to_owned()];
             return Ok(honest);
         }
@@ -263,48 +240,58 @@ impl Lies for Steers {
     }
 }
 
+/// Puts [`STEERING`] where an answer has ids and words of the contract.
+struct Breaks;
+
+impl Lies for Breaks {
+    fn signed(&self, mut proposal: v1::Proposal) -> v1::Proposal {
+        for need in &mut proposal.missing {
+            need.stewards_of = STEERING.to_owned();
+        }
+        for signature in &mut proposal.signatures {
+            signature.signer = STEERING.to_owned();
+        }
+        proposal
+    }
+
+    fn chains(&self, mut honest: v1::ListChainsResponse) -> v1::ListChainsResponse {
+        for chain in &mut honest.chains {
+            chain.elements[0].treatment = STEERING.to_owned();
+            chain.elements[1].name = STEERING.to_owned();
+        }
+        honest
+    }
+
+    fn identity(
+        &self,
+        mut honest: v1::WhoAmIResponse,
+    ) -> Result<v1::WhoAmIResponse, tonic::Status> {
+        honest.member = STEERING.to_owned();
+        Ok(honest)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_of_a_custodian_steers_no_terminal_before_or_after_signing_or_in_errors() {
     let scene = Scene::start("");
     let file = scene.write("next.toml", next(9));
-    let apply = ["registry", "apply", &file, "--yes", "--no-sign", "--json"];
-    let proposed = scene.sluis(CUSTODIAN).ok(&apply);
-    let id = crate::story::json(&proposed)["proposal"]["proposal_id"].clone();
-    let id = id.as_str().expect("text");
+    let etl = "hospital-north/etl";
     let study = "diabetes-study";
     let pins = scene.file("pins.toml");
-    scene
-        .sluis("hospital-north/etl")
-        .ok(&["chain", "pin", study, "-o", &pins]);
-    let records = scene.write("in.csv", "bsn,unlisted\n950000012,x\n");
-    let etl = "hospital-north/etl";
-    let dry = ["registry", "apply", &file, "--dry-run"];
-    let checked = ["chain", "pin", "--check", &pins];
-    let sent = ["pseudonymise", &records, "--chain", study];
-    let cases: [(&str, &[&str]); 10] = [
-        (STEWARDS[0], &["proposal", "sign", id, "--yes"]),
-        (STEWARDS[1], &["registry", "sign", id, "--yes", "--json"]),
-        (CUSTODIAN, &dry),
+    let pin = ["chain", "pin", study, "-o", &pins];
+    scene.sluis(etl).ok(&pin);
+    let cases: [(&str, &[&str]); 5] = [
+        (CUSTODIAN, &["registry", "apply", &file, "--dry-run"]),
         (etl, &["whoami"]),
         (etl, &["whoami", "--json"]),
         (BEN, &["whoami"]),
-        (etl, &["chain", "list"]),
-        (etl, &["chain", "list", study]),
-        (etl, &checked),
-        (etl, &sent),
+        (etl, &["chain", "pin", "--check", &pins]),
     ];
     for (member, arguments) in cases {
         let (_, said) = told(&scene, member, Steers, arguments).await;
         let seen = said.contains("all is well");
         assert!(seen, "{arguments:?} shows what it was told: {said}");
-        let steering = |c: char| {
-            c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{200b}')
-        };
-        assert!(!said.contains(steering), "{arguments:?}: {said:?}");
-        let own = said
-            .lines()
-            .any(|line| line.starts_with("signed; all is well"));
-        assert!(!own, "{arguments:?}: {said}");
+        assert_steers_nothing(&said);
     }
     // What people are to read and agree to is not written at all.
     let (code, said) = told(&scene, etl, Steers, &["chain", "pin", study]).await;
@@ -312,4 +299,52 @@ async fn text_of_a_custodian_steers_no_terminal_before_or_after_signing_or_in_er
         code == Some(1) && said.contains("cannot be shown"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_id_or_word_of_the_contract_is_named_and_not_shown() {
+    let scene = Scene::start("");
+    let file = scene.write("next.toml", next(9));
+    let apply = ["registry", "apply", &file, "--yes", "--no-sign", "--json"];
+    let proposed = scene.sluis(CUSTODIAN).ok(&apply);
+    let id = crate::story::json(&proposed)["proposal"]["proposal_id"].clone();
+    let id = id.as_str().expect("text");
+    let etl = "hospital-north/etl";
+    let study = "diabetes-study";
+    let pins = scene.file("pins.toml");
+    let pin = ["chain", "pin", study, "-o", &pins];
+    scene.sluis(etl).ok(&pin);
+    let records = scene.write("in.csv", "bsn,unlisted\n950000012,x\n");
+    let sent = ["pseudonymise", &records, "--chain", study];
+    let treatment = "chains[0].elements[0].treatment";
+    let cases: [(&str, &[&str], &str); 7] = [
+        (STEWARDS[0], &["proposal", "sign", id, "--yes"], "proposal."),
+        (
+            STEWARDS[1],
+            &["registry", "sign", id, "--yes", "--json"],
+            "proposal.",
+        ),
+        (etl, &["whoami"], "member"),
+        (etl, &["chain", "list"], treatment),
+        (etl, &["chain", "list", study], treatment),
+        (etl, &["chain", "pin", "--check", &pins], treatment),
+        (etl, &sent, treatment),
+    ];
+    for (member, arguments, field) in cases {
+        let (code, said) = told(&scene, member, Breaks, arguments).await;
+        assert!(code != Some(0), "{arguments:?}: {said}");
+        assert!(said.contains(field), "{arguments:?} names {field}: {said}");
+        assert!(!said.contains("all is well"), "{arguments:?}: {said}");
+        assert_steers_nothing(&said);
+    }
+}
+
+fn assert_steers_nothing(said: &str) {
+    let steers = said
+        .chars()
+        .any(|c| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{200b}'));
+    assert!(!steers, "{said:?}");
+    let mut lines = said.lines();
+    let own = lines.any(|line| line.starts_with("signed; all is well"));
+    assert!(!own, "{said}");
 }

@@ -1,13 +1,14 @@
 //! A registry is in force with the last signature it needs, and not before; whatever changes meanwhile ends it.
 
-use sluis_client::v1;
 use sluis_ledger::statement::Deed;
 use sluis_testkit::people::{self, key_table};
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::world::{self, World};
+use sluis_wire::v1;
 
 use super::{BEN, CUSTODIAN, OTHER_STEWARD, STEWARDS, now, outcome, propose, sign, version};
 use crate::refusals::{AUDITOR, OWNER, audit};
+use sluis_testkit_daemon::raw::Services;
 
 fn other_name() -> String {
     registry().replace("name = \"University Research\"", "name = \"University\"")

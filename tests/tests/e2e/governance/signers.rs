@@ -1,9 +1,10 @@
 //! Every class of a chain's settings needs the stewards of its owner.
 
-use sluis_client::v1;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::World;
+use sluis_wire::v1;
 
 use super::{BEN, CUSTODIAN, STEWARDS, propose, sign, version};
 

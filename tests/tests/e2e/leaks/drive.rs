@@ -3,10 +3,11 @@
 
 use std::process::Output;
 
-use sluis_client::{Client, ClientError, Config, Zeroizing, v1};
+use sluis_client::{Client, ClientError, Config, Zeroizing};
 use sluis_testkit_daemon::process::Sluis;
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::world::{batch, convert, pseudonymise, reidentify};
+use sluis_wire::v1;
 
 use super::scanner::Scanner;
 use crate::story::{SOURCE_KEY, column, source_key};

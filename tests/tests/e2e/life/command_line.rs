@@ -94,7 +94,7 @@ fn before_a_key_version_ends_it_is_shown() {
             result.is_empty() && shown.contains("nl.bsn"),
             "{command}: {result:?}, {shown}"
         );
-        let output = custodian.run(&["chain", command, "00000000"]);
+        let output = custodian.run(&["chain", command, "00000001"]);
         assert_eq!(output.status.code(), Some(1));
         assert!(said(&output).1.contains("UNKNOWN_KEY_VERSION"), "{command}");
     }

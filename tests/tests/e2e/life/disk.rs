@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use sluis_client::v1;
 use sluis_port::{Family, Store, StoreError};
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, convert, convert_terms, reason, rejections};
+use sluis_wire::v1;
 
 use super::{BSNS, REGISTER, STUDY, line, tokens};
 

@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use sluis_client::v1;
 use sluis_keyring::{Kek, Keyring};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, convert, convert_terms, rejections, sign};
+use sluis_wire::v1;
 
 use super::{BSNS, REGISTER, STUDY, refused, tokens};
 

@@ -1,9 +1,10 @@
 //! A chain past its retention.
 
-use sluis_client::v1;
 use sluis_engine::OVERDUE_ROUNDS;
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, pseudonymise};
+use sluis_wire::v1;
 
 use super::{BSNS, REGISTER, STUDY, line, status, tokens};
 

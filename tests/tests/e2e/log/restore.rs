@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use sluis_client::v1;
 use sluis_testkit::pki::{Credentials, Pki};
 use sluis_testkit::registry::CUSTODIANS;
 use sluis_testkit_daemon::process::{Sluis, Sluisd};
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::scene::Scene;
 use sluis_testkit_daemon::world::{batch, pseudonymise};
+use sluis_wire::v1;
 
 /// Of someone who only signs: no daemon runs.
 fn hands(pki: &Pki, member: &str) -> Sluis {

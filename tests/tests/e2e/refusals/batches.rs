@@ -1,9 +1,10 @@
 //! Batches of a source: what refuses the whole batch, and what only a row.
 
-use sluis_client::v1;
 use sluis_port::Family;
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, pseudonymise, rejections, values};
+use sluis_wire::v1;
 use v1::column::Form;
 
 use super::{BSNS, NATIONAL, OWNER, RECIPIENT, SOURCE, STUDY, bytes, outcome, rows};

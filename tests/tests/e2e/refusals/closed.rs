@@ -1,10 +1,11 @@
 //! Promise 8: what is not known is refused, with an answer that says what to do.
 
-use sluis_client::v1;
 use sluis_daemon::config::{self, Sources};
 use sluis_domain::Reason;
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, pseudonymise};
+use sluis_wire::v1;
 
 use super::{BSNS, SOURCE, STUDY, outcome};
 

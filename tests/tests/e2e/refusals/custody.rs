@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use sluis_client::v1;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, pseudonymise, reject};
+use sluis_wire::v1;
 
 use super::{BSNS, CUSTODIAN, OTHER_STEWARD, SOURCE, STUDY, outcome};
 

@@ -1,8 +1,9 @@
 //! Two gates: who may bring a grant to life.
 
-use sluis_client::v1;
 use sluis_testkit::people::key_table;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{self, World, convert_terms, reidentify_terms};
+use sluis_wire::v1;
 
 use super::{BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, OWNER, RECIPIENT, SOURCE, STEWARDS, STUDY};
 use super::{convert_as, outcome, texts, tokens};

@@ -1,12 +1,14 @@
 //! Grants that are not there, not live, or not the caller's.
 
-use sluis_client::{ClientError, v1};
+use sluis_client::ClientError;
 use sluis_port::Clock;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{
     self, World, batch, convert, convert_terms, reidentify, reidentify_terms,
 };
+use sluis_wire::v1;
 
 use super::{
     BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, OWNER, RECIPIENT, SOURCE, STEWARDS, STUDY,

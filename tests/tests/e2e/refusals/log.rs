@@ -1,7 +1,8 @@
 //! Refusals of authenticated callers are on record, and nobody can flood the log with them.
 
-use sluis_client::v1;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, pseudonymise};
+use sluis_wire::v1;
 
 use super::{
     BSNS, CUSTODIAN, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, live_convert, outcome,

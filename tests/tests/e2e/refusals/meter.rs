@@ -1,8 +1,9 @@
 //! How much of a grant is used.
 
-use sluis_client::v1;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::wait::until;
 use sluis_testkit_daemon::world::{World, batch, convert, reason, rejections, values};
+use sluis_wire::v1;
 
 use super::{
     BSNS, RECIPIENT, STUDY, convert_as, grant, live_convert, live_reidentify, outcome, packed,

@@ -1,10 +1,12 @@
 //! Quotas of sources and limits of a day: refused whole, named, on record and in the metrics.
 
-use sluis_client::{ClientError, v1};
+use sluis_client::ClientError;
 use sluis_port::{Clock, Family};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::registry::registry;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{METRICS, World, batch, convert_terms, pseudonymise};
+use sluis_wire::v1;
 
 use super::{
     BSNS, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, audit, convert_as, outcome,
@@ -174,7 +176,7 @@ async fn a_grant_is_limited_by_the_day() {
         let client = world.client(RECIPIENT).await;
         let opened = client.convert(&grant_id).await.expect("live");
         let used = client.grant(&grant_id).await.expect("seen");
-        (opened.opened().remaining_today, used.used_values_today)
+        (opened.opened().remaining_today, used.used_today)
     };
     assert_eq!(today().await, (Some(1), 2));
     let refused = convert_as(&world, RECIPIENT, &id, &tokens[..2])

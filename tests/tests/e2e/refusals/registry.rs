@@ -1,11 +1,13 @@
 //! Registries and custody acts that are refused; nothing of a refused registry is taken.
 
-use sluis_client::{ClientError, v1};
+use sluis_client::ClientError;
 use sluis_crypto::token;
 use sluis_testkit::people::key_table;
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::World;
+use sluis_wire::v1;
 
 use super::{BSNS, CUSTODIAN, STUDY, outcome, tokens};
 

@@ -1,8 +1,10 @@
 //! Streams that do not keep to the contract.
 
-use sluis_client::{Client, ClientError, v1};
+use sluis_client::{Client, ClientError};
 use sluis_port::Family;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch};
+use sluis_wire::v1;
 use tokio_stream::iter;
 
 use super::{BSNS, RECIPIENT, SOURCE, STUDY, live_convert, live_reidentify, outcome, rows};

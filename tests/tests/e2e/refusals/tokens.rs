@@ -1,14 +1,16 @@
 //! Tokens and ciphertexts that are mistyped, forged, foreign or of no more use: never the wrong person.
 
-use sluis_client::{Client, v1};
+use sluis_client::Client;
 use sluis_crypto::{Pseudonym, token};
 use sluis_domain::Kid;
 use sluis_testkit::registry::registry;
 use sluis_testkit_daemon::custody;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{
     World, batch, convert, convert_terms, pseudonymise, reidentify, reidentify_terms, rejections,
     values,
 };
+use sluis_wire::v1;
 
 use super::{
     BSNS, CUSTODIAN, NATIONAL, OTHER_STEWARD, RECIPIENT, SOURCE, STEWARDS, STUDY, live_convert,

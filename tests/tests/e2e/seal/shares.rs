@@ -1,14 +1,15 @@
 //! A key in shares.
 
-use sluis_client::v1;
 use sluis_daemon::commands::Split;
 use sluis_keyring::Kek;
 use sluis_ledger::audit::Act;
 use sluis_testkit_daemon::wait::until;
+use sluis_wire::v1;
 
 use super::forgery::wrong;
 use super::{HOLDERS, House, seal, unseal, whoami};
 use crate::refusals::outcome;
+use sluis_testkit_daemon::raw::Services;
 
 const THREE_OF_FIVE: Split = Split {
     shares: 5,
@@ -209,7 +210,7 @@ async fn a_sealed_custodian_answers_nothing_but_what_opens_it() {
     }
     let stranger = open.client("nobody/etl").await;
     let status = stranger
-        .seal()
+        .seal_service()
         .get_seal_status(v1::GetSealStatusRequest {})
         .await;
     assert_eq!(outcome(status), "NOT_A_CUSTODIAN");

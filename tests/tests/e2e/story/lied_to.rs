@@ -4,9 +4,9 @@ use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sluis_client::v1;
 use sluis_testkit_daemon::process::Sluis;
 use sluis_testkit_daemon::scene::Scene;
+use sluis_wire::v1;
 
 use super::{bsns, json, said, source_key};
 use crate::liar::{self, Lies};

@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{SOURCE_KEY, bsns, exits, json, source_key};
 use crate::liar::server_tls;
+use sluis_testkit_daemon::raw::Services;
 
 const SOURCE: &str = "hospital-north/etl";
 

@@ -1,10 +1,11 @@
 //! Revocation lists through the front door: which list speaks for which certificate, and until when.
 
-use sluis_client::v1;
 use sluis_testkit::pki::{Credentials, Pki};
 use sluis_testkit_daemon::metrics;
+use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::wait::{first, until};
 use sluis_testkit_daemon::world::{METRICS, World};
+use sluis_wire::v1;
 use tokio_rustls::rustls::AlertDescription::{AccessDenied, CertificateRevoked};
 use tokio_rustls::rustls::version::TLS13;
 

@@ -1,7 +1,13 @@
 //! What is sent, what stays, and what is refused here.
 
+use std::collections::BTreeSet;
+
 use sluis_client::local::{SendStep, SourceKeys};
-use sluis_client::{Spelling, v1};
+use sluis_client::{ChainView, NamespaceView, Spelling, StreamLimits};
+use sluis_domain::generalise::{Generalisation, Generaliser};
+use sluis_domain::identifier::{Checksum, IdentifierKind, InputMode};
+use sluis_domain::plausible::{DateShift, Placeholders, Plausible};
+use sluis_ledger::registry::{Element, LinkMode, Treatment};
 
 use super::*;
 use crate::data::columns;
@@ -11,55 +17,64 @@ use crate::formats::csv::Encoding;
 use crate::formats::{Options, RecordSink};
 
 /// A chain with one element per treatment that needs no key.
-pub(crate) fn chain() -> v1::Chain {
-    let element = |name: &str, treatment: &str| v1::Element {
-        name: name.into(),
-        treatment: treatment.into(),
-        ..Default::default()
+pub(crate) fn chain() -> ChainView {
+    let namespace = NamespaceView {
+        id: "nl.bsn".parse().expect("an id"),
+        link: LinkMode::Escrow,
+        reversible: false,
+        identifier: IdentifierKind::NlBsn,
+        input: InputMode::Plain,
+        checksum: Checksum::Strict,
+        missing_words: Vec::new(),
     };
-    let namespace = v1::ChainNamespace {
-        namespace_id: "nl.bsn".into(),
-        identifier: "nl-bsn".into(),
-        input: "plain".into(),
-        checksum: "strict".into(),
-        ..Default::default()
+    let pseudonym = Treatment::Pseudonym {
+        namespace: namespace.id.clone(),
     };
-    let prefix = v1::Generalisation {
-        to: "prefix".into(),
-        length: 3,
-        ..Default::default()
+    let shifted = Treatment::DateShift {
+        subject: "bsn".parse().expect("an id"),
+        shift: DateShift {
+            max_days: 30.try_into().expect("not zero"),
+            placeholders: Placeholders::of_date_shift(),
+            plausible: Plausible::default(),
+        },
     };
-    v1::Chain {
-        chain_id: "c".into(),
+    let elements = [
+        ("bsn", pseudonym),
+        ("note", Treatment::Encrypt),
+        ("visit", shifted),
+        ("sex", Treatment::Keep),
+        ("city", Treatment::Keep),
+        ("name", Treatment::Drop),
+        (
+            "postcode",
+            generalised(Generalisation::Prefix { length: 3 }),
+        ),
+        ("born", generalised(Generalisation::Year)),
+    ];
+    let elements =
+        elements.map(|(name, treatment)| Element::new(name.parse().expect("an id"), treatment));
+    ChainView {
+        id: "c".parse().expect("an id"),
+        owner: "o".parse().expect("an id"),
+        sources: BTreeSet::new(),
+        recipients: BTreeSet::new(),
+        reidentify_to: BTreeSet::new(),
+        reidentify_approvals: 2,
+        retention: None,
+        retained_until: None,
+        quota: None,
         namespaces: vec![namespace],
-        elements: vec![
-            v1::Element {
-                namespace_id: "nl.bsn".into(),
-                ..element("bsn", "pseudonym")
-            },
-            element("note", "encrypt"),
-            element("visit", "date-shift"),
-            element("sex", "keep"),
-            element("city", "keep"),
-            element("name", "drop"),
-            v1::Element {
-                generalise: Some(prefix),
-                ..element("postcode", "generalise")
-            },
-            v1::Element {
-                generalise: Some(v1::Generalisation {
-                    to: "year".into(),
-                    ..Default::default()
-                }),
-                ..element("born", "generalise")
-            },
-        ],
-        ..Default::default()
+        elements: elements.to_vec(),
     }
 }
 
-pub(crate) fn limits() -> v1::StreamLimits {
-    v1::StreamLimits {
+fn generalised(to: Generalisation) -> Treatment {
+    let placeholders = Placeholders::new(Vec::new());
+    Treatment::Generalise(Generaliser { to, placeholders })
+}
+
+pub(crate) fn limits() -> StreamLimits {
+    StreamLimits {
         max_batch_rows: 1 << 16,
         max_message_bytes: 4 << 20,
         max_batches_in_flight: 4,
@@ -83,7 +98,7 @@ pub(crate) fn file(bytes: &[u8], encoding: Encoding) -> Box<dyn RecordSource> {
 pub(crate) fn batcher(
     source: Box<dyn RecordSource>,
     rows: u32,
-    limits: &v1::StreamLimits,
+    limits: &StreamLimits,
 ) -> (Batcher, Box<dyn RecordSink>) {
     let headers = source.headers();
     let elements = columns::elements(headers, &[], |_| true).expect("distinct");
@@ -101,7 +116,7 @@ fn parse_with(
     text: &[u8],
     encoding: Encoding,
     rows: u32,
-    limits: &v1::StreamLimits,
+    limits: &StreamLimits,
 ) -> Vec<(Batch, Block)> {
     let (mut batcher, _) = batcher(file(text, encoding), rows, limits);
     std::iter::from_fn(|| batcher.next().expect("well-formed")).collect()
@@ -264,7 +279,7 @@ fn batches_end_at_their_rows_and_bytes() {
         shape(parse_with(text.as_bytes(), Encoding::Utf8, 10, &limits())),
         [10, 10, 5]
     );
-    let few = v1::StreamLimits {
+    let few = StreamLimits {
         max_batch_rows: 7,
         ..limits()
     };
@@ -272,7 +287,7 @@ fn batches_end_at_their_rows_and_bytes() {
         shape(parse_with(text.as_bytes(), Encoding::Utf8, 10, &few)),
         [7, 7, 7, 4]
     );
-    let small = v1::StreamLimits {
+    let small = StreamLimits {
         max_message_bytes: 1000,
         ..limits()
     };
@@ -285,7 +300,7 @@ fn batches_end_at_their_rows_and_bytes() {
 
 #[test]
 fn a_value_that_fits_no_message_is_refused_by_row() {
-    let small = v1::StreamLimits {
+    let small = StreamLimits {
         max_message_bytes: 1000,
         ..limits()
     };
