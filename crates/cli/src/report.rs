@@ -8,7 +8,7 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use sluis_client::{Client, ClientError, Zeroizing};
 use sluis_domain::{ChainId, OrganisationId};
-use sluis_ledger::audit::Entry;
+use sluis_ledger::event::Entry;
 use sluis_ledger::registry::Registry;
 use sluis_tlog::VerifierKey;
 use sluis_views::report::{self, Day, Gather, Report, Standing, VerifiedLog};

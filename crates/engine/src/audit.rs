@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use sluis_crypto::random;
-use sluis_domain::{ChainId, GrantId, OrganisationId, Reason};
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_domain::{ChainId, GrantId, OrganisationId, ProposalId, Reason, Timestamp};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{self, About, Entry, Event, GrantRef, Header, ProposalRef};
 use sluis_ledger::registry::Registry;
 use sluis_port::{Commit, Family, StoreError, rows};
 
@@ -32,30 +33,75 @@ pub struct EntriesPage {
     pub log_size: u64,
 }
 
-impl Engine {
-    /// A new entry about an act of `caller` under the registry in force.
-    pub(crate) fn entry(&self, caller: &Caller, act: Act) -> Entry {
-        let mut entry = Entry::new(
-            random::bytes(),
-            self.now(),
+/// What a caller asks for, as far as the request alone says it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// What is to be done.
+    pub(crate) act: Act,
+    /// What it is about.
+    pub(crate) about: Named<'a>,
+}
+
+/// What a request names. It may not exist.
+#[derive(Clone, Copy)]
+pub(crate) enum Named<'a> {
+    Nothing,
+    Chain(&'a ChainId),
+    Grant(&'a GrantId),
+    Proposal(&'a ProposalId),
+    /// SHA-256 of the text of a registry.
+    RegistryText([u8; 32]),
+}
+
+impl From<Act> for Asked<'_> {
+    /// About nothing in particular.
+    fn from(act: Act) -> Self {
+        Self {
             act,
-            self.snapshot().registry.version,
-        );
-        entry.actor = Some(caller.identity.clone());
-        entry.fingerprint = caller.fingerprint;
-        entry
+            about: Named::Nothing,
+        }
+    }
+}
+
+impl<'a> From<Option<&'a ChainId>> for Named<'a> {
+    fn from(chain: Option<&'a ChainId>) -> Self {
+        chain.map_or(Self::Nothing, Self::Chain)
+    }
+}
+
+/// The header of an entry that is made now.
+pub(crate) fn header(at: Timestamp, caller: Option<&Caller>, registry_version: u64) -> Header {
+    Header {
+        salt: random::bytes(),
+        at,
+        registry_version,
+        caller: caller.map(|caller| event::Caller {
+            identity: caller.identity.clone(),
+            fingerprint: caller.fingerprint,
+        }),
+    }
+}
+
+/// The canonical bytes of an entry.
+pub(crate) fn encoded(header: Header, event: Event) -> Vec<u8> {
+    Entry { header, event }.encode()
+}
+
+impl Engine {
+    /// The header of an entry about an act of `caller`, or of the daemon itself, under the registry in force.
+    pub(crate) fn header(&self, caller: Option<&Caller>) -> Header {
+        header(self.now(), caller, self.snapshot().registry.version)
     }
 
-    /// Runs an act; if it is refused, the refusal is on record before it is answered. `body` fills in what the entry
-    /// is about and commits the entry itself when it succeeds.
-    pub(crate) fn on_record<T>(
+    /// Runs an act; if it is refused, the refusal is on record before it is answered. When it succeeds, `body` has
+    /// committed its entry itself.
+    pub(crate) fn on_record<'a, T>(
         &self,
         caller: &Caller,
-        act: Act,
-        body: impl FnOnce(&mut Entry) -> Result<T, Refusal>,
+        asked: impl Into<Asked<'a>>,
+        body: impl FnOnce() -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let mut entry = self.entry(caller, act);
-        body(&mut entry).map_err(|refusal| self.record_refusal(caller, entry, refusal))
+        body().map_err(|refusal| self.record_refusal(caller, asked.into(), refusal))
     }
 
     /// Whether there is room on record for one more refusal of a caller; it counts then. Does not wait for anything.
@@ -78,11 +124,10 @@ impl Engine {
     /// message), if [`Self::admits_refusal`] said that there is room, and returns the reason to answer with: why, if it could
     /// not be recorded, [`Reason::HeadUnavailable`] if nothing is.
     pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
-        self.put_refusal(self.entry(caller, act), reason.into())
-            .reason()
+        self.put_refusal(caller, act.into(), reason.into()).reason()
     }
 
-    fn record_refusal(&self, caller: &Caller, entry: Entry, refusal: Refusal) -> Refusal {
+    fn record_refusal(&self, caller: &Caller, asked: Asked<'_>, refusal: Refusal) -> Refusal {
         // What may have been done is not refused.
         if refusal.reason() == Reason::OutcomeUnknown {
             return refusal;
@@ -91,36 +136,24 @@ impl Engine {
             return Reason::HeadUnavailable.into();
         }
         if self.admits_refusal(caller, refusal.reason()) {
-            self.put_refusal(entry, refusal)
+            self.put_refusal(caller, asked, refusal)
         } else {
             refusal
         }
     }
 
-    fn put_refusal(&self, mut entry: Entry, refusal: Refusal) -> Refusal {
+    fn put_refusal(&self, caller: &Caller, asked: Asked<'_>, refusal: Refusal) -> Refusal {
         if !self.log.in_order() {
             // Nothing more is put on a record that nobody can sign.
             return Reason::HeadUnavailable.into();
         }
-        entry.outcome = Outcome::Refused(refusal.reason());
-        // Nothing was done, so there is nothing to count.
-        (entry.rows, entry.values, entry.rejected, entry.counter) = (0, 0, 0, 0);
-        entry.keys.clear();
-        // What was asked for and signed came to nothing, so nobody checks it any more.
-        entry.detail.clear();
-        entry.signatures.clear();
-        let requested = |id: &GrantId| self.lock_grants().contains_key(id);
-        if !entry.grant.as_ref().is_some_and(requested) {
-            (entry.grant, entry.grant_digest, entry.to_chain) = (None, None, None);
-            entry.purpose.clear();
-        }
-        // A name that is no chain's is whatever the caller put there.
-        let snapshot = self.snapshot();
-        entry.chain = entry
-            .chain
-            .filter(|chain| snapshot.registry.registry.chain(chain).is_some());
+        let event = Event::Refused(event::Refusal {
+            act: asked.act,
+            reason: refusal.reason(),
+            about: self.about(asked),
+        });
         let commit = Commit {
-            entries: vec![entry.encode()],
+            entries: vec![encoded(self.header(Some(caller)), event)],
             ..Commit::default()
         };
         match self.store.commit(commit) {
@@ -128,6 +161,35 @@ impl Engine {
             // Whether the refusal is on record is unknown, but nothing was done.
             Err(StoreError::Unknown(why)) => StoreError::ReadOnly(why).into(),
             Err(error) => error.into(),
+        }
+    }
+
+    /// What a refused act was about: only what exists, because anything else is whatever the caller put there.
+    fn about(&self, asked: Asked<'_>) -> About {
+        let about = match asked.about {
+            Named::Nothing => About::Nothing,
+            Named::Chain(id) => {
+                let snapshot = self.snapshot();
+                let chain = snapshot.registry.registry.chain(id);
+                chain.map_or(About::Nothing, |chain| About::Chain(chain.id().clone()))
+            }
+            Named::Grant(id) => match self.known_grant(id) {
+                Ok(known) => About::Grant(GrantRef::of(&known.record.grant)),
+                Err(_) => About::Nothing,
+            },
+            Named::Proposal(id) => match self.known_proposal(id) {
+                Ok(known) => {
+                    let ProposalRef { digest, chain, .. } = ProposalRef::of(&known.record.proposal);
+                    About::Proposal { digest, chain }
+                }
+                Err(_) => About::Nothing,
+            },
+            Named::RegistryText(digest) => About::RegistryText(digest),
+        };
+        if about.fits(asked.act) {
+            about
+        } else {
+            About::Nothing
         }
     }
 
@@ -144,7 +206,7 @@ impl Engine {
         limit: usize,
         own: bool,
     ) -> Result<EntriesPage, Refusal> {
-        self.on_record(caller, Act::ReadAudit, |_| {
+        self.on_record(caller, Act::ReadAudit, || {
             let snapshot = if own {
                 self.authorise(caller, ReadOwnAudit)?.snapshot().clone()
             } else {
@@ -227,14 +289,11 @@ fn concerns(
             .chain(chain)
             .is_some_and(|chain| chain.owner() == organisation)
     };
-    entry
-        .actor
-        .as_ref()
-        .is_some_and(|actor| actor.organisation == *organisation)
-        || entry.chain.iter().chain(&entry.to_chain).any(owned)
-        || entry
-            .grant
-            .as_ref()
-            .is_some_and(|grant| grants.contains(grant))
-        || entry.act == Act::AcceptRestore
+    let event = &entry.event;
+    let caller = entry.header.caller.as_ref();
+    caller.is_some_and(|caller| caller.identity.organisation == *organisation)
+        || event.chain().is_some_and(owned)
+        || event.to_chain().is_some_and(owned)
+        || event.grant().is_some_and(|grant| grants.contains(grant))
+        || matches!(event, Event::AcceptRestore(_))
 }

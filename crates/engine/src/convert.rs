@@ -7,22 +7,25 @@ use sluis_domain::{
     RecordBatch, Timestamp,
 };
 use sluis_keyring::{Keyring, LineVersion};
-use sluis_ledger::audit::{Act, Entry, KeyUse};
+use sluis_ledger::audit::Act;
 use sluis_ledger::days;
+use sluis_ledger::event::{Event, GrantRef, Granted};
 use sluis_ledger::grant::{Kind, OutputOrder, Record};
 use sluis_ledger::registry::{Chain, LinkMode};
 use sluis_port::{Commit, Family, PackedRows, Store};
 
+use crate::audit::{Asked, Named};
 use crate::engine::Engine;
 use crate::erasure::Marks;
 use crate::grants::Known;
 use crate::import::{self, Read};
-use crate::meter::{Charge, Purpose, Remaining};
+use crate::meter::{Charge, Purpose, Remaining, Unmetered};
 use crate::policy::{BeKnown, Permit, UseGrant};
 use crate::rows::Refused;
 use crate::shuffle::random_order;
 use crate::tokens::{LINK_ROW_LEN, Tokens};
 use crate::turn::Turn;
+use crate::uses::Uses;
 use crate::{Caller, Pending, Refusal, delivery, life};
 
 /// An open conversion. Grant, standing, registry and keys are looked at anew for every batch.
@@ -63,6 +66,16 @@ impl<'a> Route<'a> {
     }
 }
 
+/// A batch under a grant that was worked out and is not charged yet.
+pub(crate) struct Worked {
+    pub(crate) outcome: BatchOutcome,
+    /// Rows refused.
+    pub(crate) rejected: u64,
+    pub(crate) uses: Uses,
+    /// What it writes.
+    pub(crate) commit: Commit,
+}
+
 impl Engine {
     /// Opens a conversion under a grant. `from_imported`: the values are old pseudonyms that were imported into the chain
     /// converted from, no tokens.
@@ -76,9 +89,13 @@ impl Engine {
         grant: &GrantId,
         from_imported: bool,
     ) -> Result<ConvertSession, Refusal> {
-        self.on_record(caller, Act::Convert, |entry| {
+        let asked = Asked {
+            act: Act::Convert,
+            about: Named::Grant(grant),
+        };
+        self.on_record(caller, asked, || {
             self.authorise(caller, BeKnown)?;
-            let record = self.grant_on_record(grant, entry)?.record;
+            let record = self.known_grant(grant)?.record;
             let now = self.authorise(caller, UseGrant { record: &record })?.now();
             Route::of(&record)?;
             let remaining = self.remaining(&record, now)?;
@@ -104,25 +121,26 @@ impl Engine {
         batch: &RecordBatch,
     ) -> Result<Pending, Refusal> {
         let _steady = turn.begin(|| self.steady())?;
-        self.on_record(&session.caller, Act::Convert, |entry| {
-            let grant = self.grant_on_record(&session.grant, entry)?;
+        let asked = Asked {
+            act: Act::Convert,
+            about: Named::Grant(&session.grant),
+        };
+        self.on_record(&session.caller, asked, || {
+            let grant = self.known_grant(&session.grant)?;
             let permit = self.authorise(
                 &session.caller,
                 UseGrant {
                     record: &grant.record,
                 },
             )?;
-            // What was looked at, an auditor looks at again.
-            entry.at = permit.now();
-            let (outcome, commit) =
-                self.convert_batch(&permit, session.from_imported, batch, entry)?;
+            let worked = self.convert_batch(&permit, session.from_imported, batch)?;
             turn.wait()?;
             let purpose = match session.from_imported {
                 true => Purpose::Imported,
                 false => Purpose::Issued,
             };
             let batch = (batch, purpose);
-            let pending = self.charge(&permit, &grant, batch, entry, outcome, commit)?;
+            let pending = self.charge(&permit, &grant, batch, Event::Convert, worked)?;
             turn.end();
             Ok(pending)
         })
@@ -133,8 +151,7 @@ impl Engine {
         permit: &Permit<UseGrant<'_>>,
         from_imported: bool,
         batch: &RecordBatch,
-        entry: &mut Entry,
-    ) -> Result<(BatchOutcome, Commit), Refusal> {
+    ) -> Result<Worked, Refusal> {
         let route = Route::of(permit.action().record)?;
         let input = match batch.columns() {
             [(name, column)] if *name == route.from.1 => column,
@@ -172,15 +189,19 @@ impl Engine {
             (escrows, opt_outs.as_ref()),
             &mut commit,
         );
-        note(entry, batch, &output, &refused, &read, target);
+        let uses = uses(&output, &read, target);
         let output = match route.order {
             OutputOrder::Ordered => output,
             OutputOrder::Shuffled => shuffled(&output)?,
         };
         let delivery = to.map(Chain::delivery).unwrap_or_default();
         let columns = vec![(route.to.1.clone(), output)];
-        let outcome = delivery::answer(delivery, columns, refused.rejections(batch));
-        Ok((outcome, commit))
+        Ok(Worked {
+            rejected: refused.count() as u64,
+            outcome: delivery::answer(delivery, columns, refused.rejections(batch)),
+            uses,
+            commit,
+        })
     }
 
     /// Counts a batch under its grant and submits it, with its entry.
@@ -189,15 +210,34 @@ impl Engine {
         permit: &Permit<UseGrant<'_>>,
         grant: &Known,
         (batch, purpose): (&RecordBatch, Purpose),
-        entry: &mut Entry,
-        outcome: BatchOutcome,
-        mut commit: Commit,
+        event: fn(Granted) -> Event,
+        worked: Worked,
     ) -> Result<Pending, Refusal> {
+        let Worked {
+            outcome,
+            rejected,
+            uses,
+            mut commit,
+        } = worked;
         let snapshot = permit.snapshot();
         self.expect_unchanged(snapshot, Some(grant), &mut commit);
         // The store would sort them too, but while the grant's counter is locked.
         commit.rows.iter_mut().for_each(PackedRows::sort);
         let mut answer = None;
+        let columns = batch.columns().iter();
+        let values = columns.map(|(_, column)| column.present() as u64).sum();
+        let entry = Unmetered {
+            header: permit.header(),
+            event,
+            batch: Granted {
+                grant: GrantRef::of(&grant.record.grant),
+                rows: batch.rows() as u64,
+                values,
+                rejected,
+                counter: 0,
+                keys: uses.finish(),
+            },
+        };
         let charge = Charge {
             record: &grant.record,
             batch,
@@ -299,36 +339,14 @@ fn rekey(
     output.finish()
 }
 
-fn note(
-    entry: &mut Entry,
-    batch: &RecordBatch,
-    output: &Column,
-    refused: &Refused,
-    read: &Read,
-    target: &LineVersion,
-) {
-    entry.rows = batch.rows() as u64;
-    entry.values = batch
-        .columns()
-        .iter()
-        .map(|(_, column)| column.present() as u64)
-        .sum();
-    entry.rejected = refused.count() as u64;
-    let mut note = |version: &LineVersion, values| {
-        let info = version.info();
-        match entry.keys.iter_mut().find(|key| key.kid == info.kid) {
-            Some(key) => key.values += values,
-            None => entry.keys.push(KeyUse {
-                namespace: info.namespace.clone(),
-                kid: info.kid,
-                values,
-            }),
-        }
-    };
+/// The versions of the tokens that were read, and the one that the new ones were made with.
+fn uses(output: &Column, read: &Read, target: &LineVersion) -> Uses {
+    let mut uses = Uses::default();
     for version in &read.used {
-        note(version, 1);
+        uses.count(version.info(), 1);
     }
-    note(target, output.present() as u64);
+    uses.count(target.info(), output.present() as u64);
+    uses
 }
 
 /// The present values in random order, missing ones last, so that row i says nothing about row i.

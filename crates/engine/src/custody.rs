@@ -6,25 +6,32 @@ use std::path::Path;
 use sluis_domain::id::MAX_ID_LEN;
 use sluis_domain::{ChainId, Reason, Timestamp};
 use sluis_keyring::{Change, KeyState, Keyring, VersionInfo};
-use sluis_ledger::audit::{Act, Entry, KeyUse, MAX_ENTRY};
+use sluis_ledger::audit::{Act, MAX_ENTRY};
+use sluis_ledger::event::{Disabled, Event, Header, KeyVersion, LineVersion, Rotated};
 use sluis_ledger::instruction::Task;
+use sluis_ledger::statement::MAX_CERTIFICATE;
 use sluis_port::Commit;
 
+use crate::audit::{Asked, encoded};
 use crate::engine::Engine;
 use crate::instruction::{Instructed, malformed};
 use crate::life::{self, Expiring};
 use crate::policy::Custody;
 use crate::{Caller, Refusal};
 
-/// Most key versions that one entry names, and so most that a chain has at a time: when it ends, its entry names all that
-/// are not destroyed.
+/// Most key versions that a chain has at a time: when it ends, its entry names all that are not destroyed, and a batch may use
+/// all of them.
 pub(crate) const MAX_VERSIONS: usize = 800;
+/// Most bytes of an entry beside the key versions that it names, unless it bears a signature.
+pub(crate) const BESIDE_VERSIONS: usize = 2_000;
 
 /// Of a key use in an entry, at most: LP(namespace), kid, values.
 const KEY_USE_BYTES: usize = 2 + MAX_ID_LEN + 4 + 8;
+/// Of a new version in an entry, at most: LP(namespace), kid.
+const MADE_BYTES: usize = 2 + MAX_ID_LEN + 4;
 
-// What else is in an entry of custody is far below the rest.
-const _: () = assert!(MAX_VERSIONS * KEY_USE_BYTES + 2_000 <= MAX_ENTRY);
+const _: () = assert!(MAX_VERSIONS * KEY_USE_BYTES + BESIDE_VERSIONS <= MAX_ENTRY);
+const _: () = assert!(MAX_VERSIONS * MADE_BYTES + MAX_CERTIFICATE + 1_000 <= MAX_ENTRY);
 
 /// The state of the custodian.
 #[derive(Debug)]
@@ -60,7 +67,7 @@ impl Engine {
     /// # Errors
     /// [`Reason::NotACustodian`].
     pub fn status(&self, caller: &Caller) -> Result<Status, Refusal> {
-        self.on_record(caller, Act::ReadStatus, |_| {
+        self.on_record(caller, Act::ReadStatus, || {
             let permit = self.authorise(caller, Custody)?;
             Ok(Status {
                 writable: self.accepts(),
@@ -85,10 +92,16 @@ impl Engine {
         caller: &Caller,
         instructed: &Instructed,
     ) -> Result<Vec<VersionInfo>, Refusal> {
-        self.on_record(caller, Act::RotateChain, |entry| {
-            let _governing = self.govern_on_record(entry);
-            let (permit, task) = self.instructed(caller, entry, instructed)?;
-            let Task::RotateChain { chain, namespace } = &task else {
+        let chain = instructed.chain();
+        let asked = Asked {
+            act: Act::RotateChain,
+            about: chain.as_ref().into(),
+        };
+        self.on_record(caller, asked, || {
+            let _governing = self.govern();
+            let (permit, instruction, signature) =
+                self.instructed(caller, asked.act, instructed)?;
+            let Task::RotateChain { chain, namespace } = &instruction.task else {
                 return Err(malformed("is about another act"));
             };
             let namespace = namespace.as_ref();
@@ -126,7 +139,12 @@ impl Engine {
             if living(&snapshot.keyring).get(chain).unwrap_or(&0) + versions.len() > MAX_VERSIONS {
                 return Err(Reason::TooManyVersions.into());
             }
-            self.commit_keys(change, entry, &versions)?;
+            let rotated = Event::RotateChain(Rotated {
+                made: versions.iter().map(line_version).collect(),
+                instruction,
+                signature,
+            });
+            self.commit_keys(change, permit.header(), rotated)?;
             Ok(versions)
         })
     }
@@ -141,14 +159,20 @@ impl Engine {
         caller: &Caller,
         instructed: &Instructed,
     ) -> Result<VersionInfo, Refusal> {
-        self.on_record(caller, Act::DisableVersion, |entry| {
-            let _governing = self.govern_on_record(entry);
-            let (permit, task) = self.instructed(caller, entry, instructed)?;
+        let chain = instructed.chain();
+        let asked = Asked {
+            act: Act::DisableVersion,
+            about: chain.as_ref().into(),
+        };
+        self.on_record(caller, asked, || {
+            let _governing = self.govern();
+            let (permit, instruction, signature) =
+                self.instructed(caller, asked.act, instructed)?;
             let Task::DisableVersion {
                 kid,
                 chain,
                 namespace,
-            } = &task
+            } = &instruction.task
             else {
                 return Err(malformed("is about another act"));
             };
@@ -168,24 +192,22 @@ impl Engine {
             }
             let mut change = permit.snapshot().keyring.change(permit.now());
             let info = change.disable(kid).map_err(|_| Reason::VersionState)?;
-            self.commit_keys(change, entry, std::slice::from_ref(&info))?;
+            let disabled = Event::DisableVersion(Disabled {
+                instruction,
+                signature,
+            });
+            self.commit_keys(change, permit.header(), disabled)?;
             Ok(info)
         })
     }
 
-    fn commit_keys(
-        &self,
-        change: Change,
-        entry: &mut Entry,
-        versions: &[VersionInfo],
-    ) -> Result<(), Refusal> {
-        entry.keys = key_uses(versions);
+    fn commit_keys(&self, change: Change, header: Header, event: Event) -> Result<(), Refusal> {
         let (keyring, writes) = change.finish();
         let mut commit = Commit {
             writes,
             ..Commit::default()
         };
-        commit.entry(entry.encode());
+        commit.entry(encoded(header, event));
         self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())
@@ -197,11 +219,11 @@ impl Engine {
     /// # Errors
     /// [`Reason::RemovalPending`] if it does not, [`Reason::BackupFailed`], [`Reason::NotACustodian`], and those of the store.
     pub fn backup(&self, caller: &Caller, directory: &Path) -> Result<BackupDone, Refusal> {
-        self.on_record(caller, Act::CreateBackup, |entry| {
+        self.on_record(caller, Act::CreateBackup, || {
             let now = self.authorise(caller, Custody)?.now();
             self.compact_due(now)?;
             let commit = Commit {
-                entries: vec![entry.encode()],
+                entries: vec![encoded(self.header(Some(caller)), Event::CreateBackup)],
                 ..Commit::default()
             };
             self.store.commit(commit)?;
@@ -228,14 +250,15 @@ pub(crate) fn living(keyring: &Keyring) -> BTreeMap<ChainId, usize> {
     living
 }
 
-/// New or changed versions, as an audit entry names them.
-pub(crate) fn key_uses(versions: &[VersionInfo]) -> Vec<KeyUse> {
-    versions
-        .iter()
-        .map(|info| KeyUse {
-            namespace: info.namespace.clone(),
-            kid: info.kid,
-            values: 0,
-        })
-        .collect()
+/// A version as an audit entry names it.
+pub(crate) fn key_version(info: &VersionInfo) -> KeyVersion {
+    line_version(info).of(&info.chain)
+}
+
+/// A version as an audit entry about its chain names it.
+pub(crate) fn line_version(info: &VersionInfo) -> LineVersion {
+    LineVersion {
+        namespace: info.namespace.clone(),
+        kid: info.kid,
+    }
 }

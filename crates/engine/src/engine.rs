@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
-use sluis_crypto::random;
-use sluis_domain::codec::Writer;
 use sluis_domain::{GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Kek, Keyring, KeyringError};
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{Event, Initialised};
 use sluis_ledger::registry::Registry;
 use sluis_ledger::{Custodian, custodian};
 use sluis_port::{Clock, Commit, Family, Store, StoreError, rows};
 
+use crate::audit::{encoded, header};
 use crate::erasure::{self, OptOuts};
 use crate::grants::Known;
 use crate::import::Imports;
@@ -85,14 +85,14 @@ impl Engine {
             commit.expect(write.family, write.key, None);
         }
         let origin = origin::make(&settings.trust_domain, &mut commit);
-        let mut first = Entry::new(random::bytes(), now, Act::Initialise, 0);
-        first.detail = Writer::default()
-            .lp(&origin)
-            .lp(crate::log::verifier_key(&origin, &keyring))
-            .finish();
-        let mut named = Entry::new(random::bytes(), now, Act::Custodians, 0);
-        named.detail = custodian::encode(&settings.custodians);
-        commit.entry(first.encode()).entry(named.encode());
+        let first = Event::Initialise(Initialised {
+            key: crate::log::verifier_key(&origin, &keyring),
+            origin,
+        });
+        let named = Event::Custodians(settings.custodians.clone());
+        commit
+            .entry(encoded(header(now, None, 0), first))
+            .entry(encoded(header(now, None, 0), named));
         store.commit(commit)?;
         Ok(())
     }
@@ -149,7 +149,7 @@ impl Engine {
         let sealed = SealedState {
             registry: &registry,
             versions: &keyring.versions(),
-            verifier_key: &crate::log::verifier_key(&origin, &keyring),
+            verifier_key: &crate::log::verifier_key(&origin, &keyring).to_string(),
             grants: counted,
             proposals: proposals.values().map(|known| &*known.record).collect(),
             opt_outs: opt_outs.len(),
@@ -198,7 +198,7 @@ impl Engine {
     /// # Errors
     /// [`sluis_domain::Reason::CertificateExpired`], `UnknownOrganisation`, `NotAMember`, `Blocked`.
     pub fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
-        self.on_record(caller, Act::Admit, |_| {
+        self.on_record(caller, Act::Admit, || {
             self.authorise(caller, BeKnown).map(drop)
         })
     }
@@ -255,14 +255,6 @@ impl Engine {
         self.governing
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// As [`Self::govern`], for an act that changes something: its entry is about the registry of this moment, which may not be
-    /// the one under which the act began to wait.
-    pub(crate) fn govern_on_record(&self, entry: &mut Entry) -> RwLockWriteGuard<'_, ()> {
-        let governing = self.govern();
-        entry.registry_version = self.snapshot().registry.version;
-        governing
     }
 
     /// No change meanwhile.

@@ -17,6 +17,7 @@ use sluis_crypto::LinkValue;
 use sluis_domain::{NamespaceId, ProposalId, Reason, WipedBuffer};
 use sluis_keyring::{KeyringError, NamespaceKeys, StateSeal};
 use sluis_ledger::audit::Act;
+use sluis_ledger::event::{Event, OptedOut, ProposalRef};
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::rules;
 use sluis_port::{Commit, Family, rows};
@@ -28,10 +29,11 @@ pub(crate) use marks::{Marks, OptOuts};
 pub(crate) use replay::Missing;
 pub use replay::Replayed;
 
+use crate::audit::encoded;
 use crate::engine::Engine;
 use crate::life::compaction;
 use crate::policy::{Permit, RequestErasure, SignProposal};
-use crate::proposals::{Effect, ProposalView, effect_entry};
+use crate::proposals::{Effect, ProposalView};
 use crate::pseudonymise::method_input;
 use crate::snapshot::Snapshot;
 use crate::{Caller, Refusal};
@@ -50,7 +52,7 @@ impl Engine {
         namespace: &NamespaceId,
         identifier: &[u8],
     ) -> Result<ProposalView, Refusal> {
-        self.on_record(caller, Act::Propose, |_| {
+        self.on_record(caller, Act::Propose, || {
             let _governing = self.govern();
             let permit = self.authorise(
                 caller,
@@ -103,7 +105,11 @@ impl Engine {
         let row = marks::row(snapshot.keyring.state(), namespace, &mark);
         self.schedule(snapshot, namespace, &link, permit.now(), commit)?;
         commit.put(Family::Optout, row.0.clone(), row.1.clone());
-        commit.entry(effect_entry(self, permit, Act::OptOut, proposal).encode());
+        let opted_out = Event::OptOut(OptedOut {
+            proposal: proposal.id.clone(),
+            digest: ProposalRef::of(proposal).digest,
+        });
+        commit.entry(encoded(permit.header(), opted_out));
         // Before the commit: an opt-out that was acknowledged is in the journal. One that is only there had every
         // signature it needs, so to replay it does no wrong. Not before it is known that nothing but the disk can refuse it.
         self.rehearse(commit, None)?;

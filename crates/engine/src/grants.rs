@@ -9,14 +9,17 @@ use std::sync::{Arc, PoisonError};
 use sluis_crypto::{digest::sha256, random};
 use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
 use sluis_keyring::Keyring;
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::Signed;
+use sluis_ledger::audit::Act;
 use sluis_ledger::days;
+use sluis_ledger::event::{Event, GrantRef, GrantSigned, Header, Signature};
 use sluis_ledger::grant::{Grant, Kind, Record, State, Terms};
 use sluis_ledger::registry::Registry;
 use sluis_ledger::rules;
 use sluis_ledger::statement::Deed;
 use sluis_port::{Commit, Family, Store, rows};
 
+use crate::audit::{Asked, Named, encoded};
 use crate::engine::Engine;
 use crate::meter::Count;
 use crate::pace::{self, Earlier};
@@ -109,8 +112,8 @@ impl Engine {
     /// [`Reason::UnknownElement`], [`Reason::NotLinked`], [`Reason::NotReversible`], [`Reason::ChainDestroyed`],
     /// [`Reason::CustodianMayNot`], [`Reason::TooManyGrants`].
     pub fn request_grant(&self, caller: &Caller, mut terms: Terms) -> Result<GrantView, Refusal> {
-        self.on_record(caller, Act::RequestGrant, |entry| {
-            let _governing = self.govern_on_record(entry);
+        self.on_record(caller, Act::RequestGrant, || {
+            let _governing = self.govern();
             let permit = self.authorise(caller, RequestGrant { kind: &terms.kind })?;
             let (now, registry) = (permit.now(), permit.snapshot().registry.clone());
             terms.check(now).map_err(|wrong| {
@@ -125,8 +128,6 @@ impl Engine {
             let requirements =
                 rules::grants::requirements(&registry.registry, grantee, &terms.kind)?;
             check_chains(permit.snapshot(), grantee, &terms.kind)?;
-            // The grant and its entry are of one moment.
-            entry.at = now;
             terms.not_before.get_or_insert(now);
             let grant = Grant {
                 id: new_id(),
@@ -138,7 +139,8 @@ impl Engine {
                 registry_version: registry.version,
                 required: requirements.required,
             };
-            entry.detail = grant.encode();
+            // The grant and its entry are of one moment.
+            let entry = encoded(permit.header(), Event::RequestGrant(grant.clone()));
             self.store_grant(Record::new(grant), None, entry)
         })
     }
@@ -156,27 +158,32 @@ impl Engine {
         digest: &[u8],
         signature: &[u8],
     ) -> Result<GrantView, Refusal> {
-        self.step(caller, Act::ApproveGrant, id, |record, entry| {
-            let permit = self.authorise(caller, ApproveGrant { record })?;
-            let object = record.grant.encode();
-            if digest != sha256(&object) {
-                return Err(Reason::DigestMismatch.into());
-            }
-            let (now, version) = (permit.now(), permit.snapshot().registry.version);
-            record.may_approve(&caller.identity, now)?;
-            let pinned = permit.snapshot().registry.registry.key(&caller.identity);
-            let said = Said {
-                deed: Deed::ApproveGrant,
-                object: &object,
-                signature,
-            };
-            let signed = self.check_signature(caller, pinned, &said)?;
-            if !self.approvals_stand(&permit.snapshot().registry.registry, record, &object) {
-                return Err(Reason::GrantStale.into());
-            }
-            entry.signatures = vec![(caller.identity.clone(), signed.clone())];
-            Ok(record.approve(&caller.identity, now, version, signed)?)
-        })
+        self.step(
+            caller,
+            Event::ApproveGrant,
+            (Act::ApproveGrant, id),
+            |record| {
+                let permit = self.authorise(caller, ApproveGrant { record })?;
+                let object = record.grant.encode();
+                if digest != sha256(&object) {
+                    return Err(Reason::DigestMismatch.into());
+                }
+                let (now, version) = (permit.now(), permit.snapshot().registry.version);
+                record.may_approve(&caller.identity, now)?;
+                let pinned = permit.snapshot().registry.registry.key(&caller.identity);
+                let said = Said {
+                    deed: Deed::ApproveGrant,
+                    object: &object,
+                    signature,
+                };
+                let signed = self.check_signature(caller, pinned, &said)?;
+                if !self.approvals_stand(&permit.snapshot().registry.registry, record, &object) {
+                    return Err(Reason::GrantStale.into());
+                }
+                let next = record.approve(&caller.identity, now, version, signed.clone())?;
+                Ok((permit.header(), next, signed))
+            },
+        )
     }
 
     /// Whether every approval so far was made with the key that is pinned for its steward now: one with a key that was
@@ -205,7 +212,7 @@ impl Engine {
         id: &GrantId,
         signature: &[u8],
     ) -> Result<GrantView, Refusal> {
-        self.step(caller, Act::DenyGrant, id, |record, entry| {
+        self.step(caller, Event::DenyGrant, (Act::DenyGrant, id), |record| {
             let permit = self.authorise(caller, DecideGrant { record })?;
             let pinned = permit.snapshot().registry.registry.key(&caller.identity);
             let object = record.grant.encode();
@@ -215,8 +222,8 @@ impl Engine {
                 signature,
             };
             let signed = self.check_signature(caller, pinned, &said)?;
-            entry.signatures = vec![(caller.identity.clone(), signed.clone())];
-            Ok(record.deny(&caller.identity, permit.now(), signed)?)
+            let next = record.deny(&caller.identity, permit.now(), signed.clone())?;
+            Ok((permit.header(), next, signed))
         })
     }
 
@@ -231,22 +238,27 @@ impl Engine {
         id: &GrantId,
         signature: &[u8],
     ) -> Result<GrantView, Refusal> {
-        self.step(caller, Act::RevokeGrant, id, |record, entry| {
-            let permit = self.authorise(caller, RevokeGrant { record })?;
-            // Members of the grantee have no pinned key; giving up one's own grant needs none.
-            let pinned = permit.snapshot().registry.registry.key(&caller.identity);
-            let own = record.grant.grantee == caller.identity.organisation;
-            let key = pinned.or_else(|| caller.key.as_ref().filter(|_| own));
-            let object = record.grant.encode();
-            let said = Said {
-                deed: Deed::RevokeGrant,
-                object: &object,
-                signature,
-            };
-            let signed = self.check_signature(caller, key, &said)?;
-            entry.signatures = vec![(caller.identity.clone(), signed.clone())];
-            Ok(record.revoke(&caller.identity, permit.now(), signed)?)
-        })
+        self.step(
+            caller,
+            Event::RevokeGrant,
+            (Act::RevokeGrant, id),
+            |record| {
+                let permit = self.authorise(caller, RevokeGrant { record })?;
+                // Members of the grantee have no pinned key; giving up one's own grant needs none.
+                let pinned = permit.snapshot().registry.registry.key(&caller.identity);
+                let own = record.grant.grantee == caller.identity.organisation;
+                let key = pinned.or_else(|| caller.key.as_ref().filter(|_| own));
+                let object = record.grant.encode();
+                let said = Said {
+                    deed: Deed::RevokeGrant,
+                    object: &object,
+                    signature,
+                };
+                let signed = self.check_signature(caller, key, &said)?;
+                let next = record.revoke(&caller.identity, permit.now(), signed.clone())?;
+                Ok((permit.header(), next, signed))
+            },
+        )
     }
 
     /// One grant.
@@ -254,9 +266,13 @@ impl Engine {
     /// # Errors
     /// [`Reason::UnknownGrant`] if it does not exist or does not concern the caller's organisation.
     pub fn get_grant(&self, caller: &Caller, id: &GrantId) -> Result<GrantView, Refusal> {
-        self.on_record(caller, Act::ReadGrants, |entry| {
+        let asked = Asked {
+            act: Act::ReadGrants,
+            about: Named::Grant(id),
+        };
+        self.on_record(caller, asked, || {
             self.authorise(caller, BeKnown)?;
-            let record = self.grant_on_record(id, entry)?.record;
+            let record = self.known_grant(id)?.record;
             self.authorise(caller, SeeGrant { record: &record })?;
             self.view(record)
         })
@@ -273,7 +289,7 @@ impl Engine {
         limit: usize,
         state: Option<State>,
     ) -> Result<Vec<GrantView>, Refusal> {
-        self.on_record(caller, Act::ReadGrants, |_| {
+        self.on_record(caller, Act::ReadGrants, || {
             let mut views = Vec::new();
             for record in self.visible_grants(caller, after)? {
                 let view = self.view(record)?;
@@ -315,19 +331,10 @@ impl Engine {
         own.map(|(id, _)| id.clone()).collect()
     }
 
-    /// The grant, noted in the entry.
-    pub(crate) fn grant_on_record(
-        &self,
-        id: &GrantId,
-        entry: &mut Entry,
-    ) -> Result<Known, Refusal> {
-        let known = self
-            .lock_grants()
-            .get(id)
-            .cloned()
-            .ok_or(Reason::UnknownGrant)?;
-        note(&known.record, entry);
-        Ok(known)
+    /// The grant with this id.
+    pub(crate) fn known_grant(&self, id: &GrantId) -> Result<Known, Reason> {
+        let known = self.lock_grants().get(id).cloned();
+        known.ok_or(Reason::UnknownGrant)
     }
 
     /// A commit under a grant holds only while the grant is what it was when the commit was permitted, and the
@@ -369,16 +376,27 @@ impl Engine {
     fn step(
         &self,
         caller: &Caller,
-        act: Act,
-        id: &GrantId,
-        next: impl FnOnce(&Record, &mut Entry) -> Result<Record, Refusal>,
+        event: fn(GrantSigned) -> Event,
+        (act, id): (Act, &GrantId),
+        next: impl FnOnce(&Record) -> Result<(Header, Record, Signed), Refusal>,
     ) -> Result<GrantView, Refusal> {
-        self.on_record(caller, act, |entry| {
-            let _governing = self.govern_on_record(entry);
+        let asked = Asked {
+            act,
+            about: Named::Grant(id),
+        };
+        self.on_record(caller, asked, || {
+            let _governing = self.govern();
             self.authorise(caller, BeKnown)?;
-            let present = self.grant_on_record(id, entry)?;
-            let next = next(&present.record, entry)?;
-            self.store_grant(next, Some(&present), entry)
+            let present = self.known_grant(id)?;
+            let (header, next, signed) = next(&present.record)?;
+            let event = event(GrantSigned {
+                grant: GrantRef::of(&next.grant),
+                signature: Signature {
+                    signer: caller.identity.clone(),
+                    signed,
+                },
+            });
+            self.store_grant(next, Some(&present), encoded(header, event))
         })
     }
 
@@ -453,9 +471,8 @@ impl Engine {
         &self,
         next: Record,
         present: Option<&Known>,
-        entry: &mut Entry,
+        entry: Vec<u8>,
     ) -> Result<GrantView, Refusal> {
-        note(&next, entry);
         let (id, key) = (next.grant.id.clone(), rows::grant_key(&next.grant.id));
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
@@ -476,9 +493,7 @@ impl Engine {
             key.clone(),
             present.map(|known| known.stored.to_vec()),
         );
-        commit
-            .put(Family::Grants, key, stored.clone())
-            .entry(entry.encode());
+        commit.put(Family::Grants, key, stored.clone()).entry(entry);
         self.commit_governed(commit, None)?;
         let record = Arc::new(next);
         self.lock_grants().insert(
@@ -537,15 +552,6 @@ fn check_chains(snapshot: &Snapshot, grantee: &OrganisationId, kind: &Kind) -> R
     } else {
         Ok(())
     }
-}
-
-fn note(record: &Record, entry: &mut Entry) {
-    let (chain, to_chain) = record.grant.chains();
-    entry.chain = Some(chain.clone());
-    entry.to_chain = to_chain.cloned();
-    entry.grant = Some(record.grant.id.clone());
-    entry.grant_digest = Some(sha256(&record.grant.encode()));
-    entry.purpose.clone_from(&record.grant.terms.purpose);
 }
 
 /// 80 random bits: nobody guesses a grant id, and nobody needs to.

@@ -1,8 +1,9 @@
 //! Instructions of custodians: acts on keys that one custodian does alone, and signs.
 
-use sluis_domain::Reason;
-use sluis_ledger::audit::Entry;
-use sluis_ledger::instruction::{Instruction, Task};
+use sluis_domain::{ChainId, Reason};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::Signature;
+use sluis_ledger::instruction::Instruction;
 
 use crate::engine::Engine;
 use crate::policy::{Custody, Permit};
@@ -18,8 +19,21 @@ pub struct Instructed {
     pub signature: Vec<u8>,
 }
 
+impl Instructed {
+    /// The instruction; `None` for bytes that are none.
+    fn decode(&self) -> Option<Instruction> {
+        let instruction = Instruction::decode(&self.object).ok()?;
+        (instruction.encode() == self.object).then_some(instruction)
+    }
+
+    /// The chain that it is about, if it is about one.
+    pub(crate) fn chain(&self) -> Option<ChainId> {
+        self.decode()?.task.chain().cloned()
+    }
+}
+
 impl Engine {
-    /// What a custodian instructs, signed for this moment with their pinned key; the signature goes into the entry. Only
+    /// What a custodian instructs, signed for this moment with their pinned key, and the signature. Only
     /// while [`Self::govern`] is held, so that no other act of custody comes between.
     ///
     /// # Errors
@@ -28,14 +42,13 @@ impl Engine {
     pub(crate) fn instructed(
         &self,
         caller: &Caller,
-        entry: &mut Entry,
+        act: Act,
         instructed: &Instructed,
-    ) -> Result<(Permit<Custody>, Task), Refusal> {
+    ) -> Result<(Permit<Custody>, Instruction, Signature), Refusal> {
         let permit = self.authorise(caller, Custody)?;
-        let instruction = Instruction::decode(&instructed.object)
-            .map_err(|_| malformed("is not an instruction"))?;
-        entry.chain = instruction.task.chain().cloned();
-        if instruction.task.act() != entry.act {
+        let instruction = instructed.decode();
+        let instruction = instruction.ok_or_else(|| malformed("is not an instruction"))?;
+        if instruction.task.act() != act {
             return Err(malformed("is about another act"));
         }
         let pinned = permit.snapshot().custodians.get(&caller.identity);
@@ -48,12 +61,14 @@ impl Engine {
         let in_force = permit.snapshot().registry.version == instruction.registry_version;
         let next = self.custody_head()? == instruction.after;
         // An auditor compares it with the time of the entry, too.
-        if !in_force || !next || !instruction.is_fresh(entry.at) {
+        if !in_force || !next || !instruction.is_fresh(permit.now()) {
             return Err(Reason::InstructionStale.into());
         }
-        entry.detail.clone_from(&instructed.object);
-        entry.signatures = vec![(caller.identity.clone(), signed)];
-        Ok((permit, instruction.task))
+        let signature = Signature {
+            signer: caller.identity.clone(),
+            signed,
+        };
+        Ok((permit, instruction, signature))
     }
 
     /// Hash of the last act of custody on record.

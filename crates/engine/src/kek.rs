@@ -1,11 +1,11 @@
 //! Another key-encryption key for the same keys.
 
-use sluis_crypto::random;
 use sluis_keyring::Kek;
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::event::Event;
 use sluis_port::{Commit, Family};
 
 use crate::Refusal;
+use crate::audit::{encoded, header};
 use crate::engine::Engine;
 use crate::life::compaction;
 
@@ -36,15 +36,8 @@ impl Engine {
         for range in FAMILIES.map(compaction::whole) {
             compaction::note(&*self.store, keyring.state(), &range, now, &mut commit)?;
         }
-        commit.entry(
-            Entry::new(
-                random::bytes(),
-                now,
-                Act::RotateKek,
-                snapshot.registry.version,
-            )
-            .encode(),
-        );
+        let header = header(now, None, snapshot.registry.version);
+        commit.entry(encoded(header, Event::RotateKek));
         self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())

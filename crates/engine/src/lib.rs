@@ -39,6 +39,7 @@ mod signing;
 mod snapshot;
 mod tokens;
 mod turn;
+mod uses;
 
 pub use audit::EntriesPage;
 pub use caller::{Caller, Refusal, Violation};

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use sluis_domain::{ChainId, Kid, Reason};
 use sluis_keyring::{Change, ChangeError, KeyState, Keyring, VersionInfo};
 use sluis_ledger::audit::Act;
+use sluis_ledger::event::{Event, ProposalRef, VersionEnded};
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::rules;
 use sluis_port::{Commit, Family, rows};
@@ -22,11 +23,12 @@ pub(crate) use housekeeping::Overdue;
 pub use housekeeping::{Endings, Housekeeping, OVERDUE_ROUNDS, Unfinished};
 pub use retention::Expiring;
 
-use crate::custody::key_uses;
+use crate::audit::{Asked, encoded};
+use crate::custody::key_version;
 use crate::engine::Engine;
 use crate::erasure::Journal;
 use crate::policy::{Custody, Permit, SignProposal};
-use crate::proposals::{Effect, ProposalView, effect_entry};
+use crate::proposals::{Effect, ProposalView};
 use crate::snapshot::Snapshot;
 use crate::{Caller, Refusal};
 
@@ -115,11 +117,15 @@ impl Engine {
         kid: Kid,
         matter: impl FnOnce(VersionInfo) -> Result<Matter, Reason>,
     ) -> Result<ProposalView, Refusal> {
-        self.on_record(caller, Act::Propose, |entry| {
+        let named = version(&self.snapshot().keyring, kid);
+        let asked = Asked {
+            act: Act::Propose,
+            about: named.as_ref().map(|info| &info.chain).into(),
+        };
+        self.on_record(caller, asked, || {
             let _governing = self.govern();
             let permit = self.authorise(caller, Custody)?;
             let info = version(&permit.snapshot().keyring, kid).ok_or(Reason::UnknownVersion)?;
-            entry.chain = Some(info.chain.clone());
             let required =
                 rules::signers::for_version(&permit.snapshot().registry.registry, &info.chain);
             self.propose(caller, matter(info)?, required, |_, _| {})
@@ -131,15 +137,18 @@ impl Engine {
         &self,
         permit: &Permit<SignProposal<'_>>,
         proposal: &Proposal,
-        act: Act,
+        event: fn(VersionEnded) -> Event,
         end: impl FnOnce(&mut Change) -> Result<VersionInfo, ChangeError>,
         commit: &mut Commit,
     ) -> Result<Effect, Refusal> {
         let mut change = permit.snapshot().keyring.change(permit.now());
         let info = end(&mut change).map_err(refused)?;
-        let mut entry = effect_entry(self, permit, act, proposal);
-        entry.keys = key_uses(std::slice::from_ref(&info));
-        commit.entry(entry.encode());
+        let ended = event(VersionEnded {
+            proposal: proposal.id.clone(),
+            digest: ProposalRef::of(proposal).digest,
+            version: key_version(&info),
+        });
+        commit.entry(encoded(permit.header(), ended));
         let keyring = self.end_keys(change, &[info], commit)?;
         Ok(Effect {
             keyring: Some(keyring),

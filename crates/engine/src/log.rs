@@ -333,8 +333,8 @@ fn unverifiable(wrong: &Wrong) -> Refusal {
 }
 
 /// The verifier key of the log's present signing key, as text.
-pub(crate) fn verifier_key(origin: &str, keyring: &Keyring) -> String {
-    verifier(origin, keyring.current_audit_key()).to_string()
+pub(crate) fn verifier_key(origin: &str, keyring: &Keyring) -> VerifierKey {
+    verifier(origin, keyring.current_audit_key())
 }
 
 /// The verifier key of a signing key of the log.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use sluis_domain::codec::Writer;
 use sluis_domain::{BatchId, GrantId, Reason, RecordBatch};
 use sluis_keyring::{KeyringError, StateSeal};
-use sluis_ledger::audit::Entry;
 use sluis_ledger::days::{self, GrantDays, Run};
+use sluis_ledger::event::{Event, Granted, Header};
 use sluis_ledger::grant::{Record, Terms};
 use sluis_port::{Commit, Completion, Family, Store, rows};
 
 use crate::Refusal;
+use crate::audit::encoded;
 use crate::pending::Charged;
 
 /// How long a batch waits for another one of its name: many times what the store takes to write.
@@ -49,10 +50,30 @@ pub(crate) struct Charge<'a> {
     pub(crate) batch: &'a RecordBatch,
     /// What is done with the values: a repeated batch must ask for the same.
     pub(crate) purpose: Purpose,
-    /// Goes on record with the counter in it. Its time says which day is charged.
-    pub(crate) entry: &'a mut Entry,
+    /// What goes on record.
+    pub(crate) entry: Unmetered,
     /// What the batch writes.
     pub(crate) commit: Commit,
+}
+
+/// The entry of a batch that is not counted yet.
+pub(crate) struct Unmetered {
+    /// Its time says which day is charged.
+    pub(crate) header: Header,
+    /// What was done.
+    pub(crate) event: fn(Granted) -> Event,
+    /// Without the counter.
+    pub(crate) batch: Granted,
+}
+
+impl Unmetered {
+    fn counted(self, counter: u64) -> Vec<u8> {
+        let batch = Granted {
+            counter,
+            ..self.batch
+        };
+        encoded(self.header, (self.event)(batch))
+    }
 }
 
 /// What is done with the values of a batch. Part of what a batch id stands for.
@@ -178,20 +199,20 @@ impl Meters {
                     counted: 0,
                     remaining: terms.max_values.saturating_sub(position.count.used),
                 };
-                entry.counter = position.count.used;
-                commit.entry(entry.encode());
+                commit.entry(entry.counted(position.count.used));
                 store.submit(commit, finished(&meter, None, done(charged)));
                 return Ok(());
             }
             mark.add_to(seal, &mut commit);
         }
-        let count = position.count.add(values, days::number(entry.at), terms)?;
+        let count = position
+            .count
+            .add(values, days::number(entry.header.at), terms)?;
         let generation = position.generation + 1;
         let stored = seal.seal(Family::Grants, &key, generation, &count.encode());
-        entry.counter = count.used;
         commit
             .put(Family::Grants, key, stored.clone())
-            .entry(entry.encode());
+            .entry(entry.counted(count.used));
         let remaining = terms.max_values - count.used;
         *position = Position {
             count,

@@ -3,11 +3,13 @@
 //! An operation takes its permit as an argument, so code that forgot to ask does not compile.
 
 use sluis_domain::{ChainId, Identity, NamespaceId, OrganisationId, Reason, Timestamp};
+use sluis_ledger::event::Header;
 use sluis_ledger::grant::{Kind, Record};
 use sluis_ledger::registry::{Chain, Organisation, Registry, Signers};
 use sluis_ledger::{proposal, rules};
 
 use crate::Caller;
+use crate::audit::header;
 use crate::snapshot::Snapshot;
 
 /// Proof that the policy allowed `caller` to do `action` under the registry version of the snapshot.
@@ -30,6 +32,12 @@ impl<A> Permit<A> {
     }
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The header of an entry about what was permitted, of the moment at which it was.
+    pub(crate) fn header(&self) -> Header {
+        let version = self.snapshot.registry.version;
+        header(self.now, Some(&self.caller), version)
     }
 
     /// Whether the caller, at this moment, may do something else as well.

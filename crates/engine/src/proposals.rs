@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use sluis_crypto::{digest::sha256, random};
-use sluis_domain::codec::Writer;
 use sluis_domain::{Identity, ProposalId, PublicKey, Reason, Timestamp};
 use sluis_keyring::Keyring;
-use sluis_ledger::audit::{Act, Entry, MAX_ENTRY};
+use sluis_ledger::audit::{Act, MAX_ENTRY};
+use sluis_ledger::event::{self, Event, Header, ProposalRef, ProposalSigned};
 use sluis_ledger::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature, State};
 use sluis_ledger::registry::{Registry, Signers};
-use sluis_ledger::rules;
 use sluis_ledger::statement::Deed;
+use sluis_ledger::{Signed, rules};
 use sluis_port::{Commit, Family, Store, rows};
 
+use crate::audit::{Asked, Named, encoded};
 use crate::engine::{Engine, registry_text};
 use crate::life::compaction;
 use crate::pace::{self, Earlier};
@@ -122,18 +123,18 @@ impl Engine {
             registry_version: snapshot.registry.version,
             required,
         };
-        let mut entry = self.entry(caller, Act::Propose);
-        // The proposal and its entry are of one moment.
-        entry.at = now;
-        note(&proposal, &mut entry);
-        entry.detail = proposal.encode();
-        if entry.detail.len() > MAX_PROPOSAL {
+        if proposal.encode().len() > MAX_PROPOSAL {
             let text = "concerns more owners of chains than an entry of the log can name";
             return Err(Refusal::field(Reason::InvalidRequest, "required", text));
         }
         let mut commit = Commit::default();
         beside(&proposal.id, &mut commit);
-        commit.entry(entry.encode());
+        // The proposal and its entry are of one moment.
+        let header = Header {
+            at: now,
+            ..self.header(Some(caller))
+        };
+        commit.entry(encoded(header, Event::Propose(proposal.clone())));
         self.store_proposal(Record::new(proposal), None, commit, None)
     }
 
@@ -148,10 +149,14 @@ impl Engine {
         id: &ProposalId,
         signature: &[u8],
     ) -> Result<ProposalView, Refusal> {
-        self.on_record(caller, Act::SignProposal, |entry| {
-            let _governing = self.govern_on_record(entry);
+        let asked = Asked {
+            act: Act::SignProposal,
+            about: Named::Proposal(id),
+        };
+        self.on_record(caller, asked, || {
+            let _governing = self.govern();
             self.authorise(caller, BeKnown)?;
-            let known = self.proposal_on_record(id, entry)?;
+            let known = self.known_proposal(id)?;
             let permit = self.authorise(
                 caller,
                 SignProposal {
@@ -178,10 +183,9 @@ impl Engine {
                 self.end_proposal(&known, End::Stale, caller)?;
                 return Err(Reason::ProposalStale.into());
             }
-            entry.detail = Writer::default().lp(id.as_str()).finish();
-            entry.signatures = vec![(caller.identity.clone(), signed)];
+            let event = Event::SignProposal(by(caller, &next, signed));
             let commit = Commit {
-                entries: vec![entry.encode()],
+                entries: vec![encoded(permit.header(), event)],
                 ..Commit::default()
             };
             if next.missing().is_empty() {
@@ -203,10 +207,14 @@ impl Engine {
         id: &ProposalId,
         signature: &[u8],
     ) -> Result<ProposalView, Refusal> {
-        self.on_record(caller, Act::RejectProposal, |entry| {
-            let _governing = self.govern_on_record(entry);
+        let asked = Asked {
+            act: Act::RejectProposal,
+            about: Named::Proposal(id),
+        };
+        self.on_record(caller, asked, || {
+            let _governing = self.govern();
             self.authorise(caller, BeKnown)?;
-            let known = self.proposal_on_record(id, entry)?;
+            let known = self.known_proposal(id)?;
             let permit = self.authorise(
                 caller,
                 RejectProposal {
@@ -228,10 +236,9 @@ impl Engine {
             let next = known
                 .record
                 .end(End::Rejected, &caller.identity, permit.now())?;
-            entry.detail = Writer::default().lp(id.as_str()).finish();
-            entry.signatures = vec![(caller.identity.clone(), signed)];
+            let event = Event::RejectProposal(by(caller, &next, signed));
             let mut commit = Commit {
-                entries: vec![entry.encode()],
+                entries: vec![encoded(permit.header(), event)],
                 ..Commit::default()
             };
             self.forget_for_good(&next, permit.now(), &mut commit)?;
@@ -248,9 +255,13 @@ impl Engine {
         caller: &Caller,
         id: &ProposalId,
     ) -> Result<(ProposalView, Option<RegistryTexts>), Refusal> {
-        self.on_record(caller, Act::ReadProposals, |entry| {
+        let asked = Asked {
+            act: Act::ReadProposals,
+            about: Named::Proposal(id),
+        };
+        self.on_record(caller, asked, || {
             self.authorise(caller, BeKnown)?;
-            let known = self.proposal_on_record(id, entry)?;
+            let known = self.known_proposal(id)?;
             let permit = self.authorise(
                 caller,
                 SeeProposal {
@@ -275,7 +286,7 @@ impl Engine {
     /// # Errors
     /// Those of [`Self::admit`].
     pub fn list_proposals(&self, caller: &Caller, all: bool) -> Result<Vec<ProposalView>, Refusal> {
-        self.on_record(caller, Act::ReadProposals, |_| {
+        self.on_record(caller, Act::ReadProposals, || {
             let views = self
                 .visible_proposals(caller)?
                 .into_iter()
@@ -414,14 +425,14 @@ impl Engine {
             Matter::DestroyVersion { kid, .. } => self.end_effect(
                 permit,
                 proposal,
-                Act::DestroyVersion,
+                Event::DestroyVersion,
                 |keys| keys.destroy(*kid),
                 &mut commit,
             )?,
             Matter::CutEscrow { kid, .. } => self.end_effect(
                 permit,
                 proposal,
-                Act::CutEscrow,
+                Event::CutEscrow,
                 |keys| keys.cut_escrow(*kid),
                 &mut commit,
             )?,
@@ -550,12 +561,13 @@ impl Engine {
         let Some(next) = known.record.expire(now) else {
             return Ok(());
         };
-        let version = self.snapshot().registry.version;
-        let mut entry = Entry::new(random::bytes(), now, Act::ExpireProposal, version);
-        note(&next.proposal, &mut entry);
-        entry.detail = Writer::default().lp(id.as_str()).finish();
+        let header = Header {
+            at: now,
+            ..self.header(None)
+        };
+        let event = Event::ExpireProposal(ProposalRef::of(&next.proposal));
         let mut commit = Commit {
-            entries: vec![entry.encode()],
+            entries: vec![encoded(header, event)],
             ..Commit::default()
         };
         self.forget_for_good(&next, now, &mut commit)?;
@@ -613,19 +625,10 @@ impl Engine {
         Ok(self.proposal_view(record))
     }
 
-    /// The proposal, noted in the entry.
-    fn proposal_on_record(
-        &self,
-        id: &ProposalId,
-        entry: &mut Entry,
-    ) -> Result<KnownProposal, Refusal> {
-        let known = self
-            .lock_proposals()
-            .get(id)
-            .cloned()
-            .ok_or(Reason::UnknownProposal)?;
-        note(&known.record.proposal, entry);
-        Ok(known)
+    /// The proposal with this id.
+    pub(crate) fn known_proposal(&self, id: &ProposalId) -> Result<KnownProposal, Reason> {
+        let known = self.lock_proposals().get(id).cloned();
+        known.ok_or(Reason::UnknownProposal)
     }
 
     pub(crate) fn proposal_view(&self, record: Arc<Record>) -> ProposalView {
@@ -642,19 +645,15 @@ impl Engine {
     }
 }
 
-/// The entry of a proposal's effect, by whoever gave the last signature and of the moment of that: later it may have expired.
-pub(crate) fn effect_entry(
-    engine: &Engine,
-    permit: &Permit<SignProposal<'_>>,
-    act: Act,
-    proposal: &Proposal,
-) -> Entry {
-    let mut entry = engine.entry(permit.caller(), act);
-    entry.at = permit.now();
-    note(proposal, &mut entry);
-    entry.object_digest = Some(sha256(&proposal.encode()));
-    entry.detail = Writer::default().lp(proposal.id.as_str()).finish();
-    entry
+/// What the caller says about a proposal.
+fn by(caller: &Caller, record: &Record, signed: Signed) -> ProposalSigned {
+    ProposalSigned {
+        proposal: ProposalRef::of(&record.proposal),
+        signature: event::Signature {
+            signer: caller.identity.clone(),
+            signed,
+        },
+    }
 }
 
 /// Adds the text of a proposed registry.
@@ -702,16 +701,6 @@ fn pinned_in<'a>(
     identity: &Identity,
 ) -> Option<&'a PublicKey> {
     custodians.get(identity).or_else(|| registry.key(identity))
-}
-
-fn note(proposal: &Proposal, entry: &mut Entry) {
-    entry.object_digest = Some(sha256(&proposal.encode()));
-    entry.chain = match &proposal.matter {
-        Matter::DestroyVersion { chain, .. } | Matter::CutEscrow { chain, .. } => {
-            Some(chain.clone())
-        }
-        Matter::Registry { .. } | Matter::Erase { .. } => None,
-    };
 }
 
 /// 80 random bits: nobody guesses a proposal's id, and nobody needs to.

@@ -5,17 +5,20 @@ mod plan;
 
 use std::sync::Arc;
 
-use sluis_domain::{BatchOutcome, ChainId, Column, ElementName, Reason, RecordBatch};
-use sluis_ledger::audit::{Act, Entry, KeyUse};
+use sluis_domain::{BatchOutcome, ChainId, ElementName, Reason, RecordBatch};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{Event, Submitted};
 use sluis_ledger::registry::Chain;
 use sluis_port::{Commit, PackedRows};
 
+use crate::audit::{Asked, Named, encoded};
 use crate::engine::Engine;
 use crate::import::{Claimed, Import, Mapping, field};
 use crate::policy::{Permit, Submit};
 use crate::quota::{Counted, Seen};
 use crate::rows::Refused;
 use crate::snapshot::{RegistryState, Snapshot};
+use crate::uses::Uses;
 use crate::{Caller, Pending, Refusal, delivery};
 pub(crate) use passes::method_input;
 use passes::{Worked, encrypt, first_pass, tokens, write_rows};
@@ -87,8 +90,7 @@ impl Engine {
         to_recipient: bool,
         import: Option<Import>,
     ) -> Result<PseudonymiseSession, Refusal> {
-        self.on_record(caller, act(import.as_ref()), |entry| {
-            entry.chain = Some(chain.clone());
+        self.on_record(caller, asked(import.as_ref(), chain), || {
             let permit = self.authorise(
                 caller,
                 Submit {
@@ -136,8 +138,7 @@ impl Engine {
     ) -> Result<Pending, Refusal> {
         let _steady = self.steady();
         let import = session.import.as_ref();
-        self.on_record(&session.caller, act(import), |entry| {
-            entry.chain = Some(session.chain.clone());
+        self.on_record(&session.caller, asked(import, &session.chain), || {
             let permit = self.authorise(
                 &session.caller,
                 Submit {
@@ -157,7 +158,7 @@ impl Engine {
                 mut commit,
                 seen,
                 claimed,
-            } = self.treat(&permit, import, batch, entry, counted.as_ref())?;
+            } = self.treat(&permit, import, batch, counted.as_ref())?;
             self.expect_unchanged(permit.snapshot(), None, &mut commit);
             let (pending, done) = Pending::new(outcome, None);
             let done = match claimed {
@@ -182,7 +183,6 @@ impl Engine {
         permit: &Permit<Submit>,
         import: Option<&Import>,
         batch: &RecordBatch,
-        entry: &mut Entry,
         counted: Option<&Counted>,
     ) -> Result<Treated, Refusal> {
         let steps = plan(permit.snapshot(), chain_of(permit)?, import, batch)?;
@@ -202,6 +202,7 @@ impl Engine {
         };
         let seen = counted.map(|counted| seen(counted, &steps, &worked, &refused, batch.rows()));
         let mut columns = Vec::with_capacity(steps.len());
+        let (mut uses, mut values) = (Uses::default(), 0);
         for (index, ((name, input), worked)) in batch.columns().iter().zip(worked).enumerate() {
             let output = match (&steps[index], worked) {
                 (Step::Pseudonym(line), Worked::Subjects(subjects)) => {
@@ -218,12 +219,25 @@ impl Engine {
                     ));
                 }
             };
-            note_use(&steps[index], &output, entry);
+            let present = output.present() as u64;
+            values += present;
+            if let Some(version) = steps[index].version() {
+                uses.count(version, present);
+            }
             columns.push((name.clone(), output));
         }
-        entry.rows = batch.rows() as u64;
-        entry.rejected = refused.count() as u64;
-        commit.entry(entry.encode());
+        let submitted = Submitted {
+            chain: permit.action().chain.clone(),
+            rows: batch.rows() as u64,
+            values,
+            rejected: refused.count() as u64,
+            keys: uses.finish(),
+        };
+        let event = match import {
+            None => Event::Pseudonymise(submitted),
+            Some(_) => Event::Import(submitted),
+        };
+        commit.entry(encoded(permit.header(), event));
         let delivery = chain_of(permit)?.delivery();
         let outcome = delivery::answer(delivery, columns, refused.rejections(batch));
         Ok(Treated {
@@ -245,8 +259,11 @@ struct Treated {
     claimed: Option<Claimed>,
 }
 
-fn act(import: Option<&Import>) -> Act {
-    import.map_or(Act::Pseudonymise, |_| Act::Import)
+fn asked<'a>(import: Option<&Import>, chain: &'a ChainId) -> Asked<'a> {
+    Asked {
+        act: import.map_or(Act::Pseudonymise, |_| Act::Import),
+        about: Named::Chain(chain),
+    }
 }
 
 fn chain_of(permit: &Permit<Submit>) -> Result<&Chain, Reason> {
@@ -320,22 +337,4 @@ fn mapping<'a>(
         links,
         old: (column, &batch.columns()[column].1),
     })
-}
-
-fn note_use(step: &Step, output: &Column, entry: &mut Entry) {
-    let values = output.present() as u64;
-    entry.values += values;
-    let (namespace, kid) = match step {
-        Step::Pseudonym(line) => (Some(line.namespace.id().clone()), line.version.info().kid),
-        Step::Encrypt(version) => (None, version.info().kid),
-        Step::DateShift { .. } | Step::Generalise(_) | Step::Import => return,
-    };
-    match entry.keys.iter_mut().find(|key| key.kid == kid) {
-        Some(key) => key.values += values,
-        None => entry.keys.push(KeyUse {
-            namespace,
-            kid,
-            values,
-        }),
-    }
 }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{ChainId, GrantId, Identity, ProposalId, Reason, Timestamp};
 use sluis_keyring::{Keyring, VersionInfo};
-use sluis_ledger::audit::Act;
+use sluis_ledger::audit::{Act, MAX_ENTRY};
+use sluis_ledger::event::{Event, Header, RegistryApplied};
 use sluis_ledger::proposal::{Matter, Proposal};
 use sluis_ledger::registry::{self, Change, Problem, Registry, Requirement, Signers, Treatment};
 use sluis_ledger::{Custodian, rules};
 use sluis_port::{Commit, Family, Write, rows};
 
-use crate::custody::{MAX_VERSIONS, key_uses, living};
+use crate::audit::{Asked, Named, encoded};
+use crate::custody::{BESIDE_VERSIONS, MAX_VERSIONS, key_version, living};
 use crate::engine::{Engine, registry_text};
 use crate::policy::{BeKnown, Custody, Permit, ReadRegistry, SignProposal};
-use crate::proposals::{Effect, ProposalView, effect_entry, pinned, put_text};
+use crate::proposals::{Effect, ProposalView, pinned, put_text};
 use crate::snapshot::{RegistryState, Snapshot};
 use crate::{Caller, Refusal, life};
 
@@ -71,9 +73,13 @@ impl Engine {
         dry_run: bool,
         expected: Option<u64>,
     ) -> Result<Proposed, Refusal> {
-        self.on_record(caller, Act::Propose, |entry| {
+        let digest = sha256(toml.as_bytes());
+        let asked = Asked {
+            act: Act::Propose,
+            about: Named::RegistryText(digest),
+        };
+        self.on_record(caller, asked, || {
             let _governing = self.govern();
-            entry.object_digest = Some(sha256(toml.as_bytes()));
             let permit = self.authorise(caller, Custody)?;
             let present = &permit.snapshot().registry;
             if expected.is_some_and(|version| version != present.version) {
@@ -105,7 +111,7 @@ impl Engine {
                 let matter = Matter::Registry {
                     base_version: present.version,
                     base_digest: sha256(present.toml.as_bytes()),
-                    digest: sha256(toml.as_bytes()),
+                    digest,
                 };
                 let required = rules::signers::for_registry(&present.registry, &next);
                 let beside = |id: &ProposalId, commit: &mut Commit| {
@@ -142,15 +148,20 @@ impl Engine {
         let sealed = keyring
             .state()
             .seal(Family::Registry, &key, version, toml.as_bytes());
-        let mut entry = effect_entry(self, permit, Act::ApplyRegistry, proposal);
-        entry.object_digest = Some(digest);
-        entry.registry_version = version;
-        entry.keys = key_uses(&versions);
+        let header = Header {
+            registry_version: version,
+            ..permit.header()
+        };
+        let applied = Event::ApplyRegistry(RegistryApplied {
+            proposal: proposal.id.clone(),
+            digest,
+            made: versions.iter().map(key_version).collect(),
+        });
         commit.writes.extend(writes);
         commit
             .expect(Family::Registry, key, None)
             .put(Family::Registry, key, sealed)
-            .entry(entry.encode());
+            .entry(encoded(header, applied));
         let coming = RegistryState {
             version,
             registry: next,
@@ -193,7 +204,7 @@ impl Engine {
         caller: &Caller,
         version: Option<u64>,
     ) -> Result<(u64, String), Refusal> {
-        self.on_record(caller, Act::ReadRegistry, |_| {
+        self.on_record(caller, Act::ReadRegistry, || {
             let permit = self.authorise(caller, ReadRegistry)?;
             let snapshot = permit.snapshot();
             let present = &snapshot.registry;
@@ -222,8 +233,11 @@ impl Engine {
         caller: &Caller,
         only: Option<&ChainId>,
     ) -> Result<(u64, Arc<RegistryState>, Vec<ChainId>), Refusal> {
-        self.on_record(caller, Act::ReadRegistry, |entry| {
-            entry.chain = only.cloned();
+        let asked = Asked {
+            act: Act::ReadRegistry,
+            about: only.into(),
+        };
+        self.on_record(caller, asked, || {
             let permit = self.authorise(caller, BeKnown)?;
             let snapshot = permit.snapshot();
             let custodian = snapshot.has_custodian_key(caller);
@@ -249,7 +263,7 @@ impl Engine {
     /// # Errors
     /// Those of [`Self::admit`].
     pub fn whoami(&self, caller: &Caller) -> Result<WhoAmI, Refusal> {
-        self.on_record(caller, Act::Admit, |_| {
+        self.on_record(caller, Act::Admit, || {
             let permit = self.authorise(caller, BeKnown)?;
             let (snapshot, identity) = (permit.snapshot(), &caller.identity);
             let registry = &snapshot.registry.registry;
@@ -383,6 +397,10 @@ fn check_number(keyring: &Keyring, versions: &[VersionInfo]) -> Result<(), Refus
         );
         return Err(Refusal::field(Reason::InvalidRegistry, "chain", text));
     }
+    if versions.iter().map(entry_bytes).sum::<usize>() > MAX_ENTRY - BESIDE_VERSIONS {
+        let text = "need more new key lines than an entry of the log can name: add the chains in several steps";
+        return Err(Refusal::field(Reason::InvalidRegistry, "chain", text));
+    }
     let living = living(keyring);
     let Some(VersionInfo { chain, .. }) = versions
         .iter()
@@ -398,6 +416,12 @@ fn check_number(keyring: &Keyring, versions: &[VersionInfo]) -> Result<(), Refus
         format!("chain[{chain}]"),
         text,
     ))
+}
+
+/// What a new version takes in an entry, at most: LP(chain), number of versions, LP(namespace), kid.
+fn entry_bytes(info: &VersionInfo) -> usize {
+    let namespace = info.namespace.as_ref().map_or(0, |id| id.as_str().len());
+    2 + info.chain.as_str().len() + 2 + 2 + namespace + 4
 }
 
 /// `chain`, or `chain/namespace`.

@@ -6,10 +6,14 @@ use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, Kid, NamespaceId, Reason,
     RecordBatch,
 };
-use sluis_ledger::audit::{Act, Entry, KeyUse};
+use sluis_keyring::VersionInfo;
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::Event;
 use sluis_ledger::grant::{Kind, Record};
 use sluis_port::{Commit, Family};
 
+use crate::audit::{Asked, Named};
+use crate::convert::Worked;
 use crate::engine::Engine;
 use crate::meter::{Purpose, Remaining};
 use crate::policy::{BeKnown, Permit, UseGrant};
@@ -17,6 +21,7 @@ use crate::rows::Refused;
 use crate::snapshot::Snapshot;
 use crate::tokens::Tokens;
 use crate::turn::Turn;
+use crate::uses::Uses;
 use crate::{Caller, Pending, Refusal};
 
 /// An open re-identification. Grant, standing, registry and keys are looked at anew for every batch.
@@ -45,9 +50,13 @@ impl Engine {
         caller: &Caller,
         grant: &GrantId,
     ) -> Result<ReidentifySession, Refusal> {
-        self.on_record(caller, Act::Reidentify, |entry| {
+        let asked = Asked {
+            act: Act::Reidentify,
+            about: Named::Grant(grant),
+        };
+        self.on_record(caller, asked, || {
             self.authorise(caller, BeKnown)?;
-            let record = self.grant_on_record(grant, entry)?.record;
+            let record = self.known_grant(grant)?.record;
             let now = self.authorise(caller, UseGrant { record: &record })?.now();
             scope(&record)?;
             let remaining = self.remaining(&record, now)?;
@@ -72,20 +81,22 @@ impl Engine {
         batch: &RecordBatch,
     ) -> Result<Pending, Refusal> {
         let _steady = turn.begin(|| self.steady())?;
-        self.on_record(&session.caller, Act::Reidentify, |entry| {
-            let grant = self.grant_on_record(&session.grant, entry)?;
+        let asked = Asked {
+            act: Act::Reidentify,
+            about: Named::Grant(&session.grant),
+        };
+        self.on_record(&session.caller, asked, || {
+            let grant = self.known_grant(&session.grant)?;
             let permit = self.authorise(
                 &session.caller,
                 UseGrant {
                     record: &grant.record,
                 },
             )?;
-            // What was looked at, an auditor looks at again.
-            entry.at = permit.now();
-            let outcome = self.reidentify_batch(&permit, batch, entry)?;
+            let worked = self.reidentify_batch(&permit, batch)?;
             turn.wait()?;
             let batch = (batch, Purpose::Issued);
-            let pending = self.charge(&permit, &grant, batch, entry, outcome, Commit::default())?;
+            let pending = self.charge(&permit, &grant, batch, Event::Reidentify, worked)?;
             turn.end();
             Ok(pending)
         })
@@ -95,12 +106,12 @@ impl Engine {
         &self,
         permit: &Permit<UseGrant<'_>>,
         batch: &RecordBatch,
-        entry: &mut Entry,
-    ) -> Result<BatchOutcome, Refusal> {
+    ) -> Result<Worked, Refusal> {
         let (chain, elements) = scope(permit.action().record)?;
         let namespaces = &permit.action().record.grant.namespaces;
         let mut refused = Refused::none(batch.rows());
         let mut columns = Vec::with_capacity(batch.columns().len());
+        let mut uses = Uses::default();
         for (index, (name, input)) in batch.columns().iter().enumerate() {
             let position = elements.iter().position(|element| element == name);
             let namespace = position.and_then(|at| namespaces.get(at)).ok_or_else(|| {
@@ -110,37 +121,34 @@ impl Engine {
                     name.to_string(),
                 )
             })?;
-            let column = match namespace {
+            let (column, used) = match namespace {
                 Some(namespace) => self.identities(
                     permit.snapshot(),
                     (chain, namespace),
                     (index, input),
                     &mut refused,
-                    entry,
                 )?,
                 None => decrypted(
                     permit.snapshot(),
                     (chain, name),
                     (index, input),
                     &mut refused,
-                    entry,
                 ),
             };
+            uses.add(used);
             columns.push((name.clone(), column));
         }
         for (_, column) in &mut columns {
             *column = refused.blank(std::mem::take(column));
         }
-        entry.rows = batch.rows() as u64;
-        entry.values = batch
-            .columns()
-            .iter()
-            .map(|(_, column)| column.present() as u64)
-            .sum();
-        entry.rejected = refused.count() as u64;
-        Ok(BatchOutcome {
-            columns,
-            rejections: refused.rejections(batch),
+        Ok(Worked {
+            outcome: BatchOutcome {
+                columns,
+                rejections: refused.rejections(batch),
+            },
+            rejected: refused.count() as u64,
+            uses,
+            commit: Commit::default(),
         })
     }
 
@@ -152,8 +160,7 @@ impl Engine {
         line: (&ChainId, &NamespaceId),
         column: (usize, &Column),
         refused: &mut Refused,
-        entry: &mut Entry,
-    ) -> Result<Column, Refusal> {
+    ) -> Result<(Column, Uses), Refusal> {
         let tokens = Tokens::parse(&snapshot.keyring, line.0, line.1, column, refused);
         let rows = self
             .store
@@ -166,11 +173,12 @@ impl Engine {
         };
         let mut output = ColumnBuilder::with_capacity(column.1.rows(), rows.data().len());
         let mut openers: Vec<(Kid, IdentityOpener)> = Vec::new();
+        let mut uses = Uses::default();
         for (at, found) in tokens.found.iter().enumerate() {
             while output.rows() < found.row {
                 output.push_missing();
             }
-            note(entry, Some(line.1), found.version.info().kid);
+            uses.count(found.version.info(), 1);
             let stored = rows.get(at);
             let opened = output.try_push_with(|out| {
                 if stored.is_empty() {
@@ -207,7 +215,7 @@ impl Engine {
         while output.rows() < column.1.rows() {
             output.push_missing();
         }
-        Ok(output.finish())
+        Ok((output.finish(), uses))
     }
 }
 
@@ -225,9 +233,9 @@ fn decrypted(
     element: (&ChainId, &ElementName),
     column: (usize, &Column),
     refused: &mut Refused,
-    entry: &mut Entry,
-) -> Column {
-    let mut openers: Vec<(Kid, ElementOpener)> = Vec::new();
+) -> (Column, Uses) {
+    let mut uses = Uses::default();
+    let mut openers: Vec<(Kid, (VersionInfo, ElementOpener))> = Vec::new();
     let mut output = ColumnBuilder::with_capacity(column.1.rows(), column.1.data().len());
     for (row, text) in column.1.iter().enumerate() {
         if text.is_empty() {
@@ -237,18 +245,18 @@ fn decrypted(
         let opened = output.try_push_with(|out| {
             let ciphertext = element::parse_text(text).map_err(|_| Reason::MalformedCiphertext)?;
             let kid = ciphertext.kid();
-            let opener = cached(&mut openers, kid, || opener(snapshot, element, kid))?;
+            let (version, opener) = cached(&mut openers, kid, || opener(snapshot, element, kid))?;
             opener
                 .open(&ciphertext, out)
                 .map_err(|_| Reason::UnknownCiphertext)?;
-            note(entry, None, kid);
+            uses.count(version, 1);
             Ok(())
         });
         if let Err(reason) = opened {
             refused.refuse(row, column.0, reason);
         }
     }
-    output.finish()
+    (output.finish(), uses)
 }
 
 /// The opener of a key version, made once per batch: batches have few versions.
@@ -271,7 +279,7 @@ fn opener(
     snapshot: &Snapshot,
     element: (&ChainId, &ElementName),
     kid: Kid,
-) -> Result<ElementOpener, Reason> {
+) -> Result<(VersionInfo, ElementOpener), Reason> {
     let version = snapshot
         .keyring
         .elements(kid)
@@ -280,16 +288,5 @@ fn opener(
     if !version.info().state.leads_out() {
         return Err(Reason::VersionDisabled);
     }
-    Ok(version.key(element.1).opener())
-}
-
-fn note(entry: &mut Entry, namespace: Option<&NamespaceId>, kid: Kid) {
-    match entry.keys.iter_mut().find(|key| key.kid == kid) {
-        Some(key) => key.values += 1,
-        None => entry.keys.push(KeyUse {
-            namespace: namespace.cloned(),
-            kid,
-            values: 1,
-        }),
-    }
+    Ok((version.info().clone(), version.key(element.1).opener()))
 }

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluis_crypto::random;
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{self, About, Entry, Event, Header};
 use sluis_port::{Clock, Commit, Family, Store, rows};
 
-use crate::audit::goes_on_record;
+use crate::audit::{encoded, goes_on_record, header};
 use crate::engine::Engine;
 use crate::refusals::RefusalLimit;
 use crate::{Caller, EngineError, Refusal, Settings, origin};
@@ -104,15 +104,9 @@ impl Sealed {
     ///
     /// # Errors
     /// Those of the store; the act must not happen then.
-    pub fn record(
-        &self,
-        by: Option<KeyHolder<'_>>,
-        act: Act,
-        detail: Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let mut entry = self.entry(by.map(|holder| holder.0), act)?;
-        entry.detail = detail;
-        append(&*self.store, &entry)
+    pub fn record(&self, by: Option<KeyHolder<'_>>, event: Event) -> Result<(), Refusal> {
+        let header = self.header(by.map(|holder| holder.0))?;
+        append(&*self.store, header, event)
     }
 
     /// Whether there is room on record for one more refusal of a caller; it counts then. Who is a member is not known.
@@ -127,20 +121,19 @@ impl Sealed {
     /// Puts on record what a caller was refused, if [`Self::admits_refusal`] said that there is room, and returns the reason
     /// to answer with: another one if it could not be recorded.
     pub fn refuse(&self, caller: &Caller, act: Act, reason: Reason) -> Reason {
-        let recorded = self.entry(Some(caller), act).and_then(|mut entry| {
-            entry.outcome = Outcome::Refused(reason);
-            append(&*self.store, &entry)
+        let refused = Event::Refused(event::Refusal {
+            act,
+            reason,
+            about: About::Nothing,
         });
+        let header = self.header(Some(caller));
+        let recorded = header.and_then(|header| append(&*self.store, header, refused));
         recorded.map_or_else(|refusal| refusal.reason(), |()| reason)
     }
 
-    fn entry(&self, caller: Option<&Caller>, act: Act) -> Result<Entry, Refusal> {
-        Ok(entry(
-            self.now(),
-            caller,
-            act,
-            last_version_on_record(&*self.store)?,
-        ))
+    fn header(&self, caller: Option<&Caller>) -> Result<Header, Refusal> {
+        let version = last_version_on_record(&*self.store)?;
+        Ok(header(self.now(), caller, version))
     }
 }
 
@@ -149,16 +142,9 @@ impl Engine {
     ///
     /// # Errors
     /// Those of the store; the act must not happen then.
-    pub fn record(
-        &self,
-        by: Option<KeyHolder<'_>>,
-        act: Act,
-        detail: Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let version = self.snapshot().registry.version;
-        let mut entry = entry(self.now(), by.map(|holder| holder.0), act, version);
-        entry.detail = detail;
-        append(&*self.store, &entry)
+    pub fn record(&self, by: Option<KeyHolder<'_>>, event: Event) -> Result<(), Refusal> {
+        let header = self.header(by.map(|holder| holder.0));
+        append(&*self.store, header, event)
     }
 }
 
@@ -173,20 +159,13 @@ fn last_version_on_record(store: &dyn Store) -> Result<u64, Refusal> {
         .and_then(|(_, bytes)| Entry::decode(bytes).ok());
     let corrupt = || Refusal::new(Reason::CorruptStore, "the last audit entry cannot be read");
     entry
-        .map(|entry| entry.registry_version)
+        .map(|entry| entry.header.registry_version)
         .ok_or_else(corrupt)
 }
 
-fn entry(now: Timestamp, caller: Option<&Caller>, act: Act, version: u64) -> Entry {
-    let mut entry = Entry::new(random::bytes(), now, act, version);
-    entry.actor = caller.map(|caller| caller.identity.clone());
-    entry.fingerprint = caller.map_or([0; 32], |caller| caller.fingerprint);
-    entry
-}
-
-fn append(store: &dyn Store, entry: &Entry) -> Result<(), Refusal> {
+fn append(store: &dyn Store, header: Header, event: Event) -> Result<(), Refusal> {
     store.commit(Commit {
-        entries: vec![entry.encode()],
+        entries: vec![encoded(header, event)],
         ..Commit::default()
     })?;
     Ok(())

@@ -35,24 +35,9 @@ pub enum Fault {
         /// By what the log says.
         in_force: u64,
     },
-    /// The detail is not what the act needs.
-    #[error("its detail is not what the act `{0}` needs")]
-    Detail(&'static str),
-    /// A caller without a certificate, or a certificate without a caller.
-    #[error("it has a caller without a certificate, or a certificate without a caller")]
-    Certificate,
     /// A field that an entry of its act must have is not there.
     #[error("its field `{0}` is empty, and an act like it has one")]
     Lacks(&'static str),
-    /// A field is there that an entry of its act does not have.
-    #[error("its field `{0}` is not empty, and an act like it has none")]
-    Surplus(&'static str),
-    /// An act that is on record only when it was refused.
-    #[error("an act like it is on record only when it was refused")]
-    NeverDone,
-    /// An act that nobody can be refused.
-    #[error("nobody is refused an act like it")]
-    NeverRefused,
     /// The counts of a batch contradict each other.
     #[error("its {0} do not fit each other")]
     Counts(&'static str),
@@ -99,14 +84,6 @@ pub enum Fault {
         values: u64,
         /// Most values of the grant.
         max: u64,
-    },
-    /// Too few or too many signatures.
-    #[error("it has {found} signatures, not {expected}")]
-    Signatures {
-        /// How many the act needs.
-        expected: usize,
-        /// How many there are.
-        found: usize,
     },
     /// A signature proves nothing.
     #[error("the signature of {signer}: {fault}")]

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod canonical;
 pub mod custodian;
 pub mod days;
+pub mod event;
 pub mod fault;
 pub mod grant;
 pub mod instruction;

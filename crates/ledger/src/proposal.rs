@@ -54,6 +54,16 @@ pub enum Matter {
     },
 }
 
+impl Matter {
+    /// The chain of the key version whose end is proposed.
+    pub fn chain(&self) -> Option<&ChainId> {
+        match self {
+            Self::DestroyVersion { chain, .. } | Self::CutEscrow { chain, .. } => Some(chain),
+            Self::Registry { .. } | Self::Erase { .. } => None,
+        }
+    }
+}
+
 /// The immutable part of a proposal. Signatures are over its canonical bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Proposal {

@@ -6,22 +6,21 @@
 //! clocks step (a large step back is told), and whether a refusal was right; its fields are. Memory is bounded by the number of
 //! grants, proposals and key versions.
 
-use sluis_crypto::VerifierKey;
-use sluis_domain::codec::{DecodeError, Reader};
 use sluis_domain::{Identity, ProposalId};
 
-use crate::audit::{Act, Entry, MAX_ENTRY, Outcome};
+use crate::audit::Act;
+use crate::event::{Caller, Entry, Event, Header, Initialised};
 use crate::fault::{Fault, Wrong};
 use crate::instruction::ends_instructions;
 use crate::state::State;
 
 mod batches;
 mod custody;
-mod fields;
 mod grants;
 mod instruction;
 mod keys;
 mod proposals;
+mod refused;
 mod registry;
 mod retention;
 
@@ -48,9 +47,7 @@ impl<F: FnMut(u64) -> Option<String>> Registries for F {
 #[derive(Clone, Debug)]
 struct Due {
     proposal: ProposalId,
-    signer: Identity,
-    /// SHA-256 of their certificate.
-    fingerprint: [u8; 32],
+    signer: Caller,
 }
 
 /// What comes with an entry and is not in its bytes.
@@ -139,18 +136,13 @@ impl Ledger {
         if sequence != self.state.entries {
             return Err(Fault::Gap(self.state.entries));
         }
-        let entry = Entry::decode(bytes)
-            .ok()
-            .filter(|_| bytes.len() <= MAX_ENTRY)
-            .ok_or(Fault::NotAnEntry)?;
-        let first = entry.act == Act::Initialise && entry.outcome == Outcome::Done;
-        if first != (sequence == 0) || (!first && entry.act == Act::Initialise) {
+        let entry = Entry::decode(bytes).map_err(|_| Fault::NotAnEntry)?;
+        if matches!(entry.event, Event::Initialise(_)) != (sequence == 0) {
             return Err(Fault::Initialise);
         }
-        fields::check(&self.state, &entry)?;
-        let text = match (entry.act, entry.outcome) {
-            (Act::ApplyRegistry, Outcome::Done) => {
-                let version = entry.registry_version;
+        let text = match entry.event {
+            Event::ApplyRegistry(_) => {
+                let version = entry.header.registry_version;
                 registries
                     .text(version)
                     .map_err(|Unread| Fault::RegistryUnread(version))?
@@ -158,18 +150,15 @@ impl Ledger {
             _ => None,
         };
         let due = self.due.take();
-        self.check_due(due.as_ref(), &entry)?;
+        self.check_due(due.as_ref(), &entry.event)?;
         self.check_version(&entry)?;
-        if entry.outcome == Outcome::Done {
-            self.apply(&entry, place, due.as_ref(), text)?;
-            keys::follow(&mut self.state, &entry)?;
-        }
-        self.state.restoring = match entry.act {
-            Act::AcceptRestore => true,
-            Act::EraseSubjects | Act::Custodians => self.state.restoring,
+        self.apply(&entry, place, due.as_ref(), text)?;
+        self.state.restoring = match entry.event {
+            Event::AcceptRestore(_) => true,
+            Event::EraseSubjects(_) | Event::Custodians(_) => self.state.restoring,
             _ => false,
         };
-        if entry.outcome == Outcome::Done && ends_instructions(entry.act) {
+        if entry.event.refused().is_none() && ends_instructions(entry.event.act()) {
             self.state.custody_head = place.leaf;
         }
         self.state.told.see(sequence, &entry);
@@ -178,10 +167,10 @@ impl Ledger {
     }
 
     /// The effect of a proposal is in one commit with the last signature.
-    fn check_due(&self, due: Option<&Due>, entry: &Entry) -> Result<(), Fault> {
+    fn check_due(&self, due: Option<&Due>, event: &Event) -> Result<(), Fault> {
         let Some(due) = due else { return Ok(()) };
-        let follows = entry.outcome == Outcome::Done
-            && proposals::effect_of(&self.state, &due.proposal) == Some(entry.act);
+        let follows = event.refused().is_none()
+            && proposals::effect_of(&self.state, &due.proposal) == Some(event.act());
         if follows {
             Ok(())
         } else {
@@ -191,24 +180,19 @@ impl Ledger {
 
     fn check_version(&self, entry: &Entry) -> Result<(), Fault> {
         let in_force = self.state.registry_version;
-        let done = entry.outcome == Outcome::Done;
-        let right = match entry.act {
-            Act::ApplyRegistry if done => entry.registry_version == in_force + 1,
-            // Commits of these expect the registry to be the one they were decided under.
-            Act::Pseudonymise | Act::Import | Act::Convert | Act::Reidentify if done => {
-                entry.registry_version == in_force
-            }
-            act if done && is_governed(act) => entry.registry_version == in_force,
-            // Anything else may have begun under an earlier one.
-            _ => entry.registry_version <= in_force,
+        let named = entry.header.registry_version;
+        let right = match &entry.event {
+            // It may have begun under an earlier one.
+            Event::Refused(_) => named <= in_force,
+            Event::ApplyRegistry(_) => named == in_force + 1,
+            done if names_the_one_in_force(done.act()) => named == in_force,
+            // So may these.
+            _ => named <= in_force,
         };
         if right {
             Ok(())
         } else {
-            Err(Fault::RegistryVersion {
-                named: entry.registry_version,
-                in_force,
-            })
+            Err(Fault::RegistryVersion { named, in_force })
         }
     }
 
@@ -220,44 +204,61 @@ impl Ledger {
         text: Option<String>,
     ) -> Result<(), Fault> {
         let state = &mut self.state;
-        match entry.act {
-            Act::Initialise => initialise(state, entry),
-            Act::Custodians => custody::name_custodians(state, entry),
-            Act::RotateChain => instruction::rotate_chain(state, entry),
-            Act::DisableVersion => instruction::disable_version(state, entry),
-            Act::RotateAuditKey => instruction::rotate_audit_key(state, entry),
-            Act::AcceptRestore => custody::accept_restore(state, place, entry),
-            Act::RequestGrant => grants::request(state, entry),
-            Act::ApproveGrant => grants::approve(state, entry),
-            Act::DenyGrant => grants::deny(state, entry),
-            Act::RevokeGrant => grants::revoke(state, entry),
-            Act::Convert | Act::Reidentify => grants::charge(state, entry),
-            Act::Pseudonymise | Act::Import => batches::submit(state, entry),
-            Act::Propose => proposals::propose(state, entry),
-            Act::SignProposal => {
-                self.due = proposals::sign(state, entry)?;
+        let header = &entry.header;
+        let act = entry.event.act();
+        match &entry.event {
+            Event::Initialise(first) => initialise(state, first),
+            Event::Custodians(custodians) => custody::name_custodians(state, custodians),
+            Event::RotateChain(rotated) => instruction::rotate_chain(state, header, rotated),
+            Event::DisableVersion(disabled) => {
+                instruction::disable_version(state, header, disabled)
+            }
+            Event::RotateAuditKey(rotated) => instruction::rotate_audit_key(state, header, rotated),
+            Event::AcceptRestore(restored) => {
+                custody::accept_restore(state, place, header, restored)
+            }
+            Event::RequestGrant(grant) => grants::request(state, header, grant),
+            Event::ApproveGrant(signed) => grants::approve(state, header, signed),
+            Event::DenyGrant(signed) => grants::deny(state, header, signed),
+            Event::RevokeGrant(signed) => grants::revoke(state, header, signed),
+            Event::Convert(batch) | Event::Reidentify(batch) => {
+                grants::charge(state, header, act, batch)
+            }
+            Event::Pseudonymise(batch) | Event::Import(batch) => {
+                batches::submit(state, header, act, batch)
+            }
+            Event::Propose(proposal) => proposals::propose(state, header, proposal),
+            Event::SignProposal(signed) => {
+                self.due = proposals::sign(state, header, signed)?;
                 Ok(())
             }
-            Act::RejectProposal => proposals::reject(state, entry),
-            Act::ExpireProposal => proposals::expire(state, entry),
-            Act::Unseal => custody::unseal(entry),
-            Act::Seal | Act::CreateBackup => custody::by_custodian(state, entry),
-            Act::ApplyRegistry => registry::apply(state, entry, due, text),
-            Act::DestroyVersion | Act::CutEscrow | Act::OptOut => {
-                proposals::take_effect(state, entry, due)
+            Event::RejectProposal(signed) => proposals::reject(state, header, signed),
+            Event::ExpireProposal(proposal) => proposals::expire(state, header, proposal),
+            Event::Unseal(opening) => custody::unseal(header, opening),
+            Event::Seal | Event::CreateBackup => custody::by_custodian(state, header),
+            Event::ApplyRegistry(applied) => registry::apply(state, header, applied, due, text),
+            Event::DestroyVersion(ended) | Event::CutEscrow(ended) => {
+                proposals::end_version(state, header, act, ended, due)
             }
-            Act::WarnRetention => retention::warn(state, entry),
-            Act::ExpireChain => retention::expire(state, entry),
-            _ => Ok(()),
+            Event::OptOut(opted_out) => proposals::opt_out(state, header, opted_out, due),
+            Event::WarnRetention(chain) => retention::warn(state, chain),
+            Event::ExpireChain(expired) => retention::expire(state, expired),
+            Event::EraseSubjects(erased) => keys::erase(state, erased),
+            Event::RotateKek => Ok(()),
+            Event::Refused(refusal) => refused::check(state, refusal),
         }
     }
 }
 
-/// Acts that are done one at a time, under the registry in force.
-fn is_governed(act: Act) -> bool {
+/// Acts that are done one at a time, and batches: their commits expect the registry to be the one they were decided under.
+fn names_the_one_in_force(act: Act) -> bool {
     matches!(
         act,
-        Act::RequestGrant
+        Act::Pseudonymise
+            | Act::Import
+            | Act::Convert
+            | Act::Reidentify
+            | Act::RequestGrant
             | Act::ApproveGrant
             | Act::DenyGrant
             | Act::RevokeGrant
@@ -274,31 +275,17 @@ fn is_governed(act: Act) -> bool {
     )
 }
 
-/// The first entry: which log this is, and its first key.
-fn initialise(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let [origin, key] = texts(entry)?;
-    let key: VerifierKey = key.parse().map_err(|_| Fault::Detail(entry.act.as_str()))?;
-    if origin != state.origin || key.name() != origin {
-        return Err(Fault::OtherLog);
-    }
-    state.verifier_keys.push((0, key));
-    Ok(())
+/// Who did it.
+fn caller(header: &Header) -> Result<&Identity, Fault> {
+    let caller = header.caller.as_ref().ok_or(Fault::Field("caller"))?;
+    Ok(&caller.identity)
 }
 
-/// A detail that consists of `N` texts, each LP.
-fn texts<const N: usize>(entry: &Entry) -> Result<[String; N], Fault> {
-    // A reader takes a format byte off first, and these have none.
-    let bytes = [&[0], entry.detail.as_slice()].concat();
-    let read = || -> Result<Vec<String>, DecodeError> {
-        let mut input = Reader::new(&bytes, 0)?;
-        let texts = (0..N)
-            .map(|_| input.text().map(str::to_owned))
-            .collect::<Result<_, _>>()?;
-        input.end()?;
-        Ok(texts)
-    };
-    read()
-        .ok()
-        .and_then(|texts| texts.try_into().ok())
-        .ok_or(Fault::Detail(entry.act.as_str()))
+/// The first entry: which log this is, and its first key.
+fn initialise(state: &mut State, first: &Initialised) -> Result<(), Fault> {
+    if first.origin != state.origin || first.key.name() != first.origin {
+        return Err(Fault::OtherLog);
+    }
+    state.verifier_keys.push((0, first.key.clone()));
+    Ok(())
 }

@@ -5,7 +5,7 @@ use sluis_domain::{Identity, PublicKey, Timestamp};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::Signed;
-use crate::audit::Entry;
+use crate::event::{Header, Signature};
 use crate::fault::{Fault, SignerFault};
 use crate::statement::{Deed, statement};
 
@@ -28,15 +28,16 @@ pub(crate) struct Said<'a> {
     pub(crate) object: &'a [u8],
 }
 
-/// The only signature of an entry, which must be by whoever did the act.
-pub(crate) fn of_actor(entry: &Entry) -> Result<(&Identity, &Signed), Fault> {
-    let [(signer, signed)] = entry.signatures.as_slice() else {
-        return Err(Fault::Signatures {
-            expected: 1,
-            found: entry.signatures.len(),
-        });
-    };
-    if entry.actor.as_ref() == Some(signer) && entry.fingerprint == sha256(&signed.certificate) {
+/// The only signature of an entry, which must be by the caller.
+pub(crate) fn of_caller<'a>(
+    header: &Header,
+    signature: &'a Signature,
+) -> Result<(&'a Identity, &'a Signed), Fault> {
+    let Signature { signer, signed } = signature;
+    let by_caller = header.caller.as_ref().is_some_and(|caller| {
+        caller.identity == *signer && caller.fingerprint == sha256(&signed.certificate)
+    });
+    if by_caller {
         Ok((signer, signed))
     } else {
         Err(wrong(signer, SignerFault::NotTheActor))

@@ -2,8 +2,7 @@
 
 use sluis_domain::Timestamp;
 
-use crate::audit::{Act, Entry, Outcome};
-use crate::opening::Opening;
+use crate::event::{Entry, Event, Header};
 
 /// By how much an entry may be earlier than one before it, because acts go on beside each other and clocks are put right; and
 /// how long acts may go on that began before the keyring was closed.
@@ -45,10 +44,8 @@ pub(crate) struct Told {
 impl Told {
     /// Takes over the next entry.
     pub(crate) fn see(&mut self, sequence: u64, entry: &Entry) {
-        self.see_time(sequence, entry.at);
-        if entry.outcome == Outcome::Done {
-            self.see_act(sequence, entry);
-        }
+        self.see_time(sequence, entry.header.at);
+        self.see_act(sequence, &entry.header, &entry.event);
     }
 
     fn see_time(&mut self, sequence: u64, at: Timestamp) {
@@ -79,17 +76,17 @@ impl Told {
     }
 
     /// Acts that were on their way when the keyring was closed come behind that, so no entry is refused.
-    fn see_act(&mut self, sequence: u64, entry: &Entry) {
+    fn see_act(&mut self, sequence: u64, header: &Header, event: &Event) {
         let since = self.sealed.map(|at| at.plus_millis(SLACK_MILLIS));
-        match entry.act {
-            Act::Seal => self.sealed = Some(entry.at),
-            Act::Unseal => {
-                let opening = Opening::decode(&entry.detail);
-                if opening.is_ok_and(|opening| opening.presented == opening.needed) {
+        match event {
+            Event::Refused(_) => {}
+            Event::Seal => self.sealed = Some(header.at),
+            Event::Unseal(opening) => {
+                if opening.presented == opening.needed {
                     self.sealed = None;
                 }
             }
-            _ if entry.actor.is_some() && since.is_some_and(|since| entry.at > since) => {
+            _ if header.caller.is_some() && since.is_some_and(|since| header.at > since) => {
                 self.while_sealed = self.while_sealed.or(Some(sequence));
             }
             _ => {}

@@ -10,8 +10,8 @@
 //!
 //! One pass over the entries; memory does not grow with their number.
 
-use sluis_domain::codec::Reader;
-use sluis_ledger::audit::{Act, Entry, MAX_ENTRY, Outcome};
+use sluis_ledger::audit::MAX_ENTRY;
+use sluis_ledger::event::{Entry, Event};
 use sluis_tlog::{
     Bundle, BundleError, Checkpoint, HASH_BYTES, Hash, Note, NoteError, Tile, Tree, VerifierKey,
     decode_bundle, leaf_hash,
@@ -523,18 +523,9 @@ impl<'a, F: Files> Scan<'a, F> {
 
 /// The signing key that an entry names.
 fn named_key(bytes: &[u8]) -> Option<VerifierKey> {
-    let entry = Entry::decode(bytes)
-        .ok()
-        .filter(|entry| entry.outcome == Outcome::Done)?;
-    let texts = match entry.act {
-        Act::Initialise => 2,
-        Act::RotateAuditKey => 1,
-        _ => return None,
-    };
-    let bytes = [&[0], entry.detail.as_slice()].concat();
-    let mut input = Reader::new(&bytes, 0).ok()?;
-    for _ in 1..texts {
-        input.text().ok()?;
+    match Entry::decode(bytes).ok()?.event {
+        Event::Initialise(first) => Some(first.key),
+        Event::RotateAuditKey(rotated) => Some(rotated.key),
+        _ => None,
     }
-    input.parse().ok()
 }

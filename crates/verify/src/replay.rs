@@ -1,6 +1,6 @@
 //! The ledger with the tree of its entries: what an auditor builds up entry by entry, and what the engine keeps.
 
-use sluis_ledger::audit::Entry;
+use sluis_ledger::event::Entry;
 use sluis_ledger::{Ledger, Place, Registries, State, Wrong};
 use sluis_tlog::{Tree, leaf_hash};
 

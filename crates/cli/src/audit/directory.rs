@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sluis_files::FileError;
-use sluis_ledger::audit::Entry;
+use sluis_ledger::event::Entry;
 use sluis_tlog::{Bundle, Checkpoint, Hash, Note, Tree, VerifierKey, decode_bundle, leaf_hash};
 use sluis_verify::Files;
 use sluis_verify::export::{CHECKPOINT, VERIFIER_KEY, limit};

@@ -7,7 +7,7 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use sluis_client::{Client, ClientError, LogHead};
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::event::{Entry, Event};
 use sluis_tlog::{Bundle, Tile, Tree, encode_bundle, leaf_hash};
 use sluis_verify::export::{CHECKPOINT, VERIFIER_KEY, handover_path, registry_path};
 use sluis_verify::{Files, Head};
@@ -224,9 +224,9 @@ impl Copy {
     /// One entry; whatever becomes full is written.
     fn take(&mut self, bytes: Vec<u8>) -> Result<(), CliError> {
         if let Ok(entry) = Entry::decode(&bytes)
-            && (entry.act, entry.outcome) == (Act::ApplyRegistry, Outcome::Done)
+            && matches!(entry.event, Event::ApplyRegistry(_))
         {
-            self.registries.insert(entry.registry_version);
+            self.registries.insert(entry.header.registry_version);
         }
         let tiles = self.tree.append(leaf_hash(&bytes));
         self.bundle.push(bytes);
@@ -311,17 +311,19 @@ fn partial(size: u64) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use sluis_domain::Timestamp;
+    use sluis_ledger::event::Header;
 
     use super::*;
 
     fn entry(number: u64) -> Vec<u8> {
-        Entry::new(
-            [0; 16],
-            Timestamp::from_millis(number).expect("small"),
-            Act::ReadStatus,
-            0,
-        )
-        .encode()
+        let header = Header {
+            salt: [0; 16],
+            at: Timestamp::from_millis(number).expect("small"),
+            registry_version: 0,
+            caller: None,
+        };
+        let event = Event::Seal;
+        Entry { header, event }.encode()
     }
 
     fn head(tree: &Tree) -> LogHead {
@@ -369,7 +371,7 @@ mod tests {
         }
         let mut numbers = Vec::new();
         directory
-            .entries(|entry| numbers.push(entry.at.millis()))
+            .entries(|entry| numbers.push(entry.header.at.millis()))
             .expect("reads");
         assert_eq!(numbers, (0..700).collect::<Vec<_>>());
     }

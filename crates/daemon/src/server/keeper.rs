@@ -11,6 +11,7 @@ use sluis_domain::{Identity, Reason, Timestamp};
 use sluis_engine::{Caller, Engine, EngineError, Sealed};
 use sluis_keyring::{Collecting, Kek, Share, ShareError, Token};
 use sluis_ledger::audit::Act;
+use sluis_ledger::event::Event;
 use sluis_ledger::opening::{KeySource, Opening};
 use sluis_port::{Clock, Store};
 use tokio_util::sync::CancellationToken;
@@ -120,7 +121,7 @@ impl Keeper {
         match self.source.fetch(&*self.store) {
             Ok(fetched) => {
                 let engine = self.engine_with(&fetched.kek)?;
-                engine.record(None, Act::Unseal, self.fetched())?;
+                engine.record(None, Event::Unseal(self.fetched()))?;
                 // The start is under a head, if it can be kept; should it fail, the log says so.
                 drop(self.heads.keep(&engine));
                 self.let_in(&mut door, engine, fetched.token);
@@ -233,21 +234,21 @@ impl Keeper {
                 .fetch(&*self.store)
                 .inspect_err(|fault| self.note(&mut door, fault))?;
             let engine = self.engine_with(&fetched.kek).map_err(not_opened)?;
-            engine.record(Some(holder), Act::Unseal, self.fetched())?;
+            engine.record(Some(holder), Event::Unseal(self.fetched()))?;
             self.let_in(&mut door, engine, fetched.token);
             return Ok(self.status_of(&door));
         };
-        let detail = Opening::share(presented, needed).encode();
+        let opened = Event::Unseal(Opening::share(presented, needed));
         let done = match kek {
             None => self
                 .sealed
-                .record(Some(holder), Act::Unseal, detail)
+                .record(Some(holder), opened)
                 .map_err(Denial::from),
             Some(kek) => self
                 .engine_with(&kek)
                 .map_err(not_opened)
                 .and_then(|engine| {
-                    engine.record(Some(holder), Act::Unseal, detail)?;
+                    engine.record(Some(holder), opened)?;
                     self.let_in(&mut door, engine, None);
                     Ok(())
                 }),
@@ -270,7 +271,7 @@ impl Keeper {
             door.opens_itself = false;
             return Err(Reason::Sealed.into());
         };
-        engine.record(Some(holder), Act::Seal, Vec::new())?;
+        engine.record(Some(holder), Event::Seal)?;
         let wiped = self.close(&mut door);
         door.fault = None;
         door.opens_itself = false;
@@ -284,14 +285,14 @@ impl Keeper {
     }
 
     /// The detail of an opening with a key that was fetched.
-    fn fetched(&self) -> Vec<u8> {
+    fn fetched(&self) -> Opening {
         let source = match self.source {
             KekSource::File(_) => KeySource::File,
             KekSource::Credential(_) => KeySource::Credential,
             KekSource::Token(_) => KeySource::Token,
             KekSource::Shares => KeySource::Shares,
         };
-        Opening::fetched(source).encode()
+        Opening::fetched(source)
     }
 
     fn door(&self) -> MutexGuard<'_, Door> {

@@ -1,17 +1,18 @@
 //! Erasures on their way: one job per subject and chain, each due at its own random moment.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use sluis_crypto::{LinkValue, random};
-use sluis_domain::{ChainId, NamespaceId, Timestamp};
+use sluis_domain::{ChainId, NamespaceId, Reason, Timestamp};
 use sluis_keyring::{KeyState, Keyring, KeyringError, LineVersion, VersionInfo};
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::event::{ErasedLine, Event, SubjectsErased};
 use sluis_port::{Commit, Family, rows};
 
 use super::marks::Mark;
 use super::{keys, open_link, put_link};
-use crate::custody::key_uses;
+use crate::audit::{encoded, header};
 use crate::engine::Engine;
 use crate::life::compaction;
 use crate::snapshot::Snapshot;
@@ -124,10 +125,8 @@ impl Engine {
             commit.delete(Family::Optout, job.key.clone());
         }
         let subjects = marks.len() as u64;
-        commit.entry(
-            self.erased_entry(&snapshot, chain, &versions, subjects, now)
-                .encode(),
-        );
+        let line = (chain, namespace, versions.as_slice());
+        commit.entry(erased_entry(&snapshot, line, subjects, now)?);
         self.commit_governed(commit, None)?;
         Ok(subjects)
     }
@@ -150,27 +149,30 @@ impl Engine {
             ranges.map(|range| compaction::note(&*self.store, seal, &range, at, commit));
         notes.by_ref().collect()
     }
+}
 
-    /// The entry of an erasure.
-    pub(super) fn erased_entry(
-        &self,
-        snapshot: &Snapshot,
-        chain: &ChainId,
-        versions: &[VersionInfo],
-        subjects: u64,
-        now: Timestamp,
-    ) -> Entry {
-        let mut entry = Entry::new(
-            random::bytes(),
-            now,
-            Act::EraseSubjects,
-            snapshot.registry.version,
-        );
-        entry.chain = Some(chain.clone());
-        entry.values = subjects;
-        entry.keys = key_uses(versions);
-        entry
-    }
+/// The entry of an erasure: in these versions of a line, of so many subjects.
+pub(super) fn erased_entry(
+    snapshot: &Snapshot,
+    (chain, namespace, versions): (&ChainId, &NamespaceId, &[VersionInfo]),
+    subjects: u64,
+    now: Timestamp,
+) -> Result<Vec<u8>, Refusal> {
+    let nobody = || Refusal::new(Reason::Internal, "an erasure of no subject");
+    let kids: Vec<_> = versions.iter().map(|info| info.kid).collect();
+    let line = ErasedLine {
+        namespace: namespace.clone(),
+        kids,
+    };
+    let erased = Event::EraseSubjects(SubjectsErased {
+        chain: chain.clone(),
+        subjects: NonZeroU64::new(subjects).ok_or_else(nobody)?,
+        line: (!line.kids.is_empty()).then_some(line),
+    });
+    Ok(encoded(
+        header(now, None, snapshot.registry.version),
+        erased,
+    ))
 }
 
 /// The versions of a namespace, in one or all chains, that have an escrow.

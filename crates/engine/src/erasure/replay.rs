@@ -8,7 +8,7 @@ use sluis_keyring::{KeyringError, LineVersion};
 use sluis_ledger::restore::{LostKind, LostRow};
 use sluis_port::{Commit, Family, Row, Store, rows};
 
-use super::jobs::escrowed;
+use super::jobs::{erased_entry, escrowed};
 use super::marks::{self, Mark, MarkRow, OptOuts};
 use super::{journal, keys};
 use crate::engine::Engine;
@@ -126,10 +126,8 @@ impl Engine {
             infos.push(version.info().clone());
         }
         if rows > 0 {
-            commit.entry(
-                self.erased_entry(snapshot, chain, &infos, found.len() as u64, now)
-                    .encode(),
-            );
+            let line = (chain, namespace, infos.as_slice());
+            commit.entry(erased_entry(snapshot, line, found.len() as u64, now)?);
         }
         self.commit_governed(commit, None)?;
         Ok(rows)

@@ -6,16 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluis_crypto::random;
 use sluis_domain::{ChainId, Timestamp};
 use sluis_keyring::KeyringError;
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::event::{ChainExpired, Event};
 use sluis_ledger::registry::Chain;
 use sluis_port::{Commit, Family, rows};
 
 use super::Housekeeping;
 use super::housekeeping::Rounds;
-use crate::custody::key_uses;
+use crate::audit::{encoded, header};
+use crate::custody::line_version;
 use crate::engine::Engine;
 use crate::snapshot::Snapshot;
 use crate::{Refusal, scan};
@@ -180,17 +180,11 @@ impl Engine {
             .keyring
             .state()
             .seal(Family::Grants, &key, 1, &value);
-        let mut entry = Entry::new(
-            random::bytes(),
-            now,
-            Act::WarnRetention,
-            snapshot.registry.version,
-        );
-        entry.chain = Some(chain.clone());
+        let header = header(now, None, snapshot.registry.version);
         let mut commit = Commit::default();
         commit
             .put(Family::Grants, key, sealed)
-            .entry(entry.encode());
+            .entry(encoded(header, Event::WarnRetention(chain.clone())));
         self.commit_governed(commit, None)?;
         Ok(())
     }
@@ -199,19 +193,16 @@ impl Engine {
         let snapshot = self.snapshot();
         let mut change = snapshot.keyring.change(now);
         let ended = change.destroy_chain(chain);
-        let mut entry = Entry::new(
-            random::bytes(),
-            now,
-            Act::ExpireChain,
-            snapshot.registry.version,
-        );
-        entry.chain = Some(chain.clone());
-        entry.keys = key_uses(&ended);
+        let header = header(now, None, snapshot.registry.version);
+        let expired = Event::ExpireChain(ChainExpired {
+            chain: chain.clone(),
+            ended: ended.iter().map(line_version).collect(),
+        });
         let mut commit = Commit::default();
         let keyring = self.end_keys(change, &ended, &mut commit)?;
         commit
             .delete(Family::Grants, rows::warning_key(chain))
-            .entry(entry.encode());
+            .entry(encoded(header, expired));
         self.commit_governed(commit, None)?;
         self.replace(None, keyring);
         Ok(())

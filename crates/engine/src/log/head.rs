@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluis_crypto::random;
 use sluis_domain::Timestamp;
 use sluis_keyring::Keyring;
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::event::{Entry, Event};
 use sluis_ledger::{Custodian, custodian};
 use sluis_port::{Commit, Family, Store, StoreError, rows};
 use sluis_tlog::{Checkpoint, Hash, Note, OpenError, ProveError, VerifierKey};
 
 use super::{Grown, verifier};
 use crate::EngineError;
+use crate::audit::encoded;
 use crate::engine::Engine;
 
 const FORMAT: u8 = 1;
@@ -148,7 +148,7 @@ impl Engine {
         let size = self.last_head().map_or(0, |head| head.size);
         let oldest = entry_at(&*self.store, size)?;
         let now = self.now().millis();
-        Ok(oldest.map_or(0, |entry| now.saturating_sub(entry.at.millis())))
+        Ok(oldest.map_or(0, |entry| now.saturating_sub(entry.header.at.millis())))
     }
 
     /// When the last entry was made; `None` in an empty log.
@@ -159,7 +159,7 @@ impl Engine {
         let Some(last) = self.entries().checked_sub(1) else {
             return Ok(None);
         };
-        Ok(entry_at(&*self.store, last)?.map(|entry| entry.at))
+        Ok(entry_at(&*self.store, last)?.map(|entry| entry.header.at))
     }
 
     /// Compares the log with its last signed head, as it was kept outside the store. An engine that was just opened
@@ -205,17 +205,12 @@ impl Engine {
             identity: identity.clone(),
             key: key.clone(),
         });
-        let detail = custodian::encode(&configured.collect::<Vec<_>>());
+        let configured: Vec<_> = configured.collect();
+        let detail = custodian::encode(&configured);
         if *named != detail {
-            let mut entry = Entry::new(
-                random::bytes(),
-                self.now(),
-                Act::Custodians,
-                snapshot.registry.version,
-            );
-            entry.detail.clone_from(&detail);
+            let entry = encoded(self.header(None), Event::Custodians(configured));
             self.store.commit(Commit {
-                entries: vec![entry.encode()],
+                entries: vec![entry],
                 ..Commit::default()
             })?;
             *named = detail;

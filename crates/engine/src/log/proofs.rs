@@ -50,13 +50,13 @@ impl Engine {
     /// # Errors
     /// Those of [`Self::admit`].
     pub fn head(&self, caller: &Caller) -> Result<Head, Refusal> {
-        self.on_record(caller, Act::ReadHead, |_| {
+        self.on_record(caller, Act::ReadHead, || {
             let permit = self.authorise(caller, BeKnown)?;
             let signed = self.signed()?;
             let verifier_key = verifier_key(&self.origin, &permit.snapshot().keyring);
             Ok(Head {
                 signed,
-                verifier_key,
+                verifier_key: verifier_key.to_string(),
                 handovers: self.log.grown().handovers.notes(),
             })
         })
@@ -73,7 +73,7 @@ impl Engine {
         sequence: u64,
         size: Option<u64>,
     ) -> Result<Inclusion, Refusal> {
-        self.on_record(caller, Act::ReadHead, |_| {
+        self.on_record(caller, Act::ReadHead, || {
             self.authorise(caller, BeKnown)?;
             let size = self.signed_size(size)?;
             let hashes = self.prove(|prover| prover.inclusion(sequence, size))?;
@@ -110,7 +110,7 @@ impl Engine {
         old: u64,
         new: Option<u64>,
     ) -> Result<Consistency, Refusal> {
-        self.on_record(caller, Act::ReadHead, |_| {
+        self.on_record(caller, Act::ReadHead, || {
             self.authorise(caller, BeKnown)?;
             if old == 0 {
                 return Err(Refusal::field(

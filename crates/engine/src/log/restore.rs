@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sluis_crypto::{digest::sha256, random};
 use sluis_domain::{Identity, Reason, Timestamp};
 use sluis_ledger::Signed;
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::event::{Entry, Event, Restored, Signature};
 use sluis_ledger::restore::{LostKind, LostRow, MAX_LOST_ROWS, NONCE_BYTES, Request, Restore};
 use sluis_ledger::statement::Deed;
 use sluis_port::{Commit, Family, StoreError, rows};
@@ -14,6 +14,7 @@ use sluis_tlog::{Checkpoint, Note, OpenError};
 use sluis_verify::MAX_BEFORE_RESTORE;
 
 use super::head::{self, HeadError, SignedHead};
+use crate::audit::{encoded, header};
 use crate::engine::Engine;
 use crate::erasure::{Missing, Replayed};
 use crate::signing::Said;
@@ -223,14 +224,14 @@ impl Engine {
     fn put_on_record(
         &self,
         restore: &Restore,
-        signed: Vec<(Identity, Signed)>,
+        signatures: [Signature; 2],
         opt_outs: &Missing,
     ) -> Result<(), RestoreError> {
         let unreadable = opt_outs.unreadable(self)?;
         if unreadable != restore.lost_rows {
             return Err(RestoreError::OtherRows(unreadable));
         }
-        let (now, by) = (self.now(), &signed[0].0);
+        let (now, by) = (self.now(), &signatures[0].signer);
         let mut commit = Commit::default();
         for LostRow { kind, name } in &restore.lost_rows {
             match kind {
@@ -255,15 +256,12 @@ impl Engine {
             .delete(Family::Meta, rows::META_RESTORE_NONCE);
         let grants = self.end_grants(by, now, &mut commit)?;
         let proposals = self.end_proposals(by, now, &mut commit)?;
-        let mut entry = Entry::new(
-            random::bytes(),
-            now,
-            Act::AcceptRestore,
-            self.snapshot().registry.version,
-        );
-        entry.detail = restore.encode();
-        entry.signatures.clone_from(&signed);
-        commit.entry(entry.encode());
+        let header = header(now, None, self.snapshot().registry.version);
+        let restored = Event::AcceptRestore(Restored {
+            restore: restore.clone(),
+            signatures: signatures.clone(),
+        });
+        commit.entry(encoded(header, restored));
         self.commit_governed(commit, None)?;
         self.put_grants(grants);
         self.put_proposals(proposals);
@@ -351,7 +349,7 @@ impl Engine {
             .scan(Family::Audit, &rows::audit_key(restore + 1), most)?;
         let own = rows.iter().all(|(_, bytes)| {
             Entry::decode(bytes).is_ok_and(|entry| {
-                entry.actor.is_none() && matches!(entry.act, Act::EraseSubjects | Act::Custodians)
+                matches!(entry.event, Event::EraseSubjects(_) | Event::Custodians(_))
             })
         });
         if own && rows.len() < most {
@@ -365,7 +363,7 @@ impl Engine {
         &self,
         restore: &Restore,
         signatures: &[RestoreSignature],
-    ) -> Result<Vec<(Identity, Signed)>, RestoreError> {
+    ) -> Result<[Signature; 2], RestoreError> {
         let [first, second] = signatures else {
             return Err(RestoreError::Signatures(signatures.len()));
         };
@@ -382,11 +380,11 @@ impl Engine {
             let signed = self.check_custodian(&by.signer, &said);
             let signer = by.signer.identity.clone();
             match signed {
-                Ok(signed) => Ok((signer, signed)),
+                Ok(signed) => Ok(Signature { signer, signed }),
                 Err(reason) => Err(RestoreError::Signature { signer, reason }),
             }
         };
-        Ok(vec![check(first)?, check(second)?])
+        Ok([check(first)?, check(second)?])
     }
 
     /// One of the custodians, by the configuration and by the log as it was restored.

@@ -6,7 +6,7 @@ use sluis_crypto::date_shift::DateShiftKey;
 use sluis_domain::generalise::Generaliser;
 use sluis_domain::plausible::DateShift;
 use sluis_domain::{ElementName, NamespaceId, Reason, RecordBatch};
-use sluis_keyring::{ElementVersion, LineVersion};
+use sluis_keyring::{ElementVersion, LineVersion, VersionInfo};
 use sluis_ledger::registry::{Chain, LinkMode, Namespace, Treatment};
 
 use crate::erasure::Marks;
@@ -26,6 +26,17 @@ pub(super) enum Step {
     Generalise(Generaliser),
     /// The old pseudonyms of an import.
     Import,
+}
+
+impl Step {
+    /// The key version that it uses.
+    pub(super) fn version(&self) -> Option<&VersionInfo> {
+        match self {
+            Self::Pseudonym(line) => Some(line.version.info()),
+            Self::Encrypt(version) => Some(version.info()),
+            Self::DateShift { .. } | Self::Generalise(_) | Self::Import => None,
+        }
+    }
 }
 
 /// A pseudonym column's namespace in the chain, and its key version.

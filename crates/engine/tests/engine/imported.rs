@@ -2,7 +2,7 @@
 
 use sluis_domain::{BatchOutcome, Column, Reason, RecordBatch};
 use sluis_engine::{Import, PseudonymiseSession, Refusal, Turns};
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::event::{Entry, Event};
 use sluis_port::Commit;
 use sluis_port::store::{Family, Row, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
@@ -478,10 +478,10 @@ fn an_import_is_on_record_as_one_without_a_trace_of_what_it_held() {
         .unwrap()
         .remove(0);
     let entry = Entry::decode(&bytes).unwrap();
-    assert_eq!(
-        (entry.act, entry.rows, entry.rejected, entry.values),
-        (Act::Import, 2, 1, 1)
-    );
+    let Event::Import(batch) = entry.event else {
+        panic!("{entry:?}");
+    };
+    assert_eq!((batch.rows, batch.rejected, batch.values), (2, 1, 1));
     assert!(!bytes.windows(3).any(|window| window == b"P-1"));
     let rows = office.store.scan(Family::Import, &[], 10).unwrap();
     assert_eq!(rows.len(), 1);

@@ -2,7 +2,7 @@
 
 use sluis_domain::Reason;
 use sluis_engine::{Caller, Instructed, Refusal};
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::event::{About, Entry, Event};
 use sluis_ledger::instruction::{Instruction, LIFE_MILLIS, Task};
 use sluis_port::{Family, Store};
 use sluis_testkit::model_store::ModelStore;
@@ -72,9 +72,11 @@ fn a_refused_instruction_leaves_no_detail_and_no_signature() {
     assert_eq!(told, Some(Reason::InvalidRequest));
     let rows = office.store.scan(Family::Audit, &[], 100_000).unwrap();
     let last = Entry::decode(&rows.last().unwrap().1).unwrap();
-    assert_eq!(last.outcome, Outcome::Refused(Reason::InvalidRequest));
-    assert!(last.detail.is_empty() && last.signatures.is_empty());
-    assert_eq!(last.chain.unwrap().as_str(), STUDY);
+    let Event::Refused(refusal) = last.event else {
+        panic!("{last:?}");
+    };
+    assert_eq!(refusal.reason, Reason::InvalidRequest);
+    assert_eq!(refusal.about, About::Chain(STUDY.parse().unwrap()));
 }
 
 #[test]
@@ -168,16 +170,13 @@ fn the_instruction_and_its_signature_are_on_record() {
         .scan(Family::Audit, &last.to_be_bytes(), 1)
         .unwrap();
     let entry = Entry::decode(&rows[0].1).unwrap();
-    assert_eq!(
-        (entry.act, entry.outcome),
-        (Act::RotateChain, Outcome::Done)
-    );
-    assert_eq!(entry.detail, signed.object);
-    let [(who, given)] = entry.signatures.as_slice() else {
-        panic!("one signature: {entry:?}");
+    let Event::RotateChain(rotated) = entry.event else {
+        panic!("{entry:?}");
     };
+    assert_eq!(rotated.instruction.encode(), signed.object);
+    let by = rotated.signature;
     assert_eq!(
-        (who, &given.signature),
+        (&by.signer, &by.signed.signature),
         (&custodian().identity, &signed.signature)
     );
 }

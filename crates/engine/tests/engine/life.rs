@@ -9,7 +9,8 @@ mod retention;
 
 use sluis_domain::{ChainId, Kid, Reason};
 use sluis_engine::{Engine, KeyState, OVERDUE_ROUNDS, ProposalView, Refusal, VersionInfo};
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::Entry;
 use sluis_ledger::proposal::State;
 use sluis_ledger::statement::Deed;
 use sluis_port::{Family, Store};
@@ -88,7 +89,7 @@ fn entries(store: &impl Store, act: Act) -> Vec<Entry> {
         .unwrap()
         .into_iter()
         .map(|(_, bytes)| Entry::decode(&bytes).unwrap());
-    all.filter(|entry| entry.act == act).collect()
+    all.filter(|entry| entry.event.act() == act).collect()
 }
 
 /// Why each row was refused under a grant: `None` for those that were converted.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use sluis_domain::{GrantId, Reason};
 use sluis_engine::{Engine, EngineError, HeadError, SignedHead};
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{self, About, Entry, Event, GrantRef, Header, Refusal};
 use sluis_ledger::instruction::Task;
 use sluis_port::store::{Commit, Family, Row, Store, StoreError, Write};
 use sluis_testkit::faulty_store::FaultyStore;
@@ -47,11 +48,25 @@ impl<S: Store + 'static> Office<S> {
     }
 
     fn noise(&self) -> Vec<u8> {
-        let mut entry = Entry::new([0; 16], sluis_port::Clock::now(&*self.clock), Act::Admit, 1);
-        entry.actor = Some(custodian().identity);
-        entry.fingerprint = custodian().fingerprint;
-        entry.outcome = Outcome::Refused(Reason::Blocked);
-        entry.encode()
+        self.refused(Refusal {
+            act: Act::Admit,
+            reason: Reason::Blocked,
+            about: About::Nothing,
+        })
+    }
+
+    fn refused(&self, refusal: Refusal) -> Vec<u8> {
+        let header = Header {
+            salt: [0; 16],
+            at: sluis_port::Clock::now(&*self.clock),
+            registry_version: 1,
+            caller: Some(event::Caller {
+                identity: custodian().identity,
+                fingerprint: custodian().fingerprint,
+            }),
+        };
+        let event = Event::Refused(refusal);
+        Entry { header, event }.encode()
     }
 }
 
@@ -147,9 +162,10 @@ fn equal_acts_have_different_hashes_so_that_a_guessed_entry_cannot_be_confirmed(
         panic!("two refusals are two entries: {written:?}");
     };
     assert_ne!(leaf_hash(first), leaf_hash(second));
-    let known = |bytes: &[u8]| Entry {
-        salt: [0; 16],
-        ..Entry::decode(bytes).unwrap()
+    let known = |bytes: &[u8]| {
+        let mut entry = Entry::decode(bytes).unwrap();
+        entry.header.salt = [0; 16];
+        entry
     };
     assert_eq!(
         known(first),
@@ -158,7 +174,7 @@ fn equal_acts_have_different_hashes_so_that_a_guessed_entry_cannot_be_confirmed(
     );
     let salts: BTreeSet<_> = entries(&*office.store)
         .iter()
-        .map(|bytes| Entry::decode(bytes).unwrap().salt)
+        .map(|bytes| Entry::decode(bytes).unwrap().header.salt)
         .collect();
     assert_eq!(salts.len(), before + 2, "no salt comes twice");
 }
@@ -556,7 +572,7 @@ fn other_custodians_are_put_on_record_once() {
         .unwrap();
         engine.check_head(head.note.as_bytes()).unwrap();
     }
-    let named = |bytes: &Vec<u8>| Entry::decode(bytes).unwrap().act == Act::Custodians;
+    let named = |bytes: &Vec<u8>| Entry::decode(bytes).unwrap().event.act() == Act::Custodians;
     assert_eq!(
         entries(&*office.store)
             .iter()
@@ -588,41 +604,39 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
     let own = read("uni-research/steward-1", true).unwrap();
     assert_eq!(own.next_sequence, own.log_size);
     let about = |entry: &Entry| {
-        let actor = entry
-            .actor
-            .as_ref()
-            .is_some_and(|actor| actor.organisation.as_str() == "uni-research");
-        actor
-            || entry
-                .chain
-                .as_ref()
-                .is_some_and(|chain| chain.as_str() == STUDY)
+        let caller = entry.header.caller.as_ref();
+        let chain = entry.event.chain();
+        caller.is_some_and(|caller| caller.identity.organisation.as_str() == "uni-research")
+            || chain.is_some_and(|chain| chain.as_str() == STUDY)
     };
     assert!(own.entries.iter().all(|(.., entry)| about(entry)));
     assert!(
         own.entries
             .iter()
-            .any(|(.., entry)| entry.act == Act::Pseudonymise),
+            .any(|(.., entry)| entry.event.act() == Act::Pseudonymise),
         "of a source, on its chain"
     );
     let whole = read("uni-research/privacy-officer", false).unwrap();
     assert_eq!(whole.entries.len() as u64, whole.next_sequence);
     // No honest entry is as large as these, and the log does not verify with them.
     office.damage();
-    let mut large = Entry::new(
-        [0; 16],
-        sluis_port::Clock::now(&*office.clock),
-        Act::Propose,
-        1,
-    );
-    large.detail = vec![1; 60_000];
-    large.outcome = Outcome::Refused(Reason::InvalidRegistry);
+    let large = office.refused(Refusal {
+        act: Act::ReadGrants,
+        reason: Reason::UnknownGrant,
+        about: About::Grant(GrantRef {
+            id: "g-1".parse().unwrap(),
+            digest: [0; 32],
+            chain: STUDY.parse().unwrap(),
+            to_chain: None,
+            purpose: "a".repeat(60_000),
+        }),
+    });
     let from = office.store.entries();
     for _ in 0..60 {
         office
             .store
             .commit(Commit {
-                entries: vec![large.encode()],
+                entries: vec![large.clone()],
                 ..Commit::default()
             })
             .unwrap();

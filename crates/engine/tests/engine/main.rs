@@ -22,7 +22,7 @@ use std::sync::Barrier;
 use office::{Office, REGISTER, STUDY, batch, caller, custodian, texts};
 use sluis_domain::Reason;
 use sluis_engine::KeyState;
-use sluis_ledger::audit::{Entry, Outcome};
+use sluis_ledger::event::Entry;
 use sluis_port::store::{Family, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::identifiers::bsns;
@@ -282,8 +282,9 @@ fn refusals_are_on_record_and_an_act_that_cannot_be_recorded_is_refused() {
     };
     assert_eq!(ask("gp-south/etl"), Err(Reason::UnknownChain));
     let entry = recorded();
-    assert_eq!(entry.outcome, Outcome::Refused(Reason::UnknownChain));
-    assert_eq!(entry.actor.unwrap().to_string(), "gp-south/etl");
+    assert_eq!(entry.event.refused(), Some(Reason::UnknownChain));
+    let caller = entry.header.caller.unwrap();
+    assert_eq!(caller.identity.to_string(), "gp-south/etl");
     office
         .store
         .fail_commit(1, StoreError::ReadOnly("disk full".into()));

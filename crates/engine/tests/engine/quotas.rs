@@ -4,7 +4,8 @@ use std::sync::Barrier;
 
 use sluis_domain::Reason;
 use sluis_engine::{QuotaFill, Refusal};
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{self, About, Entry, Event};
 use sluis_port::store::{Family, Store, StoreError};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::identifiers::bsns;
@@ -71,11 +72,12 @@ fn a_batch_beyond_the_subjects_of_a_day_is_refused_whole_on_record_and_told_wher
         (links, before + 1)
     );
     let entry = entries(&*office.store).pop().unwrap();
-    assert_eq!(
-        (entry.act, entry.outcome),
-        (Act::Pseudonymise, Outcome::Refused(Reason::QuotaSubjects))
-    );
-    assert_eq!((entry.rows, entry.chain.unwrap().as_str()), (0, STUDY));
+    let refused = event::Refusal {
+        act: Act::Pseudonymise,
+        reason: Reason::QuotaSubjects,
+        about: About::Chain(STUDY.parse().unwrap()),
+    };
+    assert_eq!(entry.event, Event::Refused(refused));
     office
         .submit(NORTH, STUDY, &bsns[..10])
         .expect("exactly the limit");
@@ -315,7 +317,7 @@ fn a_reached_limit_is_on_record_even_after_many_other_refusals() {
     let recorded = |reason| {
         entries(&*office.store)
             .iter()
-            .filter(|entry| entry.outcome == Outcome::Refused(reason))
+            .filter(|entry| entry.event.refused() == Some(reason))
             .count()
     };
     assert_eq!(
@@ -387,20 +389,19 @@ fn entries_carry_the_counter_in_the_order_of_the_log() {
     );
     let converted: Vec<_> = entries(&*office.store)
         .into_iter()
-        .filter(|entry| entry.act == Act::Convert)
+        .filter(|entry| entry.event.act() == Act::Convert)
         .collect();
     let [batches @ .., again, refused] = converted.as_slice() else {
         panic!("too few")
     };
     let mut used = 0;
     for entry in batches {
-        used += entry.values;
-        assert_eq!(entry.counter, used);
+        let counts = entry.event.counts();
+        used += counts.values;
+        assert_eq!(counts.counter, used);
     }
-    assert_eq!(
-        (batches.len(), again.counter, refused.counter),
-        (21, used, 0)
-    );
+    assert_eq!((batches.len(), again.event.counts().counter), (21, used));
+    assert!(refused.event.refused().is_some());
     assert_eq!(
         office
             .engine

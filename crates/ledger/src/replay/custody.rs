@@ -3,28 +3,21 @@
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::codec::DecodeError;
-use sluis_domain::{Identity, Reason};
+use sluis_domain::Reason;
 
 use super::Place;
-use crate::audit::Entry;
 use crate::custodian::{self, Custodian};
+use crate::event::{Header, Restored, Signature};
 use crate::fault::{Fault, SignerFault};
 use crate::opening::Opening;
-use crate::restore::Restore;
 use crate::signer::{Said, check, wrong};
 use crate::state::State;
 use crate::statement::Deed;
 
 /// The configuration names other custodians.
-pub(super) fn name_custodians(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let detail = |_: DecodeError| Fault::Detail(entry.act.as_str());
-    let custodians = custodian::decode(&entry.detail).map_err(detail)?;
-    if custodian::encode(&custodians) != entry.detail {
-        return Err(Fault::Detail(entry.act.as_str()));
-    }
-    check_custodians(state, &custodians).map_err(Fault::Custodians)?;
-    state.custodians = custodians;
+pub(super) fn name_custodians(state: &mut State, custodians: &[Custodian]) -> Result<(), Fault> {
+    check_custodians(state, custodians).map_err(Fault::Custodians)?;
+    state.custodians = custodians.to_vec();
     state.custodian_lists += 1;
     Ok(())
 }
@@ -51,9 +44,9 @@ fn check_custodians(state: &State, custodians: &[Custodian]) -> Result<(), &'sta
 }
 
 /// What a custodian does while the daemon is open. The daemon itself may close it.
-pub(super) fn by_custodian(state: &State, entry: &Entry) -> Result<(), Fault> {
-    let custodian = |who: &Identity| state.is_custodian(who);
-    if entry.actor.as_ref().is_none_or(custodian) {
+pub(super) fn by_custodian(state: &State, header: &Header) -> Result<(), Fault> {
+    let caller = header.caller.as_ref();
+    if caller.is_none_or(|caller| state.is_custodian(&caller.identity)) {
         Ok(())
     } else {
         Err(Fault::NotAllowed(Reason::NotACustodian))
@@ -61,9 +54,8 @@ pub(super) fn by_custodian(state: &State, entry: &Entry) -> Result<(), Fault> {
 }
 
 /// A share was presented, or the keyring opened. Nobody presents a share without being on record.
-pub(super) fn unseal(entry: &Entry) -> Result<(), Fault> {
-    let opening = Opening::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
-    if entry.actor.is_some() || opening.may_be_automatic() {
+pub(super) fn unseal(header: &Header, opening: &Opening) -> Result<(), Fault> {
+    if header.caller.is_some() || opening.may_be_automatic() {
         Ok(())
     } else {
         Err(Fault::Field("caller"))
@@ -74,9 +66,10 @@ pub(super) fn unseal(entry: &Entry) -> Result<(), Fault> {
 pub(super) fn accept_restore(
     state: &mut State,
     place: &Place<'_>,
-    entry: &Entry,
+    header: &Header,
+    restored: &Restored,
 ) -> Result<(), Fault> {
-    let restore = Restore::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
+    let restore = &restored.restore;
     if (place.root_at)(restore.restored_size) != Some(restore.restored_root) {
         return Err(Fault::Restore);
     }
@@ -85,24 +78,20 @@ pub(super) fn accept_restore(
     if state.last_restore.is_some_and(again) {
         return Err(Fault::RestoreAgain);
     }
-    if !restore.is_timely(entry.at) {
+    if !restore.is_timely(header.at) {
         return Err(Fault::RestoreAge);
     }
-    let [first, second] = entry.signatures.as_slice() else {
-        return Err(Fault::Signatures {
-            expected: 2,
-            found: entry.signatures.len(),
-        });
-    };
-    if first.0 == second.0 {
-        return Err(wrong(&second.0, SignerFault::Twice));
+    let [first, second] = &restored.signatures;
+    if first.signer == second.signer {
+        return Err(wrong(&second.signer, SignerFault::Twice));
     }
+    let object = restore.encode();
     let said = Said {
         deed: Deed::AcceptRestore,
         origin: &state.origin,
-        object: &entry.detail,
+        object: &object,
     };
-    for (signer, signed) in [first, second] {
+    for Signature { signer, signed } in &restored.signatures {
         let custodian = state
             .custodians
             .iter()
@@ -110,20 +99,20 @@ pub(super) fn accept_restore(
         let key = &custodian
             .ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?
             .key;
-        check(&said, entry.at, (signer, signed), Some(key))?;
+        check(&said, header.at, (signer, signed), Some(key))?;
     }
     for grant in state.grants.values_mut() {
-        if let Some(ended) = grant.record.end_by_restore(&first.0, entry.at) {
+        if let Some(ended) = grant.record.end_by_restore(&first.signer, header.at) {
             grant.record = Arc::new(ended);
         }
     }
     for record in state.proposals.values_mut() {
-        if let Some(stale) = record.end_as_stale(&first.0, entry.at) {
+        if let Some(stale) = record.end_as_stale(&first.signer, header.at) {
             *record = Arc::new(stale);
         }
     }
     state.restores += 1;
-    state.last_restore = Some((state.entries, sha256(&entry.detail)));
+    state.last_restore = Some((state.entries, sha256(&object)));
     state.signatures += 2;
     Ok(())
 }

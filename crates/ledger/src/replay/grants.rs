@@ -2,56 +2,45 @@
 
 use std::sync::Arc;
 
-use sluis_crypto::digest::sha256;
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 
-use super::batches;
 use super::keys::check_not_destroyed;
-use crate::audit::{Act, Entry};
+use super::{batches, caller};
+use crate::audit::Act;
 use crate::days::{self, GrantDays};
+use crate::event::{GrantRef, GrantSigned, Granted, Header};
 use crate::fault::{Fault, SignerFault};
 use crate::grant::{Approval, Grant, Record, Terms};
 use crate::registry::{Registry, Signers};
 use crate::rules;
-use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_actor, wrong};
+use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_caller, wrong};
 use crate::state::{GrantState, State, verified};
 use crate::statement::Deed;
 
-pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let grant = Grant::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
-    if grant.encode() != entry.detail {
-        return Err(Fault::Detail(entry.act.as_str()));
-    }
-    let digest = sha256(&entry.detail);
-    if entry.grant_digest != Some(digest) {
-        return Err(Fault::Digest);
-    }
-    check_fields(&grant, entry)?;
-    if entry.actor.as_ref() != Some(&grant.requester)
-        || grant.requester.organisation != grant.grantee
-    {
+pub(super) fn request(state: &mut State, header: &Header, grant: &Grant) -> Result<(), Fault> {
+    if *caller(header)? != grant.requester || grant.requester.organisation != grant.grantee {
         return Err(Fault::Field("requester"));
     }
-    if grant.registry_version != entry.registry_version {
+    if grant.registry_version != header.registry_version {
         return Err(Fault::Field("registry version"));
     }
-    check_moment(grant.requested_at, entry)?;
+    check_moment(grant.requested_at, header)?;
     let terms = grant.terms.check(grant.requested_at);
     terms.map_err(|wrong| Fault::Terms(wrong.first().map_or("", |(field, _)| *field)))?;
     if state.grants.contains_key(&grant.id) {
-        return Err(Fault::GrantExists(grant.id));
+        return Err(Fault::GrantExists(grant.id.clone()));
     }
     check_party(state, &grant.requester)?;
-    check_eligible(&state.registry, &grant)?;
+    check_eligible(&state.registry, grant)?;
     let (chain, to_chain) = grant.chains();
     check_not_destroyed(state, chain)?;
     to_chain.map_or(Ok(()), |chain| check_not_destroyed(state, chain))?;
-    check_requirements(state, &grant)?;
-    let id = grant.id.clone();
+    check_requirements(state, grant)?;
+    let digest = GrantRef::of(grant).digest;
     state.grants.insert(
-        id,
+        grant.id.clone(),
         GrantState {
-            record: Arc::new(Record::new(grant)),
+            record: Arc::new(Record::new(grant.clone())),
             digest,
             counter: 0,
             days: GrantDays::default(),
@@ -61,8 +50,8 @@ pub(super) fn request(state: &mut State, entry: &Entry) -> Result<(), Fault> {
 }
 
 /// What an entry is about was made when the entry was.
-pub(super) fn check_moment(made: Timestamp, entry: &Entry) -> Result<(), Fault> {
-    if made.millis().abs_diff(entry.at.millis()) <= BEGAN_EARLIER_MILLIS {
+pub(super) fn check_moment(made: Timestamp, header: &Header) -> Result<(), Fault> {
+    if made.millis().abs_diff(header.at.millis()) <= BEGAN_EARLIER_MILLIS {
         Ok(())
     } else {
         Err(Fault::Field("time"))
@@ -72,11 +61,12 @@ pub(super) fn check_moment(made: Timestamp, entry: &Entry) -> Result<(), Fault> 
 /// The steward who did the act, and their pinned key, if the entry bears their signature for it.
 fn by_steward<'a>(
     state: &'a State,
-    entry: &'a Entry,
+    header: &Header,
+    entry: &'a GrantSigned,
     grant: &Grant,
     deed: Deed,
 ) -> Result<(&'a Identity, &'a PublicKey), Fault> {
-    let (signer, signed) = of_actor(entry)?;
+    let (signer, signed) = of_caller(header, &entry.signature)?;
     let steward = pinned_steward(state, grant, signer)
         .ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
     let object = grant.encode();
@@ -86,16 +76,20 @@ fn by_steward<'a>(
             origin: &state.origin,
             object: &object,
         },
-        entry.at,
+        header.at,
         (signer, signed),
         Some(steward),
     )?;
     Ok((signer, steward))
 }
 
-pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let record = known(state, entry)?.record.clone();
-    let (signer, steward) = by_steward(state, entry, &record.grant, Deed::ApproveGrant)?;
+pub(super) fn approve(
+    state: &mut State,
+    header: &Header,
+    entry: &GrantSigned,
+) -> Result<(), Fault> {
+    let record = check_named(state, &entry.grant)?.record.clone();
+    let (signer, steward) = by_steward(state, header, entry, &record.grant, Deed::ApproveGrant)?;
     check_requirements(state, &record.grant)?;
     if !record.approvals.iter().all(|given| counts(state, given)) {
         return Err(Fault::NotAllowed(Reason::GrantStale));
@@ -103,27 +97,27 @@ pub(super) fn approve(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     let next = record
         .approve(
             signer,
-            entry.at,
-            entry.registry_version,
+            header.at,
+            header.registry_version,
             verified(Some(steward)),
         )
         .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
-pub(super) fn deny(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let record = known(state, entry)?.record.clone();
-    let (signer, _) = by_steward(state, entry, &record.grant, Deed::DenyGrant)?;
+pub(super) fn deny(state: &mut State, header: &Header, entry: &GrantSigned) -> Result<(), Fault> {
+    let record = check_named(state, &entry.grant)?.record.clone();
+    let (signer, _) = by_steward(state, header, entry, &record.grant, Deed::DenyGrant)?;
     let next = record
-        .deny(signer, entry.at, verified(None))
+        .deny(signer, header.at, verified(None))
         .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
 
 /// By a steward who might have approved, or by a member of the grantee, who gives up what is its own.
-pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let record = known(state, entry)?.record.clone();
-    let (signer, signed) = of_actor(entry)?;
+pub(super) fn revoke(state: &mut State, header: &Header, entry: &GrantSigned) -> Result<(), Fault> {
+    let record = check_named(state, &entry.grant)?.record.clone();
+    let (signer, signed) = of_caller(header, &entry.signature)?;
     let object = record.grant.encode();
     let said = Said {
         deed: Deed::RevokeGrant,
@@ -136,13 +130,13 @@ pub(super) fn revoke(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     // Whoever has a pinned key signs with that. A member of the grantee has none, and signs with the certificate's.
     match state.registry.key(signer) {
         Some(pinned) if own || pinned_steward(state, &record.grant, signer).is_some() => {
-            check(&said, entry.at, (signer, signed), Some(pinned))?;
+            check(&said, header.at, (signer, signed), Some(pinned))?;
         }
-        None if own => check(&said, entry.at, (signer, signed), None)?,
+        None if own => check(&said, header.at, (signer, signed), None)?,
         _ => return Err(wrong(signer, SignerFault::NotEntitled)),
     }
     let next = record
-        .revoke(signer, entry.at, verified(None))
+        .revoke(signer, header.at, verified(None))
         .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
@@ -176,38 +170,44 @@ fn counts(state: &State, approval: &Approval) -> bool {
 }
 
 /// A batch under a grant.
-pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let known = known(state, entry)?;
+pub(super) fn charge(
+    state: &mut State,
+    header: &Header,
+    act: Act,
+    batch: &Granted,
+) -> Result<(), Fault> {
+    let known = check_named(state, &batch.grant)?;
     let grant = &known.record.grant;
-    let actor = entry.actor.as_ref().ok_or(Fault::Field("caller"))?;
-    if actor.organisation != grant.grantee {
+    let user = caller(header)?;
+    if user.organisation != grant.grantee {
         return Err(Fault::Field("grantee"));
     }
-    check_party(state, actor)?;
+    check_party(state, user)?;
     // What the registry allowed when it was approved it need not allow any more.
     check_eligible(&state.registry, grant)?;
     check_requirements(state, grant).map_err(|_| Fault::NotAllowed(Reason::GrantStale))?;
-    match known.record.usable(entry.at) {
+    match known.record.usable(header.at) {
         Ok(()) => {}
         Err(Reason::GrantNotStarted)
-            if begins_by(&grant.terms, entry.at.plus_millis(BEGAN_EARLIER_MILLIS)) => {}
+            if begins_by(&grant.terms, header.at.plus_millis(BEGAN_EARLIER_MILLIS)) => {}
         Err(reason) => return Err(Fault::NotAllowed(reason)),
     }
     let (before, max) = (known.counter, grant.terms.max_values);
-    let most = before.saturating_add(entry.values).min(max);
-    if !(before..=most).contains(&entry.counter) {
+    let most = before.saturating_add(batch.values).min(max);
+    if !(before..=most).contains(&batch.counter) {
         return Err(Fault::Counter {
-            counter: entry.counter,
+            counter: batch.counter,
             before,
-            values: entry.values,
+            values: batch.values,
             max,
         });
     }
-    match entry.act {
-        Act::Convert => batches::convert(state, entry, grant)?,
-        _ => batches::reidentify(state, entry, grant)?,
+    match act {
+        Act::Convert => batches::convert(state, batch, grant)?,
+        _ => batches::reidentify(state, batch, grant)?,
     }
-    let (today, more) = (days::number(entry.at), entry.counter - before);
+    let today = days::number(header.at);
+    let more = batch.counter - before;
     let of_day = known.days.get(today).unwrap_or(&0).saturating_add(more);
     let daily = grant.terms.max_values_per_day;
     if more > 0 && daily.is_some_and(|daily| of_day > daily) {
@@ -215,7 +215,7 @@ pub(super) fn charge(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     }
     let id = grant.id.clone();
     if let Some(grant) = state.grants.get_mut(&id) {
-        grant.counter = entry.counter;
+        grant.counter = batch.counter;
         // No day begins with nothing.
         if more > 0 {
             grant.days.set(today, of_day);
@@ -228,32 +228,21 @@ fn begins_by(terms: &Terms, at: Timestamp) -> bool {
     terms.not_before.is_none_or(|begin| begin <= at)
 }
 
-/// The grant that an entry names, and whether it says of it what is so.
-fn known<'a>(state: &'a State, entry: &Entry) -> Result<&'a GrantState, Fault> {
-    let known = entry
-        .grant
-        .as_ref()
-        .and_then(|id| state.grants.get(id))
-        .ok_or(Fault::UnknownGrant)?;
-    if entry.grant_digest != Some(known.digest) {
+/// The grant that an entry names, if it says of it what is so.
+pub(super) fn check_named<'a>(state: &'a State, named: &GrantRef) -> Result<&'a GrantState, Fault> {
+    let known = state.grants.get(&named.id).ok_or(Fault::UnknownGrant)?;
+    let grant = &known.record.grant;
+    if named.digest != known.digest {
         return Err(Fault::Digest);
     }
-    check_fields(&known.record.grant, entry)?;
-    Ok(known)
-}
-
-fn check_fields(grant: &Grant, entry: &Entry) -> Result<(), Fault> {
-    let (chain, to_chain) = grant.chains();
-    if entry.grant.as_ref() != Some(&grant.id) {
-        return Err(Fault::Field("grant"));
-    }
-    if entry.chain.as_ref() != Some(chain) || entry.to_chain.as_ref() != to_chain {
+    if (&named.chain, named.to_chain.as_ref()) != grant.chains() {
         return Err(Fault::Field("chain"));
     }
-    if entry.purpose != grant.terms.purpose {
-        return Err(Fault::Field("purpose"));
+    if named.purpose == grant.terms.purpose {
+        Ok(known)
+    } else {
+        Err(Fault::Field("purpose"))
     }
-    Ok(())
 }
 
 fn replace(state: &mut State, next: Record) -> Result<(), Fault> {

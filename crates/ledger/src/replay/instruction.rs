@@ -2,88 +2,89 @@
 
 use std::collections::BTreeSet;
 
-use sluis_crypto::VerifierKey;
-use sluis_domain::codec::Reader;
 use sluis_domain::{ChainId, NamespaceId};
 
-use super::keys::{check_not_destroyed, has_line};
-use crate::audit::Entry;
+use super::keys::{self, check_not_destroyed, has_line};
+use crate::audit::Act;
+use crate::event::{AuditKeyRotated, Disabled, Header, KeyVersion, Rotated, Signature};
 use crate::fault::{Fault, SignerFault};
 use crate::instruction::{Instruction, Task};
 use crate::registry::{Chain, Signers};
-use crate::signer::{Said, check, of_actor, wrong};
+use crate::signer::{Said, check, of_caller, wrong};
 use crate::state::State;
 
 /// Key lines of a chain get new versions: just those that the instruction names.
-pub(super) fn rotate_chain(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let instruction = follow(state, entry, &entry.detail)?;
-    let Task::RotateChain { chain, namespace } = &instruction.task else {
-        return Err(Fault::Detail(entry.act.as_str()));
+pub(super) fn rotate_chain(
+    state: &mut State,
+    header: &Header,
+    rotated: &Rotated,
+) -> Result<(), Fault> {
+    follow(state, header, &rotated.instruction, &rotated.signature)?;
+    let Task::RotateChain { chain, namespace } = &rotated.instruction.task else {
+        return Err(Fault::NotAnEntry);
     };
-    check_chain(entry, chain)?;
     check_not_destroyed(state, chain)?;
-    let named: BTreeSet<_> = entry
-        .keys
-        .iter()
-        .map(|used| used.namespace.as_ref())
-        .collect();
+    let made = rotated.made.iter();
+    let named: BTreeSet<_> = made.map(|version| version.namespace.as_ref()).collect();
     let lines = lines(state, chain)?;
     let wanted: BTreeSet<_> = match namespace {
         None => lines,
         Some(namespace) if lines.contains(&Some(namespace)) => BTreeSet::from([Some(namespace)]),
         Some(_) => return Err(Fault::Field("namespace")),
     };
-    if named == wanted && named.len() == entry.keys.len() {
-        Ok(())
-    } else {
-        Err(Fault::Field("key version"))
+    if named != wanted || named.len() != rotated.made.len() || named.is_empty() {
+        return Err(Fault::Field("key version"));
     }
+    let mut made = rotated.made.iter();
+    made.try_for_each(|version| keys::make(state, &version.of(chain)))
 }
 
-/// One version is disabled: just the one that the instruction names.
-pub(super) fn disable_version(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let instruction = follow(state, entry, &entry.detail)?;
+/// One version is disabled: the one that the instruction names.
+pub(super) fn disable_version(
+    state: &mut State,
+    header: &Header,
+    disabled: &Disabled,
+) -> Result<(), Fault> {
+    follow(state, header, &disabled.instruction, &disabled.signature)?;
     let Task::DisableVersion {
         kid,
         chain,
         namespace,
-    } = &instruction.task
+    } = &disabled.instruction.task
     else {
-        return Err(Fault::Detail(entry.act.as_str()));
+        return Err(Fault::NotAnEntry);
     };
-    check_chain(entry, chain)?;
-    match entry.keys.as_slice() {
-        [used] if used.kid == *kid && used.namespace == *namespace => Ok(()),
-        _ => Err(Fault::Field("key version")),
-    }
+    let version = KeyVersion {
+        chain: chain.clone(),
+        namespace: namespace.clone(),
+        kid: *kid,
+    };
+    keys::change(state, Act::DisableVersion, &version)
 }
 
 /// The log gets another signing key.
-pub(super) fn rotate_audit_key(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let mut detail = Reader::plain(&entry.detail);
-    let malformed = |_| Fault::Detail(entry.act.as_str());
-    let key = detail.text().map_err(malformed)?.to_owned();
-    let object = detail.lp().map_err(malformed)?.to_vec();
-    detail.end().map_err(malformed)?;
-    let instruction = follow(state, entry, &object)?;
-    if instruction.task != Task::RotateAuditKey || entry.chain.is_some() || !entry.keys.is_empty() {
-        return Err(Fault::Detail(entry.act.as_str()));
-    }
-    let key: VerifierKey = key.parse().map_err(|_| Fault::AuditKey)?;
-    if key.name() != state.origin || state.verifier_keys.iter().any(|(_, known)| *known == key) {
+pub(super) fn rotate_audit_key(
+    state: &mut State,
+    header: &Header,
+    rotated: &AuditKeyRotated,
+) -> Result<(), Fault> {
+    follow(state, header, &rotated.instruction, &rotated.signature)?;
+    let key = &rotated.key;
+    if key.name() != state.origin || state.verifier_keys.iter().any(|(_, known)| known == key) {
         return Err(Fault::AuditKey);
     }
-    state.verifier_keys.push((state.entries, key));
+    state.verifier_keys.push((state.entries, key.clone()));
     Ok(())
 }
 
-/// The instruction, if one of the custodians signed it for this moment and for this act.
-fn follow(state: &mut State, entry: &Entry, object: &[u8]) -> Result<Instruction, Fault> {
-    let instruction = Instruction::decode(object).map_err(|_| Fault::Detail(entry.act.as_str()))?;
-    if instruction.task.act() != entry.act {
-        return Err(Fault::Detail(entry.act.as_str()));
-    }
-    let (signer, signed) = of_actor(entry)?;
+/// Checks that one of the custodians signed the instruction, for this moment.
+fn follow(
+    state: &mut State,
+    header: &Header,
+    instruction: &Instruction,
+    signature: &Signature,
+) -> Result<(), Fault> {
+    let (signer, signed) = of_caller(header, signature)?;
     if !state.is_one_of(signer, &Signers::Custodians) {
         return Err(wrong(signer, SignerFault::NotEntitled));
     }
@@ -92,28 +93,20 @@ fn follow(state: &mut State, entry: &Entry, object: &[u8]) -> Result<Instruction
     let said = Said {
         deed: instruction.task.deed(),
         origin: &state.origin,
-        object,
+        object: &instruction.encode(),
     };
-    check(&said, entry.at, (signer, signed), Some(key))?;
+    check(&said, header.at, (signer, signed), Some(key))?;
     if instruction.after != state.custody_head {
         return Err(Fault::Instruction);
     }
     if instruction.registry_version != state.registry_version {
         return Err(Fault::Field("registry version"));
     }
-    if !instruction.is_fresh(entry.at) {
+    if !instruction.is_fresh(header.at) {
         return Err(Fault::InstructionAge);
     }
     state.signatures += 1;
-    Ok(instruction)
-}
-
-fn check_chain(entry: &Entry, chain: &ChainId) -> Result<(), Fault> {
-    if entry.chain.as_ref() == Some(chain) {
-        Ok(())
-    } else {
-        Err(Fault::Field("chain"))
-    }
+    Ok(())
 }
 
 /// The key lines of a chain in the registry in force. One that encrypted something once keeps that line.

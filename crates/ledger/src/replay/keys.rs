@@ -1,42 +1,26 @@
 //! Whose key versions are, what becomes of them, and that nobody uses one that is gone.
 //!
 //! A version is of one line: a chain and a namespace, or a chain's encrypted elements. The registry or the rotation that makes
-//! it says of which.
+//! it says of which, and whatever names it later must say the same.
 
 use std::collections::BTreeSet;
 
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
 
-use crate::audit::{Act, Entry, KeyUse};
+use crate::audit::Act;
+use crate::event::{ErasedLine, KeyVersion, SubjectsErased};
 use crate::fault::{Fault, VersionFault};
 use crate::registry::{Chain, Registry, Treatment};
 use crate::state::{Line, Stage, State, Version, VersionState};
 
-/// Takes over what an entry that was done says about key versions. Those that a registry makes come with the registry, those
-/// that batches use with the batches.
-pub(super) fn follow(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    match entry.act {
-        Act::RotateChain => {
-            let chain = chain_of(entry)?.clone();
-            entry
-                .keys
-                .iter()
-                .try_for_each(|made| make(state, made, &chain))
-        }
-        Act::DisableVersion if entry.keys.len() != 1 => Err(Fault::Field("key version")),
-        Act::DisableVersion | Act::DestroyVersion | Act::CutEscrow => of_chain(state, entry),
-        Act::EraseSubjects => erase(state, entry),
-        Act::ExpireChain => {
-            of_chain(state, entry)?;
-            check_all_ended(state, chain_of(entry)?)
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The versions that a registry makes: one for each line that is new, or that keeps another escrow than before, of the chains
 /// that were not destroyed. They stand in the order of chains and namespaces, those of encrypted elements last in their chain.
-pub(super) fn make_new(state: &mut State, entry: &Entry, next: &Registry) -> Result<(), Fault> {
+pub(super) fn make_new(
+    state: &mut State,
+    registry_version: u64,
+    made: &[KeyVersion],
+    next: &Registry,
+) -> Result<(), Fault> {
     let mut wanted: Vec<Line> = Vec::new();
     for chain in next.chains() {
         state.chains.insert(chain.id().clone());
@@ -44,14 +28,16 @@ pub(super) fn make_new(state: &mut State, entry: &Entry, next: &Registry) -> Res
             wanted.extend(new_lines(state, chain));
         }
     }
-    let namespaces = wanted.iter().map(|(_, namespace)| namespace);
-    if !namespaces.eq(entry.keys.iter().map(|made| &made.namespace)) {
-        return Err(Fault::NewVersions(entry.registry_version));
+    let lines = made
+        .iter()
+        .map(|version| (&version.chain, &version.namespace));
+    if !lines.eq(wanted.iter().map(|(chain, namespace)| (chain, namespace))) {
+        return Err(Fault::NewVersions(registry_version));
     }
-    for ((chain, namespace), made) in wanted.into_iter().zip(&entry.keys) {
-        make(state, made, &chain)?;
-        state.lines.insert((chain, namespace));
+    for version in made {
+        make(state, version)?;
     }
+    state.lines.extend(wanted);
     Ok(())
 }
 
@@ -82,9 +68,10 @@ fn encrypts(chain: &Chain) -> bool {
     elements.any(|element| matches!(element.treatment(), Treatment::Encrypt))
 }
 
-fn make(state: &mut State, made: &KeyUse, chain: &ChainId) -> Result<(), Fault> {
+/// A version that is new.
+pub(super) fn make(state: &mut State, made: &KeyVersion) -> Result<(), Fault> {
     let version = Version {
-        chain: chain.clone(),
+        chain: made.chain.clone(),
         namespace: made.namespace.clone(),
         state: VersionState::default(),
     };
@@ -94,52 +81,55 @@ fn make(state: &mut State, made: &KeyUse, chain: &ChainId) -> Result<(), Fault> 
     }
 }
 
-/// Versions of the entry's chain.
-fn of_chain(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let chain = chain_of(entry)?;
-    for used in &entry.keys {
-        let next = used_in(state, entry.act, used, chain)?;
-        if let Some(version) = state.versions.get_mut(&used.kid) {
-            version.state = next;
-        }
+/// What becomes of a version by an act that names it.
+pub(super) fn change(state: &mut State, act: Act, named: &KeyVersion) -> Result<(), Fault> {
+    let line = (&named.chain, named.namespace.as_ref());
+    let next = used(state, act, line, named.kid)?;
+    if let Some(version) = state.versions.get_mut(&named.kid) {
+        version.state = next;
     }
     Ok(())
 }
 
-/// What a version of a chain is after an act that names it.
-pub(super) fn used_in(
+/// What a version of a line is after an act that names it.
+pub(super) fn used(
     state: &State,
     act: Act,
-    used: &KeyUse,
-    chain: &ChainId,
+    line: (&ChainId, Option<&NamespaceId>),
+    kid: Kid,
 ) -> Result<VersionState, Fault> {
-    let version = known(state, used)?;
-    if version.chain != *chain {
-        return Err(wrong(used.kid, VersionFault::OtherLine));
+    let version = state.versions.get(&kid);
+    let version = version.ok_or_else(|| wrong(kid, VersionFault::Unknown))?;
+    if (&version.chain, version.namespace.as_ref()) != line {
+        return Err(wrong(kid, VersionFault::OtherLine));
     }
-    after(act, version.state).map_err(|fault| wrong(used.kid, fault))
+    after(act, version.state).map_err(|fault| wrong(kid, fault))
+}
+
+/// Checks that no version is named twice.
+pub(super) fn check_once(kids: impl IntoIterator<Item = Kid>) -> Result<(), Fault> {
+    let mut named = BTreeSet::new();
+    let twice = kids.into_iter().find(|kid| !named.insert(*kid));
+    twice.map_or(Ok(()), |kid| Err(wrong(kid, VersionFault::Twice)))
 }
 
 /// Rows of subjects are removed: in all versions of one namespace that keep an escrow in the chain, after an opt-out. A restore
 /// brings opt-outs back that the log does not know.
-fn erase(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    of_chain(state, entry)?;
-    let chain = chain_of(entry)?;
-    let Some(namespace) = entry.keys.first().map(|used| used.namespace.as_ref()) else {
+pub(super) fn erase(state: &State, erased: &SubjectsErased) -> Result<(), Fault> {
+    let chain = &erased.chain;
+    let Some(ErasedLine { namespace, kids }) = &erased.line else {
         let mut opted_out = state.opted_out.iter();
         let nothing_left = opted_out.any(|namespace| {
             has_line(state, chain, Some(namespace)) && escrowed(state, chain, namespace).is_empty()
         });
         return nothing_left.then_some(()).ok_or(Fault::NoOptOut);
     };
-    let namespace = namespace.ok_or(Fault::Field("namespace"))?;
-    let mut uses = entry.keys.iter();
-    if !uses.all(|used| used.namespace.as_ref() == Some(namespace)) {
-        return Err(Fault::Field("namespace"));
+    check_once(kids.iter().copied())?;
+    for kid in kids {
+        used(state, Act::EraseSubjects, (chain, Some(namespace)), *kid)?;
     }
-    let named: BTreeSet<_> = entry.keys.iter().map(|used| used.kid).collect();
     let mut left_out = escrowed(state, chain, namespace).into_iter();
-    if let Some(kid) = left_out.find(|kid| !named.contains(kid)) {
+    if let Some(kid) = left_out.find(|kid| !kids.contains(kid)) {
         return Err(wrong(kid, VersionFault::LeftOut));
     }
     if state.opted_out.contains(namespace) || state.restoring {
@@ -187,7 +177,7 @@ fn after(act: Act, before: VersionState) -> Result<VersionState, VersionFault> {
 }
 
 /// A chain ends with all its versions.
-fn check_all_ended(state: &State, chain: &ChainId) -> Result<(), Fault> {
+pub(super) fn check_all_ended(state: &State, chain: &ChainId) -> Result<(), Fault> {
     let mut of_chain = state
         .versions
         .iter()
@@ -198,19 +188,6 @@ fn check_all_ended(state: &State, chain: &ChainId) -> Result<(), Fault> {
     }
 }
 
-/// A version that was made, of the namespace that the entry says.
-pub(super) fn known<'a>(state: &'a State, used: &KeyUse) -> Result<&'a Version, Fault> {
-    let version = state
-        .versions
-        .get(&used.kid)
-        .ok_or_else(|| wrong(used.kid, VersionFault::Unknown))?;
-    if version.namespace == used.namespace {
-        Ok(version)
-    } else {
-        Err(wrong(used.kid, VersionFault::OtherLine))
-    }
-}
-
 /// Whether something may still be done in a chain.
 pub(super) fn check_not_destroyed(state: &State, chain: &ChainId) -> Result<(), Fault> {
     if state.expired.contains(chain) {
@@ -218,10 +195,6 @@ pub(super) fn check_not_destroyed(state: &State, chain: &ChainId) -> Result<(), 
     } else {
         Ok(())
     }
-}
-
-pub(super) fn chain_of(entry: &Entry) -> Result<&ChainId, Fault> {
-    entry.chain.as_ref().ok_or(Fault::Field("chain"))
 }
 
 pub(super) fn wrong(kid: Kid, fault: VersionFault) -> Fault {

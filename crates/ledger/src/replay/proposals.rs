@@ -3,32 +3,29 @@
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::{ChainId, Identity, Kid, NamespaceId, ProposalId, Reason, Timestamp};
+use sluis_domain::{Identity, ProposalId, Reason, Timestamp};
 
 use super::grants::check_moment;
-use super::{Due, texts};
-use crate::audit::{Act, Entry};
+use super::{Due, caller, keys};
+use crate::audit::Act;
+use crate::event::{Header, KeyVersion, OptedOut, ProposalRef, ProposalSigned, VersionEnded};
 use crate::fault::{Fault, SignerFault};
 use crate::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
 use crate::registry::{REQUIRED_SIGNATURES, Signers};
 use crate::rules;
-use crate::signer::{Said, check, of_actor, wrong};
+use crate::signer::{Said, check, of_caller, wrong};
 use crate::state::{State, verified};
 use crate::statement::Deed;
 
-pub(super) fn propose(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let proposal =
-        Proposal::decode(&entry.detail).map_err(|_| Fault::Detail(entry.act.as_str()))?;
-    if proposal.encode() != entry.detail {
-        return Err(Fault::Detail(entry.act.as_str()));
-    }
-    if entry.object_digest != Some(sha256(&entry.detail)) {
-        return Err(Fault::Digest);
-    }
-    if entry.actor.as_ref() != Some(&proposal.proposer) {
+pub(super) fn propose(
+    state: &mut State,
+    header: &Header,
+    proposal: &Proposal,
+) -> Result<(), Fault> {
+    if *caller(header)? != proposal.proposer {
         return Err(Fault::Field("proposer"));
     }
-    if proposal.registry_version != entry.registry_version {
+    if proposal.registry_version != header.registry_version {
         return Err(Fault::Field("registry version"));
     }
     if let Matter::Registry {
@@ -41,10 +38,9 @@ pub(super) fn propose(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         return Err(Fault::Field("registry that it replaces"));
     }
     if state.proposals.contains_key(&proposal.id) {
-        return Err(Fault::ProposalExists(proposal.id));
+        return Err(Fault::ProposalExists(proposal.id.clone()));
     }
-    check_chain(&proposal, entry)?;
-    check_moment(proposal.at, entry)?;
+    check_moment(proposal.at, header)?;
     let life = proposal
         .not_after
         .millis()
@@ -52,14 +48,14 @@ pub(super) fn propose(state: &mut State, entry: &Entry) -> Result<(), Fault> {
     if !(1..=LIFE_MILLIS).contains(&life) {
         return Err(Fault::Field("end"));
     }
-    check_groups(state, &proposal)?;
-    if !needs_what_it_takes(state, &proposal) {
+    check_groups(state, proposal)?;
+    if !needs_what_it_takes(state, proposal) {
         return Err(Fault::TooFewSignatures);
     }
-    state.proposal_digests.insert(sha256(&entry.detail));
-    state
-        .proposals
-        .insert(proposal.id.clone(), Arc::new(Record::new(proposal)));
+    let digest = sha256(&proposal.encode());
+    let record = Arc::new(Record::new(proposal.clone()));
+    state.proposal_digests.insert(digest);
+    state.proposals.insert(proposal.id.clone(), record);
     Ok(())
 }
 
@@ -89,20 +85,14 @@ fn check_groups(state: &State, proposal: &Proposal) -> Result<(), Fault> {
     }
 }
 
-/// An entry names the chain whose key version a proposal is about, and otherwise none.
-fn check_chain(proposal: &Proposal, entry: &Entry) -> Result<(), Fault> {
-    let of = version_of(&proposal.matter).map(|(_, chain, _)| chain);
-    if entry.chain.as_ref() == of {
-        Ok(())
-    } else {
-        Err(Fault::Field("chain"))
-    }
-}
-
 /// A yes. What is due if it was the last one that was missing.
-pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<Due>, Fault> {
-    let record = known(state, entry)?.clone();
-    let (signer, signed) = of_actor(entry)?;
+pub(super) fn sign(
+    state: &mut State,
+    header: &Header,
+    entry: &ProposalSigned,
+) -> Result<Option<Due>, Fault> {
+    let record = known(state, &entry.proposal)?.clone();
+    let (signer, signed) = of_caller(header, &entry.signature)?;
     let among = if state.is_custodian(signer) {
         Signers::Custodians
     } else {
@@ -124,20 +114,20 @@ pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<Due>, Faul
         origin: &state.origin,
         object: &record.proposal.encode(),
     };
-    check(&said, entry.at, (signer, signed), Some(key))?;
+    check(&said, header.at, (signer, signed), Some(key))?;
     let signature = Signature {
         signer: signer.clone(),
         among,
-        at: entry.at,
+        at: header.at,
         signed: verified(Some(key)),
     };
     let next = record
-        .sign(signature, entry.at)
+        .sign(signature, header.at)
         .map_err(Fault::NotAllowed)?;
-    let due = next.missing().is_empty().then(|| Due {
+    let last = header.caller.clone().filter(|_| next.missing().is_empty());
+    let due = last.map(|signer| Due {
         proposal: next.proposal.id.clone(),
-        signer: signer.clone(),
-        fingerprint: entry.fingerprint,
+        signer,
     });
     state.signatures += 1;
     state
@@ -147,9 +137,13 @@ pub(super) fn sign(state: &mut State, entry: &Entry) -> Result<Option<Due>, Faul
 }
 
 /// A no of somebody who could have signed, or of the proposer.
-pub(super) fn reject(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let record = known(state, entry)?.clone();
-    let (signer, signed) = of_actor(entry)?;
+pub(super) fn reject(
+    state: &mut State,
+    header: &Header,
+    entry: &ProposalSigned,
+) -> Result<(), Fault> {
+    let record = known(state, &entry.proposal)?.clone();
+    let (signer, signed) = of_caller(header, &entry.signature)?;
     let own = *signer == record.proposal.proposer;
     if !own
         && !record
@@ -166,9 +160,9 @@ pub(super) fn reject(state: &mut State, entry: &Entry) -> Result<(), Fault> {
         object: &record.proposal.encode(),
     };
     // A proposer without a pinned key withdraws with the key of the certificate.
-    check(&said, entry.at, (signer, signed), state.pinned(signer))?;
+    check(&said, header.at, (signer, signed), state.pinned(signer))?;
     let next = record
-        .end(End::Rejected, signer, entry.at)
+        .end(End::Rejected, signer, header.at)
         .map_err(Fault::NotAllowed)?;
     state.signatures += 1;
     state
@@ -178,10 +172,14 @@ pub(super) fn reject(state: &mut State, entry: &Entry) -> Result<(), Fault> {
 }
 
 /// Its time is over, and nobody did this: it ends for good.
-pub(super) fn expire(state: &mut State, entry: &Entry) -> Result<(), Fault> {
-    let record = known(state, entry)?;
+pub(super) fn expire(
+    state: &mut State,
+    header: &Header,
+    proposal: &ProposalRef,
+) -> Result<(), Fault> {
+    let record = known(state, proposal)?;
     let not_over = Fault::Field("time");
-    let next = record.expire(entry.at).ok_or(not_over)?;
+    let next = record.expire(header.at).ok_or(not_over)?;
     state
         .proposals
         .insert(next.proposal.id.clone(), Arc::new(next));
@@ -225,47 +223,70 @@ pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
     }
 }
 
-/// Any other effect.
-pub(super) fn take_effect(
+/// A key version is destroyed, or its escrow cut: the one that was proposed.
+pub(super) fn end_version(
     state: &mut State,
-    entry: &Entry,
+    header: &Header,
+    act: Act,
+    ended: &VersionEnded,
     due: Option<&Due>,
 ) -> Result<(), Fault> {
-    let record = effective(state, entry, due)?;
-    if entry.object_digest != Some(sha256(&record.proposal.encode())) {
-        return Err(Fault::Digest);
-    }
-    if !needs_what_it_takes(state, &record.proposal) {
-        return Err(Fault::NotAllowed(Reason::ProposalStale));
-    }
-    check_chain(&record.proposal, entry)?;
-    if let Some((kid, _, namespace)) = version_of(&record.proposal.matter)
-        && !matches!(entry.keys.as_slice(), [used] if used.kid == kid && used.namespace.as_ref() == namespace)
-    {
+    let record = effective(state, header, act, &ended.proposal, due)?;
+    check_effect(state, &record, &ended.digest)?;
+    if version_of(&record.proposal.matter).as_ref() != Some(&ended.version) {
         return Err(Fault::Field("key version"));
     }
+    end(state, &record, header)?;
+    keys::change(state, act, &ended.version)
+}
+
+/// A subject is erased, and refused from now on.
+pub(super) fn opt_out(
+    state: &mut State,
+    header: &Header,
+    opted_out: &OptedOut,
+    due: Option<&Due>,
+) -> Result<(), Fault> {
+    let record = effective(state, header, Act::OptOut, &opted_out.proposal, due)?;
+    check_effect(state, &record, &opted_out.digest)?;
     if let Matter::Erase { namespace } = &record.proposal.matter {
         state.opted_out.insert(namespace.clone());
     }
-    state.opt_outs += u64::from(entry.act == Act::OptOut);
-    end(state, &record, entry)
+    state.opt_outs += 1;
+    end(state, &record, header)
 }
 
-/// The version whose end is proposed: kid, chain and namespace.
-fn version_of(matter: &Matter) -> Option<(Kid, &ChainId, Option<&NamespaceId>)> {
-    match matter {
+fn check_effect(state: &State, record: &Record, digest: &[u8; 32]) -> Result<(), Fault> {
+    if *digest != sha256(&record.proposal.encode()) {
+        return Err(Fault::Digest);
+    }
+    if needs_what_it_takes(state, &record.proposal) {
+        Ok(())
+    } else {
+        Err(Fault::NotAllowed(Reason::ProposalStale))
+    }
+}
+
+/// The version whose end is proposed.
+fn version_of(matter: &Matter) -> Option<KeyVersion> {
+    let (kid, chain, namespace) = match matter {
         Matter::DestroyVersion {
             kid,
             chain,
             namespace,
-        } => Some((*kid, chain, namespace.as_ref())),
+        } => (*kid, chain, namespace.as_ref()),
         Matter::CutEscrow {
             kid,
             chain,
             namespace,
-        } => Some((*kid, chain, Some(namespace))),
-        Matter::Registry { .. } | Matter::Erase { .. } => None,
-    }
+        } => (*kid, chain, Some(namespace)),
+        Matter::Registry { .. } | Matter::Erase { .. } => return None,
+    };
+    Some(KeyVersion {
+        chain: chain.clone(),
+        namespace: namespace.cloned(),
+        kid,
+    })
 }
 
 /// Whether a proposal asks for the signatures that its matter takes in the registry in force. What a registry change takes
@@ -278,17 +299,18 @@ fn needs_what_it_takes(state: &State, proposal: &Proposal) -> bool {
 /// The proposal whose last signature is the entry before, and which this entry puts into effect.
 pub(super) fn effective(
     state: &State,
-    entry: &Entry,
+    header: &Header,
+    act: Act,
+    id: &ProposalId,
     due: Option<&Due>,
 ) -> Result<Arc<Record>, Fault> {
     let due = due.ok_or(Fault::NotSigned)?;
-    let [id] = texts(entry)?;
     let record = state.proposals.get(&due.proposal);
     let record = record.ok_or(Fault::UnknownProposal)?;
-    if id != due.proposal.as_str() || effect_of(state, &due.proposal) != Some(entry.act) {
+    if *id != due.proposal || effect_of(state, &due.proposal) != Some(act) {
         return Err(Fault::NotSigned);
     }
-    if entry.actor.as_ref() != Some(&due.signer) || entry.fingerprint != due.fingerprint {
+    if header.caller.as_ref() != Some(&due.signer) {
         return Err(Fault::NotTheLastSigner);
     }
     // Nobody who lost their standing or their key since they signed counts.
@@ -303,10 +325,9 @@ pub(super) fn effective(
     }
 }
 
-pub(super) fn end(state: &mut State, record: &Record, entry: &Entry) -> Result<(), Fault> {
-    let by: &Identity = entry.actor.as_ref().ok_or(Fault::Lacks("caller"))?;
+pub(super) fn end(state: &mut State, record: &Record, header: &Header) -> Result<(), Fault> {
     let next = record
-        .end(End::Effective, by, entry.at)
+        .end(End::Effective, caller(header)?, header.at)
         .map_err(Fault::NotAllowed)?;
     state
         .proposals
@@ -314,14 +335,16 @@ pub(super) fn end(state: &mut State, record: &Record, entry: &Entry) -> Result<(
     Ok(())
 }
 
-/// The proposal that an entry names, and whether it says of it what is so.
-fn known<'a>(state: &'a State, entry: &Entry) -> Result<&'a Record, Fault> {
-    let [id] = texts(entry)?;
-    let id: ProposalId = id.parse().map_err(|_| Fault::Detail(entry.act.as_str()))?;
-    let record = state.proposals.get(&id).ok_or(Fault::UnknownProposal)?;
-    if entry.object_digest != Some(sha256(&record.proposal.encode())) {
-        return Err(Fault::Digest);
+/// The proposal that an entry names, if it says of it what is so.
+fn known<'a>(state: &'a State, named: &ProposalRef) -> Result<&'a Record, Fault> {
+    let record = state.proposals.get(&named.id);
+    let record = record.ok_or(Fault::UnknownProposal)?;
+    let is = ProposalRef::of(&record.proposal);
+    if named.digest != is.digest {
+        Err(Fault::Digest)
+    } else if named.chain != is.chain {
+        Err(Fault::Field("chain"))
+    } else {
+        Ok(record)
     }
-    check_chain(&record.proposal, entry)?;
-    Ok(record)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use sluis_crypto::digest::sha256;
 use sluis_domain::{ChainId, Reason};
 
-use super::{Due, grants, keys, proposals};
-use crate::audit::Entry;
+use super::{Due, caller, grants, keys, proposals};
+use crate::audit::Act;
+use crate::event::{Header, RegistryApplied};
 use crate::fault::Fault;
 use crate::proposal::{Matter, Record};
 use crate::registry::Registry;
@@ -18,12 +19,13 @@ const MAX_TOLD: usize = 20;
 
 pub(super) fn apply(
     state: &mut State,
-    entry: &Entry,
+    header: &Header,
+    applied: &RegistryApplied,
     due: Option<&Due>,
     text: Option<String>,
 ) -> Result<(), Fault> {
-    let record = proposals::effective(state, entry, due)?;
-    let version = entry.registry_version;
+    let record = proposals::effective(state, header, Act::ApplyRegistry, &applied.proposal, due)?;
+    let version = header.registry_version;
     let text = text.ok_or(Fault::RegistryMissing(version))?;
     let digest = sha256(text.as_bytes());
     let Matter::Registry {
@@ -34,7 +36,7 @@ pub(super) fn apply(
     else {
         return Err(Fault::NotSigned);
     };
-    if entry.object_digest != Some(*signed) {
+    if applied.digest != *signed {
         return Err(Fault::Digest);
     }
     if digest != *signed {
@@ -46,14 +48,14 @@ pub(super) fn apply(
     let next =
         read(state, &text).map_err(|problems| Fault::RegistryInvalid { version, problems })?;
     check_signers(state, &record, &next)?;
-    keys::make_new(state, entry, &next)?;
-    proposals::end(state, &record, entry)?;
+    keys::make_new(state, version, &applied.made, &next)?;
+    proposals::end(state, &record, header)?;
     state.registry = Arc::new(next);
     state.registry_version = version;
     state.registry_digest = digest;
-    let by = entry.actor.as_ref().ok_or(Fault::Lacks("caller"))?;
-    grants::end_stale(state, by, entry.at);
-    proposals::end_stale(state, by, entry.at);
+    let by = caller(header)?;
+    grants::end_stale(state, by, header.at);
+    proposals::end_stale(state, by, header.at);
     Ok(())
 }
 

@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::audit::Act;
 use sluis_tlog::{Bundle, VerifierKey, encode_bundle};
 
-use super::forge::{Export, Forge, KEY_B, key, rekeyed, story};
+use super::forge::{Entry, Export, Forge, KEY_B, key, rekeyed, story};
 use super::second;
 use crate::export::{Checked, Problem, limit, verify};
 

@@ -10,7 +10,7 @@ use sluis_crypto::{Secret, digest::sha256};
 use sluis_domain::codec::Writer;
 use sluis_domain::{ChainId, Identity, Kid, PublicKey, Reason, Timestamp};
 use sluis_ledger::Signed;
-use sluis_ledger::audit::{Act, Entry, KeyUse, Outcome, SALT_BYTES};
+use sluis_ledger::audit::{Act, Outcome, SALT_BYTES};
 use sluis_ledger::custodian::{self, Custodian};
 use sluis_ledger::grant::{Grant, Kind, OutputOrder, Terms};
 use sluis_ledger::instruction::{Instruction, Task, ends_instructions};
@@ -21,6 +21,10 @@ use sluis_ledger::statement::{Deed, statement};
 use sluis_tlog::{Bundle, Checkpoint, Tile, Tree, VerifierKey, encode_bundle, leaf_hash};
 
 use crate::export::{CHECKPOINT, Files, VERIFIER_KEY, handover_path, registry_path};
+
+mod entry;
+
+pub(crate) use entry::{Entry, KeyUse};
 
 pub(super) const ORIGIN: &str = "example.org/0123456789abcdef0123456789abcdef";
 const START: u64 = 1_800_000_000_000;
@@ -532,9 +536,18 @@ pub(super) fn encrypted(kid: u32, values: u64) -> KeyUse {
 /// A use of a version of namespace `n`.
 pub(super) fn key(kid: u32, values: u64) -> KeyUse {
     KeyUse {
+        chain: None,
         namespace: "n".parse().ok(),
         kid: Kid::new(kid).expect("not zero"),
         values,
+    }
+}
+
+/// The version of a namespace that a registry makes for another chain than `a`.
+pub(super) fn made(chain: &str, key: KeyUse) -> KeyUse {
+    KeyUse {
+        chain: chain.parse().ok(),
+        ..key
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, Reason, Timestamp};
+use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, ProposalId, Reason, Timestamp};
 use sluis_ledger::Signed;
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{Entry, Event, Header};
 use sluis_ledger::grant::{Approval, End, Ended, Grant, Kind, Record, State};
 use sluis_ledger::proposal::{Matter, Proposal};
 
@@ -35,7 +36,7 @@ pub struct Gather {
     refusals: BTreeMap<[String; 3], (u64, Timestamp)>,
     quotas: BTreeMap<[String; 3], (u64, Timestamp, Timestamp)>,
     keys: Keys,
-    proposals: BTreeMap<[u8; 32], ProposalBook>,
+    proposals: BTreeMap<ProposalId, ProposalBook>,
     custody: Vec<CustodyAct>,
 }
 
@@ -92,22 +93,22 @@ impl Gather {
     /// Takes the next entry of the log.
     pub fn take(&mut self, entry: &Entry) {
         self.concerned |= self.concerns(entry);
-        if entry.at >= self.period.1.end() {
+        if entry.header.at >= self.period.1.end() {
             return;
         }
         // What became of grants and proposals is also said by entries of others.
         let concerns = self.concerns(entry);
-        let counts = concerns && entry.at >= self.period.0.start();
+        let counts = concerns && entry.header.at >= self.period.0.start();
         self.entries += u64::from(counts);
-        match entry.outcome {
-            Outcome::Refused(reason) if counts => self.refused(entry, reason),
-            Outcome::Refused(_) => {}
-            Outcome::Done => {
+        match entry.event.refused() {
+            Some(reason) if counts => self.refused(entry, reason),
+            Some(_) => {}
+            None => {
                 self.keys.take(entry, concerns);
                 self.done(entry, counts, concerns);
             }
         }
-        if counts && is_custody(entry.act) {
+        if counts && is_custody(entry.event.act()) {
             self.custody.push(custody(entry));
         }
     }
@@ -118,33 +119,55 @@ impl Gather {
             return true;
         };
         let of = |identity: &Identity| identity.organisation == *organisation;
-        entry.actor.as_ref().is_some_and(of)
-            || entry.signatures.iter().any(|(signer, _)| of(signer))
-            || [&entry.chain, &entry.to_chain]
-                .into_iter()
-                .flatten()
-                .any(|chain| self.owned.contains(chain))
+        let caller = entry.header.caller.as_ref();
+        let mut signatures = entry.event.signatures().iter();
+        caller.is_some_and(|caller| of(&caller.identity))
+            || signatures.any(|signature| of(&signature.signer))
+            || chains(&entry.event).any(|chain| self.owned.contains(chain))
     }
 
     /// `counts`: it concerns the organisation and is of the period.
     fn done(&mut self, entry: &Entry, counts: bool, concerns: bool) {
-        if let Some(book) = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id)) {
+        let grant = entry.event.grant();
+        if let Some(book) = grant.and_then(|id| self.grants.get_mut(id)) {
             book.concerns |= concerns;
             book.touched |= counts;
         }
-        match entry.act {
-            Act::Pseudonymise | Act::Convert | Act::Reidentify | Act::Import => {
-                self.batch(entry, counts)
+        match &entry.event {
+            Event::Pseudonymise(_)
+            | Event::Convert(_)
+            | Event::Reidentify(_)
+            | Event::Import(_) => self.batch(entry, counts),
+            Event::RequestGrant(grant) => self.request(grant, counts, concerns),
+            Event::ApproveGrant(_) | Event::DenyGrant(_) | Event::RevokeGrant(_) => {
+                self.grant(&entry.header, &entry.event)
             }
-            Act::RequestGrant => self.request(entry, counts, concerns),
-            Act::ApproveGrant | Act::DenyGrant | Act::RevokeGrant => self.grant(entry),
-            Act::Propose | Act::SignProposal | Act::RejectProposal | Act::ExpireProposal => {
-                self.proposal(entry, counts)
+            Event::Propose(proposal) => self.propose(proposal, counts),
+            Event::SignProposal(signed) => {
+                let signed_by = who(entry);
+                if let Some(row) = self.proposal(&signed.proposal.id, counts) {
+                    row.signed_by.push(signed_by);
+                }
             }
-            Act::ApplyRegistry | Act::CutEscrow | Act::OptOut | Act::DestroyVersion => {
-                self.effect(entry)
+            Event::RejectProposal(signed) => {
+                let outcome = format!("rejected by {}", who(entry));
+                self.close(&signed.proposal.id, counts, outcome);
             }
-            Act::AcceptRestore => self.restored(entry),
+            Event::ExpireProposal(proposal) => {
+                self.close(&proposal.id, counts, "expired".to_owned());
+            }
+            Event::ApplyRegistry(applied) => {
+                let version = entry.header.registry_version;
+                let outcome = format!("effective: registry version {version}");
+                self.close(&applied.proposal, false, outcome);
+            }
+            Event::CutEscrow(ended) | Event::DestroyVersion(ended) => {
+                self.close(&ended.proposal, false, "effective".to_owned());
+            }
+            Event::OptOut(opted_out) => {
+                self.close(&opted_out.proposal, false, "effective".to_owned());
+            }
+            Event::AcceptRestore(_) => self.restored(entry),
             _ => {}
         }
     }
@@ -152,162 +175,126 @@ impl Gather {
     /// A restore ends all grants and proposals that had not ended, whoever they concern. Nobody is its caller: two custodians
     /// signed it.
     fn restored(&mut self, entry: &Entry) {
-        let Some((by, _)) = entry.signatures.first() else {
+        let Some(first) = entry.event.signatures().first() else {
             return;
         };
+        let (by, at) = (&first.signer, entry.header.at);
         for book in self.grants.values_mut() {
-            if let Some(ended) = book.record.end_by_restore(by, entry.at) {
+            if let Some(ended) = book.record.end_by_restore(by, at) {
                 book.record = ended;
             }
         }
-        for book in self
-            .proposals
-            .values_mut()
-            .filter(|book| book.is_open(entry.at))
-        {
+        for book in self.proposals.values_mut().filter(|book| book.is_open(at)) {
             book.row.outcome = "ended by a restore".to_owned();
         }
     }
 
     fn batch(&mut self, entry: &Entry, counts: bool) {
-        if let Some(book) = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id)) {
-            book.used = book.used.max(entry.counter);
+        let event = &entry.event;
+        let amounts = event.counts();
+        if let Some(book) = event.grant().and_then(|id| self.grants.get_mut(id)) {
+            book.used = book.used.max(amounts.counter);
             if counts {
-                book.in_period.add(entry);
+                book.in_period.add(&amounts);
             }
         }
         if !counts {
             return;
         }
-        let act = entry.act.as_str();
-        let id = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let grant = id(entry.grant.as_ref().map(GrantId::as_str));
+        let act = event.act().as_str();
         let work = [
             who(entry),
             act.into(),
-            place(entry),
-            grant,
-            entry.purpose.clone(),
+            place(event),
+            event.grant().map_or_else(String::new, ToString::to_string),
+            event.purpose().to_owned(),
         ];
-        self.work.entry(work).or_default().add(entry);
-        let chains = [&entry.chain, &entry.to_chain]
-            .into_iter()
-            .flatten()
-            .collect::<BTreeSet<_>>();
-        for chain in chains {
+        self.work.entry(work).or_default().add(&amounts);
+        for chain in chains(event).collect::<BTreeSet<_>>() {
             let used = self.chains.entry((chain.to_string(), act));
-            used.or_default().add(entry);
+            used.or_default().add(&amounts);
         }
-        let used = self.months.entry((month(entry.at), act));
-        used.or_default().add(entry);
+        let used = self.months.entry((month(entry.header.at), act));
+        used.or_default().add(&amounts);
     }
 
-    fn request(&mut self, entry: &Entry, touched: bool, concerns: bool) {
-        if let (Some(id), Ok(grant)) = (&entry.grant, Grant::decode(&entry.detail)) {
-            let (record, in_period) = (Record::new(grant), Amount::default());
-            self.grants.insert(
-                id.clone(),
-                GrantBook {
-                    record,
-                    used: 0,
-                    concerns,
-                    touched,
-                    in_period,
-                },
-            );
-        }
+    fn request(&mut self, grant: &Grant, touched: bool, concerns: bool) {
+        let book = GrantBook {
+            record: Record::new(grant.clone()),
+            used: 0,
+            concerns,
+            touched,
+            in_period: Amount::default(),
+        };
+        self.grants.insert(grant.id.clone(), book);
     }
 
-    fn grant(&mut self, entry: &Entry) {
-        let book = entry.grant.as_ref().and_then(|id| self.grants.get_mut(id));
-        let (Some(book), Some(by)) = (book, &entry.actor) else {
+    fn grant(&mut self, header: &Header, event: &Event) {
+        let book = event.grant().and_then(|id| self.grants.get_mut(id));
+        let (Some(book), Some(by)) = (book, &header.caller) else {
             return;
         };
-        let ended = |how| {
-            Some(Ended {
-                how,
-                by: by.clone(),
-                at: entry.at,
-                signed: None,
-            })
-        };
-        match entry.act {
-            Act::ApproveGrant => book.record.approvals.push(Approval {
-                steward: by.clone(),
-                at: entry.at,
-                registry_version: entry.registry_version,
+        let by = by.identity.clone();
+        match event {
+            Event::ApproveGrant(_) => book.record.approvals.push(Approval {
+                steward: by,
+                at: header.at,
+                registry_version: header.registry_version,
                 signed: Signed {
                     signature: Vec::new(),
                     certificate: Vec::new(),
                 },
             }),
-            Act::DenyGrant => book.record.ended = ended(End::Denied),
-            _ => book.record.ended = ended(End::Revoked),
-        }
-    }
-
-    fn proposal(&mut self, entry: &Entry, counts: bool) {
-        let Some(digest) = entry.object_digest else {
-            return;
-        };
-        if entry.act == Act::Propose {
-            if let Ok(proposal) = Proposal::decode(&entry.detail) {
-                let (row, at, not_after) = (proposed(&proposal), proposal.at, proposal.not_after);
-                self.proposals.insert(
-                    digest,
-                    ProposalBook {
-                        row,
-                        at,
-                        not_after,
-                        touched: counts,
+            other => {
+                book.record.ended = Some(Ended {
+                    how: match other {
+                        Event::DenyGrant(_) => End::Denied,
+                        _ => End::Revoked,
                     },
-                );
-            }
-        } else if let Some(book) = self.proposals.get_mut(&digest) {
-            book.touched |= counts;
-            match entry.act {
-                Act::SignProposal => book.row.signed_by.push(who(entry)),
-                Act::ExpireProposal => book.row.outcome = "expired".to_owned(),
-                _ => book.row.outcome = format!("rejected by {}", who(entry)),
+                    by,
+                    at: header.at,
+                    signed: None,
+                });
             }
         }
     }
 
-    /// A proposal came into effect; the entry names it in its detail.
-    fn effect(&mut self, entry: &Entry) {
-        let named = entry
-            .detail
-            .get(2..)
-            .and_then(|id| std::str::from_utf8(id).ok())
-            .unwrap_or_default();
-        for book in self
-            .proposals
-            .values_mut()
-            .filter(|book| book.row.proposal == named)
-        {
-            book.row.outcome = match entry.act {
-                Act::ApplyRegistry => {
-                    format!("effective: registry version {}", entry.registry_version)
-                }
-                _ => "effective".to_owned(),
-            };
+    fn propose(&mut self, proposal: &Proposal, touched: bool) {
+        let book = ProposalBook {
+            row: proposed(proposal),
+            at: proposal.at,
+            not_after: proposal.not_after,
+            touched,
+        };
+        self.proposals.insert(proposal.id.clone(), book);
+    }
+
+    fn proposal(&mut self, id: &ProposalId, touched: bool) -> Option<&mut ProposalRow> {
+        let book = self.proposals.get_mut(id)?;
+        book.touched |= touched;
+        Some(&mut book.row)
+    }
+
+    fn close(&mut self, id: &ProposalId, touched: bool, outcome: String) {
+        if let Some(row) = self.proposal(id, touched) {
+            row.outcome = outcome;
         }
     }
 
     fn refused(&mut self, entry: &Entry, reason: Reason) {
-        let count =
-            self.refusals
-                .entry([who(entry), entry.act.as_str().into(), reason.code().into()]);
-        let (times, last) = count.or_insert((0, entry.at));
-        (*times, *last) = (times.saturating_add(1), (*last).max(entry.at));
+        let (event, at) = (&entry.event, entry.header.at);
+        let act = event.act().as_str();
+        let count = self
+            .refusals
+            .entry([who(entry), act.into(), reason.code().into()]);
+        let (times, last) = count.or_insert((0, at));
+        (*times, *last) = (times.saturating_add(1), (*last).max(at));
         if is_quota(reason) {
-            let place = entry
-                .grant
-                .as_ref()
-                .map_or_else(|| place(entry), ToString::to_string);
+            let grant = event.grant();
+            let place = grant.map_or_else(|| place(event), ToString::to_string);
             let count = self.quotas.entry([who(entry), place, reason.code().into()]);
-            let (times, _, last) = count.or_insert((0, entry.at, entry.at));
-            (*times, *last) = (times.saturating_add(1), (*last).max(entry.at));
+            let (times, _, last) = count.or_insert((0, at, at));
+            (*times, *last) = (times.saturating_add(1), (*last).max(at));
         }
     }
 
@@ -393,18 +380,21 @@ impl Gather {
 }
 
 fn who(entry: &Entry) -> String {
-    entry
-        .actor
-        .as_ref()
-        .map_or_else(|| "the daemon".to_owned(), ToString::to_string)
+    let caller = entry.header.caller.as_ref();
+    caller.map_or_else(
+        || "the daemon".to_owned(),
+        |caller| caller.identity.to_string(),
+    )
 }
 
-fn place(entry: &Entry) -> String {
-    match (&entry.chain, &entry.to_chain) {
-        (Some(chain), Some(to)) => format!("{chain} -> {to}"),
-        (Some(chain), None) => chain.to_string(),
-        _ => String::new(),
-    }
+/// The chains that it is about.
+fn chains(event: &Event) -> impl Iterator<Item = &ChainId> {
+    event.chain().into_iter().chain(event.to_chain())
+}
+
+fn place(event: &Event) -> String {
+    let names: Vec<_> = chains(event).map(ChainId::as_str).collect();
+    names.join(" -> ")
 }
 
 fn is_quota(reason: Reason) -> bool {
@@ -441,19 +431,16 @@ fn is_custody(act: Act) -> bool {
 }
 
 fn custody(entry: &Entry) -> CustodyAct {
+    let signatures = entry.event.signatures().iter();
     CustodyAct {
-        at: entry.at.to_string(),
+        at: entry.header.at.to_string(),
         who: who(entry),
-        act: entry.act.as_str().to_owned(),
-        about: place(entry),
-        signed_by: entry
-            .signatures
-            .iter()
-            .map(|(signer, _)| signer.to_string())
-            .collect(),
-        outcome: match entry.outcome {
-            Outcome::Done => "done".to_owned(),
-            Outcome::Refused(reason) => format!("refused: {}", reason.code()),
+        act: entry.event.act().as_str().to_owned(),
+        about: place(&entry.event),
+        signed_by: signatures.map(|one| one.signer.to_string()).collect(),
+        outcome: match entry.event.refused() {
+            None => "done".to_owned(),
+            Some(reason) => format!("refused: {}", reason.code()),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
-use sluis_ledger::audit::Entry;
+use sluis_ledger::event::Counts;
 
 /// Amounts of batches. A log may say anything, so sums stop at the largest number.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
@@ -15,17 +15,12 @@ pub(crate) struct Amount {
 
 impl Amount {
     /// One batch more.
-    pub(crate) fn add(&mut self, entry: &Entry) {
+    pub(crate) fn add(&mut self, counts: &Counts) {
         self.batches = self.batches.saturating_add(1);
-        self.rows = self.rows.saturating_add(entry.rows);
-        self.values = self.values.saturating_add(entry.values);
-        self.rejected = self.rejected.saturating_add(entry.rejected);
+        self.rows = self.rows.saturating_add(counts.rows);
+        self.values = self.values.saturating_add(counts.values);
+        self.rejected = self.rejected.saturating_add(counts.rejected);
     }
-}
-
-/// A sum that stops at the largest number.
-pub(crate) fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
-    numbers.fold(0, u64::saturating_add)
 }
 
 /// Stands over everything that was not verified.

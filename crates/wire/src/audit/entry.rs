@@ -1,7 +1,7 @@
 //! An entry of the audit log, in words beside its canonical bytes. Only those are evidence.
 
 use bytes::Bytes;
-use sluis_ledger::audit::{Entry, KeyUse, Outcome};
+use sluis_ledger::event::{Entry, KeyUse};
 
 use crate::{field, v1};
 
@@ -45,33 +45,36 @@ pub struct KeyUseView {
 impl EntryView {
     /// An entry with its sequence and canonical bytes.
     pub fn new(sequence: u64, canonical: Vec<u8>, entry: Entry) -> Self {
-        let (outcome, reason) = match entry.outcome {
-            Outcome::Done => ("done", ""),
-            Outcome::Refused(reason) => ("refused", reason.code()),
+        let Entry { header, event } = entry;
+        let (outcome, reason) = match event.refused() {
+            None => ("done", ""),
+            Some(reason) => ("refused", reason.code()),
         };
-        let signers = entry.signatures.iter().map(|(signer, _)| signer);
+        let counts = event.counts();
+        let fingerprint = header.caller.as_ref().map(|caller| caller.fingerprint);
+        let signers = event.signatures().iter().map(|one| &one.signer);
         Self {
             sequence,
             canonical: canonical.into(),
-            at: entry.at.to_string(),
-            act: entry.act.as_str().to_owned(),
-            certificate_fingerprint: entry.fingerprint.to_vec().into(),
-            chain: field::text(entry.chain),
-            to_chain: field::text(entry.to_chain),
-            keys: entry.keys.iter().map(KeyUseView::from).collect(),
-            object_digest: field::bytes(entry.object_digest),
-            grant: field::text(entry.grant),
-            grant_digest: field::bytes(entry.grant_digest),
-            purpose: entry.purpose,
-            rows: entry.rows,
-            values: entry.values,
-            rejected: entry.rejected,
+            at: header.at.to_string(),
+            act: event.act().as_str().to_owned(),
+            certificate_fingerprint: field::bytes(fingerprint),
+            chain: field::text(event.chain()),
+            to_chain: field::text(event.to_chain()),
+            keys: event.keys().iter().map(KeyUseView::from).collect(),
+            object_digest: field::bytes(event.object_digest()),
+            grant: field::text(event.grant()),
+            grant_digest: field::bytes(event.grant_digest()),
+            purpose: event.purpose().to_owned(),
+            rows: counts.rows,
+            values: counts.values,
+            rejected: counts.rejected,
             outcome: outcome.to_owned(),
             reason: reason.to_owned(),
-            registry_version: entry.registry_version,
-            counter: entry.counter,
+            registry_version: header.registry_version,
+            counter: counts.counter,
             signers: field::texts(signers),
-            actor: field::text(entry.actor),
+            actor: field::text(header.caller.map(|caller| caller.identity)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluis_domain::Reason;
 use sluis_engine::{EngineError, Refusal};
 use sluis_keyring::{KeyringError, Token};
-use sluis_ledger::audit::Act;
+use sluis_ledger::event::Event;
 use sluis_port::store::StoreError;
 
 use super::{Door, Keeper};
@@ -76,7 +76,7 @@ impl Keeper {
         let mut door = self.door();
         let Ok(engine) = self.engine() else { return };
         // Keys that should not be there must go, recorded or not.
-        if let Err(refusal) = engine.record(None, Act::Seal, Vec::new()) {
+        if let Err(refusal) = engine.record(None, Event::Seal) {
             tracing::error!(detail = refusal.detail(), "sealing cannot be put on record");
         }
         drop(engine);
@@ -106,7 +106,7 @@ impl Keeper {
         if self.door().fault != Some(Reason::OutcomeUnknown) {
             return;
         }
-        if let Err(refusal) = self.sealed.record(None, Act::Seal, Vec::new()) {
+        if let Err(refusal) = self.sealed.record(None, Event::Seal) {
             tracing::error!(detail = refusal.detail(), "sealing cannot be put on record");
         }
     }
@@ -123,7 +123,7 @@ impl Keeper {
         }
         let opened = fetched.map_err(NotOpened::from).and_then(|fetched| {
             let engine = self.engine_with(&fetched.kek)?;
-            engine.record(None, Act::Unseal, self.fetched())?;
+            engine.record(None, Event::Unseal(self.fetched()))?;
             Ok((engine, fetched.token))
         });
         match opened {
@@ -201,7 +201,8 @@ mod tests {
     use std::path::Path;
 
     use sluis_keyring::TokenError;
-    use sluis_ledger::audit::{Entry, Outcome};
+    use sluis_ledger::audit::Act;
+    use sluis_ledger::event::Entry;
     use sluis_port::Family;
     use sluis_store::{Options, RocksStore};
     use sluis_testkit::clock::TestClock;
@@ -250,10 +251,8 @@ mod tests {
         let entries = rows
             .iter()
             .map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
-        let done = entries.filter(|entry| {
-            matches!(entry.act, Act::Seal | Act::Unseal) && entry.outcome == Outcome::Done
-        });
-        done.map(|entry| (entry.act, entry.actor.is_some()))
+        let done = entries.filter(|entry| matches!(entry.event, Event::Seal | Event::Unseal(_)));
+        done.map(|entry| (entry.event.act(), entry.header.caller.is_some()))
             .collect()
     }
 

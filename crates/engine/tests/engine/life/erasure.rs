@@ -137,7 +137,13 @@ fn a_subject_is_refused_at_once_and_vanishes_from_each_chain_in_time() {
     assert_eq!(kinds, [b'm'], "what is kept of the subject is its mark");
     let erased = entries(&*office.store, Act::EraseSubjects);
     assert_eq!(
-        (erased.len(), erased.iter().map(|e| e.values).sum::<u64>()),
+        (
+            erased.len(),
+            erased
+                .iter()
+                .map(|entry| entry.event.counts().values)
+                .sum::<u64>()
+        ),
         (3, 3)
     );
     assert_eq!(entries(&*office.store, Act::OptOut).len(), 1);

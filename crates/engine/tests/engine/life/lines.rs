@@ -75,11 +75,17 @@ fn conversions_before_any_batch_tell_no_chain_too_much() {
     // Neither version was named with its chain, and both are in each entry.
     assert_eq!(office.converted(&there, &made_up(study)).unwrap(), [""]);
     assert_eq!(office.converted(&back, &made_up(register)).unwrap(), [""]);
-    assert_eq!(entries(&*office.store, Act::Convert)[0].keys.len(), 2);
+    assert_eq!(
+        entries(&*office.store, Act::Convert)[0].event.keys().len(),
+        2
+    );
     office.reopen();
     // One in an entry is the one that pseudonyms are made with.
     assert_eq!(office.converted(&back, &[String::new()]).unwrap(), [""]);
-    assert_eq!(entries(&*office.store, Act::Convert)[2].keys.len(), 1);
+    assert_eq!(
+        entries(&*office.store, Act::Convert)[2].event.keys().len(),
+        1
+    );
     let bsns = subjects(2);
     let tokens = office.pseudonymise(STUDY, &bsns);
     assert_eq!(

@@ -3,7 +3,8 @@
 use sluis_domain::{Column, Reason, RecordBatch};
 use sluis_engine::{KeyState, OVERDUE_ROUNDS};
 use sluis_keyring::Keyring;
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{ChainExpired, Entry, Event, Header};
 use sluis_port::{Clock, Commit, Family, Row, Store};
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
@@ -97,10 +98,10 @@ fn a_chain_is_warned_of_and_destroyed_30_days_later() {
     }
     let entry = entries(&*office.store, Act::ExpireChain).remove(0);
     assert!(
-        entry.actor.is_none()
+        entry.header.caller.is_none()
             && kids
                 .iter()
-                .all(|kid| entry.keys.iter().any(|key| key.kid == *kid))
+                .all(|kid| entry.event.keys().iter().any(|key| key.kid == *kid))
     );
     assert_eq!(entries(&*office.store, Act::WarnRetention).len(), 1);
 }
@@ -365,13 +366,21 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
     // It gave such a chain a root, and ended that again and again: the next registry made another.
     for _ in 0..2 {
         let mut ended = root(&office);
-        for act in [Act::WarnRetention, Act::ExpireChain] {
-            let version = office.engine.registry_text(&custodian(), None).unwrap().0;
-            let entry = Entry {
-                chain: Some(chain.clone()),
-                ..Entry::new([0; 16], office.clock.now(), act, version)
+        let expired = ChainExpired {
+            chain: chain.clone(),
+            ended: Vec::new(),
+        };
+        for event in [
+            Event::WarnRetention(chain.clone()),
+            Event::ExpireChain(expired),
+        ] {
+            let header = Header {
+                salt: [0; 16],
+                at: office.clock.now(),
+                registry_version: office.engine.registry_text(&custodian(), None).unwrap().0,
+                caller: None,
             };
-            ended.entry(entry.encode());
+            ended.entry(Entry { header, event }.encode());
         }
         ended.delete(Family::Keyring, [&[4][..], b"counts"].concat());
         office.store.commit(ended).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluis_domain::{GrantId, Reason, Timestamp};
 use sluis_engine::{Engine, EngineError, HeadError, RestoreError, RestoreSignature};
-use sluis_ledger::audit::{Act, Entry};
+use sluis_ledger::event::{Entry, Event};
 use sluis_ledger::grant::State;
 use sluis_ledger::restore::Request;
 use sluis_ledger::statement::Deed;
@@ -106,15 +106,12 @@ fn two_custodians_bring_an_older_store_into_force_and_its_grants_end() {
     let signatures = CUSTODIANS.map(|member| all.signed(member));
     let head = all.accept(&signatures).unwrap();
     let last = Entry::decode(entries(&*all.store).last().unwrap()).unwrap();
+    let Event::AcceptRestore(restored) = last.event else {
+        panic!("{last:?}");
+    };
+    assert_eq!(restored.restore, all.request.restore);
     assert_eq!(
-        (last.act, last.detail),
-        (Act::AcceptRestore, all.request.restore.encode())
-    );
-    assert_eq!(
-        last.signatures
-            .iter()
-            .map(|(who, _)| who.to_string())
-            .collect::<Vec<_>>(),
+        restored.signatures.map(|one| one.signer.to_string()),
         CUSTODIANS
     );
     // As after a restart: grants agree with the log, and the lost head is of no use any more.

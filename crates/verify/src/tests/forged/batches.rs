@@ -1,9 +1,11 @@
 //! Key uses of batches and erasures: of what they are about, and of as many values as they have.
 
-use sluis_ledger::audit::{Act, KeyUse};
+use sluis_ledger::audit::Act;
 
 use super::{Case, refuse_each};
-use crate::tests::forge::{Forge, KEY_A, KEY_B, KEY_NOTE, base, encrypted, key, story};
+use crate::tests::forge::{
+    Forge, KEY_A, KEY_B, KEY_NOTE, KeyUse, base, encrypted, key, made, story,
+};
 use crate::tests::keys::{act, converted, keys, may_reidentify, reidentified};
 use crate::tests::second;
 
@@ -89,7 +91,12 @@ fn a_batch_names_versions_of_what_it_is_about() {
 
 #[test]
 fn the_key_uses_of_a_batch_fit_its_values() {
-    let cases: [Case; 14] = [
+    let cases: [Case; 15] = [
+        (
+            "a batch that names its version as one of another chain",
+            |log| submitted(log, (5, 5, 0), vec![made("b", key(KEY_A, 5))]),
+            "another chain or namespace",
+        ),
         (
             "a batch without key uses",
             |log| submitted(log, (5, 5, 0), Vec::new()),
@@ -213,7 +220,7 @@ fn subjects_are_erased_after_an_opt_out_and_by_nobody() {
                 let by = log.entry(Act::EraseSubjects, Some("c/anna"));
                 (log.last().actor, log.last().fingerprint) = (by.actor, by.fingerprint);
             },
-            "`caller` is not empty",
+            "not an entry",
         ),
         (
             "no subject is erased",
@@ -221,7 +228,7 @@ fn subjects_are_erased_after_an_opt_out_and_by_nobody() {
                 erased(log, "a", &[KEY_A]);
                 log.last().values = 0;
             },
-            "`number of subjects` is empty",
+            "not an entry",
         ),
         (
             "subjects are erased in no chain",
@@ -229,7 +236,7 @@ fn subjects_are_erased_after_an_opt_out_and_by_nobody() {
                 erased(log, "a", &[KEY_A]);
                 log.last().chain = None;
             },
-            "`chain` is empty",
+            "not an entry",
         ),
         (
             "subjects are erased in several namespaces",
@@ -242,7 +249,7 @@ fn subjects_are_erased_after_an_opt_out_and_by_nobody() {
                 };
                 log.last().keys.push(other);
             },
-            "its namespace is not",
+            "not an entry",
         ),
         (
             "subjects are erased among encrypted elements",
@@ -250,7 +257,7 @@ fn subjects_are_erased_after_an_opt_out_and_by_nobody() {
                 erased(log, "a", &[]);
                 log.last().keys = vec![encrypted(KEY_NOTE, 0)];
             },
-            "its namespace is not",
+            "not an entry",
         ),
         (
             "subjects are erased, and not in all versions",

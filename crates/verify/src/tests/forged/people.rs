@@ -280,7 +280,7 @@ fn a_grant_can_be_asked_for() {
         (
             "a grant that states no purpose",
             |log| conversion(log, |grant| grant.terms.purpose = String::new()),
-            "`purpose` is empty",
+            "such a field `purpose`",
         ),
         (
             "a grant without a legal basis",

@@ -1,11 +1,13 @@
 //! Texts of registries that are not valid, or may not follow the one before, and the key versions that they make.
 
-use sluis_ledger::audit::{Act, KeyUse};
+use sluis_ledger::audit::Act;
 use sluis_ledger::instruction::Task;
 use sluis_ledger::registry::{Registry, Treatment};
 
 use super::{Case, refuse_each};
-use crate::tests::forge::{Forge, KEY_A, KEY_B, KEY_NOTE, base, beginning, encrypted, key};
+use crate::tests::forge::{
+    Forge, KEY_A, KEY_B, KEY_NOTE, KeyUse, base, beginning, encrypted, key, made,
+};
 use crate::tests::keys::{expire, instructed};
 use crate::tests::second;
 
@@ -281,7 +283,7 @@ fn what_is_fixed_for_life_stays() {
             "a namespace has another input",
             |log| {
                 let text = log.registries[2].replace("reversible = true", "reversible = false");
-                log.enact("p-19", text, vec![key(7, 0), key(8, 0)]);
+                log.enact("p-19", text, vec![key(7, 0), made("b", key(8, 0))]);
                 change(log, "\"plain\"", "\"prehash\"", Vec::new());
             },
             "namespace[n].input",
@@ -293,7 +295,7 @@ fn what_is_fixed_for_life_stays() {
                 let gone = chain_b(log);
                 let text = log.registries[2].replace(&gone, "");
                 log.enact("p-18", text.clone(), Vec::new());
-                log.enact("p-19", format!("{text}{gone}"), vec![key(7, 0)]);
+                log.enact("p-19", format!("{text}{gone}"), vec![made("b", key(7, 0))]);
             },
             "chain[b]: was destroyed and stays so",
         ),
@@ -303,7 +305,12 @@ fn what_is_fixed_for_life_stays() {
 
 #[test]
 fn a_registry_makes_a_version_for_each_new_line_and_no_other() {
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
+        (
+            "a registry makes a version in another chain",
+            |log| log.cut_at(Act::ApplyRegistry, 0).keys[0] = made("b", key(KEY_A, 0)),
+            "a key version for each new key line",
+        ),
         (
             "a registry makes a version of a line that is not new",
             |log| change(log, "name = \"U\"", "name = \"V\"", vec![key(7, 0)]),
@@ -392,13 +399,16 @@ fn both_take_the_documented_registry() {
     let registry = Registry::parse(&text, &[]).expect("the sample is valid");
     let mut lines = Vec::new();
     for chain in registry.chains() {
-        lines.extend(chain.namespaces().map(|line| Some(line.id().clone())));
+        let namespaces = chain.namespaces().map(|line| Some(line.id().clone()));
+        lines.extend(namespaces.map(|namespace| (chain.id().clone(), namespace)));
         let mut elements = chain.elements().iter();
         if elements.any(|element| matches!(element.treatment(), Treatment::Encrypt)) {
-            lines.push(None);
+            lines.push((chain.id().clone(), None));
         }
     }
-    let made = lines.into_iter().zip(1..).map(|(namespace, kid)| KeyUse {
+    let lines = lines.into_iter().zip(1..);
+    let made = lines.map(|((chain, namespace), kid)| KeyUse {
+        chain: Some(chain),
         namespace,
         ..key(kid, 0)
     });

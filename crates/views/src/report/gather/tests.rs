@@ -1,6 +1,10 @@
 use sluis_domain::Kid;
-use sluis_ledger::audit::KeyUse;
+use sluis_ledger::event::{
+    About, Caller, GrantRef, GrantSigned, Granted, KeyUse, ProposalRef, ProposalSigned, Refusal,
+    Restored, Signature, Submitted,
+};
 use sluis_ledger::grant::{OutputOrder, Terms};
+use sluis_ledger::restore::Restore;
 
 use super::*;
 use crate::report::{html, sections};
@@ -9,10 +13,55 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).expect("RFC 3339")
 }
 
-fn entry(time: &str, act: Act, actor: &str) -> Entry {
-    let mut entry = Entry::new([0; 16], at(time), act, 1);
-    entry.actor = actor.parse().ok();
-    entry
+fn entry(time: &str, caller: &str, event: Event) -> Entry {
+    let caller = Caller {
+        identity: caller.parse().expect("an identity"),
+        fingerprint: [1; 32],
+    };
+    let header = Header {
+        salt: [0; 16],
+        at: at(time),
+        registry_version: 1,
+        caller: Some(caller),
+    };
+    Entry { header, event }
+}
+
+fn signature(who: &str) -> Signature {
+    Signature {
+        signer: who.parse().expect("an identity"),
+        signed: Signed {
+            signature: Vec::new(),
+            certificate: Vec::new(),
+        },
+    }
+}
+
+fn used(kid: u32, values: u64) -> KeyUse {
+    KeyUse {
+        chain: "a".parse().expect("an id"),
+        namespace: "n".parse().ok(),
+        kid: Kid::new(kid).expect("not zero"),
+        values,
+    }
+}
+
+fn submitted(values: u64) -> Event {
+    Event::Pseudonymise(Submitted {
+        chain: "a".parse().expect("an id"),
+        rows: values + 1,
+        values,
+        rejected: 1,
+        keys: vec![used(7, values)],
+    })
+}
+
+fn approval(who: &str) -> Entry {
+    let event = Event::ApproveGrant(GrantSigned {
+        grant: GrantRef::of(&grant()),
+        signature: signature(who),
+    });
+    entry("2025-12-02T00:00:00Z", who, event)
 }
 
 fn grant() -> Grant {
@@ -43,59 +92,32 @@ fn grant() -> Grant {
 }
 
 fn log() -> Vec<Entry> {
-    let mut request = entry("2025-12-01T00:00:00Z", Act::RequestGrant, "uni/etl");
-    (request.grant, request.detail) = (Some(grant().id), grant().encode());
-    (request.chain, request.to_chain) = ("a".parse().ok(), "b".parse().ok());
-    let mut approve = entry("2025-12-02T00:00:00Z", Act::ApproveGrant, "uni/s1");
-    approve.grant = Some(grant().id);
-    let batch = |time, act, actor, values| {
-        let mut batch = entry(time, act, actor);
-        (batch.rows, batch.values, batch.rejected) = (values + 1, values, 1);
-        batch.chain = "a".parse().ok();
-        batch.keys = vec![KeyUse {
-            namespace: "n".parse().ok(),
-            kid: Kid::new(7).expect("not zero"),
-            values,
-        }];
-        batch
-    };
-    let early = batch(
-        "2025-12-31T23:59:59.999Z",
-        Act::Pseudonymise,
-        "clinic/etl",
-        1000,
-    );
-    let first = batch("2026-01-01T00:00:00Z", Act::Pseudonymise, "clinic/etl", 10);
-    let second = batch(
-        "2026-02-28T23:59:59.999Z",
-        Act::Pseudonymise,
-        "clinic/etl",
-        20,
-    );
-    let mut convert = batch("2026-02-01T00:00:00Z", Act::Convert, "uni/etl", 30);
-    (convert.to_chain, convert.grant, convert.counter) = ("b".parse().ok(), Some(grant().id), 30);
-    convert.purpose = grant().terms.purpose;
-    let late = batch(
-        "2026-03-01T00:00:00Z",
-        Act::Pseudonymise,
-        "clinic/etl",
-        5000,
-    );
-    let mut refused = entry("2026-02-02T00:00:00Z", Act::Pseudonymise, "clinic/etl");
-    refused.outcome = Outcome::Refused(Reason::QuotaSubjects);
-    refused.chain = "a".parse().ok();
-    let backup = entry("2026-02-03T00:00:00Z", Act::CreateBackup, "c/anna");
+    let request = Event::RequestGrant(grant());
+    let convert = Event::Convert(Granted {
+        grant: GrantRef::of(&grant()),
+        rows: 31,
+        values: 30,
+        rejected: 1,
+        counter: 30,
+        keys: vec![used(7, 30)],
+    });
+    let refused = Event::Refused(Refusal {
+        act: Act::Pseudonymise,
+        reason: Reason::QuotaSubjects,
+        about: About::Chain("a".parse().expect("an id")),
+    });
+    let source = |time, values| entry(time, "clinic/etl", submitted(values));
     vec![
-        request,
-        approve,
-        early,
-        first,
-        second,
-        convert,
-        late,
-        refused.clone(),
-        refused,
-        backup,
+        entry("2025-12-01T00:00:00Z", "uni/etl", request),
+        approval("uni/s1"),
+        source("2025-12-31T23:59:59.999Z", 1000),
+        source("2026-01-01T00:00:00Z", 10),
+        source("2026-02-28T23:59:59.999Z", 20),
+        entry("2026-02-01T00:00:00Z", "uni/etl", convert),
+        source("2026-03-01T00:00:00Z", 5000),
+        entry("2026-02-02T00:00:00Z", "clinic/etl", refused.clone()),
+        entry("2026-02-02T00:00:00Z", "clinic/etl", refused),
+        entry("2026-02-03T00:00:00Z", "c/anna", Event::CreateBackup),
     ]
 }
 
@@ -210,7 +232,7 @@ fn an_organisation_sees_its_members_and_its_chains() {
         ("approved", 1)
     );
     let mut log = log();
-    log[1].actor = "clinic/s1".parse().ok();
+    log[1] = approval("clinic/s1");
     let of_others = report_of(&log, Some("uni"), &[]);
     assert_eq!(
         (
@@ -252,8 +274,7 @@ fn the_report_as_json_keeps_its_names() {
 fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them() {
     let proposal = |id: &str, hour: u32, days: u64| {
         let time = format!("2026-01-02T{hour:02}:00:00Z");
-        let mut entry = entry(&time, Act::Propose, "uni/etl");
-        entry.detail = Proposal {
+        let proposal = Proposal {
             id: id.parse().expect("an id"),
             matter: Matter::Erase {
                 namespace: "n".parse().expect("an id"),
@@ -263,10 +284,8 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
             not_after: at(&time).plus_millis(days * 24 * 3_600_000),
             registry_version: 1,
             required: Vec::new(),
-        }
-        .encode();
-        entry.object_digest = Some([hour as u8; 32]);
-        entry
+        };
+        entry(&time, "uni/etl", Event::Propose(proposal))
     };
     let outcomes = |log: &[Entry]| {
         let day = |text: &str| text.parse::<Day>().expect("a day");
@@ -283,21 +302,33 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
         proposal("p-1", 3, 100),
         proposal("p-3", 2, 100),
     ];
-    log[0].object_digest = Some([9; 32]);
-    let mut reject = entry("2026-01-03T00:00:00Z", Act::RejectProposal, "uni/s1");
-    reject.object_digest = log[2].object_digest;
-    log.push(reject);
+    let Event::Propose(third) = &log[2].event else {
+        panic!("made here");
+    };
+    let reject = Event::RejectProposal(ProposalSigned {
+        proposal: ProposalRef::of(third),
+        signature: signature("uni/s1"),
+    });
+    log.push(entry("2026-01-03T00:00:00Z", "uni/s1", reject));
     assert_eq!(
         outcomes(&log),
         ["p-2 expired", "p-3 rejected by uni/s1", "p-1 open"]
     );
-    let mut restore = Entry::new([0; 16], at("2026-01-04T00:00:00Z"), Act::AcceptRestore, 1);
-    let signed = Signed {
-        signature: Vec::new(),
-        certificate: Vec::new(),
-    };
-    restore.signatures = vec![("custodian/anna".parse().expect("an identity"), signed)];
-    log.push(restore);
+    let restore = Event::AcceptRestore(Restored {
+        restore: Restore {
+            at: at("2026-01-04T00:00:00Z"),
+            restored_size: 1,
+            restored_root: [0; 32],
+            lost_size: 1,
+            lost_root: [0; 32],
+            nonce: [0; 16],
+            lost_rows: BTreeSet::new(),
+        },
+        signatures: [signature("custodian/anna"), signature("custodian/bert")],
+    });
+    let mut restored = entry("2026-01-04T00:00:00Z", "custodian/anna", restore);
+    restored.header.caller = None;
+    log.push(restored);
     assert_eq!(
         outcomes(&log),
         [
@@ -310,24 +341,28 @@ fn proposals_stand_in_the_order_in_which_they_were_made_with_what_became_of_them
 
 #[test]
 fn amounts_of_a_hostile_log_stop_at_the_largest_number() {
-    let hostile = |act, kids: &[u32]| {
-        let mut batch = entry("2026-01-31T00:00:00Z", act, "uni/etl");
-        (batch.rows, batch.values, batch.rejected) = (u64::MAX, u64::MAX, u64::MAX);
-        (batch.counter, batch.chain) = (u64::MAX, "a".parse().ok());
-        let used = |kid: &u32| KeyUse {
-            namespace: None,
-            kid: Kid::new(*kid).expect("not zero"),
+    let hostile = |kids: &[u32]| {
+        let keys: Vec<_> = kids.iter().map(|kid| used(*kid, u64::MAX)).collect();
+        let submitted = Event::Pseudonymise(Submitted {
+            chain: "a".parse().expect("an id"),
+            rows: u64::MAX,
             values: u64::MAX,
-        };
-        batch.keys = kids.iter().map(used).collect();
-        batch
+            rejected: u64::MAX,
+            keys: keys.clone(),
+        });
+        let converted = Event::Convert(Granted {
+            grant: GrantRef::of(&grant()),
+            rows: u64::MAX,
+            values: u64::MAX,
+            rejected: u64::MAX,
+            counter: u64::MAX,
+            keys,
+        });
+        [submitted, converted].map(|event| entry("2026-01-31T00:00:00Z", "uni/etl", event))
     };
     let mut log = vec![log().remove(0)];
     for kids in [&[1][..], &[2], &[1, 2, 3]] {
-        log.push(hostile(Act::Pseudonymise, kids));
-        let mut convert = hostile(Act::Convert, kids);
-        (convert.to_chain, convert.grant) = ("b".parse().ok(), Some(grant().id));
-        log.push(convert);
+        log.extend(hostile(kids));
     }
     let report = report_of(&log, None, &[]);
     let all = [u64::MAX; 3];
