@@ -81,11 +81,8 @@ impl Told {
         match event {
             Event::Refused(_) => {}
             Event::Seal => self.sealed = Some(header.at),
-            Event::Unseal(opening) => {
-                if opening.presented == opening.needed {
-                    self.sealed = None;
-                }
-            }
+            Event::Unseal(opening) if opening.presented == opening.needed => self.sealed = None,
+            Event::Unseal(_) => {}
             _ if header.caller.is_some() && since.is_some_and(|since| header.at > since) => {
                 self.while_sealed = self.while_sealed.or(Some(sequence));
             }

@@ -16,7 +16,8 @@ use sluis_client::Client;
 use sluis_daemon::commands::{self, CommandError, Split};
 use sluis_daemon::config::{KekSource, Settings};
 use sluis_daemon::{Daemon, Running, Stopped};
-use sluis_ledger::audit::{Act, Entry, Outcome};
+use sluis_ledger::audit::Act;
+use sluis_ledger::event::{Entry, Event};
 use sluis_port::{Family, Store};
 use sluis_store::{Options, RocksStore};
 use sluis_testkit::clock::TestClock;
@@ -133,7 +134,7 @@ impl Open<'_> {
     }
 }
 
-/// What was done, which member did it, and its detail, or why it was refused.
+/// What was done, which member did it, and how the keyring was opened, or why it was refused.
 type Told = (Act, Option<String>, Result<Vec<u8>, String>);
 
 fn entries(store: &dyn Store) -> Vec<Told> {
@@ -143,15 +144,15 @@ fn entries(store: &dyn Store) -> Vec<Told> {
         .map(|(_, bytes)| Entry::decode(bytes).expect("an entry"));
     entries
         .map(|entry| {
-            let outcome = match entry.outcome {
-                Outcome::Done => Ok(entry.detail),
-                Outcome::Refused(reason) => Err(reason.code().to_owned()),
+            let caller = entry.header.caller;
+            let member = caller.map(|caller| caller.identity.member.to_string());
+            let outcome = match &entry.event {
+                Event::Unseal(opening) => Ok(opening.encode()),
+                other => other
+                    .refused()
+                    .map_or(Ok(Vec::new()), |reason| Err(reason.code().to_owned())),
             };
-            (
-                entry.act,
-                entry.actor.map(|actor| actor.member.to_string()),
-                outcome,
-            )
+            (entry.event.act(), member, outcome)
         })
         .collect()
 }
