@@ -60,6 +60,7 @@ fn paths(criterion: &mut Criterion) {
         let chain = "national-registry".parse().expect("id");
         let element = "bsn".parse().expect("id");
         let session = engine
+            .batches()
             .open_pseudonymise(&source, &chain, std::slice::from_ref(&element), false)
             .expect("a source");
         let batch = RecordBatch::new(None, ROWS, vec![(element, bsns())]).expect("well-formed");
@@ -68,7 +69,14 @@ fn paths(criterion: &mut Criterion) {
             BenchmarkId::from_parameter(name),
             &batch,
             |bencher, batch| {
-                bencher.iter(|| block_on(engine.pseudonymise(&session, batch).expect("accepted")));
+                bencher.iter(|| {
+                    block_on(
+                        engine
+                            .batches()
+                            .pseudonymise(&session, batch)
+                            .expect("accepted"),
+                    )
+                });
             },
         );
     }

@@ -192,7 +192,7 @@ impl Attack {
         ATTACKS.iter().find(|attack| attack.name == name)
     }
 
-    /// In a process of its own, which gets the processors when nobody else wants them.
+    /// In a process of its own, which gets the processors when no one else wants them.
     pub(crate) fn start(&self, target: &Target, time: Duration) -> Attacker {
         let program = std::env::current_exe().expect("this program");
         let child = Command::new("nice")

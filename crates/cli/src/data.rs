@@ -3,7 +3,7 @@
 //! A file goes through four stages that run side by side, each holding a few batches, so that a file of any size
 //! takes the same memory: `treat` (a thread) treats records and cuts them into batches, the two halves of a session send
 //! and receive, and `assemble` (a thread) puts answers and kept columns together again. `pipeline` connects them. How a
-//! file spells what it holds is a matter of [`formats`](crate::formats).
+//! file spells what it holds is a matter of `formats`.
 
 mod answered;
 mod args;
@@ -14,6 +14,7 @@ mod failed;
 mod identifier;
 mod import;
 mod input;
+mod mapping;
 mod names;
 mod pipeline;
 mod prepare;

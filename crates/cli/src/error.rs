@@ -106,6 +106,14 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// A stage of a run ended without a result.
+    pub(crate) fn stage_failed() -> Self {
+        Self::Io {
+            what: "stopped".into(),
+            source: std::io::Error::other("a stage failed"),
+        }
+    }
+
     /// [`CliError::Usage`].
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())

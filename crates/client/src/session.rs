@@ -168,7 +168,7 @@ impl BatchSender {
     /// Sends a batch once there is room for it. That it was sent does not mean that it was accepted: its result does.
     ///
     /// # Errors
-    /// Those of the step that prepares batches, and [`ClientError::BatchTooLarge`], before anything was sent;
+    /// The errors of the step that prepares batches, and [`ClientError::BatchTooLarge`], before anything was sent;
     /// [`ClientError::Closed`] when the stream has ended, for a
     /// reason that [`BatchReceiver::next`] tells.
     pub async fn send(&mut self, batch: Batch) -> Result<(), ClientError> {

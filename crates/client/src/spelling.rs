@@ -50,7 +50,7 @@ impl Spelling {
     /// A value in the wanted form; empty if it is missing. `scratch` is used where the form is not that of the value.
     ///
     /// # Errors
-    /// Those of [`DateFormat::write_iso`] and [`DecimalMark::write_plain`].
+    /// The errors of [`DateFormat::write_iso`] and [`DecimalMark::write_plain`].
     pub fn plain<'v>(
         &self,
         value: &'v [u8],

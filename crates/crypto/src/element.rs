@@ -96,7 +96,7 @@ impl ElementKey {
     /// Decrypts one value; see [`ElementOpener::open`] for many.
     ///
     /// # Errors
-    /// Those of [`ElementOpener::open`].
+    /// The errors of [`ElementOpener::open`].
     pub fn open(&self, ciphertext: &ElementCiphertext, out: &mut Vec<u8>) -> Result<(), SealError> {
         self.opener().open(ciphertext, out)
     }

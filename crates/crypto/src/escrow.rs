@@ -16,14 +16,11 @@ use sluis_domain::{Kid, NamespaceId};
 use subtle::ConstantTimeEq;
 
 use crate::import::ImportKeys;
-use crate::lp::lp;
+use crate::row::write_aad;
+pub use crate::row::{ROW_FORMAT, ROW_KEY_LEN};
 use crate::xaes::{NONCE_LEN, Opener, Stream, TAG_LEN};
 use crate::{LinkValue, Pseudonym, PseudonymKey, SealError, Secret, kdf, labels};
 
-/// First byte of the value of either row.
-pub const ROW_FORMAT: u8 = 0x01;
-/// Length of a row key in bytes.
-pub const ROW_KEY_LEN: usize = 20;
 /// Length of a link row's value in bytes.
 pub const LINK_VALUE_LEN: usize = 17;
 /// By how much an identity row's value is longer than the identifier, in bytes.
@@ -114,7 +111,7 @@ impl EscrowKeys {
     /// subject, for who walks the rows of a version.
     ///
     /// # Errors
-    /// Those of [`Self::open_link`]; a row of another version is [`SealError::NotAuthentic`].
+    /// The errors of [`Self::open_link`]; a row of another version is [`SealError::NotAuthentic`].
     pub fn open_row(
         &self,
         pseudonym_key: &PseudonymKey,
@@ -231,14 +228,6 @@ fn block(aes: &Aes256, pseudonym: &Pseudonym) -> [u8; 16] {
     let mut out = [0; 16];
     aes.encrypt_block_b2b(pseudonym.as_bytes().into(), (&mut out).into());
     out
-}
-
-/// Writes the associated data of the row at `row_key`: format, key, namespace.
-pub(crate) fn write_aad(aad: &mut Vec<u8>, namespace: &NamespaceId, row_key: &[u8; ROW_KEY_LEN]) {
-    aad.clear();
-    aad.push(ROW_FORMAT);
-    aad.extend_from_slice(row_key);
-    lp(aad, namespace.as_str().as_bytes());
 }
 
 #[cfg(test)]

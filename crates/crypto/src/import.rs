@@ -22,10 +22,10 @@ use std::fmt;
 use sluis_domain::{Kid, NamespaceId};
 use zeroize::Zeroizing;
 
-use crate::escrow::{ROW_FORMAT, ROW_KEY_LEN, write_aad};
 use crate::lp::{lp, lp_length};
 use crate::mac::Mac;
 use crate::opt_out::MARK_LEN;
+use crate::row::{ROW_FORMAT, ROW_KEY_LEN, write_aad};
 use crate::xaes::{NONCE_LEN, Opener, Stream, TAG_LEN};
 use crate::{LinkValue, SealError, Secret, kdf, labels};
 

@@ -18,6 +18,7 @@
 //! | `sluis/1 key-check` | [`KEY_CHECK`]: key-check value of any key |
 //! | `sluis/1 share-check` | [`SHARE_CHECK`]: check value of one share of a key-encryption key |
 //! | `sluis/1 state-fingerprint` | [`STATE_FINGERPRINT`]: key of fingerprints of what must not be stored, from the state key |
+//! | `sluis/1 log-end` | [`LOG_END`]: key of the chained MAC over all entries of the audit log, from the state key |
 
 /// Linked key of a namespace.
 pub const LINK: &[u8] = b"sluis/1 link";
@@ -51,6 +52,8 @@ pub const KEY_CHECK: &[u8] = b"sluis/1 key-check";
 pub const SHARE_CHECK: &[u8] = b"sluis/1 share-check";
 /// Key of the fingerprints by which counted batches are recognised; the custodian's own business, not part of the method.
 pub const STATE_FINGERPRINT: &[u8] = b"sluis/1 state-fingerprint";
+/// Key of the MAC that says how the audit log ends; the custodian's own business, not part of the method.
+pub const LOG_END: &[u8] = b"sluis/1 log-end";
 
 #[cfg(test)]
 mod tests;

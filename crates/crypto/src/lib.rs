@@ -22,6 +22,7 @@ pub mod opt_out;
 pub mod prehash;
 pub mod pseudonym;
 pub mod random;
+mod row;
 mod seal_error;
 pub mod secret;
 pub mod signature;

@@ -1,6 +1,6 @@
 //! Signatures of people and of the log: ECDSA P-256 with SHA-256 (ASN.1 form) and Ed25519, by `aws-lc-rs`.
 //!
-//! Verification takes the key that somebody pinned, never one that came with the signature.
+//! Verification takes the key that someone pinned, never one that came with the signature.
 
 use aws_lc_rs::signature::{self, ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use sluis_domain::public_key::{Algorithm, PublicKey};

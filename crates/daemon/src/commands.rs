@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::config::{ConfigError, KekSource, Loaded, Settings};
+use crate::head::HeadFile;
 use crate::process::NotLocked;
 use crate::telemetry::LogError;
 use crate::{Daemon, HeadFault, KekFault, StartError, Stopped, SystemClock, TlsError};
@@ -97,7 +98,7 @@ pub enum CommandError {
     /// A restored store is not accepted.
     #[error("the restored store is not accepted: {0}")]
     Restore(#[from] RestoreError),
-    /// A signature by somebody whose certificate does not count.
+    /// A signature by someone whose certificate does not count.
     #[error("{}: the signer's certificate: {reason}", path.display())]
     Signer {
         /// Of the signature.
@@ -170,6 +171,26 @@ fn create_or_finish(settings: &Settings) -> Result<RocksStore, CommandError> {
     }
 }
 
+/// Verifies a store while the daemon is stopped: every row, every entry of the audit log by the rules, and its signed head.
+///
+/// # Errors
+/// [`CommandError`] says what is wrong.
+pub fn verify(settings: &Settings) -> Result<String, CommandError> {
+    let options = options(settings);
+    let store = Arc::new(RocksStore::open(&settings.data_directory, &options)?);
+    store.verify()?;
+    let kek = kek::present(&settings.kek, &*store)?;
+    let clock = Arc::new(SystemClock);
+    let engine = Engine::open(store.clone(), &kek, clock, settings.engine())?;
+    engine
+        .log()
+        .check_head(&HeadFile::new(&settings.audit.head_file).read()?)?;
+    let entries = store.entries();
+    Ok(format!(
+        "The store is in order: all {entries} entries of the audit log were verified, and the log continues its signed head.\n"
+    ))
+}
+
 fn say(said: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(said, "{line}").expect("writing to a String cannot fail");
 }
@@ -235,7 +256,7 @@ impl Signals {
 pub struct Checked {
     /// The effective configuration.
     pub effective: String,
-    /// What does not keep the daemon from starting, but needs somebody: certificates and revocation lists that have ended
+    /// What does not keep the daemon from starting, but needs someone: certificates and revocation lists that have ended
     /// or end soon, authorities without a list, lists without an authority.
     pub warnings: Vec<String>,
 }

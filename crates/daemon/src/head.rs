@@ -9,16 +9,20 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sluis_engine::{Engine, EngineError};
 
 use crate::config::AuditSettings;
-use crate::server::Shared;
 
 /// Longest head file that is read.
 const MAX_BYTES: u64 = 64 << 10;
+
+/// Longest state that is read.
+const MAX_STATE_BYTES: u64 = 1 << 30;
+/// Entries after which the state of the log is written again: what a start after a crash has to read.
+const SAVE_AFTER: u64 = 16_384;
 
 /// Why a store is not opened with its head file, or why the head is not kept.
 #[derive(Debug, thiserror::Error)]
@@ -73,28 +77,43 @@ impl HeadFile {
 
     /// Replaces the head, durably: there is always a whole one, the old or the new.
     pub(crate) fn write(&self, note: &str) -> Result<(), HeadFault> {
-        self.replace(note).map_err(|reason| self.fault(reason))
+        replace(&self.0, note.as_bytes()).map_err(|reason| self.fault(reason))
     }
 
-    fn replace(&self, note: &str) -> io::Result<()> {
-        let mut name = self.0.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let new = self.0.with_file_name(name);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(note.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &self.0)?;
-        let directory = self
-            .0
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()
+    /// The log's state at a head, for the next start: the name of the head file with `.state` behind it. `None` if there is
+    /// none, or if it cannot be read; then the whole log is read.
+    pub(crate) fn read_state(&self) -> Option<Vec<u8>> {
+        let path = self.beside(".state");
+        let read = sluis_files::open(&path).map_err(io::Error::from);
+        let read = read.and_then(|file| {
+            let mut bytes = Vec::new();
+            file.take(MAX_STATE_BYTES).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        match read {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the state beside the head cannot be read: the whole log is");
+                None
+            }
+        }
+    }
+
+    /// Takes the state away: the next start reads the whole log.
+    pub(crate) fn remove_state(&self) {
+        drop(fs::remove_file(self.beside(".state")));
+    }
+
+    /// Replaces the state, durably.
+    fn write_state(&self, state: &[u8]) -> Result<(), HeadFault> {
+        let path = self.beside(".state");
+        let replaced = replace(&path, state);
+        replaced.map_err(|reason| HeadFault::File { path, reason })
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        beside(&self.0, suffix)
     }
 
     fn fault(&self, reason: io::Error) -> HeadFault {
@@ -103,6 +122,36 @@ impl HeadFile {
             reason,
         }
     }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// Replaces a file, durably and for its owner only.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = beside(path, ".new");
+    let written = write_new(&new, bytes).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // It may have filled the disk.
+        drop(fs::remove_file(&new));
+    }
+    written?;
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Keeps heads.
@@ -114,6 +163,8 @@ pub(crate) struct Heads {
     /// Never held while something is written: a disk may hang.
     progress: Mutex<Progress>,
     failures: AtomicU64,
+    /// Entries of the last state that was written for the next start, or that could not be. Held while one is written.
+    saved: Mutex<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -150,6 +201,32 @@ impl Heads {
             writing: Mutex::new(()),
             progress: Mutex::new(progress),
             failures: AtomicU64::new(0),
+            saved: Mutex::new(0),
+        }
+    }
+
+    /// The head file.
+    pub(crate) fn file(&self) -> &HeadFile {
+        &self.file
+    }
+
+    /// Writes the state of the log for the next start, if it grew by so many entries. A failure is logged: the next start reads
+    /// more of the log then.
+    pub(crate) fn save(&self, engine: &Engine, grown_by: u64) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = engine.entries();
+        if now < saved.saturating_add(grown_by.max(1)) {
+            return;
+        }
+        // Whatever becomes of this try, the next one has more to write.
+        *saved = now;
+        let written = engine
+            .log()
+            .save()
+            .map_err(HeadFault::from)
+            .and_then(|state| state.map_or(Ok(()), |(_, state)| self.file.write_state(&state)));
+        if let Err(fault) = written {
+            tracing::warn!(fault = %fault, "the state of the audit log cannot be written: the next start reads the log itself");
         }
     }
 
@@ -160,8 +237,8 @@ impl Heads {
     /// [`HeadFault`]; not if only the writing failed, which is tried again: until it succeeds all acts are refused.
     pub(crate) fn admit(&self, engine: &Engine) -> Result<(), HeadFault> {
         let note = self.file.read()?;
-        engine.check_head(&note)?;
-        let lag = Duration::from_millis(engine.head_lag_millis()?);
+        engine.log().check_head(&note)?;
+        let lag = Duration::from_millis(engine.log().head_lag_millis()?);
         let now = Instant::now();
         *self.progress() = Progress {
             current: now.checked_sub(lag).unwrap_or(now),
@@ -175,7 +252,7 @@ impl Heads {
             (progress.failing, progress.stopped) = (true, true);
             drop(progress);
             self.failures.fetch_add(1, Relaxed);
-            engine.stop_for_head();
+            engine.log().stop_for_head();
             tracing::error!(fault = %fault, "the place of the head file cannot be written: all acts are refused until it can");
             return Ok(());
         }
@@ -193,6 +270,7 @@ impl Heads {
         let failing = self.progress().failing;
         if !failing
             && engine
+                .log()
                 .last_head()
                 .is_some_and(|head| head.size == engine.entries())
         {
@@ -200,11 +278,13 @@ impl Heads {
             return Ok(());
         }
         let kept = engine
+            .log()
             .sign_head()
             .map_err(HeadFault::from)
             .and_then(|head| {
                 self.file.write(&head.note)?;
-                engine.publish_head(head);
+                engine.log().publish_head(head);
+                self.save(engine, SAVE_AFTER);
                 Ok(())
             });
         match &kept {
@@ -229,11 +309,11 @@ impl Heads {
     }
 
     /// Ends all acts if the head is too far behind, until it is written again.
-    fn stop_if_late(&self, engine: &Engine) {
+    pub(crate) fn stop_if_late(&self, engine: &Engine) {
         let mut progress = self.progress();
         if progress.current.elapsed() >= self.max_lag && !progress.stopped {
             progress.stopped = true;
-            engine.stop_for_head();
+            engine.log().stop_for_head();
             let lag_seconds = progress.current.elapsed().as_secs();
             tracing::error!(
                 lag_seconds,
@@ -244,7 +324,7 @@ impl Heads {
 
     /// How far the head is.
     pub(crate) fn state(&self, engine: &Engine) -> HeadState {
-        let size = engine.last_head().map_or(0, |head| head.size);
+        let size = engine.log().last_head().map_or(0, |head| head.size);
         let behind = engine.entries() > size;
         let lag = if behind {
             self.progress().current.elapsed()
@@ -268,38 +348,7 @@ impl Heads {
 /// # Errors
 /// [`HeadFault`].
 pub(crate) fn write_first(engine: &Engine, file: &HeadFile) -> Result<(), HeadFault> {
-    file.write(&engine.sign_head()?.note)
-}
-
-/// Keeps the head of the log until it is dropped.
-pub(crate) async fn watch(shared: Arc<Shared>) {
-    let every = shared.settings.audit.head_every;
-    loop {
-        tokio::time::sleep(every).await;
-        let mut keeping = std::pin::pin!(keep(&shared));
-        // A write that hangs is a write that fails.
-        while tokio::time::timeout(every, &mut keeping).await.is_err() {
-            if let Ok(engine) = shared.engine() {
-                shared.keeper.heads().stop_if_late(&engine);
-                shared.look_at_health();
-            }
-        }
-    }
-}
-
-/// Keeps the head of the log now, unless the keyring is sealed.
-pub(crate) async fn keep(shared: &Arc<Shared>) {
-    let keeping = shared.clone();
-    let done = tokio::task::spawn_blocking(move || {
-        let Ok(engine) = keeping.engine() else { return };
-        let before = engine.accepts();
-        // Said in the log.
-        drop(keeping.keeper.heads().keep(&engine));
-        if engine.accepts() != before {
-            keeping.look_at_health();
-        }
-    });
-    drop(done.await);
+    file.write(&engine.log().sign_head()?.note)
 }
 
 #[cfg(test)]

@@ -31,6 +31,9 @@ enum Command {
     Run(Configuration),
     /// Says everything that is wrong with the configuration, or prints what is in force.
     CheckConfig(Configuration),
+    /// Verifies the whole store and its audit log while the daemon is stopped. A running daemon does the same in the background after
+    /// each start. Shares of the key are read from standard input, one a line.
+    Verify(Configuration),
     /// Puts the keyring under a new key-encryption key while the daemon is stopped; no pseudonym changes. Shares of the
     /// present key are read from standard input, one a line.
     RotateKek {
@@ -128,7 +131,7 @@ fn prepare() -> Result<(), CommandError> {
     process::harden()
         .map_err(|e| CommandError::Process("core dumps and ptrace cannot be turned off", e))?;
     process::log_panics_by_place();
-    // Fails only if there is a provider already, and nobody was here before.
+    // Fails only if there is a provider already, and no one was here before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     Ok(())
 }
@@ -145,6 +148,9 @@ fn perform(command: Command) -> Result<Zeroizing<String>, CommandError> {
                 drop(writeln!(std::io::stderr(), "sluisd: warning: {warning}"));
             }
             Ok(Zeroizing::new(checked.effective))
+        }
+        Command::Verify(configuration) => {
+            commands::verify(&locked(&configuration)?).map(Zeroizing::new)
         }
         Command::Restore {
             from,

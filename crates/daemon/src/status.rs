@@ -243,7 +243,7 @@ mod tests {
         );
     }
 
-    /// `docs/errors.md` is this text; set `SLUIS_WRITE_DOCS=1` to write it anew.
+    /// `docs/errors.md` is this text; set `SLUIS_WRITE_DOCS=1` to write it again.
     #[test]
     fn the_error_catalogue_is_in_sync() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");

@@ -11,14 +11,14 @@ const LONGEST: u64 = 1_024;
 /// One line of standard input; at a terminal it is asked for and not shown.
 ///
 /// # Errors
-/// Those of standard input; [`io::ErrorKind::UnexpectedEof`] at its end.
+/// The errors of standard input; [`io::ErrorKind::UnexpectedEof`] at its end.
 pub(crate) fn read_secret(prompt: &str) -> io::Result<Zeroizing<String>> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return read_line();
     }
     let hidden = Hidden::new()?;
-    // Asked for only now: whoever answers at once must not see it either.
+    // Asked for only now: a person who answers at once must not see it either.
     let mut screen = io::stderr();
     write!(screen, "{prompt}")?;
     screen.flush()?;

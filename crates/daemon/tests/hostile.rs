@@ -1,4 +1,4 @@
-//! Callers that mean no good, over real sockets: they do not read, do not finish, take every slot, or are nobody.
+//! Callers that mean no good, over real sockets: they do not read, do not finish, take every slot, or are no one.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -142,7 +142,7 @@ async fn an_answer_of_any_rpc_that_is_not_read_is_cut_and_the_budget_comes_back(
     let world = world(limits).await;
     let request = framed(&unary_request(&vec![BSN; 45_000]));
     let mut unread = Vec::new();
-    // Four of them are nearly the whole budget: nobody else would get so much again. Each has a connection of its own,
+    // Four of them are nearly the whole budget: no one else would get so much again. Each has a connection of its own,
     // for the first may be cut before the last is there; on a slow machine even before we see that it is answered.
     for _ in 0..4 {
         let slow = channel(&world, &world.pki.member(SOURCE)).await;

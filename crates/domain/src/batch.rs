@@ -102,7 +102,7 @@ impl RecordBatch {
 pub struct Rejection {
     /// Index of the row in its batch, from 0.
     pub row: u32,
-    /// The element whose value was refused.
+    /// The element of the value that was refused.
     pub element: ElementName,
     /// Why.
     pub reason: Reason,

@@ -57,7 +57,7 @@ impl Column {
         })
     }
 
-    /// A column over buffers that are somebody else's, such as those of an Arrow array, without a copy. The offsets may
+    /// A column over buffers that are another's, such as those of an Arrow array, without a copy. The offsets may
     /// begin and end inside of the data. A missing value must be empty: a validity bitmap is the lender's to apply.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl PartialEq for Column {
 
 impl Eq for Column {}
 
-/// Shows the shape only: the values are somebody's data.
+/// Shows the shape only: the values are someone's data.
 impl std::fmt::Debug for Column {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(

@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Days in a month, said anew.
+    /// Days in a month, said again.
     fn days_in(year: u16, month: u8) -> u8 {
         let leap =
             year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));

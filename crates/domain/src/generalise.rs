@@ -37,7 +37,7 @@ pub enum Generalisation {
     Month,
     /// The decade of a date: `1980s` for 1980 to 1989.
     Decade,
-    /// The age in whole years at `reference` of somebody born on the date, in bands from 0: `40-49`. Who was born on
+    /// The age in whole years at `reference` of someone born on the date, in bands from 0: `40-49`. Who was born on
     /// 29 February has a birthday on 1 March in common years.
     AgeBand {
         /// Years per band; zero refuses every value.
@@ -130,7 +130,7 @@ impl Generaliser {
     /// Appends the generalised `value` to `out`, or a placeholder as it is. On an error `out` is as it was.
     ///
     /// # Errors
-    /// Those of [`Generalisation::apply`].
+    /// The errors of [`Generalisation::apply`].
     pub fn apply(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         let is_placeholder = self.to.is_of_dates()
             && !self.placeholders.is_empty()

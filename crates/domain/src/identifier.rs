@@ -8,7 +8,7 @@
 //!
 //! A value is a byte string. Rules are applied in this order; the first that fails gives the reason:
 //!
-//! 1. Over [`MAX_RAW`] (4096) bytes: `TOO_LONG`, so that nobody buys Unicode work with a huge value.
+//! 1. Over [`MAX_RAW`] (4096) bytes: `TOO_LONG`, so that no one buys Unicode work with a huge value.
 //! 2. Only ASCII white space (U+0009, U+000A, U+000C, U+000D, U+0020), or one of the namespace's words for what is
 //!    missing ([`MissingWords`]): the value is **missing**. Not an error.
 //! 3. Not valid UTF-8: `INVALID_UTF8`. All kinds but `opaque`.
@@ -208,7 +208,7 @@ impl IdentifierRules {
     /// Appends the normal form of `value` to `out`, as [`normalise`] does; words for what is missing are missing.
     ///
     /// # Errors
-    /// Those of [`normalise`].
+    /// The errors of [`normalise`].
     pub fn normalise(&self, value: &[u8], out: &mut WipedBuffer) -> Result<bool, Reason> {
         apply(self.kind, self.checksum, Some(&self.missing), value, out)
     }

@@ -1,6 +1,6 @@
-//! Dates that are none: placeholders such as 9999-12-31, and dates that nobody's record can hold.
+//! Dates that are none: placeholders such as 9999-12-31, and dates that no one's record can hold.
 //!
-//! A date shift moves all dates of a subject by one secret number of days. A date that everybody knows, moved by it,
+//! A date shift moves all dates of a subject by one secret number of days. A date that everyone knows, moved by it,
 //! tells that number and with it all true dates of the subject. So placeholders are never moved, and what is neither a
 //! placeholder nor plausible is refused.
 

@@ -5,7 +5,7 @@ use sluis_ledger::Wrong;
 use sluis_ledger::registry::Problem;
 use sluis_port::StoreError;
 
-use crate::log::head::HeadError;
+use sluis_tlog::OpenError;
 
 /// Why the engine cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,12 @@ pub enum EngineError {
     /// The log has a hole.
     #[error("audit entry {0} is missing: the log was cut or damaged")]
     EntryMissing(u64),
+    /// The last entries are not those that were written.
+    #[error(
+        "the end of the audit log is not what was written: entries around number {0} were cut, changed, swapped or repeated on \
+         the disk. Put the whole store back, or restore a backup"
+    )]
+    LogEnd(u64),
     /// An entry of the log cannot be read, is not signed as it should be, or breaks a rule.
     #[error(
         "the audit log is wrong from {0}. It was damaged, edited, or written by a program that is not this one"
@@ -64,4 +70,32 @@ fn list(problems: &[Problem]) -> String {
         .iter()
         .map(|problem| format!("\n  {problem}"))
         .collect()
+}
+
+/// Why a log is not accepted with its last signed head.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// It is not a checkpoint of this log that one of its keys signed.
+    #[error(
+        "the signed head of the audit log cannot be believed: {0}; put the last head that was written (or a witness's copy of it) in its place"
+    )]
+    Open(#[from] OpenError),
+    /// The log is shorter than its last signed head.
+    #[error(
+        "this store is older than the last signed head of its audit log: {log} < {head} entries; it was rolled back or \
+         restored. Put the present store back; if it is lost, a backup comes into force with `sluisd restore`, two \
+         custodians' signatures and `sluisd accept-restore`"
+    )]
+    Ahead {
+        /// Entries of the head.
+        head: u64,
+        /// Entries in the store.
+        log: u64,
+    },
+    /// The log has other entries than those the head was signed over.
+    #[error(
+        "the first {0} entries of this store's audit log are not those of its last signed head: the log was edited or \
+         forked, or this is the store after a restore that was not accepted"
+    )]
+    Forked(u64),
 }

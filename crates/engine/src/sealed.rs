@@ -1,6 +1,6 @@
 //! A custodian whose keys are not in memory: who may open and close it, and the log of that.
 //!
-//! Without keys there is no registry, so nobody is known but the custodians of the configuration, by their pinned keys. The
+//! Without keys there is no registry, so no one is known but the custodians of the configuration, by their pinned keys. The
 //! audit log is not sealed, so everything that is asked meanwhile is on record too, under the registry version of
 //! the last entry.
 
@@ -12,10 +12,10 @@ use sluis_ledger::audit::Act;
 use sluis_ledger::event::{self, About, Entry, Event, Header};
 use sluis_port::{Clock, Commit, Family, Store, rows};
 
-use crate::audit::{encoded, goes_on_record, header};
-use crate::engine::Engine;
-use crate::refusals::RefusalLimit;
-use crate::{Caller, EngineError, Refusal, Settings, origin};
+use crate::core::record::{encoded, goes_on_record, header};
+use crate::core::refusals::RefusalLimit;
+use crate::core::{Core, origin};
+use crate::{Caller, EngineError, Refusal, Settings};
 
 /// What there is of a custodian while its keys are not in memory.
 pub struct Sealed {
@@ -41,7 +41,7 @@ impl Sealed {
     /// Over an initialised store.
     ///
     /// # Errors
-    /// [`EngineError::Corrupt`] for a store without an origin, and those of the store.
+    /// [`EngineError::Corrupt`] for a store without an origin, and the errors of the store.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -103,7 +103,7 @@ impl Sealed {
     /// Puts an act on record.
     ///
     /// # Errors
-    /// Those of the store; the act must not happen then.
+    /// The errors of the store; the act must not happen then.
     pub fn record(&self, by: Option<KeyHolder<'_>>, event: Event) -> Result<(), Refusal> {
         let header = self.header(by.map(|holder| holder.0))?;
         append(&*self.store, header, event)
@@ -137,11 +137,11 @@ impl Sealed {
     }
 }
 
-impl Engine {
+impl Core {
     /// Puts on record that the keyring was opened, or is about to be closed.
     ///
     /// # Errors
-    /// Those of the store; the act must not happen then.
+    /// The errors of the store; the act must not happen then.
     pub fn record(&self, by: Option<KeyHolder<'_>>, event: Event) -> Result<(), Refusal> {
         let header = self.header(by.map(|holder| holder.0));
         append(&*self.store, header, event)

@@ -22,7 +22,7 @@ use crate::{
 /// What destroys something, or moves to another KEK, also makes a new keyring master: the survivors are wrapped under it,
 /// over their old wraps, in the same commit. What was destroyed is then wrapped nowhere in the store, and the master that
 /// could open an old copy of it is gone from the store too. Backups made before hold both still, under the KEK of their
-/// day; whoever opens one of them has the master of that day, which opens nothing that is wrapped later.
+/// day; one who opens one of them has the master of that day, which opens nothing that is wrapped later.
 #[derive(Debug)]
 pub struct Change {
     keyring: Keyring,

@@ -21,7 +21,7 @@
 //! `aad = LP(role) LP(namespace) LP(chain) LP(kid) LP(state) LP(method) LP(generation) LP(made)`.
 //!
 //! A tombstone (state [`KeyState::Destroyed`]; of line, escrow and element roots only) has no key-check value, and seals
-//! nothing: its last 40 bytes are nonce(24) and tag(16), so that nobody makes one without the wrapping key.
+//! nothing: its last 40 bytes are nonce(24) and tag(16), so that no one makes one without the wrapping key.
 
 use sluis_crypto::{METHOD, Secret, wrap};
 use sluis_domain::codec::{DecodeError, Reader, Writer};

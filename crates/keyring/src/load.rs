@@ -49,6 +49,26 @@ impl Keyring {
         Ok(keyring)
     }
 
+    /// The keyring as it is in the store now, with the master and state key of this one: another daemon may have changed it.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub fn reload(&self, store: &dyn Store) -> Result<Self, KeyringError> {
+        let mut keyring = Self {
+            kek: self.kek.clone(),
+            master: self.master.clone(),
+            state: self.state.clone(),
+            namespaces: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            audit_keys: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            active: BTreeMap::new(),
+            sorted: Sorted::default(),
+        };
+        keyring.load_roots(store)?;
+        Ok(keyring)
+    }
+
     fn load_roots(&mut self, store: &dyn Store) -> Result<(), KeyringError> {
         let mut lines = Lines::default();
         let mut start = Header::single(Role::Namespace).to_vec();

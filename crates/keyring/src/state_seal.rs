@@ -19,12 +19,14 @@ pub struct StateSeal {
     pub(crate) key: Secret,
     pub(crate) created_at: Timestamp,
     fingerprint: Secret,
+    log_end: Secret,
 }
 
 impl StateSeal {
     pub(crate) fn new(key: Secret, created_at: Timestamp) -> Self {
         Self {
             fingerprint: sluis_crypto::kdf(&key, labels::STATE_FINGERPRINT),
+            log_end: sluis_crypto::kdf(&key, labels::LOG_END),
             key,
             created_at,
         }
@@ -57,6 +59,12 @@ impl StateSeal {
     /// A keyed digest, for recognising content that must not be stored (such as that of a counted batch).
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         digest::keyed(&self.fingerprint, parts)
+    }
+
+    /// The MAC over all entries of the audit log: from that over the entries before (zeros before the first) and the hash of the
+    /// next.
+    pub fn chain_entry(&self, before: &[u8; 32], leaf: &[u8; 32]) -> [u8; 32] {
+        digest::keyed(&self.log_end, &[before, leaf])
     }
 }
 

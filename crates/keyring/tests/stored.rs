@@ -356,6 +356,10 @@ impl Store for Rows {
         Ok(rows.take(limit).map(|(_, row)| row.clone()).collect())
     }
 
+    fn protect_end(&self, end: std::sync::Weak<dyn sluis_port::LogEnd>) {
+        drop(end);
+    }
+
     fn submit(&self, _: Commit, _: Completion) {
         panic!("only read")
     }

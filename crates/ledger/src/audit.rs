@@ -108,7 +108,7 @@ acts! {
     Import = 34, "import";
     /// The head of the log, or a proof, was asked for.
     ReadHead = 35, "head-read";
-    /// A proposal that nobody signed in time ended.
+    /// A proposal that no one signed in time ended.
     ExpireProposal = 36, "proposal-expire";
 }
 

@@ -41,7 +41,7 @@ pub enum Fault {
     /// The counts of a batch contradict each other.
     #[error("its {0} do not fit each other")]
     Counts(&'static str),
-    /// A grant that nobody could ask for.
+    /// A grant that no one could ask for.
     #[error("no grant can be asked for with such a field `{0}`")]
     Terms(&'static str),
     /// The custodians cannot be these.
@@ -213,7 +213,7 @@ pub enum SignerFault {
     /// The certificate cannot be read.
     #[error("the certificate cannot be read")]
     Certificate,
-    /// The certificate is somebody else's.
+    /// The certificate is another's.
     #[error("the certificate is of somebody else")]
     Identity,
     /// The entry's fingerprint is of another certificate.

@@ -1,6 +1,6 @@
 //! What a custodian instructs the daemon to do with keys, as they sign it.
 //!
-//! Nobody else need agree, so the signature is all that shows who did it. It must serve once: an instruction names the last
+//! No one else need agree, so the signature is all that shows who did it. It must serve once: an instruction names the last
 //! act of custody before it by the hash of its entry, and stands in the log as the next one.
 
 use sluis_domain::codec::{DecodeError, Reader, Writer};

@@ -22,6 +22,7 @@ pub mod state;
 pub mod statement;
 pub mod told;
 
+mod persistent;
 mod signer;
 
 pub use canonical::Canonical;

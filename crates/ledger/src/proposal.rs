@@ -228,11 +228,11 @@ pub struct Signature {
 pub enum End {
     /// It was done.
     Effective = 1,
-    /// Somebody who could have signed said no, or the proposer withdrew it.
+    /// Someone who could have signed said no, or the proposer withdrew it.
     Rejected = 2,
     /// What it was about changed meanwhile.
     Stale = 3,
-    /// Nobody signed in time, and the log says so.
+    /// No one signed in time, and the log says so.
     Expired = 4,
 }
 
@@ -247,7 +247,7 @@ pub enum State {
     Rejected,
     /// What it was about changed meanwhile.
     Stale,
-    /// Nobody signed in time.
+    /// No one signed in time.
     Expired,
 }
 
@@ -258,7 +258,7 @@ pub struct Record {
     pub proposal: Proposal,
     /// Who signed so far.
     pub signatures: Vec<Signature>,
-    /// How and when it ended, and through whom: one that nobody signed in time through its proposer.
+    /// How and when it ended, and through whom: one that no one signed in time through its proposer.
     pub ended: Option<(End, Timestamp, Identity)>,
 }
 
@@ -303,7 +303,7 @@ impl Record {
     ///
     /// # Errors
     /// [`Reason::OwnRequest`], [`Reason::AlreadySigned`], [`Reason::NotASigner`] if no signature of `among` is missing,
-    /// and those of a proposal that is not open.
+    /// and the errors of a proposal that is not open.
     pub fn sign(&self, signature: Signature, now: Timestamp) -> Result<Self, Reason> {
         self.open(now)?;
         if signature.signer == self.proposal.proposer && !self.proposal.proposer_may_sign() {
@@ -327,7 +327,7 @@ impl Record {
     /// Ends it.
     ///
     /// # Errors
-    /// Those of a proposal that is not open.
+    /// The errors of a proposal that is not open.
     pub fn end(&self, end: End, by: &Identity, now: Timestamp) -> Result<Self, Reason> {
         self.open(now)?;
         Ok(Self {
@@ -346,7 +346,7 @@ impl Record {
         })
     }
 
-    /// Ends it, for good, because nobody signed in time; `None` if it has ended already, or its time is not over.
+    /// Ends it, for good, because no one signed in time; `None` if it has ended already, or its time is not over.
     pub fn expire(&self, now: Timestamp) -> Option<Self> {
         let over = self.ended.is_none() && now >= self.proposal.not_after;
         over.then(|| Self {

@@ -4,7 +4,7 @@
 //! It is declarative. The operator writes the whole as TOML (`docs/samples/registry.toml` shows every key),
 //! [`Registry::parse`] takes all of it or nothing and names every error at once, and [`diff`] shows what would
 //! change, [`required_signers`] who must sign that. A [`Registry`] is valid by construction: every reference resolves,
-//! every owner has its stewards, every steward has one key that nobody else has, every treatment has exactly its
+//! every owner has its stewards, every steward has one key that no one else has, every treatment has exactly its
 //! parameters. It holds no personal data, so all of it may be shown and logged.
 
 mod chain;

@@ -6,12 +6,16 @@
 //! clocks step (a large step back is told), and whether a refusal was right; its fields are. Memory is bounded by the number of
 //! grants, proposals and key versions.
 
+use std::sync::Arc;
+
+use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::{Identity, ProposalId};
 
 use crate::audit::Act;
 use crate::event::{Caller, Entry, Event, Header, Initialised};
 use crate::fault::{Fault, Wrong};
 use crate::instruction::ends_instructions;
+use crate::registry::Registry;
 use crate::state::State;
 
 mod batches;
@@ -19,10 +23,14 @@ mod custody;
 mod grants;
 mod instruction;
 mod keys;
+mod party;
 mod proposals;
 mod refused;
 mod registry;
 mod retention;
+
+/// Changes with everything that [`Ledger::save`] writes.
+const SAVED_FORMAT: u8 = 1;
 
 /// Where registry texts come from: they are too long for entries.
 pub trait Registries {
@@ -78,6 +86,38 @@ impl Ledger {
             due: None,
             over: None,
         }
+    }
+
+    /// The ledger as bytes, for [`Self::load`]; `None` while something is wrong or missing ([`Self::unfinished`]).
+    pub fn save(&self) -> Option<Vec<u8>> {
+        if self.over.is_some() || self.unfinished().is_some() {
+            return None;
+        }
+        let mut out = Writer::new(SAVED_FORMAT);
+        self.state.write(&mut out);
+        Some(out.finish())
+    }
+
+    /// Reads what [`Self::save`] wrote. `registry` gives the registry of a version and digest of its text.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for bytes that are not the saved ledger of this log, and if there is no such registry.
+    pub fn load(
+        origin: &str,
+        bytes: &[u8],
+        registry: impl FnOnce(u64, &[u8; 32]) -> Option<Arc<Registry>>,
+    ) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes, SAVED_FORMAT)?;
+        let state = State::read(&mut input, registry)?;
+        input.end()?;
+        if state.origin != origin {
+            return Err(DecodeError);
+        }
+        Ok(Self {
+            state,
+            due: None,
+            over: None,
+        })
     }
 
     /// What the entries so far say.

@@ -153,7 +153,7 @@ impl Restore {
         Ok(restore)
     }
 
-    /// Whether nobody knows what is given up: there was no signed head any more.
+    /// Whether no one knows what is given up: there was no signed head any more.
     pub fn head_is_lost(&self) -> bool {
         (self.lost_size, self.lost_root) == (self.restored_size, self.restored_root)
     }

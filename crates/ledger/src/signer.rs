@@ -21,7 +21,7 @@ struct Certificate {
     not_after: i64,
 }
 
-/// What somebody says about an object, at the custodian with this origin.
+/// What someone says about an object, at the custodian with this origin.
 pub(crate) struct Said<'a> {
     pub(crate) deed: Deed,
     pub(crate) origin: &'a str,
@@ -60,6 +60,12 @@ pub(crate) fn wrong(signer: &Identity, fault: SignerFault) -> Fault {
         signer: signer.clone(),
         fault,
     }
+}
+
+/// The key that a signature was made with, by its certificate.
+pub(crate) fn key_of(signed: &Signed) -> Option<PublicKey> {
+    let (_, certificate) = X509Certificate::from_der(&signed.certificate).ok()?;
+    PublicKey::from_spki(certificate.public_key().raw)
 }
 
 fn check_signed(

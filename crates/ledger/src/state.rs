@@ -1,6 +1,5 @@
 //! What a log says, as rebuilt from its entries.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sluis_crypto::VerifierKey;
@@ -10,10 +9,13 @@ use sluis_domain::{
 };
 
 use crate::days::GrantDays;
+use crate::persistent::{Map, Set};
 use crate::registry::{Registry, Signers};
 use crate::rules;
 use crate::told::{SetBack, StoodStill, Told};
-use crate::{Custodian, Signed, grant, proposal};
+use crate::{Custodian, grant, proposal};
+
+mod saved;
 
 /// Everything that the entries so far say. It grows with the number of grants, proposals and keys, not with that of entries.
 /// A clone shares their records.
@@ -29,22 +31,22 @@ pub struct State {
     pub(crate) registry: Arc<Registry>,
     pub(crate) registry_version: u64,
     pub(crate) registry_digest: [u8; 32],
-    pub(crate) grants: BTreeMap<GrantId, GrantState>,
-    pub(crate) proposals: BTreeMap<ProposalId, Arc<proposal::Record>>,
+    pub(crate) grants: Map<GrantId, GrantState>,
+    pub(crate) proposals: Map<ProposalId, Arc<proposal::Record>>,
     /// SHA-256 of each of them: refusals name proposals by that.
-    pub(crate) proposal_digests: BTreeSet<[u8; 32]>,
-    pub(crate) versions: BTreeMap<Kid, Version>,
+    pub(crate) proposal_digests: Set<[u8; 32]>,
+    pub(crate) versions: Map<Kid, Version>,
     /// Every key line that a registry has had.
-    pub(crate) lines: BTreeSet<Line>,
+    pub(crate) lines: Set<Line>,
     /// Every chain that a registry has had.
-    pub(crate) chains: BTreeSet<ChainId>,
+    pub(crate) chains: Set<ChainId>,
     /// Chains of which a warning was given that they are past their retention, and that did not end since.
-    pub(crate) warned: BTreeSet<ChainId>,
+    pub(crate) warned: Set<ChainId>,
     /// Chains that were destroyed after their retention.
-    pub(crate) expired: BTreeSet<ChainId>,
+    pub(crate) expired: Set<ChainId>,
     pub(crate) opt_outs: u64,
-    /// Namespaces in which somebody opted out.
-    pub(crate) opted_out: BTreeSet<NamespaceId>,
+    /// Namespaces in which someone opted out.
+    pub(crate) opted_out: Set<NamespaceId>,
     pub(crate) restores: u64,
     /// The last entries are a restore and what it brings about: opt-outs that it puts back have no entry of their own.
     pub(crate) restoring: bool,
@@ -99,9 +101,14 @@ pub struct GrantState {
 }
 
 impl GrantState {
-    /// The grant, its approvals and its end, without the signatures: those were verified and are in the log.
-    pub fn record(&self) -> &grant::Record {
+    /// The grant, its approvals and its end.
+    pub fn record(&self) -> &Arc<grant::Record> {
         &self.record
+    }
+
+    /// SHA-256 of the grant's canonical bytes.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// How many steps made it what it is: the request, each approval, the end.
@@ -142,16 +149,16 @@ impl State {
             registry: Arc::new(Registry::empty()),
             registry_version: 0,
             registry_digest: sha256(&[]),
-            grants: BTreeMap::new(),
-            proposals: BTreeMap::new(),
-            proposal_digests: BTreeSet::new(),
-            versions: BTreeMap::new(),
-            lines: BTreeSet::new(),
-            chains: BTreeSet::new(),
-            warned: BTreeSet::new(),
-            expired: BTreeSet::new(),
+            grants: Map::default(),
+            proposals: Map::default(),
+            proposal_digests: Set::default(),
+            versions: Map::default(),
+            lines: Set::default(),
+            chains: Set::default(),
+            warned: Set::default(),
+            expired: Set::default(),
             opt_outs: 0,
-            opted_out: BTreeSet::new(),
+            opted_out: Set::default(),
             restores: 0,
             restoring: false,
             last_restore: None,
@@ -210,19 +217,27 @@ impl State {
         self.grants.values()
     }
 
+    /// The grants after this id, or all of them, in the order of their ids.
+    pub fn grants_after<'a>(
+        &'a self,
+        id: Option<&'a GrantId>,
+    ) -> impl Iterator<Item = &'a Arc<grant::Record>> {
+        self.grants.after(id).map(GrantState::record)
+    }
+
     /// A grant.
     pub fn grant(&self, id: &GrantId) -> Option<&GrantState> {
         self.grants.get(id)
     }
 
-    /// All proposals in the order of their ids, without the signatures' bytes.
-    pub fn proposals(&self) -> impl ExactSizeIterator<Item = &proposal::Record> {
-        self.proposals.values().map(|record| &**record)
+    /// All proposals in the order of their ids.
+    pub fn proposals(&self) -> impl ExactSizeIterator<Item = &Arc<proposal::Record>> {
+        self.proposals.values()
     }
 
     /// A proposal.
-    pub fn proposal(&self, id: &ProposalId) -> Option<&proposal::Record> {
-        self.proposals.get(id).map(|record| &**record)
+    pub fn proposal(&self, id: &ProposalId) -> Option<&Arc<proposal::Record>> {
+        self.proposals.get(id)
     }
 
     /// All key versions that were ever made, with what became of them.
@@ -268,7 +283,7 @@ impl State {
         self.told.stood_still
     }
 
-    /// The first entry of an act that somebody began more than ten minutes after the keyring was closed.
+    /// The first entry of an act that someone began more than ten minutes after the keyring was closed.
     pub fn while_sealed(&self) -> Option<u64> {
         self.told.while_sealed
     }
@@ -284,8 +299,8 @@ impl State {
             .any(|custodian| custodian.identity == *who)
     }
 
-    /// The key pinned for somebody: custodians by the configuration, stewards by the registry.
-    pub(crate) fn pinned(&self, who: &Identity) -> Option<&PublicKey> {
+    /// The key pinned for a person: custodians by the configuration, stewards by the registry.
+    pub fn pinned(&self, who: &Identity) -> Option<&PublicKey> {
         let custodian = self
             .custodians
             .iter()
@@ -295,20 +310,12 @@ impl State {
             .or_else(|| self.registry.key(who))
     }
 
-    /// Whether somebody is one of these at this moment, and not blocked.
+    /// Whether someone is one of these at this moment, and not blocked.
     pub(crate) fn is_one_of(&self, who: &Identity, signers: &Signers) -> bool {
         rules::signers::is_one_of(&self.registry, self.is_custodian(who), who, signers)
     }
 
-    /// Whether somebody who signed as one of these still is one, with the key that they signed with.
-    pub(crate) fn still_stands(&self, who: &Identity, among: &Signers, signed: &Signed) -> bool {
-        self.is_one_of(who, among)
-            && self
-                .pinned(who)
-                .is_some_and(|key| key.spki() == signed.certificate)
-    }
-
-    /// Whether somebody is a member who is not blocked.
+    /// Whether someone is a member who is not blocked.
     pub(crate) fn is_member(&self, who: &Identity) -> bool {
         self.registry
             .organisation(&who.organisation)
@@ -320,13 +327,5 @@ impl State {
         self.registry
             .organisation(&who.organisation)
             .is_some_and(|of| of.is_blocked(&who.member))
-    }
-}
-
-/// In the place of a signature that was verified: only the key that it was made with is kept, where that matters later.
-pub(crate) fn verified(key: Option<&PublicKey>) -> Signed {
-    Signed {
-        signature: Vec::new(),
-        certificate: key.map_or_else(Vec::new, |key| key.spki().to_vec()),
     }
 }

@@ -1,6 +1,7 @@
 //! What a verifier tells and refuses nothing for: honest logs have it too, if seldom.
 
 use sluis_domain::Timestamp;
+use sluis_domain::codec::{DecodeError, Reader, Writer};
 
 use crate::event::{Entry, Event, Header};
 
@@ -42,6 +43,39 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Appends what was seen, for [`crate::Ledger::save`].
+    pub(crate) fn write(&self, out: &mut Writer) {
+        let (still_at, still) = self.still;
+        out.u64(self.latest.millis()).u64(still_at.millis());
+        out.u64(still.entry).u64(still.entries);
+        write_optional(out, self.sealed.map(|at| [at.millis(), 0]));
+        write_optional(out, self.set_back.map(|back| [back.entry, back.millis]));
+        write_optional(out, self.stood_still.map(|row| [row.entry, row.entries]));
+        write_optional(out, self.while_sealed.map(|entry| [entry, 0]));
+    }
+
+    /// Reads what [`Self::write`] wrote.
+    pub(crate) fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let latest = timestamp(input.u64()?)?;
+        let still_at = timestamp(input.u64()?)?;
+        let still = StoodStill {
+            entry: input.u64()?,
+            entries: input.u64()?,
+        };
+        let sealed = read_optional(input)?.map(|[at, _]| timestamp(at));
+        let set_back = read_optional(input)?.map(|[entry, millis]| SetBack { entry, millis });
+        let stood_still =
+            read_optional(input)?.map(|[entry, entries]| StoodStill { entry, entries });
+        Ok(Self {
+            latest,
+            still: (still_at, still),
+            sealed: sealed.transpose()?,
+            set_back,
+            stood_still,
+            while_sealed: read_optional(input)?.map(|[entry, _]| entry),
+        })
+    }
+
     /// Takes over the next entry.
     pub(crate) fn see(&mut self, sequence: u64, entry: &Entry) {
         self.see_time(sequence, entry.header.at);
@@ -89,4 +123,19 @@ impl Told {
             _ => {}
         }
     }
+}
+
+fn timestamp(millis: u64) -> Result<Timestamp, DecodeError> {
+    Timestamp::from_millis(millis).ok_or(DecodeError)
+}
+
+fn write_optional(out: &mut Writer, numbers: Option<[u64; 2]>) {
+    let [first, second] = numbers.unwrap_or_default();
+    out.u8(numbers.is_some().into()).u64(first).u64(second);
+}
+
+fn read_optional(input: &mut Reader<'_>) -> Result<Option<[u64; 2]>, DecodeError> {
+    let there = input.u8()? == 1;
+    let numbers = [input.u64()?, input.u64()?];
+    Ok(there.then_some(numbers))
 }

@@ -6,6 +6,6 @@ pub mod store;
 
 pub use clock::Clock;
 pub use store::{
-    Commit, Completion, Condition, Expectation, Family, MAX_ENTRY, PackedRows, Range, Receipt,
-    Recovered, Row, Store, StoreError, Write,
+    Commit, Completion, Condition, Expectation, Family, LogEnd, MAX_ENTRY, PackedRows, Range,
+    Receipt, Recovered, Row, Store, StoreError, Write,
 };

@@ -13,9 +13,8 @@
 //! | `registry` (2) | version (8) | sealed: the text; generation is the version |
 //! | `grants` (3) | `b`, LP(grant), keyed digest of the batch id (32) | sealed: keyed digest of the content (32); generation 1 |
 //! | | `c`, grant | sealed: values used (8), last forgotten day (4), then for each run of days: first (4), last (4), values of the last (8); generation grows by one with every batch |
-//! | | `g`, grant | sealed: `sluis_ledger::grant::Record`; generation grows with every step |
+//! | | `g` and `p` | reserved: grants and proposals, before the log alone held them |
 //! | | `l`, chain | sealed: when the warning was given, and of which end of the retention (8 + 8 milliseconds); generation 1 |
-//! | | `p`, proposal | sealed: `sluis_ledger::proposal::Record`; generation grows with every step |
 //! | | `t`, proposal | sealed: the registry text that is proposed, while it is open; generation 1 |
 //! | `link` (4) | kid (4), index I (16): 20 bytes | `0x01`, masked link value (16): 17 bytes |
 //! | `identity` (5) | as `link` | `0x01`, nonce (24), ciphertext (1 or more), tag (16) |
@@ -27,6 +26,8 @@
 //! | `import` (8) | kid (4), index of the old pseudonym (16): 20 bytes | `0x01`, nonce (24), sealed link value (16), tag (16): 57 bytes |
 //! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x03` is its version |
 //! | `meta` (10) | `format` | `0x01`, store format u32: 5 bytes |
+//! | | `log-end` | `0x01`, number of entries u64, MAC 32: how the audit log ends |
+//! | | `epoch` | `0x01`, number u64: moved on by every governed act |
 //! | | `store-id` | `0x01`, random (16): 17 bytes; made once, kept by backup and restore |
 //! | | `kek` | `0x01`, then as the keyring documents it (`kek/record.rs`) |
 //! | | `log-origin` | `0x01`, the origin of the log; made once |
@@ -47,8 +48,9 @@ pub use keys::*;
 use crate::store::{Family, MAX_ENTRY, StoreError};
 
 /// The store format this version writes and knows. Format 1 was used before the audit log was signed, format 2
-/// before imported mappings had an index, format 3 before entries of the log had salts.
-pub const STORE_FORMAT: u32 = 4;
+/// before imported mappings had an index, format 3 before entries of the log had salts, format 4 before they were typed and the end
+/// of the log had a row.
+pub const STORE_FORMAT: u32 = 5;
 /// First byte of every value but an audit entry.
 pub const VALUE_FORMAT: u8 = 0x01;
 /// First byte of an audit entry.
@@ -150,7 +152,7 @@ pub fn check_row(family: Family, key: &[u8], value: &[u8]) -> Result<(), StoreEr
     let sizes_fit = match family {
         Family::Link => key.len() == LINK_KEY_BYTES && value.len() == LINK_VALUE_BYTES,
         Family::Identity => key.len() == LINK_KEY_BYTES && value.len() > IDENTITY_OVERHEAD_BYTES,
-        // A longer one could never be bundled, so nobody could verify the log again.
+        // A longer one could never be bundled, so no one could verify the log again.
         Family::Audit => key.len() == AUDIT_KEY_BYTES && value.len() <= MAX_ENTRY,
         Family::Import => key.len() == LINK_KEY_BYTES && value.len() == IMPORT_VALUE_BYTES,
         Family::ImportIndex => {
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn meta_values_are_frozen() {
-        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 4]);
+        assert_eq!(format_value(STORE_FORMAT), [1, 0, 0, 0, 5]);
         assert_eq!(store_id(&store_id_value(&[7; 16])), Ok([7; 16]));
         assert_eq!(audit_key(258), [0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(audit_sequence(&audit_key(u64::MAX)), Ok(u64::MAX));
@@ -198,9 +200,9 @@ mod tests {
 
     #[test]
     fn an_unknown_store_format_is_refused_with_both_numbers() {
-        let refused = check_format(&format_value(3)).unwrap_err().to_string();
+        let refused = check_format(&format_value(4)).unwrap_err().to_string();
         assert!(
-            refused.contains("format 3") && refused.contains("format 4"),
+            refused.contains("format 4") && refused.contains("format 5"),
             "{refused}"
         );
         for value in [

@@ -269,6 +269,13 @@ impl Commit {
     }
 }
 
+/// Says how the audit log ends, so that no one can edit its last entries on the disk before they are under a signed head.
+pub trait LogEnd: Send + Sync {
+    /// The value of [`crate::rows::META_LOG_END`] after these entries (canonical bytes), of which the first has the number
+    /// `first`. `before`: the present value. `None` leaves the row as it is.
+    fn after(&self, before: Option<&[u8]>, first: u64, entries: &[&[u8]]) -> Option<Vec<u8>>;
+}
+
 /// Says that a commit is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -375,6 +382,10 @@ pub trait Store: Send + Sync {
             .recv()
             .unwrap_or_else(|_| Err(StoreError::Io("the store stopped".into())))
     }
+
+    /// From now on every commit with entries also moves the row [`crate::rows::META_LOG_END`] on, to what `end` makes of it, as
+    /// long as `end` lives.
+    fn protect_end(&self, end: std::sync::Weak<dyn LogEnd>);
 
     /// Rewrites the files that hold (or held) rows of this range, so that what was removed leaves the disk. Succeeds only
     /// if no file that was there before is left.

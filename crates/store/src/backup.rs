@@ -1,105 +1,41 @@
-//! On-line backup with RocksDB's backup engine, and restore.
+//! On-line backup with RocksDB's backup engine.
 
 mod check;
 
-use std::fs::{self, File};
 use std::path::Path;
-use std::sync::PoisonError;
 
 use rocksdb::Env;
-use rocksdb::backup::{BackupEngine, BackupEngineInfo, BackupEngineOptions, RestoreOptions};
-use sluis_port::store::{Store, StoreError};
-
-use crate::Options;
-use crate::error::{from_io, from_rocks};
-use crate::rocks::{CURRENT_FILE, LOCK_FILE, RocksStore, create_private_dir, sync_entry};
+use rocksdb::backup::{BackupEngine, BackupEngineInfo, BackupEngineOptions};
 use sluis_port::rows::STORE_ID_BYTES;
+use sluis_port::store::StoreError;
 
-/// Where a restore collects the files before they count.
-const STAGING: &str = "restoring";
+use crate::database::Handle;
+use crate::directory::{create_private_dir, sync_entry};
+use crate::error::from_rocks;
+
 /// The directory in which the backup engine keeps the list of files of each backup.
-const BACKUP_LISTS: &str = "meta";
+pub(crate) const BACKUP_LISTS: &str = "meta";
 
-/// What a restore found in the backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Restored {
-    /// Number of the backup in its directory, from 1.
-    pub backup_id: u32,
-    /// When the backup was made, in seconds since 1970.
-    pub timestamp: i64,
-    /// Bytes of the backup.
-    pub bytes: u64,
-    /// Id of the store, as given when it was created.
-    pub store_id: [u8; STORE_ID_BYTES],
-    /// Number of audit entries.
-    pub entries: u64,
-}
-
-/// Copies the latest backup in `backup_dir` into `target_dir` (absent or empty), and reads all of it once. The target
-/// becomes a store with the last step only: a restore that was cut short cannot be opened.
-///
-/// # Errors
-/// [`StoreError::Io`] if there is no backup, if the target is not empty, or on I/O errors; [`StoreError::Corrupt`] if
-/// the backup is damaged or of an unknown format.
-pub fn restore(backup_dir: &Path, target_dir: &Path) -> Result<Restored, StoreError> {
-    if !backup_dir.join(BACKUP_LISTS).is_dir() {
-        return Err(StoreError::Io(format!(
-            "{} holds no backup",
-            backup_dir.display()
-        )));
-    }
-    create_private_dir(target_dir)?;
-    if list(target_dir)?.next().is_some() {
-        return Err(StoreError::Io(format!(
-            "{} is not empty: a restore needs an empty one",
-            target_dir.display()
-        )));
-    }
-    let staging = target_dir.join(STAGING);
-    create_private_dir(&staging)?;
-    let mut engine = open_engine(backup_dir)?;
-    let info = latest(&engine, backup_dir)?;
-    engine
-        .verify_backup(info.backup_id)
-        .map_err(|error| from_rocks(&error))?;
-    engine
-        .restore_from_backup(
-            &staging,
-            &staging,
-            &RestoreOptions::default(),
-            info.backup_id,
-        )
-        .map_err(|error| from_rocks(&error))?;
-    let store = RocksStore::open(&staging, &Options::default())?;
-    store.verify()?;
-    let (store_id, entries) = (store.store_id(), store.entries());
-    drop(store);
-    publish(&staging, target_dir)?;
-    Ok(Restored {
-        backup_id: info.backup_id,
-        timestamp: info.timestamp,
-        bytes: info.size,
-        store_id,
-        entries,
-    })
-}
-
-/// Adds a backup to `directory` (created with mode 0700), reads all of it, and returns its size in bytes.
-pub(crate) fn backup(store: &RocksStore, directory: &Path) -> Result<u64, StoreError> {
-    let _one_at_a_time = store.backup.lock().unwrap_or_else(PoisonError::into_inner);
+/// Adds a backup of the store to `directory` (created with mode 0700), reads all of it, and returns its size in bytes. The
+/// store has at least `entries` audit entries. One backup at a time.
+pub(crate) fn backup(
+    store: &Handle,
+    store_id: [u8; STORE_ID_BYTES],
+    entries: u64,
+    directory: &Path,
+) -> Result<u64, StoreError> {
     create_private_dir(directory)?;
-    let entries = store.entries();
     let mut engine = open_engine(directory)?;
     // Memtables are flushed first; what is written meanwhile comes with the write-ahead log.
     engine
-        .create_new_backup_flush(&store.handle.db()?.db, true)
+        .create_new_backup_flush(&store.db()?.db, true)
         .map_err(|error| from_rocks(&error))?;
     let info = latest(&engine, directory)?;
     engine
         .verify_backup(info.backup_id)
         .map_err(|error| from_rocks(&error))?;
-    let checked = check::check(directory, info.backup_id, store.handle.options())?;
-    if checked.store_id != store.store_id() || checked.entries < entries {
+    let checked = check::check(directory, info.backup_id, store.options())?;
+    if checked.store_id != store_id || checked.entries < entries {
         let text = "the backup that was just made does not hold what the store held before";
         return Err(StoreError::Corrupt(text.into()));
     }
@@ -107,48 +43,20 @@ pub(crate) fn backup(store: &RocksStore, directory: &Path) -> Result<u64, StoreE
     Ok(info.size)
 }
 
-fn open_engine(directory: &Path) -> Result<BackupEngine, StoreError> {
+pub(crate) fn open_engine(directory: &Path) -> Result<BackupEngine, StoreError> {
     let options = BackupEngineOptions::new(directory).map_err(|error| from_rocks(&error))?;
     let env = Env::new().map_err(|error| from_rocks(&error))?;
     BackupEngine::open(&options, &env).map_err(|error| from_rocks(&error))
 }
 
-fn latest(engine: &BackupEngine, directory: &Path) -> Result<BackupEngineInfo, StoreError> {
+pub(crate) fn latest(
+    engine: &BackupEngine,
+    directory: &Path,
+) -> Result<BackupEngineInfo, StoreError> {
     let none = || StoreError::Io(format!("{} holds no backup", directory.display()));
     engine
         .get_backup_info()
         .into_iter()
         .max_by_key(|info| info.backup_id)
         .ok_or_else(none)
-}
-
-fn publish(staging: &Path, target: &Path) -> Result<(), StoreError> {
-    let lock = staging.join(LOCK_FILE);
-    fs::remove_file(&lock).map_err(|error| from_io(&error, &lock))?;
-    for name in list(staging)?.filter(|name| name != CURRENT_FILE) {
-        rename(staging, target, name.as_ref())?;
-    }
-    sync_dir(target)?;
-    rename(staging, target, CURRENT_FILE.as_ref())?;
-    fs::remove_dir(staging).map_err(|error| from_io(&error, staging))?;
-    sync_dir(target)?;
-    sync_entry(target)
-}
-
-fn rename(from: &Path, to: &Path, name: &Path) -> Result<(), StoreError> {
-    fs::rename(from.join(name), to.join(name)).map_err(|error| from_io(&error, &to.join(name)))
-}
-
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|error| from_io(&error, dir))
-}
-
-fn list(dir: &Path) -> Result<impl Iterator<Item = std::ffi::OsString>, StoreError> {
-    let entries = fs::read_dir(dir).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-    Ok(entries
-        .map_err(|error| from_io(&error, dir))?
-        .into_iter()
-        .map(|entry| entry.file_name()))
 }

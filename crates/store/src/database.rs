@@ -56,7 +56,7 @@ impl Handle {
     /// Opens the store in `dir`, which exists.
     ///
     /// # Errors
-    /// Those of [`crate::RocksStore::open`].
+    /// The errors of [`crate::RocksStore::open`].
     pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
         space::check_start(dir, options.least_free_bytes)?;
         let trouble = Arc::<Trouble>::default();
@@ -125,7 +125,7 @@ impl Handle {
     /// Closes RocksDB and opens it again; the number of audit entries then, and how it compares with what was acknowledged.
     ///
     /// # Errors
-    /// [`StoreError::Stalled`] if a read or write does not let go of it; those of [`Self::open`]; and
+    /// [`StoreError::Stalled`] if a read or write does not let go of it; the errors of [`Self::open`]; and
     /// [`StoreError::Corrupt`] if less is there than was acknowledged.
     pub(crate) fn reopen(&self) -> Result<(u64, Recovered), StoreError> {
         self.close()?;

@@ -7,16 +7,19 @@
 mod backup;
 mod compaction;
 mod database;
+mod directory;
 mod error;
 mod mark;
 mod options;
 mod queue;
+mod restore;
 mod rocks;
 mod space;
 mod trouble;
+mod verify;
 mod writer;
 
-pub use backup::{Restored, restore};
 pub use mark::Lost;
 pub use options::Options;
+pub use restore::{Restored, restore};
 pub use rocks::RocksStore;

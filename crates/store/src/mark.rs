@@ -82,7 +82,7 @@ impl Mark {
     /// The mark of a store with `present` audit entries, whatever was lost.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The errors of the file system.
     pub(crate) fn set(&self, present: u64) -> io::Result<()> {
         self.put(present)?;
         self.file.set_len(BYTES as u64)?;
@@ -92,7 +92,7 @@ impl Mark {
     /// Says how many audit entries are acknowledged.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The errors of the file system.
     pub(crate) fn put(&self, entries: u64) -> io::Result<()> {
         self.file.write_all_at(&encode(entries), 0)
     }

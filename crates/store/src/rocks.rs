@@ -1,30 +1,27 @@
 //! [`RocksStore`]: one directory, one process, one writer thread.
 
-use std::fs::{DirBuilder, File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use rocksdb::statistics::Ticker;
-use rocksdb::{DB, Direction, IteratorMode, ReadOptions};
+use rocksdb::{DB, Direction, IteratorMode};
 use sluis_domain::{Column, ColumnBuilder};
 use sluis_port::store::{
-    Commit, Completion, Condition, Family, Range, Recovered, Row, Store, StoreError,
+    Commit, Completion, Condition, Family, LogEnd, Range, Recovered, Row, Store, StoreError,
 };
 
 use crate::database::{Database, Handle};
-use crate::error::{from_io, from_rocks};
+use crate::directory::{CURRENT_FILE, create_private_dir, lock, sync_entry};
+use crate::error::from_rocks;
 use crate::mark::Lost;
 use crate::options::{self, Options};
 use crate::space;
+use crate::verify::verify;
 use crate::writer::{Backend, Writer};
 use sluis_port::rows::{self, META_FORMAT, META_STORE_ID, STORE_ID_BYTES};
 
-/// The file whose lock says that a process has the store open.
-pub(crate) const LOCK_FILE: &str = "sluis.lock";
-/// RocksDB's pointer to its manifest: a directory holds a store if it has this file.
-pub(crate) const CURRENT_FILE: &str = "CURRENT";
 /// Keys looked up by one call of RocksDB, so that the pinned blocks stay few.
 const LOOKUP_CHUNK: usize = 1024;
 
@@ -34,9 +31,9 @@ const LOOKUP_CHUNK: usize = 1024;
 pub struct RocksStore {
     /// First, so that the writer ends before the rest goes.
     writer: Writer,
-    pub(crate) handle: Arc<Handle>,
+    handle: Arc<Handle>,
     /// One backup at a time.
-    pub(crate) backup: Mutex<()>,
+    backup: Mutex<()>,
     /// Since when writes have been held back, as far as anyone looked; one look, or one opening again, at a time.
     looked: Mutex<Option<Instant>>,
     store_id: [u8; STORE_ID_BYTES],
@@ -149,32 +146,6 @@ impl RocksStore {
     }
 }
 
-/// Reads every row, as [`RocksStore::verify`] does; the number of audit entries.
-pub(crate) fn verify(db: &Database) -> Result<u64, StoreError> {
-    let mut next = 0;
-    for family in Family::ALL {
-        let mut read = ReadOptions::default();
-        read.fill_cache(false);
-        let rows = db
-            .db
-            .iterator_cf_opt(db.family(family)?, read, IteratorMode::Start);
-        for row in rows {
-            let (key, value) = row.map_err(|error| from_rocks(&error))?;
-            rows::check_row(family, &key, &value)?;
-            if family == Family::Audit {
-                let sequence = rows::audit_sequence(&key)?;
-                if sequence != next {
-                    return Err(StoreError::Corrupt(format!(
-                        "audit entry {next} is missing"
-                    )));
-                }
-                next += 1;
-            }
-        }
-    }
-    Ok(next)
-}
-
 impl Store for RocksStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.handle.db()?.get(family, key)
@@ -232,6 +203,10 @@ impl Store for RocksStore {
         self.writer.submit(commit, done);
     }
 
+    fn protect_end(&self, end: Weak<dyn LogEnd>) {
+        self.writer.protect_end(end);
+    }
+
     fn compact(&self, range: &Range) -> Result<(), StoreError> {
         crate::compaction::compact(&*self.handle.db()?, self.handle.dir(), range)
     }
@@ -286,35 +261,8 @@ impl Store for RocksStore {
     }
 
     fn backup(&self, directory: &Path) -> Result<u64, StoreError> {
-        crate::backup::backup(self, directory)
-    }
-}
-
-/// Creates `dir` for the owner alone, if it is absent.
-pub(crate) fn create_private_dir(dir: &Path) -> Result<(), StoreError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| from_io(&error, dir))
-}
-
-fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join(LOCK_FILE);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path);
-    let file = file.map_err(|error| from_io(&error, &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(format!(
-            "another sluisd uses {}",
-            dir.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(from_io(&error, &path)),
+        let _one_at_a_time = self.backup.lock().unwrap_or_else(PoisonError::into_inner);
+        crate::backup::backup(&self.handle, self.store_id, self.entries(), directory)
     }
 }
 
@@ -338,18 +286,6 @@ fn check_families(dir: &Path, db_options: &rocksdb::Options) -> Result<(), Store
         )));
     }
     Ok(())
-}
-
-/// Makes the entry of a new directory durable in its parent.
-pub(crate) fn sync_entry(dir: &Path) -> Result<(), StoreError> {
-    let parent: PathBuf = match dir.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => ".".into(),
-        Some(parent) => parent.into(),
-        None => return Ok(()),
-    };
-    File::open(&parent)
-        .and_then(|parent| parent.sync_all())
-        .map_err(|error| from_io(&error, &parent))
 }
 
 #[cfg(test)]

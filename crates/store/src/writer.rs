@@ -7,11 +7,13 @@ mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sluis_port::store::{Commit, Completion, Expectation, Family, Range, Receipt, StoreError};
+use sluis_port::store::{
+    Commit, Completion, Expectation, Family, LogEnd, Range, Receipt, StoreError, Write,
+};
 
 use crate::queue::{Job, Queue};
 use crate::trouble::Trouble;
@@ -41,7 +43,7 @@ pub(crate) trait Backend: Clone + Send + 'static {
     fn acknowledge(&self, entries: u64);
 }
 
-/// A commit whose expectations hold, with the sequence of its first audit entry.
+/// A commit with expectations that hold, with the sequence of its first audit entry.
 pub(crate) struct Placed {
     pub(crate) commit: Commit,
     pub(crate) first_entry: u64,
@@ -52,9 +54,11 @@ pub(crate) struct Shared {
     queue: Queue,
     /// Next audit sequence number; all before it are durable.
     next_entry: AtomicU64,
+    /// Moves the row on that says how the audit log ends.
+    log_end: Mutex<Option<Weak<dyn LogEnd>>>,
     /// Why nothing is written, if nothing is.
     trouble: Arc<Trouble>,
-    /// The group that is being worked on. Whoever takes it out completes it.
+    /// The group that is being worked on. The thread that takes it out completes it.
     in_flight: Mutex<Option<InFlight>>,
     next_ticket: AtomicU64,
     closed: AtomicBool,
@@ -97,6 +101,7 @@ impl Writer {
         let shared = Arc::new(Shared {
             queue: Queue::new(options),
             next_entry: AtomicU64::new(next_entry),
+            log_end: Mutex::default(),
             trouble,
             in_flight: Mutex::new(None),
             next_ticket: AtomicU64::new(0),
@@ -119,7 +124,18 @@ impl Writer {
 
     /// Queues a commit.
     pub(crate) fn submit(&self, commit: Commit, done: Completion) {
+        // What protects the end of the log lives until the commit is written.
+        let end = self.shared.log_end().as_ref().and_then(Weak::upgrade);
+        let done: Completion = Box::new(move |outcome| {
+            drop(end);
+            done(outcome);
+        });
         self.shared.queue.push(Job::new(commit, done));
+    }
+
+    /// See [`sluis_port::Store::protect_end`].
+    pub(crate) fn protect_end(&self, end: Weak<dyn LogEnd>) {
+        *self.shared.log_end() = Some(end);
     }
 
     /// Next audit sequence number.
@@ -149,6 +165,10 @@ impl Drop for Writer {
 }
 
 impl Shared {
+    fn log_end(&self) -> MutexGuard<'_, Option<Weak<dyn LogEnd>>> {
+        self.log_end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn in_flight(&self) -> MutexGuard<'_, Option<InFlight>> {
         self.in_flight
             .lock()
@@ -229,7 +249,7 @@ fn run(backend: &impl Backend, shared: &Shared) {
 
 fn complete(outcomes: Vec<Outcome>) {
     for (done, outcome) in outcomes {
-        // A completion that panics must not stop the commits of everybody else.
+        // A completion that panics must not stop the commits of everyone else.
         drop(catch_unwind(AssertUnwindSafe(|| done(outcome))));
     }
 }
@@ -264,6 +284,19 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Optio
     if placed.is_empty() {
         return shared.end_unwritten(ticket, results);
     }
+    match next_end(backend, shared, &placed) {
+        Ok(end) => {
+            if let Some(last) = placed.last_mut() {
+                last.commit.writes.extend(end);
+            }
+        }
+        Err(error) => {
+            let refused = results
+                .into_iter()
+                .map(|result| result.and(Err(error.clone())));
+            return shared.end_unwritten(ticket, refused.collect());
+        }
+    }
     shared.begin_write(ticket, results)?;
     let written = catch_unwind(AssertUnwindSafe(|| {
         backend.write(&placed).inspect(|()| backend.mark(next))
@@ -277,6 +310,36 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Optio
         }
         Err(error) => Some(fail_group(shared, &error, outcomes)),
     }
+}
+
+/// The row that says how the audit log ends after a group, if it is protected.
+fn next_end(
+    backend: &impl Backend,
+    shared: &Shared,
+    group: &[Placed],
+) -> Result<Option<Write>, StoreError> {
+    let Some(end) = shared.log_end().as_ref().and_then(Weak::upgrade) else {
+        return Ok(None);
+    };
+    let entries = group.iter().flat_map(|placed| &placed.commit.entries);
+    let entries: Vec<_> = entries.map(Vec::as_slice).collect();
+    let Some(first) = group.first().filter(|_| !entries.is_empty()) else {
+        return Ok(None);
+    };
+    let stored;
+    let before = match pending(group, Family::Meta, rows::META_LOG_END) {
+        Some(moved) => moved,
+        None => {
+            stored = backend.get(Family::Meta, rows::META_LOG_END)?;
+            stored.as_deref()
+        }
+    };
+    let after = end.after(before, first.first_entry, &entries);
+    Ok(after.map(|after| Write {
+        family: Family::Meta,
+        key: rows::META_LOG_END.to_vec(),
+        value: Some(after),
+    }))
 }
 
 /// Waits while writes are held back, but not if they have been for too long already.

@@ -33,7 +33,7 @@ pub async fn instruct(client: &Client, task: Task) -> v1::SignedInstruction {
 /// New versions for one line of a chain; with an empty namespace, for all.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 ///
 /// # Panics
 /// If the names are not ids.
@@ -57,7 +57,7 @@ pub async fn rotate_chain(
 /// Disables a version. Of one that the client is not shown, it says so of chain `none`.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 ///
 /// # Panics
 /// If the kid is none.
@@ -88,7 +88,7 @@ pub async fn disable_version(
 /// Another signing key for the log.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn rotate_audit_key(client: &Client) -> Result<v1::RotateAuditKeyResponse, ClientError> {
     let request = v1::RotateAuditKeyRequest {
         instruction: Some(instruct(client, Task::RotateAuditKey).await),

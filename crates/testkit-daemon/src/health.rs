@@ -1,18 +1,18 @@
-//! The health of a custodian, as whoever watches over it sees it.
+//! The health of a custodian, as its monitor sees it.
 
 use tonic::transport::Channel;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
+use crate::channel::channel;
 use crate::wait::DEADLINE;
-use crate::world::channel;
 use sluis_testkit::pki::Pki;
 
 /// A connection to its health service.
 pub struct Health(HealthClient<Channel>);
 
 impl Health {
-    /// As somebody who is registered nowhere: health is told to every certificate with an identity.
+    /// As someone who is registered nowhere: health is told to every certificate with an identity.
     pub async fn of(pki: &Pki, endpoint: &str) -> Self {
         Self(HealthClient::new(
             channel(pki, endpoint, &pki.member("nobody/monitor")).await,

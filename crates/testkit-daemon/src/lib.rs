@@ -1,5 +1,6 @@
 //! Development only: a custodian in one process, the real binaries as processes, a small disk.
 
+pub mod channel;
 pub mod custody;
 pub mod health;
 pub mod metrics;

@@ -1,7 +1,7 @@
 //! A custodian as a process, with the registry of the tests, and the command line of any member.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sluis_client::Client;
 use tempfile::TempDir;
@@ -64,6 +64,11 @@ impl Scene {
     /// After [`Self::stop`].
     pub fn daemon(&self) -> &Sluisd {
         self.daemon.as_ref().expect("not stopped")
+    }
+
+    /// Where configuration, store and head file are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Stops the daemon; its exit code and its log.

@@ -44,7 +44,7 @@ impl SmallDisk {
             if next == 0 {
                 return;
             }
-            // Somebody else may take the last of it meanwhile.
+            // Someone else may take the last of it meanwhile.
             if filler.write_all(&chunk[..next]).is_err() {
                 return;
             }

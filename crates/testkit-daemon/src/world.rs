@@ -13,8 +13,8 @@ use sluis_ledger::statement::Deed;
 use sluis_store::{Options, RocksStore};
 use tempfile::TempDir;
 use tonic::Status;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
+pub use crate::channel::channel;
 use crate::health::Health;
 use crate::metrics;
 use crate::raw::Services;
@@ -160,16 +160,16 @@ impl World {
     /// Connects with any credentials.
     ///
     /// # Errors
-    /// Those of the connection. With TLS 1.3 a refused certificate often shows only at the first call.
+    /// The errors of the connection. With TLS 1.3 a refused certificate often shows only at the first call.
     pub async fn connect(&self, credentials: &Credentials) -> Result<Client, ClientError> {
         connect(&self.pki, self.endpoint(), credentials).await
     }
 
-    /// Proposes a registry as a custodian, and has it signed by everybody who must; the version in the answer is the
+    /// Proposes a registry as a custodian, and has it signed by everyone who must; the version in the answer is the
     /// one that is in force then.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn apply(&self, registry: &str) -> Result<v1::ApplyRegistryResponse, ClientError> {
         let mut response = self.propose(registry).await?;
         if let Some(proposal) = response.proposal.take() {
@@ -179,10 +179,10 @@ impl World {
         Ok(response)
     }
 
-    /// Proposes a registry as a custodian; nobody signs.
+    /// Proposes a registry as a custodian; no one signs.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn propose(&self, registry: &str) -> Result<v1::ApplyRegistryResponse, ClientError> {
         let request = v1::ApplyRegistryRequest {
             toml: registry.into(),
@@ -198,11 +198,11 @@ impl World {
             .into_inner())
     }
 
-    /// Signs a proposal as everybody whose signature is missing: custodians, and the first stewards of each
+    /// Signs a proposal as everyone whose signature is missing: custodians, and the first stewards of each
     /// organisation as they stand in the registry before it.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn sign_all(&self, proposal_id: &str) -> Result<v1::Proposal, ClientError> {
         let custodian = self.client(CUSTODIANS[0]).await;
         let mut proposal = proposal(&custodian, proposal_id).await?;
@@ -266,7 +266,7 @@ fn signers(registry: &Registry, stewards_of: &str) -> impl Iterator<Item = Strin
 /// A proposal as this client sees it.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn proposal(client: &Client, proposal_id: &str) -> Result<v1::Proposal, ClientError> {
     let request = v1::GetProposalRequest {
         proposal_id: proposal_id.into(),
@@ -283,7 +283,7 @@ pub async fn proposal(client: &Client, proposal_id: &str) -> Result<v1::Proposal
 /// Signs a proposal.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn sign(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
     let signature = client
         .sign(Deed::SignProposal, &proposal.origin, &proposal.canonical)
@@ -305,7 +305,7 @@ pub async fn sign(client: &Client, proposal: &v1::Proposal) -> Result<v1::Propos
 /// Rejects a proposal, or withdraws it.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn reject(client: &Client, proposal: &v1::Proposal) -> Result<v1::Proposal, ClientError> {
     let signature = client
         .sign(Deed::RejectProposal, &proposal.origin, &proposal.canonical)
@@ -327,7 +327,7 @@ pub async fn reject(client: &Client, proposal: &v1::Proposal) -> Result<v1::Prop
 /// Approves a grant.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn approve(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
     let signature = client
         .sign(Deed::ApproveGrant, &grant.origin, &grant.canonical)
@@ -351,7 +351,7 @@ pub async fn approve(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, Cl
 /// Denies a grant.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn deny(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
     let signature = client
         .sign(Deed::DenyGrant, &grant.origin, &grant.canonical)
@@ -373,7 +373,7 @@ pub async fn deny(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, Clien
 /// Revokes a grant.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn revoke(client: &Client, grant: &v1::Grant) -> Result<v1::Grant, ClientError> {
     let signature = client
         .sign(Deed::RevokeGrant, &grant.origin, &grant.canonical)
@@ -504,7 +504,7 @@ pub fn rejections(result: &v1::BatchResult) -> Vec<(u32, String, String)> {
 /// Pseudonymises one batch.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn pseudonymise(
     client: &Client,
     chain: &str,
@@ -530,7 +530,7 @@ pub async fn pseudonymise(
 /// Converts one batch.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn convert(
     client: &Client,
     grant: &str,
@@ -553,7 +553,7 @@ pub async fn convert(
 /// Re-identifies one batch.
 ///
 /// # Errors
-/// Those of the call.
+/// The errors of the call.
 pub async fn reidentify(
     client: &Client,
     grant: &str,
@@ -617,10 +617,10 @@ pub fn settings(directory: &Path) -> Settings {
         .settings
 }
 
-/// Connects to a custodian whose certificate `pki` made.
+/// Connects to a custodian with a certificate of `pki`.
 ///
 /// # Errors
-/// Those of the connection.
+/// The errors of the connection.
 pub async fn connect(
     pki: &Pki,
     endpoint: String,
@@ -633,21 +633,6 @@ pub async fn connect(
         sluis_client::Zeroizing::new(credentials.key_pem.clone().into_bytes()),
     );
     Client::connect(config).await
-}
-
-/// A transport to a custodian whose certificate `pki` made, for services that the client does not have.
-pub async fn channel(pki: &Pki, endpoint: &str, credentials: &Credentials) -> Channel {
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(pki.ca_pem()))
-        .identity(Identity::from_pem(
-            &credentials.cert_pem,
-            &credentials.key_pem,
-        ));
-    let endpoint = Endpoint::from_shared(endpoint.to_owned())
-        .expect("a URL")
-        .tls_config(tls)
-        .expect("PEM");
-    endpoint.connect().await.expect("connects")
 }
 
 async fn open(

@@ -8,7 +8,7 @@ use sluis_port::Clock;
 /// A clock for tests. Starts at the real time, because certificates are judged by the real clock too.
 pub struct TestClock {
     now: AtomicU64,
-    /// By how much it moves whenever somebody looks.
+    /// By how much it moves whenever someone looks.
     step: AtomicU64,
 }
 
@@ -38,7 +38,7 @@ impl TestClock {
         self.now.fetch_sub(millis, Ordering::SeqCst);
     }
 
-    /// Lets it move by itself whenever somebody looks, as a real clock does between two looks.
+    /// Lets it move by itself whenever someone looks, as a real clock does between two looks.
     pub fn tick(&self, millis: u64) {
         self.step.store(millis, Ordering::SeqCst);
     }

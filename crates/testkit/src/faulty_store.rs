@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use sluis_domain::Column;
 use sluis_port::store::{
-    Commit, Completion, Condition, Family, Range, Receipt, Recovered, Row, Store, StoreError,
+    Commit, Completion, Condition, Family, LogEnd, Range, Receipt, Recovered, Row, Store,
+    StoreError,
 };
 
 /// Any store, with faults. All methods that set a fault may be called at any time, from any thread.
@@ -25,9 +26,9 @@ struct Faults {
     failing: BTreeMap<u64, StoreError>,
     /// Error of all reads of a family, by its number.
     unreadable: BTreeMap<u8, StoreError>,
-    /// Families whose next value read is damaged.
+    /// Families with the next value read damaged.
     damaged: BTreeSet<u8>,
-    /// Families whose reads wait.
+    /// Families with reads that wait.
     unread: BTreeSet<u8>,
     /// Reads that wait now.
     reading: usize,
@@ -192,6 +193,10 @@ impl<S: Store> Store for FaultyStore<S> {
                 .submit(Commit::default(), Box::new(move |_| done(Err(error)))),
             Ok(()) => self.inner.submit(commit, done),
         }
+    }
+
+    fn protect_end(&self, end: Weak<dyn LogEnd>) {
+        self.inner.protect_end(end);
     }
 
     fn compact(&self, range: &Range) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod faulty_store;
 pub mod identifiers;
+mod keys;
 pub mod model_store;
 pub mod people;
 pub mod pki;

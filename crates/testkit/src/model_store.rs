@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use sluis_domain::Column;
 use sluis_port::rows;
 use sluis_port::store::{
-    Commit, Completion, Expectation, Family, Range, Receipt, Row, Store, StoreError, Write,
+    Commit, Completion, Expectation, Family, LogEnd, Range, Receipt, Row, Store, StoreError, Write,
 };
 
 type Outcome = (Completion, Result<Receipt, StoreError>);
@@ -22,6 +22,7 @@ pub struct ModelStore {
 struct State {
     rows: BTreeMap<(u8, Vec<u8>), Vec<u8>>,
     entries: u64,
+    end: Option<Weak<dyn LogEnd>>,
     /// To the thread that completes; it ends with the store.
     completing: Sender<Outcome>,
 }
@@ -38,6 +39,7 @@ impl Default for ModelStore {
             state: Mutex::new(State {
                 rows: BTreeMap::new(),
                 entries: 0,
+                end: None,
                 completing,
             }),
         }
@@ -100,6 +102,10 @@ impl Store for ModelStore {
             .expect("the thread lives as long as the store");
     }
 
+    fn protect_end(&self, end: Weak<dyn LogEnd>) {
+        self.state().end = Some(end);
+    }
+
     fn compact(&self, _range: &Range) -> Result<(), StoreError> {
         Ok(())
     }
@@ -128,6 +134,14 @@ impl State {
         let receipt = Receipt {
             first_entry: self.entries,
         };
+        let end_key = (Family::Meta as u8, rows::META_LOG_END.to_vec());
+        let end = self.end.as_ref().and_then(Weak::upgrade);
+        if let Some(end) = end.filter(|_| !commit.entries.is_empty()) {
+            let before = self.rows.get(&end_key).map(Vec::as_slice);
+            let entries: Vec<_> = commit.entries.iter().map(Vec::as_slice).collect();
+            let after = end.after(before, self.entries, &entries);
+            after.and_then(|after| self.rows.insert(end_key, after));
+        }
         for Range { family, from, to } in commit.removals {
             self.rows
                 .retain(|(number, key), _| *number != family as u8 || *key < from || *key >= to);

@@ -1,12 +1,10 @@
-//! The people of the tests and the keys they sign with: one key per person for the life of the process, so that
-//! registries and configurations can pin it.
+//! The people of the tests, and what they do with an engine.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, KeyPair, SanType};
-use sluis_client::TlsKey;
-use sluis_domain::{ChainId, GrantId, Kid, NamespaceId, PublicKey, Timestamp};
+use sluis_domain::{ChainId, GrantId, Kid, NamespaceId, Timestamp};
 use sluis_engine::{
     Caller, Engine, GrantView, Instructed, Proposed, Refusal, Settings, VersionInfo, fingerprint,
 };
@@ -17,36 +15,11 @@ use sluis_ledger::registry::Signers;
 use sluis_ledger::statement::Deed;
 use sluis_port::{Clock, Store};
 
+pub use crate::keys::{key_pem, key_table, public_key, signer};
 use crate::pki::{TRUST_DOMAIN, of_member};
 use crate::registry::{CUSTODIANS, STEWARDS};
 
-static KEYS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 static CERTIFICATES: Mutex<BTreeMap<String, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
-
-/// The private key of `organisation/member`: P-256, PKCS#8 as PEM.
-pub fn key_pem(member: &str) -> String {
-    let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
-    let made = || KeyPair::generate().expect("random").serialize_pem();
-    keys.entry(member.to_owned()).or_insert_with(made).clone()
-}
-
-/// What `organisation/member` signs with.
-pub fn signer(member: &str) -> TlsKey {
-    TlsKey::from_pem(key_pem(member).as_bytes()).expect("a P-256 key")
-}
-
-/// The public key of `organisation/member`.
-pub fn public_key(member: &str) -> PublicKey {
-    signer(member).public().clone()
-}
-
-/// The table that pins the key of `organisation/member` in a registry.
-pub fn key_table(member: &str) -> String {
-    format!(
-        "\n[[key]]\nmember = \"{member}\"\npublic_key = \"{}\"\n",
-        public_key(member)
-    )
-}
 
 /// [`CUSTODIANS`] as a configuration names them.
 pub fn custodians() -> Vec<Custodian> {
@@ -109,18 +82,22 @@ pub fn settings() -> Settings {
 pub fn open(store: Arc<dyn Store>, kek: &Kek, clock: Arc<dyn Clock>) -> Engine {
     let engine = Engine::open(store, kek, clock, settings()).expect("opens");
     engine
-        .check_head(engine.sign_head().expect("signs").note.as_bytes())
+        .log()
+        .check_head(engine.log().sign_head().expect("signs").note.as_bytes())
         .expect("its own head");
     engine
 }
 
-/// Proposes a registry to an engine, and signs it as [`CUSTODIANS`] and as the first of [`STEWARDS`] of everybody whose
+/// Proposes a registry to an engine, and signs it as [`CUSTODIANS`] and as the first of [`STEWARDS`] of everyone whose
 /// signatures it needs.
 ///
 /// # Errors
-/// Those of the engine.
+/// The errors of the engine.
 pub fn apply(engine: &Engine, toml: &str) -> Result<Proposed, Refusal> {
-    let proposed = engine.propose_registry(&caller(CUSTODIANS[0]), toml, false, None)?;
+    let proposed =
+        engine
+            .governance()
+            .propose_registry(&caller(CUSTODIANS[0]), toml, false, None)?;
     let Some(view) = &proposed.proposal else {
         return Ok(proposed);
     };
@@ -137,7 +114,11 @@ pub fn apply(engine: &Engine, toml: &str) -> Result<Proposed, Refusal> {
             let signature = signer(member)
                 .sign(Deed::SignProposal, engine.origin(), &object)
                 .expect("signs");
-            engine.sign_proposal(&caller(member), &view.record.proposal.id, &signature)?;
+            engine.governance().sign_proposal(
+                &caller(member),
+                &view.record.proposal.id,
+                &signature,
+            )?;
         }
     }
     Ok(proposed)
@@ -146,14 +127,16 @@ pub fn apply(engine: &Engine, toml: &str) -> Result<Proposed, Refusal> {
 /// Approves a grant as a steward.
 ///
 /// # Errors
-/// Those of the engine.
+/// The errors of the engine.
 pub fn approve(engine: &Engine, steward: &str, id: &GrantId) -> Result<GrantView, Refusal> {
-    let view = engine.get_grant(&caller(steward), id)?;
+    let view = engine.governance().get_grant(&caller(steward), id)?;
     let object = view.record.grant.encode();
     let signature = signer(steward)
         .sign(Deed::ApproveGrant, engine.origin(), &object)
         .expect("signs");
-    engine.approve_grant(&caller(steward), id, &view.digest, &signature)
+    engine
+        .governance()
+        .approve_grant(&caller(steward), id, &view.digest, &signature)
 }
 
 /// An instruction of this moment, signed by a custodian.
@@ -161,7 +144,10 @@ pub fn approve(engine: &Engine, steward: &str, id: &GrantId) -> Result<GrantView
 /// # Panics
 /// If the log cannot be read.
 pub fn instruct(engine: &Engine, custodian: &str, task: Task) -> Instructed {
-    let status = engine.status(&caller(custodian)).expect("a custodian");
+    let status = engine
+        .life()
+        .status(&caller(custodian))
+        .expect("a custodian");
     let instruction = Instruction {
         task,
         registry_version: status.registry_version,
@@ -178,7 +164,7 @@ pub fn instruct(engine: &Engine, custodian: &str, task: Task) -> Instructed {
 /// New key versions, as the first of [`CUSTODIANS`] instructs.
 ///
 /// # Errors
-/// Those of the engine.
+/// The errors of the engine.
 pub fn rotate(
     engine: &Engine,
     chain: &ChainId,
@@ -189,16 +175,20 @@ pub fn rotate(
         namespace: namespace.cloned(),
     };
     let instructed = instruct(engine, CUSTODIANS[0], task);
-    engine.rotate(&caller(CUSTODIANS[0]), &instructed)
+    engine.life().rotate(&caller(CUSTODIANS[0]), &instructed)
 }
 
 /// Disables a version, as the first of [`CUSTODIANS`] instructs. Of one that there is not, it says so of chain `none`.
 ///
 /// # Errors
-/// Those of the engine.
+/// The errors of the engine.
 pub fn disable(engine: &Engine, kid: Kid) -> Result<VersionInfo, Refusal> {
     let custodian = caller(CUSTODIANS[0]);
-    let versions = engine.status(&custodian).expect("a custodian").versions;
+    let versions = engine
+        .life()
+        .status(&custodian)
+        .expect("a custodian")
+        .versions;
     let known = versions.into_iter().find(|info| info.kid == kid);
     let (chain, namespace) = known.map_or_else(
         || ("none".parse().expect("an id"), None),
@@ -209,14 +199,18 @@ pub fn disable(engine: &Engine, kid: Kid) -> Result<VersionInfo, Refusal> {
         chain,
         namespace,
     };
-    engine.disable(&custodian, &instruct(engine, CUSTODIANS[0], task))
+    engine
+        .life()
+        .disable(&custodian, &instruct(engine, CUSTODIANS[0], task))
 }
 
 /// Another signing key for the log, as the first of [`CUSTODIANS`] instructs.
 ///
 /// # Errors
-/// Those of the engine.
+/// The errors of the engine.
 pub fn rotate_audit_key(engine: &Engine) -> Result<String, Refusal> {
     let instructed = instruct(engine, CUSTODIANS[0], Task::RotateAuditKey);
-    engine.rotate_audit_key(&caller(CUSTODIANS[0]), &instructed)
+    engine
+        .log()
+        .rotate_audit_key(&caller(CUSTODIANS[0]), &instructed)
 }

@@ -13,7 +13,7 @@ use sluis_port::Clock;
 use time::{Duration, OffsetDateTime};
 
 use crate::clock::TestClock;
-use crate::people;
+use crate::keys::key_pem;
 
 /// Trust domain of all test certificates.
 pub const TRUST_DOMAIN: &str = "sluis.test";
@@ -301,7 +301,7 @@ pub fn of_member(member: &str) -> Wanted {
 }
 
 fn own_key(member: &str) -> KeyPair {
-    KeyPair::from_pem(&people::key_pem(member)).expect("made here")
+    KeyPair::from_pem(&key_pem(member)).expect("made here")
 }
 
 /// When a certificate is valid.

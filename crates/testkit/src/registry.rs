@@ -1,6 +1,6 @@
-//! The registry of the end-to-end tests: that of the demo, and an organisation that is party to nothing.
+//! The registry of the end-to-end tests: the demo's, and an organisation that is party to nothing.
 
-use crate::people::key_table;
+use crate::keys::key_table;
 
 /// Custodians of the test daemon.
 pub const CUSTODIANS: [&str; 2] = ["custodian/anna", "custodian/ben"];
@@ -15,7 +15,7 @@ pub const STEWARDS: [&str; 6] = [
     "outsider/steward-y",
 ];
 
-/// Registry text, valid with [`CUSTODIANS`]; the keys of [`STEWARDS`] are those of [`crate::people`].
+/// Registry text, valid with [`CUSTODIANS`]; the keys of [`STEWARDS`] come from [`crate::people`].
 ///
 /// | chain | owner | sources | `nl.bsn` | `study.email` (prehash) |
 /// |---|---|---|---|---|

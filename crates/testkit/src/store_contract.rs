@@ -296,7 +296,7 @@ fn rows_outside_the_layout_are_refused(store: &dyn Store) {
     assert_eq!((store.entries(), store.writable()), (0, Ok(())));
 }
 
-/// Had it been written, nobody could verify the log again, and its custodian would not start.
+/// Had it been written, no one could verify the log again, and its custodian would not start.
 fn an_entry_that_no_log_can_hold_is_refused(store: &dyn Store) {
     let entry = |length| Commit {
         entries: vec![vec![3; length]],

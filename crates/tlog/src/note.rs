@@ -152,7 +152,7 @@ impl Note {
             if candidates.peek().is_none() {
                 continue;
             }
-            // Two keys can have one name and id, if somebody went to the trouble.
+            // Two keys can have one name and id, if someone went to the trouble.
             let Some(key) = candidates.find(|key| key.verify(&self.text, &signature.bytes)) else {
                 return Err(NoteError::FalseSignature {
                     name: signature.name.clone(),

@@ -67,6 +67,35 @@ impl Tree {
         Self::default()
     }
 
+    /// The tree as bytes, for [`Tree::load`]: its size (8 bytes, big-endian), then the hashes of each level's unfinished tile,
+    /// lowest level first. The size says how many each has.
+    pub fn save(&self) -> Vec<u8> {
+        let tiles = self.levels.iter().map(|edge| edge.tile.as_slice());
+        let mut bytes = self.size.to_be_bytes().to_vec();
+        tiles.for_each(|tile| bytes.extend_from_slice(tile));
+        bytes
+    }
+
+    /// Reads what [`Tree::save`] wrote; `None` for anything else.
+    pub fn load(bytes: &[u8]) -> Option<Self> {
+        let (size, mut hashes) = bytes.split_first_chunk()?;
+        let size = u64::from_be_bytes(*size);
+        let mut levels = Vec::new();
+        let mut left = size;
+        while left > 0 {
+            let width = usize::try_from(left % u64::from(TILE_WIDTH)).ok()?;
+            let (tile, rest) = hashes.split_at_checked(width * HASH_BYTES)?;
+            let mut edge = Edge::default();
+            for hash in tile.as_chunks().0 {
+                edge.push(*hash);
+            }
+            levels.push(edge);
+            hashes = rest;
+            left /= u64::from(TILE_WIDTH);
+        }
+        hashes.is_empty().then_some(Self { size, levels })
+    }
+
     /// The number of entries.
     pub fn size(&self) -> u64 {
         self.size

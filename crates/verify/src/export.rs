@@ -164,7 +164,7 @@ impl Problem {
 /// the earliest entry first.
 ///
 /// # Errors
-/// Those of reading the files.
+/// The errors of reading the files.
 pub fn verify<F: Files>(
     files: &F,
     anchor: &VerifierKey,

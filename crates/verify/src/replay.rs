@@ -1,8 +1,12 @@
 //! The ledger with the tree of its entries: what an auditor builds up entry by entry, and what the engine keeps.
 
+use std::sync::Arc;
+
+use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_ledger::event::Entry;
+use sluis_ledger::registry::Registry;
 use sluis_ledger::{Ledger, Place, Registries, State, Wrong};
-use sluis_tlog::{Tree, leaf_hash};
+use sluis_tlog::{FullTile, HASH_BYTES, Hash, Tree, leaf_hash};
 
 use recent::Recent;
 
@@ -39,6 +43,11 @@ impl Replay {
         &self.tree
     }
 
+    /// Whether one of the last entries has this hash.
+    pub fn has_recent(&self, leaf: &Hash) -> bool {
+        self.recent.parts().1.any(|recent| recent == leaf)
+    }
+
     /// What is missing if there is no further entry, see [`Ledger::unfinished`].
     pub fn unfinished(&self) -> Option<Wrong> {
         self.ledger.unfinished()
@@ -47,13 +56,26 @@ impl Replay {
     /// The next entry, with its number and its canonical bytes.
     ///
     /// # Errors
-    /// Those of [`Ledger::push`].
+    /// The errors of [`Ledger::push`].
     pub fn push(
         &mut self,
         sequence: u64,
         bytes: &[u8],
         registries: &mut (impl Registries + ?Sized),
     ) -> Result<Entry, Wrong> {
+        Ok(self.append(sequence, bytes, registries)?.0)
+    }
+
+    /// As [`Self::push`]; also the tiles that the entry filled, lowest level first.
+    ///
+    /// # Errors
+    /// The errors of [`Ledger::push`].
+    pub fn append(
+        &mut self,
+        sequence: u64,
+        bytes: &[u8],
+        registries: &mut (impl Registries + ?Sized),
+    ) -> Result<(Entry, Vec<FullTile>), Wrong> {
         let leaf = leaf_hash(bytes);
         let place = Place {
             sequence,
@@ -61,8 +83,61 @@ impl Replay {
             root_at: &|size| self.recent.root_at(size),
         };
         let entry = self.ledger.push(&place, bytes, registries)?;
-        self.tree.append(leaf);
         self.recent.append(leaf);
-        Ok(entry)
+        Ok((entry, self.tree.append(leaf)))
     }
+
+    /// State and trees as bytes, for [`Self::load`]; `None` while something is wrong or missing.
+    pub fn save(&self) -> Option<Vec<u8>> {
+        let (behind, leaves) = self.recent.parts();
+        let mut out = Writer::default();
+        part(&mut out, &self.ledger.save()?);
+        part(&mut out, &self.tree.save());
+        part(&mut out, &behind.save());
+        for leaf in leaves {
+            out.fixed(leaf);
+        }
+        Some(out.finish())
+    }
+
+    /// Reads what [`Self::save`] wrote. `registry` gives the registry of a version and digest of its text.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything else, and for parts that do not belong together.
+    pub fn load(
+        origin: &str,
+        bytes: &[u8],
+        registry: impl FnOnce(u64, &[u8; 32]) -> Option<Arc<Registry>>,
+    ) -> Result<Self, DecodeError> {
+        let mut input = Reader::plain(bytes);
+        let ledger = Ledger::load(origin, read_part(&mut input)?, registry)?;
+        let tree = Tree::load(read_part(&mut input)?).ok_or(DecodeError)?;
+        let behind = Tree::load(read_part(&mut input)?).ok_or(DecodeError)?;
+        let entries = ledger.state().entries();
+        let leaves = entries.checked_sub(behind.size()).ok_or(DecodeError)?;
+        if tree.size() != entries || leaves > MAX_BEFORE_RESTORE {
+            return Err(DecodeError);
+        }
+        let leaves: Vec<[u8; HASH_BYTES]> = (0..leaves)
+            .map(|_| input.array())
+            .collect::<Result<_, _>>()?;
+        input.end()?;
+        let recent = Recent::from_parts(behind, leaves.into_iter());
+        Ok(Self {
+            ledger,
+            tree,
+            recent,
+        })
+    }
+}
+
+/// Bytes behind a length of four bytes.
+fn part(out: &mut Writer, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).expect("a state is far smaller than 4 GiB");
+    out.u32(length).fixed(bytes);
+}
+
+fn read_part<'a>(input: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    let length = usize::try_from(input.u32()?).map_err(|_| DecodeError)?;
+    input.fixed(length)
 }

@@ -1,6 +1,7 @@
 //! The audit report of a period: gathered from entries, and shown as tables, as JSON or as one HTML page.
 
 mod chart;
+mod escape;
 mod gather;
 mod html;
 mod keys;

@@ -115,7 +115,7 @@ fn grants(scene: &Scene) -> Grants {
     }
 }
 
-/// Pseudonymises anew; converts and re-identifies `old` tokens, or the new ones.
+/// Pseudonymises again; converts and re-identifies `old` tokens, or the new ones.
 async fn outputs(scene: &Scene, grants: &Grants, old: Option<&Outputs>) -> Outputs {
     let source = scene.client("hospital-north/etl").await;
     let tokens = pseudonymise(&source, STUDY, batch(&[("bsn", &BSNS)]))

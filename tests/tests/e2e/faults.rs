@@ -1,4 +1,4 @@
-//! A store that fails, lies or was edited: nothing is answered that is not on record, and nobody becomes another.
+//! A store that fails, lies or was edited: nothing is answered that is not on record, and no one becomes another.
 
 mod audited_first;
 mod clock;
@@ -96,7 +96,7 @@ impl Stage {
         self.edited(|_| ()).await.expect("nothing was edited")
     }
 
-    /// The same custodian after somebody was at its store.
+    /// The same custodian after someone was at its store.
     async fn edited(self, edit: impl FnOnce(&RocksStore)) -> Result<Self, StartError> {
         let world = self.world.restart_edited(edit).await?;
         Ok(Self {

@@ -2,6 +2,7 @@
 
 mod head;
 mod restore;
+mod start;
 
 use sluis_client::Client;
 use sluis_testkit::registry::CUSTODIANS;

@@ -16,7 +16,7 @@ use tokio_stream::StreamExt as _;
 use crate::refusals::outcome;
 use sluis_testkit_daemon::raw::Services;
 
-/// `alpha` is the chain that all calls are about; `beta` belongs to somebody else.
+/// `alpha` is the chain that all calls are about; `beta` belongs to someone else.
 const REGISTRY: &str = r#"
 organisation = [
     { id = "hospital", name = "Source", members = ["etl", "gone"], blocked = ["gone"] },
@@ -81,7 +81,7 @@ const STRANGERS: [(&str, &str, &str); 3] = [
     ("blocked", "hospital/gone", "BLOCKED"),
 ];
 
-/// A certificate of our authority that names nobody.
+/// A certificate of our authority that names no one.
 const NAMELESS: (&str, &str) = ("no-spiffe-id", "NO_SPIFFE_ID");
 
 /// An RPC, and below it what each of [`CALLERS`] is told.
@@ -256,7 +256,7 @@ fn rpcs() -> Vec<String> {
 struct Fixture {
     world: World,
     clients: Vec<(&'static str, Client)>,
-    /// Of a certificate that names nobody. Its connections are closed after their first answer, so each call has its own.
+    /// Of a certificate that names no one. Its connections are closed after their first answer, so each call has its own.
     nameless: Credentials,
     tokens: Vec<String>,
     to_convert: String,
@@ -322,7 +322,7 @@ impl Fixture {
         convert_terms(&self.world, ("alpha", "bsn"), ("beta", "bsn"), 10)
     }
 
-    /// A request of the grantee that nobody has decided.
+    /// A request of the grantee that no one has decided.
     async fn undecided(&self) -> v1::Grant {
         let request = v1::RequestGrantRequest {
             terms: Some(self.terms()),
@@ -341,7 +341,7 @@ impl Fixture {
             .expect("always set")
     }
 
-    /// A change of `alpha`, proposed by the custodian, that nobody has signed.
+    /// A change of `alpha`, proposed by the custodian, that no one has signed.
     async fn proposed(&self) -> v1::Proposal {
         let toml = registry().replace("id = \"alpha\"", "id = \"alpha\"\nretention = \"10y\"");
         self.world
@@ -682,7 +682,7 @@ async fn lists_show_callers_what_concerns_them_and_nothing_else() {
     }
 }
 
-/// Health and reflection are for every certificate that names somebody, registered or not.
+/// Health and reflection are for every certificate that names someone, registered or not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_and_reflection_are_open_to_every_certificate_with_a_spiffe_id() {
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};

@@ -36,7 +36,7 @@ pub(crate) const OTHER_STEWARD: &str = "registry-office/steward-a";
 pub(crate) const AUDITOR: &str = "uni-research/privacy-officer";
 pub(crate) const STUDY: &str = "diabetes-study";
 pub(crate) const NATIONAL: &str = "national-registry";
-/// Numbers that pass the 11-test, of nobody.
+/// Numbers that pass the 11-test, of no one.
 pub(crate) const BSNS: [&str; 4] = ["950000012", "900095222", "950053533", "111222333"];
 
 /// The reason code of a refusal, `allowed`, or what was said instead.

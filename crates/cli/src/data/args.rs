@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sluis_client::Spelling;
 
-use super::input::not_dash;
 use super::run_file;
 use super::target::{Target, partial, place};
 use crate::error::CliError;
@@ -225,6 +224,11 @@ impl FileArgs {
             .transpose()?;
         Ok(Targets { output, rejects })
     }
+}
+
+/// `-` is standard input or output.
+fn not_dash(path: &Option<PathBuf>) -> Option<&Path> {
+    path.as_deref().filter(|path| path.as_os_str() != "-")
 }
 
 #[cfg(test)]

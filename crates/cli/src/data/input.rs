@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 
 use sluis_client::Spelling;
 
@@ -157,9 +156,4 @@ pub(crate) fn malformed(name: &str, error: impl Into<FormatError>) -> CliError {
         },
         other => CliError::input(format!("{name}: {other}")),
     }
-}
-
-/// `-` is standard input or output.
-pub(crate) fn not_dash(path: &Option<PathBuf>) -> Option<&Path> {
-    path.as_deref().filter(|path| path.as_os_str() != "-")
 }

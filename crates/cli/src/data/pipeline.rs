@@ -139,7 +139,9 @@ impl Running<'_> {
             () = stop.wait() => Err(CliError::Interrupted(interrupted)),
         };
         let exchanged = exchanged.and_then(|()| unchanged(&name, scanned.as_ref(), &sum));
-        let (assembler, assembled) = assembling.await.map_err(|_| nothing(stage_failed()))?;
+        let (assembler, assembled) = assembling
+            .await
+            .map_err(|_| nothing(CliError::stage_failed()))?;
         let error = match (exchanged, assembled) {
             (Ok(()), Ok(())) => return assembler.finish().map_err(nothing),
             // Ctrl-C reaches the reader of a pipe too, so that writing fails as well.
@@ -357,13 +359,6 @@ fn assemble(
         progress.set(consumed, assembler.tally().rows);
     }
     (assembler, Ok(()))
-}
-
-pub(crate) fn stage_failed() -> CliError {
-    CliError::Io {
-        what: "stopped".into(),
-        source: std::io::Error::other("a stage failed"),
-    }
 }
 
 #[cfg(test)]

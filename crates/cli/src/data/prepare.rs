@@ -9,7 +9,6 @@ use sluis_domain::{GrantId, Reason};
 use super::args::{FileArgs, ResumeArgs};
 use super::columns::ColumnPlan;
 use super::input::Input;
-use super::pipeline::stage_failed;
 use super::run_file::{RunFile, Task};
 use super::scan::{Scanned, scan};
 use super::treat::{BatchLimits, OutputShape};
@@ -78,7 +77,7 @@ pub(crate) async fn prepare(
     let columns = format!("{}; {how}; {}", described(&plans), input.source.described());
     // A thread that may block, so that the connection is kept alive meanwhile.
     let scanning = tokio::task::spawn_blocking(move || scan(input, plans, shape, limits));
-    let (scanned, plans) = scanning.await.map_err(|_| stage_failed())??;
+    let (scanned, plans) = scanning.await.map_err(|_| CliError::stage_failed())??;
     let task = under.map(|under| Task {
         command: under.command.to_owned(),
         grant: under.grant.to_string(),

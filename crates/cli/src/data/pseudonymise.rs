@@ -11,8 +11,8 @@ use sluis_domain::{ChainId, NamespaceId};
 
 use super::args::FileArgs;
 use super::columns;
-use super::import::{Mapping, without};
 use super::input::Input;
+use super::mapping::{Mapping, without};
 use super::names::{self, ColumnNames};
 use super::pipeline::{self, Job, OutputKind};
 use super::source_key;

@@ -76,7 +76,7 @@ impl AsyncWrite for Opened {
     }
 }
 
-/// Gives its connection once, and never another: a lost connection is an error, not a reason for a handshake that nobody
+/// Gives its connection once, and never another: a lost connection is an error, not a reason for a handshake that no one
 /// asked for.
 pub(super) struct Single(Option<TokioIo<Opened>>);
 

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use super::*;
 use crate::{Secret, kdf};
 
-const VECTORS: [(&[u8], &str); 16] = [
+const VECTORS: [(&[u8], &str); 17] = [
     (
         LINK,
         "7f873669a6632d52ecec40aa1d2374adc7980a6ef2112a37624b014401381d87",
@@ -69,6 +69,10 @@ const VECTORS: [(&[u8], &str); 16] = [
     (
         STATE_FINGERPRINT,
         "17bfc2926404485a5ad690131e201e0541264049a6c0723ac0a9f23e3b70dc2a",
+    ),
+    (
+        LOG_END,
+        "c7a2eded16f262542406b74507e5101833d84b3c8805583b8f9df7c44c0bd5ad",
     ),
 ];
 

@@ -251,15 +251,22 @@ pub fn rotate_kek(
         CommandError::Process("the new key cannot be shown, and nothing was changed", e)
     })?;
     let mut said = nothing_said();
-    engine.rotate_kek(&new.kek).map_err(CommandError::refused)?;
+    engine
+        .life()
+        .rotate_kek(&new.kek)
+        .map_err(CommandError::refused)?;
     let proven = new
         .come_back(to, &*store)
         .and_then(|kek| Ok(open(&kek).map(drop)?));
     if let Err(reason) = proven {
-        engine.rotate_kek(&old).map_err(CommandError::refused)?;
+        engine
+            .life()
+            .rotate_kek(&old)
+            .map_err(CommandError::refused)?;
         return Err(CommandError::NotRotated(Box::new(reason)));
     }
     engine
+        .life()
         .forget_former_kek()
         .map_err(|refusal| CommandError::NotForgotten(Box::new(refusal)))?;
     say(

@@ -64,7 +64,7 @@ fn request(settings: &Settings, lost: Option<&[u8]>) -> Result<String, CommandEr
         &mut said,
         format_args!("In {directory}: every row was read, the key fits, {entries} audit entries."),
     );
-    let request = match engine.restore_request(lost) {
+    let request = match engine.log().restore_request(lost) {
         Ok(request) => request,
         Err(RestoreError::NotNeeded) => {
             let lost = match store.lost() {
@@ -163,7 +163,9 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
         read => Some(read?),
     };
     let (store, engine) = opened(settings)?;
-    let (head, opt_outs) = engine.accept_restore(lost.as_deref(), &request, &signatures)?;
+    let (head, opt_outs) = engine
+        .log()
+        .accept_restore(lost.as_deref(), &request, &signatures)?;
     store.accept_loss()?;
     file.write(&head.note)?;
     fs::remove_file(&path).map_err(|reason| CommandError::Directory { path, reason })?;

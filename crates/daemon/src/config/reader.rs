@@ -175,7 +175,7 @@ impl Reader {
         false
     }
 
-    /// The effective configuration as TOML, and all problems, those of keys that nobody took included.
+    /// The effective configuration as TOML, and all problems, those of keys that no one took included.
     pub(super) fn finish(mut self) -> (String, Vec<String>) {
         let mut unknown = leaves(&self.left, "");
         unknown.sort();

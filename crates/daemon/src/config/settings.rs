@@ -104,7 +104,7 @@ pub struct TlsSettings {
 /// What a revocation list past its next update means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrlExpiry {
-    /// Nobody can connect until there is a new one.
+    /// No one can connect until there is a new one.
     Refuse,
     /// It is used as it is.
     Accept,

@@ -1,5 +1,5 @@
 //! The bodies of a request and of its answer. The answer's ends the call's record when the last frame has gone, tells the
-//! call's jobs when nobody waits for them any more, and cuts the connection of a caller that reads too slowly; the
+//! call's jobs when no one waits for them any more, and cuts the connection of a caller that reads too slowly; the
 //! request's ends a request that comes too slowly, or would be decoded into too much.
 
 use std::pin::Pin;

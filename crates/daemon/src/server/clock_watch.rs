@@ -97,7 +97,7 @@ async fn say(shared: &Arc<Shared>, jump: Jump, before: Timestamp, after: Timesta
     let at = shared.clone();
     let counted = tokio::task::spawn_blocking(move || {
         let engine = at.keeper.engine().ok()?;
-        Some(engine.endings(before.min(after), before.max(after)))
+        Some(engine.life().endings(before.min(after), before.max(after)))
     });
     let Endings { grants, proposals } = counted.await.ok().flatten().unwrap_or_default();
     tracing::warn!(
@@ -115,7 +115,7 @@ pub(super) fn check_start(shared: &Shared) {
     let Ok(engine) = shared.keeper.engine() else {
         return;
     };
-    let Ok(Some(last)) = engine.last_entry_at() else {
+    let Ok(Some(last)) = engine.log().last_entry_at() else {
         return;
     };
     let behind = last.millis().saturating_sub(shared.keeper.now().millis());

@@ -25,7 +25,7 @@ const SERVICES: [&str; 11] = [
     "sluis.v1.IdentityService",
 ];
 
-/// How often to look, for what nobody told.
+/// How often to look, for what no one told.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Says whether the daemon serves.
@@ -57,7 +57,7 @@ pub(super) async fn reporter(serving: bool) -> (Reporter, HealthServer<impl Heal
 pub(super) async fn watch(shared: Arc<Shared>, reporter: Reporter) {
     let mut said = shared.serving();
     loop {
-        // Either somebody noticed a change, or it is time to look.
+        // Either someone noticed a change, or it is time to look.
         drop(tokio::time::timeout(EVERY, shared.health_changed.notified()).await);
         let serving = shared.serving();
         if serving != said {

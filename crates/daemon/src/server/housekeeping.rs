@@ -13,7 +13,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
         tokio::time::sleep(shared.settings.housekeeping).await;
         match keep(&shared).await {
             Ok(_) => {}
-            // Said in the log by whoever found it.
+            // Said in the log where it was found.
             Err(refusal)
                 if matches!(refusal.reason(), Reason::Sealed | Reason::HeadUnavailable) => {}
             Err(refusal) => {
@@ -27,13 +27,13 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 /// Does what is due now, and says what was done even if not everything could be.
 ///
 /// # Errors
-/// [`Reason::Sealed`], and those of [`sluis_engine::Engine::housekeep`].
+/// [`Reason::Sealed`], and the errors of [`sluis_engine::Life::housekeep`].
 pub(super) async fn keep(shared: &Arc<Shared>) -> Result<Housekeeping, Refusal> {
     let keeping = shared.clone();
     let done = tokio::task::spawn_blocking(move || {
         let engine = keeping.keeper.engine()?;
         let engine = engine.live().map_err(|denial| denial.reason)?;
-        Ok::<_, Refusal>(engine.housekeep())
+        Ok::<_, Refusal>(engine.life().housekeep())
     });
     let round = done
         .await

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::OpenEngine;
 use super::call::Call;
-use super::pool::Bytes;
+use super::shares::Bytes;
 use crate::status::Denial;
 
 /// What one batch holds from reading until its work is over and its answer has gone.
@@ -44,7 +44,7 @@ impl OfStream {
 
 impl Job {
     /// # Errors
-    /// [`sluis_domain::Reason::NoIdentity`] for a caller that is nobody.
+    /// [`sluis_domain::Reason::NoIdentity`] for a caller that is no one.
     pub(crate) fn new(
         engine: OpenEngine,
         call: Arc<Call>,
@@ -81,7 +81,7 @@ impl Job {
         &self.call
     }
 
-    /// Whether nobody waits for it any more.
+    /// Whether no one waits for it any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.call.is_gone()
     }

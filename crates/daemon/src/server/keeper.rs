@@ -37,7 +37,7 @@ pub(crate) struct Keeper {
     sealed: Sealed,
     heads: Heads,
     open: ArcSwapOption<Opened>,
-    /// Held by whoever opens or closes.
+    /// Held by the call that opens or closes.
     door: Mutex<Door>,
 }
 
@@ -51,7 +51,7 @@ struct Door {
     presented_at: Timestamp,
     /// The token that the key of the open keyring came from.
     token: Option<Arc<Token>>,
-    /// Why it is sealed, if nobody asked for that.
+    /// Why it is sealed, if no one asked for that.
     fault: Option<Reason>,
     /// Whether it opens by itself when that is over.
     opens_itself: bool,
@@ -73,7 +73,7 @@ pub(crate) struct SealStatus {
     pub(crate) shares: u8,
     /// Shares presented so far.
     pub(crate) presented: u8,
-    /// Why it is sealed, if nobody asked for that.
+    /// Why it is sealed, if no one asked for that.
     pub(crate) fault: Option<Reason>,
 }
 
@@ -162,7 +162,7 @@ impl Keeper {
     /// the store, and does not put a refusal on record.
     ///
     /// # Errors
-    /// Those of [`Engine::standing`] and [`Sealed::authorise`], [`Reason::Sealed`].
+    /// The errors of [`Engine::standing`] and [`Sealed::authorise`], [`Reason::Sealed`].
     pub(crate) fn admit(&self, caller: &Caller, about_the_seal: bool) -> Result<(), Denial> {
         match self.engine() {
             Ok(engine) => engine.standing(caller).map_err(|reason| Denial {
@@ -199,7 +199,7 @@ impl Keeper {
     /// Sealed or not.
     ///
     /// # Errors
-    /// Those of [`Sealed::authorise`].
+    /// The errors of [`Sealed::authorise`].
     pub(crate) fn status(&self, caller: &Caller) -> Result<SealStatus, Denial> {
         self.sealed.authorise(caller)?;
         let mut door = self.door();
@@ -210,9 +210,9 @@ impl Keeper {
     /// Takes a share, or fetches the key again where it is not in shares.
     ///
     /// # Errors
-    /// Those of [`Sealed::authorise`], [`Reason::NotSealed`], [`Reason::Conflict`] while work in flight still holds the keys
+    /// The errors of [`Sealed::authorise`], [`Reason::NotSealed`], [`Reason::Conflict`] while work in flight still holds the keys
     /// that were sealed last, [`Reason::NoShares`], those of shares, and why the keyring cannot be opened. A share
-    /// whose refusal or acceptance cannot be recorded does not count.
+    /// does not count if its refusal or acceptance cannot be recorded.
     pub(crate) fn unseal(&self, caller: &Caller, share: &str) -> Result<SealStatus, Denial> {
         let holder = self.sealed.authorise(caller)?;
         let mut door = self.door();
@@ -261,7 +261,7 @@ impl Keeper {
     /// the last key has left the memory.
     ///
     /// # Errors
-    /// Those of [`Sealed::authorise`], [`Reason::Sealed`], and those of the record: without it nothing is closed.
+    /// The errors of [`Sealed::authorise`], [`Reason::Sealed`], and the errors of the record: without it nothing is closed.
     pub(crate) fn seal(&self, caller: &Caller) -> Result<(CancellationToken, SealStatus), Denial> {
         let holder = self.sealed.authorise(caller)?;
         let mut door = self.door();
@@ -278,7 +278,7 @@ impl Keeper {
         let status = self.status_of(&door);
         drop(door);
         tracing::warn!("sealed by a custodian");
-        // Nobody can sign one while it is sealed. Should it fail, the log says so; a disk that hangs keeps nothing open.
+        // No one can sign one while it is sealed. Should it fail, the log says so; a disk that hangs keeps nothing open.
         drop(self.heads.keep(&engine));
         drop(engine);
         Ok((wiped, status))
@@ -301,11 +301,13 @@ impl Keeper {
 
     /// The engine with this key, after all checks: its log continues the head file.
     fn engine_with(&self, kek: &Kek) -> Result<Engine, HeadFault> {
-        let engine = Engine::open(
+        let saved = self.heads.file().read_state();
+        let engine = Engine::resume(
             self.store.clone(),
             kek,
             self.clock.clone(),
             self.settings.clone(),
+            saved.as_deref(),
         )?;
         self.heads.admit(&engine)?;
         Ok(engine)

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::call::{Connection, handle};
+use super::call::handle::{Connection, handle};
 use super::handshake::handshake;
 use super::routes::Routes;
 use super::shares::{Share, Shares};

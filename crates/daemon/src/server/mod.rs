@@ -4,6 +4,7 @@ mod body;
 mod call;
 mod clock_watch;
 mod handshake;
+mod head_watch;
 mod health;
 mod housekeeping;
 mod job;
@@ -17,6 +18,7 @@ mod rpc;
 mod scan;
 mod shares;
 mod store_watch;
+mod verification;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +32,8 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use call::{Call, transport_reason};
+pub(crate) use call::Call;
+pub(crate) use call::handle::transport_reason;
 use handshake::FailureLog;
 pub(crate) use job::{Job, OfStream};
 use keeper::Keeper;
@@ -40,7 +43,7 @@ use rates::Rates;
 use shares::Shares;
 
 use crate::config::Settings;
-use crate::head::{self, HeadFault};
+use crate::head::HeadFault;
 use crate::kek::KekFault;
 use crate::status::Denial;
 use crate::telemetry::{Metrics, MetricsServer, State};
@@ -162,7 +165,7 @@ impl Shared {
         self.metrics.state(&self.state());
         self.metrics.tls_days_left(self.tls.days_left());
         if let Ok(engine) = self.keeper.engine() {
-            self.metrics.quotas(engine.quota_fill());
+            self.metrics.quotas(engine.batches().quota_fill());
         }
         let handle = self.metrics.handle();
         handle.run_upkeep();
@@ -214,7 +217,8 @@ impl Daemon {
         helpers.spawn(health::watch(shared.clone(), health.clone()));
         helpers.spawn(reload_tls(shared.clone(), stamp));
         helpers.spawn(keeper::watch(shared.clone(), shared.settings.kek_watch));
-        helpers.spawn(head::watch(shared.clone()));
+        helpers.spawn(head_watch::watch(shared.clone()));
+        helpers.spawn(verification::watch(shared.clone()));
         helpers.spawn(housekeeping::watch(shared.clone()));
         helpers.spawn(store_watch::watch(shared.clone()));
         helpers.spawn(clock_watch::watch(shared.clone()));
@@ -257,7 +261,7 @@ impl Running {
     /// `housekeeping.every_seconds`.
     ///
     /// # Errors
-    /// [`sluis_domain::Reason::Sealed`], and those of [`sluis_engine::Engine::housekeep`].
+    /// [`sluis_domain::Reason::Sealed`], and the errors of [`sluis_engine::Life::housekeep`].
     pub async fn housekeep(&self) -> Result<Housekeeping, Refusal> {
         housekeeping::keep(&self.shared).await
     }
@@ -281,7 +285,7 @@ impl Running {
         let shared = &self.shared;
         let quiet = tokio::time::timeout(LAST_JOBS, async {
             shared.pool.idle().await;
-            head::keep(shared).await;
+            head_watch::keep_for_next_start(shared).await;
             released(shared).await;
         });
         // Waited for after a cut as well.

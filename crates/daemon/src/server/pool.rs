@@ -17,10 +17,10 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::job::Job;
-use super::shares::{Share, Shares};
+use super::shares::{Bytes, Shares};
 use crate::status::Denial;
 
-/// One member may hold this part of the budget: the other part is left to everybody else.
+/// One member may hold this part of the budget: the other part is left to everyone else.
 const MEMBER_SHARE: usize = 2;
 /// Threads that batches of all members have, for each that batches of one member may have.
 const SPARE: usize = 2;
@@ -35,9 +35,6 @@ const MOST_ALONE: usize = 4;
 const THERE: Duration = Duration::from_secs(1);
 /// How much less urgent a batch is than reading, writing and answering.
 const NICE: i32 = 10;
-
-/// Bytes of the budget.
-pub(crate) type Bytes = Share<Identity>;
 
 /// Threads and bytes.
 pub(crate) struct Pool {
@@ -83,7 +80,7 @@ impl Pool {
 
     /// Does `work` when it is the member's turn and a thread is free, and then waits for what it gives; one member's jobs
     /// begin in the order of the calls. `unsettled` is what the job counts among what its member has between beginning and
-    /// durability. A job that nobody waits for any more ends before it begins; one that has begun holds what it holds to its
+    /// durability. A job that no one waits for any more ends before it begins; one that has begun holds what it holds to its
     /// end. The queue is bounded by what jobs hold. A panic of the work is an [`sluis_domain::Reason::Internal`].
     pub(crate) fn run<T, F>(
         &self,
@@ -110,7 +107,7 @@ impl Pool {
                     Err(denial) => Err(denial),
                 };
                 drop((unsettled, job));
-                // Nobody waits any more when the caller has gone.
+                // No one waits any more when the caller has gone.
                 drop(sender.send(outcome));
             });
         };

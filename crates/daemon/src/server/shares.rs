@@ -1,18 +1,22 @@
 //! A bounded amount of something (calls, connections, bytes) of which one holder gets a part only.
 //!
 //! A request for more than is left may wait: requests of one holder are served in their order, and holders in turn, so
-//! that a holder with many requests holds nobody up. The holder that is next is waited for, however much it wants, so
+//! that a holder with many requests holds no one up. The holder that is next is waited for, however much it wants, so
 //! that large requests are not overtaken for ever.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sluis_domain::Identity;
 use tokio::sync::{Notify, oneshot};
 
 /// One holder may have this part of a number of things.
 const PART: usize = 4;
 /// And always so many, however few there are.
 const LEAST: usize = 4;
+
+/// Bytes of the budget.
+pub(crate) type Bytes = Share<Identity>;
 
 /// The whole, and who holds what of it.
 pub(crate) struct Shares<K: Ord + Clone> {

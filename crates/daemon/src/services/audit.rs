@@ -17,7 +17,7 @@ impl v1::audit_service_server::AuditService for Audit {
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let call = call_of(request.extensions())?;
         let head = act(&self.0, &call, |shared, caller| {
-            Ok(shared.engine()?.head(caller)?)
+            Ok(shared.engine()?.log().head(caller)?)
         })
         .await?;
         let head = LogHead {
@@ -36,9 +36,12 @@ impl v1::audit_service_server::AuditService for Audit {
         let request = request.into_inner();
         let page = act(&self.0, &call, move |shared, caller| {
             let limit = field::number_or("limit", request.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
-            Ok(shared
-                .engine()?
-                .read_entries(caller, request.from_sequence, limit, request.own)?)
+            Ok(shared.engine()?.log().read_entries(
+                caller,
+                request.from_sequence,
+                limit,
+                request.own,
+            )?)
         });
         let page = page.await?;
         let entries = page.entries.into_iter();
@@ -64,6 +67,7 @@ impl v1::audit_service_server::AuditService for Audit {
         let proof = act(&self.0, &call, move |shared, caller| {
             Ok(shared
                 .engine()?
+                .log()
                 .prove_inclusion(caller, sequence, size(tree_size))?)
         });
         let proof = proof.await?;
@@ -83,6 +87,7 @@ impl v1::audit_service_server::AuditService for Audit {
         let proof = act(&self.0, &call, move |shared, caller| {
             Ok(shared
                 .engine()?
+                .log()
                 .prove_consistency(caller, old_size, size(new_size))?)
         });
         let proof = proof.await?;

@@ -194,10 +194,10 @@ struct Reader<D: Data> {
 }
 
 impl<D: Data> Reader<D> {
-    /// Reads to the end of the caller's messages, to the first error, or until nobody waits for answers any more.
+    /// Reads to the end of the caller's messages, to the first error, or until no one waits for answers any more.
     async fn run(mut self) {
         if let Err(denial) = self.read().await {
-            // Nobody is left to be told when the response stream has gone.
+            // No one is left to be told when the response stream has gone.
             drop(self.steps.send(Step::End(denial)).await);
         }
     }

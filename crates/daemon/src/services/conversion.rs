@@ -91,7 +91,9 @@ impl Data for Convert {
         let Open { inside, wire } = open;
         let open = OpenUnderGrant::try_from(wire).map_err(|invalid| invalid.inside(inside))?;
         // A grant is for one element.
-        let session = engine.open_convert(caller, &open.grant, open.from_imported)?;
+        let session = engine
+            .batches()
+            .open_convert(caller, &open.grant, open.from_imported)?;
         Ok((session, 1))
     }
 
@@ -112,7 +114,7 @@ impl Data for Convert {
         turn: Turn,
         batch: RecordBatch,
     ) -> Result<Pending, Refusal> {
-        engine.convert(session, turn, &batch)
+        engine.batches().convert(session, turn, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sluis_domain::{Kid, Reason};
-use sluis_engine::{Caller, Engine, Instructed, ProposalView, Refusal};
+use sluis_engine::{Caller, Instructed, Life, ProposalView, Refusal};
 use sluis_wire::custody::{Backup, CustodyStatus, SignedInstruction};
 use sluis_wire::{field, v1};
 use tonic::{Request, Response, Status};
@@ -20,7 +20,7 @@ impl v1::custody_service_server::CustodyService for Custody {
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let call = call_of(request.extensions())?;
         let status = act(&self.0, &call, |shared, caller| {
-            Ok(shared.engine()?.status(caller)?)
+            Ok(shared.engine()?.life().status(caller)?)
         })
         .await?;
         let status = CustodyStatus {
@@ -47,7 +47,7 @@ impl v1::custody_service_server::CustodyService for Custody {
         let request = request.into_inner();
         let versions = act(&self.0, &call, move |shared, caller| {
             let instructed = instructed(request.instruction)?;
-            Ok(shared.engine()?.rotate(caller, &instructed)?)
+            Ok(shared.engine()?.life().rotate(caller, &instructed)?)
         });
         let versions = versions.await?;
         let views = versions.iter().map(view::key_version);
@@ -63,7 +63,7 @@ impl v1::custody_service_server::CustodyService for Custody {
         let request = request.into_inner();
         let version = act(&self.0, &call, move |shared, caller| {
             let instructed = instructed(request.instruction)?;
-            Ok(shared.engine()?.disable(caller, &instructed)?)
+            Ok(shared.engine()?.life().disable(caller, &instructed)?)
         });
         let version = view::key_version(&version.await?);
         let key_version = Some((&version).into());
@@ -75,10 +75,11 @@ impl v1::custody_service_server::CustodyService for Custody {
         request: Request<v1::DestroyVersionRequest>,
     ) -> Result<Response<v1::DestroyVersionResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let proposal = Some(
-            self.propose(&call, request.into_inner().kid, Engine::propose_destroy)
-                .await?,
-        );
+        let kid = request.into_inner().kid;
+        let proposal = self.propose(&call, kid, |life, caller, kid| {
+            life.propose_destroy(caller, kid)
+        });
+        let proposal = Some(proposal.await?);
         Ok(Response::new(v1::DestroyVersionResponse { proposal }))
     }
 
@@ -87,10 +88,11 @@ impl v1::custody_service_server::CustodyService for Custody {
         request: Request<v1::CutEscrowRequest>,
     ) -> Result<Response<v1::CutEscrowResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let proposal = Some(
-            self.propose(&call, request.into_inner().kid, Engine::propose_cut)
-                .await?,
-        );
+        let kid = request.into_inner().kid;
+        let proposal = self.propose(&call, kid, |life, caller, kid| {
+            life.propose_cut(caller, kid)
+        });
+        let proposal = Some(proposal.await?);
         Ok(Response::new(v1::CutEscrowResponse { proposal }))
     }
 
@@ -103,7 +105,7 @@ impl v1::custody_service_server::CustodyService for Custody {
         let rotated = act(&self.0, &call, move |shared, caller| {
             let instructed = instructed(request.instruction)?;
             let engine = shared.engine()?;
-            let verifier_key = engine.rotate_audit_key(caller, &instructed)?;
+            let verifier_key = engine.log().rotate_audit_key(caller, &instructed)?;
             // With the next head at the latest; should it fail, the log says so.
             drop(shared.keeper.heads().keep(&engine));
             Ok(verifier_key)
@@ -121,7 +123,7 @@ impl v1::custody_service_server::CustodyService for Custody {
         let backup = act(&self.0, &call, |shared, caller| {
             let Some(directory) = &shared.settings.backup_directory else {
                 // The engine says who may know that.
-                shared.engine()?.status(caller)?;
+                shared.engine()?.life().status(caller)?;
                 let mut denial = Denial::from(Reason::BackupFailed);
                 denial.detail = "backup_directory is not configured".to_owned();
                 return Err(denial);
@@ -131,7 +133,7 @@ impl v1::custody_service_server::CustodyService for Custody {
             drop(shared.keeper.heads().keep(&engine));
             Ok((
                 directory.display().to_string(),
-                engine.backup(caller, directory)?,
+                engine.life().backup(caller, directory)?,
             ))
         });
         let (directory, done) = backup.await?;
@@ -150,11 +152,11 @@ impl Custody {
         &self,
         call: &Arc<Call>,
         kid: String,
-        propose: impl FnOnce(&Engine, &Caller, Kid) -> Result<ProposalView, Refusal> + Send + 'static,
+        propose: impl FnOnce(&Life, &Caller, Kid) -> Result<ProposalView, Refusal> + Send + 'static,
     ) -> Result<v1::Proposal, Status> {
         let proposed = act(&self.0, call, move |shared, caller| {
             let kid = field::kid("kid", &kid)?;
-            Ok(propose(shared.engine()?.live()?, caller, kid)?)
+            Ok(propose(shared.engine()?.live()?.life(), caller, kid)?)
         });
         Ok(view::proposal(&proposed.await?, self.0.origin()).into())
     }

@@ -25,7 +25,7 @@ impl v1::grant_service_server::GrantService for Governance {
         let terms = request.into_inner().terms;
         let requested = act(&self.0, &call, move |shared, caller| {
             let terms = field::message("terms", terms)?;
-            Ok(shared.engine()?.request_grant(caller, terms)?)
+            Ok(shared.engine()?.governance().request_grant(caller, terms)?)
         });
         let grant = view::grant(&requested.await?, self.0.origin());
         let grant = Some(grant.into());
@@ -43,7 +43,9 @@ impl v1::grant_service_server::GrantService for Governance {
             signature,
         } = request.into_inner();
         let approve = move |engine: &Engine, caller: &Caller, id: &GrantId| {
-            engine.approve_grant(caller, id, &digest, &signature)
+            engine
+                .governance()
+                .approve_grant(caller, id, &digest, &signature)
         };
         let grant = self.step(&call, grant_id, approve).await?;
         Ok(Response::new(v1::ApproveGrantResponse { grant }))
@@ -59,7 +61,7 @@ impl v1::grant_service_server::GrantService for Governance {
             signature,
         } = request.into_inner();
         let deny = move |engine: &Engine, caller: &Caller, id: &GrantId| {
-            engine.deny_grant(caller, id, &signature)
+            engine.governance().deny_grant(caller, id, &signature)
         };
         let grant = self.step(&call, grant_id, deny).await?;
         Ok(Response::new(v1::DenyGrantResponse { grant }))
@@ -75,7 +77,7 @@ impl v1::grant_service_server::GrantService for Governance {
             signature,
         } = request.into_inner();
         let revoke = move |engine: &Engine, caller: &Caller, id: &GrantId| {
-            engine.revoke_grant(caller, id, &signature)
+            engine.governance().revoke_grant(caller, id, &signature)
         };
         let grant = self.step(&call, grant_id, revoke).await?;
         Ok(Response::new(v1::RevokeGrantResponse { grant }))
@@ -86,9 +88,11 @@ impl v1::grant_service_server::GrantService for Governance {
         request: Request<v1::GetGrantRequest>,
     ) -> Result<Response<v1::GetGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let grant = self
-            .step(&call, request.into_inner().grant_id, Engine::get_grant)
-            .await?;
+        let get = |engine: &Engine, caller: &Caller, id: &GrantId| {
+            engine.governance().get_grant(caller, id)
+        };
+        let grant_id = request.into_inner().grant_id;
+        let grant = self.step(&call, grant_id, get).await?;
         Ok(Response::new(v1::GetGrantResponse { grant }))
     }
 
@@ -103,10 +107,12 @@ impl v1::grant_service_server::GrantService for Governance {
             let state = parse_state("state", request.state)?;
             let after = parse_page_token(&request.page_token)?;
             // One more than asked for tells whether there is another page.
-            let mut views =
-                shared
-                    .engine()?
-                    .list_grants(caller, after.as_ref(), size + 1, state)?;
+            let mut views = shared.engine()?.governance().list_grants(
+                caller,
+                after.as_ref(),
+                size + 1,
+                state,
+            )?;
             let more = views.len() > size;
             views.truncate(size);
             Ok((views, more))

@@ -14,7 +14,10 @@ impl v1::identity_service_server::IdentityService for Identities {
     ) -> Result<Response<v1::WhoAmIResponse>, Status> {
         let call = call_of(request.extensions())?;
         let who = act(&self.0, &call, |shared, caller| {
-            Ok((shared.engine()?.whoami(caller)?, caller.clone()))
+            Ok((
+                shared.engine()?.governance().whoami(caller)?,
+                caller.clone(),
+            ))
         });
         let (who, caller) = who.await?;
         let chains = who.chains.into_iter();

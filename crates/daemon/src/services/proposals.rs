@@ -22,7 +22,7 @@ impl v1::proposal_service_server::ProposalService for Proposals {
             signature,
         } = request.into_inner();
         let sign = move |engine: &Engine, caller: &Caller, id: &ProposalId| {
-            engine.sign_proposal(caller, id, &signature)
+            engine.governance().sign_proposal(caller, id, &signature)
         };
         let proposal = self.step(&call, proposal_id, sign).await?;
         Ok(Response::new(v1::SignProposalResponse { proposal }))
@@ -38,7 +38,7 @@ impl v1::proposal_service_server::ProposalService for Proposals {
             signature,
         } = request.into_inner();
         let reject = move |engine: &Engine, caller: &Caller, id: &ProposalId| {
-            engine.reject_proposal(caller, id, &signature)
+            engine.governance().reject_proposal(caller, id, &signature)
         };
         let proposal = self.step(&call, proposal_id, reject).await?;
         Ok(Response::new(v1::RejectProposalResponse { proposal }))
@@ -52,7 +52,7 @@ impl v1::proposal_service_server::ProposalService for Proposals {
         let request = request.into_inner();
         let found = act(&self.0, &call, move |shared, caller| {
             let id: ProposalId = field::required("proposal_id", &request.proposal_id)?;
-            Ok(shared.engine()?.get_proposal(caller, &id)?)
+            Ok(shared.engine()?.governance().get_proposal(caller, &id)?)
         });
         let (found, texts) = found.await?;
         let proposal = view::proposal(&found, self.0.origin());
@@ -67,7 +67,7 @@ impl v1::proposal_service_server::ProposalService for Proposals {
         let call = call_of(request.extensions())?;
         let all = request.into_inner().all;
         let views = act(&self.0, &call, move |shared, caller| {
-            Ok(shared.engine()?.list_proposals(caller, all)?)
+            Ok(shared.engine()?.governance().list_proposals(caller, all)?)
         })
         .await?;
         let proposals = views

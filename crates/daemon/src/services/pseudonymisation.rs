@@ -76,9 +76,13 @@ impl Data for Pseudonymise {
                     element: import.element,
                     column: import.column,
                 };
-                engine.open_import(caller, chain, elements, to_recipient, import)?
+                engine
+                    .batches()
+                    .open_import(caller, chain, elements, to_recipient, import)?
             }
-            None => engine.open_pseudonymise(caller, chain, elements, to_recipient)?,
+            None => engine
+                .batches()
+                .open_pseudonymise(caller, chain, elements, to_recipient)?,
         };
         Ok((session, columns))
     }
@@ -100,7 +104,7 @@ impl Data for Pseudonymise {
         _turn: Turn,
         batch: RecordBatch,
     ) -> Result<Pending, Refusal> {
-        engine.pseudonymise(session, &batch)
+        engine.batches().pseudonymise(session, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

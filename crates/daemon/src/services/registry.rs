@@ -28,9 +28,12 @@ impl v1::registry_service_server::RegistryService for Registers {
             if toml.len() > MAX_TOML {
                 return Err(Denial::field("toml", format!("at most {MAX_TOML} bytes")));
             }
-            Ok(shared
-                .engine()?
-                .propose_registry(caller, &toml, dry_run, expected_version)?)
+            Ok(shared.engine()?.governance().propose_registry(
+                caller,
+                &toml,
+                dry_run,
+                expected_version,
+            )?)
         });
         let proposed = proposed.await?;
         let proposal = proposed.proposal.as_ref();
@@ -51,7 +54,10 @@ impl v1::registry_service_server::RegistryService for Registers {
         let call = call_of(request.extensions())?;
         let version = Some(request.into_inner().version).filter(|version| *version > 0);
         let text = act(&self.0, &call, move |shared, caller| {
-            Ok(shared.engine()?.registry_text(caller, version)?)
+            Ok(shared
+                .engine()?
+                .governance()
+                .registry_text(caller, version)?)
         });
         let (version, toml) = text.await?;
         Ok(Response::new(RegistryText { version, toml }.into()))
@@ -66,10 +72,10 @@ impl v1::registry_service_server::RegistryService for Registers {
         let listed = act(&self.0, &call, move |shared, caller| {
             let only: Option<ChainId> = field::optional("chain_id", &request.chain_id)?;
             let (engine, organisation) = (shared.engine()?, &caller.identity.organisation);
-            let (version, state, ids) = engine.list_chains(caller, only.as_ref())?;
+            let (version, state, ids) = engine.governance().list_chains(caller, only.as_ref())?;
             let chains = ids.iter().filter_map(|id| state.registry.chain(id));
             let views = chains.map(|chain| {
-                let until = engine.retained_until(chain);
+                let until = engine.life().retained_until(chain);
                 ChainView::new(&state.registry, chain, until, organisation)
             });
             Ok(Chains {

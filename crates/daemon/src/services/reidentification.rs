@@ -85,8 +85,15 @@ impl Data for Reidentify {
         let Open { inside, wire } = open;
         let open = OpenUnderGrant::try_from(wire).map_err(|invalid| invalid.inside(inside))?;
         let grant = open.grant;
-        let session = engine.open_reidentify(caller, &grant)?;
-        let columns = match &engine.get_grant(caller, &grant)?.record.grant.terms.kind {
+        let session = engine.batches().open_reidentify(caller, &grant)?;
+        let columns = match &engine
+            .governance()
+            .get_grant(caller, &grant)?
+            .record
+            .grant
+            .terms
+            .kind
+        {
             Kind::Reidentify { elements, .. } => elements.len(),
             Kind::Convert { .. } => 1,
         };
@@ -110,7 +117,7 @@ impl Data for Reidentify {
         turn: Turn,
         batch: RecordBatch,
     ) -> Result<Pending, Refusal> {
-        engine.reidentify(session, turn, &batch)
+        engine.batches().reidentify(session, turn, &batch)
     }
 
     fn result(result: v1::BatchResult) -> Self::Response {

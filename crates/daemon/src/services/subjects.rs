@@ -18,6 +18,7 @@ impl v1::subject_service_server::SubjectService for Subjects {
             let namespace: NamespaceId = field::required("namespace_id", &request.namespace_id)?;
             Ok(shared
                 .engine()?
+                .life()
                 .request_erasure(caller, &namespace, &request.identifier)?)
         });
         let proposal = Some(view::proposal(&requested.await?, self.0.origin()).into());

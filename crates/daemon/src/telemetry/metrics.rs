@@ -65,7 +65,7 @@ impl Metrics {
         });
     }
 
-    /// Nobody waited for the answer of a call any more.
+    /// No one waited for the answer of a call any more.
     pub(crate) fn call_abandoned(&self) {
         with_local_recorder(&self.0, || {
             counter!("sluis_calls_abandoned_total").increment(1)

@@ -20,7 +20,7 @@ use x509_parser::prelude::X509Certificate;
 
 use super::TlsError;
 use super::expiry::{Ending, Subject};
-use super::material::moment;
+use super::moment::moment;
 use super::revocation::{IssuerKey, Lists};
 use crate::config::{CrlExpiry, TlsSettings};
 

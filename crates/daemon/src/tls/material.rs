@@ -11,7 +11,6 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
-use sluis_domain::Timestamp;
 use sluis_files::pem::{self, Label};
 use sluis_files::{Certificate, MAX_PEM_BYTES};
 use sluis_port::Clock;
@@ -136,12 +135,6 @@ fn read<T>(
 ) -> Result<T, TlsError> {
     let content = sluis_files::read(path, MAX_PEM_BYTES).map_err(|e| TlsError::file(path, e))?;
     parse(&content).map_err(|e| TlsError::file(path, e))
-}
-
-/// Seconds since 1970 as a moment; what cannot be told becomes the nearest that can.
-pub(super) fn moment(seconds: i64) -> Timestamp {
-    let millis = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000);
-    Timestamp::from_millis(millis).unwrap_or(Timestamp::MAX)
 }
 
 /// rustls' time is the port's time.

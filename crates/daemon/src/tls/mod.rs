@@ -7,6 +7,7 @@
 mod clients;
 mod expiry;
 mod material;
+mod moment;
 mod peer;
 mod revocation;
 

@@ -47,7 +47,7 @@ impl ColumnBuilder {
     /// Like [`Self::push_with`]; on an error whatever was added is taken back and the value is missing.
     ///
     /// # Errors
-    /// Those of `write`.
+    /// The errors of `write`.
     pub fn try_push_with<E>(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
@@ -101,7 +101,7 @@ impl ColumnBuilder {
     }
 }
 
-/// Shows the shape only: the values are somebody's data.
+/// Shows the shape only: the values are someone's data.
 impl std::fmt::Debug for ColumnBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(

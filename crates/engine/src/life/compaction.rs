@@ -1,14 +1,16 @@
 //! What was removed and still has to leave the disk.
 //!
 //! A store that only marks rows as removed keeps their bytes until it rewrites its files. Whoever removes something notes
-//! it in the same commit, so that it is done after a crash too; [`Engine::housekeep`] does it, without holding anything up.
+//! it in the same commit, so that it is done after a crash too; [`Life::housekeep`] does it, without holding anything up.
 
 use sluis_domain::{Reason, Timestamp};
-use sluis_keyring::{KeyringError, StateSeal};
-use sluis_port::{Commit, Family, Range, Store, StoreError, rows};
+use sluis_keyring::KeyringError;
+use sluis_port::{Commit, Family, Range, StoreError, rows};
 
-use crate::engine::Engine;
-use crate::{Refusal, scan};
+use crate::Refusal;
+use crate::core::compaction::moment;
+use crate::core::scan;
+use crate::life::Life;
 
 /// A note as stored, and what it says.
 struct Note {
@@ -17,42 +19,12 @@ struct Note {
     range: Range,
 }
 
-/// Everything in a family.
-pub(crate) fn whole(family: Family) -> Range {
-    Range {
-        family,
-        from: Vec::new(),
-        to: vec![0xff; 128],
-    }
-}
-
-/// Notes that a range must be rewritten at `not_before`, or when it was noted for before. Only while
-/// [`Engine::govern`] is held.
-pub(crate) fn note(
-    store: &dyn Store,
-    seal: &StateSeal,
-    range: &Range,
-    not_before: Timestamp,
-    commit: &mut Commit,
-) -> Result<(), Refusal> {
-    let key = rows::compaction_key(range);
-    let noted = store
-        .get(Family::Optout, &key)?
-        .map(|stored| moment(seal, &key, &stored))
-        .transpose()?;
-    let not_before = noted.map_or(not_before, |noted| noted.min(not_before));
-    // Sealed anew even if it says the same, so that a rewriting under way does not count for what is removed now.
-    let sealed = seal.seal(Family::Optout, &key, 1, &not_before.millis().to_be_bytes());
-    commit.put(Family::Optout, key, sealed);
-    Ok(())
-}
-
-impl Engine {
+impl Life {
     /// Rewrites what is due at `now`; how many ranges. Holds nothing while it does. A range that could not be rewritten stays
     /// noted, and holds up no other.
     ///
     /// # Errors
-    /// [`Reason::RemovalPending`]: what was removed may still be on the disk; those of the store.
+    /// [`Reason::RemovalPending`]: what was removed may still be on the disk; the errors of the store.
     pub(crate) fn compact_due(&self, now: Timestamp) -> Result<usize, Refusal> {
         let due = self.due(now)?;
         let mut failed = None;
@@ -67,7 +39,6 @@ impl Engine {
 
     fn forget_note(&self, note: &Note) -> Result<(), Refusal> {
         let Note { key, stored, .. } = note;
-        let _governing = self.govern();
         let mut commit = Commit::default();
         commit
             .expect(Family::Optout, key.clone(), Some(stored.clone()))
@@ -99,12 +70,4 @@ fn pending(error: StoreError) -> Refusal {
         StoreError::Io(why) => Refusal::new(Reason::RemovalPending, why),
         error => error.into(),
     }
-}
-
-fn moment(seal: &StateSeal, key: &[u8], stored: &[u8]) -> Result<Timestamp, KeyringError> {
-    let (_, value) = seal.open(Family::Optout, key, stored)?;
-    let millis = value.try_into().ok().map(u64::from_be_bytes);
-    millis
-        .and_then(Timestamp::from_millis)
-        .ok_or(KeyringError::Corrupt("optout"))
 }

@@ -5,12 +5,11 @@ use std::sync::PoisonError;
 
 use sluis_domain::{ChainId, ProposalId, Reason, Timestamp};
 
-use crate::Refusal;
-use crate::engine::Engine;
+use sluis_ledger::event::{Event, Header, ProposalRef};
 
-/// After how many rounds on end in which it was overdue a proposal ends, or a chain is destroyed, at the least: with a round a
-/// minute, an hour.
-pub const OVERDUE_ROUNDS: u32 = 60;
+use crate::Refusal;
+use crate::core::change::Change;
+use crate::life::Life;
 
 /// What is overdue, and in how many rounds on end it was: a clock that jumps and comes back ends nothing for good.
 #[derive(Debug, Default)]
@@ -42,7 +41,7 @@ impl<Id: Ord + Clone> Rounds<Id> {
     }
 }
 
-/// What one round of [`Engine::housekeep`] did.
+/// What one round of [`Life::housekeep`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Housekeeping {
     /// Chains that are past their retention since then.
@@ -57,7 +56,7 @@ pub struct Housekeeping {
     pub compacted: usize,
 }
 
-/// A round of [`Engine::housekeep`] in which something could not be done: a row is damaged, or a write failed.
+/// A round of [`Life::housekeep`] in which something could not be done: a row is damaged, or a write failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
     /// What was done all the same.
@@ -75,26 +74,25 @@ pub struct Endings {
     pub proposals: usize,
 }
 
-impl Engine {
+impl Life {
     /// What ends by itself after `from` and until `to`: what a clock that jumps ends, or brings back.
     pub fn endings(&self, from: Timestamp, to: Timestamp) -> Endings {
         let within = |end: Timestamp| from < end && end <= to;
-        let grants = self.lock_grants();
-        let ending = grants.values().filter(|known| {
-            known.record.ended.is_none() && within(known.record.grant.terms.not_after)
-        });
-        let grants = ending.count();
-        let proposals = self
-            .all_proposals()
-            .into_iter()
-            .filter(|view| view.record.ended.is_none() && within(view.record.proposal.not_after));
+        let state = self.snapshot().state.clone();
+        let grants = state.grants().map(|grant| grant.record());
+        let grants =
+            grants.filter(|record| record.ended.is_none() && within(record.grant.terms.not_after));
+        let grants = grants.count();
+        let proposals = state
+            .proposals()
+            .filter(|record| record.ended.is_none() && within(record.proposal.not_after));
         Endings {
             grants,
             proposals: proposals.count(),
         }
     }
 
-    /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, ends proposals that nobody
+    /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, ends proposals that no one
     /// signed in time, and rewrites files that hold what was removed. What ends for good was due in so many rounds on end
     /// ([`overdue_rounds`](crate::LifeSettings::overdue_rounds)). To be called every minute or so. Every part of it is durable
     /// and goes on after a crash where it stopped.
@@ -109,10 +107,10 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let mut done = Housekeeping::default();
-        if !self.log.in_order() {
+        if let Err(reason) = self.log.check() {
             return Err(Box::new(Unfinished {
                 done,
-                refusal: Reason::HeadUnavailable.into(),
+                refusal: reason.into(),
             }));
         }
         let now = self.now();
@@ -131,7 +129,7 @@ impl Engine {
         }
     }
 
-    /// Ends proposals that nobody signed in time, on record, and forgets what was kept beside them. Not at once: a clock that
+    /// Ends proposals that no one signed in time, on record, and forgets what was kept beside them. Not at once: a clock that
     /// jumps and comes back ends nothing. Until then they are refused by the clock alone. One that cannot be ended holds up
     /// no other; the first refusal is said in the end.
     fn expire_proposals(
@@ -139,11 +137,11 @@ impl Engine {
         now: Timestamp,
         overdue: &mut Rounds<ProposalId>,
     ) -> Result<(), Refusal> {
-        let mut views = self.all_proposals();
-        views.retain(|view| view.record.expire(now).is_some());
-        let due = views
-            .into_iter()
-            .map(|view| view.record.proposal.id.clone());
+        let state = self.snapshot().state.clone();
+        let due = state
+            .proposals()
+            .filter(|record| record.expire(now).is_some());
+        let due = due.map(|record| record.proposal.id.clone());
         let mut failed = None;
         for id in overdue.count(due.collect(), self.life.overdue_rounds) {
             if let Err(refusal) = self.expire_proposal(&id) {
@@ -151,5 +149,20 @@ impl Engine {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Ends a proposal that was not signed in time, on record; nothing if it is not overdue any more.
+    pub(crate) fn expire_proposal(&self, id: &ProposalId) -> Result<(), Refusal> {
+        self.govern(|| {
+            let now = self.now();
+            let next = self.known_proposal(id)?.expire(now);
+            let next = next.ok_or(Reason::ProposalDecided)?;
+            let header = Header {
+                at: now,
+                ..self.header(None)
+            };
+            let event = Event::ExpireProposal(ProposalRef::of(&next.proposal));
+            Ok((Change::of(header, event), ()))
+        })
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluis_domain::{ChainId, Timestamp};
+use sluis_domain::{ChainId, Reason, Timestamp};
 use sluis_keyring::KeyringError;
 use sluis_ledger::event::{ChainExpired, Event};
 use sluis_ledger::registry::Chain;
@@ -14,11 +14,13 @@ use sluis_port::{Commit, Family, rows};
 
 use super::Housekeeping;
 use super::housekeeping::Rounds;
-use crate::audit::{encoded, header};
-use crate::custody::line_version;
-use crate::engine::Engine;
-use crate::snapshot::Snapshot;
-use crate::{Refusal, scan};
+use crate::Refusal;
+use crate::core::change::Change;
+use crate::core::record::header;
+use crate::core::scan;
+use crate::core::snapshot::Snapshot;
+use crate::core::versions::line_version;
+use crate::life::Life;
 
 const CORRUPT: KeyringError = KeyringError::Corrupt("grants");
 
@@ -46,13 +48,14 @@ enum Step {
     Warn(Timestamp),
     /// The retention was lengthened, or the chain is gone: the next warning is a new one.
     Withdraw,
-    Destroy,
+    /// Past the end of its retention.
+    Destroy(Timestamp),
 }
 
 /// A chain and what is due; a refusal if its warning cannot be read, and then it is left as it is.
 type Due = (ChainId, Result<Step, Refusal>);
 
-impl Engine {
+impl Life {
     /// When the retention of a chain ends; `None` without one, and for a chain without keys.
     pub fn retained_until(&self, chain: &Chain) -> Option<Timestamp> {
         retained_until(&self.snapshot(), chain)
@@ -89,10 +92,9 @@ impl Engine {
         if steps.is_empty() {
             return Ok(());
         }
-        let _governing = self.govern();
         let mut failed = None;
-        for (chain, step) in self.retention_steps(&self.snapshot(), now)? {
-            if matches!(step, Ok(Step::Destroy)) && !ripe.contains(&chain) {
+        for (chain, step) in steps {
+            if matches!(step, Ok(Step::Destroy(_))) && !ripe.contains(&chain) {
                 continue;
             }
             if let Err(refusal) = step.and_then(|step| self.keep_chain(chain, step, now, done)) {
@@ -119,8 +121,8 @@ impl Engine {
                 commit.delete(Family::Grants, rows::warning_key(&chain));
                 self.store.commit(commit)?;
             }
-            Step::Destroy => {
-                self.destroy_chain(&chain, now)?;
+            Step::Destroy(until) => {
+                self.destroy_chain(&chain, until, now)?;
                 done.destroyed.push(chain);
             }
         }
@@ -140,7 +142,7 @@ impl Engine {
                     if at.plus_millis(self.life.warning_millis) > now {
                         continue;
                     }
-                    Ok(Step::Destroy)
+                    Ok(Step::Destroy(until))
                 }
                 Ok(_) => Ok(Step::Warn(until)),
             };
@@ -173,46 +175,60 @@ impl Engine {
 
     /// In the place of any warning of another end.
     fn warn(&self, chain: &ChainId, until: Timestamp, now: Timestamp) -> Result<(), Refusal> {
-        let snapshot = self.snapshot();
-        let key = rows::warning_key(chain);
-        let value = [now.millis().to_be_bytes(), until.millis().to_be_bytes()].concat();
-        let sealed = snapshot
-            .keyring
-            .state()
-            .seal(Family::Grants, &key, 1, &value);
-        let header = header(now, None, snapshot.registry.version);
-        let mut commit = Commit::default();
-        commit
-            .put(Family::Grants, key, sealed)
-            .entry(encoded(header, Event::WarnRetention(chain.clone())));
-        self.commit_governed(commit, None)?;
-        Ok(())
+        self.govern(|| {
+            let snapshot = self.snapshot();
+            check_past(&snapshot, chain, until)?;
+            let key = rows::warning_key(chain);
+            let value = [now.millis().to_be_bytes(), until.millis().to_be_bytes()].concat();
+            let state = snapshot.keyring.state();
+            let sealed = state.seal(Family::Grants, &key, 1, &value);
+            let header = header(now, None, snapshot.registry.version);
+            let mut commit = Commit::default();
+            commit.put(Family::Grants, key, sealed);
+            let change = Change::of(header, Event::WarnRetention(chain.clone()));
+            Ok((change.with_rows(commit), ()))
+        })
     }
 
-    fn destroy_chain(&self, chain: &ChainId, now: Timestamp) -> Result<(), Refusal> {
-        let snapshot = self.snapshot();
-        let mut change = snapshot.keyring.change(now);
-        let ended = change.destroy_chain(chain);
-        let header = header(now, None, snapshot.registry.version);
-        let expired = Event::ExpireChain(ChainExpired {
-            chain: chain.clone(),
-            ended: ended.iter().map(line_version).collect(),
-        });
-        let mut commit = Commit::default();
-        let keyring = self.end_keys(change, &ended, &mut commit)?;
-        commit
-            .delete(Family::Grants, rows::warning_key(chain))
-            .entry(encoded(header, expired));
-        self.commit_governed(commit, None)?;
-        self.replace(None, keyring);
+    fn destroy_chain(
+        &self,
+        chain: &ChainId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.govern(|| {
+            let snapshot = self.snapshot();
+            check_past(&snapshot, chain, until)?;
+            let mut keys = snapshot.keyring.change(now);
+            let ended = keys.destroy_chain(chain);
+            let header = header(now, None, snapshot.registry.version);
+            let expired = Event::ExpireChain(ChainExpired {
+                chain: chain.clone(),
+                ended: ended.iter().map(line_version).collect(),
+            });
+            let mut commit = Commit::default();
+            commit.delete(Family::Grants, rows::warning_key(chain));
+            let change = Change::of(header, expired).with_rows(commit);
+            Ok((change.and(self.end_keys(keys, &ended)?), ()))
+        })
+    }
+}
+
+/// Another registry may have lengthened the retention meanwhile.
+fn check_past(snapshot: &Snapshot, chain: &ChainId, until: Timestamp) -> Result<(), Refusal> {
+    let chain = snapshot.registry.registry.chain(chain);
+    let ends = chain.and_then(|chain| retained_until(snapshot, chain));
+    if ends == Some(until) {
         Ok(())
+    } else {
+        Err(Reason::RegistryChanged.into())
     }
 }
 
 fn to_destroy(steps: &[Due]) -> BTreeSet<ChainId> {
     let ends = steps
         .iter()
-        .filter(|(_, step)| matches!(step, Ok(Step::Destroy)));
+        .filter(|(_, step)| matches!(step, Ok(Step::Destroy(_))));
     ends.map(|(chain, _)| chain.clone()).collect()
 }
 

@@ -1,6 +1,5 @@
 //! Signed heads: making them, checking the last one against the log, handing over from key to key.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluis_domain::Timestamp;
@@ -8,91 +7,16 @@ use sluis_keyring::Keyring;
 use sluis_ledger::event::{Entry, Event};
 use sluis_ledger::{Custodian, custodian};
 use sluis_port::{Commit, Family, Store, StoreError, rows};
-use sluis_tlog::{Checkpoint, Hash, Note, OpenError, ProveError, VerifierKey};
+use sluis_tlog::{Checkpoint, Note, VerifierKey};
 
-use super::{Grown, verifier};
 use crate::EngineError;
-use crate::audit::encoded;
-use crate::engine::Engine;
+use crate::core::log::head::{SignedHead, fits};
+use crate::core::log::verifier;
+use crate::core::record::encoded;
+use crate::error::HeadError;
+use crate::log::LogKeeper;
 
-const FORMAT: u8 = 1;
-
-/// A signed head of the log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SignedHead {
-    /// Number of entries.
-    pub size: u64,
-    /// Root of the tree of that size.
-    pub root: Hash,
-    /// The checkpoint as a signed note.
-    pub note: String,
-}
-
-/// Why a log is not accepted with its last signed head.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
-    /// It is not a checkpoint of this log that one of its keys signed.
-    #[error(
-        "the signed head of the audit log cannot be believed: {0}; put the last head that was written (or a witness's copy of it) in its place"
-    )]
-    Open(#[from] OpenError),
-    /// The log is shorter than its last signed head.
-    #[error(
-        "this store is older than the last signed head of its audit log: {log} < {head} entries; it was rolled back or \
-         restored. Put the present store back; if it is lost, a backup comes into force with `sluisd restore`, two \
-         custodians' signatures and `sluisd accept-restore`"
-    )]
-    Ahead {
-        /// Entries of the head.
-        head: u64,
-        /// Entries in the store.
-        log: u64,
-    },
-    /// The log has other entries than those the head was signed over.
-    #[error(
-        "the first {0} entries of this store's audit log are not those of its last signed head: the log was edited or \
-         forked, or this is the store after a restore that was not accepted"
-    )]
-    Forked(u64),
-}
-
-/// The checkpoints that handed the trust over, by generation of the new key.
-#[derive(Default)]
-pub(super) struct Handovers(BTreeMap<u32, String>);
-
-impl Handovers {
-    pub(super) fn read(store: &dyn Store) -> Result<Self, EngineError> {
-        let mut notes = BTreeMap::new();
-        loop {
-            let next = notes.last_key_value().map_or(0, |(last, _)| last + 1);
-            let page = store.scan(Family::Meta, &rows::handover_key(next), 1)?;
-            let Some((key, value)) = page.first() else {
-                return Ok(Self(notes));
-            };
-            let Some(generation) = rows::read_handover_key(key) else {
-                return Ok(Self(notes));
-            };
-            let corrupt = || EngineError::Corrupt("handover of the audit log");
-            let generation = generation.map_err(|_| corrupt())?;
-            let note = value
-                .split_first()
-                .filter(|(format, _)| **format == FORMAT)
-                .map(|(_, note)| note.to_vec());
-            notes.insert(
-                generation,
-                note.and_then(|note| String::from_utf8(note).ok())
-                    .ok_or_else(corrupt)?,
-            );
-        }
-    }
-
-    /// The oldest first.
-    pub(super) fn notes(&self) -> Vec<String> {
-        self.0.values().cloned().collect()
-    }
-}
-
-impl Engine {
+impl LogKeeper {
     /// Signs the head of everything that is durable. Whoever keeps it says so with [`Self::publish_head`].
     ///
     /// The first head after a change of the signing key is signed by both keys and is kept in the store, before this
@@ -103,7 +27,7 @@ impl Engine {
     pub fn sign_head(&self) -> Result<Arc<SignedHead>, EngineError> {
         let mut grown = self.extended()?;
         let keyring = self.snapshot().keyring.clone();
-        let (size, root) = (grown.tree.size(), grown.tree.root());
+        let (size, root) = (grown.tree().size(), grown.tree().root());
         let checkpoint = Checkpoint::new(&self.origin, size, root).expect("an origin is a line");
         let mut note = checkpoint.to_note().expect("a checkpoint is a short text");
         sign(&mut note, &self.origin, &keyring, None);
@@ -143,7 +67,7 @@ impl Engine {
     /// For how many milliseconds there have been entries under no published head, by the time in the oldest of them.
     ///
     /// # Errors
-    /// Those of the store; [`EngineError::Corrupt`] for an entry that cannot be read.
+    /// The errors of the store; [`EngineError::Corrupt`] for an entry that cannot be read.
     pub fn head_lag_millis(&self) -> Result<u64, EngineError> {
         let size = self.last_head().map_or(0, |head| head.size);
         let oldest = entry_at(&*self.store, size)?;
@@ -219,25 +143,6 @@ impl Engine {
     }
 }
 
-impl Grown {
-    fn hand_over(
-        &mut self,
-        store: &dyn Store,
-        generation: u32,
-        note: String,
-    ) -> Result<(), StoreError> {
-        let mut commit = Commit::default();
-        commit.put(
-            Family::Meta,
-            rows::handover_key(generation),
-            [&[FORMAT], note.as_bytes()].concat(),
-        );
-        store.commit(commit)?;
-        self.handovers.0.insert(generation, note);
-        Ok(())
-    }
-}
-
 /// An entry of the log; `None` beyond its end.
 fn entry_at(store: &dyn Store, sequence: u64) -> Result<Option<Entry>, EngineError> {
     let page = store.scan(Family::Audit, &rows::audit_key(sequence), 1)?;
@@ -246,20 +151,6 @@ fn entry_at(store: &dyn Store, sequence: u64) -> Result<Option<Entry>, EngineErr
     };
     let entry = Entry::decode(bytes).map_err(|_| EngineError::Corrupt("audit entry"))?;
     Ok(Some(entry))
-}
-
-/// Whether the log begins with what the head was signed over.
-pub(super) fn fits(grown: &Grown, store: &dyn Store, head: &Checkpoint) -> Result<(), EngineError> {
-    match grown.root(store, head.size()) {
-        Ok(root) if root == *head.root() => Ok(()),
-        Ok(_) => Err(HeadError::Forked(head.size()).into()),
-        Err(ProveError::Source(error)) => Err(error),
-        Err(_) => Err(HeadError::Ahead {
-            head: head.size(),
-            log: grown.tree.size(),
-        }
-        .into()),
-    }
 }
 
 fn sign(note: &mut Note, origin: &str, keyring: &Keyring, generation: Option<u32>) {

@@ -1,4 +1,4 @@
-//! Heads and proofs, for everybody who is known here.
+//! Heads and proofs, for everyone who is known here.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use sluis_ledger::audit::Act;
 use sluis_port::{Family, rows};
 use sluis_tlog::{Hash, ProveError, Prover, leaf_hash};
 
-use super::head::SignedHead;
-use super::{Tiles, verifier_key};
-use crate::engine::Engine;
-use crate::policy::BeKnown;
+use crate::core::log::head::SignedHead;
+use crate::core::log::{Tiles, verifier_key};
+use crate::core::policy::BeKnown;
+use crate::log::LogKeeper;
 use crate::{Caller, EngineError, Refusal};
 
 /// The last signed head, and what is needed to believe it.
@@ -44,11 +44,11 @@ pub struct Consistency {
     pub hashes: Vec<Hash>,
 }
 
-impl Engine {
+impl LogKeeper {
     /// The last signed head.
     ///
     /// # Errors
-    /// Those of [`Self::admit`].
+    /// The errors of [`crate::Engine::admit`].
     pub fn head(&self, caller: &Caller) -> Result<Head, Refusal> {
         self.on_record(caller, Act::ReadHead, || {
             let permit = self.authorise(caller, BeKnown)?;
@@ -65,8 +65,8 @@ impl Engine {
     /// Proves that an entry is in the log of `size` entries; without a size, in that of the last signed head.
     ///
     /// # Errors
-    /// [`Reason::UnknownHead`] for a size beyond the last signed head or an entry beyond the size, and those of
-    /// [`Self::admit`].
+    /// [`Reason::UnknownHead`] for a size beyond the last signed head or an entry beyond the size, and the errors of
+    /// [`crate::Engine::admit`].
     pub fn prove_inclusion(
         &self,
         caller: &Caller,
@@ -103,7 +103,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Reason::UnknownHead`] for a size beyond the last signed head or if `old` is larger than `new`,
-    /// [`Reason::InvalidRequest`] if `old` is 0, and those of [`Self::admit`].
+    /// [`Reason::InvalidRequest`] if `old` is 0, and the errors of [`crate::Engine::admit`].
     pub fn prove_consistency(
         &self,
         caller: &Caller,

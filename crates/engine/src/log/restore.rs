@@ -13,11 +13,12 @@ use sluis_port::{Commit, Family, StoreError, rows};
 use sluis_tlog::{Checkpoint, Note, OpenError};
 use sluis_verify::MAX_BEFORE_RESTORE;
 
-use super::head::{self, HeadError, SignedHead};
-use crate::audit::{encoded, header};
-use crate::engine::Engine;
-use crate::erasure::{Missing, Replayed};
-use crate::signing::Said;
+use crate::core::change::Change;
+use crate::core::journal::{Missing, Replayed};
+use crate::core::log::head::{SignedHead, fits};
+use crate::core::signing::Said;
+use crate::error::HeadError;
+use crate::log::LogKeeper;
 use crate::{Caller, EngineError, Refusal};
 
 /// A custodian's signature under a restore.
@@ -86,7 +87,7 @@ pub enum RestoreError {
         "the request gives up a signed head of {0} entries, and there is no head file: put it back, or a copy of it; if none is left, make a new request with `sluisd restore --head-lost`"
     )]
     HeadGone(u64),
-    /// Rows that cannot be read, and that nobody gave up; or none where some were given up.
+    /// Rows that cannot be read, and that no one gave up; or none where some were given up.
     #[error(
         "the rows that cannot be read are not those that the request gives up; make a new one with `sluisd restore`. They are: {}",
         list(.0)
@@ -130,7 +131,7 @@ impl From<Refusal> for RestoreError {
     }
 }
 
-impl Engine {
+impl LogKeeper {
     /// What two custodians must sign, so that the log goes on from this store, which then holds the nonce of the request. `lost` is the last signed head of the log that
     /// is given up; without one, what is lost is not known, and the request says so by giving up just this log.
     ///
@@ -141,14 +142,14 @@ impl Engine {
         let grown = self.extended()?;
         if lost
             .as_ref()
-            .is_some_and(|lost| head::fits(&grown, &*self.store, lost).is_ok())
+            .is_some_and(|lost| fits(&grown, &*self.store, lost).is_ok())
         {
             return Err(RestoreError::NotNeeded);
         }
-        let (size, root) = (grown.tree.size(), grown.tree.root());
+        let (size, root) = (grown.tree().size(), grown.tree().root());
         let (lost_size, lost_root) = lost.map_or((size, root), |lost| (lost.size(), *lost.root()));
         drop(grown);
-        let lost_rows = self.missing_opt_outs()?.unreadable(self)?;
+        let lost_rows = self.opt_outs.unreadable(&self.opt_outs.missing()?)?;
         if lost_rows.len() > MAX_LOST_ROWS {
             return Err(RestoreError::TooManyRows(lost_rows.len()));
         }
@@ -200,7 +201,6 @@ impl Engine {
         request: &Request,
         signatures: &[RestoreSignature],
     ) -> Result<(Arc<SignedHead>, Replayed), RestoreError> {
-        let _governing = self.govern();
         let restore = &request.restore;
         if request.origin != self.origin {
             return Err(RestoreError::OtherLog {
@@ -211,11 +211,11 @@ impl Engine {
         let begun = self.check_restore(lost, restore)?;
         let signed = self.check_signatures(restore, signatures)?;
         // Before anything is on record: what cannot be read was given up by name, or nothing is done.
-        let opt_outs = self.missing_opt_outs()?;
+        let opt_outs = self.opt_outs.missing()?;
         if !begun {
             self.put_on_record(restore, signed, &opt_outs)?;
         }
-        let replayed = self.replay_opt_outs(opt_outs)?;
+        let replayed = self.opt_outs.replay(opt_outs)?;
         self.name_custodians()?;
         Ok((self.sign_head()?, replayed))
     }
@@ -227,11 +227,10 @@ impl Engine {
         signatures: [Signature; 2],
         opt_outs: &Missing,
     ) -> Result<(), RestoreError> {
-        let unreadable = opt_outs.unreadable(self)?;
+        let unreadable = self.opt_outs.unreadable(opt_outs)?;
         if unreadable != restore.lost_rows {
             return Err(RestoreError::OtherRows(unreadable));
         }
-        let (now, by) = (self.now(), &signatures[0].signer);
         let mut commit = Commit::default();
         for LostRow { kind, name } in &restore.lost_rows {
             match kind {
@@ -254,17 +253,14 @@ impl Engine {
         commit
             .expect(Family::Meta, rows::META_RESTORE_NONCE, Some(nonce))
             .delete(Family::Meta, rows::META_RESTORE_NONCE);
-        let grants = self.end_grants(by, now, &mut commit)?;
-        let proposals = self.end_proposals(by, now, &mut commit)?;
-        let header = header(now, None, self.snapshot().registry.version);
         let restored = Event::AcceptRestore(Restored {
             restore: restore.clone(),
-            signatures: signatures.clone(),
+            signatures,
         });
-        commit.entry(encoded(header, restored));
-        self.commit_governed(commit, None)?;
-        self.put_grants(grants);
-        self.put_proposals(proposals);
+        self.govern(|| {
+            let change = Change::of(self.header(None), restored.clone());
+            Ok((change.with_rows(commit.clone()), ()))
+        })?;
         Ok(())
     }
 
@@ -317,12 +313,13 @@ impl Engine {
             if (restore.lost_size, restore.lost_root) != (lost.size(), *lost.root()) {
                 return Err(RestoreError::OtherHead);
             }
-            if head::fits(&grown, &*self.store, &lost).is_ok() {
+            if fits(&grown, &*self.store, &lost).is_ok() {
                 return Err(RestoreError::NotNeeded);
             }
         }
         // Acts at the console may have added entries since the request was made; whoever verifies the log goes back so far.
-        let recent = grown.tree.size().saturating_sub(restore.restored_size) <= MAX_BEFORE_RESTORE;
+        let recent =
+            grown.tree().size().saturating_sub(restore.restored_size) <= MAX_BEFORE_RESTORE;
         match grown.root(&*self.store, restore.restored_size) {
             Ok(root) if recent && root == restore.restored_root => {}
             _ => return Err(RestoreError::OtherStore(restore.restored_size)),

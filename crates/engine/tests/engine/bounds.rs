@@ -1,5 +1,5 @@
 //! The largest that may be asked for fits into an entry of the log; what does not is refused before it is written. An entry
-//! that nobody can read would end the custodian: each office here opens its store once more in the end.
+//! that no one can read would end the custodian: each office here opens its store once more in the end.
 
 use std::fmt::Write;
 
@@ -92,12 +92,17 @@ fn the_largest_grant_fits_into_the_log() {
     assert_eq!(
         office
             .engine
+            .governance()
             .request_grant(&doctor, longer)
             .unwrap_err()
             .reason(),
         Reason::InvalidRequest
     );
-    let requested = office.engine.request_grant(&doctor, terms).unwrap();
+    let requested = office
+        .engine
+        .governance()
+        .request_grant(&doctor, terms)
+        .unwrap();
     assert_eq!(requested.record.grant.required.len(), APPROVALS);
     for number in 0..2 {
         people::approve(
@@ -129,6 +134,7 @@ fn a_registry_that_more_people_must_sign_than_an_entry_can_name_is_refused() {
     for dry_run in [true, false] {
         let told = office
             .engine
+            .governance()
             .propose_registry(&custodian(), &with(MOST + 1), dry_run, None)
             .unwrap_err();
         assert_eq!(
@@ -138,6 +144,7 @@ fn a_registry_that_more_people_must_sign_than_an_entry_can_name_is_refused() {
     }
     let proposed = office
         .engine
+        .governance()
         .propose_registry(&caller(CUSTODIANS[0]), &with(MOST), false, None)
         .unwrap();
     assert_eq!(
@@ -164,6 +171,7 @@ fn an_erasure_that_more_people_must_sign_than_an_entry_can_name_is_refused() {
     let (source, bsn) = (caller("hospital-north/etl"), "nl.bsn".parse().unwrap());
     let told = office
         .engine
+        .life()
         .request_erasure(&source, &bsn, subjects(1)[0].as_bytes())
         .unwrap_err();
     assert_eq!(told.reason(), Reason::InvalidRequest);

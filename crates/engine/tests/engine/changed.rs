@@ -26,11 +26,15 @@ fn what_was_prepared_for_other_treatments_is_refused_and_more_elements_change_no
         let open = || {
             let source = caller("hospital-north/etl");
             let name = "bsn".parse().unwrap();
-            let session = engine.open_pseudonymise(&source, &chain, &[name], false);
+            let session = engine
+                .batches()
+                .open_pseudonymise(&source, &chain, &[name], false);
             session.unwrap()
         };
         let submit = |session| {
-            let pending = engine.pseudonymise(session, &batch(None, &subjects(2)))?;
+            let pending = engine
+                .batches()
+                .pseudonymise(session, &batch(None, &subjects(2)))?;
             wait(pending).map(drop)
         };
         let session = open();

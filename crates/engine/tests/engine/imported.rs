@@ -28,6 +28,7 @@ fn open<S: Store + 'static>(
     let (source, elements) = (caller("hospital-north/etl"), ["bsn".parse().unwrap()]);
     office
         .engine
+        .batches()
         .open_import(&source, &chain.parse().unwrap(), &elements, false, import)
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn imported<S: Store + 'static>(
     wait(
         office
             .engine
+            .batches()
             .pseudonymise(&session, &pairs(bsns, old))
             .unwrap(),
     )
@@ -77,11 +79,13 @@ pub(crate) fn converted<S: Store + 'static>(office: &Office<S>, old: &[&str]) ->
     let grant = office.grant(STUDY, REGISTER, 1_000);
     let session = office
         .engine
+        .batches()
         .open_convert(&caller("registry-office/etl"), &grant, true)
         .unwrap();
     let outcome = wait(
         office
             .engine
+            .batches()
             .convert(
                 &session,
                 Turns::default().give(),
@@ -184,6 +188,7 @@ fn what_is_not_durable_yet_conflicts_too_and_what_failed_does_not() {
     let send = |subject: usize| {
         office
             .engine
+            .batches()
             .pseudonymise(&session, &pairs(&bsns[subject..=subject], &["P-1"]))
             .unwrap()
     };
@@ -198,6 +203,7 @@ fn what_is_not_durable_yet_conflicts_too_and_what_failed_does_not() {
     let old = |subject: usize, old: &str| {
         office
             .engine
+            .batches()
             .pseudonymise(&session, &pairs(&bsns[subject..=subject], &[old]))
             .unwrap()
     };
@@ -256,16 +262,19 @@ fn only_a_linked_pseudonym_element_takes_a_mapping() {
     let session = open(&office, STUDY, import("bsn", "study-no")).unwrap();
     let alone = office
         .engine
+        .batches()
         .pseudonymise(&session, &batch(None, &subjects(1)))
         .map(drop);
     assert_eq!(alone.unwrap_err().reason(), Reason::InvalidRequest);
     let (source, elements) = (caller("hospital-north/etl"), ["bsn".parse().unwrap()]);
     let plain = office
         .engine
+        .batches()
         .open_pseudonymise(&source, &STUDY.parse().unwrap(), &elements, false)
         .unwrap();
     let beside = office
         .engine
+        .batches()
         .pseudonymise(&plain, &pairs(&subjects(1), &["P-1"]))
         .map(drop);
     assert_eq!(beside.unwrap_err().reason(), Reason::UnknownElement);
@@ -372,6 +381,7 @@ fn import_rows_that_cannot_be_read_refuse_the_batch_and_nothing_counts() {
     let grant = office.grant(STUDY, REGISTER, 10);
     let old = office
         .engine
+        .batches()
         .open_convert(&caller("registry-office/etl"), &grant, true)
         .unwrap();
     let session = open(&office, STUDY, import("bsn", "study-no")).unwrap();
@@ -380,6 +390,7 @@ fn import_rows_that_cannot_be_read_refuse_the_batch_and_nothing_counts() {
         .fail_reads(Family::Import, StoreError::Corrupt("checksum".into()));
     let converting = office
         .engine
+        .batches()
         .convert(
             &old,
             Turns::default().give(),
@@ -389,6 +400,7 @@ fn import_rows_that_cannot_be_read_refuse_the_batch_and_nothing_counts() {
     assert_eq!(converting.unwrap_err().reason(), Reason::CorruptStore);
     let importing = office
         .engine
+        .batches()
         .pseudonymise(&session, &pairs(&bsns[1..], &["P-1"]))
         .map(drop);
     assert_eq!(
@@ -423,6 +435,7 @@ fn trying_out_who_has_an_old_pseudonym_counts_as_trying_out_identifiers() {
     let session = open(&office, STUDY, import("bsn", "study-no")).unwrap();
     let refused = office
         .engine
+        .batches()
         .pseudonymise(&session, &pairs(&bsns[..1], &["P-1"]))
         .map(drop)
         .unwrap_err();
@@ -448,6 +461,7 @@ fn a_refused_import_does_not_say_which_guess_was_right_and_whom_it_tried_counts(
         let session = open(office, STUDY, import("bsn", "study-no")).unwrap();
         let refused = office
             .engine
+            .batches()
             .pseudonymise(&session, &pairs(bsns, old))
             .map(drop)
             .unwrap_err();

@@ -32,7 +32,13 @@ fn reason<T>(result: Result<T, Refusal>) -> Option<Reason> {
 }
 
 fn versions(office: &Office<ModelStore>) -> usize {
-    office.engine.status(&custodian()).unwrap().versions.len()
+    office
+        .engine
+        .life()
+        .status(&custodian())
+        .unwrap()
+        .versions
+        .len()
 }
 
 #[test]
@@ -40,26 +46,40 @@ fn a_certificate_in_a_custodians_name_does_nothing_without_the_pinned_key() {
     let office = Office::open(ModelStore::new());
     let (engine, impostor) = (&office.engine, impostor());
     let signed = instruct(engine, CUSTODIANS[0], rotation());
-    let kid = engine.status(&custodian()).unwrap().versions[0].kid;
+    let kid = engine.life().status(&custodian()).unwrap().versions[0].kid;
     let directory = tempfile::tempdir().unwrap();
     let told = [
-        reason(engine.rotate(&impostor, &signed)),
-        reason(engine.disable(&impostor, &signed)),
-        reason(engine.rotate_audit_key(&impostor, &signed)),
-        reason(engine.status(&impostor)),
-        reason(engine.backup(&impostor, directory.path())),
-        reason(engine.propose_registry(&impostor, "", true, None)),
-        reason(engine.propose_destroy(&impostor, kid)),
-        reason(engine.propose_cut(&impostor, kid)),
-        reason(engine.registry_text(&impostor, None)),
+        reason(engine.life().rotate(&impostor, &signed)),
+        reason(engine.life().disable(&impostor, &signed)),
+        reason(engine.log().rotate_audit_key(&impostor, &signed)),
+        reason(engine.life().status(&impostor)),
+        reason(engine.life().backup(&impostor, directory.path())),
+        reason(
+            engine
+                .governance()
+                .propose_registry(&impostor, "", true, None),
+        ),
+        reason(engine.life().propose_destroy(&impostor, kid)),
+        reason(engine.life().propose_cut(&impostor, kid)),
+        reason(engine.governance().registry_text(&impostor, None)),
     ];
     assert_eq!(told, [Some(Reason::KeyNotPinned); 9]);
-    assert_eq!(engine.list_proposals(&impostor, true).unwrap().len(), 0);
-    assert_eq!(engine.list_chains(&impostor, None).unwrap().2, []);
-    assert!(engine.rotate(&custodian(), &signed).is_ok());
+    assert_eq!(
+        engine
+            .governance()
+            .list_proposals(&impostor, true)
+            .unwrap()
+            .len(),
+        0
+    );
+    assert_eq!(
+        engine.governance().list_chains(&impostor, None).unwrap().2,
+        []
+    );
+    assert!(engine.life().rotate(&custodian(), &signed).is_ok());
 }
 
-/// What nobody checks any more must not stand in the log for ever.
+/// What no one checks any more must not stand in the log for ever.
 #[test]
 fn a_refused_instruction_leaves_no_detail_and_no_signature() {
     let office = Office::open(ModelStore::new());
@@ -68,7 +88,7 @@ fn a_refused_instruction_leaves_no_detail_and_no_signature() {
         namespace: "no.such".parse().ok(),
     };
     let signed = instruct(&office.engine, CUSTODIANS[0], task);
-    let told = reason(office.engine.rotate(&custodian(), &signed));
+    let told = reason(office.engine.life().rotate(&custodian(), &signed));
     assert_eq!(told, Some(Reason::InvalidRequest));
     let rows = office.store.scan(Family::Audit, &[], 100_000).unwrap();
     let last = Entry::decode(&rows.last().unwrap().1).unwrap();
@@ -85,16 +105,20 @@ fn an_instruction_serves_once_and_not_after_another() {
     let (engine, before) = (&office.engine, versions(&office));
     let signed = instruct(engine, CUSTODIANS[0], rotation());
     let of_ben = instruct(engine, CUSTODIANS[1], Task::RotateAuditKey);
-    assert!(engine.rotate(&custodian(), &signed).is_ok());
+    assert!(engine.life().rotate(&custodian(), &signed).is_ok());
     for (what, told) in [
-        ("again", reason(engine.rotate(&custodian(), &signed))),
+        ("again", reason(engine.life().rotate(&custodian(), &signed))),
         (
             "by another",
-            reason(engine.rotate(&caller(CUSTODIANS[1]), &signed)),
+            reason(engine.life().rotate(&caller(CUSTODIANS[1]), &signed)),
         ),
         (
             "signed before it",
-            reason(engine.rotate_audit_key(&caller(CUSTODIANS[1]), &of_ben)),
+            reason(
+                engine
+                    .log()
+                    .rotate_audit_key(&caller(CUSTODIANS[1]), &of_ben),
+            ),
         ),
     ] {
         let expected = match what {
@@ -112,7 +136,7 @@ fn an_instruction_is_for_its_act_its_registry_and_ten_minutes() {
     let engine = &office.engine;
     let signed = instruct(engine, CUSTODIANS[0], rotation());
     assert_eq!(
-        reason(engine.rotate_audit_key(&custodian(), &signed)),
+        reason(engine.log().rotate_audit_key(&custodian(), &signed)),
         Some(Reason::InvalidRequest),
         "another act"
     );
@@ -128,7 +152,7 @@ fn an_instruction_is_for_its_act_its_registry_and_ten_minutes() {
         ..signed.clone()
     };
     assert_eq!(
-        reason(engine.rotate(&custodian(), &changed)),
+        reason(engine.life().rotate(&custodian(), &changed)),
         Some(Reason::BadSignature),
         "more lines than were signed"
     );
@@ -139,13 +163,13 @@ fn an_instruction_is_for_its_act_its_registry_and_ten_minutes() {
         ..signed.clone()
     };
     assert_eq!(
-        reason(engine.rotate(&custodian(), &elsewhere)),
+        reason(engine.life().rotate(&custodian(), &elsewhere)),
         Some(Reason::BadSignature),
         "another custodian"
     );
     office.clock.advance_millis(LIFE_MILLIS + 1);
     assert_eq!(
-        reason(engine.rotate(&custodian(), &signed)),
+        reason(engine.life().rotate(&custodian(), &signed)),
         Some(Reason::InstructionStale),
         "too old"
     );
@@ -153,7 +177,7 @@ fn an_instruction_is_for_its_act_its_registry_and_ten_minutes() {
     let text = registry().replace("= \"10y\"", "= \"11y\"");
     people::apply(engine, &text).unwrap();
     assert_eq!(
-        reason(engine.rotate(&custodian(), &signed)),
+        reason(engine.life().rotate(&custodian(), &signed)),
         Some(Reason::InstructionStale),
         "another registry"
     );
@@ -163,7 +187,7 @@ fn an_instruction_is_for_its_act_its_registry_and_ten_minutes() {
 fn the_instruction_and_its_signature_are_on_record() {
     let office = Office::open(ModelStore::new());
     let signed = instruct(&office.engine, CUSTODIANS[0], rotation());
-    office.engine.rotate(&custodian(), &signed).unwrap();
+    office.engine.life().rotate(&custodian(), &signed).unwrap();
     let last = office.store.entries() - 1;
     let rows = office
         .store
@@ -192,6 +216,6 @@ fn a_chain_without_key_lines_has_nothing_to_rotate() {
         namespace: None,
     };
     let signed = instruct(&office.engine, CUSTODIANS[0], task);
-    let told = reason(office.engine.rotate(&custodian(), &signed));
+    let told = reason(office.engine.life().rotate(&custodian(), &signed));
     assert_eq!(told, Some(Reason::InvalidRequest));
 }

@@ -33,7 +33,11 @@ pub(crate) fn sign(
     let signature = signer(member)
         .sign(Deed::SignProposal, engine.origin(), &object)
         .unwrap();
-    let signed = engine.sign_proposal(&caller(member), &proposed.record.proposal.id, &signature);
+    let signed = engine.governance().sign_proposal(
+        &caller(member),
+        &proposed.record.proposal.id,
+        &signature,
+    );
     signed
         .map(|view| view.state)
         .map_err(|refusal| refusal.reason())
@@ -54,7 +58,12 @@ fn reason<T>(outcome: Result<T, Refusal>) -> Option<Reason> {
 
 /// Versions of a chain's line, oldest first.
 fn line(engine: &Engine, chain: &str, namespace: &str) -> Vec<VersionInfo> {
-    let versions = engine.status(&custodian()).unwrap().versions.into_iter();
+    let versions = engine
+        .life()
+        .status(&custodian())
+        .unwrap()
+        .versions
+        .into_iter();
     let of_line = |v: &VersionInfo| {
         v.chain.as_str() == chain
             && v.namespace
@@ -67,9 +76,9 @@ fn line(engine: &Engine, chain: &str, namespace: &str) -> Vec<VersionInfo> {
 /// The chains that are destroyed once that was due in as many rounds on end as it takes, and not before.
 fn destroyed(engine: &Engine) -> Vec<ChainId> {
     for _ in 1..OVERDUE_ROUNDS {
-        assert_eq!(engine.housekeep().unwrap().destroyed, []);
+        assert_eq!(engine.life().housekeep().unwrap().destroyed, []);
     }
-    engine.housekeep().unwrap().destroyed
+    engine.life().housekeep().unwrap().destroyed
 }
 
 /// Number of rows of a version.

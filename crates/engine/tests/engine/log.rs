@@ -1,6 +1,7 @@
 //! The log as a tree: heads, proofs, and what is noticed when the store is not what it was.
 
 mod compared;
+mod ended;
 mod restore;
 
 use std::collections::BTreeSet;
@@ -22,15 +23,19 @@ use crate::subjects;
 
 impl<S: Store + 'static> Office<S> {
     /// Opens the engine again, over `store` instead of its own, with the head that was kept.
-    fn reopened(&self, store: Arc<dyn Store>, head: &str) -> Result<Engine, EngineError> {
+    pub(crate) fn reopened(
+        &self,
+        store: Arc<dyn Store>,
+        head: &str,
+    ) -> Result<Engine, EngineError> {
         let engine = Engine::open(store, self.kek(), self.clock.clone(), people::settings())?;
-        engine.check_head(head.as_bytes())?;
+        engine.log().check_head(head.as_bytes())?;
         Ok(engine)
     }
 
-    fn head(&self) -> Arc<SignedHead> {
-        let head = self.engine.sign_head().unwrap();
-        self.engine.publish_head(head.clone());
+    pub(crate) fn head(&self) -> Arc<SignedHead> {
+        let head = self.engine.log().sign_head().unwrap();
+        self.engine.log().publish_head(head.clone());
         head
     }
 
@@ -137,15 +142,15 @@ fn an_engine_that_was_just_opened_refuses_all_acts_until_its_head_was_checked() 
         before,
         "nothing is added to a log that may not be the right one"
     );
-    engine.check_head(head.note.as_bytes()).unwrap();
+    engine.log().check_head(head.note.as_bytes()).unwrap();
     assert!(engine.admit(&custodian()).is_ok() && engine.accepts());
-    engine.stop_for_head();
+    engine.log().stop_for_head();
     assert_eq!(
-        engine.status(&custodian()).unwrap_err().reason(),
+        engine.life().status(&custodian()).unwrap_err().reason(),
         Reason::HeadUnavailable
     );
-    engine.publish_head(engine.sign_head().unwrap());
-    assert!(engine.status(&custodian()).is_ok());
+    engine.log().publish_head(engine.log().sign_head().unwrap());
+    assert!(engine.life().status(&custodian()).is_ok());
 }
 
 #[test]
@@ -187,6 +192,7 @@ fn proofs_of_every_size_verify_against_the_signed_head() {
     let last = office.head();
     let known: VerifierKey = office
         .engine
+        .log()
         .head(&custodian())
         .unwrap()
         .verifier_key
@@ -201,6 +207,7 @@ fn proofs_of_every_size_verify_against_the_signed_head() {
     for sequence in [0, 1, 255, 256, 511, last.size - 1] {
         let proof = office
             .engine
+            .log()
             .prove_inclusion(&member, sequence, None)
             .unwrap();
         assert_eq!(proof.leaf, leaf_hash(&log[sequence as usize]));
@@ -208,6 +215,7 @@ fn proofs_of_every_size_verify_against_the_signed_head() {
     }
     let proof = office
         .engine
+        .log()
         .prove_consistency(&member, first.size, None)
         .unwrap();
     verify_consistency(
@@ -239,12 +247,14 @@ fn proofs_of_sizes_without_a_head_are_refused() {
     let member = caller("hospital-north/etl");
     let inclusion = |sequence, size| {
         engine
+            .log()
             .prove_inclusion(&member, sequence, size)
             .map(drop)
             .map_err(|r| r.reason())
     };
     let consistency = |old, new| {
         engine
+            .log()
             .prove_consistency(&member, old, new)
             .map(drop)
             .map_err(|r| r.reason())
@@ -263,7 +273,11 @@ fn proofs_of_sizes_without_a_head_are_refused() {
     assert_eq!(consistency(0, None), Err(Reason::InvalidRequest));
     let stranger = caller("nobody/etl");
     assert_eq!(
-        engine.head(&stranger).map(drop).map_err(|r| r.reason()),
+        engine
+            .log()
+            .head(&stranger)
+            .map(drop)
+            .map_err(|r| r.reason()),
         Err(Reason::UnknownOrganisation)
     );
 }
@@ -333,33 +347,29 @@ fn a_store_that_is_not_what_its_head_says_is_refused() {
         .filter(|(family, _)| *family != Family::Tree)
         .cloned()
         .collect();
-    assert_eq!(
-        opened(&bare, log[..log.len() - 1].to_vec()),
-        ahead(size - 1)
-    );
-    // Two entries swapped, and one edited: with their tiles they contradict those; without, the head.
+    let end = Some(EngineError::LogEnd(size));
+    assert_eq!(opened(&bare, log[..log.len() - 1].to_vec()), end);
+    // Entries edited: with their tiles they contradict those; without, the row that says how the log ends.
     let mut swapped = log.clone();
     office.clock.advance_millis(1_000);
     swapped[280] = office.noise();
-    assert_eq!(
-        opened(&bare, swapped.clone()),
-        Some(EngineError::Head(HeadError::Forked(size)))
-    );
+    assert_eq!(opened(&bare, swapped.clone()), end);
     swapped = log.clone();
     swapped[20] = office.noise();
     assert_eq!(
         opened(&rows, swapped),
         Some(EngineError::Corrupt("tile of the audit log"))
     );
-    // Another history of the same length, and longer.
-    let mut fork = early_entries;
-    while fork.len() < log.len() + 5 {
-        fork.push(office.noise());
+    // Another history of the same store, of the same length, and longer.
+    let fork = copy(&early, early_entries);
+    let forked = Some(EngineError::Head(HeadError::Forked(size)));
+    let engine = people::open(fork.clone(), office.kek(), office.clock.clone());
+    while fork.entries() < size + 5 {
+        engine.refuse(&custodian(), Act::ReadStatus, Reason::RateLimited);
+        if fork.entries() >= size {
+            assert_eq!(office.reopened(fork.clone(), &head.note).err(), forked);
+        }
     }
-    assert_eq!(
-        opened(&bare, fork),
-        Some(EngineError::Head(HeadError::Forked(size)))
-    );
 }
 
 #[test]
@@ -419,19 +429,29 @@ fn a_sealed_value_that_was_put_back_as_it_was_is_noticed() {
         else {
             continue;
         };
+        // An older epoch only makes batches decide again.
+        if key == sluis_port::rows::META_EPOCH {
+            continue;
+        }
         let mut edited = after.clone();
         edited[at].1.1.clone_from(old);
         let refused = office
             .reopened(copy(&edited, log.clone()), &head.note)
             .err();
         assert!(
-            matches!(refused, Some(EngineError::Differs(_))),
+            matches!(
+                refused,
+                Some(EngineError::Differs(_) | EngineError::LogEnd(_))
+            ),
             "{family:?} {refused:?}"
         );
         noticed += 1;
     }
-    assert_eq!(noticed, 2, "the grant and its counter");
-    for kind in *b"gcpm" {
+    assert_eq!(
+        noticed, 2,
+        "the counter of the grant, and the end of the log"
+    );
+    for kind in *b"c" {
         for (at, (family, (key, _))) in after.iter().enumerate() {
             if *family == Family::Grants && key[0] == kind {
                 let mut edited = after.clone();
@@ -452,6 +472,7 @@ fn revoke<S: Store + 'static>(office: &Office<S>, grant: &GrantId) {
     let steward = caller("uni-research/steward-1");
     let object = office
         .engine
+        .governance()
         .get_grant(&steward, grant)
         .unwrap()
         .record
@@ -467,6 +488,7 @@ fn revoke<S: Store + 'static>(office: &Office<S>, grant: &GrantId) {
         .unwrap();
     office
         .engine
+        .governance()
         .revoke_grant(&steward, grant, &signature)
         .unwrap();
 }
@@ -477,6 +499,7 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
     let old = office.head();
     let first: VerifierKey = office
         .engine
+        .log()
         .head(&custodian())
         .unwrap()
         .verifier_key
@@ -484,6 +507,7 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
         .unwrap();
     let refused = office
         .engine
+        .log()
         .rotate_audit_key(
             &caller("hospital-north/etl"),
             &people::instruct(&office.engine, "custodian/anna", Task::RotateAuditKey),
@@ -505,7 +529,7 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
         )
     };
     assert!(open(&new.note, &second).is_ok() && open(&new.note, &first).is_err());
-    let head = office.engine.head(&custodian()).unwrap();
+    let head = office.engine.log().head(&custodian()).unwrap();
     assert_eq!(head.verifier_key, second.to_string());
     assert_eq!(head.handovers.len(), 1);
     let handover = open(&head.handovers[0], &first).unwrap().checkpoint;
@@ -519,6 +543,7 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
     );
     let proof = office
         .engine
+        .log()
         .prove_consistency(&custodian(), old.size, Some(handover.size()))
         .unwrap();
     verify_consistency(
@@ -532,7 +557,7 @@ fn another_signing_key_hands_over_and_old_heads_and_proofs_stay_valid() {
     for note in [&old.note, &new.note] {
         let engine = office.reopened(office.store.clone(), note).unwrap();
         assert_eq!(
-            engine.head(&custodian()).unwrap().handovers,
+            engine.log().head(&custodian()).unwrap().handovers,
             head.handovers,
             "kept for ever"
         );
@@ -547,13 +572,23 @@ fn a_handover_that_could_not_be_kept_is_made_with_the_next_head() {
     assert!(
         office
             .engine
+            .log()
             .head(&custodian())
             .unwrap()
             .handovers
             .is_empty()
     );
     office.head();
-    assert_eq!(office.engine.head(&custodian()).unwrap().handovers.len(), 1);
+    assert_eq!(
+        office
+            .engine
+            .log()
+            .head(&custodian())
+            .unwrap()
+            .handovers
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -570,7 +605,7 @@ fn other_custodians_are_put_on_record_once() {
             settings.clone(),
         )
         .unwrap();
-        engine.check_head(head.note.as_bytes()).unwrap();
+        engine.log().check_head(head.note.as_bytes()).unwrap();
     }
     let named = |bytes: &Vec<u8>| Entry::decode(bytes).unwrap().event.act() == Act::Custodians;
     assert_eq!(
@@ -590,6 +625,7 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
     let read = |who: &str, own| {
         office
             .engine
+            .log()
             .read_entries(&caller(who), 0, 10_000, own)
             .map_err(|r| r.reason())
     };
@@ -643,6 +679,7 @@ fn an_organisation_reads_what_is_its_own_and_pages_are_bounded() {
     }
     let page = office
         .engine
+        .log()
         .read_entries(&caller("uni-research/privacy-officer"), from, 10_000, false)
         .unwrap();
     assert!(page.next_sequence < page.log_size && page.entries.len() > 20);

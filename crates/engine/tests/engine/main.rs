@@ -16,6 +16,8 @@ mod proposals;
 mod quotas;
 mod signed;
 mod stale;
+mod two;
+mod wings;
 
 use std::sync::Barrier;
 
@@ -184,7 +186,7 @@ fn rotated_versions_lead_out_until_they_are_disabled() {
     let (bsns, grant) = (subjects(2), office.grant(STUDY, REGISTER, 100));
     let old = office.pseudonymise(STUDY, &bsns);
     let expected = office.converted(&grant, &old).unwrap();
-    let versions = office.engine.status(&custodian()).unwrap().versions;
+    let versions = office.engine.life().status(&custodian()).unwrap().versions;
     let is_line = |info: &&sluis_engine::VersionInfo| {
         info.chain.as_str() == STUDY
             && info
@@ -274,10 +276,12 @@ fn refusals_are_on_record_and_an_act_that_cannot_be_recorded_is_refused() {
         Entry::decode(&bytes).unwrap()
     };
     let ask = |who: &str| {
-        let outcome =
-            office
-                .engine
-                .open_pseudonymise(&caller(who), &REGISTER.parse().unwrap(), &[], false);
+        let outcome = office.engine.batches().open_pseudonymise(
+            &caller(who),
+            &REGISTER.parse().unwrap(),
+            &[],
+            false,
+        );
         outcome.map(drop).map_err(|refusal| refusal.reason())
     };
     assert_eq!(ask("gp-south/etl"), Err(Reason::UnknownChain));

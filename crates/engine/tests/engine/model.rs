@@ -71,7 +71,13 @@ impl Model {
     }
 
     fn versions(&self, chain: usize) -> Vec<VersionInfo> {
-        let all = self.office.engine.status(&custodian()).unwrap().versions;
+        let all = self
+            .office
+            .engine
+            .life()
+            .status(&custodian())
+            .unwrap()
+            .versions;
         let of_line = |info: &VersionInfo| {
             info.chain.as_str() == CHAINS[chain]
                 && info

@@ -103,6 +103,7 @@ impl<S: Store + 'static> Office<S> {
     fn approved(&self, terms: Terms) -> GrantId {
         let view = self
             .engine
+            .governance()
             .request_grant(&caller("registry-office/etl"), terms)
             .unwrap();
         for steward in ["uni-research/steward-1", "registry-office/steward-a"] {
@@ -130,6 +131,7 @@ impl<S: Store + 'static> Office<S> {
     /// Values used under a grant.
     pub(crate) fn used(&self, grant: &GrantId) -> u64 {
         self.engine
+            .governance()
             .get_grant(&caller("registry-office/etl"), grant)
             .unwrap()
             .used
@@ -149,11 +151,15 @@ impl<S: Store + 'static> Office<S> {
         identifiers: &[String],
     ) -> Result<Vec<String>, Refusal> {
         let (source, chain) = (caller(source), chain.parse().unwrap());
-        let session =
-            self.engine
-                .open_pseudonymise(&source, &chain, &["bsn".parse().unwrap()], false)?;
+        let session = self.engine.batches().open_pseudonymise(
+            &source,
+            &chain,
+            &["bsn".parse().unwrap()],
+            false,
+        )?;
         Ok(texts(&wait(
             self.engine
+                .batches()
                 .pseudonymise(&session, &batch(None, identifiers))?,
         )?))
     }
@@ -164,11 +170,13 @@ impl<S: Store + 'static> Office<S> {
         grant: &GrantId,
         batch: &RecordBatch,
     ) -> Result<BatchOutcome, Refusal> {
-        let session = self
-            .engine
-            .open_convert(&caller("registry-office/etl"), grant, false)?;
+        let session =
+            self.engine
+                .batches()
+                .open_convert(&caller("registry-office/etl"), grant, false)?;
         wait(
             self.engine
+                .batches()
                 .convert(&session, Turns::default().give(), batch)?,
         )
     }

@@ -18,11 +18,19 @@ fn counters() -> Vec<u64> {
     );
     let session = office
         .engine
+        .batches()
         .open_pseudonymise(&source, &chain, std::slice::from_ref(&name), false)
         .unwrap();
     let column = Column::from_values((0..ROWS).map(|row| format!("patient {row}")));
     let batch = RecordBatch::new(None, ROWS, vec![(name, column)]).unwrap();
-    let outcome = wait(office.engine.pseudonymise(&session, &batch).unwrap()).unwrap();
+    let outcome = wait(
+        office
+            .engine
+            .batches()
+            .pseudonymise(&session, &batch)
+            .unwrap(),
+    )
+    .unwrap();
     let counter = |text: &String| {
         let bytes = BASE64URL_NOPAD
             .decode(text.strip_prefix("enc1").unwrap().as_bytes())

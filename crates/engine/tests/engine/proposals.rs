@@ -19,7 +19,7 @@ const SOURCE: &str = "hospital-north/etl";
 const DAY: u64 = 24;
 
 fn request_erasure(office: &Office<ModelStore>, identifier: &str) -> Result<ProposalView, Refusal> {
-    office.engine.request_erasure(
+    office.engine.life().request_erasure(
         &caller(SOURCE),
         &"nl.bsn".parse().unwrap(),
         identifier.as_bytes(),
@@ -59,6 +59,7 @@ fn what_is_released_in_the_first_or_last_moment_of_a_short_grant_stays_on_record
             office.clock.advance_millis(minute + 1_000);
             let session = office
                 .engine
+                .batches()
                 .open_convert(&caller("registry-office/etl"), &id, false)
                 .unwrap();
             match first {
@@ -66,10 +67,11 @@ fn what_is_released_in_the_first_or_last_moment_of_a_short_grant_stays_on_record
                 false => office.clock.advance_millis(length - 1_000 - before),
             }
             office.clock.tick(1);
-            let pending =
-                office
-                    .engine
-                    .convert(&session, Turns::default().give(), &batch(None, &tokens));
+            let pending = office.engine.batches().convert(
+                &session,
+                Turns::default().give(),
+                &batch(None, &tokens),
+            );
             outcomes.push(
                 pending
                     .map(|pending| drop(wait(pending).unwrap()))
@@ -98,6 +100,7 @@ fn requests_that_are_withdrawn_count_for_a_day() {
     let request_grant = || -> Result<Grant, Reason> {
         let view = office
             .engine
+            .governance()
             .request_grant(&hospital, office.reidentify_terms())
             .map_err(|refusal| refusal.reason())?;
         Ok(view.record.grant.clone())
@@ -107,6 +110,7 @@ fn requests_that_are_withdrawn_count_for_a_day() {
         let signature = signed(Deed::RevokeGrant, &grant.encode());
         office
             .engine
+            .governance()
             .revoke_grant(&hospital, &grant.id, &signature)
             .unwrap();
         let proposed = request_erasure(&office, &bsn[0]).unwrap();
@@ -114,6 +118,7 @@ fn requests_that_are_withdrawn_count_for_a_day() {
         let signature = signed(Deed::RejectProposal, &proposal.encode());
         office
             .engine
+            .governance()
             .reject_proposal(&hospital, &proposal.id, &signature)
             .unwrap();
     }
@@ -130,10 +135,11 @@ fn requests_that_are_withdrawn_count_for_a_day() {
         (Err(Reason::TooManyGrants), Err(Reason::TooManyProposals))
     );
     let colleague = caller("hospital-north/doctor");
-    let asked =
-        office
-            .engine
-            .request_erasure(&colleague, &"nl.bsn".parse().unwrap(), bsn[0].as_bytes());
+    let asked = office.engine.life().request_erasure(
+        &colleague,
+        &"nl.bsn".parse().unwrap(),
+        bsn[0].as_bytes(),
+    );
     assert!(asked.is_ok(), "nobody uses up what their colleagues may");
     office.clock.advance_hours(DAY);
     let (grant, proposal) = refused();
@@ -145,10 +151,11 @@ fn promise_11_what_one_person_has_waiting_does_not_hold_up_their_colleagues() {
     let office = Office::open(ModelStore::new());
     let bsn = subjects(1).remove(0);
     let ask = |who: &str| {
-        let asked =
-            office
-                .engine
-                .request_erasure(&caller(who), &"nl.bsn".parse().unwrap(), bsn.as_bytes());
+        let asked = office.engine.life().request_erasure(
+            &caller(who),
+            &"nl.bsn".parse().unwrap(),
+            bsn.as_bytes(),
+        );
         asked.map(drop).map_err(|refusal| refusal.reason())
     };
     while ask(SOURCE).is_ok() {}
@@ -157,6 +164,7 @@ fn promise_11_what_one_person_has_waiting_does_not_hold_up_their_colleagues() {
     let grant = |who: &str| {
         let asked = office
             .engine
+            .governance()
             .request_grant(&caller(who), office.reidentify_terms());
         asked.map(drop).map_err(|refusal| refusal.reason())
     };
@@ -182,7 +190,7 @@ fn a_request_that_goes_stale_leaves_the_disk_too() {
         sign(&office.engine, member, &second).unwrap();
     }
     office.clock.advance_hours(2 * DAY);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     assert_eq!(notes(), 0, "done for the second");
     // Who signed first gives up the key: the first request comes to nothing.
     let key = |member: &str| people::public_key(member).to_string();
@@ -196,6 +204,6 @@ fn a_request_that_goes_stale_leaves_the_disk_too() {
         Err(Reason::ProposalStale)
     );
     assert_eq!(notes(), 1);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     assert_eq!(notes(), 0);
 }

@@ -96,6 +96,7 @@ fn who_opted_out_counts_like_anybody_so_that_no_count_tells() {
     let (bsns, namespace) = (subjects(4), "nl.bsn".parse().unwrap());
     let proposed = office
         .engine
+        .life()
         .request_erasure(&caller(SOUTH), &namespace, bsns[0].as_bytes())
         .unwrap();
     for owner in OWNERS {
@@ -143,7 +144,7 @@ fn neither_chains_nor_sources_share_a_quota_and_without_one_nothing_is_kept() {
         .submit(NORTH, REGISTER, &bsns)
         .expect("another chain");
     assert_eq!(rows(&*office.store, Family::Quota), 0);
-    assert!(office.engine.quota_fill().is_empty());
+    assert!(office.engine.batches().quota_fill().is_empty());
     office
         .submit(SOUTH, STUDY, &bsns)
         .expect("another source, with a larger quota");
@@ -153,7 +154,7 @@ fn neither_chains_nor_sources_share_a_quota_and_without_one_nothing_is_kept() {
     );
     office.submit(NORTH, STUDY, &bsns[..5]).unwrap();
     assert_eq!(rows(&*office.store, Family::Quota), 2);
-    let fills = office.engine.quota_fill();
+    let fills = office.engine.batches().quota_fill();
     let is_north = |fill: &&QuotaFill| {
         fill.limit == "subjects" && fill.organisation.as_str() == "hospital-north"
     };
@@ -163,6 +164,7 @@ fn neither_chains_nor_sources_share_a_quota_and_without_one_nothing_is_kept() {
     assert!(
         office
             .engine
+            .batches()
             .quota_fill()
             .iter()
             .all(|fill| fill.ratio == 0.0)
@@ -189,7 +191,7 @@ fn too_many_rejected_identifiers_of_a_day_end_it_from_a_thousand_rows_on() {
         told(office.submit(NORTH, STUDY, &bad[..1])),
         (Reason::QuotaRejected, text.to_owned())
     );
-    let fills = office.engine.quota_fill();
+    let fills = office.engine.batches().quota_fill();
     assert_eq!(
         fills
             .iter()
@@ -264,6 +266,7 @@ fn a_failed_commit_does_not_count() {
     let fill = || {
         office
             .engine
+            .batches()
             .quota_fill()
             .iter()
             .find(|fill| fill.limit == "subjects")
@@ -405,6 +408,7 @@ fn entries_carry_the_counter_in_the_order_of_the_log() {
     assert_eq!(
         office
             .engine
+            .governance()
             .get_grant(&caller("registry-office/etl"), &grant)
             .unwrap()
             .used,

@@ -19,6 +19,7 @@ use crate::office::{Office, caller};
 fn request(office: &Office<ModelStore>) -> GrantId {
     office
         .engine
+        .governance()
         .request_grant(&caller("hospital-north/etl"), office.reidentify_terms())
         .unwrap()
         .record
@@ -55,7 +56,7 @@ fn what_the_auditors_rules_refuse_is_not_done_even_if_the_engine_has_let_it_pass
     let office = Office::open(ModelStore::new());
     let id = request(&office);
     let proper = caller(STEWARDS[0]);
-    let view = office.engine.get_grant(&proper, &id).unwrap();
+    let view = office.engine.governance().get_grant(&proper, &id).unwrap();
     let object = view.record.grant.encode();
     let signature = people::signer(STEWARDS[0])
         .sign(Deed::ApproveGrant, office.engine.origin(), &object)
@@ -67,6 +68,7 @@ fn what_the_auditors_rules_refuse_is_not_done_even_if_the_engine_has_let_it_pass
     };
     let refused = office
         .engine
+        .governance()
         .approve_grant(&expired, &id, &view.digest, &signature)
         .unwrap_err();
     assert_eq!(refused.reason(), Reason::Internal);
@@ -78,6 +80,7 @@ fn what_the_auditors_rules_refuse_is_not_done_even_if_the_engine_has_let_it_pass
     assert_eq!(
         office
             .engine
+            .governance()
             .get_grant(&proper, &id)
             .unwrap()
             .record
@@ -86,6 +89,7 @@ fn what_the_auditors_rules_refuse_is_not_done_even_if_the_engine_has_let_it_pass
     );
     office
         .engine
+        .governance()
         .approve_grant(&proper, &id, &view.digest, &signature)
         .unwrap();
 }
@@ -103,9 +107,9 @@ fn a_registry_that_cannot_be_read_at_the_moment_holds_up_heads_and_no_longer() {
     office
         .store
         .fail_reads(Family::Registry, StoreError::Corrupt("checksum".into()));
-    assert!(office.engine.sign_head().is_err());
+    assert!(office.engine.log().sign_head().is_err());
     office.store.mend_reads(Family::Registry);
-    office.engine.sign_head().unwrap();
+    office.engine.log().sign_head().unwrap();
     people::apply(&office.engine, &with("8y")).unwrap();
 }
 
@@ -120,11 +124,15 @@ fn a_proposal_is_shown_with_the_registry_that_it_replaces_while_that_is_in_force
     };
     let proposed = office
         .engine
+        .governance()
         .propose_registry(&caller(CUSTODIANS[0]), &with("9y"), false, None)
         .unwrap();
     let id = proposed.proposal.unwrap().record.proposal.id.clone();
     let shown = || {
-        let shown = office.engine.get_proposal(&caller(CUSTODIANS[0]), &id);
+        let shown = office
+            .engine
+            .governance()
+            .get_proposal(&caller(CUSTODIANS[0]), &id);
         shown.unwrap()
     };
     let texts = shown().1.unwrap();
@@ -148,6 +156,7 @@ fn a_registry_that_makes_more_keys_than_an_entry_can_name_is_refused() {
     let with = |chains: usize| registry() + &(0..chains).map(chain).collect::<String>();
     let told = office
         .engine
+        .governance()
         .propose_registry(&caller(CUSTODIANS[0]), &with(801), true, None)
         .unwrap_err();
     assert_eq!(

@@ -22,7 +22,10 @@ fn without_recipient() -> String {
 }
 
 fn state(office: &Office<ModelStore>, id: &GrantId) -> GrantState {
-    let view = office.engine.get_grant(&caller("registry-office/etl"), id);
+    let view = office
+        .engine
+        .governance()
+        .get_grant(&caller("registry-office/etl"), id);
     view.unwrap().state
 }
 
@@ -54,6 +57,7 @@ fn a_request_becomes_stale_with_its_chain_and_an_unrelated_change_ends_nothing()
     let grant = office.grant(STUDY, REGISTER, 10);
     let id = office
         .engine
+        .governance()
         .request_grant(&caller("hospital-north/etl"), office.reidentify_terms())
         .unwrap()
         .record
@@ -63,7 +67,10 @@ fn a_request_becomes_stale_with_its_chain_and_an_unrelated_change_ends_nothing()
     let text = registry();
     people::apply(&office.engine, &text.replace("= \"10y\"", "= \"11y\"")).unwrap();
     assert_eq!(state(&office, &grant), GrantState::Approved);
-    let view = office.engine.get_grant(&caller("hospital-north/etl"), &id);
+    let view = office
+        .engine
+        .governance()
+        .get_grant(&caller("hospital-north/etl"), &id);
     assert_eq!(view.unwrap().state, GrantState::Requested);
     let (both, one) = (
         "reidentify_to = [\"hospital-north\", \"gp-south\"]",
@@ -86,6 +93,7 @@ fn proposed(office: &Office<ModelStore>) -> ProposalView {
     let text = registry().replace("= \"10y\"", "= \"9y\"");
     office
         .engine
+        .governance()
         .propose_registry(&custodian(), &text, false, None)
         .unwrap()
         .proposal
@@ -107,7 +115,7 @@ fn a_clock_that_jumps_ahead_and_comes_back_ends_no_proposal_and_no_grant() {
     let entries = office.store.entries();
     office.clock.advance_millis(jump);
     for _ in 1..OVERDUE_ROUNDS {
-        office.engine.housekeep().unwrap();
+        office.engine.life().housekeep().unwrap();
     }
     assert_eq!(
         sign(&office.engine, OWNERS[0], &view),
@@ -115,7 +123,7 @@ fn a_clock_that_jumps_ahead_and_comes_back_ends_no_proposal_and_no_grant() {
     );
     assert_eq!(office.converted(&grant, &tokens), Err(Reason::GrantExpired));
     office.clock.set_back_millis(jump);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     assert_eq!(
         office.store.entries(),
         entries + 2,
@@ -135,7 +143,7 @@ fn a_proposal_that_nobody_signed_in_time_ends_on_record() {
     let entries = office.store.entries();
     for _ in 0..OVERDUE_ROUNDS {
         assert!(text_is_kept(&office));
-        office.engine.housekeep().unwrap();
+        office.engine.life().housekeep().unwrap();
     }
     assert_eq!(office.store.entries(), entries + 1);
     assert!(!text_is_kept(&office));
@@ -146,7 +154,7 @@ fn a_proposal_that_nobody_signed_in_time_ends_on_record() {
             sign(&office.engine, OWNERS[0], &view),
             Err(Reason::ProposalExpired)
         );
-        office.engine.housekeep().unwrap();
+        office.engine.life().housekeep().unwrap();
         office.reopen();
     }
     assert!(office.clock.now() < view.record.proposal.not_after);

@@ -127,7 +127,7 @@ impl KekRecord {
     /// Reads it from a store.
     ///
     /// # Errors
-    /// [`KeyringError::Absent`], [`KeyringError::Corrupt`], and those of the store.
+    /// [`KeyringError::Absent`], [`KeyringError::Corrupt`], and the errors of the store.
     pub fn read(store: &dyn Store) -> Result<Self, KeyringError> {
         let value = store
             .get(Family::Meta, META_KEK)?

@@ -1,7 +1,7 @@
 //! A KEK that only a hardware token can unwrap, through PKCS#11.
 //!
 //! The token holds an AES-256 key that never leaves it. It wraps a random KEK, and the store keeps the wrapped KEK
-//! ([`super::record`]). Whoever copies the store needs the token too; whoever steals the token needs the store and the PIN.
+//! ([`super::record`]). One who copies the store needs the token too; one who steals the token needs the store and the PIN.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ impl Token {
     /// Loads the module, finds the token and logs in. One attempt: tokens lock themselves after a few wrong PINs.
     ///
     /// # Errors
-    /// [`TokenError`], all but those of keys.
+    /// [`TokenError`], all but the errors of keys.
     pub fn open(settings: &TokenSettings) -> Result<Self, TokenError> {
         let pin = read_pin(&settings.pin_file)?;
         let refused = |reason: Error| TokenError::Module {

@@ -54,6 +54,10 @@ impl Store for MapStore {
             .collect())
     }
 
+    fn protect_end(&self, end: std::sync::Weak<dyn sluis_port::LogEnd>) {
+        drop(end);
+    }
+
     fn submit(&self, _: Commit, _: Completion) {
         panic!("writes are applied by the test")
     }

@@ -136,7 +136,7 @@ impl Chain {
         &self.recipients
     }
 
-    /// Who may ask to re-identify; the sources unless the registry says otherwise, nobody if it says `[]`.
+    /// Who may ask to re-identify; the sources unless the registry says otherwise, no one if it says `[]`.
     pub fn reidentify_to(&self) -> &BTreeSet<OrganisationId> {
         &self.reidentify_to
     }

@@ -1,6 +1,6 @@
 //! Who must sign a change of the registry.
 //!
-//! Nobody changes alone what protects an organisation: who its stewards are and with which keys, and what the chains
+//! No one changes alone what protects an organisation: who its stewards are and with which keys, and what the chains
 //! it owns allow. Two of its stewards sign that, as they stand in the registry *before* the change, so that a change
 //! cannot bring its own signers along. Custodians sign the rest, also two of them.
 //!

@@ -3,8 +3,8 @@
 use sluis_domain::{ChainId, Kid, NamespaceId, Reason};
 
 use super::caller;
-use super::grants::check_party;
 use super::keys::{self, check_not_destroyed, check_once, wrong};
+use super::party::check_party;
 use crate::audit::Act;
 use crate::event::{Granted, Header, KeyUse, Submitted};
 use crate::fault::{Fault, VersionFault};
@@ -34,7 +34,7 @@ pub(super) fn submit(
             return Err(wrong(used.kid, VersionFault::NoElement));
         }
     }
-    // Somebody's old pseudonym is kept beside their new one.
+    // Someone's old pseudonym is kept beside their new one.
     let pseudonyms = batch.keys.iter().any(|used| used.namespace.is_some());
     if act == Act::Import && !pseudonyms {
         return Err(Fault::Lacks("key use"));

@@ -53,7 +53,7 @@ pub(super) fn by_custodian(state: &State, header: &Header) -> Result<(), Fault> 
     }
 }
 
-/// A share was presented, or the keyring opened. Nobody presents a share without being on record.
+/// A share was presented, or the keyring opened. No one presents a share without being on record.
 pub(super) fn unseal(header: &Header, opening: &Opening) -> Result<(), Fault> {
     if header.caller.is_some() || opening.may_be_automatic() {
         Ok(())
@@ -101,16 +101,17 @@ pub(super) fn accept_restore(
             .key;
         check(&said, header.at, (signer, signed), Some(key))?;
     }
-    for grant in state.grants.values_mut() {
+    state.grants.update_all(|grant| {
+        let mut grant = grant.clone();
         if let Some(ended) = grant.record.end_by_restore(&first.signer, header.at) {
             grant.record = Arc::new(ended);
         }
-    }
-    for record in state.proposals.values_mut() {
-        if let Some(stale) = record.end_as_stale(&first.signer, header.at) {
-            *record = Arc::new(stale);
-        }
-    }
+        grant
+    });
+    state.proposals.update_all(|record| {
+        let stale = record.end_as_stale(&first.signer, header.at);
+        stale.map_or_else(|| record.clone(), Arc::new)
+    });
     state.restores += 1;
     state.last_restore = Some((state.entries, sha256(&object)));
     state.signatures += 2;

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use sluis_domain::{Identity, PublicKey, Reason, Timestamp};
 
 use super::keys::check_not_destroyed;
+use super::party::check_party;
 use super::{batches, caller};
 use crate::audit::Act;
 use crate::days::{self, GrantDays};
 use crate::event::{GrantRef, GrantSigned, Granted, Header};
 use crate::fault::{Fault, SignerFault};
-use crate::grant::{Approval, Grant, Record, Terms};
+use crate::grant::{Grant, Record, Terms};
 use crate::registry::{Registry, Signers};
 use crate::rules;
+use crate::rules::standing;
 use crate::signer::{BEGAN_EARLIER_MILLIS, Said, check, of_caller, wrong};
-use crate::state::{GrantState, State, verified};
+use crate::state::{GrantState, State};
 use crate::statement::Deed;
 
 pub(super) fn request(state: &mut State, header: &Header, grant: &Grant) -> Result<(), Fault> {
@@ -58,14 +60,14 @@ pub(super) fn check_moment(made: Timestamp, header: &Header) -> Result<(), Fault
     }
 }
 
-/// The steward who did the act, and their pinned key, if the entry bears their signature for it.
+/// The steward who did the act, if the entry bears their signature for it.
 fn by_steward<'a>(
     state: &'a State,
     header: &Header,
     entry: &'a GrantSigned,
     grant: &Grant,
     deed: Deed,
-) -> Result<(&'a Identity, &'a PublicKey), Fault> {
+) -> Result<&'a Identity, Fault> {
     let (signer, signed) = of_caller(header, &entry.signature)?;
     let steward = pinned_steward(state, grant, signer)
         .ok_or_else(|| wrong(signer, SignerFault::NotEntitled))?;
@@ -80,7 +82,7 @@ fn by_steward<'a>(
         (signer, signed),
         Some(steward),
     )?;
-    Ok((signer, steward))
+    Ok(signer)
 }
 
 pub(super) fn approve(
@@ -89,9 +91,9 @@ pub(super) fn approve(
     entry: &GrantSigned,
 ) -> Result<(), Fault> {
     let record = check_named(state, &entry.grant)?.record.clone();
-    let (signer, steward) = by_steward(state, header, entry, &record.grant, Deed::ApproveGrant)?;
+    let signer = by_steward(state, header, entry, &record.grant, Deed::ApproveGrant)?;
     check_requirements(state, &record.grant)?;
-    if !record.approvals.iter().all(|given| counts(state, given)) {
+    if !standing::approvals(state, &record) {
         return Err(Fault::NotAllowed(Reason::GrantStale));
     }
     let next = record
@@ -99,7 +101,7 @@ pub(super) fn approve(
             signer,
             header.at,
             header.registry_version,
-            verified(Some(steward)),
+            entry.signature.signed.clone(),
         )
         .map_err(Fault::NotAllowed)?;
     replace(state, next)
@@ -107,9 +109,9 @@ pub(super) fn approve(
 
 pub(super) fn deny(state: &mut State, header: &Header, entry: &GrantSigned) -> Result<(), Fault> {
     let record = check_named(state, &entry.grant)?.record.clone();
-    let (signer, _) = by_steward(state, header, entry, &record.grant, Deed::DenyGrant)?;
+    let signer = by_steward(state, header, entry, &record.grant, Deed::DenyGrant)?;
     let next = record
-        .deny(signer, header.at, verified(None))
+        .deny(signer, header.at, entry.signature.signed.clone())
         .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
@@ -136,7 +138,7 @@ pub(super) fn revoke(state: &mut State, header: &Header, entry: &GrantSigned) ->
         _ => return Err(wrong(signer, SignerFault::NotEntitled)),
     }
     let next = record
-        .revoke(signer, header.at, verified(None))
+        .revoke(signer, header.at, entry.signature.signed.clone())
         .map_err(Fault::NotAllowed)?;
     replace(state, next)
 }
@@ -144,16 +146,10 @@ pub(super) fn revoke(state: &mut State, header: &Header, entry: &GrantSigned) ->
 /// Ends every grant that the registry in force does not allow any more, or that was approved so far by others than its stewards
 /// with their keys. Whatever the next registry says, they do not come back.
 pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
-    let stands = |record: &Record| {
-        let approved = record.awaiting().is_empty();
-        check_eligible(&state.registry, &record.grant).is_ok()
-            && check_requirements(state, &record.grant).is_ok()
-            && (approved || record.approvals.iter().all(|given| counts(state, given)))
-    };
     let stale: Vec<_> = state
         .grants
         .values()
-        .filter(|grant| !stands(&grant.record))
+        .filter(|grant| grant.record.ended.is_none() && !standing::grant(state, &grant.record))
         .filter_map(|grant| grant.record.end_as_stale(by, at))
         .collect();
     for record in stale {
@@ -161,12 +157,6 @@ pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
             grant.record = Arc::new(record);
         }
     }
-}
-
-/// Whether an approval still counts: by a steward, with the key that is pinned.
-fn counts(state: &State, approval: &Approval) -> bool {
-    let among = Signers::StewardsOf(approval.steward.organisation.clone());
-    state.still_stands(&approval.steward, &among, &approval.signed)
 }
 
 /// A batch under a grant.
@@ -262,17 +252,6 @@ fn pinned_steward<'a>(state: &'a State, grant: &Grant, who: &Identity) -> Option
         && state.is_one_of(who, &signers)
         && !state.is_custodian(who);
     state.registry.key(who).filter(|_| entitled)
-}
-
-/// Requests, uses and batches of sources are by members who are no custodians.
-pub(super) fn check_party(state: &State, who: &Identity) -> Result<(), Fault> {
-    if state.is_custodian(who) {
-        Err(Fault::NotAllowed(Reason::CustodianMayNot))
-    } else if !state.is_member(who) {
-        Err(Fault::NotAllowed(Reason::NotAMember))
-    } else {
-        Ok(())
-    }
 }
 
 /// Whether the registry in force lets the grantee have the grant.

@@ -1,4 +1,4 @@
-//! Whose key versions are, what becomes of them, and that nobody uses one that is gone.
+//! Whose key versions are, what becomes of them, and that no one uses one that is gone.
 //!
 //! A version is of one line: a chain and a namespace, or a chain's encrypted elements. The registry or the rotation that makes
 //! it says of which, and whatever names it later must say the same.

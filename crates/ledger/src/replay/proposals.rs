@@ -13,8 +13,9 @@ use crate::fault::{Fault, SignerFault};
 use crate::proposal::{End, LIFE_MILLIS, Matter, Proposal, Record, Signature};
 use crate::registry::{REQUIRED_SIGNATURES, Signers};
 use crate::rules;
+use crate::rules::standing;
 use crate::signer::{Said, check, of_caller, wrong};
-use crate::state::{State, verified};
+use crate::state::State;
 use crate::statement::Deed;
 
 pub(super) fn propose(
@@ -49,7 +50,7 @@ pub(super) fn propose(
         return Err(Fault::Field("end"));
     }
     check_groups(state, proposal)?;
-    if !needs_what_it_takes(state, proposal) {
+    if !standing::needs_what_it_takes(state, proposal) {
         return Err(Fault::TooFewSignatures);
     }
     let digest = sha256(&proposal.encode());
@@ -119,7 +120,7 @@ pub(super) fn sign(
         signer: signer.clone(),
         among,
         at: header.at,
-        signed: verified(Some(key)),
+        signed: signed.clone(),
     };
     let next = record
         .sign(signature, header.at)
@@ -136,7 +137,7 @@ pub(super) fn sign(
     Ok(due)
 }
 
-/// A no of somebody who could have signed, or of the proposer.
+/// A no of someone who could have signed, or of the proposer.
 pub(super) fn reject(
     state: &mut State,
     header: &Header,
@@ -171,7 +172,7 @@ pub(super) fn reject(
     Ok(())
 }
 
-/// Its time is over, and nobody did this: it ends for good.
+/// Its time is over, and no one did this: it ends for good.
 pub(super) fn expire(
     state: &mut State,
     header: &Header,
@@ -201,19 +202,10 @@ pub(super) fn effect_of(state: &State, id: &ProposalId) -> Option<Act> {
 
 /// Ends every open proposal that the registry in force makes stale. Whatever the next registry says, they do not come back.
 pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
-    let stands = |record: &Record| {
-        let registry = matches!(record.proposal.matter, Matter::Registry { .. });
-        !registry
-            && needs_what_it_takes(state, &record.proposal)
-            && record
-                .signatures
-                .iter()
-                .all(|given| state.still_stands(&given.signer, &given.among, &given.signed))
-    };
     let stale: Vec<_> = state
         .proposals
         .values()
-        .filter(|record| record.ended.is_none() && !stands(record))
+        .filter(|record| record.ended.is_none() && !standing::proposal(state, record))
         .filter_map(|record| record.end_as_stale(by, at))
         .collect();
     for record in stale {
@@ -260,7 +252,7 @@ fn check_effect(state: &State, record: &Record, digest: &[u8; 32]) -> Result<(),
     if *digest != sha256(&record.proposal.encode()) {
         return Err(Fault::Digest);
     }
-    if needs_what_it_takes(state, &record.proposal) {
+    if standing::needs_what_it_takes(state, &record.proposal) {
         Ok(())
     } else {
         Err(Fault::NotAllowed(Reason::ProposalStale))
@@ -289,13 +281,6 @@ fn version_of(matter: &Matter) -> Option<KeyVersion> {
     })
 }
 
-/// Whether a proposal asks for the signatures that its matter takes in the registry in force. What a registry change takes
-/// only its text says, which is there when it comes into force.
-fn needs_what_it_takes(state: &State, proposal: &Proposal) -> bool {
-    let wanted = rules::signers::for_matter(&state.registry, &proposal.matter);
-    wanted.is_none_or(|wanted| wanted == proposal.required)
-}
-
 /// The proposal whose last signature is the entry before, and which this entry puts into effect.
 pub(super) fn effective(
     state: &State,
@@ -313,8 +298,8 @@ pub(super) fn effective(
     if header.caller.as_ref() != Some(&due.signer) {
         return Err(Fault::NotTheLastSigner);
     }
-    // Nobody who lost their standing or their key since they signed counts.
-    let stands = |by: &Signature| state.still_stands(&by.signer, &by.among, &by.signed);
+    // No one who lost their standing or their key since they signed counts.
+    let stands = |by: &Signature| standing::signature(state, &by.signer, &by.among, &by.signed);
     let lost = record
         .signatures
         .iter()

@@ -1,4 +1,4 @@
-//! The end of a chain's retention, which nobody asks for: a warning first, the end later.
+//! The end of a chain's retention, which no one asks for: a warning first, the end later.
 
 use sluis_domain::{ChainId, Reason};
 

@@ -2,8 +2,7 @@
 
 use sluis_domain::{ChainId, ElementName, NamespaceId, OrganisationId, Reason};
 
-use super::signers::is_standing_steward;
-use crate::grant::{Grant, Kind, Record};
+use crate::grant::{Grant, Kind};
 use crate::registry::{Chain, LinkMode, Registry, Treatment};
 
 /// Whether an organisation is a party of a chain.
@@ -40,17 +39,6 @@ pub fn eligible(registry: &Registry, grantee: &OrganisationId, kind: &Kind) -> R
         false if concerns(chain, grantee) => Err(Reason::NotEligible),
         false => Err(Reason::UnknownChain),
     }
-}
-
-/// Whether a registry still wants for a grant what it has. A grant that it does not is over for good, whatever the next one says.
-/// The keys of those who approved so far are the caller's to check.
-pub fn still_allows(registry: &Registry, record: &Record) -> bool {
-    let grant = &record.grant;
-    let undecided = !record.awaiting().is_empty();
-    let mut approved = record.approvals.iter().map(|given| &given.steward);
-    wants_the_same(registry, grant)
-        && eligible(registry, &grant.grantee, &grant.terms.kind).is_ok()
-        && (!undecided || approved.all(|steward| is_standing_steward(registry, steward)))
 }
 
 /// Whether a grant needs the approvals, and is about the namespaces, that the registry wants for it.

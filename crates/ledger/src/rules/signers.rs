@@ -10,13 +10,13 @@ use crate::registry::{REQUIRED_SIGNATURES, Registry, Signers, required_signers};
 /// Groups of people, each with the number of them that must sign; sorted, each group once.
 pub type Groups = Vec<(Signers, u8)>;
 
-/// Whether somebody is a steward of their organisation at this moment, and not blocked.
+/// Whether someone is a steward of their organisation at this moment, and not blocked.
 pub fn is_standing_steward(registry: &Registry, who: &Identity) -> bool {
     let organisation = registry.organisation(&who.organisation);
     organisation.is_some_and(|of| of.is_steward(&who.member) && !of.is_blocked(&who.member))
 }
 
-/// Whether somebody is one of these at this moment, and not blocked. Who the custodians are is not in the registry.
+/// Whether someone is one of these at this moment, and not blocked. Who the custodians are is not in the registry.
 pub fn is_one_of(
     registry: &Registry,
     is_custodian: bool,
@@ -79,7 +79,7 @@ pub fn for_erasure(registry: &Registry, namespace: &NamespaceId) -> Groups {
     groups.into_iter().collect()
 }
 
-/// What a change of the registry takes. Two custodians, if it concerns nobody: a first registry without anything in it still
+/// What a change of the registry takes. Two custodians, if it concerns no one: a first registry without anything in it still
 /// needs someone to have said so.
 pub fn for_registry(before: &Registry, next: &Registry) -> Groups {
     let needs = required_signers(before, next);

@@ -7,7 +7,7 @@ use crate::registry::{Problem, Registry};
 
 /// The registry of a text, if it may follow the one `before`.
 ///
-/// It is valid by itself, nobody is on both sides (a steward's key is no custodian's), a chain that was `destroyed` never comes
+/// It is valid by itself, no one is on both sides (a steward's key is no custodian's), a chain that was `destroyed` never comes
 /// back, and what is fixed for the life of a chain stays; a chain goes only if it was destroyed.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The keys that the engine chooses. Nobody else builds or takes apart a key.
+//! The keys that the engine chooses. No one else builds or takes apart a key.
 
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::{ChainId, GrantId, Kid, NamespaceId, OrganisationId, ProposalId, Timestamp};
@@ -12,6 +12,10 @@ pub const META_LOG_ORIGIN: &[u8] = b"log-origin";
 /// Key of the nonce of a restore request in `meta`.
 pub const META_RESTORE_NONCE: &[u8] = b"restore-nonce";
 /// Beginning of the keys of handovers in `meta`.
+/// Key of the row in `meta` that says how the audit log ends: see [`LogEnd`](crate::store::LogEnd).
+pub const META_LOG_END: &[u8] = b"log-end";
+/// Key of the row in `meta` that every governed act moves on: its number.
+pub const META_EPOCH: &[u8] = b"epoch";
 const META_HANDOVER: &[u8] = b"handover/";
 
 /// Rows of one kind: a family, and the first byte of their keys there.
@@ -46,12 +50,8 @@ impl Kind {
 pub const COUNTED_BATCH: Kind = Kind::new(Family::Grants, b'b');
 /// Counters of grants.
 pub const COUNTER: Kind = Kind::new(Family::Grants, b'c');
-/// Grants.
-pub const GRANT: Kind = Kind::new(Family::Grants, b'g');
 /// Warnings of chains past their retention.
 pub const WARNING: Kind = Kind::new(Family::Grants, b'l');
-/// Proposals.
-pub const PROPOSAL: Kind = Kind::new(Family::Grants, b'p');
 /// Registry texts of open proposals.
 pub const PROPOSED_TEXT: Kind = Kind::new(Family::Grants, b't');
 /// Ranges of the store that must be rewritten.
@@ -80,11 +80,6 @@ pub fn tile_key(level: u8, index: u64) -> Vec<u8> {
     [&[level][..], &index.to_be_bytes()].concat()
 }
 
-/// Key of a grant.
-pub fn grant_key(id: &GrantId) -> Vec<u8> {
-    GRANT.named(id.as_str())
-}
-
 /// Key of a grant's counter.
 pub fn counter_key(id: &GrantId) -> Vec<u8> {
     COUNTER.named(id.as_str())
@@ -101,11 +96,6 @@ pub fn counted_batch_key(grant: &GrantId, name: &[u8; 32]) -> Vec<u8> {
 /// Key of the warning of a chain.
 pub fn warning_key(chain: &ChainId) -> Vec<u8> {
     WARNING.named(chain.as_str())
-}
-
-/// Key of a proposal.
-pub fn proposal_key(id: &ProposalId) -> Vec<u8> {
-    PROPOSAL.named(id.as_str())
 }
 
 /// Key of the registry text of a proposal.
@@ -255,14 +245,12 @@ mod tests {
         for (key, expected) in [
             (registry_key(258).to_vec(), vec![0, 0, 0, 0, 0, 0, 1, 2]),
             (tile_key(1, 258), vec![1, 0, 0, 0, 0, 0, 0, 1, 2]),
-            (grant_key(&grant), b"gg-1".to_vec()),
             (counter_key(&grant), b"cg-1".to_vec()),
             (
                 counted_batch_key(&grant, &[7; 32]),
                 long(b"b\0\x03g-1", 7, 32),
             ),
             (warning_key(&chain), b"la".to_vec()),
-            (proposal_key(&proposal), b"pp-1".to_vec()),
             (proposed_text_key(&proposal), b"tp-1".to_vec()),
             (erasure_request_key(&proposal), b"rp-1".to_vec()),
             (

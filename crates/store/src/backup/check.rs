@@ -13,8 +13,9 @@ use sluis_port::store::{Family, StoreError};
 use super::BACKUP_LISTS;
 use crate::Options;
 use crate::database::Database;
+use crate::directory::create_private_dir;
 use crate::error::from_io;
-use crate::rocks::{create_private_dir, verify};
+use crate::verify::verify;
 use sluis_port::rows::{self, META_STORE_ID, STORE_ID_BYTES};
 
 /// Where the links are for the time of the check.

@@ -177,7 +177,7 @@ fn a_store_that_failed_for_want_of_room_is_opened_again_with_what_was_acknowledg
 fn a_store_that_holds_more_than_was_acknowledged_says_so_when_it_is_opened_again() {
     let (_dir, store) = store_with(&Options::default());
     store.commit(row(1)).unwrap();
-    // A write whose outcome nobody was told.
+    // A write whose outcome no one was told.
     let db = store.handle.db().unwrap();
     let audit = db.family(Family::Audit).unwrap();
     let entry = [rows::ENTRY_FORMAT, 2];

@@ -443,3 +443,41 @@ fn a_full_disk_and_a_stall_refuse_what_was_not_tried_and_pass() {
     assert_eq!(writer.shared.trouble.writable(), Ok(()));
     assert_eq!(*fake.groups.lock().unwrap(), [1, 1]);
 }
+
+/// Counts the entries, if the row says how many come before them.
+struct Counting;
+
+impl LogEnd for Counting {
+    fn after(&self, before: Option<&[u8]>, first: u64, entries: &[&[u8]]) -> Option<Vec<u8>> {
+        let number: [u8; 8] = before?.get(1..)?.try_into().ok()?;
+        let follows = u64::from_be_bytes(number) == first;
+        follows.then(|| row(first + entries.len() as u64))
+    }
+}
+
+fn row(entries: u64) -> Vec<u8> {
+    [&[1][..], &entries.to_be_bytes()].concat()
+}
+
+#[test]
+fn the_row_of_the_end_moves_on_from_what_its_own_group_makes_of_it() {
+    let (fake, writer, outcomes) = held();
+    let end: Arc<dyn LogEnd> = Arc::new(Counting);
+    writer.protect_end(Arc::downgrade(&end));
+    let mut start = Commit::default();
+    start.put(Family::Meta, rows::META_LOG_END, row(0));
+    outcomes.submit(&writer, 1, start);
+    for number in 2..5 {
+        let mut commit = Commit::default();
+        commit.entry(vec![3]);
+        outcomes.submit(&writer, number, commit);
+    }
+    // What protects the end lives until what was submitted is written.
+    drop(end);
+    fake.release();
+    drop(writer);
+    let rows = fake.rows.lock().unwrap();
+    let key = (Family::Meta as u8, rows::META_LOG_END.to_vec());
+    assert_eq!(rows.get(&key), Some(&row(3)));
+    assert_eq!(outcomes.all().len(), 5);
+}

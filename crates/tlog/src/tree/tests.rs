@@ -148,3 +148,19 @@ proptest! {
         prop_assert_eq!(tree_of(&entries).root(), root(&entries));
     }
 }
+
+#[test]
+fn a_tree_goes_on_from_its_saved_bytes() {
+    let mut tree = Tree::new();
+    for number in 0..66_000_u64 {
+        let around_a_tile = number < 600 || (65_530..65_800).contains(&number);
+        if around_a_tile {
+            assert_eq!(Tree::load(&tree.save()), Some(tree.clone()), "{number}");
+        }
+        tree.append(leaf_hash(&number.to_be_bytes()));
+    }
+    let bytes = tree.save();
+    assert_eq!(Tree::load(&bytes[..bytes.len() - 1]), None);
+    assert_eq!(Tree::load(&[&bytes[..], &[0]].concat()), None);
+    assert_eq!(Tree::load(&bytes[..7]), None);
+}

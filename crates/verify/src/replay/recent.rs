@@ -14,6 +14,19 @@ pub(super) struct Recent {
 }
 
 impl Recent {
+    /// The tree that lags behind, and the hashes of the entries after it.
+    pub(super) fn parts(&self) -> (&Tree, impl Iterator<Item = &Hash>) {
+        (&self.tree, self.leaves.iter())
+    }
+
+    /// From what [`Self::parts`] gave.
+    pub(super) fn from_parts(tree: Tree, leaves: impl Iterator<Item = Hash>) -> Self {
+        Self {
+            tree,
+            leaves: leaves.collect(),
+        }
+    }
+
     pub(super) fn append(&mut self, leaf: Hash) {
         self.leaves.push_back(leaf);
         if self.leaves.len() as u64 > MAX_BEFORE_RESTORE

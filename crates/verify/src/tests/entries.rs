@@ -52,7 +52,7 @@ fn signer_fault(fault: Fault) -> SignerFault {
     }
 }
 
-/// Lets somebody else do what an entry says.
+/// Lets someone else do what an entry says.
 fn by(entry: &mut Entry, person: &Person, deed: Deed, object: &[u8]) {
     entry.actor = Some(person.identity.clone());
     entry.fingerprint = sha256(&person.certificate);

@@ -30,7 +30,7 @@ pub(super) const ORIGIN: &str = "example.org/0123456789abcdef0123456789abcdef";
 const START: u64 = 1_800_000_000_000;
 pub(super) const YEAR: u64 = 366 * 24 * 3600 * 1000;
 
-/// Somebody with a key and a certificate.
+/// Someone with a key and a certificate.
 pub(super) struct Person {
     pub(super) identity: Identity,
     pair: KeyPair,
@@ -202,7 +202,7 @@ impl Forge {
         }
     }
 
-    /// The entry of what somebody instructs, without the key versions it names.
+    /// The entry of what someone instructs, without the key versions it names.
     pub(super) fn instructed(&self, who: &str, instruction: &Instruction) -> Entry {
         let mut entry = self.entry(instruction.task.act(), Some(who));
         entry.chain = instruction.task.chain().cloned();

@@ -29,7 +29,7 @@ pub(super) fn keys(kids: &[u32]) -> Vec<KeyUse> {
     kids.iter().map(|kid| key(*kid, 0)).collect()
 }
 
-/// An act about a chain and versions, of somebody or of nobody.
+/// An act about a chain and versions, of someone or of no one.
 pub(super) fn act(log: &mut Forge, act: Act, who: Option<&str>, chain: &str, keys: Vec<KeyUse>) {
     let mut entry = log.entry(act, who);
     (entry.chain, entry.keys) = (chain.parse().ok(), keys);

@@ -46,7 +46,7 @@ fn run(python: &OsStr, place: &Path, key: &VerifierKey) -> Result<String, String
     }
 }
 
-/// What the second says of an export in which one file is a pipe that nobody writes to.
+/// What the second says of an export in which one file is a pipe that no one writes to.
 pub(super) fn with_a_pipe(export: &Export, path: &str, key: &VerifierKey) -> String {
     let python = std::env::var_os("SLUIS_PYTHON").expect("asked before");
     let place = a_place();
@@ -58,7 +58,7 @@ pub(super) fn with_a_pipe(export: &Export, path: &str, key: &VerifierKey) -> Str
     run(&python, &place, key).expect_err(path)
 }
 
-/// A directory that nobody else has.
+/// A directory that no one else has.
 fn a_place() -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

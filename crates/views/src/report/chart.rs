@@ -1,6 +1,6 @@
 //! Bar charts as SVG, drawn by hand.
 
-use super::html::escape;
+use super::escape::escape;
 
 const WIDTH: usize = 720;
 const LABEL: usize = 200;

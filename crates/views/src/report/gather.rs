@@ -172,7 +172,7 @@ impl Gather {
         }
     }
 
-    /// A restore ends all grants and proposals that had not ended, whoever they concern. Nobody is its caller: two custodians
+    /// A restore ends all grants and proposals that had not ended, whoever they concern. No one is its caller: two custodians
     /// signed it.
     fn restored(&mut self, entry: &Entry) {
         let Some(first) = entry.event.signatures().first() else {

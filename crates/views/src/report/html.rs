@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::chart::bars;
+use super::escape::escape;
 use super::model::{NOT_VERIFIED, Report, Standing};
 use super::sections;
-use crate::Safe;
 
 const STYLE: &str = "\
 :root{color-scheme:light}body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;background:#fff;max-width:72rem;\
@@ -92,20 +92,4 @@ fn table(section: &sections::Section, report: &Report) -> String {
 
 fn is_number(cell: &str) -> bool {
     !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Text of others as HTML text or attribute.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in Safe::from(text).as_str().chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

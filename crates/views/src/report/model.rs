@@ -48,7 +48,7 @@ pub struct VerifiedLog {
     pub verifier_key: String,
 }
 
-/// In JSON: `verified`, the log if it is, and [`NOT_VERIFIED`] if it is not.
+/// In JSON: `verified`, the log if it is, and `NOT VERIFIED` if it is not.
 impl Serialize for Standing {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let log = match self {

@@ -55,7 +55,7 @@ pub struct BatchResult {
 pub struct Rejection {
     /// Index of the row in its batch, from 0.
     pub row: u32,
-    /// The element whose value was refused.
+    /// The element of the value that was refused.
     pub element: String,
     /// Reason code, perhaps one of a later version.
     pub reason: String,

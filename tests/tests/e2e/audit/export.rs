@@ -197,7 +197,7 @@ async fn a_copy_is_verified_with_the_key_that_is_given_and_no_other() {
         let (_, said) = verify(&copy, nonsense, 2);
         assert!(said.contains("neither a verifier key nor a file"), "{said}");
     }
-    // A false key beside the entries convinces nobody who has the right one.
+    // A false key beside the entries convinces no one who has the right one.
     fs::write(format!("{copy}/verifier-key"), format!("{own}\n")).expect("written");
     let (_, said) = verify(&copy, &text, 1);
     assert!(said.contains("verifier-key is not the key"), "{said}");

@@ -265,7 +265,7 @@ async fn a_steward_gets_what_concerns_their_organisation_and_nobody_elses_purpos
         );
     }
     assert_eq!(row(&own, "work", "grant", &story.used)["purpose"], PURPOSE);
-    // Somebody else's attempt on its chain does concern it.
+    // Another's attempt on its chain does concern it.
     row(&own, "refusals", "who", "outsider/etl");
     let acts = |report: &Value| -> Vec<String> {
         rows(report, "chains")

@@ -185,7 +185,7 @@ async fn a_damaged_state_or_that_of_another_custodian_is_not_overwritten() {
         &good,
         "and the trusted one is",
     );
-    // Not even when somebody says that something was restored.
+    // Not even when someone says that something was restored.
     alarms(
         &look(&other, &state, &["--accept-restore"]),
         &state,

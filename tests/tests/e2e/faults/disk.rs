@@ -126,7 +126,7 @@ async fn a_full_disk_neither_holds_up_the_stop_nor_loses_anything_and_the_start_
         stopping.elapsed()
     );
 
-    // What the store let go of when it was closed, somebody else takes.
+    // What the store let go of when it was closed, someone else takes.
     disk.fill(0);
     let started = Sluisd::command(&scene.path(""), "run")
         .output()

@@ -1,9 +1,9 @@
-//! Somebody edits registry, grants, counters or keys in the store by hand, while the daemon is stopped.
+//! An intruder edits registry, counters or keys in the store by hand, while the daemon is stopped.
 //!
 //! | edit | what happens |
 //! |---|---|
-//! | a changed byte, or a value under another key: keyring, registry, grant, counter; one of them removed | the daemon does not start |
-//! | a whole value put back as it once was under the same key (counter, grant) | the daemon does not start: the audit log says more |
+//! | a changed byte, or a value under another key: keyring, registry, counter; one of them removed | the daemon does not start |
+//! | a whole value put back as it once was under the same key (counter) | the daemon does not start: the audit log says more |
 //!
 //! That the log itself was not put back is what the head file is for; see [`crate::log`].
 
@@ -50,7 +50,7 @@ async fn a_changed_byte_of_keys_registry_or_grants_stops_the_start() {
     for (family, first) in [
         (Family::Keyring, None),
         (Family::Registry, None),
-        (Family::Grants, Some(b'g')),
+        (Family::Grants, Some(b'c')),
     ] {
         // In the generation, the nonce, the ciphertext, the tag; in the header, the check value, the wrap.
         for part in [1, 10, 60, usize::MAX] {
@@ -59,21 +59,23 @@ async fn a_changed_byte_of_keys_registry_or_grants_stops_the_start() {
                 flip(store, family, &row, part.min(row.1.len() - 1));
             });
             let said = said.await;
-            assert!(said.contains("corrupt"), "{family:?} {part}: {said}");
+            let told = said.contains("corrupt") || said.contains("counter of a grant");
+            assert!(told, "{family:?} {part}: {said}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn values_under_the_keys_of_others_stop_the_start() {
-    for (family, first) in [(Family::Keyring, Some(5)), (Family::Grants, Some(b'g'))] {
+    for (family, first) in [(Family::Keyring, Some(5)), (Family::Grants, Some(b'c'))] {
         let said = refusal(Stage::set().await, |store| {
             let all = rows(store, family, first);
             put(store, family, &all[0].0, &all[1].1);
             put(store, family, &all[1].0, &all[0].1);
         });
         let said = said.await;
-        assert!(said.contains("corrupt"), "{family:?}: {said}");
+        let told = said.contains("corrupt") || said.contains("counter of a grant");
+        assert!(told, "{family:?}: {said}");
     }
     let stage = Stage::set().await;
     stage.act(Act::Sign).await.expect("version 2");
@@ -131,14 +133,6 @@ async fn changed_swapped_or_removed_counters_stop_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_grant_stops_the_start() {
-    let stage = Stage::set().await;
-    let key = [b"g", stage.convert.as_bytes()].concat();
-    let said = refusal(stage, |store| remove(store, Family::Grants, &key)).await;
-    assert!(said.contains("the number of grants"), "{said}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_counter_put_back_as_it_was_stops_the_start() {
     let stage = Stage::set().await;
     let key = [b"c", stage.convert.as_bytes()].concat();
@@ -156,20 +150,4 @@ async fn a_counter_put_back_as_it_was_stops_the_start() {
         said.contains(&format!("grant {grant}: values used")),
         "{said}"
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_grant_put_back_as_it_was_stops_the_start() {
-    let stage = Stage::set().await;
-    let key = [b"g", stage.convert.as_bytes()].concat();
-    let earlier = stage
-        .world
-        .store
-        .get(Family::Grants, &key)
-        .expect("readable")
-        .expect("approved");
-    stage.act(Act::Revoke).await.expect("revoked");
-    let grant = stage.convert.clone();
-    let said = refusal(stage, |store| put(store, Family::Grants, &key, &earlier)).await;
-    assert!(said.contains(&format!("grant {grant}: steps")), "{said}");
 }

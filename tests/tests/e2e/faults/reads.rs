@@ -129,7 +129,7 @@ async fn promise_7_a_damaged_row_refuses_its_own_subject_only() {
     );
 }
 
-/// Writes rows past the custodian, as somebody with its disk could.
+/// Writes rows past the custodian, as someone with its disk could.
 fn put(stage: &Stage, family: Family, rows: impl IntoIterator<Item = Row>) {
     let mut commit = Commit::default();
     for (key, value) in rows {

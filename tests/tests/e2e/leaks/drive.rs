@@ -365,7 +365,7 @@ pub(super) async fn calls(scene: &Scene, scanner: &mut Scanner) -> String {
     ] {
         tell(pseudonymise(&client, STUDY, batch(columns)).await);
     }
-    // A value where a name belongs that could be one: the caller is told which column is not listed, nobody else is.
+    // A value where a name belongs that could be one: the caller is told which column is not listed, no one else is.
     let misplaced = pseudonymise(&client, STUDY, batch(&[(good.as_str(), &["x"])])).await;
     assert_eq!(
         misplaced.expect_err("no such element").reason(),

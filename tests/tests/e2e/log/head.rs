@@ -91,7 +91,7 @@ async fn a_head_that_cannot_be_written_ends_all_acts_until_it_can() {
     world.apply(&registry()).await.expect("valid");
     let mut health = world.health().await;
     let source = world.client("hospital-north/etl").await;
-    // Root writes into read-only directories too, but nobody writes a file where a directory is.
+    // Root writes into read-only directories too, but no one writes a file where a directory is.
     let in_the_way = world.path("head/head.new");
     fs::create_dir(&in_the_way).expect("in the way");
     let act = || {

@@ -1,4 +1,4 @@
-//! The ceremony: a backup comes back, two custodians agree, and nobody else's yes will do.
+//! The ceremony: a backup comes back, two custodians agree, and no one else's yes will do.
 
 use std::fs;
 use std::path::Path;
@@ -244,7 +244,7 @@ async fn a_signature_counts_with_a_certificate_that_would_open_a_connection() {
         hands.ok(&["restore", "sign", &request, "--out", &out, "--yes"]);
         out
     };
-    // The pinned key in a certificate that nobody issued who may.
+    // The pinned key in a certificate that no one issued who may.
     let elsewhere = Pki::named(&scene.path("elsewhere"), "Another CA");
     let foreign = sign_with("foreign", &elsewhere, &elsewhere.member(CUSTODIANS[1]));
     refused(&accept(&scene, &[&anna, &foreign]), "UnknownIssuer");

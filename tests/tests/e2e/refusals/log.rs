@@ -1,4 +1,4 @@
-//! Refusals of authenticated callers are on record, and nobody can flood the log with them.
+//! Refusals of authenticated callers are on record, and no one can flood the log with them.
 
 use sluis_testkit_daemon::raw::Services;
 use sluis_testkit_daemon::world::{World, batch, pseudonymise};

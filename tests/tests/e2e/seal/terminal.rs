@@ -1,4 +1,4 @@
-//! A share that is typed at a terminal: nobody can read it over a shoulder or in a recording of the session.
+//! A share that is typed at a terminal: no one can read it over a shoulder or in a recording of the session.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};

@@ -192,7 +192,7 @@ async fn a_second_request_ends_a_run_that_cannot_end_in_good_order() {
     ];
     let files = scene.files();
     let (mut child, stdin) = start(sluis.command(&arguments), &records());
-    // Nobody reads: once the 64 KiB of a pipe are full, the run is stuck in writing.
+    // No one reads: once the 64 KiB of a pipe are full, the run is stuck in writing.
     let waiting =
         || rustix::io::ioctl_fionread(child.stdout.as_ref().expect("piped")).expect("a pipe");
     until("the pipe is full", async || waiting() > 60_000).await;

@@ -114,7 +114,7 @@ fn resume(scene: &Scene, member: &str, arguments: &[&str]) -> String {
 }
 
 /// Half of the tokens, more rows that are rejected here than a pipe holds as rejected rows, and the other half: a run whose
-/// rejected rows nobody reads stops after the first half.
+/// rejected rows no one reads stops after the first half.
 fn halves(scene: &Scene, name: &str) -> String {
     let nonsense: String = (0..ROWS).map(|_| "nonsense,x\n").collect();
     let text = scene.read("tokens.csv");

@@ -18,7 +18,7 @@ pub(super) struct Opened {
     _speaks: DropGuard,
 }
 
-/// The engine in the hands of one call. Whoever holds it keeps the keys in memory, so it is held as long as it is used
+/// The engine in the hands of one call. A holder keeps the keys in memory, so it is held as long as it is used
 /// and no longer; what waits goes through [`Self::unless_closed`].
 #[derive(Clone)]
 pub(crate) struct OpenEngine(Arc<Opened>);

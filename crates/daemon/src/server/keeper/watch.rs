@@ -41,7 +41,7 @@ pub(in crate::server) async fn watch(shared: Arc<Shared>, look: Duration) {
     }
 }
 
-/// Whether the token is there; a call into the module cannot be stopped, but nobody has to wait for it.
+/// Whether the token is there; a call into the module cannot be stopped, but no one has to wait for it.
 async fn ping(token: Arc<Token>) -> Result<(), KekFault> {
     let asked = tokio::task::spawn_blocking(move || token.ping());
     match tokio::time::timeout(LONGEST_PING, asked).await {
@@ -53,7 +53,7 @@ async fn ping(token: Arc<Token>) -> Result<(), KekFault> {
 impl Keeper {
     /// The token of the open keyring.
     fn token(&self) -> Option<Arc<Token>> {
-        // Not waited for: this is asked on an I/O thread, and whoever opens holds the door for as long as that takes.
+        // Not waited for: this is asked on an I/O thread, and the one that opens holds the door for as long as that takes.
         match self.door.try_lock() {
             Ok(door) => door.token.clone(),
             Err(TryLockError::Poisoned(door)) => door.into_inner().token.clone(),
@@ -216,7 +216,7 @@ mod tests {
     use crate::commands;
     use crate::config::{self, Sources};
 
-    /// An open custodian whose key is always at hand: what only a token does is to go.
+    /// An open custodian with a key that is always at hand: what only a token does is to go.
     fn keeper(directory: &Path) -> Keeper {
         faulty(directory).0
     }
@@ -242,7 +242,7 @@ mod tests {
         Some(TokenError::Gone("taken away".to_owned()).into())
     }
 
-    /// Openings and closings on record, and whether somebody did it.
+    /// Openings and closings on record, and whether someone did it.
     fn told(keeper: &Keeper) -> Vec<(Act, bool)> {
         let rows = keeper
             .store
@@ -324,7 +324,7 @@ mod tests {
             StoreError::Unknown("it hangs".into()),
             StoreError::Io("a read failed".into()),
         ];
-        for family in [Family::Keyring, Family::Grants, Family::Audit] {
+        for family in [Family::Keyring, Family::Optout, Family::Audit] {
             for error in &passing {
                 store.fail_reads(family, error.clone());
                 keeper.look(None);

@@ -7,7 +7,7 @@ use sluis_domain::Timestamp;
 use webpki::{BorrowedCertRevocationList, CertRevocationList, RevocationReason};
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
-use super::super::material::moment;
+use super::super::moment::moment;
 use super::signature;
 
 /// Object identifiers of extensions (RFC 5280, sections 5.2.4 and 5.2.5).

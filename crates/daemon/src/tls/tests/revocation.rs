@@ -253,7 +253,7 @@ fn a_list_of_a_part_of_the_certificates_is_refused() {
     assert!(refused.contains("issuing distribution point"), "{refused}");
 }
 
-/// A list in which the extension 2.5.29.`from` has become 2.5.29.`to`. Nobody signed that, but it is refused for what it
+/// A list in which the extension 2.5.29.`from` has become 2.5.29.`to`. No one signed that, but it is refused for what it
 /// says before its signature is looked at.
 fn patched(list: &str, from: u8, to: u8) -> String {
     let blocks = sluis_files::pem::revocation_lists(list.as_bytes()).expect("PEM");

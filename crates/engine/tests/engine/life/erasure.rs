@@ -19,6 +19,7 @@ fn bsn() -> NamespaceId {
 fn request(office: &Office<ModelStore>, identifier: &str) -> ProposalView {
     office
         .engine
+        .life()
         .request_erasure(&caller("hospital-north/etl"), &bsn(), identifier.as_bytes())
         .unwrap()
 }
@@ -33,6 +34,7 @@ fn submitted(
     let (source, name) = (caller("hospital-north/etl"), column.parse().unwrap());
     let session = office
         .engine
+        .batches()
         .open_pseudonymise(&source, &chain.parse().unwrap(), &[name], false)
         .unwrap();
     let batch = RecordBatch::new(
@@ -41,7 +43,14 @@ fn submitted(
         vec![(column.parse().unwrap(), Column::from_values(values))],
     )
     .unwrap();
-    let outcome = wait(office.engine.pseudonymise(&session, &batch).unwrap()).unwrap();
+    let outcome = wait(
+        office
+            .engine
+            .batches()
+            .pseudonymise(&session, &batch)
+            .unwrap(),
+    )
+    .unwrap();
     let mut refused = vec![None; values.len()];
     outcome
         .rejections
@@ -102,7 +111,7 @@ fn a_subject_is_refused_at_once_and_vanishes_from_each_chain_in_time() {
     );
     office.clock.advance_hours(DAY);
     assert_eq!(
-        office.engine.housekeep().unwrap().erased,
+        office.engine.life().housekeep().unwrap().erased,
         3,
         "once in each of three chains"
     );
@@ -160,7 +169,7 @@ fn subjects_do_not_vanish_from_two_chains_at_one_moment() {
         .for_each(|bsn| sign_all(&office.engine, &OWNERS, &request(&office, bsn)));
     let mut moments = [Vec::new(), Vec::new()];
     for step in 0..=144 {
-        office.engine.housekeep().unwrap();
+        office.engine.life().housekeep().unwrap();
         for (kid, moments) in kids.iter().zip(&mut moments) {
             let gone = bsns.len() - rows(&*office.store, Family::Link, *kid);
             moments.resize(gone, step);
@@ -208,7 +217,7 @@ fn an_imported_mapping_of_an_erased_subject_goes_too() {
     );
     assert_eq!(rows(&*office.store, Family::Import, kid), 2);
     office.clock.advance_hours(DAY);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     assert_eq!(rows(&*office.store, Family::Import, kid), 1);
     let found = converted(&office, &["P-1", "P-2"]);
     assert_eq!(
@@ -239,11 +248,11 @@ fn promise_11_an_erasure_opens_the_imported_mappings_of_its_subject_and_no_other
     }
     office.store.commit(commit).unwrap();
     office.clock.advance_hours(DAY);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     assert_eq!(left(), [4, 4]);
 }
 
-/// The import row of an old pseudonym: imported once more, it keeps its key and is sealed anew.
+/// The import row of an old pseudonym: imported once more, it keeps its key and is sealed again.
 fn import_row(office: &Office<ModelStore>, bsn: &str, old: &str) -> Row {
     let all = || office.store.scan(Family::Import, &[], 100).unwrap();
     let before = all();
@@ -273,7 +282,7 @@ fn a_damaged_import_row_holds_up_its_own_chain_and_nothing_else() {
     *damaged.last_mut().unwrap() ^= 1;
     put(&damaged);
     office.clock.advance_hours(30 * DAY);
-    let refusal = office.engine.housekeep().unwrap_err().refusal;
+    let refusal = office.engine.life().housekeep().unwrap_err().refusal;
     assert_eq!(
         refusal.reason(),
         Reason::CorruptStore,
@@ -281,7 +290,7 @@ fn a_damaged_import_row_holds_up_its_own_chain_and_nothing_else() {
     );
     assert_eq!(left(), [3, 2], "the other chain comes after it");
     for _ in 1..OVERDUE_ROUNDS {
-        office.engine.housekeep().unwrap_err();
+        office.engine.life().housekeep().unwrap_err();
     }
     let requests = office.store.scan(Family::Optout, b"r", 10).unwrap();
     assert!(
@@ -289,7 +298,7 @@ fn a_damaged_import_row_holds_up_its_own_chain_and_nothing_else() {
         "what nobody signed is forgotten all the same"
     );
     put(&good);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     assert_eq!(
         (left(), rows(&*office.store, Family::Import, kids[0])),
         ([2, 2], 2)
@@ -303,6 +312,7 @@ fn a_request_is_for_sources_and_nobody_signs_their_own() {
     let ask = |who: &str, namespace: &str, identifier: &[u8]| {
         office
             .engine
+            .life()
             .request_erasure(&caller(who), &namespace.parse().unwrap(), identifier)
     };
     assert_eq!(
@@ -338,12 +348,15 @@ fn a_prehash_namespace_of_one_owner_needs_two_of_its_stewards_and_works_without_
     let office = Office::open(ModelStore::new());
     let (subject, other) = (vec![7; 32], vec![8; 32]);
     let email: NamespaceId = "study.email".parse().unwrap();
-    let short = office
-        .engine
-        .request_erasure(&caller("gp-south/etl"), &email, &subject[1..]);
+    let short =
+        office
+            .engine
+            .life()
+            .request_erasure(&caller("gp-south/etl"), &email, &subject[1..]);
     assert_eq!(reason(short), Some(Reason::InvalidRequest));
     let proposed = office
         .engine
+        .life()
         .request_erasure(&caller("gp-south/etl"), &email, &subject)
         .unwrap();
     assert_eq!(sign(&office.engine, UNI[0], &proposed), Ok(State::Open));
@@ -382,12 +395,13 @@ fn nothing_is_kept_of_a_request_that_was_rejected_or_forgotten() {
         .unwrap();
     office
         .engine
+        .governance()
         .reject_proposal(&caller(OWNERS[0]), &first.record.proposal.id, &signature)
         .unwrap();
     assert_eq!(kept(), 1);
     office.clock.advance_hours(30 * DAY);
     for _ in 0..OVERDUE_ROUNDS {
-        office.engine.housekeep().unwrap();
+        office.engine.life().housekeep().unwrap();
     }
     assert_eq!(kept(), 0);
     assert_eq!(submitted(&office, STUDY, "bsn", &bytes(&bsns)), [None; 2]);

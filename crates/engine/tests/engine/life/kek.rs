@@ -10,12 +10,12 @@ fn it_leaves_after_a_crash_too() {
     let mut office = Office::open(ModelStore::new());
     let directory = tempfile::tempdir().unwrap();
     office.kek = Kek::generate_file(&directory.path().join("kek")).unwrap();
-    office.engine.rotate_kek(&office.kek).unwrap();
+    office.engine.life().rotate_kek(&office.kek).unwrap();
     office.reopen();
     assert_eq!(
-        office.engine.housekeep().unwrap().compacted,
+        office.engine.life().housekeep().unwrap().compacted,
         2,
         "keyring, and what is said of the key"
     );
-    assert_eq!(office.engine.housekeep().unwrap().compacted, 0);
+    assert_eq!(office.engine.life().housekeep().unwrap().compacted, 0);
 }

@@ -30,7 +30,11 @@ fn a_destroyed_version_leads_nowhere_and_the_others_stay_as_they_are() {
         ),
         (3, 3)
     );
-    let proposed = office.engine.propose_destroy(&custodian(), kid).unwrap();
+    let proposed = office
+        .engine
+        .life()
+        .propose_destroy(&custodian(), kid)
+        .unwrap();
     sign_all(&office.engine, &UNI, &proposed);
     for _ in 0..2 {
         for family in [
@@ -72,17 +76,21 @@ fn a_destroyed_version_leads_nowhere_and_the_others_stay_as_they_are() {
         (STUDY, kid)
     );
     assert!(
-        office.engine.housekeep().unwrap().compacted >= 4,
+        office.engine.life().housekeep().unwrap().compacted >= 4,
         "three families of rows and the keyring"
     );
-    assert_eq!(office.engine.housekeep().unwrap().compacted, 0, "once");
+    assert_eq!(
+        office.engine.life().housekeep().unwrap().compacted,
+        0,
+        "once"
+    );
 }
 
 #[test]
 fn only_a_disabled_version_is_destroyed_and_only_by_two_stewards_of_the_owner() {
     let office = Office::open(ModelStore::new());
     let kid = line(&office.engine, STUDY, "nl.bsn")[0].kid;
-    let destroy = |who: &str| office.engine.propose_destroy(&caller(who), kid);
+    let destroy = |who: &str| office.engine.life().propose_destroy(&caller(who), kid);
     assert_eq!(
         reason(destroy("custodian/anna")),
         Some(Reason::VersionState),
@@ -142,7 +150,11 @@ fn a_destruction_that_cannot_be_written_did_not_happen() {
     let bsns = subjects(2);
     office.pseudonymise(STUDY, &bsns);
     let kid = retire(&office, STUDY);
-    let proposed = office.engine.propose_destroy(&custodian(), kid).unwrap();
+    let proposed = office
+        .engine
+        .life()
+        .propose_destroy(&custodian(), kid)
+        .unwrap();
     assert_eq!(sign(&office.engine, UNI[0], &proposed), Ok(State::Open));
     office.store.fail_commit(1, StoreError::Conflict);
     assert_eq!(
@@ -170,7 +182,7 @@ fn a_cut_escrow_leaves_the_pseudonyms_and_closes_the_ways() {
     sign_all(
         &office.engine,
         &UNI,
-        &office.engine.propose_cut(&custodian(), kid).unwrap(),
+        &office.engine.life().propose_cut(&custodian(), kid).unwrap(),
     );
     for _ in 0..2 {
         assert_eq!(office.pseudonymise(STUDY, &bsns), tokens);
@@ -195,7 +207,7 @@ fn a_cut_escrow_leaves_the_pseudonyms_and_closes_the_ways() {
         office.reopen();
     }
     assert_eq!(
-        reason(office.engine.propose_cut(&custodian(), kid)),
+        reason(office.engine.life().propose_cut(&custodian(), kid)),
         Some(Reason::NotLinked),
         "once"
     );
@@ -213,10 +225,14 @@ fn what_was_removed_is_compacted_after_a_crash_too() {
     sign_all(
         &office.engine,
         &UNI,
-        &office.engine.propose_destroy(&custodian(), kid).unwrap(),
+        &office
+            .engine
+            .life()
+            .propose_destroy(&custodian(), kid)
+            .unwrap(),
     );
     office.reopen();
-    assert!(office.engine.housekeep().unwrap().compacted >= 4);
+    assert!(office.engine.life().housekeep().unwrap().compacted >= 4);
     assert!(
         office
             .store
@@ -254,6 +270,7 @@ fn a_chain_has_no_more_versions_than_the_entry_of_its_end_can_name() {
     for dry_run in [true, false] {
         let told = office
             .engine
+            .governance()
             .propose_registry(&custodian(), &other, dry_run, None)
             .unwrap_err();
         assert_eq!(
@@ -276,11 +293,15 @@ fn a_chain_has_no_more_versions_than_the_entry_of_its_end_can_name() {
     sign_all(
         &office.engine,
         &UNI,
-        &office.engine.propose_destroy(&custodian(), kid).unwrap(),
+        &office
+            .engine
+            .life()
+            .propose_destroy(&custodian(), kid)
+            .unwrap(),
     );
     rotate(&office).unwrap();
     office.clock.advance_hours(DAY);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     office.clock.advance_hours(30 * DAY);
     assert_eq!(destroyed(&office.engine), [chain]);
     let entry = entries(&*office.store, Act::ExpireChain).remove(0);

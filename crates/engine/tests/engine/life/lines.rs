@@ -30,6 +30,7 @@ fn cut(office: &Office<ModelStore>, chain: &str, owners: &[&str]) {
         owners,
         &office
             .engine
+            .life()
             .propose_cut(&custodian(), active(office, chain))
             .unwrap(),
     );
@@ -53,6 +54,7 @@ fn within(office: &Office<ModelStore>) -> GrantId {
     };
     let id = office
         .engine
+        .governance()
         .request_grant(&caller("registry-office/etl"), terms)
         .unwrap()
         .record

@@ -63,7 +63,8 @@ fn engine(
 
 fn accepted(engine: Engine) -> Arc<Engine> {
     engine
-        .check_head(engine.sign_head().unwrap().note.as_bytes())
+        .log()
+        .check_head(engine.log().sign_head().unwrap().note.as_bytes())
         .unwrap();
     Arc::new(engine)
 }
@@ -85,6 +86,7 @@ fn copy(store: &ModelStore) -> Arc<ModelStore> {
 fn opted_out(engine: &Engine, identifiers: &[String]) -> Vec<usize> {
     let column = "bsn".parse().unwrap();
     let session = engine
+        .batches()
         .open_pseudonymise(
             &caller("hospital-north/etl"),
             &STUDY.parse().unwrap(),
@@ -94,7 +96,7 @@ fn opted_out(engine: &Engine, identifiers: &[String]) -> Vec<usize> {
         .unwrap();
     let columns = vec![("bsn".parse().unwrap(), Column::from_values(identifiers))];
     let batch = RecordBatch::new(None, identifiers.len(), columns).unwrap();
-    let outcome = wait(engine.pseudonymise(&session, &batch).unwrap()).unwrap();
+    let outcome = wait(engine.batches().pseudonymise(&session, &batch).unwrap()).unwrap();
     assert!(
         outcome
             .rejections
@@ -111,6 +113,7 @@ fn opted_out(engine: &Engine, identifiers: &[String]) -> Vec<usize> {
 fn erase(engine: &Engine, identifier: &str) {
     let namespace = "nl.bsn".parse().unwrap();
     let proposed = engine
+        .life()
         .request_erasure(&caller("gp-south/etl"), &namespace, identifier.as_bytes())
         .unwrap();
     sign_all(engine, &OWNERS, &proposed);
@@ -126,14 +129,14 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
     let running = accepted(engine(&office, office.store.clone(), journal.clone()));
     erase(&running, &bsns[0]);
     office.clock.advance_hours(24);
-    running.housekeep().unwrap();
+    running.life().housekeep().unwrap();
     let backup = copy(&office.store);
     erase(&running, &bsns[2]);
     assert_eq!(opted_out(&running, &bsns), [0, 2]);
     drop(running);
 
     let restored = engine(&office, backup.clone(), journal.clone());
-    let request = restored.restore_request(None).unwrap();
+    let request = restored.log().restore_request(None).unwrap();
     let restore = &request.restore;
     let signatures = ["custodian/anna", "custodian/ben"].map(|member| RestoreSignature {
         signer: caller(member),
@@ -146,6 +149,7 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
     flip();
     let entries = backup.entries();
     let refused = restored
+        .log()
         .accept_restore(None, &request, &signatures)
         .unwrap_err();
     assert!(
@@ -155,6 +159,7 @@ fn opt_outs_since_a_backup_come_into_force_again_with_its_restore() {
     assert_eq!(backup.entries(), entries);
     flip();
     let (_, replayed) = restored
+        .log()
         .accept_restore(None, &request, &signatures)
         .unwrap();
     assert_eq!(
@@ -219,7 +224,7 @@ fn one_row_that_cannot_be_read_is_named_and_given_up_by_two_and_blocks_nothing_e
         key
     };
     let restored = engine(&office, backup.clone(), journal.clone());
-    let whole = restored.restore_request(None).unwrap();
+    let whole = restored.log().restore_request(None).unwrap();
     assert_eq!(kinds(&whole.restore.lost_rows), []);
     let key = damage(1);
     let signed = |request: &Request| {
@@ -236,6 +241,7 @@ fn one_row_that_cannot_be_read_is_named_and_given_up_by_two_and_blocks_nothing_e
     };
     let before = backup.entries();
     let refused = restored
+        .log()
         .accept_restore(None, &whole, &signed(&whole))
         .unwrap_err();
     assert!(
@@ -243,13 +249,14 @@ fn one_row_that_cannot_be_read_is_named_and_given_up_by_two_and_blocks_nothing_e
         "nobody signed that: {refused}"
     );
     assert_eq!(backup.entries(), before, "and nothing is on record");
-    let request = restored.restore_request(None).unwrap();
+    let request = restored.log().restore_request(None).unwrap();
     let lost = LostRow {
         kind: LostKind::Link,
         name: key.clone(),
     };
     assert_eq!(request.restore.lost_rows, [lost].into());
     let (_, replayed) = restored
+        .log()
         .accept_restore(None, &request, &signed(&request))
         .unwrap();
     assert_eq!(replayed.opt_outs, 1);
@@ -277,6 +284,7 @@ fn an_opt_out_that_does_not_reach_the_journal_is_not_made() {
     let bsns = subjects(1);
     let running = accepted(engine(&office, office.store.clone(), Arc::new(Full)));
     let proposed = running
+        .life()
         .request_erasure(
             &caller("gp-south/etl"),
             &"nl.bsn".parse().unwrap(),

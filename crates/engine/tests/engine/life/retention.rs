@@ -57,18 +57,21 @@ fn a_chain_is_warned_of_and_destroyed_30_days_later() {
         .map(|v| v.kid)
         .collect();
     office.clock.advance_hours(90 * DAY - 1);
-    assert_eq!(office.engine.housekeep().unwrap().warned, []);
+    assert_eq!(office.engine.life().housekeep().unwrap().warned, []);
     office.clock.advance_hours(1);
-    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
     assert_eq!(
-        office.engine.status(&custodian()).unwrap().expiring[0]
+        names(&office.engine.life().housekeep().unwrap().warned),
+        [STUDY]
+    );
+    assert_eq!(
+        office.engine.life().status(&custodian()).unwrap().expiring[0]
             .chain
             .as_str(),
         STUDY
     );
     office.reopen();
     office.clock.advance_hours(30 * DAY - 1);
-    let done = office.engine.housekeep().unwrap();
+    let done = office.engine.life().housekeep().unwrap();
     assert!(
         done.warned.is_empty() && done.destroyed.is_empty(),
         "one warning: {done:?}"
@@ -86,14 +89,14 @@ fn a_chain_is_warned_of_and_destroyed_30_days_later() {
             elsewhere,
             "other chains go on"
         );
-        let all = office.engine.status(&custodian()).unwrap();
+        let all = office.engine.life().status(&custodian()).unwrap();
         let mut of_chain = all.versions.iter().filter(|v| v.chain.as_str() == STUDY);
         assert!(of_chain.all(|v| v.state == KeyState::Destroyed) && all.expiring.is_empty());
         assert!(
             kids.iter()
                 .all(|kid| rows(&*office.store, Family::Link, *kid) == 0)
         );
-        assert_eq!(office.engine.housekeep().unwrap().destroyed, []);
+        assert_eq!(office.engine.life().housekeep().unwrap().destroyed, []);
         office.reopen();
     }
     let entry = entries(&*office.store, Act::ExpireChain).remove(0);
@@ -113,16 +116,19 @@ fn a_clock_that_jumps_ahead_and_comes_back_destroys_no_chain() {
     let bsns = subjects(2);
     let tokens = office.pseudonymise(STUDY, &bsns);
     office.clock.advance_hours(90 * DAY);
-    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
+    assert_eq!(
+        names(&office.engine.life().housekeep().unwrap().warned),
+        [STUDY]
+    );
     let jump = 40 * DAY * 3_600_000;
     // However often it jumps: what counts is rounds on end.
     for rounds in [1, OVERDUE_ROUNDS - 1, 1, 1] {
         office.clock.advance_millis(jump);
         for _ in 0..rounds {
-            assert_eq!(office.engine.housekeep().unwrap().destroyed, []);
+            assert_eq!(office.engine.life().housekeep().unwrap().destroyed, []);
         }
         office.clock.set_back_millis(jump);
-        assert_eq!(office.engine.housekeep().unwrap().destroyed, []);
+        assert_eq!(office.engine.life().housekeep().unwrap().destroyed, []);
     }
     assert_eq!(office.pseudonymise(STUDY, &bsns), tokens);
     office.clock.advance_hours(30 * DAY);
@@ -138,7 +144,7 @@ fn a_destroyed_chain_stays_destroyed() {
     let mut office = Office::open(ModelStore::new());
     people::apply(&office.engine, &registry_with("1d")).unwrap();
     office.clock.advance_hours(31 * DAY);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     office.clock.advance_hours(31 * DAY);
     assert_eq!(names(&destroyed(&office.engine)), [STUDY]);
     assert_eq!(
@@ -170,7 +176,13 @@ fn a_destroyed_chain_stays_destroyed() {
     );
     office.reopen();
     assert!(
-        office.engine.registry_text(&custodian(), None).unwrap().1 == without,
+        office
+            .engine
+            .governance()
+            .registry_text(&custodian(), None)
+            .unwrap()
+            .1
+            == without,
         "the log is in order"
     );
 }
@@ -181,6 +193,7 @@ fn nothing_begins_in_a_destroyed_chain(office: &Office<ModelStore>) {
         let terms = convert_terms(from, to, 1, until);
         let asked = office
             .engine
+            .governance()
             .request_grant(&caller("registry-office/etl"), terms);
         assert_eq!(reason(asked), Some(Reason::ChainDestroyed), "{from}, {to}");
     }
@@ -189,11 +202,12 @@ fn nothing_begins_in_a_destroyed_chain(office: &Office<ModelStore>) {
     let (chain, element) = (STUDY.parse().unwrap(), "birth_date".parse().unwrap());
     let session = office
         .engine
+        .batches()
         .open_pseudonymise(&source, &chain, std::slice::from_ref(&element), false)
         .unwrap();
     let column = Column::from_values(["1984-03-07"]);
     let batch = RecordBatch::new(None, 1, vec![(element, column)]).unwrap();
-    let sent = office.engine.pseudonymise(&session, &batch);
+    let sent = office.engine.batches().pseudonymise(&session, &batch);
     assert_eq!(reason(sent), Some(Reason::ChainDestroyed));
 }
 
@@ -202,16 +216,19 @@ fn a_longer_retention_takes_the_warning_back() {
     let office = Office::open(ModelStore::new());
     people::apply(&office.engine, &registry_with("90d")).unwrap();
     office.clock.advance_hours(90 * DAY);
-    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
+    assert_eq!(
+        names(&office.engine.life().housekeep().unwrap().warned),
+        [STUDY]
+    );
     people::apply(&office.engine, &registry_with("125d")).unwrap();
     office.clock.advance_hours(34 * DAY);
     assert_eq!(
-        office.engine.housekeep().unwrap().destroyed,
+        office.engine.life().housekeep().unwrap().destroyed,
         [],
         "the old warning does not count any more"
     );
     office.clock.advance_hours(DAY);
-    let done = office.engine.housekeep().unwrap();
+    let done = office.engine.life().housekeep().unwrap();
     assert_eq!(
         (names(&done.warned), names(&done.destroyed)),
         (vec![STUDY], vec![]),
@@ -224,21 +241,25 @@ fn a_withdrawn_warning_that_is_put_back_says_nothing_about_the_later_end() {
     let office = Office::open(ModelStore::new());
     people::apply(&office.engine, &registry_with("90d")).unwrap();
     office.clock.advance_hours(90 * DAY);
-    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
+    assert_eq!(
+        names(&office.engine.life().housekeep().unwrap().warned),
+        [STUDY]
+    );
     let withdrawn = warning(&office.store);
     people::apply(&office.engine, &registry_with("125d")).unwrap();
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     office.clock.advance_hours(35 * DAY);
     put(&office.store, withdrawn);
     assert!(
         office
             .engine
+            .life()
             .status(&custodian())
             .unwrap()
             .expiring
             .is_empty()
     );
-    let done = office.engine.housekeep().unwrap();
+    let done = office.engine.life().housekeep().unwrap();
     assert_eq!(
         (names(&done.warned), names(&done.destroyed)),
         (vec![STUDY], vec![]),
@@ -246,6 +267,7 @@ fn a_withdrawn_warning_that_is_put_back_says_nothing_about_the_later_end() {
     );
     let expiring = office
         .engine
+        .life()
         .status(&custodian())
         .unwrap()
         .expiring
@@ -263,7 +285,7 @@ fn a_warning_of_an_earlier_version_is_given_once_more() {
     let office = Office::open(ModelStore::new());
     people::apply(&office.engine, &registry_with("90d")).unwrap();
     office.clock.advance_hours(90 * DAY);
-    office.engine.housekeep().unwrap();
+    office.engine.life().housekeep().unwrap();
     let (key, _) = warning(&office.store);
     let keyring = Keyring::load(&*office.store, office.kek()).unwrap();
     let value = keyring.state().seal(
@@ -274,7 +296,7 @@ fn a_warning_of_an_earlier_version_is_given_once_more() {
     );
     put(&office.store, (key, value));
     office.clock.advance_hours(30 * DAY);
-    let done = office.engine.housekeep().unwrap();
+    let done = office.engine.life().housekeep().unwrap();
     assert_eq!(
         (names(&done.warned), names(&done.destroyed)),
         (vec![STUDY], vec![])
@@ -292,7 +314,10 @@ fn a_damaged_warning_holds_up_its_own_chain_and_nothing_else() {
     let keyed = "[[chain.namespace]]\nid = \"nl.bsn\"\n";
     people::apply(&office.engine, &registry_with("90d")).unwrap();
     office.clock.advance_hours(90 * DAY);
-    assert_eq!(names(&office.engine.housekeep().unwrap().warned), [STUDY]);
+    assert_eq!(
+        names(&office.engine.life().housekeep().unwrap().warned),
+        [STUDY]
+    );
     let (key, mut value) = warning(&office.store);
     *value.last_mut().unwrap() ^= 1;
     put(office.damage(), (key, value));
@@ -300,11 +325,12 @@ fn a_damaged_warning_holds_up_its_own_chain_and_nothing_else() {
     let (source, bsn) = (caller("hospital-north/etl"), "nl.bsn".parse().unwrap());
     let erasure = office
         .engine
+        .life()
         .request_erasure(&source, &bsn, bsns[0].as_bytes())
         .unwrap();
     sign_all(&office.engine, &OWNERS, &erasure);
     office.clock.advance_hours(30 * DAY);
-    let round = office.engine.housekeep().unwrap_err();
+    let round = office.engine.life().housekeep().unwrap_err();
     assert_eq!(round.refusal.reason(), Reason::CorruptStore);
     assert_eq!(
         (names(&round.done.warned), names(&round.done.destroyed)),
@@ -314,7 +340,7 @@ fn a_damaged_warning_holds_up_its_own_chain_and_nothing_else() {
         round.done.erased, 4,
         "in every chain, the one past its retention included"
     );
-    let expiring = office.engine.status(&custodian()).unwrap().expiring;
+    let expiring = office.engine.life().status(&custodian()).unwrap().expiring;
     assert_eq!(
         expiring
             .iter()
@@ -324,10 +350,10 @@ fn a_damaged_warning_holds_up_its_own_chain_and_nothing_else() {
     );
     office.clock.advance_hours(30 * DAY);
     for _ in 1..OVERDUE_ROUNDS {
-        let round = office.engine.housekeep().unwrap_err();
+        let round = office.engine.life().housekeep().unwrap_err();
         assert_eq!(names(&round.done.destroyed), [""; 0]);
     }
-    let round = office.engine.housekeep().unwrap_err();
+    let round = office.engine.life().housekeep().unwrap_err();
     assert_eq!(names(&round.done.destroyed), ["counts"]);
 }
 
@@ -339,7 +365,7 @@ fn a_chain_without_keys_has_no_end() {
     for longer in ["11y", "12y"] {
         for _ in 0..2 {
             office.clock.advance_hours(31 * DAY);
-            assert_eq!(office.engine.housekeep().unwrap().warned, []);
+            assert_eq!(office.engine.life().housekeep().unwrap().warned, []);
         }
         people::apply(&office.engine, &text.replace("10y", longer)).unwrap();
         office.reopen();
@@ -377,7 +403,12 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
             let header = Header {
                 salt: [0; 16],
                 at: office.clock.now(),
-                registry_version: office.engine.registry_text(&custodian(), None).unwrap().0,
+                registry_version: office
+                    .engine
+                    .governance()
+                    .registry_text(&custodian(), None)
+                    .unwrap()
+                    .0,
                 caller: None,
             };
             ended.entry(Entry { header, event }.encode());
@@ -390,7 +421,7 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
     office.reopen();
     office.clock.advance_hours(31 * DAY);
     assert_eq!(
-        office.engine.housekeep().unwrap().warned,
+        office.engine.life().housekeep().unwrap().warned,
         [],
         "there is nothing to destroy"
     );
@@ -400,7 +431,7 @@ fn a_chain_without_keys_that_an_earlier_version_ended_may_get_keys() {
     )
     .unwrap();
     assert_eq!(
-        names(&office.engine.housekeep().unwrap().warned),
+        names(&office.engine.life().housekeep().unwrap().warned),
         ["counts"]
     );
     office.clock.advance_hours(30 * DAY);

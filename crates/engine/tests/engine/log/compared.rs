@@ -33,6 +33,7 @@ fn sign(engine: &Engine, members: [&str; 2], proposed: &ProposalView) {
             .sign(Deed::SignProposal, engine.origin(), &object)
             .unwrap();
         engine
+            .governance()
             .sign_proposal(&caller(member), &proposed.record.proposal.id, &signature)
             .unwrap()
             .state
@@ -80,6 +81,7 @@ fn keys_that_were_disabled_destroyed_or_cut_do_not_come_back() {
     let office = Office::open(ModelStore::new());
     let mut versions = office
         .engine
+        .life()
         .status(&custodian())
         .unwrap()
         .versions
@@ -93,7 +95,7 @@ fn keys_that_were_disabled_destroyed_or_cut_do_not_come_back() {
     sign(
         &office.engine,
         uni,
-        &office.engine.propose_cut(&custodian(), kid).unwrap(),
+        &office.engine.life().propose_cut(&custodian(), kid).unwrap(),
     );
     assert_eq!(
         with_keys_of(&office, &escrowed),
@@ -112,7 +114,11 @@ fn keys_that_were_disabled_destroyed_or_cut_do_not_come_back() {
     sign(
         &office.engine,
         uni,
-        &office.engine.propose_destroy(&custodian(), kid).unwrap(),
+        &office
+            .engine
+            .life()
+            .propose_destroy(&custodian(), kid)
+            .unwrap(),
     );
     assert_eq!(
         with_keys_of(&office, &disabled),
@@ -127,6 +133,7 @@ fn marks_of_opt_outs_that_are_gone_are_noticed() {
     let (source, bsn) = (caller("hospital-north/etl"), "nl.bsn".parse().unwrap());
     let proposed = office
         .engine
+        .life()
         .request_erasure(&source, &bsn, subjects(1)[0].as_bytes())
         .unwrap();
     sign(

@@ -38,7 +38,7 @@ impl Ceremony {
         let head = office.head().note.clone();
         let store = copy(&backup.0, backup.1);
         let engine = open(&office, &store);
-        let request = engine.restore_request(Some(head.as_bytes())).unwrap();
+        let request = engine.log().restore_request(Some(head.as_bytes())).unwrap();
         Self {
             office,
             store,
@@ -74,9 +74,10 @@ impl Ceremony {
         signatures: &[RestoreSignature],
     ) -> Result<String, RestoreError> {
         let before = self.store.entries();
-        let accepted = self
-            .engine
-            .accept_restore(Some(self.head.as_bytes()), request, signatures);
+        let accepted =
+            self.engine
+                .log()
+                .accept_restore(Some(self.head.as_bytes()), request, signatures);
         assert_eq!(
             self.store.entries() > before,
             accepted.is_ok(),
@@ -100,7 +101,7 @@ fn open(office: &Office<ModelStore>, store: &Arc<dyn Store>) -> Engine {
 fn two_custodians_bring_an_older_store_into_force_and_its_grants_end() {
     let all = Ceremony::begin();
     assert!(matches!(
-        all.engine.check_head(all.head.as_bytes()),
+        all.engine.log().check_head(all.head.as_bytes()),
         Err(EngineError::Head(HeadError::Ahead { .. }))
     ));
     let signatures = CUSTODIANS.map(|member| all.signed(member));
@@ -116,9 +117,10 @@ fn two_custodians_bring_an_older_store_into_force_and_its_grants_end() {
     );
     // As after a restart: grants agree with the log, and the lost head is of no use any more.
     let engine = open(&all.office, &all.store);
-    assert!(engine.check_head(all.head.as_bytes()).is_err());
-    engine.check_head(head.as_bytes()).unwrap();
+    assert!(engine.log().check_head(all.head.as_bytes()).is_err());
+    engine.log().check_head(head.as_bytes()).unwrap();
     let view = engine
+        .governance()
         .get_grant(&caller("registry-office/etl"), &all.grant)
         .unwrap();
     assert_eq!(view.state, State::Revoked);
@@ -256,6 +258,7 @@ fn signatures_serve_once_although_the_head_file_is_gone() {
     // Whoever removed the head file before: the request gives up a head that is not there.
     let accept = |engine: &Engine, lost: Option<&[u8]>| {
         engine
+            .log()
             .accept_restore(lost, &all.request, &signatures)
             .map(drop)
     };
@@ -300,7 +303,10 @@ fn signatures_serve_once_although_the_head_file_is_gone() {
         accept(&again, Some(all.head.as_bytes())),
         Err(RestoreError::OtherCopy)
     );
-    let other = again.restore_request(Some(all.head.as_bytes())).unwrap();
+    let other = again
+        .log()
+        .restore_request(Some(all.head.as_bytes()))
+        .unwrap();
     assert_ne!(other.restore.nonce, all.request.restore.nonce);
     assert_eq!(
         accept(&again, Some(all.head.as_bytes())),
@@ -312,12 +318,18 @@ fn signatures_serve_once_although_the_head_file_is_gone() {
 fn signatures_for_a_lost_head_serve_once() {
     let all = Ceremony::begin();
     let engine = open(&all.office, &all.store);
-    let request = engine.restore_request(None).unwrap();
+    let request = engine.log().restore_request(None).unwrap();
     let signatures = CUSTODIANS.map(|member| all.signed_as(member, engine.origin(), &request));
-    engine.accept_restore(None, &request, &signatures).unwrap();
+    engine
+        .log()
+        .accept_restore(None, &request, &signatures)
+        .unwrap();
     // Interrupted before the head was kept: the rest is done, and nothing is on record twice.
     let entries = all.store.entries();
-    engine.accept_restore(None, &request, &signatures).unwrap();
+    engine
+        .log()
+        .accept_restore(None, &request, &signatures)
+        .unwrap();
     assert_eq!(all.store.entries(), entries);
     all.store
         .commit(Commit {
@@ -325,7 +337,7 @@ fn signatures_for_a_lost_head_serve_once() {
             ..Commit::default()
         })
         .unwrap();
-    let again = engine.accept_restore(None, &request, &signatures);
+    let again = engine.log().accept_restore(None, &request, &signatures);
     assert_eq!(again.map(drop), Err(RestoreError::OtherCopy));
 }
 
@@ -335,18 +347,19 @@ fn a_store_that_lost_nothing_needs_no_ceremony() {
     let whole = &all.office.engine;
     assert_eq!(
         whole
+            .log()
             .restore_request(Some(all.head.as_bytes()))
             .unwrap_err(),
         RestoreError::NotNeeded
     );
-    let unknown = whole.restore_request(None).unwrap().restore;
+    let unknown = whole.log().restore_request(None).unwrap().restore;
     assert_eq!(
         (unknown.lost_size, unknown.lost_root),
         (unknown.restored_size, unknown.restored_root)
     );
     let foreign = Office::open(ModelStore::new()).head().note.clone();
     assert!(matches!(
-        whole.restore_request(Some(foreign.as_bytes())),
+        whole.log().restore_request(Some(foreign.as_bytes())),
         Err(RestoreError::OtherLog { .. })
     ));
 }

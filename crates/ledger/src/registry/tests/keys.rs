@@ -152,7 +152,7 @@ fn two_members_have_two_keys() {
 #[test]
 fn a_key_is_read_strictly_and_never_quoted() {
     let good = PublicKey::ed25519(&[1; 32]).to_string();
-    // What `openssl genpkey -algorithm ed25519` writes, with a seed that nobody uses.
+    // What `openssl genpkey -algorithm ed25519` writes, with a seed that no one uses.
     let private = BASE64.encode(
         &[
             b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20",

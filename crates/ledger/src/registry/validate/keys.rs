@@ -88,7 +88,7 @@ fn public_key(raw: &RawKey, problems: &mut Problems<'_>) -> Option<PublicKey> {
     key.ok()
 }
 
-/// Checks that nobody else has this key.
+/// Checks that no one else has this key.
 fn alone(
     key: &PublicKey,
     member: &Identity,

@@ -154,7 +154,7 @@ fn parameters(raw: &RawElement, kind: Kind, to: Option<To>, problems: &mut Probl
             format!("{name} needs `{key}`; add it"),
         );
     }
-    // Without a usable `to` nobody knows which further parameters belong.
+    // Without a usable `to` no one knows which further parameters belong.
     let undecided = kind == Kind::Generalise && to.is_none();
     for At { at, value: key } in raw
         .parameters

@@ -191,7 +191,7 @@ impl Entry {
             [who.organisation.to_string(), who.member.to_string()]
         });
         out.lp(&names[0]).lp(&names[1]);
-        out.fixed(&std::mem::replace(&mut self.fingerprint, [0; 32]));
+        out.fixed(&std::mem::take(&mut self.fingerprint));
     }
 
     fn write_about(&mut self, out: &mut Writer) {

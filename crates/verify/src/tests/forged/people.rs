@@ -228,7 +228,7 @@ fn a_registry_that_replaces_another_takes_no_signature() {
     refuse_each(&cases);
 }
 
-/// Somebody asks for a grant to convert that says something else.
+/// Someone asks for a grant to convert that says something else.
 fn ask(log: &mut Forge, kind: Kind, required: &[&str], change: fn(&mut Grant)) {
     log.request("g-9", "clinic/etl", kind, required);
     let mut grant = Grant::decode(&log.last().detail).expect("a grant");

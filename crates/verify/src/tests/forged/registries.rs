@@ -232,7 +232,7 @@ fn a_registry_that_is_not_valid_is_found_with_its_place() {
     }
 }
 
-/// The table of somebody's key in the registry of the story.
+/// The table of someone's key in the registry of the story.
 struct Key<'a>(&'a Forge);
 
 impl Key<'_> {

@@ -1,0 +1,282 @@
+//! The two passes over a batch: what values become, and what is written once it is known which rows are refused.
+
+use sluis_crypto::date_shift::DateShiftKey;
+use sluis_crypto::escrow::ROW_KEY_LEN;
+use sluis_crypto::{LinkValue, Pseudonym, token};
+use sluis_domain::date::Date;
+use sluis_domain::generalise::Generaliser;
+use sluis_domain::plausible::DateShift;
+use sluis_domain::{Column, ColumnBuilder, ElementName, Reason, RecordBatch, WipedBuffer};
+use sluis_keyring::ElementVersion;
+use sluis_ledger::registry::LinkMode;
+use sluis_port::{Commit, Family, PackedRows};
+
+use super::plan::{Line, Step};
+use crate::Refusal;
+use crate::batches::rows::Refused;
+use crate::batches::shuffle::random_order;
+use crate::batches::tokens::LINK_ROW_LEN;
+use crate::core::input::method_input;
+
+/// One subject of a row.
+struct Subject {
+    link: LinkValue,
+    pseudonym: Pseudonym,
+    /// Where its normalised identifier is, in a reversible line.
+    identifier: std::ops::Range<usize>,
+}
+
+/// The subjects of a pseudonym column and, in a reversible line, their normalised identifiers.
+pub(super) struct Subjects {
+    of_rows: Vec<Option<Subject>>,
+    /// Link values of those who are refused because they opted out.
+    opted_out: Vec<LinkValue>,
+    identifiers: WipedBuffer,
+}
+
+impl Subjects {
+    /// Those of the rows that have one and were not refused for it.
+    pub(super) fn of_rows(&self) -> impl Iterator<Item = Option<&LinkValue>> {
+        self.of_rows
+            .iter()
+            .map(|subject| subject.as_ref().map(|subject| &subject.link))
+    }
+
+    /// All that someone was named with. Those who opted out too, so that no count tells how many they are.
+    pub(super) fn named(&self) -> impl Iterator<Item = &LinkValue> {
+        self.of_rows().flatten().chain(&self.opted_out)
+    }
+}
+
+/// What a column has become before the refused rows are known.
+pub(super) enum Worked {
+    Subjects(Subjects),
+    Done(Column),
+    /// Nothing yet: encryption waits for the refused rows, date shifts and imports for the subjects.
+    Later,
+}
+
+/// Subjects come first, because date shifts need them.
+pub(super) fn first_pass(
+    steps: &[Step],
+    batch: &RecordBatch,
+    refused: &mut Refused,
+) -> Vec<Worked> {
+    let mut worked: Vec<_> = steps
+        .iter()
+        .zip(batch.columns())
+        .enumerate()
+        .map(|(index, (step, (_, input)))| match step {
+            Step::Pseudonym(line) => Worked::Subjects(subjects(line, index, input, refused)),
+            Step::Generalise(how) => Worked::Done(generalise(how, index, input, refused)),
+            Step::Encrypt(_) | Step::DateShift { .. } | Step::Import => Worked::Later,
+        })
+        .collect();
+    for (index, step) in steps.iter().enumerate() {
+        if let Step::DateShift {
+            subject,
+            shift,
+            key,
+        } = step
+            && let Worked::Subjects(subjects) = &worked[*subject]
+        {
+            let input = &batch.columns()[index].1;
+            let shifted = shift_dates(input, subjects, key, shift, index, refused);
+            worked[index] = Worked::Done(shifted);
+        }
+    }
+    worked
+}
+
+fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) -> Subjects {
+    let link_key = if line.link.is_linked() {
+        &*line.version.linked
+    } else {
+        &line.version.unlinked
+    };
+    let mut identifiers = WipedBuffer::with_capacity(input.data().len() + input.rows() + 256);
+    let (mut of_rows, mut opted_out) = (Vec::with_capacity(input.rows()), Vec::new());
+    for (row, value) in input.iter().enumerate() {
+        if !line.reversible {
+            identifiers.clear();
+        }
+        let start = identifiers.len();
+        let subject = match method_input(&line.namespace, value, &mut identifiers) {
+            Ok(false) => None,
+            Ok(true) => {
+                let link = link_key.link_value(&identifiers[start..]);
+                if has_opted_out(line, &link, &identifiers[start..]) {
+                    refused.refuse(row, index, Reason::OptedOut);
+                    opted_out.push(link);
+                    None
+                } else {
+                    let pseudonym = line.version.pseudonym.pseudonym(&link);
+                    Some(Subject {
+                        link,
+                        pseudonym,
+                        identifier: start..identifiers.len(),
+                    })
+                }
+            }
+            Err(reason) => {
+                refused.refuse(row, index, reason);
+                None
+            }
+        };
+        of_rows.push(subject);
+    }
+    Subjects {
+        of_rows,
+        opted_out,
+        identifiers,
+    }
+}
+
+/// Whether a subject is refused: the mark is over the linked link value, whatever the line's own is.
+fn has_opted_out(line: &Line, link: &LinkValue, x: &[u8]) -> bool {
+    line.opt_outs.as_ref().is_some_and(|marks| {
+        if line.link.is_linked() {
+            marks.has(link)
+        } else {
+            marks.has_input(x)
+        }
+    })
+}
+
+fn generalise(how: &Generaliser, index: usize, input: &Column, refused: &mut Refused) -> Column {
+    let mut output = ColumnBuilder::with_capacity(input.rows(), input.data().len());
+    for (row, value) in input.iter().enumerate() {
+        if let Err(reason) = output.try_push_with(|out| how.apply(value, out)) {
+            refused.refuse(row, index, reason);
+        }
+    }
+    output.finish()
+}
+
+fn shift_dates(
+    input: &Column,
+    subjects: &Subjects,
+    key: &DateShiftKey,
+    shift: &DateShift,
+    index: usize,
+    refused: &mut Refused,
+) -> Column {
+    let mut output = ColumnBuilder::with_capacity(input.rows(), input.data().len());
+    for (row, value) in input.iter().enumerate() {
+        let shifted = output.try_push_with(|out| {
+            if value.is_empty() {
+                return Ok(());
+            }
+            let date = Date::parse(value)?;
+            if !shift.moves(date)? {
+                date.write(out);
+                return Ok(());
+            }
+            let subject = subjects.of_rows[row].as_ref().ok_or(Reason::NoSubject)?;
+            let days = key.days(&subject.link, shift.max_days);
+            date.shift(days)?.write(out);
+            Ok(())
+        });
+        if let Err(reason) = shifted {
+            refused.refuse(row, index, reason);
+        }
+    }
+    output.finish()
+}
+
+pub(super) fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Column {
+    let kid = line.version.info().kid;
+    let rows = subjects.of_rows.len();
+    let mut output = ColumnBuilder::with_capacity(rows, rows * token::TEXT_LEN);
+    for (row, subject) in subjects.of_rows.iter().enumerate() {
+        match subject {
+            Some(subject) if !refused.is_refused(row) => {
+                output.push_with(|out| token::write_text(kid, &subject.pseudonym, out));
+            }
+            _ => output.push_missing(),
+        }
+    }
+    output.finish()
+}
+
+/// Link rows, and identity rows of a reversible line.
+pub(super) fn write_rows(
+    line: &Line,
+    subjects: &Subjects,
+    refused: &Refused,
+    commit: &mut Commit,
+) -> Result<(), Refusal> {
+    let Some(escrow) = line
+        .version
+        .escrow
+        .as_ref()
+        .filter(|_| line.link == LinkMode::Escrow)
+    else {
+        return Ok(());
+    };
+    let rows = subjects.of_rows.len();
+    let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * LINK_ROW_LEN);
+    let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);
+    let mut sealer = line.reversible.then(|| escrow.identity_sealer());
+    // Nonces count upwards within a batch: sealed in random order, they do not tell who stood next to whom.
+    let order = if line.reversible {
+        random_order(rows)?
+    } else {
+        (0..rows).collect()
+    };
+    for row in order {
+        let Some(subject) = subjects.of_rows[row]
+            .as_ref()
+            .filter(|_| !refused.is_refused(row))
+        else {
+            continue;
+        };
+        let key = escrow.row_key(&subject.pseudonym);
+        links.push_with(|out| {
+            out.extend_from_slice(&key);
+            out.extend_from_slice(&escrow.seal_link(&subject.pseudonym, &subject.link));
+        });
+        if let Some(sealer) = &mut sealer {
+            let mut sealed = Ok(());
+            identities.push_with(|out| {
+                out.extend_from_slice(&key);
+                let identifier = &subjects.identifiers[subject.identifier.clone()];
+                sealed = sealer.seal(line.namespace.id(), &key, identifier, out);
+            });
+            sealed.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        }
+    }
+    commit.rows.extend(
+        [links, identities]
+            .into_iter()
+            .filter(|rows| !rows.is_empty()),
+    );
+    Ok(())
+}
+
+pub(super) fn encrypt(
+    version: &ElementVersion,
+    name: &ElementName,
+    input: &Column,
+    refused: &Refused,
+) -> Result<Column, Refusal> {
+    let mut sealer = version.key(name).sealer();
+    let mut sealed = Vec::with_capacity(input.data().len() * 4 / 3 + input.rows() * 68);
+    let mut places = vec![0..0; input.rows()];
+    // Nonces count upwards within a batch: sealed in random order, they do not tell the order of the rows.
+    for row in random_order(input.rows())? {
+        let value = input.get(row);
+        if value.is_empty() || refused.is_refused(row) {
+            continue;
+        }
+        let start = sealed.len();
+        let written = sealer.write_text(value, &mut sealed);
+        written.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        places[row] = start..sealed.len();
+    }
+    let mut output = ColumnBuilder::with_capacity(input.rows(), sealed.len());
+    places
+        .into_iter()
+        .for_each(|place| output.push(&sealed[place]));
+    Ok(output.finish())
+}
