@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/sluis/target
 export CARGO_TERM_COLOR ?= auto
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup setup-check setup-test build demo test lint vectors million bench crash hostile clean-demo
+.PHONY: help setup setup-check setup-test build demo test lint vectors million bench crash opening hostile clean-demo
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ test: setup-test lint build ## As root: lints, then every test, the second imple
 
 crash: build ## Kill the daemon many times under load (SLUIS_CRASH_CYCLES, default 200)
 	SLUIS_CRASH_CYCLES=$${SLUIS_CRASH_CYCLES:-200} cargo nextest run --release --workspace -E 'test(kill)' --no-capture
+
+opening: build ## How long a start takes with 10 thousand and with 10 million entries in the log (10 minutes, 4 GB of disk)
+	@"$(BIN)/sluis-opening" 10000 10000000
 
 hostile: build ## One member does its worst: memory, and the latency of another, for each attack (4 minutes)
 	@"$(BIN)/sluis-hostile"

@@ -1,6 +1,6 @@
 //! How long a start takes, and how much memory, with a short log and with a long one.
 //!
-//!     cargo run --release --workspace --bin sluis-opening -- 10000 10000000
+//!     make opening
 //!
 //! Each log is made by a real engine over RocksDB: it is set up, gets a registry, and pseudonymises one batch. The entry of that
 //! batch is then repeated with other salts until the log is long enough. For each number a line says how long it takes to

@@ -104,10 +104,12 @@ impl Sluisd {
         }
         let sink = log.clone();
         let reader = std::thread::spawn(move || {
-            let mut rest = String::new();
-            // Whatever arrives until the end; a killed process just ends.
-            drop(stderr.read_to_string(&mut rest));
-            sink.lock().expect("not poisoned").push_str(&rest);
+            // Line by line, until the end; a killed process just ends.
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|read| read > 0) {
+                sink.lock().expect("not poisoned").push_str(&line);
+                line.clear();
+            }
         });
         Self {
             child,

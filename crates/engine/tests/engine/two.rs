@@ -54,6 +54,8 @@ struct Game {
     /// The office's own, and another one over the same store.
     engines: [Arc<Engine>; 2],
     grants: BTreeMap<GrantId, Expected>,
+    /// Their ids in the order of the requests: the ids themselves are random.
+    order: Vec<GrantId>,
     tokens: Vec<String>,
     /// Whether the registry in force lets the study be converted.
     recipients: bool,
@@ -72,26 +74,28 @@ impl Game {
             office,
             engines,
             grants: BTreeMap::new(),
+            order: Vec::new(),
             tokens,
             recipients: true,
             auditor,
         }
     }
 
+    /// One of the last grants.
     fn some_grant(&self, dice: &mut Dice) -> Option<GrantId> {
-        let ids: Vec<_> = self.grants.keys().collect();
-        let count = ids.len();
-        (count > 0).then(|| ids[dice.below(count)].clone())
+        let last = self.order.len().saturating_sub(3);
+        let last = &self.order[last..];
+        (!last.is_empty()).then(|| last[dice.below(last.len())].clone())
     }
 
     fn step(&mut self, dice: &mut Dice) {
         let engine = self.engines[dice.below(2)].clone();
-        let act = dice.below(10);
+        let act = dice.below(20);
         match (act, self.some_grant(dice)) {
             (0 | 1, _) | (_, None) => self.request(&engine),
-            (2 | 3, Some(id)) => self.approve(&engine, &id, STEWARDS[dice.below(2)]),
-            (4, Some(id)) => self.revoke(&engine, &id),
-            (5, _) if dice.below(3) == 0 => self.change_registry(&engine),
+            (2..=9, Some(id)) => self.approve(&engine, &id, STEWARDS[dice.below(2)]),
+            (10, Some(id)) => self.revoke(&engine, &id),
+            (11, _) if dice.below(2) == 0 => self.change_registry(&engine),
             (_, Some(id)) => self.convert(&engine, &id),
         }
         self.audit();
@@ -104,6 +108,7 @@ impl Game {
         assert_eq!(requested.is_ok(), self.recipients, "{:?}", requested.err());
         if let Ok(view) = requested {
             let id = view.record.grant.id.clone();
+            self.order.push(id.clone());
             self.grants.insert(id, Expected::default());
         }
     }

@@ -202,10 +202,14 @@ pub(super) fn effect_of(state: &State, id: &ProposalId) -> Option<Act> {
 
 /// Ends every open proposal that the registry in force makes stale. Whatever the next registry says, they do not come back.
 pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
-    let stale: Vec<_> = state
-        .proposals
-        .values()
-        .filter(|record| record.ended.is_none() && !standing::proposal(state, record))
+    let open = state.proposals.values();
+    let open = open.filter(|record| record.ended.is_none());
+    // A registry replaces the one before.
+    let stale = open.filter(|record| {
+        let registry = matches!(record.proposal.matter, Matter::Registry { .. });
+        registry || !standing::is_wanted(state, record)
+    });
+    let stale: Vec<_> = stale
         .filter_map(|record| record.end_as_stale(by, at))
         .collect();
     for record in stale {

@@ -35,9 +35,14 @@ pub fn grant(state: &State, record: &Record) -> bool {
 
 /// Whether what a proposal is about is still as it was proposed, and every signature under it still counts.
 pub fn proposal(state: &State, record: &proposal::Record) -> bool {
+    matter(state, &record.proposal.matter) && is_wanted(state, record)
+}
+
+/// Whether the registry in force wants the signatures that a proposal asks for, and every one so far still counts. One that it
+/// does not is over for good, whatever the next says.
+pub fn is_wanted(state: &State, record: &proposal::Record) -> bool {
     let mut signatures = record.signatures.iter();
-    matter(state, &record.proposal.matter)
-        && needs_what_it_takes(state, &record.proposal)
+    needs_what_it_takes(state, &record.proposal)
         && signatures.all(|given| signature(state, &given.signer, &given.among, &given.signed))
 }
 
