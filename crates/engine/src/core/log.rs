@@ -66,8 +66,10 @@ pub(crate) struct Grown {
     /// What an auditor makes of the entries.
     pub(crate) replay: Replay,
     pub(crate) end: End,
-    /// Tiles that are not in the store yet.
+    /// Tiles that may not be in the store yet.
     unstored: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Keys of those that were not compared with the store yet.
+    uncompared: Vec<Vec<u8>>,
     pub(crate) handovers: Handovers,
 }
 
@@ -182,6 +184,7 @@ impl Grown {
             replay: Replay::new(origin),
             end: End::default(),
             unstored: BTreeMap::new(),
+            uncompared: Vec::new(),
             handovers: Handovers::default(),
         }
     }
@@ -303,41 +306,42 @@ impl Grown {
         };
         for tile in tiles {
             let key = rows::tile_key(tile.level, tile.index);
+            self.uncompared.push(key.clone());
             self.unstored.insert(key, tile_value(&tile));
         }
         self.end = self.end.after(keyring.state(), &leaf_hash(bytes));
         Ok(entry)
     }
 
-    /// Compares tiles with those that the store has. What is left are those that it does not have.
+    /// Compares new tiles with those that the store has, each once. What is left are those that it does not have.
     ///
     /// # Errors
     /// [`EngineError::Corrupt`] for one that differs, and those of the store, after which it can be called again.
     fn compare_tiles(&mut self, store: &dyn Store) -> Result<(), EngineError> {
-        let mut missing = BTreeMap::new();
-        for (key, value) in &self.unstored {
-            match store.get(Family::Tree, key)? {
-                Some(stored) if stored == *value => {}
-                Some(_) => return Err(EngineError::Corrupt("tile of the audit log")),
-                None => drop(missing.insert(key.clone(), value.clone())),
+        while let Some(key) = self.uncompared.last() {
+            if let Some(stored) = store.get(Family::Tree, key)? {
+                if self.unstored.get(key) != Some(&stored) {
+                    return Err(EngineError::Corrupt("tile of the audit log"));
+                }
+                self.unstored.remove(key);
             }
+            self.uncompared.pop();
         }
-        self.unstored = missing;
         Ok(())
     }
 
     /// Stores the tiles that the store does not have. Tiles that cannot be stored now stay here until they can.
     fn store_tiles(&mut self, store: &dyn Store) -> Result<(), EngineError> {
         self.compare_tiles(store)?;
-        if self.unstored.is_empty() {
-            return Ok(());
+        while !self.unstored.is_empty() {
+            let mut commit = Commit::default();
+            for (key, value) in self.unstored.iter().take(PAGE) {
+                commit.put(Family::Tree, key.clone(), value.clone());
+            }
+            store.commit(commit)?;
+            let next = self.unstored.keys().nth(PAGE).cloned();
+            self.unstored = next.map_or_else(BTreeMap::new, |next| self.unstored.split_off(&next));
         }
-        let mut commit = Commit::default();
-        for (key, value) in &self.unstored {
-            commit.put(Family::Tree, key.clone(), value.clone());
-        }
-        store.commit(commit)?;
-        self.unstored.clear();
         Ok(())
     }
 
