@@ -90,10 +90,8 @@ impl Core {
         asked: impl Into<Asked<'a>>,
         body: impl FnOnce() -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let done = match &steady {
-            Ok(_) => body(),
-            Err(refusal) => Err(refusal.clone()),
-        };
+        // Who is refused keeps no one waiting until that is on record.
+        let done = steady.and_then(|_steady| body());
         done.map_err(|refusal| self.record_refusal(caller, asked.into(), refusal))
     }
 
