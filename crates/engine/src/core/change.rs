@@ -2,7 +2,7 @@
 //!
 //! An act decides without holding anything: it authorises, looks up, verifies signatures, and returns a [`Change`]. Only
 //! [`Core::put_into_force`] holds the governing lock. If the state moved on meanwhile, in this process or in another one on the
-//! same store, the act decides again.
+//! same store, the act decides again; if that happens again and again, it does so while it holds the lock.
 
 use std::sync::Arc;
 
@@ -23,8 +23,10 @@ use crate::core::record::encoded;
 use crate::core::registry::RegistryState;
 use crate::core::snapshot::Snapshot;
 
-/// How often an act decides again because another one came first.
+/// How often an act is decided, because others come first.
 const MOST_TRIES: u32 = 20;
+/// How often that happens beside other acts. After that the act keeps the others of this process waiting while it is decided.
+const BESIDE_OTHERS: u32 = 3;
 
 /// What an act does: entries and rows, written together or not at all, and what is in force then.
 #[derive(Default)]
@@ -99,7 +101,8 @@ impl Change {
 }
 
 impl Core {
-    /// Decides an act and puts it into force. `decide` may be called more than once, each time under a newer state.
+    /// Decides an act and puts it into force. `decide` may be called more than once, each time under a newer state, and takes no
+    /// lock.
     ///
     /// # Errors
     /// The errors of `decide`; [`Reason::Internal`] for entries that would not verify, [`Reason::Conflict`] if others keep coming
@@ -108,13 +111,14 @@ impl Core {
         &self,
         decide: impl Fn() -> Result<(Change, T), Refusal>,
     ) -> Result<T, Refusal> {
-        for _ in 0..MOST_TRIES {
+        for tried in 0..MOST_TRIES {
             self.refreshed()?;
+            let alone = (tried >= BESIDE_OTHERS).then(|| self.alone());
             let epoch = self.snapshot().epoch;
             let (change, value) = decide()?;
             // So that less is left to read while batches wait; what is wrong with the log is said by whoever needs it.
             self.read_log_on();
-            let governing = self.alone();
+            let governing = alone.unwrap_or_else(|| self.alone());
             if self.snapshot().epoch == epoch && self.put_into_force(&governing, change)? {
                 return Ok(value);
             }

@@ -1,15 +1,18 @@
 //! Proposals and grants at the edge: the first and last moment, too many of them, and what is left of those that came to
 //! nothing.
 
+use std::time::{Duration, Instant};
+
 use sluis_domain::Reason;
 use sluis_engine::{ProposalView, Refusal, Turns};
 use sluis_ledger::grant::Grant;
 use sluis_ledger::proposal::{LIFE_MILLIS, State};
 use sluis_ledger::statement::Deed;
 use sluis_port::{Clock, Family, Store};
+use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
-use sluis_testkit::registry::registry;
+use sluis_testkit::registry::{CUSTODIANS, registry};
 
 use crate::life::{OWNERS, sign};
 use crate::office::{Office, REGISTER, STUDY, batch, caller, wait};
@@ -86,6 +89,49 @@ fn what_is_released_in_the_first_or_last_moment_of_a_short_grant_stays_on_record
     ] {
         assert!(outcomes.contains(&outcome), "{outcome:?} in {outcomes:?}");
     }
+}
+
+#[test]
+fn a_slow_act_is_done_although_quick_ones_keep_coming() {
+    let office = Office::open(FaultyStore::new(ModelStore::new()));
+    let (engine, store) = (&office.engine, &office.store);
+    let text = registry().replace("= \"10y\"", "= \"9y\"");
+    let [first, last] = ["uni-research/steward-1", "uni-research/steward-2"];
+    let governance = engine.governance();
+    let proposed = governance.propose_registry(&caller(CUSTODIANS[0]), &text, false, None);
+    let proposed = proposed.unwrap().proposal.unwrap();
+    assert_eq!(sign(engine, first, &proposed), Ok(State::Open));
+    std::thread::scope(|scope| {
+        store.hold_reads(Family::Grants);
+        let slow = scope.spawn(|| sign(engine, last, &proposed));
+        while !slow.is_finished() {
+            if store.reading() == 0 {
+                std::thread::yield_now();
+                continue;
+            }
+            // It has decided under a state, and reads the proposed text now.
+            let quick = scope.spawn(|| {
+                let terms = office.reidentify_terms();
+                let requested = office
+                    .engine
+                    .governance()
+                    .request_grant(&caller(SOURCE), terms);
+                requested.map(drop).unwrap();
+            });
+            // Once the slow one keeps others waiting, the quick one comes after it.
+            let patience = Instant::now() + Duration::from_millis(100);
+            while !quick.is_finished() && Instant::now() < patience {
+                std::thread::yield_now();
+            }
+            store.release_reads(Family::Grants);
+            while store.reading() > 0 {
+                std::thread::yield_now();
+            }
+            store.hold_reads(Family::Grants);
+        }
+        store.release_reads(Family::Grants);
+        assert_eq!(slow.join().unwrap(), Ok(State::Effective));
+    });
 }
 
 #[test]
