@@ -7,6 +7,8 @@ use sluis_port::StoreError;
 
 use sluis_tlog::OpenError;
 
+use crate::Refusal;
+
 /// Why the engine cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -52,6 +54,9 @@ pub enum EngineError {
         "the custodians of the configuration {0}: two of them sign, each with a key of their own"
     )]
     Custodians(&'static str),
+    /// The custodians of the configuration could not be put on record.
+    #[error("the custodians of the configuration cannot be put on record: {}: {}", .0, .0.detail())]
+    Refused(Refusal),
     /// One key for a custodian and a steward.
     #[error(
         "a key of `custodians` is pinned for a steward as well: one person must not sign on both sides"

@@ -452,6 +452,7 @@ fn not_opened(error: HeadFault) -> Denial {
         HeadFault::Engine(EngineError::Keyring(keyring)) => {
             sluis_engine::Refusal::from(keyring.clone()).reason()
         }
+        HeadFault::Engine(EngineError::Refused(refusal)) => refusal.reason(),
         HeadFault::Engine(EngineError::Registry(_)) => Reason::Internal,
         HeadFault::Engine(_) => Reason::CorruptStore,
         HeadFault::Missing(_) | HeadFault::File { .. } => Reason::HeadUnavailable,

@@ -1,7 +1,7 @@
 //! The audit log as a Merkle tree with a signed head.
 //!
 //! Leaf i is the canonical bytes of entry i as the store holds them. An entry reaches the tree after it is durable, when
-//! [`Core::sign_head`] reads it back from the store: no batch waits for the tree or for a signature. Acts that others are
+//! [`crate::LogKeeper::sign_head`] reads it back from the store: no batch waits for the tree or for a signature. Acts that others are
 //! judged by do ([`Core::rehearse`]). Full tiles are kept in the store.
 //!
 //! A start takes state and tree from what was saved beside the head ([`saved`]), or makes them again from all entries. The
@@ -19,12 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sluis_domain::Reason;
 use sluis_keyring::{AuditKey, Keyring};
-use sluis_ledger::Registries;
-use sluis_ledger::State;
-use sluis_ledger::Unread;
-use sluis_ledger::Wrong;
-use sluis_ledger::custodian;
 use sluis_ledger::event::Entry;
+use sluis_ledger::{Registries, State, Unread, Wrong};
 use sluis_port::{Commit, Family, Row, Store, StoreError, rows};
 use sluis_tlog::{
     FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash,
@@ -32,8 +28,7 @@ use sluis_tlog::{
 use sluis_verify::Replay;
 
 use crate::core::Core;
-use crate::core::registry::RegistryState;
-use crate::core::registry::registry_text;
+use crate::core::registry::{RegistryState, registry_text};
 use crate::{EngineError, Refusal};
 use end::{End, Protects};
 use head::{Handovers, SignedHead};
@@ -55,8 +50,6 @@ pub(crate) struct Log {
     wrong: AtomicBool,
     /// What is left to verify in the background.
     unverified: Mutex<Option<Verification>>,
-    /// Detail of the last list of custodians in the log.
-    custodians: Mutex<Vec<u8>>,
     /// Lives as long as the store is to protect the end of the log.
     _protects: Arc<Protects>,
 }
@@ -103,7 +96,6 @@ impl Log {
             in_order: AtomicBool::new(false),
             wrong: AtomicBool::new(false),
             unverified: Mutex::new(unverified),
-            custodians: Mutex::new(custodian::encode(said.custodians())),
             _protects: protects,
         };
         Ok((log, said))
@@ -153,13 +145,6 @@ impl Log {
             entries,
             goal: entries,
         }
-    }
-
-    /// Detail of the last list of custodians in the log.
-    pub(crate) fn custodians(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.custodians
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn published(&self) -> Option<Arc<SignedHead>> {

@@ -6,15 +6,15 @@ use sluis_domain::Timestamp;
 use sluis_keyring::Keyring;
 use sluis_ledger::event::{Entry, Event};
 use sluis_ledger::{Custodian, custodian};
-use sluis_port::{Commit, Family, Store, StoreError, rows};
+use sluis_port::{Family, Store, rows};
 use sluis_tlog::{Checkpoint, Note, VerifierKey};
 
-use crate::EngineError;
+use crate::core::change::Change;
 use crate::core::log::head::{SignedHead, fits};
 use crate::core::log::verifier;
-use crate::core::record::encoded;
 use crate::error::HeadError;
 use crate::log::LogKeeper;
+use crate::{EngineError, Refusal};
 
 impl LogKeeper {
     /// Signs the head of everything that is durable. Whoever keeps it says so with [`Self::publish_head`].
@@ -92,13 +92,10 @@ impl LogKeeper {
     /// If the configuration names other custodians than the log, that is put on record now.
     ///
     /// # Errors
-    /// [`EngineError::Head`], [`EngineError::Store`].
+    /// Those of [`Self::continues`], and [`EngineError::Refused`].
     pub fn check_head(&self, signed: &[u8]) -> Result<(), EngineError> {
-        let head = self.open_head(signed)?;
-        let grown = self.extended()?;
-        fits(&grown, &*self.store, &head)?;
-        drop(grown);
-        self.name_custodians()?;
+        let head = self.continues(signed)?;
+        self.name_custodians().map_err(EngineError::Refused)?;
         // What could be opened is text.
         let note = String::from_utf8_lossy(signed).into_owned();
         self.publish_head(Arc::new(SignedHead {
@@ -107,6 +104,16 @@ impl LogKeeper {
             note,
         }));
         Ok(())
+    }
+
+    /// The last signed head, which the log must continue. Changes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Head`], and the errors of reading the log.
+    pub fn continues(&self, signed: &[u8]) -> Result<Checkpoint, EngineError> {
+        let head = self.open_head(signed)?;
+        fits(&*self.extended()?, &*self.store, &head)?;
+        Ok(head)
     }
 
     /// A head signed by one of the log's keys; nothing is said about the entries.
@@ -121,8 +128,7 @@ impl LogKeeper {
     }
 
     /// Puts on record whom the configuration names, if the log names others.
-    pub(crate) fn name_custodians(&self) -> Result<(), StoreError> {
-        let mut named = self.log.custodians();
+    pub(crate) fn name_custodians(&self) -> Result<(), Refusal> {
         let snapshot = self.snapshot();
         let configured = snapshot.custodians.iter();
         let configured = configured.map(|(identity, key)| Custodian {
@@ -130,16 +136,13 @@ impl LogKeeper {
             key: key.clone(),
         });
         let configured: Vec<_> = configured.collect();
-        let detail = custodian::encode(&configured);
-        if *named != detail {
-            let entry = encoded(self.header(None), Event::Custodians(configured));
-            self.store.commit(Commit {
-                entries: vec![entry],
-                ..Commit::default()
-            })?;
-            *named = detail;
+        if custodian::encode(snapshot.state.custodians()) == custodian::encode(&configured) {
+            return Ok(());
         }
-        Ok(())
+        self.govern(|| {
+            let named = Event::Custodians(configured.clone());
+            Ok((Change::of(self.header(None), named), ()))
+        })
     }
 }
 

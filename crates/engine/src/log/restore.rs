@@ -394,11 +394,8 @@ impl LogKeeper {
             .custodians
             .get(&caller.identity)
             .ok_or(Reason::NotACustodian)?;
-        let named = sluis_ledger::custodian::decode(&self.log.custodians());
-        let named = named.map_err(|_| Reason::CorruptStore)?;
-        if !named
-            .iter()
-            .any(|custodian| custodian.identity == caller.identity && custodian.key == *pinned)
+        let mut named = snapshot.state.custodians().iter();
+        if !named.any(|custodian| custodian.identity == caller.identity && custodian.key == *pinned)
         {
             return Err(Reason::NotACustodian);
         }

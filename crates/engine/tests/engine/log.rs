@@ -12,12 +12,15 @@ use sluis_engine::{Engine, EngineError, HeadError, SignedHead};
 use sluis_ledger::audit::Act;
 use sluis_ledger::event::{self, About, Entry, Event, GrantRef, Header, Refusal};
 use sluis_ledger::instruction::Task;
+use sluis_ledger::proposal;
 use sluis_port::store::{Commit, Family, Row, Store, StoreError, Write};
 use sluis_testkit::faulty_store::FaultyStore;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
+use sluis_testkit::registry::{CUSTODIANS, registry};
 use sluis_tlog::{Checkpoint, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
 
+use crate::life::sign;
 use crate::office::{Office, REGISTER, STUDY, caller, custodian};
 use crate::subjects;
 
@@ -615,6 +618,34 @@ fn other_custodians_are_put_on_record_once() {
             .count(),
         2
     );
+}
+
+#[test]
+fn what_a_former_key_signed_counts_no_more_from_the_start_with_another() {
+    let office = Office::open(ModelStore::new());
+    let text = registry().replace("Party to nothing", "Party to something");
+    let [anna, ben] = CUSTODIANS.map(caller);
+    let governance = office.engine.governance();
+    let proposed = governance.propose_registry(&anna, &text, false, None);
+    let proposed = proposed.unwrap().proposal.unwrap();
+    let signed = sign(&office.engine, CUSTODIANS[1], &proposed);
+    assert_eq!(signed, Ok(proposal::State::Open));
+    let head = office.head();
+    let mut settings = people::settings();
+    settings.custodians[1].key = people::public_key("custodian/ben-with-another-key");
+    let (store, clock) = (office.store.clone(), office.clock.clone());
+    let engine = Engine::open(store, office.kek(), clock, settings).unwrap();
+    engine.log().check_head(head.note.as_bytes()).unwrap();
+    let state = |engine: &Engine, who| {
+        let listed = engine.governance().list_proposals(who, true).unwrap();
+        let found = listed
+            .iter()
+            .find(|view| view.record.proposal.id == proposed.record.proposal.id);
+        found.unwrap().state
+    };
+    assert_eq!(state(&engine, &anna), proposal::State::Stale);
+    // The daemon that still runs with the former list takes it over.
+    assert_eq!(state(&office.engine, &ben), proposal::State::Stale);
 }
 
 #[test]

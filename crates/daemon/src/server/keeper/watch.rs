@@ -173,6 +173,7 @@ impl From<HeadFault> for NotOpened {
             HeadFault::Engine(
                 EngineError::Store(error) | EngineError::Keyring(KeyringError::Store(error)),
             ) => store_passes(error),
+            HeadFault::Engine(EngineError::Refused(refusal)) => passes(refusal),
             HeadFault::Missing(_) | HeadFault::Engine(_) => false,
         };
         Self {
@@ -186,9 +187,14 @@ impl From<Refusal> for NotOpened {
     fn from(refusal: Refusal) -> Self {
         Self {
             why: format!("{refusal}: {}", refusal.detail()),
-            passes: refusal.reason() != Reason::CorruptStore,
+            passes: passes(&refusal),
         }
     }
+}
+
+/// So do refusals for them.
+fn passes(refusal: &Refusal) -> bool {
+    refusal.reason() != Reason::CorruptStore
 }
 
 /// Full disks, stalls and failed reads or writes pass; damage does not.
