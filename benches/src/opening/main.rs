@@ -85,10 +85,10 @@ fn make(directory: &std::path::Path, size: u64) {
     }
     let head = engine.log().sign_head().expect("a log in order");
     std::fs::write(directory.join("head"), &head.note).expect("room on the disk");
-    let (entries, state) = engine.log().save().expect("readable").expect("in order");
+    let state = engine.log().save().expect("readable").expect("in order");
     std::fs::write(directory.join("state"), &state).expect("room on the disk");
     println!(
-        "{entries} entries: made in {:.1} s, the state has {} bytes",
+        "{size} entries: made in {:.1} s, the state has {} bytes",
         started.elapsed().as_secs_f64(),
         state.len()
     );

@@ -220,13 +220,15 @@ impl Heads {
         }
         // Whatever becomes of this try, the next one has more to write.
         *saved = now;
-        let written = engine
-            .log()
-            .save()
-            .map_err(HeadFault::from)
-            .and_then(|state| state.map_or(Ok(()), |(_, state)| self.file.write_state(&state)));
-        if let Err(fault) = written {
+        if let Err(fault) = self.write_state(engine) {
             tracing::warn!(fault = %fault, "the state of the audit log cannot be written: the next start reads the log itself");
+        }
+    }
+
+    fn write_state(&self, engine: &Engine) -> Result<(), HeadFault> {
+        match engine.log().save()? {
+            Some(state) => self.file.write_state(&state),
+            None => Ok(()),
         }
     }
 

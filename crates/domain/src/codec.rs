@@ -48,6 +48,12 @@ impl Writer {
         );
         self.fixed(bytes)
     }
+    /// Bytes behind a length of four bytes. Callers keep them below 4 GiB.
+    pub fn long(&mut self, bytes: &[u8]) -> &mut Self {
+        let length = u32::try_from(bytes.len());
+        self.u32(length.expect("callers bound long values below 4 GiB"));
+        self.fixed(bytes)
+    }
     /// The bytes so far.
     pub fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.0)
@@ -123,6 +129,14 @@ impl<'a> Reader<'a> {
     pub fn lp(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = self.u16()?;
         self.fixed(length.into())
+    }
+    /// Bytes behind a length of four bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if there are fewer than announced.
+    pub fn long(&mut self) -> Result<&'a [u8], DecodeError> {
+        let length = usize::try_from(self.u32()?).map_err(|_| DecodeError)?;
+        self.fixed(length)
     }
     /// Length-prefixed UTF-8 text.
     ///

@@ -91,9 +91,9 @@ impl Replay {
     pub fn save(&self) -> Option<Vec<u8>> {
         let (behind, leaves) = self.recent.parts();
         let mut out = Writer::default();
-        part(&mut out, &self.ledger.save()?);
-        part(&mut out, &self.tree.save());
-        part(&mut out, &behind.save());
+        out.long(&self.ledger.save()?);
+        out.long(&self.tree.save());
+        out.long(&behind.save());
         for leaf in leaves {
             out.fixed(leaf);
         }
@@ -110,9 +110,9 @@ impl Replay {
         registry: impl FnOnce(u64, &[u8; 32]) -> Option<Arc<Registry>>,
     ) -> Result<Self, DecodeError> {
         let mut input = Reader::plain(bytes);
-        let ledger = Ledger::load(origin, read_part(&mut input)?, registry)?;
-        let tree = Tree::load(read_part(&mut input)?).ok_or(DecodeError)?;
-        let behind = Tree::load(read_part(&mut input)?).ok_or(DecodeError)?;
+        let ledger = Ledger::load(origin, input.long()?, registry)?;
+        let tree = Tree::load(input.long()?).ok_or(DecodeError)?;
+        let behind = Tree::load(input.long()?).ok_or(DecodeError)?;
         let entries = ledger.state().entries();
         let leaves = entries.checked_sub(behind.size()).ok_or(DecodeError)?;
         if tree.size() != entries || leaves > MAX_BEFORE_RESTORE {
@@ -129,15 +129,4 @@ impl Replay {
             recent,
         })
     }
-}
-
-/// Bytes behind a length of four bytes.
-fn part(out: &mut Writer, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).expect("a state is far smaller than 4 GiB");
-    out.u32(length).fixed(bytes);
-}
-
-fn read_part<'a>(input: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
-    let length = usize::try_from(input.u32()?).map_err(|_| DecodeError)?;
-    input.fixed(length)
 }

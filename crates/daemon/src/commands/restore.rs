@@ -167,6 +167,8 @@ pub fn accept_restore(settings: &Settings, signatures: &[PathBuf]) -> Result<Str
         .log()
         .accept_restore(lost.as_deref(), &request, &signatures)?;
     store.accept_loss()?;
+    // It is of the log before the restore, which this one does not continue.
+    file.remove_state();
     file.write(&head.note)?;
     fs::remove_file(&path).map_err(|reason| CommandError::Directory { path, reason })?;
     let mut said = String::new();

@@ -1,23 +1,22 @@
 //! The state of the log for the next start, and verifying in the background what a start did not read.
 
-use super::LogKeeper;
 use sluis_port::StoreError;
 
 use crate::EngineError;
 use crate::core::log::saved::Verified;
+use crate::log::LogKeeper;
 
 impl LogKeeper {
-    /// State and tree of the log for the next start, with the number of entries; `None` if the log was found wrong.
+    /// State and tree of the log for the next start, encrypted; `None` if the log was found wrong.
     ///
     /// # Errors
     /// The errors of reading the log on.
-    pub fn save(&self) -> Result<Option<(u64, Vec<u8>)>, EngineError> {
+    pub fn save(&self) -> Result<Option<Vec<u8>>, EngineError> {
         if self.log.is_wrong() {
             return Ok(None);
         }
         let grown = self.extended()?;
-        let saved = grown.save(&self.snapshot().keyring);
-        Ok(saved.map(|bytes| (grown.end.entries, bytes)))
+        Ok(grown.save(&self.snapshot().keyring))
     }
 
     /// Whether nothing is left to verify in the background, or a fault was found.

@@ -18,7 +18,7 @@ const SAVED: &[u8] = concat!("saved ", env!("CARGO_PKG_VERSION")).as_bytes();
 /// The state that a start begins with, after a person with all keys has changed one text in it.
 fn forged(office: &Office<ModelStore>, from: &[u8], to: &[u8]) -> Vec<u8> {
     let keyring = Keyring::load(&*office.store, office.kek()).unwrap();
-    let (_, saved) = office.engine.log().save().unwrap().unwrap();
+    let saved = office.engine.log().save().unwrap().unwrap();
     let state = keyring.state();
     let (entries, mut bytes) = state.open(Family::Audit, SAVED, &saved).unwrap();
     let found = bytes.windows(from.len()).position(|window| window == from);

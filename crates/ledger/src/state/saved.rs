@@ -22,7 +22,7 @@ impl State {
         for (entry, key) in &self.verifier_keys {
             out.u64(*entry).lp(key.to_string());
         }
-        long(out, &custodian::encode(&self.custodians));
+        out.long(&custodian::encode(&self.custodians));
         out.u64(self.custodian_lists).fixed(&self.custody_head);
         out.u64(self.registry_version).fixed(&self.registry_digest);
         self.write_records(out);
@@ -42,7 +42,7 @@ impl State {
     fn write_records(&self, out: &mut Writer) {
         count(out, self.grants.len());
         for grant in self.grants.values() {
-            long(out, &grant.record.encode());
+            out.long(&grant.record.encode());
             out.u64(grant.counter).u32(grant.days.floor());
             count(out, grant.days.runs().len());
             for run in grant.days.runs() {
@@ -51,7 +51,7 @@ impl State {
         }
         count(out, self.proposals.len());
         for record in self.proposals.values() {
-            long(out, &record.encode());
+            out.long(&record.encode());
         }
     }
 
@@ -83,7 +83,7 @@ impl State {
         let mut state = Self::new(input.text()?);
         state.entries = input.u64()?;
         state.verifier_keys = list(input, |input| Ok((input.u64()?, input.parse()?)))?;
-        state.custodians = custodian::decode(read_long(input)?)?;
+        state.custodians = custodian::decode(input.long()?)?;
         state.custodian_lists = input.u64()?;
         state.custody_head = input.array()?;
         state.registry_version = input.u64()?;
@@ -108,7 +108,7 @@ impl State {
 
     fn read_records(&mut self, input: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.grants = list(input, |input| {
-            let record = grant::Record::decode(read_long(input)?)?;
+            let record = grant::Record::decode(input.long()?)?;
             let counter = input.u64()?;
             let floor = input.u32()?;
             let runs = list(input, |input| {
@@ -127,7 +127,7 @@ impl State {
             Ok((grant.record.grant.id.clone(), grant))
         })?;
         self.proposals = list(input, |input| {
-            let record = proposal::Record::decode(read_long(input)?)?;
+            let record = proposal::Record::decode(input.long()?)?;
             Ok((record.proposal.id.clone(), Arc::new(record)))
         })?;
         let proposals = self.proposals.values();
@@ -169,17 +169,6 @@ fn namespace(id: Option<&NamespaceId>) -> &str {
 
 fn count(out: &mut Writer, count: usize) {
     out.u32(u32::try_from(count).expect("a log has far fewer than 4 thousand million of anything"));
-}
-
-/// Bytes behind a length of four bytes.
-fn long(out: &mut Writer, bytes: &[u8]) {
-    count(out, bytes.len());
-    out.fixed(bytes);
-}
-
-fn read_long<'a>(input: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
-    let length = usize::try_from(input.u32()?).map_err(|_| DecodeError)?;
-    input.fixed(length)
 }
 
 fn list<T, C: FromIterator<T>>(

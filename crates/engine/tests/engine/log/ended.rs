@@ -41,7 +41,7 @@ fn verified(engine: &Engine) -> Result<u64, EngineError> {
 fn grown() -> (Office<ModelStore>, Vec<u8>) {
     let office = Office::open(ModelStore::new());
     office.grow(600);
-    let (_, saved) = office.engine.log().save().unwrap().unwrap();
+    let saved = office.engine.log().save().unwrap().unwrap();
     for _ in 0..3 {
         office
             .engine
@@ -167,7 +167,7 @@ fn a_store_that_is_older_than_the_saved_state_is_an_old_store() {
     let old = copy(&all(&*office.store), entries(&*office.store));
     office.grow(3);
     office.engine.admit(&custodian()).unwrap();
-    let (_, saved) = office.engine.log().save().unwrap().unwrap();
+    let saved = office.engine.log().save().unwrap().unwrap();
     let head = office.head();
     let engine = resumed(&office, old, &saved).unwrap();
     let refused = engine.log().check_head(head.note.as_bytes());
@@ -192,7 +192,7 @@ fn the_row_is_one_of_the_store_and_names_every_entry() {
 fn a_tile_that_cannot_be_read_for_a_while_is_no_fault_of_the_log() {
     let office = Office::open(FaultyStore::new(ModelStore::new()));
     office.grow(600);
-    let (_, saved) = office.engine.log().save().unwrap().unwrap();
+    let saved = office.engine.log().save().unwrap().unwrap();
     let head = office.head();
     let engine = Engine::resume(
         office.store.clone(),
