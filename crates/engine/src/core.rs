@@ -8,6 +8,7 @@
 //! | [`epoch`], [`steady`], [`held`] | what keeps batches behind them, and takes over what other daemons did |
 //! | [`snapshot`] | what is in force: the ledger's state, [`registry`], keys, [`opt_outs`] |
 //! | [`log`] | the log as far as it was read: its tree, how it ends, what was saved |
+//! | [`past`] | grants and proposals that have ended and left memory |
 //! | [`meter`], [`pending`] | counters of grants, and answers that wait until they are durable |
 //! | [`proposing`], [`signing`], [`instruction`] | proposals, signatures, and what custodians sign |
 //! | [`compaction`], [`journal`], [`versions`], [`input`] | what more than one wing needs |
@@ -25,6 +26,7 @@ use sluis_port::{Clock, Commit, Family, Store, rows};
 use crate::{Caller, EngineError, Refusal};
 use log::Log;
 use meter::Meters;
+use past::PastRows;
 use policy::{Action, BeKnown, Permit};
 use record::{encoded, header};
 use refusals::RefusalLimit;
@@ -43,6 +45,7 @@ pub(crate) mod meter;
 pub(crate) mod opt_outs;
 pub(crate) mod origin;
 pub(crate) mod pace;
+pub(crate) mod past;
 pub(crate) mod pending;
 pub mod policy;
 pub(crate) mod proposing;
@@ -210,18 +213,32 @@ impl Core {
         )?)
     }
 
+    /// Grants and proposals that have ended and left memory.
+    pub(crate) fn past<'a>(&'a self, snapshot: &'a Snapshot) -> PastRows<'a> {
+        PastRows {
+            store: &*self.store,
+            seal: snapshot.keyring.state(),
+        }
+    }
+
     /// The grant with this id.
-    pub(crate) fn known_grant(&self, id: &GrantId) -> Result<Arc<grant::Record>, Reason> {
+    pub(crate) fn known_grant(&self, id: &GrantId) -> Result<Arc<grant::Record>, Refusal> {
         let snapshot = self.snapshot();
-        let known = snapshot.state.grant(id).ok_or(Reason::UnknownGrant)?;
-        Ok(known.record().clone())
+        if let Some(known) = snapshot.state.grant(id) {
+            return Ok(known.record().clone());
+        }
+        let past = self.past(&snapshot).grant(id)?;
+        Ok(past.ok_or(Reason::UnknownGrant)?.record)
     }
 
     /// The proposal with this id.
-    pub(crate) fn known_proposal(&self, id: &ProposalId) -> Result<Arc<proposal::Record>, Reason> {
+    pub(crate) fn known_proposal(&self, id: &ProposalId) -> Result<Arc<proposal::Record>, Refusal> {
         let snapshot = self.snapshot();
-        let known = snapshot.state.proposal(id);
-        Ok(known.ok_or(Reason::UnknownProposal)?.clone())
+        if let Some(known) = snapshot.state.proposal(id) {
+            return Ok(known.clone());
+        }
+        let past = self.past(&snapshot).proposal(id)?;
+        Ok(past.ok_or(Reason::UnknownProposal)?.record)
     }
 
     /// Puts something else into force.

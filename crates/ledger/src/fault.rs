@@ -119,6 +119,9 @@ pub enum Fault {
     /// The text of a registry could not be read.
     #[error("the text of registry version {0} cannot be read now")]
     RegistryUnread(u64),
+    /// A grant or proposal that ended could not be read.
+    #[error("the grant or proposal that it names cannot be read now")]
+    RecordUnread,
     /// The text of a registry is none, or not one that may follow the one before.
     #[error("registry version {version} is not valid after the one before: {}", problems.join("; "))]
     RegistryInvalid {

@@ -29,6 +29,6 @@ pub use canonical::Canonical;
 pub use custodian::Custodian;
 pub use fault::{Fault, Wrong};
 pub use instruction::Instruction;
-pub use replay::{Ledger, Place, Registries, Unread};
+pub use replay::{Archive, Ledger, Place, Unread};
 pub use state::State;
 pub use statement::Signed;

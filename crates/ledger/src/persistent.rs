@@ -50,6 +50,10 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
         before
     }
 
+    pub(crate) fn remove(&mut self, key: &K) {
+        self.0.remove_mut(key);
+    }
+
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
         self.0.iter()
     }
@@ -64,15 +68,6 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
         self.0
             .range((start, Bound::Unbounded))
             .map(|(_, value)| value)
-    }
-
-    /// Replaces every value.
-    pub(crate) fn update_all(&mut self, update: impl Fn(&V) -> V) {
-        let updated = self
-            .0
-            .iter()
-            .map(|(key, value)| (key.clone(), update(value)));
-        self.0 = updated.collect();
     }
 }
 

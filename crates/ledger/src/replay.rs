@@ -4,19 +4,20 @@
 //! their signatures, requests and approvals of grants, their use, proposals and what came of them, whose key versions are and
 //! which are still there. The first entry that breaks a rule is named. What is not judged: the order of times, because
 //! clocks step (a large step back is told), and whether a refusal was right; its fields are. Memory is bounded by the number of
-//! grants, proposals and key versions.
+//! key versions, and of grants and proposals; those that ended may leave it ([`Ledger::forget`]).
 
 use std::sync::Arc;
 
 use sluis_domain::codec::{DecodeError, Reader, Writer};
-use sluis_domain::{Identity, ProposalId};
+use sluis_domain::{GrantId, Identity, ProposalId};
 
 use crate::audit::Act;
 use crate::event::{Caller, Entry, Event, Header, Initialised};
 use crate::fault::{Fault, Wrong};
 use crate::instruction::ends_instructions;
 use crate::registry::Registry;
-use crate::state::State;
+use crate::state::{Ended, Past, State};
+use crate::{grant, proposal};
 
 mod batches;
 mod custody;
@@ -32,20 +33,48 @@ mod retention;
 /// Changes with everything that [`Ledger::save`] writes.
 const SAVED_FORMAT: u8 = 1;
 
-/// Where registry texts come from: they are too long for entries.
-pub trait Registries {
-    /// The text of a version; `None` if there is none.
+/// Where that comes from which the entries only name and memory does not hold.
+pub trait Archive {
+    /// The text of a version of the registry, which is too long for an entry; `None` if there is none.
     ///
     /// # Errors
     /// [`Unread`] if it cannot be read now.
     fn text(&mut self, version: u64) -> Result<Option<String>, Unread>;
+
+    /// A grant that [`Ledger::forget`] took out of memory.
+    ///
+    /// # Errors
+    /// [`Unread`] if it cannot be read now.
+    fn grant(&mut self, _id: &GrantId) -> Result<Option<Ended<grant::Record>>, Unread> {
+        Ok(None)
+    }
+
+    /// A proposal that [`Ledger::forget`] took out of memory.
+    ///
+    /// # Errors
+    /// [`Unread`] if it cannot be read now.
+    fn proposal(&mut self, _id: &ProposalId) -> Result<Option<Ended<proposal::Record>>, Unread> {
+        Ok(None)
+    }
+
+    /// As [`Self::proposal`], by the SHA-256 of its canonical bytes.
+    ///
+    /// # Errors
+    /// [`Unread`] if it cannot be read now.
+    fn proposal_with(
+        &mut self,
+        _digest: &[u8; 32],
+    ) -> Result<Option<Ended<proposal::Record>>, Unread> {
+        Ok(None)
+    }
 }
 
-/// The text of a registry cannot be read now, which says nothing about the log.
+/// Something cannot be read now, which says nothing about the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unread;
 
-impl<F: FnMut(u64) -> Option<String>> Registries for F {
+/// Texts of registries alone, for one who keeps everything else in memory.
+impl<F: FnMut(u64) -> Option<String>> Archive for F {
     fn text(&mut self, version: u64) -> Result<Option<String>, Unread> {
         Ok(self(version))
     }
@@ -88,7 +117,7 @@ impl Ledger {
         }
     }
 
-    /// The ledger as bytes, for [`Self::load`]; `None` while something is wrong or missing ([`Self::unfinished`]).
+    /// The ledger as bytes, without what [`State::past`] gives, for [`Self::load`]; `None` while something is wrong or missing ([`Self::unfinished`]).
     pub fn save(&self) -> Option<Vec<u8>> {
         if self.over.is_some() || self.unfinished().is_some() {
             return None;
@@ -120,6 +149,11 @@ impl Ledger {
         })
     }
 
+    /// Takes something out of memory that [`State::past`] gave. From then on the archive must give it.
+    pub fn forget(&mut self, past: &Past) {
+        self.state.forget(past);
+    }
+
     /// What the entries so far say.
     pub fn state(&self) -> &State {
         &self.state
@@ -144,24 +178,24 @@ impl Ledger {
     ///
     /// # Errors
     /// What is wrong with it. The replay is over then, and says the same to every further entry; only after
-    /// [`Fault::RegistryUnread`] the same entry may come once more.
+    /// [`Fault::RegistryUnread`] and [`Fault::RecordUnread`] the same entry may come once more.
     pub fn push(
         &mut self,
         place: &Place<'_>,
         bytes: &[u8],
-        registries: &mut (impl Registries + ?Sized),
+        archive: &mut (impl Archive + ?Sized),
     ) -> Result<Entry, Wrong> {
         let sequence = place.sequence;
         if let Some(wrong) = &self.over {
             return Err(wrong.clone());
         }
         let taken = self
-            .take(place, bytes, registries)
+            .take(place, bytes, archive)
             .map_err(|fault| Wrong { sequence, fault });
         let wrong = taken
             .as_ref()
             .err()
-            .filter(|wrong| !matches!(wrong.fault, Fault::RegistryUnread(_)));
+            .filter(|wrong| !matches!(wrong.fault, Fault::RegistryUnread(_) | Fault::RecordUnread));
         self.over = wrong.cloned();
         taken
     }
@@ -170,7 +204,7 @@ impl Ledger {
         &mut self,
         place: &Place<'_>,
         bytes: &[u8],
-        registries: &mut (impl Registries + ?Sized),
+        archive: &mut (impl Archive + ?Sized),
     ) -> Result<Entry, Fault> {
         let sequence = place.sequence;
         if sequence != self.state.entries {
@@ -183,12 +217,15 @@ impl Ledger {
         let text = match entry.event {
             Event::ApplyRegistry(_) => {
                 let version = entry.header.registry_version;
-                registries
+                archive
                     .text(version)
                     .map_err(|Unread| Fault::RegistryUnread(version))?
             }
             _ => None,
         };
+        self.state
+            .recall(&entry.event, archive)
+            .map_err(|Unread| Fault::RecordUnread)?;
         let due = self.due.take();
         self.check_due(due.as_ref(), &entry.event)?;
         self.check_version(&entry)?;

@@ -15,10 +15,14 @@ use crate::rules;
 use crate::told::{SetBack, StoodStill, Told};
 use crate::{Custodian, grant, proposal};
 
+mod ended;
 mod saved;
 
-/// Everything that the entries so far say. It grows with the number of grants, proposals and keys, not with that of entries.
-/// A clone shares their records.
+pub(crate) use ended::PastId;
+pub use ended::{Ended, Past};
+
+/// Everything that the entries so far say. It grows with the number of keys, and of grants and proposals that go on, not with that
+/// of entries. A clone shares their records.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) origin: String,
@@ -35,6 +39,8 @@ pub struct State {
     pub(crate) proposals: Map<ProposalId, Arc<proposal::Record>>,
     /// SHA-256 of each of them: refusals name proposals by that.
     pub(crate) proposal_digests: Set<[u8; 32]>,
+    /// Which of these have ended: until when they are kept here, and the number of entries with the one that ended them.
+    pub(crate) ended: Map<(Timestamp, PastId), u64>,
     pub(crate) versions: Map<Kid, Version>,
     /// Every key line that a registry has had.
     pub(crate) lines: Set<Line>,
@@ -152,6 +158,7 @@ impl State {
             grants: Map::default(),
             proposals: Map::default(),
             proposal_digests: Set::default(),
+            ended: Map::default(),
             versions: Map::default(),
             lines: Set::default(),
             chains: Set::default(),
@@ -212,12 +219,12 @@ impl State {
         &self.registry_digest
     }
 
-    /// All grants in the order of their ids.
+    /// All grants that did not leave memory, in the order of their ids.
     pub fn grants(&self) -> impl ExactSizeIterator<Item = &GrantState> {
         self.grants.values()
     }
 
-    /// The grants after this id, or all of them, in the order of their ids.
+    /// As [`Self::grants`], those after this id.
     pub fn grants_after<'a>(
         &'a self,
         id: Option<&'a GrantId>,
@@ -225,17 +232,17 @@ impl State {
         self.grants.after(id).map(GrantState::record)
     }
 
-    /// A grant.
+    /// A grant that did not leave memory.
     pub fn grant(&self, id: &GrantId) -> Option<&GrantState> {
         self.grants.get(id)
     }
 
-    /// All proposals in the order of their ids.
+    /// All proposals that did not leave memory, in the order of their ids.
     pub fn proposals(&self) -> impl ExactSizeIterator<Item = &Arc<proposal::Record>> {
         self.proposals.values()
     }
 
-    /// A proposal.
+    /// A proposal that did not leave memory.
     pub fn proposal(&self, id: &ProposalId) -> Option<&Arc<proposal::Record>> {
         self.proposals.get(id)
     }

@@ -76,6 +76,11 @@ impl Told {
         })
     }
 
+    /// The latest time of an entry.
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
     /// Takes over the next entry.
     pub(crate) fn see(&mut self, sequence: u64, entry: &Entry) {
         self.see_time(sequence, entry.header.at);

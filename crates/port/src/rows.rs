@@ -13,6 +13,9 @@
 //! | `registry` (2) | version (8) | sealed: the text; generation is the version |
 //! | `grants` (3) | `b`, LP(grant), keyed digest of the batch id (32) | sealed: keyed digest of the content (32); generation 1 |
 //! | | `c`, grant | sealed: values used (8), last forgotten day (4), then for each run of days: first (4), last (4), values of the last (8); generation grows by one with every batch |
+//! | | `d`, SHA-256 of a proposal (32) | sealed: its id; only of one that has ended; generation as in its row |
+//! | | `e`, grant | sealed: its record, of one that has ended and left memory; generation is the number of entries of the log with the one that ended it |
+//! | | `f`, proposal | as `e` |
 //! | | `g` and `p` | reserved: grants and proposals, before the log alone held them |
 //! | | `l`, chain | sealed: when the warning was given, and of which end of the retention (8 + 8 milliseconds); generation 1 |
 //! | | `t`, proposal | sealed: the registry text that is proposed, while it is open; generation 1 |

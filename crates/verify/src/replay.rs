@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_ledger::event::Entry;
 use sluis_ledger::registry::Registry;
-use sluis_ledger::{Ledger, Place, Registries, State, Wrong};
+use sluis_ledger::state::Past;
+use sluis_ledger::{Archive, Ledger, Place, State, Wrong};
 use sluis_tlog::{FullTile, HASH_BYTES, Hash, Tree, leaf_hash};
 
 use recent::Recent;
@@ -38,6 +39,11 @@ impl Replay {
         self.ledger.state()
     }
 
+    /// Takes something that has ended out of memory, see [`Ledger::forget`].
+    pub fn forget(&mut self, past: &Past) {
+        self.ledger.forget(past);
+    }
+
     /// The tree of the entries so far.
     pub fn tree(&self) -> &Tree {
         &self.tree
@@ -61,9 +67,9 @@ impl Replay {
         &mut self,
         sequence: u64,
         bytes: &[u8],
-        registries: &mut (impl Registries + ?Sized),
+        archive: &mut (impl Archive + ?Sized),
     ) -> Result<Entry, Wrong> {
-        Ok(self.append(sequence, bytes, registries)?.0)
+        Ok(self.append(sequence, bytes, archive)?.0)
     }
 
     /// As [`Self::push`]; also the tiles that the entry filled, lowest level first.
@@ -74,7 +80,7 @@ impl Replay {
         &mut self,
         sequence: u64,
         bytes: &[u8],
-        registries: &mut (impl Registries + ?Sized),
+        archive: &mut (impl Archive + ?Sized),
     ) -> Result<(Entry, Vec<FullTile>), Wrong> {
         let leaf = leaf_hash(bytes);
         let place = Place {
@@ -82,7 +88,7 @@ impl Replay {
             leaf,
             root_at: &|size| self.recent.root_at(size),
         };
-        let entry = self.ledger.push(&place, bytes, registries)?;
+        let entry = self.ledger.push(&place, bytes, archive)?;
         self.recent.append(leaf);
         Ok((entry, self.tree.append(leaf)))
     }

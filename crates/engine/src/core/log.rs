@@ -2,7 +2,7 @@
 //!
 //! Leaf i is the canonical bytes of entry i as the store holds them. An entry reaches the tree after it is durable, when
 //! [`crate::LogKeeper::sign_head`] reads it back from the store: no batch waits for the tree or for a signature. Acts that others are
-//! judged by do ([`Core::rehearse`]). Full tiles are kept in the store.
+//! judged by do ([`Core::rehearse`]). Full tiles are kept in the store, and so are grants and proposals that have ended ([`past`](super::past)).
 //!
 //! A start takes state and tree from what was saved beside the head ([`saved`]), or makes them again from all entries. The
 //! entries are read as an auditor reads them ([`Replay`]); how they end is compared with a row ([`end`]), what they say with the rows
@@ -17,10 +17,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use sluis_domain::Reason;
+use sluis_domain::{GrantId, ProposalId, Reason};
 use sluis_keyring::{AuditKey, Keyring};
 use sluis_ledger::event::Entry;
-use sluis_ledger::{Registries, State, Unread, Wrong};
+use sluis_ledger::state::Ended;
+use sluis_ledger::{Archive, State, Unread, Wrong, grant, proposal};
 use sluis_port::{Commit, Family, Row, Store, StoreError, rows};
 use sluis_tlog::{
     FullTile, HASH_BYTES, Hash, ProveError, Prover, TileSource, Tree, VerifierKey, leaf_hash,
@@ -28,6 +29,7 @@ use sluis_tlog::{
 use sluis_verify::Replay;
 
 use crate::core::Core;
+use crate::core::past::PastRows;
 use crate::core::registry::{RegistryState, registry_text};
 use crate::{EngineError, Refusal};
 use end::{End, Protects};
@@ -191,7 +193,7 @@ impl Grown {
         loop {
             self.read_unprotected(store, keyring)?;
             if self.end == stored {
-                return self.store_tiles(store);
+                return self.store_derived(store, keyring);
             }
             let mut commit = Commit::default();
             self.end.put(&stored, &mut commit);
@@ -200,7 +202,7 @@ impl Grown {
                 Err(StoreError::Conflict) => stored = End::read(store)?,
                 done => {
                     done?;
-                    return self.store_tiles(store);
+                    return self.store_derived(store, keyring);
                 }
             }
         }
@@ -212,7 +214,7 @@ impl Grown {
         store: &dyn Store,
         keyring: &Keyring,
     ) -> Result<(), EngineError> {
-        let mut texts = Texts::new(store, keyring, None);
+        let mut archive = Rows::new(store, keyring, None);
         loop {
             let page = self.page(store, u64::MAX)?;
             if page.is_empty() {
@@ -221,7 +223,7 @@ impl Grown {
             for (key, bytes) in page {
                 // Every entry has its own salt.
                 let repeated = self.replay.has_recent(&leaf_hash(&bytes));
-                let entry = self.take(keyring, &mut texts, &key, &bytes)?;
+                let entry = self.take(keyring, &mut archive, &key, &bytes)?;
                 if repeated || !end::may_follow(&entry) {
                     return Err(EngineError::LogEnd(self.end.entries - 1));
                 }
@@ -232,7 +234,7 @@ impl Grown {
     /// Reads the entries that are not in the tree yet.
     fn read_on(&mut self, store: &dyn Store, keyring: &Keyring) -> Result<(), EngineError> {
         self.read_to(store, keyring, u64::MAX)?;
-        self.store_tiles(store)
+        self.store_derived(store, keyring)
     }
 
     /// Reads the entries that are not in the tree yet, up to a number of entries. Stores nothing.
@@ -242,8 +244,8 @@ impl Grown {
         keyring: &Keyring,
         most: u64,
     ) -> Result<(), EngineError> {
-        let mut texts = Texts::new(store, keyring, None);
-        while self.read_page(store, keyring, &mut texts, most)? {
+        let mut archive = Rows::new(store, keyring, None);
+        while self.read_page(store, keyring, &mut archive, most)? {
             self.compare_tiles(store)?;
         }
         Ok(())
@@ -254,13 +256,13 @@ impl Grown {
         &mut self,
         store: &dyn Store,
         keyring: &Keyring,
-        texts: &mut Texts<'_>,
+        archive: &mut Rows<'_>,
         most: u64,
     ) -> Result<bool, EngineError> {
         let page = self.page(store, most)?;
         let more = page.len() == PAGE;
         for (key, bytes) in page {
-            self.take(keyring, texts, &key, &bytes)?;
+            self.take(keyring, archive, &key, &bytes)?;
         }
         Ok(more)
     }
@@ -276,7 +278,7 @@ impl Grown {
     fn take(
         &mut self,
         keyring: &Keyring,
-        texts: &mut Texts<'_>,
+        archive: &mut Rows<'_>,
         key: &[u8],
         bytes: &[u8],
     ) -> Result<Entry, EngineError> {
@@ -284,8 +286,8 @@ impl Grown {
         if key != rows::audit_key(sequence) {
             return Err(EngineError::EntryMissing(sequence));
         }
-        let pushed = self.replay.append(sequence, bytes, texts);
-        let (entry, tiles) = match texts.unread.take() {
+        let pushed = self.replay.append(sequence, bytes, archive);
+        let (entry, tiles) = match archive.unread.take() {
             Some(unread) => return Err(unread),
             None => pushed?,
         };
@@ -313,6 +315,23 @@ impl Grown {
             self.uncompared.pop();
         }
         Ok(())
+    }
+
+    /// Stores what follows from the entries and the store does not have: tiles, and records that have ended, which leave memory
+    /// then.
+    fn store_derived(&mut self, store: &dyn Store, keyring: &Keyring) -> Result<(), EngineError> {
+        self.store_tiles(store)?;
+        let seal = keyring.state();
+        loop {
+            let past: Vec<_> = self.replay.state().past().take(PAGE).collect();
+            if past.is_empty() {
+                return Ok(());
+            }
+            PastRows { store, seal }.put(&past)?;
+            for past in &past {
+                self.replay.forget(past);
+            }
+        }
     }
 
     /// Stores the tiles that the store does not have. Tiles that cannot be stored now stay here until they can.
@@ -358,17 +377,17 @@ impl Grown {
     }
 }
 
-/// Texts of registries, for the replay.
-struct Texts<'a> {
+/// What the entries only name, from the store.
+struct Rows<'a> {
     store: &'a dyn Store,
     keyring: &'a Keyring,
-    /// One that is not in the store yet.
+    /// A registry that is not in the store yet.
     coming: Option<&'a RegistryState>,
-    /// Why one could not be read.
+    /// Why something could not be read.
     unread: Option<EngineError>,
 }
 
-impl<'a> Texts<'a> {
+impl<'a> Rows<'a> {
     fn new(store: &'a dyn Store, keyring: &'a Keyring, coming: Option<&'a RegistryState>) -> Self {
         Self {
             store,
@@ -379,15 +398,47 @@ impl<'a> Texts<'a> {
     }
 }
 
-impl Registries for Texts<'_> {
+impl Rows<'_> {
+    fn past(&self) -> PastRows<'_> {
+        PastRows {
+            store: self.store,
+            seal: self.keyring.state(),
+        }
+    }
+
+    fn known<T>(&mut self, read: Result<T, EngineError>) -> Result<T, Unread> {
+        read.map_err(|error| {
+            self.unread = Some(error);
+            Unread
+        })
+    }
+}
+
+impl Archive for Rows<'_> {
     fn text(&mut self, version: u64) -> Result<Option<String>, Unread> {
         if let Some(coming) = self.coming.filter(|coming| coming.version == version) {
             return Ok(Some(coming.toml.clone()));
         }
-        registry_text(self.store, self.keyring, version).map_err(|error| {
-            self.unread = Some(error);
-            Unread
-        })
+        let read = registry_text(self.store, self.keyring, version);
+        self.known(read)
+    }
+
+    fn grant(&mut self, id: &GrantId) -> Result<Option<Ended<grant::Record>>, Unread> {
+        let read = self.past().grant(id);
+        self.known(read)
+    }
+
+    fn proposal(&mut self, id: &ProposalId) -> Result<Option<Ended<proposal::Record>>, Unread> {
+        let read = self.past().proposal(id);
+        self.known(read)
+    }
+
+    fn proposal_with(
+        &mut self,
+        digest: &[u8; 32],
+    ) -> Result<Option<Ended<proposal::Record>>, Unread> {
+        let read = self.past().proposal_with(digest);
+        self.known(read)
     }
 }
 
@@ -457,9 +508,9 @@ impl Core {
     ) -> Result<State, Refusal> {
         let mut rehearsal = self.extended()?.replay.clone();
         let snapshot = self.snapshot();
-        let mut texts = Texts::new(&*self.store, &snapshot.keyring, coming);
+        let mut archive = Rows::new(&*self.store, &snapshot.keyring, coming);
         for bytes in &commit.entries {
-            let refused = rehearsal.push(rehearsal.state().entries(), bytes, &mut texts);
+            let refused = rehearsal.push(rehearsal.state().entries(), bytes, &mut archive);
             refused.map_err(|wrong| unverifiable(&wrong))?;
         }
         match rehearsal.unfinished() {

@@ -164,9 +164,9 @@ impl Core {
                 let chain = snapshot.registry.registry.chain(id);
                 chain.map_or(About::Nothing, |chain| About::Chain(chain.id().clone()))
             }
-            Named::Grant(id) => match self.snapshot().state.grant(id) {
-                Some(known) => About::Grant(GrantRef::of(&known.record().grant)),
-                None => About::Nothing,
+            Named::Grant(id) => match self.known_grant(id) {
+                Ok(known) => About::Grant(GrantRef::of(&known.grant)),
+                Err(_) => About::Nothing,
             },
             Named::Proposal(id) => match self.known_proposal(id) {
                 Ok(known) => {

@@ -10,6 +10,7 @@ use sluis_ledger::days;
 use sluis_ledger::event::{Event, GrantRef, GrantSigned, Header, Signature};
 use sluis_ledger::grant::{Grant, Kind, Record, State, Terms};
 use sluis_ledger::rules;
+use sluis_ledger::state::GrantState;
 use sluis_ledger::statement::Deed;
 use sluis_port::Commit;
 
@@ -24,7 +25,7 @@ use crate::core::signing::Said;
 use crate::core::snapshot::Snapshot;
 use crate::core::{meter, versions};
 use crate::governance::Governance;
-use crate::{Caller, Refusal};
+use crate::{Caller, EngineError, Refusal};
 
 /// Most grants of one person that may wait for a decision at a time.
 const MAX_REQUESTED: usize = 100;
@@ -269,24 +270,51 @@ impl Governance {
     ) -> Result<Vec<GrantView>, Refusal> {
         self.on_record(caller, Act::ReadGrants, || {
             let permit = self.authorise(caller, BeKnown)?;
-            let mut views = Vec::new();
-            for record in visible_grants(&permit, after) {
-                let view = self.view(record.clone())?;
-                if state.is_none_or(|state| view.state == state) {
-                    views.push(view);
-                }
-                if views.len() >= limit {
-                    break;
-                }
+            let lasting = visible_grants(&permit, after).cloned().map(Ok);
+            let mut views = self.views_in(state, limit, lasting)?;
+            if state.is_none_or(is_past) {
+                let past = self.past(permit.snapshot()).grants(after);
+                let seen = past.filter(|record| sees(&permit, record));
+                let mut past = self.views_in(state, limit, seen)?;
+                // One that leaves memory at this moment is in both.
+                past.retain(|view| known(&permit, view).is_none());
+                views.append(&mut past);
             }
+            views.sort_by(|a, b| a.record.grant.id.cmp(&b.record.grant.id));
+            views.truncate(limit);
             Ok(views)
         })
+    }
+
+    /// Up to `limit` grants in a state.
+    fn views_in(
+        &self,
+        state: Option<State>,
+        limit: usize,
+        records: impl Iterator<Item = Result<Arc<Record>, EngineError>>,
+    ) -> Result<Vec<GrantView>, Refusal> {
+        let mut views = Vec::new();
+        for record in records {
+            let view = self.view(record?)?;
+            if state.is_none_or(|state| view.state == state) {
+                views.push(view);
+            }
+            if views.len() >= limit {
+                break;
+            }
+        }
+        Ok(views)
     }
 
     fn view(&self, record: Arc<Record>) -> Result<GrantView, Refusal> {
         let snapshot = self.snapshot();
         let seal = snapshot.keyring.state();
-        let count = self.meters.count(&*self.store, seal, &record.grant.id)?;
+        let id = &record.grant.id;
+        let count = match record.ended {
+            None => self.meters.count(&*self.store, seal, id)?,
+            // No counter that is used no more stays in memory.
+            Some(_) => meter::read(&*self.store, seal, id)?,
+        };
         Ok(self.view_of(record, &count))
     }
 
@@ -309,6 +337,26 @@ pub(crate) fn visible_grants<'a>(
 ) -> impl Iterator<Item = &'a Arc<Record>> {
     let records = permit.snapshot().state.grants_after(after);
     records.filter(|record| permit.also(&SeeGrant { record }))
+}
+
+/// Whether grants in this state may have left memory.
+fn is_past(state: State) -> bool {
+    match state {
+        State::Denied | State::Expired | State::Revoked | State::Stale => true,
+        State::Requested | State::Approved | State::Exhausted => false,
+    }
+}
+
+/// Whether the caller may see a grant; it must if it cannot be read.
+fn sees(permit: &Permit<BeKnown>, record: &Result<Arc<Record>, EngineError>) -> bool {
+    record
+        .as_ref()
+        .map_or(true, |record| permit.also(&SeeGrant { record }))
+}
+
+/// A grant that did not leave memory.
+fn known<'a>(permit: &'a Permit<BeKnown>, view: &GrantView) -> Option<&'a GrantState> {
+    permit.snapshot().state.grant(&view.record.grant.id)
 }
 
 /// The key that the registry pins for the caller.

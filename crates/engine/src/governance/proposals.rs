@@ -192,15 +192,37 @@ impl Governance {
     /// The errors of [`crate::Engine::admit`].
     pub fn list_proposals(&self, caller: &Caller, all: bool) -> Result<Vec<ProposalView>, Refusal> {
         self.on_record(caller, Act::ReadProposals, || {
-            let views = self
-                .visible_proposals(caller)?
-                .into_iter()
-                .filter(|view| all || view.state == State::Open);
-            Ok(views.take(MAX_LISTED).collect())
+            let mut views = self.visible_proposals(caller)?;
+            if all {
+                views.append(&mut self.past_proposals(caller)?);
+                views.sort_by(|a, b| a.record.proposal.id.cmp(&b.record.proposal.id));
+                // One that leaves memory at this moment is in both.
+                views.dedup_by(|a, b| a.record.proposal.id == b.record.proposal.id);
+            } else {
+                views.retain(|view| view.state == State::Open);
+            }
+            views.truncate(MAX_LISTED);
+            Ok(views)
         })
     }
 
-    /// All proposals that concern the caller.
+    /// The first proposals that have left memory and concern the caller.
+    fn past_proposals(&self, caller: &Caller) -> Result<Vec<ProposalView>, Refusal> {
+        let permit = self.authorise(caller, BeKnown)?;
+        let mut views = Vec::new();
+        for record in self.past(permit.snapshot()).proposals() {
+            let record = record?;
+            if permit.also(&SeeProposal { record: &record }) {
+                views.push(self.proposal_view(record));
+            }
+            if views.len() == MAX_LISTED {
+                break;
+            }
+        }
+        Ok(views)
+    }
+
+    /// All proposals that concern the caller and did not leave memory.
     pub(crate) fn visible_proposals(&self, caller: &Caller) -> Result<Vec<ProposalView>, Refusal> {
         let permit = self.authorise(caller, BeKnown)?;
         let records = permit.snapshot().state.proposals();

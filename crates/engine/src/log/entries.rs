@@ -1,6 +1,6 @@
 //! Reading the log: all of it, or what concerns the caller's own organisation.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use sluis_domain::{ChainId, GrantId, OrganisationId, Reason};
 use sluis_ledger::audit::Act;
@@ -9,8 +9,8 @@ use sluis_ledger::registry::Registry;
 use sluis_port::{Family, rows};
 
 use super::LogKeeper;
+use crate::core::Core;
 use crate::core::policy::{ReadAudit, ReadOwnAudit};
-use crate::core::snapshot::Snapshot;
 use crate::{Caller, Refusal};
 
 /// Most entries of one page.
@@ -54,13 +54,12 @@ impl LogKeeper {
                 self.authorise(caller, ReadAudit)?.snapshot().clone()
             };
             let registry = &snapshot.registry.registry;
-            let organisation = &caller.identity.organisation;
-            let grants = if own {
-                grants_of(&snapshot, organisation)
-            } else {
-                BTreeSet::new()
+            let mut owned = Own {
+                core: self,
+                registry,
+                organisation: &caller.identity.organisation,
+                grants: BTreeMap::new(),
             };
-            let shown = |entry: &Entry| !own || concerns(registry, &grants, entry, organisation);
             let log_size = self.store.entries();
             let end = from
                 .saturating_add(limit.clamp(1, MAX_PAGE) as u64)
@@ -90,7 +89,7 @@ impl LogKeeper {
                         .map_err(|_| corrupt())?;
                     let entry = Entry::decode(&canonical).map_err(|_| corrupt())?;
                     page.next_sequence = sequence + 1;
-                    if shown(&entry) {
+                    if !own || owned.concerns(&entry)? {
                         bytes += 2 * canonical.len() + ENTRY_OVERHEAD;
                         page.entries.push((sequence, canonical, entry));
                     }
@@ -104,31 +103,44 @@ impl LogKeeper {
     }
 }
 
-/// The grants whose grantee is this organisation.
-fn grants_of(snapshot: &Snapshot, organisation: &OrganisationId) -> BTreeSet<GrantId> {
-    let grants = snapshot.state.grants().map(|known| &known.record().grant);
-    let own = grants.filter(|grant| grant.grantee == *organisation);
-    own.map(|grant| grant.id.clone()).collect()
+/// What is an organisation's own.
+struct Own<'a> {
+    core: &'a Core,
+    registry: &'a Registry,
+    organisation: &'a OrganisationId,
+    /// Whether a grant is one of its own, as far as entries named grants.
+    grants: BTreeMap<GrantId, bool>,
 }
 
-/// Whether an entry is about an organisation: an act of its members, on a chain it owns or under a grant of its own, or a
-/// restore, which ends everyone's grants.
-fn concerns(
-    registry: &Registry,
-    grants: &BTreeSet<GrantId>,
-    entry: &Entry,
-    organisation: &OrganisationId,
-) -> bool {
-    let owned = |chain: &ChainId| {
-        registry
-            .chain(chain)
-            .is_some_and(|chain| chain.owner() == organisation)
-    };
-    let event = &entry.event;
-    let caller = entry.header.caller.as_ref();
-    caller.is_some_and(|caller| caller.identity.organisation == *organisation)
-        || event.chain().is_some_and(owned)
-        || event.to_chain().is_some_and(owned)
-        || event.grant().is_some_and(|grant| grants.contains(grant))
-        || matches!(event, Event::AcceptRestore(_))
+impl Own<'_> {
+    /// Whether an entry is about the organisation: an act of its members, on a chain it owns or under a grant of its own, or
+    /// a restore, which ends everyone's grants.
+    fn concerns(&mut self, entry: &Entry) -> Result<bool, Refusal> {
+        let event = &entry.event;
+        let caller = entry.header.caller.as_ref();
+        let acts = caller.is_some_and(|caller| caller.identity.organisation == *self.organisation);
+        Ok(acts
+            || matches!(event, Event::AcceptRestore(_))
+            || event.chain().is_some_and(|chain| self.owns(chain))
+            || event.to_chain().is_some_and(|chain| self.owns(chain))
+            || event.grant().map_or(Ok(false), |id| self.is_grantee(id))?)
+    }
+
+    fn owns(&self, chain: &ChainId) -> bool {
+        let chain = self.registry.chain(chain);
+        chain.is_some_and(|chain| chain.owner() == self.organisation)
+    }
+
+    fn is_grantee(&mut self, id: &GrantId) -> Result<bool, Refusal> {
+        if let Some(known) = self.grants.get(id) {
+            return Ok(*known);
+        }
+        let own = match self.core.known_grant(id) {
+            Ok(record) => record.grant.grantee == *self.organisation,
+            Err(refusal) if refusal.reason() == Reason::UnknownGrant => false,
+            Err(refusal) => return Err(refusal),
+        };
+        self.grants.insert(id.clone(), own);
+        Ok(own)
+    }
 }

@@ -1,7 +1,7 @@
 //! What entries of different acts have in common, for lists and reports.
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::{ChainId, GrantId, Kid, NamespaceId};
+use sluis_domain::{ChainId, GrantId, Kid, NamespaceId, ProposalId};
 
 use super::{About, Event, GrantRef, KeyUse, KeyVersion, LineVersion, Signature};
 use crate::instruction::Task;
@@ -59,6 +59,30 @@ impl Event {
         match self {
             Self::RequestGrant(grant) => Some(&grant.id),
             _ => self.grant_ref().map(|grant| &grant.id),
+        }
+    }
+
+    /// The proposal that it is about, if it names it by its id.
+    pub fn proposal(&self) -> Option<&ProposalId> {
+        match self {
+            Self::Propose(proposal) => Some(&proposal.id),
+            Self::SignProposal(signed) | Self::RejectProposal(signed) => Some(&signed.proposal.id),
+            Self::ExpireProposal(proposal) => Some(&proposal.id),
+            Self::ApplyRegistry(applied) => Some(&applied.proposal),
+            Self::DestroyVersion(ended) | Self::CutEscrow(ended) => Some(&ended.proposal),
+            Self::OptOut(opted_out) => Some(&opted_out.proposal),
+            _ => None,
+        }
+    }
+
+    /// SHA-256 of the proposal that a refusal is about.
+    pub fn refused_proposal(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Refused(refusal) => match &refusal.about {
+                About::Proposal { digest, .. } => Some(digest),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

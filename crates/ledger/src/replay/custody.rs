@@ -1,7 +1,5 @@
 //! Who runs the custodian, which keys sign its log, and restores.
 
-use std::sync::Arc;
-
 use sluis_crypto::digest::sha256;
 use sluis_domain::Reason;
 
@@ -101,17 +99,20 @@ pub(super) fn accept_restore(
             .key;
         check(&said, header.at, (signer, signed), Some(key))?;
     }
-    state.grants.update_all(|grant| {
-        let mut grant = grant.clone();
-        if let Some(ended) = grant.record.end_by_restore(&first.signer, header.at) {
-            grant.record = Arc::new(ended);
-        }
-        grant
-    });
-    state.proposals.update_all(|record| {
-        let stale = record.end_as_stale(&first.signer, header.at);
-        stale.map_or_else(|| record.clone(), Arc::new)
-    });
+    let ended: Vec<_> = state
+        .grants()
+        .filter_map(|grant| grant.record.end_by_restore(&first.signer, header.at))
+        .collect();
+    for record in ended {
+        state.put_grant(record);
+    }
+    let stale: Vec<_> = state
+        .proposals()
+        .filter_map(|record| record.end_as_stale(&first.signer, header.at))
+        .collect();
+    for record in stale {
+        state.put_proposal(record);
+    }
     state.restores += 1;
     state.last_restore = Some((state.entries, sha256(&object)));
     state.signatures += 2;

@@ -104,7 +104,9 @@ pub(super) fn approve(
             entry.signature.signed.clone(),
         )
         .map_err(Fault::NotAllowed)?;
-    replace(state, next)
+    state.signatures += 1;
+    state.put_grant(next);
+    Ok(())
 }
 
 pub(super) fn deny(state: &mut State, header: &Header, entry: &GrantSigned) -> Result<(), Fault> {
@@ -113,7 +115,9 @@ pub(super) fn deny(state: &mut State, header: &Header, entry: &GrantSigned) -> R
     let next = record
         .deny(signer, header.at, entry.signature.signed.clone())
         .map_err(Fault::NotAllowed)?;
-    replace(state, next)
+    state.signatures += 1;
+    state.put_grant(next);
+    Ok(())
 }
 
 /// By a steward who might have approved, or by a member of the grantee, who gives up what is its own.
@@ -140,7 +144,9 @@ pub(super) fn revoke(state: &mut State, header: &Header, entry: &GrantSigned) ->
     let next = record
         .revoke(signer, header.at, entry.signature.signed.clone())
         .map_err(Fault::NotAllowed)?;
-    replace(state, next)
+    state.signatures += 1;
+    state.put_grant(next);
+    Ok(())
 }
 
 /// Ends every grant that the registry in force does not allow any more, or that was approved so far by others than its stewards
@@ -153,9 +159,7 @@ pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
         .filter_map(|grant| grant.record.end_as_stale(by, at))
         .collect();
     for record in stale {
-        if let Some(grant) = state.grants.get_mut(&record.grant.id) {
-            grant.record = Arc::new(record);
-        }
+        state.put_grant(record);
     }
 }
 
@@ -233,16 +237,6 @@ pub(super) fn check_named<'a>(state: &'a State, named: &GrantRef) -> Result<&'a 
     } else {
         Err(Fault::Field("purpose"))
     }
-}
-
-fn replace(state: &mut State, next: Record) -> Result<(), Fault> {
-    state.signatures += 1;
-    let known = state
-        .grants
-        .get_mut(&next.grant.id)
-        .ok_or(Fault::UnknownGrant)?;
-    known.record = Arc::new(next);
-    Ok(())
 }
 
 /// The pinned key of a steward who has a say in this grant.

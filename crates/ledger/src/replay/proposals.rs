@@ -54,9 +54,8 @@ pub(super) fn propose(
         return Err(Fault::TooFewSignatures);
     }
     let digest = sha256(&proposal.encode());
-    let record = Arc::new(Record::new(proposal.clone()));
     state.proposal_digests.insert(digest);
-    state.proposals.insert(proposal.id.clone(), record);
+    state.put_proposal(Record::new(proposal.clone()));
     Ok(())
 }
 
@@ -131,9 +130,7 @@ pub(super) fn sign(
         signer,
     });
     state.signatures += 1;
-    state
-        .proposals
-        .insert(next.proposal.id.clone(), Arc::new(next));
+    state.put_proposal(next);
     Ok(due)
 }
 
@@ -166,9 +163,7 @@ pub(super) fn reject(
         .end(End::Rejected, signer, header.at)
         .map_err(Fault::NotAllowed)?;
     state.signatures += 1;
-    state
-        .proposals
-        .insert(next.proposal.id.clone(), Arc::new(next));
+    state.put_proposal(next);
     Ok(())
 }
 
@@ -181,9 +176,7 @@ pub(super) fn expire(
     let record = known(state, proposal)?;
     let not_over = Fault::Field("time");
     let next = record.expire(header.at).ok_or(not_over)?;
-    state
-        .proposals
-        .insert(next.proposal.id.clone(), Arc::new(next));
+    state.put_proposal(next);
     Ok(())
 }
 
@@ -213,9 +206,7 @@ pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
         .filter_map(|record| record.end_as_stale(by, at))
         .collect();
     for record in stale {
-        state
-            .proposals
-            .insert(record.proposal.id.clone(), Arc::new(record));
+        state.put_proposal(record);
     }
 }
 
@@ -318,9 +309,7 @@ pub(super) fn end(state: &mut State, record: &Record, header: &Header) -> Result
     let next = record
         .end(End::Effective, caller(header)?, header.at)
         .map_err(Fault::NotAllowed)?;
-    state
-        .proposals
-        .insert(next.proposal.id.clone(), Arc::new(next));
+    state.put_proposal(next);
     Ok(())
 }
 

@@ -1,15 +1,15 @@
 //! A state as bytes, so that a start need not read the whole log.
 //!
-//! The text of the registry is not among them: it is too long, and the state has its digest. The bytes are written and read by
+//! The text of the registry is not among them: it is too long, and the state has its digest. Nor is what [`State::past`] gives,
+//! which the archive has. The bytes are written and read by
 //! the same version of the program; other formats are refused, and the log is read from its first entry then.
 
 use std::sync::Arc;
 
-use sluis_crypto::digest::sha256;
 use sluis_domain::codec::{DecodeError, Reader, Writer};
 use sluis_domain::{Kid, NamespaceId};
 
-use super::{GrantState, Stage, State, Version, VersionState};
+use super::{Ended, Stage, State, Version, VersionState};
 use crate::days::{GrantDays, Run};
 use crate::registry::Registry;
 use crate::told::Told;
@@ -40,18 +40,20 @@ impl State {
     }
 
     fn write_records(&self, out: &mut Writer) {
-        count(out, self.grants.len());
-        for grant in self.grants.values() {
-            out.long(&grant.record.encode());
+        let grants = self.lasting_grants();
+        count(out, grants.len());
+        for (grant, ended) in grants {
+            out.long(&grant.record.encode()).u64(ended);
             out.u64(grant.counter).u32(grant.days.floor());
             count(out, grant.days.runs().len());
             for run in grant.days.runs() {
                 out.u32(run.first).u32(run.day).u64(run.count);
             }
         }
-        count(out, self.proposals.len());
-        for record in self.proposals.values() {
-            out.long(&record.encode());
+        let proposals = self.lasting_proposals();
+        count(out, proposals.len());
+        for (record, ended) in proposals {
+            out.long(&record.encode()).u64(ended);
         }
     }
 
@@ -107,8 +109,9 @@ impl State {
     }
 
     fn read_records(&mut self, input: &mut Reader<'_>) -> Result<(), DecodeError> {
-        self.grants = list(input, |input| {
-            let record = grant::Record::decode(input.long()?)?;
+        for _ in 0..input.u32()? {
+            let record = Arc::new(grant::Record::decode(input.long()?)?);
+            let entries = input.u64()?;
             let counter = input.u64()?;
             let floor = input.u32()?;
             let runs = list(input, |input| {
@@ -118,21 +121,14 @@ impl State {
                     count: input.u64()?,
                 })
             })?;
-            let grant = GrantState {
-                digest: sha256(&record.grant.encode()),
-                record: Arc::new(record),
-                counter,
-                days: GrantDays::from_runs(floor, runs).ok_or(DecodeError)?,
-            };
-            Ok((grant.record.grant.id.clone(), grant))
-        })?;
-        self.proposals = list(input, |input| {
-            let record = proposal::Record::decode(input.long()?)?;
-            Ok((record.proposal.id.clone(), Arc::new(record)))
-        })?;
-        let proposals = self.proposals.values();
-        let digests = proposals.map(|record| sha256(&record.proposal.encode()));
-        self.proposal_digests = digests.collect();
+            let days = GrantDays::from_runs(floor, runs).ok_or(DecodeError)?;
+            self.read_grant(Ended { record, entries }, counter, days);
+        }
+        for _ in 0..input.u32()? {
+            let record = Arc::new(proposal::Record::decode(input.long()?)?);
+            let entries = input.u64()?;
+            self.read_proposal(Ended { record, entries });
+        }
         Ok(())
     }
 

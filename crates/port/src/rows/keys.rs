@@ -50,6 +50,12 @@ impl Kind {
 pub const COUNTED_BATCH: Kind = Kind::new(Family::Grants, b'b');
 /// Counters of grants.
 pub const COUNTER: Kind = Kind::new(Family::Grants, b'c');
+/// Proposals that have ended, by SHA-256.
+pub const ENDED_PROPOSAL_DIGEST: Kind = Kind::new(Family::Grants, b'd');
+/// Grants that have ended.
+pub const ENDED_GRANT: Kind = Kind::new(Family::Grants, b'e');
+/// Proposals that have ended.
+pub const ENDED_PROPOSAL: Kind = Kind::new(Family::Grants, b'f');
 /// Warnings of chains past their retention.
 pub const WARNING: Kind = Kind::new(Family::Grants, b'l');
 /// Registry texts of open proposals.
@@ -91,6 +97,21 @@ pub fn counted_batch_key(grant: &GrantId, name: &[u8; 32]) -> Vec<u8> {
         .lp(grant.as_str())
         .fixed(name)
         .finish()
+}
+
+/// Key of a grant that has ended.
+pub fn ended_grant_key(id: &GrantId) -> Vec<u8> {
+    ENDED_GRANT.named(id.as_str())
+}
+
+/// Key of a proposal that has ended.
+pub fn ended_proposal_key(id: &ProposalId) -> Vec<u8> {
+    ENDED_PROPOSAL.named(id.as_str())
+}
+
+/// Key of the id of a proposal that has ended; `digest` is the SHA-256 of its canonical bytes.
+pub fn ended_proposal_digest_key(digest: &[u8; 32]) -> Vec<u8> {
+    [&[ENDED_PROPOSAL_DIGEST.first], &digest[..]].concat()
 }
 
 /// Key of the warning of a chain.
@@ -250,6 +271,9 @@ mod tests {
                 counted_batch_key(&grant, &[7; 32]),
                 long(b"b\0\x03g-1", 7, 32),
             ),
+            (ended_grant_key(&grant), b"eg-1".to_vec()),
+            (ended_proposal_key(&proposal), b"fp-1".to_vec()),
+            (ended_proposal_digest_key(&[7; 32]), long(b"d", 7, 32)),
             (warning_key(&chain), b"la".to_vec()),
             (proposed_text_key(&proposal), b"tp-1".to_vec()),
             (erasure_request_key(&proposal), b"rp-1".to_vec()),

@@ -4,7 +4,7 @@
 //! before it was destroyed. The log says what was done since, so the two are compared at a start.
 //!
 //! Compared are: the text of the registry in force, every key version (that it was made, disabled or destroyed, and its escrow),
-//! the log's signing key, the counter of every grant, and whether there are marks of opt-outs at all: which subject opted
+//! the log's signing key, the counter of every grant that may still be used, and whether there are marks of opt-outs at all: which subject opted
 //! out, and whether it did before, the log must not say.
 
 use std::fmt::Display;
@@ -40,7 +40,7 @@ pub(crate) fn rows(said: &State, keyring: &Keyring, opt_outs: &OptOuts) -> Resul
     }
 }
 
-/// Compares the counters of all grants.
+/// Compares the counters of the grants that may still be used.
 ///
 /// # Errors
 /// [`EngineError::Differs`] names the first difference.

@@ -14,7 +14,7 @@ use sluis_port::{Family, Store};
 use sluis_verify::Replay;
 
 use super::end::End;
-use super::{Grown, Texts};
+use super::{Grown, Rows};
 use crate::EngineError;
 use crate::core::registry::registry_text;
 
@@ -102,10 +102,10 @@ impl Verification {
         store: &dyn Store,
         keyring: &Keyring,
     ) -> Result<(), EngineError> {
-        let mut texts = Texts::new(store, keyring, None);
+        let mut archive = Rows::new(store, keyring, None);
         self.grown
-            .read_page(store, keyring, &mut texts, self.goal)?;
-        self.grown.store_tiles(store)?;
+            .read_page(store, keyring, &mut archive, self.goal)?;
+        self.grown.store_derived(store, keyring)?;
         if !self.progress().is_done() {
             return Ok(());
         }
