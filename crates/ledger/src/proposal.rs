@@ -156,7 +156,6 @@ impl Proposal {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, PROPOSAL_FORMAT)?;
         let id = input.parse()?;
-        let kid = |input: &mut Reader<'_>| Kid::from_be_bytes(input.array()?).ok_or(DecodeError);
         let matter = match input.u8()? {
             1 => Matter::Registry {
                 base_version: input.u64()?,
@@ -274,14 +273,9 @@ impl Record {
 
     /// Whose signatures are still missing, and how many.
     pub fn missing(&self) -> Vec<(&Signers, u8)> {
-        let given = |signers: &Signers| {
-            self.signatures
-                .iter()
-                .filter(|s| s.among == *signers)
-                .count()
-        };
         let left = self.proposal.required.iter().map(|(signers, count)| {
-            let given = u8::try_from(given(signers)).unwrap_or(u8::MAX);
+            let given = self.signatures.iter().filter(|s| s.among == *signers);
+            let given = u8::try_from(given.count()).unwrap_or(u8::MAX);
             (signers, count.saturating_sub(given))
         });
         left.filter(|(_, count)| *count > 0).collect()
@@ -425,6 +419,10 @@ fn signature(input: &mut Reader<'_>) -> Result<Signature, DecodeError> {
         signed: Signed::read(input)?,
         signer,
     })
+}
+
+fn kid(input: &mut Reader<'_>) -> Result<Kid, DecodeError> {
+    Kid::from_be_bytes(input.array()?).ok_or(DecodeError)
 }
 
 fn timestamp(input: &mut Reader<'_>) -> Result<Timestamp, DecodeError> {

@@ -168,8 +168,10 @@ impl FromStr for Checkpoint {
             .strip_suffix('\n')
             .ok_or(CheckpointError::Lines)?
             .split('\n');
-        let mut line = || lines.next().ok_or(CheckpointError::Lines);
-        let (origin, size, root) = (line()?, line()?, line()?);
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(CheckpointError::Lines);
+        };
         let size = read_size(size).ok_or(CheckpointError::Size)?;
         let root = BASE64
             .decode(root.as_bytes())

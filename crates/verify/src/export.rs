@@ -470,16 +470,18 @@ impl<'a, F: Files> Scan<'a, F> {
         if self.wrong.is_some() {
             return Ok(());
         }
-        let (files, mut failed) = (self.files, None);
-        let mut texts = |version: u64| match files.read(&registry_path(version)) {
-            // Text or not, its digest decides.
-            Ok(bytes) => bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) => {
-                failed = Some(error);
-                None
+        let mut failed = None;
+        let pushed = self.replay.push(sequence, bytes, &mut |version| {
+            match self.files.read(&registry_path(version)) {
+                // Text or not, its digest decides.
+                Ok(bytes) => bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+                Err(error) => {
+                    failed = Some(error);
+                    None
+                }
             }
-        };
-        self.wrong = self.replay.push(sequence, bytes, &mut texts).err();
+        });
+        self.wrong = pushed.err();
         failed.map_or(Ok(()), Err)
     }
 

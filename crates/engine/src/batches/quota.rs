@@ -163,10 +163,12 @@ impl Counted {
         rejected: usize,
         links: impl Iterator<Item = (&'a NamespaceId, L)>,
     ) -> Seen {
-        let hashes = |links: L| links.map(|link| self.hasher.hash(link.expose())).collect();
         let subjects = match self.quota.subjects_per_day {
             Some(_) => links
-                .map(|(namespace, links)| (namespace.clone(), hashes(links)))
+                .map(|(namespace, links)| {
+                    let hashes = links.map(|link| self.hasher.hash(link.expose()));
+                    (namespace.clone(), hashes.collect())
+                })
                 .collect(),
             None => Vec::new(),
         };
@@ -337,7 +339,6 @@ impl Counter {
         let standing = Some(*self.standing())
             .filter(|standing| standing.day == days::number(now))
             .unwrap_or_default();
-        let share = |used: u64, limit: Option<f64>| limit.map_or(0.0, |limit| used as f64 / limit);
         let looked_at = standing.rows >= MIN_ROWS_FOR_REJECTED_PERCENT;
         let percent = quota
             .rejected_percent
@@ -365,6 +366,10 @@ impl Counter {
             ),
         ]
     }
+}
+
+fn share(used: u64, limit: Option<f64>) -> f64 {
+    limit.map_or(0.0, |limit| used as f64 / limit)
 }
 
 impl Batches {

@@ -242,7 +242,6 @@ fn retained_until(snapshot: &Snapshot, chain: &Chain) -> Option<Timestamp> {
 }
 
 fn read(value: &[u8]) -> Option<Warning> {
-    let moment = |bytes: &[u8]| Timestamp::from_millis(u64::from_be_bytes(bytes.try_into().ok()?));
     let (at, of) = value.split_at_checked(8)?;
     let of = if of.is_empty() {
         None
@@ -253,4 +252,8 @@ fn read(value: &[u8]) -> Option<Warning> {
         at: moment(at)?,
         of,
     })
+}
+
+fn moment(bytes: &[u8]) -> Option<Timestamp> {
+    Timestamp::from_millis(u64::from_be_bytes(bytes.try_into().ok()?))
 }

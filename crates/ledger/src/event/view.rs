@@ -180,8 +180,10 @@ impl Event {
 }
 
 fn in_chain(chain: Option<&ChainId>, versions: &[LineVersion]) -> Vec<KeyUse> {
-    let of_chain = |chain| versions.iter().map(move |version| version.of(chain));
-    let versions = chain.into_iter().flat_map(of_chain);
+    let Some(chain) = chain else {
+        return Vec::new();
+    };
+    let versions = versions.iter().map(|version| version.of(chain));
     versions.map(|version| unused(&version)).collect()
 }
 

@@ -114,17 +114,17 @@ fn of_organisation(
 
 /// Whatever part of a chain it is: two custodians alone change nothing of it.
 fn of_chain(id: &ChainId, old: &Registry, new: &Registry) -> Vec<Signers> {
-    let owner_in = |registry: &Registry| registry.chain(id).map(|chain| chain.owner().clone());
-    match (owner_in(old), owner_in(new)) {
-        (Some(before), Some(after)) => {
+    let owners = [old, new].map(|registry| Some(registry.chain(id)?.owner().clone()));
+    match owners {
+        [Some(before), Some(after)] => {
             let heir = Some(after).filter(|after| *after != before && can_sign(after, old));
             std::iter::once(stewards_or_custodians(&before, old))
                 .chain(heir.map(Signers::StewardsOf))
                 .collect()
         }
-        (Some(owner), None) | (None, Some(owner)) => vec![stewards_or_custodians(&owner, old)],
+        [Some(owner), None] | [None, Some(owner)] => vec![stewards_or_custodians(&owner, old)],
         // Of a chain in neither there is no change.
-        (None, None) => vec![Signers::Custodians],
+        [None, None] => vec![Signers::Custodians],
     }
 }
 
