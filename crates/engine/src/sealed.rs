@@ -1,4 +1,4 @@
-//! A custodian whose keys are not in memory: who may open and close it, and the log of that.
+//! A custodian without its keys in memory: who may open and close it, and the log of that.
 //!
 //! Without keys there is no registry, so no one is known but the custodians of the configuration, by their pinned keys. The
 //! audit log is not sealed, so everything that is asked meanwhile is on record too, under the registry version of

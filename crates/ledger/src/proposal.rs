@@ -55,7 +55,7 @@ pub enum Matter {
 }
 
 impl Matter {
-    /// The chain of the key version whose end is proposed.
+    /// The chain of the key version that is to end.
     pub fn chain(&self) -> Option<&ChainId> {
         match self {
             Self::DestroyVersion { chain, .. } | Self::CutEscrow { chain, .. } => Some(chain),
@@ -201,8 +201,8 @@ impl Proposal {
         Ok(proposal)
     }
 
-    /// A source asked for the erasure of a subject and so cannot sign it; whoever proposes anything else may sign it too,
-    /// since more people than one must.
+    /// A source asked for the erasure of a subject and so cannot sign it; anyone who proposes anything else may sign it
+    /// too, since more people than one must.
     pub fn proposer_may_sign(&self) -> bool {
         !matches!(self.matter, Matter::Erase { .. })
     }
@@ -213,7 +213,7 @@ impl Proposal {
 pub struct Signature {
     /// Who.
     pub signer: Identity,
-    /// As one of whom.
+    /// As one of which group.
     pub among: Signers,
     /// When.
     pub at: Timestamp,
@@ -257,7 +257,7 @@ pub struct Record {
     pub proposal: Proposal,
     /// Who signed so far.
     pub signatures: Vec<Signature>,
-    /// How and when it ended, and through whom: one that no one signed in time through its proposer.
+    /// How and when it ended, and who ended it: the proposer, if no one signed it in time.
     pub ended: Option<(End, Timestamp, Identity)>,
 }
 
@@ -271,7 +271,7 @@ impl Record {
         }
     }
 
-    /// Whose signatures are still missing, and how many.
+    /// Which groups still have to sign, and how many people of each.
     pub fn missing(&self) -> Vec<(&Signers, u8)> {
         let left = self.proposal.required.iter().map(|(signers, count)| {
             let given = self.signatures.iter().filter(|s| s.among == *signers);

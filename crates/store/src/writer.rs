@@ -91,7 +91,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the threads. As long as there is `trouble`, whoever met it, nothing is written.
+    /// Starts the threads. As long as there is `trouble`, no matter who met it, nothing is written.
     pub(crate) fn start(
         backend: impl Backend,
         next_entry: u64,

@@ -36,7 +36,7 @@ pub fn registry_path(version: u64) -> String {
     format!("registry/{version}.toml")
 }
 
-/// The most bytes that a file of an export may have; whoever reads more reads something else.
+/// The most bytes that a file of an export may have; anyone who reads more reads something else.
 pub fn limit(path: &str) -> u64 {
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["tile", "entries", ..] => BUNDLE_LIMIT,

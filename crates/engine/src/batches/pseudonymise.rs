@@ -67,7 +67,7 @@ impl Batches {
         self.open_submission(caller, chain, elements, to_recipient, None)
     }
 
-    /// Opens a stream whose batches have, beside the chain's elements, a column of old pseudonyms, which are kept with
+    /// Opens a stream of batches that have, beside the chain's elements, a column of old pseudonyms, which are kept with
     /// their subjects. The output has no such column.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Batches {
     /// # Errors
     /// As [`Self::open_pseudonymise`]; [`Reason::ChainChanged`]; [`Reason::ClientOnlyElement`] for a keep or drop column,
     /// [`Reason::MissingSubject`], [`Reason::QuotaRequests`], [`Reason::QuotaRejected`], [`Reason::QuotaSubjects`], and
-    /// those of the store. Nothing of the batch was done then.
+    /// the errors of the store. Nothing of the batch was done then.
     pub fn pseudonymise(
         &self,
         session: &PseudonymiseSession,

@@ -78,7 +78,7 @@ impl Event {
         }
     }
 
-    /// SHA-256 of the proposal that it is about; of a registry that of its text.
+    /// SHA-256 of the proposal that it is about; of a registry the digest of its text.
     pub fn object_digest(&self) -> Option<[u8; 32]> {
         match self {
             Self::Propose(proposal) => Some(sha256(&proposal.encode())),

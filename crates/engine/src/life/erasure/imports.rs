@@ -70,7 +70,7 @@ impl Life {
         let mut opener = import.opener();
         let mut found = Vec::new();
         for (entry, row) in entries.into_iter().zip(rows.iter()) {
-            // One whose row has gone leads nowhere.
+            // One without its row leads nowhere.
             if row.is_empty() {
                 continue;
             }
