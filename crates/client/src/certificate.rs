@@ -20,7 +20,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Reads a PEM file with the certificate, and those of authorities behind it.
+    /// Reads a PEM file with the certificate, and the certificates of authorities behind it.
     ///
     /// # Errors
     /// [`ClientError::Material`] if anything else is in the file, or it is damaged,

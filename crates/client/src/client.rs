@@ -126,7 +126,7 @@ impl Client {
     /// Who the custodian thinks the caller is.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn who_am_i(&self) -> Result<WhoAmI, ClientError> {
         let request = v1::WhoAmIRequest {};
         parsed(self.identity_service().who_am_i(request).await?)

@@ -45,7 +45,7 @@ pub fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
     sluis_files::certificates(pem).map_err(|e| Material::Authorities.unusable(e))
 }
 
-/// The caller's certificate, and behind it those of the authorities above it.
+/// The caller's certificate, and behind it the certificates of the authorities above it.
 ///
 /// # Errors
 /// [`ClientError::Material`].

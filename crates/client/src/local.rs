@@ -254,7 +254,7 @@ impl SendStep {
     ///
     /// # Errors
     /// [`Reason::InvalidUtf8`], [`Reason::InvalidDate`], [`Reason::TooLong`], [`Reason::MalformedPseudonym`],
-    /// [`Reason::MalformedCiphertext`], and with a prehash those of
+    /// [`Reason::MalformedCiphertext`], and with a prehash the errors of
     /// [`IdentifierRules::normalise`].
     pub fn apply(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         match self {

@@ -29,8 +29,8 @@ pub(crate) type Answers = Pin<Box<dyn Stream<Item = Result<Option<Answer>, Statu
 /// An open stream of batches. Results come back in the order of the batches.
 ///
 /// At most `limits().max_batches_in_flight` batches are in flight: [`Self::send`] waits until a result was taken.
-/// Whoever sends and receives from one task must therefore take results in between; [`Self::split`] gives two halves
-/// for two tasks.
+/// A caller that sends and receives from one task must therefore take results in between; [`Self::split`] gives two
+/// halves for two tasks.
 pub struct Session {
     sender: BatchSender,
     receiver: BatchReceiver,

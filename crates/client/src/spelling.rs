@@ -47,7 +47,7 @@ pub struct Spelling {
 }
 
 impl Spelling {
-    /// A value in the wanted form; empty if it is missing. `scratch` is used where the form is not that of the value.
+    /// A value in the wanted form; empty if it is missing. `scratch` is used where the value has another form.
     ///
     /// # Errors
     /// The errors of [`DateFormat::write_iso`] and [`DecimalMark::write_plain`].

@@ -1,4 +1,4 @@
-//! A custodian whose keys are not in memory: who may open and close it, and the log of that.
+//! A custodian without its keys in memory: who may open and close it, and the log of that.
 //!
 //! Without keys there is no registry, so no one is known but the custodians of the configuration, by their pinned keys. The
 //! audit log is not sealed, so everything that is asked meanwhile is on record too, under the registry version of
@@ -157,10 +157,10 @@ fn last_version_on_record(store: &dyn Store) -> Result<u64, Refusal> {
     let entry = page
         .first()
         .and_then(|(_, bytes)| Entry::decode(bytes).ok());
-    let corrupt = || Refusal::new(Reason::CorruptStore, "the last audit entry cannot be read");
+    let why = "the last audit entry cannot be read";
     entry
         .map(|entry| entry.header.registry_version)
-        .ok_or_else(corrupt)
+        .ok_or_else(|| Refusal::new(Reason::CorruptStore, why))
 }
 
 fn append(store: &dyn Store, header: Header, event: Event) -> Result<(), Refusal> {

@@ -31,7 +31,7 @@ pub struct Days<T, const MOST: usize> {
 pub struct Run<T> {
     /// The first day that counts here.
     pub first: u32,
-    /// The last day, whose count it is.
+    /// The last day; the count is of this day.
     pub day: u32,
     /// The count.
     pub count: T,

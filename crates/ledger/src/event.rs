@@ -60,7 +60,7 @@ const FORMAT: u8 = 3;
 /// One entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// When, by whom, under which registry.
+    /// When, who did it, under which registry.
     pub header: Header,
     /// What.
     pub event: Event,

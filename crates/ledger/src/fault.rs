@@ -50,7 +50,7 @@ pub enum Fault {
     /// A field contradicts what the entry is about.
     #[error("its {0} is not that of what it is about")]
     Field(&'static str),
-    /// A digest is not that of what the entry is about.
+    /// A digest is not the digest of what the entry is about.
     #[error("its digest is not that of what it is about")]
     Digest,
     /// A grant was requested twice under one id.
@@ -71,7 +71,7 @@ pub enum Fault {
     /// The grant asks for other approvals than the registry wants.
     #[error("it does not need the approvals that registry version {0} wants")]
     Approvals(u64),
-    /// More values than before plus those of the batch, fewer than before, or more than the grant allows.
+    /// More values than before plus the ones of the batch, fewer than before, or more than the grant allows.
     #[error(
         "its counter is {counter}; it was {before}, the batch has {values} values and the grant allows {max}"
     )]

@@ -22,7 +22,7 @@ pub enum Task {
     RotateChain {
         /// The chain.
         chain: ChainId,
-        /// The line of this namespace; `None`: all lines, that of encrypted elements too.
+        /// The line of this namespace; `None`: all lines, the one of encrypted elements too.
         namespace: Option<NamespaceId>,
     },
     /// A convert-only version is disabled.

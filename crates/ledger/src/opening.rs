@@ -46,7 +46,7 @@ impl Opening {
         }
     }
 
-    /// Whether the daemon may do this by itself, without a caller: whoever presents a share is on record.
+    /// Whether the daemon may do this by itself, without a caller: the one who presents a share is on record.
     pub fn may_be_automatic(&self) -> bool {
         self.source != KeySource::Shares
     }

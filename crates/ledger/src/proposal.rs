@@ -55,7 +55,7 @@ pub enum Matter {
 }
 
 impl Matter {
-    /// The chain of the key version whose end is proposed.
+    /// The chain of the key version that is to end.
     pub fn chain(&self) -> Option<&ChainId> {
         match self {
             Self::DestroyVersion { chain, .. } | Self::CutEscrow { chain, .. } => Some(chain),
@@ -156,7 +156,6 @@ impl Proposal {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes, PROPOSAL_FORMAT)?;
         let id = input.parse()?;
-        let kid = |input: &mut Reader<'_>| Kid::from_be_bytes(input.array()?).ok_or(DecodeError);
         let matter = match input.u8()? {
             1 => Matter::Registry {
                 base_version: input.u64()?,
@@ -202,8 +201,8 @@ impl Proposal {
         Ok(proposal)
     }
 
-    /// A source asked for the erasure of a subject and so cannot sign it; whoever proposes anything else may sign it too,
-    /// since more people than one must.
+    /// A source asked for the erasure of a subject and so cannot sign it; anyone who proposes anything else may sign it
+    /// too, since more people than one must.
     pub fn proposer_may_sign(&self) -> bool {
         !matches!(self.matter, Matter::Erase { .. })
     }
@@ -214,7 +213,7 @@ impl Proposal {
 pub struct Signature {
     /// Who.
     pub signer: Identity,
-    /// As one of whom.
+    /// As one of which group.
     pub among: Signers,
     /// When.
     pub at: Timestamp,
@@ -258,7 +257,7 @@ pub struct Record {
     pub proposal: Proposal,
     /// Who signed so far.
     pub signatures: Vec<Signature>,
-    /// How and when it ended, and through whom: one that no one signed in time through its proposer.
+    /// How and when it ended, and who ended it: the proposer, if no one signed it in time.
     pub ended: Option<(End, Timestamp, Identity)>,
 }
 
@@ -272,16 +271,11 @@ impl Record {
         }
     }
 
-    /// Whose signatures are still missing, and how many.
+    /// Which groups still have to sign, and how many people of each.
     pub fn missing(&self) -> Vec<(&Signers, u8)> {
-        let given = |signers: &Signers| {
-            self.signatures
-                .iter()
-                .filter(|s| s.among == *signers)
-                .count()
-        };
         let left = self.proposal.required.iter().map(|(signers, count)| {
-            let given = u8::try_from(given(signers)).unwrap_or(u8::MAX);
+            let given = self.signatures.iter().filter(|s| s.among == *signers);
+            let given = u8::try_from(given.count()).unwrap_or(u8::MAX);
             (signers, count.saturating_sub(given))
         });
         left.filter(|(_, count)| *count > 0).collect()
@@ -425,6 +419,10 @@ fn signature(input: &mut Reader<'_>) -> Result<Signature, DecodeError> {
         signed: Signed::read(input)?,
         signer,
     })
+}
+
+fn kid(input: &mut Reader<'_>) -> Result<Kid, DecodeError> {
+    Kid::from_be_bytes(input.array()?).ok_or(DecodeError)
 }
 
 fn timestamp(input: &mut Reader<'_>) -> Result<Timestamp, DecodeError> {

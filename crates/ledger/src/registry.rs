@@ -81,7 +81,7 @@ impl Registry {
         }
     }
 
-    /// Parses and validates a registry in TOML. `custodians` are those of the daemon's own configuration; none of
+    /// Parses and validates a registry in TOML. `custodians` are the ones of the daemon's own configuration; none of
     /// them may be a steward.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Registry {
         self.organisations.get(id)
     }
 
-    /// The pinned key that this steward's signatures are verified with; `None` for whoever is no steward.
+    /// The pinned key that this steward's signatures are verified with; `None` for anyone who is no steward.
     pub fn key(&self, steward: &Identity) -> Option<&PublicKey> {
         self.keys.get(steward)
     }

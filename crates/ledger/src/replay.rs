@@ -1,10 +1,11 @@
 //! Goes through the entries of a log in their order and rebuilds what they say.
 //!
 //! Everything that the custodian decides by rules that the log itself shows is decided here: registry versions and
-//! their signatures, requests and approvals of grants, their use, proposals and what came of them, whose key versions are and
-//! which are still there. The first entry that breaks a rule is named. What is not judged: the order of times, because
-//! clocks step (a large step back is told), and whether a refusal was right; its fields are. Memory is bounded by the number of
-//! key versions, and of grants and proposals; those that ended may leave it ([`Ledger::forget`]).
+//! their signatures, requests and approvals of grants, their use, proposals and what came of them, which chain has
+//! which key versions and which are still there. The first entry that breaks a rule is named. What is not judged: the
+//! order of times, because clocks step (a large step back is told), and whether a refusal was right; its fields are.
+//! Memory is bounded by the number of key versions, and of grants and proposals; those that ended may leave it
+//! ([`Ledger::forget`]).
 
 use std::sync::Arc;
 

@@ -24,7 +24,7 @@ const MAX_NAME: usize = 64;
 /// For how long a request serves: seven days, in milliseconds. What was signed must not serve for another loss, later.
 pub const LIFE_MILLIS: u64 = 7 * sluis_domain::time::DAY_MILLIS;
 
-/// What is given up and what is gone back to. Sizes are numbers of audit entries, roots those of the log's tree.
+/// What is given up and what is gone back to. Sizes are numbers of audit entries, roots are roots of the log's tree.
 ///
 /// | field | bytes |
 /// |---|---|
@@ -62,7 +62,7 @@ pub struct LostRow {
     pub name: Vec<u8>,
 }
 
-/// Kinds of rows that can be given up. Numbers are frozen; those of rows are the numbers of their family.
+/// Kinds of rows that can be given up. Numbers are frozen; numbers of rows are the numbers of their family.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum LostKind {

@@ -123,8 +123,11 @@ impl Certificate {
     }
 
     fn is_valid(&self, at: Timestamp) -> bool {
-        let seconds = |millis: u64| i64::try_from(millis / 1000).unwrap_or(i64::MAX);
         self.not_before <= seconds(at.millis() + BEGAN_EARLIER_MILLIS)
             && seconds(at.millis()) <= self.not_after
     }
+}
+
+fn seconds(millis: u64) -> i64 {
+    i64::try_from(millis / 1000).unwrap_or(i64::MAX)
 }

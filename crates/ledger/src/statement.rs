@@ -72,7 +72,7 @@ pub fn statement(deed: Deed, origin: &str, object: &[u8]) -> Vec<u8> {
         .finish()
 }
 
-/// A signature with the certificate of whoever signed.
+/// A signature with the certificate of the signer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signed {
     /// ECDSA P-256 (ASN.1 DER) or Ed25519 over [`statement`], made with the key of the certificate.

@@ -4,8 +4,8 @@
 //! family but `audit`, whose entries have format `0x03`. A row of an unknown format, or of the wrong size, is corrupt:
 //! it is refused, never skipped or guessed.
 //!
-//! *Sealed* values are those of the state key (`sluis_keyring::StateSeal`): `0x01`, then the generation and what the last
-//! column says, encrypted and bound to family and key.
+//! *Sealed* values are values under the state key (`sluis_keyring::StateSeal`): `0x01`, then the generation and what
+//! the last column says, encrypted and bound to family and key.
 //!
 //! | family | key | value |
 //! |---|---|---|

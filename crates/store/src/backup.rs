@@ -53,10 +53,8 @@ pub(crate) fn latest(
     engine: &BackupEngine,
     directory: &Path,
 ) -> Result<BackupEngineInfo, StoreError> {
-    let none = || StoreError::Io(format!("{} holds no backup", directory.display()));
-    engine
-        .get_backup_info()
-        .into_iter()
+    let backups = engine.get_backup_info().into_iter();
+    backups
         .max_by_key(|info| info.backup_id)
-        .ok_or_else(none)
+        .ok_or_else(|| StoreError::Io(format!("{} holds no backup", directory.display())))
 }

@@ -240,13 +240,10 @@ impl Database {
     }
 
     pub(crate) fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
-        let missing = || {
-            StoreError::Corrupt(format!(
-                "the store has no column family `{}`",
-                family.name()
-            ))
-        };
-        self.db.cf_handle(family.name()).ok_or_else(missing)
+        let name = family.name();
+        self.db
+            .cf_handle(name)
+            .ok_or_else(|| StoreError::Corrupt(format!("the store has no column family `{name}`")))
     }
 
     pub(crate) fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -338,15 +335,15 @@ impl Database {
 
     /// Tables in level 0 of the family that has most of them.
     pub(crate) fn level0_files(&self) -> u64 {
-        let count = |family: Family| {
+        let counts = Family::ALL.into_iter().filter_map(|family| {
             let cf = self.db.cf_handle(family.name())?;
             let said = self
                 .db
                 .property_value_cf(cf, "rocksdb.num-files-at-level0")
                 .ok()??;
             said.parse().ok()
-        };
-        Family::ALL.into_iter().filter_map(count).max().unwrap_or(0)
+        });
+        counts.max().unwrap_or(0)
     }
 
     /// Whether RocksDB holds all writes back until tables are merged.

@@ -71,15 +71,11 @@ impl Queue {
         let mut state = self.lock();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
-        let full = |state: &State| {
-            !state.jobs.is_empty()
-                && (state.jobs.len() >= self.limits.queue_commits
-                    || state.bytes + job.bytes > self.limits.queue_bytes)
-        };
-        let waits = |state: &mut State| state.admitted != ticket || full(state);
         let mut state = self
             .room
-            .wait_while(state, waits)
+            .wait_while(state, |state| {
+                state.admitted != ticket || self.is_full(state, job.bytes)
+            })
             .unwrap_or_else(PoisonError::into_inner);
         state.admitted += 1;
         state.bytes += job.bytes;
@@ -89,12 +85,17 @@ impl Queue {
         self.room.notify_all();
     }
 
+    fn is_full(&self, state: &State, bytes: usize) -> bool {
+        !state.jobs.is_empty()
+            && (state.jobs.len() >= self.limits.queue_commits
+                || state.bytes + bytes > self.limits.queue_bytes)
+    }
+
     /// The next group, waiting for one; empty once the queue is closed and drained.
     pub(crate) fn take_group(&self) -> Vec<Job> {
-        let idle = |state: &mut State| state.jobs.is_empty() && !state.closed;
         let mut state = self
             .work
-            .wait_while(self.lock(), idle)
+            .wait_while(self.lock(), |state| state.jobs.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         let (mut group, mut bytes) = (Vec::new(), 0);
         while let Some(job) = state.jobs.front() {

@@ -159,21 +159,20 @@ impl Store for RocksStore {
         }
         let db = self.handle.db()?;
         let rows = keys.len() / key_len;
-        let key = |row: u32| &keys[row as usize * key_len..][..key_len];
         // Neighbours share blocks: look up in key order, then answer in the caller's.
         let mut order: Vec<u32> = (0..rows as u32).collect();
-        order.sort_unstable_by_key(|&row| key(row));
+        order.sort_unstable_by_key(|&row| key_of(keys, key_len, row));
         let mut found = vec![0..0; rows];
         let mut values = Vec::new();
         for chunk in order.chunks(LOOKUP_CHUNK) {
             let cf = db.family(family)?;
-            let keys = chunk.iter().map(|&row| key(row));
-            let answers = db.db.batched_multi_get_cf(cf, keys, true);
+            let looked_up = chunk.iter().map(|&row| key_of(keys, key_len, row));
+            let answers = db.db.batched_multi_get_cf(cf, looked_up, true);
             for (&row, answer) in chunk.iter().zip(answers) {
                 let Some(value) = answer.map_err(|error| db.failed_read(&error))? else {
                     continue;
                 };
-                rows::check_row(family, key(row), &value)?;
+                rows::check_row(family, key_of(keys, key_len, row), &value)?;
                 found[row as usize] = values.len()..values.len() + value.len();
                 values.extend_from_slice(&value);
             }
@@ -266,11 +265,18 @@ impl Store for RocksStore {
     }
 }
 
+/// One of several packed keys.
+fn key_of(keys: &[u8], key_len: usize, row: u32) -> &[u8] {
+    &keys[row as usize * key_len..][..key_len]
+}
+
 fn check_families(dir: &Path, db_options: &rocksdb::Options) -> Result<(), StoreError> {
     let present = DB::list_cf(db_options, dir).map_err(|error| from_rocks(&error))?;
-    let ours = |name: &str| Family::ALL.iter().any(|family| family.name() == name);
-    let known = |name: &str| name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || ours(name);
-    if let Some(unknown) = present.iter().find(|name| !known(name)) {
+    let unknown = present.iter().find(|name| {
+        *name != rocksdb::DEFAULT_COLUMN_FAMILY_NAME
+            && Family::ALL.iter().all(|family| family.name() != *name)
+    });
+    if let Some(unknown) = unknown {
         let text = format!(
             "the store has the column family `{unknown}`, which this version of sluisd does not know"
         );

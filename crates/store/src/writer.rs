@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sluis_port::store::{
-    Commit, Completion, Expectation, Family, LogEnd, Range, Receipt, StoreError, Write,
+    Commit, Completion, Expectation, Family, LogEnd, Receipt, StoreError, Write,
 };
 
 use crate::queue::{Job, Queue};
@@ -91,7 +91,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the threads. As long as there is `trouble`, whoever met it, nothing is written.
+    /// Starts the threads. As long as there is `trouble`, no matter who met it, nothing is written.
     pub(crate) fn start(
         backend: impl Backend,
         next_entry: u64,
@@ -448,17 +448,17 @@ fn pending<'a>(earlier: &'a [Placed], family: Family, key: &[u8]) -> Option<Opti
             .rev()
             .filter(|rows| rows.family() == family);
         let mut found = rows.filter_map(|rows| rows.iter().filter(|(k, _)| *k == key).last());
-        let row = found.next().map(|(_, value)| Some(value));
+        if let Some((_, value)) = found.next() {
+            return Some(Some(value));
+        }
         let mut writes = placed.commit.writes.iter().rev();
-        let write = || {
-            writes
-                .find(|w| w.family == family && w.key == key)
-                .map(|w| w.value.as_deref())
-        };
-        let covers =
-            |r: &Range| r.family == family && (r.from.as_slice()..r.to.as_slice()).contains(&key);
-        let removed = || placed.commit.removals.iter().any(covers).then_some(None);
-        row.or_else(write).or_else(removed)
+        if let Some(write) = writes.find(|w| w.family == family && w.key == key) {
+            return Some(write.value.as_deref());
+        }
+        let mut removals = placed.commit.removals.iter();
+        let removed = removals
+            .any(|r| r.family == family && (r.from.as_slice()..r.to.as_slice()).contains(&key));
+        removed.then_some(None)
     })
 }
 

@@ -18,12 +18,12 @@ pub struct Checkpoint {
     extensions: Vec<String>,
 }
 
-/// A checkpoint whose signatures were verified.
+/// A checkpoint with verified signatures.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OpenedCheckpoint {
     /// What was signed.
     pub checkpoint: Checkpoint,
-    /// Those of the known keys that signed it: at least one, each once, in the order of the signatures.
+    /// The known keys that signed it: at least one, each once, in the order of the signatures.
     pub signed_by: Vec<VerifierKey>,
 }
 
@@ -95,8 +95,8 @@ impl Checkpoint {
     }
 
     /// Reads a signed checkpoint of the log `origin`, and believes it if at least one of the known keys signed it and no
-    /// signature under the name of a known key is false. Whoever asks for the signature of a certain key, or of several,
-    /// must look at `signed_by`.
+    /// signature under the name of a known key is false. A caller that asks for the signature of a certain key, or of
+    /// several, must look at `signed_by`.
     pub fn open(
         signed: &[u8],
         origin: &str,
@@ -168,8 +168,10 @@ impl FromStr for Checkpoint {
             .strip_suffix('\n')
             .ok_or(CheckpointError::Lines)?
             .split('\n');
-        let mut line = || lines.next().ok_or(CheckpointError::Lines);
-        let (origin, size, root) = (line()?, line()?, line()?);
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(CheckpointError::Lines);
+        };
         let size = read_size(size).ok_or(CheckpointError::Size)?;
         let root = BASE64
             .decode(root.as_bytes())

@@ -1,7 +1,7 @@
 //! The audit log as a transparency log: an RFC 6962 tree, C2SP tiles, checkpoints and signed notes.
 //!
-//! Pure: no files, no network, no clock, no keys. Whoever keeps the log appends to a [`Tree`], stores the tiles that it
-//! hands out and signs its [`Checkpoint`]; whoever doubts the log verifies with the same code.
+//! Pure: no files, no network, no clock, no keys. The keeper of the log appends to a [`Tree`], stores the tiles that it
+//! hands out and signs its [`Checkpoint`]; anyone who doubts the log verifies with the same code.
 //!
 //! | module | what | source |
 //! |---|---|---|

@@ -122,7 +122,7 @@ impl Bundle {
         (0..).map_while(move |index| Self::in_log(index, size))
     }
 
-    /// Its index: that of its first entry, divided by 256.
+    /// Its index: the index of its first entry, divided by 256.
     pub fn index(&self) -> u64 {
         self.index
     }

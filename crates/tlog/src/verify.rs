@@ -124,16 +124,19 @@ fn verify_trivial(
     new_root: &Hash,
     proof: &[Hash],
 ) -> Result<(), VerifyError> {
-    let is_empty_root = |size: u64, root: &Hash| size != 0 || *root == EMPTY_ROOT;
     if !proof.is_empty() {
         Err(VerifyError::Length(proof.len()))
-    } else if !is_empty_root(old, old_root) {
+    } else if !can_be_root(old, old_root) {
         Err(VerifyError::OldRoot)
-    } else if !is_empty_root(new, new_root) || (old == new && old_root != new_root) {
+    } else if !can_be_root(new, new_root) || (old == new && old_root != new_root) {
         Err(VerifyError::NewRoot)
     } else {
         Ok(())
     }
+}
+
+fn can_be_root(size: u64, root: &Hash) -> bool {
+    size != 0 || *root == EMPTY_ROOT
 }
 
 /// A node without right sibling moves up until it is a right child: the levels between add no hash to the proof.

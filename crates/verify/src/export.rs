@@ -36,7 +36,7 @@ pub fn registry_path(version: u64) -> String {
     format!("registry/{version}.toml")
 }
 
-/// The most bytes that a file of an export may have; whoever reads more reads something else.
+/// The most bytes that a file of an export may have; anyone who reads more reads something else.
 pub fn limit(path: &str) -> u64 {
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["tile", "entries", ..] => BUNDLE_LIMIT,
@@ -470,16 +470,18 @@ impl<'a, F: Files> Scan<'a, F> {
         if self.wrong.is_some() {
             return Ok(());
         }
-        let (files, mut failed) = (self.files, None);
-        let mut texts = |version: u64| match files.read(&registry_path(version)) {
-            // Text or not, its digest decides.
-            Ok(bytes) => bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) => {
-                failed = Some(error);
-                None
+        let mut failed = None;
+        let pushed = self.replay.push(sequence, bytes, &mut |version| {
+            match self.files.read(&registry_path(version)) {
+                // Text or not, its digest decides.
+                Ok(bytes) => bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+                Err(error) => {
+                    failed = Some(error);
+                    None
+                }
             }
-        };
-        self.wrong = self.replay.push(sequence, bytes, &mut texts).err();
+        });
+        self.wrong = pushed.err();
         failed.map_or(Ok(()), Err)
     }
 

@@ -1,4 +1,4 @@
-//! Checks an audit log without trusting whoever kept it. The rules are those of `sluis-ledger`.
+//! Checks an audit log without trusting the one who kept it. The rules are in `sluis-ledger`.
 //!
 //! | module | what |
 //! |---|---|

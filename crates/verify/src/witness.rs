@@ -82,8 +82,10 @@ impl Head {
             .map_err(|_| Alarm::NotAKey)?;
         let rotated = trusted.is_some_and(|trusted| *trusted != offered);
         if let Some(trusted) = trusted.filter(|_| rotated) {
-            let hands_over = |handover: &String| hands_over(handover, trusted, &offered);
-            if trusted.name() != offered.name() || !handovers.iter().any(hands_over) {
+            let handed_over = handovers
+                .iter()
+                .any(|handover| hands_over(handover, trusted, &offered));
+            if trusted.name() != offered.name() || !handed_over {
                 let (trusted, offered) = (Box::new(trusted.clone()), Box::new(offered));
                 return Err(Alarm::OtherKey { trusted, offered });
             }
@@ -136,12 +138,10 @@ impl Head {
 /// A head of this log that both keys signed.
 fn hands_over(handover: &str, old: &VerifierKey, new: &VerifierKey) -> bool {
     let pair = [old.clone(), new.clone()];
-    let is_of_log = |note: &Note| {
-        note.text()
-            .parse::<Checkpoint>()
-            .is_ok_and(|head| head.origin() == old.name())
+    let Ok(note) = Note::from_bytes(handover.as_bytes()) else {
+        return false;
     };
-    let note = Note::from_bytes(handover.as_bytes()).ok().filter(is_of_log);
-    note.and_then(|note| note.verify(&pair).ok())
-        .is_some_and(|by| by.len() == 2)
+    let head = note.text().parse::<Checkpoint>();
+    head.is_ok_and(|head| head.origin() == old.name())
+        && note.verify(&pair).is_ok_and(|by| by.len() == 2)
 }

@@ -9,7 +9,7 @@ impl Client {
     /// The last signed head of the log.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn checkpoint(&self) -> Result<LogHead, ClientError> {
         let request = v1::GetCheckpointRequest {};
         let answer = self.audit_service().get_checkpoint(request).await?;
@@ -20,7 +20,7 @@ impl Client {
     /// `own`: only what concerns the caller's organisation.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn read_entries(
         &self,
         from_sequence: u64,
@@ -36,10 +36,10 @@ impl Client {
         Ok(answer.into_inner().into())
     }
 
-    /// The hashes that prove that the log of `new_size` entries continues that of `old_size`.
+    /// The hashes that prove that the log of `new_size` entries continues the log of `old_size`.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn prove_consistency(
         &self,
         old_size: u64,

@@ -14,7 +14,7 @@ impl Client {
     /// The state of the custodian and its key versions.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn custody_status(&self) -> Result<CustodyStatus, ClientError> {
         let request = v1::GetStatusRequest {};
         parsed(self.custody_service().get_status(request).await?)
@@ -41,7 +41,7 @@ impl Client {
     /// Gives key lines new versions; gives those.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn rotate_chain(
         &self,
         signed: SignedInstruction,
@@ -56,7 +56,7 @@ impl Client {
     /// Disables a key version; gives it.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn disable_version(
         &self,
         signed: SignedInstruction,
@@ -71,7 +71,7 @@ impl Client {
     /// Proposes the destruction of a key version.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn propose_destruction(&self, kid: Kid) -> Result<ProposalView, ClientError> {
         let kid = kid.to_string();
         let request = v1::DestroyVersionRequest { kid };
@@ -82,7 +82,7 @@ impl Client {
     /// Proposes the end of the escrow of a key version.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn propose_cut(&self, kid: Kid) -> Result<ProposalView, ClientError> {
         let kid = kid.to_string();
         let request = v1::CutEscrowRequest { kid };
@@ -93,7 +93,7 @@ impl Client {
     /// Gives the log a new signing key; gives its verifier key.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn rotate_audit_key(&self, signed: SignedInstruction) -> Result<String, ClientError> {
         let instruction = Some(signed.into());
         let request = v1::RotateAuditKeyRequest { instruction };
@@ -104,7 +104,7 @@ impl Client {
     /// Makes a backup of the store.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn create_backup(&self) -> Result<Backup, ClientError> {
         let request = v1::CreateBackupRequest {};
         let answer = self.custody_service().create_backup(request).await?;
@@ -114,7 +114,7 @@ impl Client {
     /// Whether the keyring is closed.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn seal_status(&self) -> Result<SealStatus, ClientError> {
         let request = v1::GetSealStatusRequest {};
         let answer = self.seal_service().get_seal_status(request).await?;
@@ -124,7 +124,7 @@ impl Client {
     /// Presents a share, or with an empty one has the key fetched again.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn unseal(&self, share: &str) -> Result<SealStatus, ClientError> {
         let share = share.to_owned();
         let request = v1::UnsealRequest { share };
@@ -135,7 +135,7 @@ impl Client {
     /// Closes the keyring.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn seal(&self) -> Result<SealStatus, ClientError> {
         let answer = self.seal_service().seal(v1::SealRequest {}).await?;
         Ok(field::present("status", answer.into_inner().status)?.into())

@@ -15,7 +15,7 @@ impl Client {
     /// Asks for a grant.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn request_grant(&self, terms: &Terms) -> Result<GrantView, ClientError> {
         let terms = Some(terms.into());
         let request = v1::RequestGrantRequest { terms };
@@ -26,7 +26,8 @@ impl Client {
     /// A grant.
     ///
     /// # Errors
-    /// Those of the call, and [`ClientError::Invalid`] for a grant that is not described as its canonical bytes say.
+    /// The errors of the call, and [`ClientError::Invalid`] for a grant that is not described as its canonical bytes
+    /// say.
     pub async fn grant(&self, id: &GrantId) -> Result<GrantView, ClientError> {
         let grant_id = id.to_string();
         let request = v1::GetGrantRequest { grant_id };
@@ -42,7 +43,7 @@ impl Client {
     /// The grants that the caller may see, in this state or in all.
     ///
     /// # Errors
-    /// Those of the calls, and as [`Self::grant`].
+    /// The errors of the calls, and as [`Self::grant`].
     pub async fn list_grants(&self, state: Option<State>) -> Result<Vec<GrantView>, ClientError> {
         let state = state.map_or(v1::GrantState::Unspecified, v1::GrantState::from);
         let mut grants = Vec::new();
@@ -66,7 +67,7 @@ impl Client {
     /// Signs and sends a yes to a grant that was shown; gives the grant after it.
     ///
     /// # Errors
-    /// [`ClientError::Signing`] and those of the call.
+    /// [`ClientError::Signing`] and the errors of the call.
     pub async fn approve_grant(&self, shown: &GrantView) -> Result<GrantView, ClientError> {
         let request = v1::ApproveGrantRequest {
             grant_id: shown.grant.id.to_string(),
@@ -80,7 +81,7 @@ impl Client {
     /// Signs and sends a no to a grant that was shown; gives the grant after it.
     ///
     /// # Errors
-    /// [`ClientError::Signing`] and those of the call.
+    /// [`ClientError::Signing`] and the errors of the call.
     pub async fn deny_grant(&self, shown: &GrantView) -> Result<GrantView, ClientError> {
         let request = v1::DenyGrantRequest {
             grant_id: shown.grant.id.to_string(),
@@ -93,7 +94,7 @@ impl Client {
     /// Signs and sends the end of a grant that was shown; gives the grant after it.
     ///
     /// # Errors
-    /// [`ClientError::Signing`] and those of the call.
+    /// [`ClientError::Signing`] and the errors of the call.
     pub async fn revoke_grant(&self, shown: &GrantView) -> Result<GrantView, ClientError> {
         let request = v1::RevokeGrantRequest {
             grant_id: shown.grant.id.to_string(),

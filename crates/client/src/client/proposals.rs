@@ -13,7 +13,8 @@ impl Client {
     /// A proposal, and what it changes.
     ///
     /// # Errors
-    /// Those of the call, and [`ClientError::Invalid`] for a proposal that is not described as its canonical bytes say.
+    /// The errors of the call, and [`ClientError::Invalid`] for a proposal that is not described as its canonical bytes
+    /// say.
     pub async fn proposal(&self, id: &ProposalId) -> Result<CheckedProposal, ClientError> {
         let proposal_id = id.to_string();
         let request = v1::GetProposalRequest { proposal_id };
@@ -28,7 +29,7 @@ impl Client {
     /// The proposals that concern the caller: those that are open, or `all`.
     ///
     /// # Errors
-    /// Those of the call, and as [`Self::proposal`].
+    /// The errors of the call, and as [`Self::proposal`].
     pub async fn list_proposals(&self, all: bool) -> Result<Vec<ProposalView>, ClientError> {
         let request = v1::ListProposalsRequest { all };
         let answer = self.proposal_service().list_proposals(request).await?;
@@ -38,7 +39,7 @@ impl Client {
     /// Signs a proposal that was shown, and sends the signature; gives the proposal after it.
     ///
     /// # Errors
-    /// [`ClientError::Signing`] and those of the call.
+    /// [`ClientError::Signing`] and the errors of the call.
     pub async fn sign_proposal(&self, shown: &ProposalView) -> Result<ProposalView, ClientError> {
         let deed = Deed::SignProposal;
         let request = v1::SignProposalRequest {
@@ -52,7 +53,7 @@ impl Client {
     /// Signs and sends a no to a proposal that was shown; gives the proposal after it.
     ///
     /// # Errors
-    /// [`ClientError::Signing`] and those of the call.
+    /// [`ClientError::Signing`] and the errors of the call.
     pub async fn reject_proposal(&self, shown: &ProposalView) -> Result<ProposalView, ClientError> {
         let deed = Deed::RejectProposal;
         let request = v1::RejectProposalRequest {
@@ -71,7 +72,7 @@ impl Client {
     /// Proposes the erasure of a subject. `identifier` is prepared as for a batch.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn request_erasure(
         &self,
         namespace: &NamespaceId,

@@ -12,7 +12,7 @@ impl Client {
     /// What a registry would change, and who would have to sign it. Nothing is proposed.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn preview_registry(&self, toml: &str) -> Result<ProposedRegistry, ClientError> {
         self.apply_registry(toml, None).await
     }
@@ -20,7 +20,7 @@ impl Client {
     /// Proposes a registry, unless another version than `expected` is in force.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn propose_registry(
         &self,
         toml: &str,
@@ -45,7 +45,7 @@ impl Client {
     /// The text of a registry version, by default of the one in force.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn registry_text(&self, version: Option<u64>) -> Result<RegistryText, ClientError> {
         let version = version.unwrap_or_default();
         let request = v1::GetRegistryRequest { version };
@@ -56,7 +56,7 @@ impl Client {
     /// What the caller may know of its organisation's chains, or of one.
     ///
     /// # Errors
-    /// Those of the call, and [`ClientError::Invalid`] for a description that this version does not understand.
+    /// The errors of the call, and [`ClientError::Invalid`] for a description that this version does not understand.
     pub async fn list_chains(&self, only: Option<&ChainId>) -> Result<Chains, ClientError> {
         let chain_id = only.map(ToString::to_string).unwrap_or_default();
         let request = v1::ListChainsRequest { chain_id };

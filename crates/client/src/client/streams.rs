@@ -9,11 +9,11 @@ use crate::session::{Answer, Session, requests};
 use crate::{Client, ClientError};
 
 impl Client {
-    /// Opens a stream that pseudonymises. `elements` are those of all columns the caller holds, also of those that stay
-    /// with the caller.
+    /// Opens a stream that pseudonymises. `elements` are the elements of all columns the caller holds, also of the
+    /// ones that stay with the caller.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn pseudonymise(
         &self,
         chain: &ChainId,
@@ -27,7 +27,7 @@ impl Client {
     /// have no such column.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn import(
         &self,
         chain: &ChainId,
@@ -80,10 +80,10 @@ impl Client {
         Session::open_with(batches, answers.boxed(), unanswered).await
     }
 
-    /// Opens a stream that converts under a grant: batches with one column, that of the grant's from-element.
+    /// Opens a stream that converts under a grant: batches with one column, the one of the grant's from-element.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn convert(&self, grant: &GrantId) -> Result<Session, ClientError> {
         self.open_convert(grant, false).await
     }
@@ -91,7 +91,7 @@ impl Client {
     /// As [`Self::convert`], but the values are old pseudonyms that were imported into the chain converted from.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn convert_imported(&self, grant: &GrantId) -> Result<Session, ClientError> {
         self.open_convert(grant, true).await
     }
@@ -133,7 +133,7 @@ impl Client {
     /// Opens a stream that re-identifies under a grant: batches with columns of the grant's elements.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn reidentify(&self, grant: &GrantId) -> Result<Session, ClientError> {
         use v1::reidentify_request::Message;
         use v1::reidentify_response::Message as Response;

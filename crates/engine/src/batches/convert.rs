@@ -1,4 +1,4 @@
-//! Convert: pseudonyms of one chain become those of another, under a grant.
+//! Convert: pseudonyms of one chain become pseudonyms of another, under a grant.
 
 use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, token};
@@ -108,7 +108,7 @@ impl Batches {
         })
     }
 
-    /// Converts a batch of exactly one column, that of the grant's from-element.
+    /// Converts a batch of exactly one column, the one of the grant's from-element.
     ///
     /// # Errors
     /// As [`Self::open_convert`]; [`Reason::WrongElement`], [`Reason::GrantExhausted`], [`Reason::GrantDailyLimit`],

@@ -1,4 +1,4 @@
-//! To whom the answer of a batch goes: the one place that decides it for batches that give pseudonyms.
+//! Who gets the answer of a batch: the one place that decides it for batches that give pseudonyms.
 
 use sluis_domain::{BatchOutcome, Column, ElementName, Rejection};
 use sluis_ledger::registry::Delivery;

@@ -1,7 +1,7 @@
 //! Import: old pseudonyms of a study that moves in are kept beside their subjects, and are converted like tokens.
 //!
 //! One old pseudonym stands for one subject. Whether it does is decided while [`Imports`] is locked, against the stored
-//! rows and against those of batches that are not durable yet, so that no two batches decide differently.
+//! rows and against the rows of batches that are not durable yet, so that no two batches decide differently.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -68,7 +68,7 @@ pub(crate) fn field(name: &str, what: &str) -> Refusal {
 #[derive(Default)]
 pub(crate) struct Imports(Mutex<Vec<Weak<Claim>>>);
 
-/// Those of one batch, by the key of their row.
+/// The claims of one batch, by the key of their row.
 type Claim = HashMap<[u8; ROW_KEY_LEN], LinkValue>;
 
 /// Holds a batch's claim; dropped when the batch is durable or has failed.
@@ -229,7 +229,7 @@ fn seal(
     );
     let keys = escrow.import();
     let mut sealer = keys.sealer();
-    // Nonces count upwards within a batch: sealed in random order, they do not tell who stood next to whom.
+    // Nonces count upwards within a batch: sealed in random order, they do not tell which subjects were neighbours.
     for place in random_order(accepted.len())? {
         let candidate = accepted[place];
         let mut sealed = Ok(());

@@ -67,7 +67,7 @@ impl Batches {
         self.open_submission(caller, chain, elements, to_recipient, None)
     }
 
-    /// Opens a stream whose batches have, beside the chain's elements, a column of old pseudonyms, which are kept with
+    /// Opens a stream of batches that have, beside the chain's elements, a column of old pseudonyms, which are kept with
     /// their subjects. The output has no such column.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Batches {
     /// # Errors
     /// As [`Self::open_pseudonymise`]; [`Reason::ChainChanged`]; [`Reason::ClientOnlyElement`] for a keep or drop column,
     /// [`Reason::MissingSubject`], [`Reason::QuotaRequests`], [`Reason::QuotaRejected`], [`Reason::QuotaSubjects`], and
-    /// those of the store. Nothing of the batch was done then.
+    /// the errors of the store. Nothing of the batch was done then.
     pub fn pseudonymise(
         &self,
         session: &PseudonymiseSession,
@@ -286,16 +286,15 @@ fn seen(
     refused: &Refused,
     rows: usize,
 ) -> Seen {
-    let identifies = |step: &Step| matches!(step, Step::Pseudonym(_));
     let rows = if steps.iter().any(identifies) {
         rows
     } else {
         0
     };
-    // An import that tries out which old pseudonym is whose counts like one that tries out identifiers.
-    let no_identifier = |column: usize, reason| {
+    // An import that tries out to which subject an old pseudonym belongs counts like one that tries out identifiers.
+    let rejected = refused.count_where(|column, reason| {
         identifies(&steps[column]) && reason != Reason::OptedOut || reason == Reason::ImportConflict
-    };
+    });
     let links = steps
         .iter()
         .zip(worked)
@@ -305,7 +304,11 @@ fn seen(
             }
             _ => None,
         });
-    counted.seen(rows, refused.count_where(no_identifier), links)
+    counted.seen(rows, rejected, links)
+}
+
+fn identifies(step: &Step) -> bool {
+    matches!(step, Step::Pseudonym(_))
 }
 
 /// The subjects of a batch with their old pseudonyms.
@@ -316,15 +319,8 @@ fn mapping<'a>(
     steps: &'a [Step],
     worked: &'a [Worked],
 ) -> Result<Mapping<'a>, Refusal> {
-    let place = |name: &ElementName| batch.columns().iter().position(|(other, _)| other == name);
-    let missing = |name| {
-        field(
-            "batch.columns",
-            &format!("an imported batch needs the column {name}"),
-        )
-    };
-    let element = place(&import.element).ok_or_else(|| missing(&import.element))?;
-    let column = place(&import.column).ok_or_else(|| missing(&import.column))?;
+    let element = place(batch, &import.element)?;
+    let column = place(batch, &import.column)?;
     let (Step::Pseudonym(line), Worked::Subjects(subjects)) = (&steps[element], &worked[element])
     else {
         return Err(Refusal::new(
@@ -339,5 +335,13 @@ fn mapping<'a>(
         missing: line.namespace.missing(),
         links,
         old: (column, &batch.columns()[column].1),
+    })
+}
+
+fn place(batch: &RecordBatch, name: &ElementName) -> Result<usize, Refusal> {
+    let mut columns = batch.columns().iter();
+    columns.position(|(other, _)| other == name).ok_or_else(|| {
+        let why = format!("an imported batch needs the column {name}");
+        field("batch.columns", &why)
     })
 }

@@ -57,8 +57,8 @@ pub(crate) struct Quotas(Mutex<BTreeMap<(ChainId, OrganisationId), Arc<Counter>>
 
 /// The counter of one source in one chain.
 struct Counter {
-    /// `None` until read from the store. Held while a commit is put into the store's queue, and until that of a refused
-    /// batch's subjects is durable.
+    /// `None` until read from the store. Held while a commit is put into the store's queue, and until the one of a
+    /// refused batch's subjects is durable.
     position: Mutex<Option<Position>>,
     /// Set when a commit failed: the position must be read again.
     stale: AtomicBool,
@@ -155,18 +155,20 @@ impl Quotas {
 }
 
 impl Counted {
-    /// What counts: rows with identifiers, those whose identifier was refused, and the subjects of the others, also
-    /// those of rows that were refused for another column.
+    /// What counts: rows with identifiers, those with a refused identifier, and the subjects of the others, also
+    /// the ones of rows that were refused for another column.
     pub(crate) fn seen<'a, L: Iterator<Item = &'a LinkValue>>(
         &self,
         rows: usize,
         rejected: usize,
         links: impl Iterator<Item = (&'a NamespaceId, L)>,
     ) -> Seen {
-        let hashes = |links: L| links.map(|link| self.hasher.hash(link.expose())).collect();
         let subjects = match self.quota.subjects_per_day {
             Some(_) => links
-                .map(|(namespace, links)| (namespace.clone(), hashes(links)))
+                .map(|(namespace, links)| {
+                    let hashes = links.map(|link| self.hasher.hash(link.expose()));
+                    (namespace.clone(), hashes.collect())
+                })
                 .collect(),
             None => Vec::new(),
         };
@@ -183,8 +185,8 @@ impl Counted {
     /// of their counts; for the subjects of a refused batch until they are durable.
     ///
     /// # Errors
-    /// [`Reason::QuotaSubjects`], [`Reason::QuotaRejected`]; those of the counter. Nothing of the batch was submitted then;
-    /// its subjects count if it was refused for what was rejected.
+    /// [`Reason::QuotaSubjects`], [`Reason::QuotaRejected`]; the errors of the counter. Nothing of the batch was
+    /// submitted then; its subjects count if it was refused for what was rejected.
     pub(crate) fn charge(
         self,
         store: &dyn Store,
@@ -213,7 +215,7 @@ impl Counted {
         next.add(seen.rows, seen.rejected, &[]);
         let standing = Standing::of(&next);
         if let Err(refusal) = self.check_rejected(&before, &standing) {
-            // Whom a source names counts all the same, or it could try out for nothing what refuses rows.
+            // Subjects that a source names count all the same, or it could try out for nothing what refuses rows.
             if let Some(tried) = tried {
                 let (mut alone, standing) = (Commit::default(), Standing::of(&tried));
                 position.put(&self.key, today, tried, seal, &mut alone);
@@ -337,7 +339,6 @@ impl Counter {
         let standing = Some(*self.standing())
             .filter(|standing| standing.day == days::number(now))
             .unwrap_or_default();
-        let share = |used: u64, limit: Option<f64>| limit.map_or(0.0, |limit| used as f64 / limit);
         let looked_at = standing.rows >= MIN_ROWS_FOR_REJECTED_PERCENT;
         let percent = quota
             .rejected_percent
@@ -365,6 +366,10 @@ impl Counter {
             ),
         ]
     }
+}
+
+fn share(used: u64, limit: Option<f64>) -> f64 {
+    limit.map_or(0.0, |limit| used as f64 / limit)
 }
 
 impl Batches {

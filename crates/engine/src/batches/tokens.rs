@@ -28,7 +28,7 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Parses a column. Malformed tokens, and those of other chains, elements or versions that lead nowhere (disabled,
+    /// Parses a column. Malformed tokens, and tokens of other chains, elements or versions that lead nowhere (disabled,
     /// destroyed, or with their escrow cut), are refused.
     pub(crate) fn parse(
         keyring: &Keyring,
@@ -99,7 +99,7 @@ struct Line<'a> {
     last: Option<(Kid, Result<Open<'a>, Reason>)>,
 }
 
-/// A version whose tokens lead out, and its escrow keys.
+/// A version with tokens that lead out, and its escrow keys.
 type Open<'a> = (&'a Arc<LineVersion>, &'a EscrowKeys);
 
 impl<'a> Line<'a> {

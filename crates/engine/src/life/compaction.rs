@@ -1,7 +1,8 @@
 //! What was removed and still has to leave the disk.
 //!
-//! A store that only marks rows as removed keeps their bytes until it rewrites its files. Whoever removes something notes
-//! it in the same commit, so that it is done after a crash too; [`Life::housekeep`] does it, without holding anything up.
+//! A store that only marks rows as removed keeps their bytes until it rewrites its files. Code that removes something
+//! notes it in the same commit, so that it is done after a crash too; [`Life::housekeep`] does it, without holding
+//! anything up.
 
 use sluis_domain::{Reason, Timestamp};
 use sluis_keyring::KeyringError;

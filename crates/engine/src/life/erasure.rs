@@ -125,26 +125,23 @@ fn linked(
         .registry
         .namespace(namespace)
         .ok_or(Reason::NotASource)?;
-    let refused = |why| Refusal::field(Reason::InvalidRequest, "identifier", why);
     let mut input = WipedBuffer::with_capacity(256);
-    match method_input(registered, identifier, &mut input) {
-        Ok(true) => Ok(keys(snapshot, namespace)?.linked.link_value(&input)),
-        Ok(false) => Err(refused("is missing")),
-        Err(reason) => Err(refused(reason.message())),
-    }
+    let why = match method_input(registered, identifier, &mut input) {
+        Ok(true) => return Ok(keys(snapshot, namespace)?.linked.link_value(&input)),
+        Ok(false) => "is missing",
+        Err(reason) => reason.message(),
+    };
+    Err(Refusal::field(Reason::InvalidRequest, "identifier", why))
 }
 
 fn keys<'a>(
     snapshot: &'a Snapshot,
     namespace: &NamespaceId,
 ) -> Result<&'a Arc<NamespaceKeys>, Refusal> {
-    let missing = || {
-        Refusal::new(
-            Reason::Internal,
-            format!("namespace {namespace} is registered and has no key"),
-        )
-    };
-    snapshot.keyring.namespace(namespace).ok_or_else(missing)
+    snapshot.keyring.namespace(namespace).ok_or_else(|| {
+        let why = format!("namespace {namespace} is registered and has no key");
+        Refusal::new(Reason::Internal, why)
+    })
 }
 
 /// The row of a link value, encrypted.

@@ -1,6 +1,7 @@
 //! What is done when its time has come, without anybody asking.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, RangeBounds};
 use std::sync::PoisonError;
 
 use sluis_domain::{ChainId, ProposalId, Reason, Timestamp};
@@ -77,15 +78,16 @@ pub struct Endings {
 impl Life {
     /// What ends by itself after `from` and until `to`: what a clock that jumps ends, or brings back.
     pub fn endings(&self, from: Timestamp, to: Timestamp) -> Endings {
-        let within = |end: Timestamp| from < end && end <= to;
+        let within = (Bound::Excluded(from), Bound::Included(to));
         let state = self.snapshot().state.clone();
         let grants = state.grants().map(|grant| grant.record());
-        let grants =
-            grants.filter(|record| record.ended.is_none() && within(record.grant.terms.not_after));
+        let grants = grants.filter(|record| {
+            record.ended.is_none() && within.contains(&record.grant.terms.not_after)
+        });
         let grants = grants.count();
         let proposals = state
             .proposals()
-            .filter(|record| record.ended.is_none() && within(record.proposal.not_after));
+            .filter(|record| record.ended.is_none() && within.contains(&record.proposal.not_after));
         Endings {
             grants,
             proposals: proposals.count(),

@@ -82,56 +82,63 @@ impl Life {
             act: Act::RotateChain,
             about: chain.as_ref().into(),
         };
-        let decide = || {
-            let (permit, instruction, signature) =
-                self.instructed(caller, asked.act, instructed)?;
-            let Task::RotateChain { chain, namespace } = &instruction.task else {
-                return Err(malformed("is about another act"));
-            };
-            let namespace = namespace.as_ref();
-            let snapshot = permit.snapshot();
-            let lines = snapshot
-                .registry
-                .registry
-                .chain(chain)
-                .ok_or(Reason::UnknownChain)?;
-            if versions::is_destroyed(&snapshot.keyring, chain) {
-                return Err(Reason::ChainDestroyed.into());
-            }
-            if namespace.is_some_and(|id| lines.namespace(id).is_none()) {
-                return Err(Refusal::field(
-                    Reason::InvalidRequest,
-                    "instruction",
-                    "the chain does not have it",
-                ));
-            }
-            let mut change = snapshot.keyring.change(permit.now());
-            let mut versions = Vec::new();
-            for line in lines
-                .namespaces()
-                .filter(|line| namespace.is_none_or(|id| line.id() == id))
-            {
-                versions.push(change.new_line_version(chain, line.id()));
-            }
-            if namespace.is_none() && snapshot.keyring.active_elements(chain).is_some() {
-                versions.push(change.new_element_version(chain));
-            }
-            if versions.is_empty() {
-                let why = "the chain has no key lines";
-                return Err(Refusal::field(Reason::InvalidRequest, "instruction", why));
-            }
-            if living(&snapshot.keyring).get(chain).unwrap_or(&0) + versions.len() > MAX_VERSIONS {
-                return Err(Reason::TooManyVersions.into());
-            }
-            let rotated = Event::RotateChain(Rotated {
-                made: versions.iter().map(line_version).collect(),
-                instruction,
-                signature,
-            });
-            let change = Change::of(permit.header(), rotated).keys(change.finish());
-            Ok((change, versions))
+        self.on_record(caller, asked, || {
+            self.govern(|| self.rotation(caller, instructed))
+        })
+    }
+
+    fn rotation(
+        &self,
+        caller: &Caller,
+        instructed: &Instructed,
+    ) -> Result<(Change, Vec<VersionInfo>), Refusal> {
+        let (permit, instruction, signature) =
+            self.instructed(caller, Act::RotateChain, instructed)?;
+        let Task::RotateChain { chain, namespace } = &instruction.task else {
+            return Err(malformed("is about another act"));
         };
-        self.on_record(caller, asked, || self.govern(decide))
+        let namespace = namespace.as_ref();
+        let snapshot = permit.snapshot();
+        let lines = snapshot
+            .registry
+            .registry
+            .chain(chain)
+            .ok_or(Reason::UnknownChain)?;
+        if versions::is_destroyed(&snapshot.keyring, chain) {
+            return Err(Reason::ChainDestroyed.into());
+        }
+        if namespace.is_some_and(|id| lines.namespace(id).is_none()) {
+            return Err(Refusal::field(
+                Reason::InvalidRequest,
+                "instruction",
+                "the chain does not have it",
+            ));
+        }
+        let mut change = snapshot.keyring.change(permit.now());
+        let mut versions = Vec::new();
+        for line in lines
+            .namespaces()
+            .filter(|line| namespace.is_none_or(|id| line.id() == id))
+        {
+            versions.push(change.new_line_version(chain, line.id()));
+        }
+        if namespace.is_none() && snapshot.keyring.active_elements(chain).is_some() {
+            versions.push(change.new_element_version(chain));
+        }
+        if versions.is_empty() {
+            let why = "the chain has no key lines";
+            return Err(Refusal::field(Reason::InvalidRequest, "instruction", why));
+        }
+        if living(&snapshot.keyring).get(chain).unwrap_or(&0) + versions.len() > MAX_VERSIONS {
+            return Err(Reason::TooManyVersions.into());
+        }
+        let rotated = Event::RotateChain(Rotated {
+            made: versions.iter().map(line_version).collect(),
+            instruction,
+            signature,
+        });
+        let change = Change::of(permit.header(), rotated).keys(change.finish());
+        Ok((change, versions))
     }
 
     /// Disables a convert-only version, as a custodian instructs: its tokens lead nowhere from then on.
@@ -149,41 +156,48 @@ impl Life {
             act: Act::DisableVersion,
             about: chain.as_ref().into(),
         };
-        let decide = || {
-            let (permit, instruction, signature) =
-                self.instructed(caller, asked.act, instructed)?;
-            let Task::DisableVersion {
-                kid,
-                chain,
-                namespace,
-            } = &instruction.task
-            else {
-                return Err(malformed("is about another act"));
-            };
-            let kid = *kid;
-            let versions = permit.snapshot().keyring.versions();
-            let present = versions
-                .iter()
-                .find(|info| info.kid == kid)
-                .ok_or(Reason::UnknownVersion)?;
-            if present.chain != *chain || present.namespace != *namespace {
-                return Err(malformed(
-                    "names another chain or namespace than the version has",
-                ));
-            }
-            if present.state != KeyState::ConvertOnly {
-                return Err(Reason::VersionState.into());
-            }
-            let mut change = permit.snapshot().keyring.change(permit.now());
-            let info = change.disable(kid).map_err(|_| Reason::VersionState)?;
-            let disabled = Event::DisableVersion(Disabled {
-                instruction,
-                signature,
-            });
-            let change = Change::of(permit.header(), disabled).keys(change.finish());
-            Ok((change, info))
+        self.on_record(caller, asked, || {
+            self.govern(|| self.disabling(caller, instructed))
+        })
+    }
+
+    fn disabling(
+        &self,
+        caller: &Caller,
+        instructed: &Instructed,
+    ) -> Result<(Change, VersionInfo), Refusal> {
+        let (permit, instruction, signature) =
+            self.instructed(caller, Act::DisableVersion, instructed)?;
+        let Task::DisableVersion {
+            kid,
+            chain,
+            namespace,
+        } = &instruction.task
+        else {
+            return Err(malformed("is about another act"));
         };
-        self.on_record(caller, asked, || self.govern(decide))
+        let kid = *kid;
+        let versions = permit.snapshot().keyring.versions();
+        let present = versions
+            .iter()
+            .find(|info| info.kid == kid)
+            .ok_or(Reason::UnknownVersion)?;
+        if present.chain != *chain || present.namespace != *namespace {
+            return Err(malformed(
+                "names another chain or namespace than the version has",
+            ));
+        }
+        if present.state != KeyState::ConvertOnly {
+            return Err(Reason::VersionState.into());
+        }
+        let mut change = permit.snapshot().keyring.change(permit.now());
+        let info = change.disable(kid).map_err(|_| Reason::VersionState)?;
+        let disabled = Event::DisableVersion(Disabled {
+            instruction,
+            signature,
+        });
+        let change = Change::of(permit.header(), disabled).keys(change.finish());
+        Ok((change, info))
     }
 
     /// Writes a backup into `directory`. The entry about it comes first, so the backup holds it. What was removed and must

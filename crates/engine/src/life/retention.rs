@@ -1,8 +1,8 @@
 //! Chains past their retention: a warning first, the end later.
 //!
 //! A warning counts for the end that it was of and for no other: one that was withdrawn because the retention was
-//! lengthened says nothing about the later end, whoever puts its row back. Nor does one without an end, as an earlier
-//! version gave it: the chain is warned of once more.
+//! lengthened says nothing about the later end, no matter who puts its row back. Nor does one without an end, as an
+//! earlier version gave it: the chain is warned of once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ impl Life {
         retained_until(&self.snapshot(), chain)
     }
 
-    /// The chains of which a warning was given. One whose warning is damaged is not destroyed, and so not among them.
+    /// The chains of which a warning was given. One with a damaged warning is not destroyed, and so not among them.
     pub(crate) fn expiring(&self) -> Result<Vec<Expiring>, Refusal> {
         let snapshot = self.snapshot();
         let warnings = self.warnings(&snapshot)?.into_iter();
@@ -156,7 +156,7 @@ impl Life {
         Ok(steps)
     }
 
-    /// All warnings; of one whose row is damaged, that it is.
+    /// All warnings; of one with a damaged row, that it is.
     fn warnings(
         &self,
         snapshot: &Snapshot,
@@ -242,7 +242,6 @@ fn retained_until(snapshot: &Snapshot, chain: &Chain) -> Option<Timestamp> {
 }
 
 fn read(value: &[u8]) -> Option<Warning> {
-    let moment = |bytes: &[u8]| Timestamp::from_millis(u64::from_be_bytes(bytes.try_into().ok()?));
     let (at, of) = value.split_at_checked(8)?;
     let of = if of.is_empty() {
         None
@@ -253,4 +252,8 @@ fn read(value: &[u8]) -> Option<Warning> {
         at: moment(at)?,
         of,
     })
+}
+
+fn moment(bytes: &[u8]) -> Option<Timestamp> {
+    Timestamp::from_millis(u64::from_be_bytes(bytes.try_into().ok()?))
 }

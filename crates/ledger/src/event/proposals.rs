@@ -9,7 +9,7 @@
 //! |---|---|
 //! | id | LP |
 //! | digest | 32: SHA-256 of its canonical bytes |
-//! | chain | LP: of the key version whose end is proposed; otherwise empty |
+//! | chain | LP: of the key version that is to end; otherwise empty |
 //!
 //! `version-destroy` and `escrow-cut`:
 //!
@@ -36,7 +36,7 @@ pub struct ProposalRef {
     pub id: ProposalId,
     /// SHA-256 of its canonical bytes.
     pub digest: [u8; 32],
-    /// The chain of the key version whose end is proposed.
+    /// The chain of the key version that is to end.
     pub chain: Option<ChainId>,
 }
 

@@ -41,7 +41,7 @@ pub enum About {
     Proposal {
         /// SHA-256 of its canonical bytes.
         digest: [u8; 32],
-        /// The chain of the key version whose end was proposed.
+        /// The chain of the key version that was to end.
         chain: Option<ChainId>,
     },
     /// A registry that was not proposed: SHA-256 of its text.

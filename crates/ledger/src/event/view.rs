@@ -102,7 +102,7 @@ impl Event {
         }
     }
 
-    /// SHA-256 of the proposal that it is about; of a registry that of its text.
+    /// SHA-256 of the proposal that it is about; of a registry the digest of its text.
     pub fn object_digest(&self) -> Option<[u8; 32]> {
         match self {
             Self::Propose(proposal) => Some(sha256(&proposal.encode())),
@@ -204,8 +204,10 @@ impl Event {
 }
 
 fn in_chain(chain: Option<&ChainId>, versions: &[LineVersion]) -> Vec<KeyUse> {
-    let of_chain = |chain| versions.iter().map(move |version| version.of(chain));
-    let versions = chain.into_iter().flat_map(of_chain);
+    let Some(chain) = chain else {
+        return Vec::new();
+    };
+    let versions = versions.iter().map(|version| version.of(chain));
     versions.map(|version| unused(&version)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! An information chain: the parties among whom the same pseudonyms are used, and what becomes of each column.
+//! An information chain: the parties that use the same pseudonyms, and what becomes of each column.
 
 use sluis_domain::time::DAY_MILLIS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ pub struct ChainNamespace {
     pub(super) reversible: bool,
 }
 
-/// What leads from a chain's pseudonyms to those of other chains.
+/// What leads from a chain's pseudonyms to pseudonyms of other chains.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LinkMode {
     /// Conversions lead in and out, under grants: the custodian keeps sealed link rows.
@@ -151,7 +151,7 @@ impl Chain {
         self.retention
     }
 
-    /// To whom its answers go.
+    /// Who gets its answers.
     pub fn delivery(&self) -> Delivery {
         self.delivery
     }

@@ -1,9 +1,9 @@
-//! To whom the answers of a chain go.
+//! Who gets the answers of a chain.
 
-/// To whom the answers to a chain's batches go. Whatever makes an answer must match on it.
+/// Who gets the answers to a chain's batches. Whatever makes an answer must match on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Delivery {
-    /// Whoever sent the batch.
+    /// The sender of the batch.
     #[default]
     Caller,
 }

@@ -105,20 +105,25 @@ fn namespace_change(old: &Namespace, new: Option<&Namespace>) -> Vec<Problem> {
             "a namespace cannot be removed: the keys of its chains would be orphaned; put it back",
         )];
     };
-    let fixed = |key: &str, before: &str, after: &str| {
-        let message = format!(
-            "is fixed for the namespace's life: it was \"{before}\" and \"{after}\" would give everybody another \
-             pseudonym; put it back, or make a new namespace"
-        );
-        (before != after).then(|| forbidden(format!("{path}.{key}"), message))
-    };
     let identifier = fixed(
-        "identifier",
+        format!("{path}.identifier"),
         old.identifier().as_str(),
         new.identifier().as_str(),
     );
-    let input = fixed("input", input_text(old.input()), input_text(new.input()));
+    let input = fixed(
+        format!("{path}.input"),
+        input_text(old.input()),
+        input_text(new.input()),
+    );
     identifier.into_iter().chain(input).collect()
+}
+
+fn fixed(path: String, before: &str, after: &str) -> Option<Problem> {
+    let message = format!(
+        "is fixed for the namespace's life: it was \"{before}\" and \"{after}\" would give everybody another \
+         pseudonym; put it back, or make a new namespace"
+    );
+    (before != after).then(|| forbidden(path, message))
 }
 
 fn chain_change(old: &Chain, new: Option<&Chain>) -> Vec<Problem> {

@@ -15,7 +15,7 @@ pub struct Organisation {
     pub(super) blocked: BTreeSet<MemberName>,
 }
 
-/// Whom an organisation admits.
+/// Who an organisation admits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Members {
     /// Every certificate of the organisation (`members = ["*"]`).
@@ -45,7 +45,7 @@ impl Organisation {
         &self.name
     }
 
-    /// Whom it admits.
+    /// Who it admits.
     pub fn members(&self) -> &Members {
         &self.members
     }

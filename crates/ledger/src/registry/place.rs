@@ -1,6 +1,6 @@
 //! Where in a registry a fact stands.
 //!
-//! Typed, so that whoever adds a fact must say what its path is and, in [`super::signers`], who signs its change: the
+//! Typed, so that anyone who adds a fact must say what its path is and, in [`super::signers`], who signs its change: the
 //! matches there and here are exhaustive.
 
 use std::fmt;

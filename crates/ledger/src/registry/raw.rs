@@ -482,8 +482,7 @@ fn entry_name(table: &DeTable<'_>, name_key: &str, index: usize) -> String {
         .get(name_key)
         .and_then(|value| value.get_ref().as_str());
     // All ids have one syntax; keys are named by an organisation and a member.
-    let usable = |name: &str| name.parse::<ChainId>().is_ok() || name.parse::<Identity>().is_ok();
-    name.filter(|name| usable(name))
+    name.filter(|name| name.parse::<ChainId>().is_ok() || name.parse::<Identity>().is_ok())
         .map_or_else(|| format!("#{}", index + 1), str::to_owned)
 }
 

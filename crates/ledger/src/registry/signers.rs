@@ -16,7 +16,7 @@
 //! beside the old owner's, because two custodians sign its stewards in the same change.
 //!
 //! Elements are the owner's as everything in a chain: two custodians alone must not turn a `pseudonym` into a `keep`.
-//! Any further part of an organisation has to be placed by whoever adds it.
+//! Any further part of an organisation has to be placed by the one who adds it.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,10 @@ use sluis_domain::id::{ChainId, Identity, OrganisationId};
 /// How many different people must sign, of each of the [`Signers`] a change needs.
 pub const REQUIRED_SIGNATURES: u8 = 2;
 
-/// A group of people any two of whom may sign.
+/// A group of people. Any two of them may sign.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Signers {
-    /// Those whom the daemon's own configuration names.
+    /// Those that the daemon's own configuration names.
     Custodians,
     /// The stewards of this organisation in the registry before the change.
     StewardsOf(OrganisationId),
@@ -40,7 +40,7 @@ pub enum Signers {
 /// Signatures that a change needs before it takes effect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Requirement {
-    /// Whose.
+    /// Who must sign.
     pub signers: Signers,
     /// How many different people of them: [`REQUIRED_SIGNATURES`].
     pub count: u8,
@@ -72,7 +72,7 @@ pub fn required_signers(old: &Registry, new: &Registry) -> Vec<Requirement> {
 
 impl Registry {
     /// Whether this registry lets `who` sign as one of `signers`: stewards of the organisation who are not blocked.
-    /// Always `false` for [`Signers::Custodians`], whom the registry does not know.
+    /// Always `false` for [`Signers::Custodians`], which the registry does not know.
     pub fn may_sign(&self, signers: &Signers, who: &Identity) -> bool {
         match signers {
             Signers::Custodians => false,
@@ -114,17 +114,17 @@ fn of_organisation(
 
 /// Whatever part of a chain it is: two custodians alone change nothing of it.
 fn of_chain(id: &ChainId, old: &Registry, new: &Registry) -> Vec<Signers> {
-    let owner_in = |registry: &Registry| registry.chain(id).map(|chain| chain.owner().clone());
-    match (owner_in(old), owner_in(new)) {
-        (Some(before), Some(after)) => {
+    let owners = [old, new].map(|registry| Some(registry.chain(id)?.owner().clone()));
+    match owners {
+        [Some(before), Some(after)] => {
             let heir = Some(after).filter(|after| *after != before && can_sign(after, old));
             std::iter::once(stewards_or_custodians(&before, old))
                 .chain(heir.map(Signers::StewardsOf))
                 .collect()
         }
-        (Some(owner), None) | (None, Some(owner)) => vec![stewards_or_custodians(&owner, old)],
+        [Some(owner), None] | [None, Some(owner)] => vec![stewards_or_custodians(&owner, old)],
         // Of a chain in neither there is no change.
-        (None, None) => vec![Signers::Custodians],
+        [None, None] => vec![Signers::Custodians],
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) fn convert(state: &State, batch: &Granted, grant: &Grant) -> Result<(
         }
         let chain = if of_target { &to.0 } else { &from.0 };
         let version = used_in(state, Act::Convert, used, chain)?;
-        // Pseudonyms are made as before with one whose escrow was cut, and nothing leads from them.
+        // Pseudonyms are made as before with one that had its escrow cut, and nothing leads from them.
         if version.cut && (!of_target || cut.is_some()) {
             return Err(wrong(used.kid, VersionFault::Cut));
         }

@@ -23,18 +23,18 @@ pub(super) fn name_custodians(state: &mut State, custodians: &[Custodian]) -> Re
 /// Two signatures are two people, on one side only.
 fn check_custodians(state: &State, custodians: &[Custodian]) -> Result<(), &'static str> {
     custodian::problem(custodians).map_or(Ok(()), Err)?;
-    let steward = |custodian: &Custodian| {
+    let stewards = custodians.iter().any(|custodian| {
         let who = &custodian.identity;
         let organisation = state.registry.organisation(&who.organisation);
         organisation.is_some_and(|of| of.is_steward(&who.member))
-    };
-    let shared = |custodian: &Custodian| {
+    });
+    let shared = custodians.iter().any(|custodian| {
         let mut keys = state.registry.keys();
         keys.any(|(_, key)| custodian.key == *key)
-    };
-    if custodians.iter().any(steward) {
+    });
+    if stewards {
         Err("are stewards")
-    } else if custodians.iter().any(shared) {
+    } else if shared {
         Err("have a steward's key")
     } else {
         Ok(())
@@ -72,8 +72,8 @@ pub(super) fn accept_restore(
         return Err(Fault::Restore);
     }
     // Its request saw the log with every restore before.
-    let again = |(last, _): (u64, _)| restore.restored_size <= last;
-    if state.last_restore.is_some_and(again) {
+    let last = state.last_restore;
+    if last.is_some_and(|(last, _)| restore.restored_size <= last) {
         return Err(Fault::RestoreAgain);
     }
     if !restore.is_timely(header.at) {

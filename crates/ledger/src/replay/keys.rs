@@ -1,4 +1,4 @@
-//! Whose key versions are, what becomes of them, and that no one uses one that is gone.
+//! Which chain has which key versions, what becomes of them, and that no one uses one that is gone.
 //!
 //! A version is of one line: a chain and a namespace, or a chain's encrypted elements. The registry or the rotation that makes
 //! it says of which, and whatever names it later must say the same.
@@ -14,7 +14,8 @@ use crate::registry::{Chain, Registry, Treatment};
 use crate::state::{Line, Stage, State, Version, VersionState};
 
 /// The versions that a registry makes: one for each line that is new, or that keeps another escrow than before, of the chains
-/// that were not destroyed. They stand in the order of chains and namespaces, those of encrypted elements last in their chain.
+/// that were not destroyed. They stand in the order of chains and namespaces, the ones of encrypted elements last in
+/// their chain.
 pub(super) fn make_new(
     state: &mut State,
     registry_version: u64,

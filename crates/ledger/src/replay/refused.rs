@@ -7,7 +7,7 @@ use crate::state::State;
 
 pub(super) fn check(state: &State, refusal: &Refusal) -> Result<(), Fault> {
     match &refusal.about {
-        // The text is that of a registry that was not proposed.
+        // The text is of a registry that was not proposed.
         About::Nothing | About::RegistryText(_) => Ok(()),
         About::Chain(chain) if state.had_chain(chain) => Ok(()),
         About::Chain(_) => Err(Fault::Field("chain")),

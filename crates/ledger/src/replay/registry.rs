@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sluis_crypto::digest::sha256;
-use sluis_domain::{ChainId, Reason};
+use sluis_domain::Reason;
 
 use super::{Due, caller, grants, keys, proposals};
 use crate::audit::Act;
@@ -61,8 +61,13 @@ pub(super) fn apply(
 
 /// The registry of a text, if it may follow the one in force; otherwise what is wrong with it.
 fn read(state: &State, text: &str) -> Result<Registry, Vec<String>> {
-    let destroyed = |id: &ChainId| state.expired.contains(id);
-    rules::succession::read(&state.registry, &state.custodians, &destroyed, text).map_err(told)
+    let read = rules::succession::read(
+        &state.registry,
+        &state.custodians,
+        &|id| state.expired.contains(id),
+        text,
+    );
+    read.map_err(told)
 }
 
 fn told(problems: Vec<crate::registry::Problem>) -> Vec<String> {

@@ -21,7 +21,8 @@ pub(super) fn expire(state: &mut State, expired: &ChainExpired) -> Result<(), Fa
     if !state.warned.remove(&chain) {
         return Err(Fault::NotWarned(chain));
     }
-    // Without a version nothing was destroyed: an earlier daemon wrote that of chains that had no keys, and they may get some.
+    // Without a version nothing was destroyed: an earlier daemon wrote the end of chains that had no keys, and they may
+    // get some.
     if !expired.ended.is_empty() {
         state.expired.insert(chain.clone());
     }

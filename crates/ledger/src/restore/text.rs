@@ -24,7 +24,7 @@ pub struct Request {
     pub restore: Restore,
 }
 
-/// A signature under a request: lines `sluis restore signature 1`, the base64 of the signature, that of the signer's
+/// A signature under a request: lines `sluis restore signature 1`, the base64 of the signature, the base64 of the signer's
 /// certificate (DER), and one for each authority between it and one that the custodian knows, at most [`MAX_ISSUERS`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Signature {

@@ -35,7 +35,7 @@ pub(super) struct Subjects {
 }
 
 impl Subjects {
-    /// Those of the rows that have one and were not refused for it.
+    /// The subjects of the rows that have one and were not refused for it.
     pub(super) fn of_rows(&self) -> impl Iterator<Item = Option<&LinkValue>> {
         self.of_rows
             .iter()
@@ -218,7 +218,7 @@ pub(super) fn write_rows(
     let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * LINK_ROW_LEN);
     let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);
     let mut sealer = line.reversible.then(|| escrow.identity_sealer());
-    // Nonces count upwards within a batch: sealed in random order, they do not tell who stood next to whom.
+    // Nonces count upwards within a batch: sealed in random order, they do not tell which subjects were neighbours.
     let order = if line.reversible {
         random_order(rows)?
     } else {

@@ -63,42 +63,53 @@ pub(super) fn plan(
     if versions::is_destroyed(&snapshot.keyring, chain.id()) {
         return Err(Reason::ChainDestroyed.into());
     }
-    let refuse = |reason, name: &ElementName| {
-        Refusal::field(reason, "batch.columns.element", name.to_string())
-    };
-    let step = |name: &ElementName| {
-        if import.is_some_and(|import| import.column == *name) {
-            return Ok(Step::Import);
+    let columns = batch.columns().iter();
+    columns
+        .map(|(name, _)| step(snapshot, chain, import, batch, name))
+        .collect()
+}
+
+fn step(
+    snapshot: &Snapshot,
+    chain: &Chain,
+    import: Option<&Import>,
+    batch: &RecordBatch,
+    name: &ElementName,
+) -> Result<Step, Refusal> {
+    if import.is_some_and(|import| import.column == *name) {
+        return Ok(Step::Import);
+    }
+    let element = chain
+        .element(name)
+        .ok_or_else(|| refuse(Reason::UnknownElement, name))?;
+    match element.treatment() {
+        Treatment::Keep | Treatment::Drop => Err(refuse(Reason::ClientOnlyElement, name)),
+        Treatment::Generalise(how) => Ok(Step::Generalise(how.clone())),
+        Treatment::Encrypt => {
+            let version = snapshot.keyring.active_elements(chain.id());
+            Ok(Step::Encrypt(version.ok_or_else(|| no_key(chain))?.clone()))
         }
-        let element = chain
-            .element(name)
-            .ok_or_else(|| refuse(Reason::UnknownElement, name))?;
-        match element.treatment() {
-            Treatment::Keep | Treatment::Drop => Err(refuse(Reason::ClientOnlyElement, name)),
-            Treatment::Generalise(how) => Ok(Step::Generalise(how.clone())),
-            Treatment::Encrypt => {
-                let version = snapshot.keyring.active_elements(chain.id());
-                Ok(Step::Encrypt(version.ok_or_else(|| no_key(chain))?.clone()))
-            }
-            Treatment::Pseudonym { namespace } => {
-                Ok(Step::Pseudonym(line(snapshot, chain, namespace)?))
-            }
-            Treatment::DateShift { subject, shift } => Ok(Step::DateShift {
-                subject: batch
-                    .columns()
-                    .iter()
-                    .position(|(other, _)| other == subject)
-                    .ok_or_else(|| refuse(Reason::MissingSubject, name))?,
-                shift: shift.clone(),
-                key: snapshot
-                    .keyring
-                    .date_shift(chain.id())
-                    .ok_or_else(|| no_key(chain))?
-                    .clone(),
-            }),
+        Treatment::Pseudonym { namespace } => {
+            Ok(Step::Pseudonym(line(snapshot, chain, namespace)?))
         }
-    };
-    batch.columns().iter().map(|(name, _)| step(name)).collect()
+        Treatment::DateShift { subject, shift } => Ok(Step::DateShift {
+            subject: batch
+                .columns()
+                .iter()
+                .position(|(other, _)| other == subject)
+                .ok_or_else(|| refuse(Reason::MissingSubject, name))?,
+            shift: shift.clone(),
+            key: snapshot
+                .keyring
+                .date_shift(chain.id())
+                .ok_or_else(|| no_key(chain))?
+                .clone(),
+        }),
+    }
+}
+
+fn refuse(reason: Reason, name: &ElementName) -> Refusal {
+    Refusal::field(reason, "batch.columns.element", name.to_string())
 }
 
 fn line(snapshot: &Snapshot, chain: &Chain, namespace: &NamespaceId) -> Result<Line, Refusal> {

@@ -68,9 +68,9 @@ pub(super) struct Day {
     pub(super) number: u32,
     /// Rows with identifiers.
     pub(super) rows: u64,
-    /// Those whose identifier was refused.
+    /// Rows with a refused identifier.
     pub(super) rejected: u64,
-    /// Nowhere but here, so that the counted hashes of two days have nothing in common, and those of a day that is
+    /// Nowhere but here, so that the counted hashes of two days have nothing in common, and the ones of a day that is
     /// over mean nothing.
     key: [u8; 16],
     /// By namespace: one person who is presented by two kinds of identifier is one subject of each.

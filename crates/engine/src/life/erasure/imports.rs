@@ -70,7 +70,7 @@ impl Life {
         let mut opener = import.opener();
         let mut found = Vec::new();
         for (entry, row) in entries.into_iter().zip(rows.iter()) {
-            // One whose row has gone leads nowhere.
+            // One without its row leads nowhere.
             if row.is_empty() {
                 continue;
             }
@@ -102,14 +102,11 @@ fn open_entries(
     page: &[Row],
 ) -> Result<Vec<Entry>, Refusal> {
     let mut opener = import.opener();
-    let corrupt = || Refusal::from(KeyringError::Corrupt("import-index"));
-    page.iter()
-        .map(|(key, value)| {
-            let entry = key.as_slice().try_into().map_err(|_| corrupt())?;
-            let row = opener
-                .open_index(namespace, entry, value)
-                .map_err(|_| corrupt())?;
-            Ok((key.clone(), row))
-        })
-        .collect()
+    let entries = page.iter().map(|(key, value)| {
+        let entry = key.as_slice().try_into().ok()?;
+        let row = opener.open_index(namespace, entry, value).ok()?;
+        Some((key.clone(), row))
+    });
+    let entries: Option<_> = entries.collect();
+    entries.ok_or_else(|| KeyringError::Corrupt("import-index").into())
 }

@@ -148,7 +148,8 @@ pub(super) fn erased(
     subjects: u64,
     now: Timestamp,
 ) -> Result<(Header, Event), Refusal> {
-    let nobody = || Refusal::new(Reason::Internal, "an erasure of no subject");
+    let subjects = NonZeroU64::new(subjects)
+        .ok_or_else(|| Refusal::new(Reason::Internal, "an erasure of no subject"))?;
     let kids: Vec<_> = versions.iter().map(|info| info.kid).collect();
     let line = ErasedLine {
         namespace: namespace.clone(),
@@ -156,7 +157,7 @@ pub(super) fn erased(
     };
     let erased = Event::EraseSubjects(SubjectsErased {
         chain: chain.clone(),
-        subjects: NonZeroU64::new(subjects).ok_or_else(nobody)?,
+        subjects,
         line: (!line.kids.is_empty()).then_some(line),
     });
     Ok((header(now, None, snapshot.registry.version), erased))

@@ -27,17 +27,12 @@ impl OptOutsBack for Life {
         let Some(journal) = &self.life.journal else {
             return Ok(Missing::default());
         };
-        let unread = |error| {
-            Refusal::new(
-                Reason::CorruptStore,
-                format!("the journal of opt-outs: {error}"),
-            )
-        };
-        missing(
-            &*self.store,
-            &self.snapshot(),
-            &journal.records().map_err(unread)?,
-        )
+        let snapshot = self.snapshot();
+        let records = journal.records().map_err(|error| {
+            let why = format!("the journal of opt-outs: {error}");
+            Refusal::new(Reason::CorruptStore, why)
+        })?;
+        missing(&*self.store, &snapshot, &records)
     }
 
     /// Puts missing opt-outs into force and removes the rows of those subjects.
@@ -234,11 +229,10 @@ fn mark_of(
     namespace: &NamespaceId,
     (key, value): &Row,
 ) -> Result<Mark, Refusal> {
-    let corrupt = || KeyringError::Corrupt("link");
-    let escrow = version.escrow.as_ref().ok_or_else(corrupt)?;
-    let key = key.as_slice().try_into().map_err(|_| corrupt())?;
-    let (_, link) = escrow
-        .open_row(&version.pseudonym, key, value)
-        .map_err(|_| corrupt())?;
+    let opened = version.escrow.as_ref().and_then(|escrow| {
+        let key = key.as_slice().try_into().ok()?;
+        escrow.open_row(&version.pseudonym, key, value).ok()
+    });
+    let (_, link) = opened.ok_or(KeyringError::Corrupt("link"))?;
     Ok(keys(snapshot, namespace)?.opt_out.mark(&link))
 }

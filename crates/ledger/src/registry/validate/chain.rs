@@ -165,10 +165,10 @@ fn namespaces(
     }
     let mut namespaces = Register::new("namespace");
     for line in &raw.namespaces {
-        let typed = |id: &NamespaceId, problems: &mut Problems<'_>| {
+        let id = line.id.as_ref();
+        namespaces.add(&line.entry, "id", id, problems, |id, problems| {
             chain_namespace(id, line, parties, problems)
-        };
-        namespaces.add(&line.entry, "id", line.id.as_ref(), problems, typed);
+        });
     }
     namespaces.known
 }
@@ -251,15 +251,15 @@ fn elements(
     let mut elements: Register<ElementName, Element> = Register::new("element");
     let mut order = Vec::new();
     for line in &raw.elements {
-        let typed = |name: &ElementName, problems: &mut Problems<'_>| {
+        let name = line.name.as_ref();
+        elements.add(&line.entry, "name", name, problems, |name, problems| {
             order.push(name.clone());
             let treatment = treatment::treatment(line, namespaces, problems)?;
             Some(Element {
                 name: name.clone(),
                 treatment,
             })
-        };
-        elements.add(&line.entry, "name", line.name.as_ref(), problems, typed);
+        });
     }
     treatment::subjects(&raw.elements, &elements.known, problems);
     order

@@ -22,23 +22,22 @@ pub(super) fn keys(
     let mut keys = Register::new("the key of");
     let mut holders = Holders::new();
     for line in &raw.keys {
-        let typed = |member: &Identity, problems: &mut Problems<'_>| {
+        let name = line.member.as_ref();
+        keys.add(&line.entry, "member", name, problems, |member, problems| {
             let known = holder(member, line, organisations, problems);
             let key = public_key(line, problems)?;
             if known {
                 alone(&key, member, line, &mut holders, problems);
             }
             Some(key)
-        };
-        keys.add(&line.entry, "member", line.member.as_ref(), problems, typed);
+        });
     }
     // A key without a usable member may be the one that a steward lacks.
-    let usable = |line: &RawKey| {
-        line.member
-            .as_ref()
-            .is_some_and(|text| text.value.parse::<Identity>().is_ok())
-    };
-    if raw.keys.iter().all(usable) {
+    let usable = raw.keys.iter().all(|line| {
+        let member = line.member.as_ref();
+        member.is_some_and(|text| text.value.parse::<Identity>().is_ok())
+    });
+    if usable {
         raw.organisations
             .iter()
             .for_each(|line| stewards(line, organisations, &keys.known, problems));

@@ -18,7 +18,7 @@ use super::organisation::{Members, Organisation};
 use super::problem::{Problems, quoted};
 use super::raw::{At, Entry, RawOrganisation, RawRegistry, Texts};
 use super::{Chain, MAX_CHAINS, MAX_NAME_CHARS, Namespace, Registry};
-use sluis_domain::id::{ChainId, Identity, MemberName, NamespaceId, OrganisationId};
+use sluis_domain::id::{Identity, MemberName, NamespaceId, OrganisationId};
 
 /// Entries by id; `None` for one that is there but broken, and reported.
 type Known<I, T> = BTreeMap<I, Option<T>>;
@@ -37,17 +37,17 @@ pub(super) fn registry(
 ) -> Option<Registry> {
     let mut organisations = Register::new("organisation");
     for entry in &raw.organisations {
-        let typed = |id: &OrganisationId, problems: &mut Problems<'_>| {
+        let id = entry.id.as_ref();
+        organisations.add(&entry.entry, "id", id, problems, |id, problems| {
             organisation(id, entry, custodians, problems)
-        };
-        organisations.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
+        });
     }
     let mut namespaces = Register::new("namespace");
     for entry in &raw.namespaces {
-        let typed = |id: &NamespaceId, problems: &mut Problems<'_>| {
+        let id = entry.id.as_ref();
+        namespaces.add(&entry.entry, "id", id, problems, |id, problems| {
             namespace::namespace(id, entry, problems)
-        };
-        namespaces.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
+        });
     }
     let keys = keys::keys(raw, &organisations.known, problems);
     let parties = Parties {
@@ -64,9 +64,10 @@ pub(super) fn registry(
     }
     let mut chains = Register::new("chain");
     for entry in &raw.chains {
-        let typed =
-            |id: &ChainId, problems: &mut Problems<'_>| chain::chain(id, entry, &parties, problems);
-        chains.add(&entry.entry, "id", entry.id.as_ref(), problems, typed);
+        let id = entry.id.as_ref();
+        chains.add(&entry.entry, "id", id, problems, |id, problems| {
+            chain::chain(id, entry, &parties, problems)
+        });
     }
     Some(Registry {
         organisations: all_sound(parties.organisations)?,
@@ -108,12 +109,6 @@ fn organisation(
     }
     let auditors = role("auditors", raw.auditors.as_ref(), raw, admitting, problems);
     let blocked = role("blocked", raw.blocked.as_ref(), raw, admitting, problems);
-    let set = |names: Vec<At<MemberName>>| {
-        names
-            .into_iter()
-            .map(|name| name.value)
-            .collect::<BTreeSet<_>>()
-    };
     Some(Organisation {
         id: id.clone(),
         name: name?,
@@ -122,6 +117,10 @@ fn organisation(
         auditors: set(auditors),
         blocked: set(blocked),
     })
+}
+
+fn set(names: Vec<At<MemberName>>) -> BTreeSet<MemberName> {
+    names.into_iter().map(|name| name.value).collect()
 }
 
 /// The names in one of an organisation's lists, which must all be members.

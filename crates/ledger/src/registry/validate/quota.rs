@@ -25,11 +25,11 @@ pub(super) fn quotas(
             );
             problems.report(line.entry.at, line.entry.path.clone(), message);
         } else if named {
-            let typed = |id: &OrganisationId, problems: &mut Problems<'_>| {
+            let id = line.source.as_ref();
+            own.add(&line.entry, "source", id, problems, |id, problems| {
                 source(id, line, sources, problems);
                 limits(line, problems)
-            };
-            own.add(&line.entry, "source", line.source.as_ref(), problems, typed);
+            });
         } else {
             others = Some((line, limits(line, problems)));
         }
