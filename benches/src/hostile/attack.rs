@@ -3,7 +3,7 @@
 mod wire;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -133,11 +133,10 @@ impl Target {
     }
 
     fn arguments(&self, time: Duration) -> [String; 5] {
-        let text = |path: &Path| path.display().to_string();
         [
             self.endpoint.clone(),
-            text(&self.ca),
-            text(&self.pki),
+            self.ca.display().to_string(),
+            self.pki.display().to_string(),
             self.grant.clone(),
             time.as_secs().to_string(),
         ]
@@ -267,7 +266,6 @@ impl Material {
     fn of(way: Way, target: &Target) -> Self {
         let stream = format!("{SERVICE}/Pseudonymise");
         let unary = format!("{SERVICE}/PseudonymiseBatch");
-        let at_once = |all: Vec<Bytes>| all.into_iter().map(|b| (Duration::ZERO, b)).collect();
         let (member, path, chunks, ends) = match way {
             Way::Cancel => (ATTACKER, stream, at_once(stream_of(8, LARGE)), false),
             Way::SlowReader => (ATTACKER, stream, at_once(stream_of(8, LARGE)), false),
@@ -322,6 +320,10 @@ impl Material {
             _ => outcome(answer.await).await,
         }
     }
+}
+
+fn at_once(all: Vec<Bytes>) -> Vec<(Duration, Bytes)> {
+    all.into_iter().map(|b| (Duration::ZERO, b)).collect()
 }
 
 fn rows(number: usize) -> v1::RecordBatch {

@@ -214,15 +214,11 @@ pub(crate) fn recognise(head: &[u8]) -> Option<FileKind> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return Some(archive(head));
     }
-    let begins = |table: &[(&[u8], FileKind)]| {
-        let found = table.iter().find(|(bytes, _)| head.starts_with(bytes));
-        found.map(|(_, kind)| *kind)
-    };
-    if let Some(kind) = begins(FIRST_BYTES) {
+    if let Some(kind) = begins(head, FIRST_BYTES) {
         return Some(kind);
     }
     if has_control(head)
-        && let Some(kind) = begins(LIKE_TEXT)
+        && let Some(kind) = begins(head, LIKE_TEXT)
     {
         return Some(kind);
     }
@@ -230,6 +226,11 @@ pub(crate) fn recognise(head: &[u8]) -> Option<FileKind> {
         return Some(TAR);
     }
     utf_16(head).or_else(|| text(head))
+}
+
+fn begins(head: &[u8], table: &[(&[u8], FileKind)]) -> Option<FileKind> {
+    let found = table.iter().find(|(bytes, _)| head.starts_with(bytes));
+    found.map(|(_, kind)| *kind)
 }
 
 /// Refuses the content of a file that should be text, and says what it is.
@@ -245,21 +246,26 @@ pub(crate) fn expect_text(content: &[u8], path: &Path) -> Result<(), CliError> {
 
 /// What a ZIP archive holds, by the names in it.
 fn archive(head: &[u8]) -> FileKind {
-    let has = |name: &[u8]| head.windows(name.len()).any(|part| part == name);
-    if has(b"application/vnd.oasis.opendocument.spreadsheet") {
+    if has(head, b"application/vnd.oasis.opendocument.spreadsheet") {
         ODS
-    } else if has(b"xl/") {
+    } else if has(head, b"xl/") {
         XLSX
-    } else if has(b"[Content_Types].xml") || has(b"application/vnd.oasis.opendocument") {
+    } else if has(head, b"[Content_Types].xml") || has(head, b"application/vnd.oasis.opendocument")
+    {
         OFFICE
     } else {
         ZIP
     }
 }
 
+fn has(head: &[u8], name: &[u8]) -> bool {
+    head.windows(name.len()).any(|part| part == name)
+}
+
 fn has_control(head: &[u8]) -> bool {
-    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
-    head.iter().take(512).any(is_control)
+    head.iter()
+        .take(512)
+        .any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
 }
 
 /// UTF-16 without a mark: in Western text nearly every other byte is zero.

@@ -249,11 +249,12 @@ impl Table {
     /// The table as lines.
     pub fn lines(&self) -> Vec<Safe> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |i: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(i));
-            cells.map(|cell| cell.as_str().chars().count()).max()
-        };
-        let widths: Vec<usize> = (0..columns).map(|i| width(i).unwrap_or(0)).collect();
+        let mut widths = vec![0; columns];
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.as_str().chars().count().max(*width);
+            }
+        }
         let shown = self.rows.iter().skip(usize::from(self.continued));
         shown.map(|row| aligned(row, &widths)).collect()
     }

@@ -186,14 +186,12 @@ impl Pins {
     /// [`CliError::Io`]; [`CliError::Input`] for a file that is no file of pins, or has a key that this version does not know.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let text = fs::read_to_string(path).map_err(CliError::reading(path))?;
-        let wrong = |what: String| CliError::input(format!("{}: {what}", path.display()));
-        let pins: Self = toml::from_str(&text)
-            .map_err(|error| wrong(format!("not what `sluis chain pin` writes: {error}")))?;
-        if pins.format == FORMAT {
-            Ok(pins)
-        } else {
-            Err(wrong(format!("its format is not {FORMAT}; update sluis")))
-        }
+        let wrong = match toml::from_str::<Self>(&text) {
+            Ok(pins) if pins.format == FORMAT => return Ok(pins),
+            Ok(_) => format!("its format is not {FORMAT}; update sluis"),
+            Err(error) => format!("not what `sluis chain pin` writes: {error}"),
+        };
+        Err(CliError::input(format!("{}: {wrong}", path.display())))
     }
 
     /// The one text of these pins, with comments at its beginning.
@@ -231,9 +229,10 @@ impl Pins {
 
     /// Where what the custodian says differs, in the order of the file.
     pub(crate) fn differences(&self, told: &Self) -> Vec<Difference> {
-        let data = |pins: &Self| serde_json::to_value(&pins.chain).unwrap_or_default();
         let mut found = Vec::new();
-        walk("chain", true, &data(self), &data(told), &mut found);
+        let [agreed, told] =
+            [self, told].map(|pins| serde_json::to_value(&pins.chain).unwrap_or_default());
+        walk("chain", true, &agreed, &told, &mut found);
         found
     }
 }

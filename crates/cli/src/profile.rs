@@ -52,13 +52,8 @@ pub(crate) struct Profile {
 impl ConfigFile {
     /// `$XDG_CONFIG_HOME/sluis/config.toml`, by default `~/.config/sluis/config.toml`.
     pub(crate) fn default_path() -> Option<PathBuf> {
-        let set = |name| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let base =
-            set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+        let base = variable("XDG_CONFIG_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".config")))?;
         Some(base.join("sluis/config.toml"))
     }
 
@@ -100,6 +95,12 @@ impl ConfigFile {
             ))
         })
     }
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 #[cfg(test)]

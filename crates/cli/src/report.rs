@@ -219,9 +219,10 @@ fn is_private(path: &Path) -> bool {
 
 async fn registry(client: &Client) -> Result<Registry, CliError> {
     let text = client.registry_text(None).await?.toml;
-    let unreadable =
-        |_| ClientError::Protocol("a registry text that this version of the client cannot read");
-    Ok(Registry::parse(&text, &[]).map_err(unreadable)?)
+    Registry::parse(&text, &[]).map_err(|_| {
+        let what = "a registry text that this version of the client cannot read";
+        ClientError::Protocol(what).into()
+    })
 }
 
 fn print(made: &Report) -> Result<(), CliError> {

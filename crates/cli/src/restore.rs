@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use data_encoding::HEXLOWER;
 use serde_json::json;
 use sluis_client::{Holder, TlsKey};
 use sluis_ledger::Signed;
@@ -126,7 +127,6 @@ fn lines(request: &Request) -> Vec<String> {
         nonce: _,
         lost_rows,
     } = &request.restore;
-    let hex = |root: &[u8; 32]| data_encoding::HEXLOWER.encode(root);
     let given_up = if request.restore.head_is_lost() {
         "No signed head was left: nobody knows what was done after the restored log ended."
             .to_owned()
@@ -139,8 +139,8 @@ fn lines(request: &Request) -> Vec<String> {
     let mut lines = vec![
         format!("custodian      {}", request.origin),
         format!("requested      {at}"),
-        format!("restored log   {restored_size} entries, root {}", hex(restored_root)),
-        format!("lost log       {lost_size} entries, root {}", hex(lost_root)),
+        format!("restored log   {restored_size} entries, root {}", HEXLOWER.encode(restored_root)),
+        format!("lost log       {lost_size} entries, root {}", HEXLOWER.encode(lost_root)),
         given_up,
         "Every live grant ends and every open proposal becomes stale when two custodians have signed.".to_owned(),
     ];

@@ -14,10 +14,6 @@ const LONGEST: u64 = 1_024;
 /// # Errors
 /// [`CliError::Io`]; [`CliError::Input`] for a line that is too long.
 pub(crate) fn read_line(what: &str) -> Result<Zeroizing<String>, CliError> {
-    let failed = |source| CliError::Io {
-        what: "cannot read standard input".to_owned(),
-        source,
-    };
     let _hidden = io::stdin()
         .is_terminal()
         .then(|| Hidden::new(what))
@@ -36,6 +32,13 @@ pub(crate) fn read_line(what: &str) -> Result<Zeroizing<String>, CliError> {
         )));
     }
     Ok(line)
+}
+
+fn failed(source: io::Error) -> CliError {
+    CliError::Io {
+        what: "cannot read standard input".to_owned(),
+        source,
+    }
 }
 
 /// A terminal that does not show what is typed, until it is dropped.

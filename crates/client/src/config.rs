@@ -62,12 +62,15 @@ impl Config {
                 "the address of the custodian must have the form https://host:port",
             ));
         }
-        let invalid = || ClientError::Config("the address of the custodian is not a valid URL");
-        let origin: Uri = self.endpoint.parse().map_err(|_| invalid())?;
+        let invalid = "the address of the custodian is not a valid URL";
+        let origin: Uri = self
+            .endpoint
+            .parse()
+            .map_err(|_| ClientError::Config(invalid))?;
         // tonic refuses an https address without TLS of its own; the TLS here is ours.
         let plain = format!("http{}", &self.endpoint["https".len()..]);
         Ok(Endpoint::from_shared(plain)
-            .map_err(|_| invalid())?
+            .map_err(|_| ClientError::Config(invalid))?
             .origin(origin)
             .connect_timeout(self.connect_timeout)
             .initial_stream_window_size(STREAM_WINDOW)

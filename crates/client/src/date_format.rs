@@ -71,10 +71,6 @@ fn directive(letter: Option<u8>) -> Result<Part, InvalidDateFormat> {
 
 /// In `%d%m%Y` the digits cannot be told apart unless each number has all of its own.
 fn require_both_digits_before_a_number(parts: &mut [Part]) {
-    let starts_with_digit = |part: &Part| match part {
-        Part::Number(..) => true,
-        Part::Literal(byte) => byte.is_ascii_digit(),
-    };
     for i in 1..parts.len() {
         if starts_with_digit(&parts[i])
             && let Part::Number(_, fewest, most) = &mut parts[i - 1]
@@ -84,15 +80,21 @@ fn require_both_digits_before_a_number(parts: &mut [Part]) {
     }
 }
 
+fn starts_with_digit(part: &Part) -> bool {
+    match part {
+        Part::Number(..) => true,
+        Part::Literal(byte) => byte.is_ascii_digit(),
+    }
+}
+
 impl Default for DateFormat {
     fn default() -> Self {
-        let number = |field, digits| Part::Number(field, digits, digits);
         let parts = vec![
-            number(YEAR, 4),
+            Part::Number(YEAR, 4, 4),
             Part::Literal(b'-'),
-            number(MONTH, 2),
+            Part::Number(MONTH, 2, 2),
             Part::Literal(b'-'),
-            number(DAY, 2),
+            Part::Number(DAY, 2, 2),
         ];
         Self { parts }
     }

@@ -91,9 +91,12 @@ fn is_grouped(number: &[u8], mark: u8) -> bool {
     if rest.peek().is_none() {
         return true;
     }
-    let is_digits = |group: &[u8]| group.iter().all(u8::is_ascii_digit);
     matches!(first, [b'1'..=b'9', more @ ..] if more.len() < 3 && is_digits(more))
         && rest.all(|group| group.len() == 3 && is_digits(group))
+}
+
+fn is_digits(group: &[u8]) -> bool {
+    group.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

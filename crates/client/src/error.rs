@@ -167,18 +167,13 @@ impl From<Status> for ClientError {
             .map(|bad| &bad.field_violations[..])
             .unwrap_or_default();
         let request_id = details.request_info().map(|info| info.request_id.clone());
-        let header = || {
-            status
-                .metadata()
-                .get(REQUEST_ID)
-                .and_then(|id| id.to_str().ok())
-                .map(str::to_owned)
-        };
+        let header = status.metadata().get(REQUEST_ID);
+        let header = header.and_then(|id| id.to_str().ok()).map(str::to_owned);
         Self::Refused(Box::new(Refusal {
             code: status.code(),
             reason,
             message: status.message().to_owned(),
-            request_id: header().or(request_id),
+            request_id: header.or(request_id),
             violations: violations
                 .iter()
                 .map(|v| Violation {

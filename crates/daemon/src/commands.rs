@@ -141,14 +141,10 @@ pub fn init(settings: &Settings, split: Option<Split>) -> Result<Zeroizing<Strin
     let made = Engine::initialise(&*store, &new.kek, &SystemClock, &settings.engine());
     // An earlier attempt may have been cut short before the first head was written, and nothing was done since.
     let cut_short = store.entries() <= 2 && !settings.audit.head_file.exists();
-    let exists = |error: &EngineError| *error == EngineError::Keyring(KeyringError::Exists);
-    made.or_else(|error| {
-        if cut_short && exists(&error) {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })?;
+    let exists = Err(EngineError::Keyring(KeyringError::Exists));
+    if !(cut_short && made == exists) {
+        made?;
+    }
     let engine = Engine::open(store, &new.kek, Arc::new(SystemClock), settings.engine())?;
     restore::first_head(settings, &engine)?;
     new.show_shares(&mut said);

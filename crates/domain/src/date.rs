@@ -74,7 +74,6 @@ impl Date {
     }
 
     fn text(self) -> [u8; 10] {
-        let digit = |number: u16| b'0' + (number % 10) as u8;
         let (year, month, day) = (self.year(), u16::from(self.month()), u16::from(self.day()));
         [
             digit(year / 1000),
@@ -89,6 +88,10 @@ impl Date {
             digit(day),
         ]
     }
+}
+
+fn digit(number: u16) -> u8 {
+    b'0' + (number % 10) as u8
 }
 
 /// The number that up to four ASCII digits write.

@@ -193,7 +193,6 @@ fn floor(value: &[u8]) -> Result<i64, Reason> {
         Some(dot) => (&unsigned[..dot], &unsigned[dot + 1..]),
         None => (unsigned, &b"0"[..]),
     };
-    let is_number = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     if !is_number(whole) || !is_number(fraction) {
         return Err(Reason::InvalidNumber);
     }
@@ -210,6 +209,10 @@ fn floor(value: &[u8]) -> Result<i64, Reason> {
     } else {
         magnitude
     })
+}
+
+fn is_number(digits: &[u8]) -> bool {
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

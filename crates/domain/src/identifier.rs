@@ -297,11 +297,10 @@ fn check(
 
 /// Rule 7.
 fn check_form(kind: IdentifierKind, normalised: &[u8]) -> Result<(), Reason> {
-    let is_number =
-        |length| normalised.len() == length && normalised.iter().all(u8::is_ascii_digit);
+    let is_number = normalised.iter().all(u8::is_ascii_digit);
     let has_form = match kind {
-        IdentifierKind::NlBsn => is_number(9),
-        IdentifierKind::UkNhsNumber => is_number(10),
+        IdentifierKind::NlBsn => is_number && normalised.len() == 9,
+        IdentifierKind::UkNhsNumber => is_number && normalised.len() == 10,
         IdentifierKind::Iban => iban::has_form(normalised),
         IdentifierKind::Email => email::has_form(normalised),
         IdentifierKind::Date => return Date::parse(normalised).map(|_| ()),

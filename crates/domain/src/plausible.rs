@@ -59,8 +59,8 @@ impl Placeholders {
 
     /// [`DEFAULT_PLACEHOLDERS`].
     pub fn of_date_shift() -> Self {
-        let date = |text: &str| Date::parse(text.as_bytes()).ok();
-        Self(DEFAULT_PLACEHOLDERS.into_iter().filter_map(date).collect())
+        let dates = DEFAULT_PLACEHOLDERS.map(|text| Date::parse(text.as_bytes()));
+        Self(dates.into_iter().flatten().collect())
     }
 
     /// Whether this date is one.

@@ -29,13 +29,17 @@ pub struct Certificate {
 
 impl Certificate {
     fn parse(block: &Block) -> Result<Self, PemError> {
-        let unreadable = || PemError::at(block.line, "not a certificate that can be read");
-        let (rest, parsed) = X509Certificate::from_der(&block.der).map_err(|_| unreadable())?;
+        let read = Self::read(block);
+        read.ok_or_else(|| PemError::at(block.line, "not a certificate that can be read"))
+    }
+
+    fn read(block: &Block) -> Option<Self> {
+        let (rest, parsed) = X509Certificate::from_der(&block.der).ok()?;
         if !rest.is_empty() {
-            return Err(unreadable());
+            return None;
         }
-        let constraints = parsed.basic_constraints().map_err(|_| unreadable())?;
-        Ok(Self {
+        let constraints = parsed.basic_constraints().ok()?;
+        Some(Self {
             der: block.der.to_vec(),
             line: block.line,
             subject: shown(&parsed.subject().to_string()),
@@ -99,14 +103,13 @@ fn moment(seconds: i64) -> Timestamp {
 }
 
 fn shown(name: &str) -> String {
-    let printable = |c: char| {
-        if c.is_ascii_graphic() || c == ' ' {
-            c
-        } else {
-            '?'
-        }
-    };
-    name.chars().take(MAX_NAME).map(printable).collect()
+    name.chars()
+        .take(MAX_NAME)
+        .map(|c| match c {
+            ' '..='~' => c,
+            _ => '?',
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -204,8 +204,10 @@ impl Open {
             };
             return Err(PemError::at(number, seen));
         }
-        let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-        if text.is_empty() || !text.iter().all(is_base64) {
+        let is_base64 = text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte));
+        if text.is_empty() || !is_base64 {
             return Err(PemError::at(
                 number,
                 "not base64, inside a block that has not ended",

@@ -213,19 +213,20 @@ impl Change {
 
     /// Moves a version that is there and not destroyed to another state.
     fn set_state(&mut self, kid: Kid, state: KeyState) -> VersionInfo {
-        let changed = |info: &VersionInfo| VersionInfo {
+        let present = &self.keyring.versions[&kid];
+        let info = VersionInfo {
             state,
-            ..info.clone()
+            ..present.info().clone()
         };
-        let version = match &self.keyring.versions[&kid] {
+        let version = match present {
             Version::Line(old) => Version::Line(Arc::new(LineVersion::new(
-                changed(&old.info),
+                info,
                 copy(&old.root),
                 old.escrow_root.as_ref().map(copy),
                 old.linked.clone(),
             ))),
             Version::Element(old) => Version::Element(Arc::new(ElementVersion {
-                info: changed(&old.info),
+                info,
                 root: copy(&old.root),
             })),
             Version::Destroyed(info) => return info.clone(),

@@ -7,7 +7,7 @@ use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::{LinkKey, PseudonymKey, Secret};
 use sluis_domain::{ChainId, ElementName, Kid, NamespaceId, Timestamp};
 
-use crate::entry::{Header, Role};
+use crate::entry::{Header, Role, Stored};
 
 /// What a key version may still do. Numbers are frozen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,29 +158,34 @@ impl Version {
 
     /// Its entries under a master; `None` where there must be none.
     pub(crate) fn stored(&self, master: &Secret) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let some = |(key, value)| (key, Some(value));
-        let header = |role| self.info().header(role);
+        let info = self.info();
         match self {
             Self::Line(line) => {
                 let escrow = match &line.escrow_root {
-                    Some(root) => header(Role::Escrow).wrap(master, root),
-                    None => header(Role::Escrow).bury(master),
+                    Some(root) => info.header(Role::Escrow).wrap(master, root),
+                    None => info.header(Role::Escrow).bury(master),
                 };
                 vec![
-                    some(header(Role::Line).wrap(master, &line.root)),
+                    some(info.header(Role::Line).wrap(master, &line.root)),
                     some(escrow),
                 ]
             }
             Self::Element(elements) => {
-                vec![some(header(Role::Element).wrap(master, &elements.root))]
+                vec![some(
+                    info.header(Role::Element).wrap(master, &elements.root),
+                )]
             }
             Self::Destroyed(info) if info.namespace.is_some() => {
                 vec![
-                    some(header(Role::Line).bury(master)),
-                    (header(Role::Escrow).key(), None),
+                    some(info.header(Role::Line).bury(master)),
+                    (info.header(Role::Escrow).key(), None),
                 ]
             }
-            Self::Destroyed(_) => vec![some(header(Role::Element).bury(master))],
+            Self::Destroyed(_) => vec![some(info.header(Role::Element).bury(master))],
         }
     }
+}
+
+fn some((key, value): Stored) -> (Vec<u8>, Option<Vec<u8>>) {
+    (key, Some(value))
 }

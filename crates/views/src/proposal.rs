@@ -128,21 +128,22 @@ pub fn change_line(change: &Change) -> Line {
     let path = &change.path;
     let before = change.before.as_deref().unwrap_or_default();
     let after = change.after.as_deref().unwrap_or_default();
-    let with = |text: &str| {
-        if text.is_empty() {
-            String::new()
-        } else {
-            format!(" = {text}")
-        }
-    };
     let (tone, text) = match change.kind {
-        ChangeKind::Added => (Tone::Added, format!("+ {path}{}", with(after))),
-        ChangeKind::Removed => (Tone::Removed, format!("- {path}{}", with(before))),
+        ChangeKind::Added => (Tone::Added, format!("+ {path}{}", assigned(after))),
+        ChangeKind::Removed => (Tone::Removed, format!("- {path}{}", assigned(before))),
         ChangeKind::Changed => (Tone::Changed, format!("~ {path}: {before} -> {after}")),
     };
     Line {
         tone,
         text: text.into(),
+    }
+}
+
+fn assigned(value: &str) -> String {
+    if value.is_empty() {
+        String::new()
+    } else {
+        format!(" = {value}")
     }
 }
 

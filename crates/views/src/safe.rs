@@ -12,23 +12,28 @@ impl Safe {
     /// Several lines. Line ends stay, tabs as well; everything else as in one line, as TOML strings escape it: `\u202E`.
     /// For whole documents only, where a line of another party cannot be taken for the program's.
     pub fn document(text: &str) -> Self {
-        let stays = |c: char| matches!(c, '\n' | '\t') || !steers(c);
-        let text = text.replace("\r\n", "\n");
-        Self(escaped(&text, stays, |c, out| match u32::from(c) {
-            code @ 0..=0xffff => out.push_str(&format!("\\u{code:04X}")),
-            code => out.push_str(&format!("\\U{code:08X}")),
-        }))
+        Self(escaped(
+            &text.replace("\r\n", "\n"),
+            |c| matches!(c, '\n' | '\t') || !steers(c),
+            |c, out| match u32::from(c) {
+                code @ 0..=0xffff => out.push_str(&format!("\\u{code:04X}")),
+                code => out.push_str(&format!("\\U{code:08X}")),
+            },
+        ))
     }
 
     /// A JSON document. What steers is escaped as JSON does it, so the document says the same.
     pub fn json(text: &str) -> Self {
         // Outside of strings JSON has line ends and nothing else that steers; inside it has no line ends.
-        let stays = |c: char| c == '\n' || !steers(c);
-        Self(escaped(text, stays, |c, out| {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        }))
+        Self(escaped(
+            text,
+            |c| c == '\n' || !steers(c),
+            |c, out| {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            },
+        ))
     }
 
     /// One after the other.

@@ -21,7 +21,6 @@ use tower::{Service, ServiceExt};
 
 /// A transport whose answers are read only if the caller does so.
 pub(super) async fn channel(endpoint: &str, ca: &Path, credentials: &Path) -> Channel {
-    let read = |path: &Path| fs::read(path).expect("written before");
     let identity = Identity::from_pem(
         read(&credentials.with_extension("pem")),
         read(&credentials.with_extension("key")),
@@ -37,6 +36,10 @@ pub(super) async fn channel(endpoint: &str, ca: &Path, credentials: &Path) -> Ch
         .connect()
         .await
         .expect("connects")
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).expect("written before")
 }
 
 /// A request body: pieces with a pause before each, and then its end or nothing more.
@@ -118,13 +121,16 @@ pub(super) async fn call(
         .body(Body::new(said))
         .expect("a request");
     let mut channel = channel.clone();
-    let broken = |error: tonic::transport::Error| Status::from_error(Box::new(error));
     let ready = channel.ready().await.map_err(broken)?;
     let response = ready.call(request).await.map_err(broken)?;
     match Status::from_header_map(response.headers()) {
         Some(status) if status.code() != Code::Ok => Err(status),
         _ => Ok(response),
     }
+}
+
+fn broken(error: tonic::transport::Error) -> Status {
+    Status::from_error(Box::new(error))
 }
 
 /// Reads an answer to its end, and says how it ended.

@@ -34,19 +34,7 @@ impl Directory {
     pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<(), CliError> {
         let path = self.at(name);
         let directory = path.parent().unwrap_or(&self.0);
-        let write = || {
-            fs::create_dir_all(directory)?;
-            let mut file = tempfile::Builder::new()
-                .prefix(".sluis-")
-                .suffix(".part")
-                .permissions(Permissions::from_mode(0o644))
-                .tempfile_in(directory)?;
-            file.write_all(content)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            fs::File::open(directory)?.sync_all()
-        };
-        write().map_err(CliError::writing(&path))
+        write(directory, &path, content).map_err(CliError::writing(&path))
     }
 
     /// As [`Self::write`], unless the file has that content already.
@@ -155,6 +143,19 @@ impl Files for Directory {
             Err(error) => Err(CliError::reading(&path)(error.into())),
         }
     }
+}
+
+fn write(directory: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".sluis-")
+        .suffix(".part")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(directory)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

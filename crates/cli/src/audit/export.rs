@@ -246,11 +246,9 @@ impl Copy {
         let Some(bundle) = Bundle::in_log((self.tree.size() - 1) / 256, self.tree.size()) else {
             return Ok(());
         };
-        let too_long = |_| ClientError::Protocol("an entry that is too long");
-        self.directory.put(
-            &bundle.to_string(),
-            &encode_bundle(&self.bundle).map_err(too_long)?,
-        )
+        let content = encode_bundle(&self.bundle)
+            .map_err(|_| ClientError::Protocol("an entry that is too long"))?;
+        self.directory.put(&bundle.to_string(), &content)
     }
 
     async fn fetch_registries(&self, client: &Client) -> Result<(), CliError> {

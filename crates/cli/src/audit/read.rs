@@ -126,13 +126,6 @@ fn table(entries: &[EntryView]) -> Table {
         "outcome",
     ]);
     for entry in entries {
-        let count = |number: u64| {
-            if number == 0 {
-                "-".to_owned()
-            } else {
-                number.to_string()
-            }
-        };
         table.row([
             entry.sequence.to_string(),
             entry.at.clone(),
@@ -162,6 +155,14 @@ fn outcome(entry: &EntryView) -> String {
     match entry.reason.as_str() {
         "" => entry.outcome.clone(),
         reason => format!("{}: {reason}", entry.outcome),
+    }
+}
+
+fn count(number: u64) -> String {
+    if number == 0 {
+        "-".to_owned()
+    } else {
+        number.to_string()
     }
 }
 

@@ -124,10 +124,11 @@ impl VerifyArgs {
 
     fn wrong(&self, problems: &[Problem]) -> Result<Exit, CliError> {
         if self.json {
-            let view = |problem: &Problem| json!({ "entry": problem.sequence(), "problem": problem.to_string() });
-            output::json(
-                &json!({ "valid": false, "problems": problems.iter().map(view).collect::<Vec<_>>() }),
-            )?;
+            let problems: Vec<_> = problems
+                .iter()
+                .map(|problem| json!({ "entry": problem.sequence(), "problem": problem.to_string() }))
+                .collect();
+            output::json(&json!({ "valid": false, "problems": problems }))?;
             return Ok(Exit::Refused);
         }
         Err(wrong(&self.directory, problems))

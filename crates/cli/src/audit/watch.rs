@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -71,12 +71,12 @@ impl Memory {
 }
 
 fn every(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number and s, m or h, at least 1s: 60s, 10m, 1h".to_owned();
+    let wrong = "write a number and s, m or h, at least 1s: 60s, 10m, 1h";
     let unit = match text.chars().next_back() {
         Some('s') => 1,
         Some('m') => 60,
         Some('h') => 3600,
-        _ => return Err(wrong()),
+        _ => return Err(wrong.to_owned()),
     };
     let seconds = text[..text.len() - 1]
         .parse::<u32>()
@@ -85,7 +85,7 @@ fn every(text: &str) -> Result<Duration, String> {
     seconds
         .filter(|seconds| *seconds > 0)
         .map(|seconds| Duration::from_secs(seconds.into()))
-        .ok_or_else(wrong)
+        .ok_or_else(|| wrong.to_owned())
 }
 
 impl WatchArgs {
@@ -190,21 +190,20 @@ impl WatchArgs {
         };
         let directory = match self.state.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => std::path::Path::new("."),
+            _ => Path::new("."),
         };
-        let write = || {
-            let mut file = tempfile::Builder::new()
-                .prefix(".sluis-")
-                .suffix(".part")
-                .tempfile_in(directory)?;
-            writeln!(file, "{}", serde_json::to_string_pretty(&memory)?)?;
-            file.as_file().sync_all()?;
-            file.persist(&self.state)
-                .map(drop)
-                .map_err(|error| error.error)
-        };
-        write().map_err(CliError::writing(&self.state))
+        write(&memory, directory, &self.state).map_err(CliError::writing(&self.state))
     }
+}
+
+fn write(memory: &Memory, directory: &Path, path: &Path) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".sluis-")
+        .suffix(".part")
+        .tempfile_in(directory)?;
+    writeln!(file, "{}", serde_json::to_string_pretty(memory)?)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 async fn compare(client: &Client, before: &Checkpoint, head: &Head) -> Result<(), CliError> {

@@ -73,12 +73,12 @@ pub(crate) struct ResumeArgs {
 impl ResumeArgs {
     /// Where the id of the run is kept; `None` for a run that cannot be repeated.
     pub(crate) fn run_file(&self, files: &FileArgs) -> Option<PathBuf> {
-        let beside_output = || {
-            let output = files.output_path()?;
-            let is_device = std::fs::metadata(output).is_ok_and(|found| !found.is_file());
-            (!is_device).then(|| run_file::beside(output))
-        };
-        self.run_file.clone().or_else(beside_output)
+        if self.run_file.is_some() {
+            return self.run_file.clone();
+        }
+        let output = files.output_path()?;
+        let is_device = std::fs::metadata(output).is_ok_and(|found| !found.is_file());
+        (!is_device).then(|| run_file::beside(output))
     }
 }
 

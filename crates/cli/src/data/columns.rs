@@ -55,13 +55,9 @@ pub(crate) fn elements(
     wanted: impl Fn(&ElementName) -> bool,
 ) -> Result<Vec<Option<ElementName>>, CliError> {
     check_names(headers, names)?;
-    let element_of = |header: &String| match names.iter().find(|name| name.header == *header) {
-        Some(name) => Some(name.element.clone()),
-        None => header.parse().ok(),
-    };
     let elements: Vec<Option<ElementName>> = headers
         .iter()
-        .map(|header| element_of(header).filter(&wanted))
+        .map(|header| element_of(header, names).filter(&wanted))
         .collect();
     for (i, element) in elements.iter().enumerate() {
         if element.is_none() {
@@ -81,6 +77,13 @@ pub(crate) fn elements(
         }
     }
     Ok(elements)
+}
+
+fn element_of(header: &str, names: &[ColumnName]) -> Option<ElementName> {
+    match names.iter().find(|name| name.header == header) {
+        Some(name) => Some(name.element.clone()),
+        None => header.parse().ok(),
+    }
 }
 
 /// Refuses names that say two things, or nothing about this file.
@@ -132,12 +135,13 @@ pub(crate) fn only(headers: &[String], wanted: &str) -> Result<usize, NotOne> {
 /// A column that has the header of another, but for capitals and spaces.
 fn look_alike(headers: &[String], place: usize) -> Option<usize> {
     let folded = fold(&headers[place]);
-    let is_alike = |(other, header): (usize, &String)| other != place && fold(header) == folded;
+    if folded.is_empty() {
+        return None;
+    }
     headers
         .iter()
         .enumerate()
-        .position(is_alike)
-        .filter(|_| !folded.is_empty())
+        .position(|(other, header)| other != place && fold(header) == folded)
 }
 
 /// By number: without a header line the headers are values.
@@ -164,19 +168,20 @@ fn nearly(headers: &[String], wanted: &str) -> String {
 
 /// A header without what is easily overlooked: capitals, spaces, and characters that are not shown.
 fn fold(header: &str) -> String {
-    let is_shown = |c: &char| {
-        !c.is_whitespace()
-            && !c.is_control()
-            && !matches!(
-                c,
-                '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
-            )
-    };
     header
         .chars()
         .filter(is_shown)
         .flat_map(char::to_lowercase)
         .collect()
+}
+
+fn is_shown(c: &char) -> bool {
+    !c.is_whitespace()
+        && !c.is_control()
+        && !matches!(
+            c,
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+        )
 }
 
 /// The plan of every column for a chain. A column that the chain does not list is refused, and so is a source key that
@@ -189,15 +194,10 @@ pub(crate) fn plan(
 ) -> Result<Vec<ColumnPlan>, CliError> {
     let chain = chain.chain();
     let listed = listed(chain);
-    let is_listed = |element: &Option<ElementName>| {
-        element
-            .as_ref()
-            .is_some_and(|e| listed.contains(&e.as_str()))
-    };
     let unlisted: Vec<_> = headers
         .iter()
         .zip(&elements)
-        .filter(|(_, e)| !is_listed(e))
+        .filter(|(_, e)| e.as_ref().is_none_or(|e| !listed.contains(&e.as_str())))
         .map(|(h, _)| h)
         .collect();
     if unlisted.len() == headers.len() {
@@ -208,16 +208,15 @@ pub(crate) fn plan(
     }
     let names = elements.iter().flatten().map(ElementName::as_str);
     let used = source_keys.check_used(chain, &names.collect());
-    let plan_of = |element: ElementName| match Step::of(chain, &element, source_keys) {
-        Ok(step) => Ok(ColumnPlan {
+    let mut plans = Vec::new();
+    for element in elements.into_iter().flatten() {
+        let step = Step::of(chain, &element, source_keys).map_err(no_plan)?;
+        plans.push(ColumnPlan {
             element: Some(element),
             step,
-        }),
-        Err(error) => Err(no_plan(error)),
-    };
-    let plans: Result<_, _> = elements.into_iter().flatten().map(plan_of).collect();
+        });
+    }
     // A namespace that is not hashed says more than a key without use.
-    let plans = plans?;
     used.map_err(no_plan)?;
     Ok(plans)
 }

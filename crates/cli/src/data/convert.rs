@@ -165,13 +165,14 @@ fn plans(
         )),
         NotOne::Ambiguous(error) => error,
     })?;
-    let mut sent = Some(sent);
-    let plan_of = |column| match sent.take_if(|_| column == place) {
-        Some(sent) => sent,
-        None if shuffled => ColumnPlan::drop(),
-        None => ColumnPlan::keep(),
+    let other = if shuffled {
+        ColumnPlan::drop
+    } else {
+        ColumnPlan::keep
     };
-    Ok((0..headers.len()).map(plan_of).collect())
+    let mut plans: Vec<_> = headers.iter().map(|_| other()).collect();
+    plans[place] = sent;
+    Ok(plans)
 }
 
 #[cfg(test)]

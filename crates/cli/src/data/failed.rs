@@ -120,8 +120,10 @@ fn input_again(input: Option<&Path>) -> &'static str {
 
 /// As a shell takes it for one word.
 fn quoted(argument: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
+    let plain = argument
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
+    if plain && !argument.is_empty() {
         return argument.to_owned();
     }
     format!("'{}'", argument.replace('\'', r"'\''"))

@@ -28,7 +28,6 @@ pub(crate) fn read_identifier(
     name: &str,
     encoding: Encoding,
 ) -> Result<Identifier, CliError> {
-    let wrong = |what: &str| CliError::input(format!("{name}: {what}"));
     // A delimiter that no text has: the whole line is one value.
     let none = Delimiter(0);
     let (_, rest) = detect(source.take(LONGEST + 1), Some(none), encoding)
@@ -43,24 +42,29 @@ pub(crate) fn read_identifier(
         }
         if found.is_some() {
             return Err(wrong(
+                name,
                 "there is more than one line; subjects are erased one at a time, and there is no header line",
             ));
         }
         if record.has_mark() {
-            return Err(wrong("there is a byte order mark inside the file"));
+            return Err(wrong(name, "there is a byte order mark inside the file"));
         }
         let mut unquoted = Zeroizing::new(Vec::with_capacity(LONGEST as usize));
         let value = encoding.decode(record.value(0, &mut unquoted));
-        let value = value.map_err(|reason| wrong(reason.message()))?;
+        let value = value.map_err(|reason| wrong(name, reason.message()))?;
         found = Some(Identifier {
             value: Zeroizing::new(value.into_owned()),
             is_quoted: record.raw(0).starts_with(b"\""),
         });
     }
     if reader.consumed() > LONGEST {
-        return Err(wrong("this is longer than an identifier may be"));
+        return Err(wrong(name, "this is longer than an identifier may be"));
     }
-    found.ok_or_else(|| wrong("there is no identifier"))
+    found.ok_or_else(|| wrong(name, "there is no identifier"))
+}
+
+fn wrong(name: &str, what: &str) -> CliError {
+    CliError::input(format!("{name}: {what}"))
 }
 
 #[cfg(test)]

@@ -54,18 +54,13 @@ impl Mapping {
 
     /// Whether the file has the element, and the old pseudonyms in a column of their own.
     pub(crate) fn check(&self, plans: &[ColumnPlan], old: &OldColumn) -> Result<(), CliError> {
-        let holds = |element: &ElementName| {
-            plans
-                .iter()
-                .any(|plan| plan.element.as_ref() == Some(element))
-        };
-        if holds(&old.name) {
+        if holds(plans, &old.name) {
             return Err(CliError::usage(format!(
                 "--old {:?} has the name of an element; give it another with --columns HEADER=NAME",
                 self.old
             )));
         }
-        if holds(&self.element) {
+        if holds(plans, &self.element) {
             return Ok(());
         }
         let column = if old.name == self.element {
@@ -78,6 +73,12 @@ impl Mapping {
             self.element
         )))
     }
+}
+
+fn holds(plans: &[ColumnPlan], element: &ElementName) -> bool {
+    plans
+        .iter()
+        .any(|plan| plan.element.as_ref() == Some(element))
 }
 
 impl OldColumn {

@@ -111,21 +111,17 @@ fn plans(
     names: &[ColumnName],
     granted: &[ElementName],
 ) -> Result<Vec<ColumnPlan>, CliError> {
-    let is_granted = |element: &ElementName| granted.contains(element);
-    if let Some(name) = names.iter().find(|name| !is_granted(&name.element)) {
+    if let Some(name) = names.iter().find(|name| !granted.contains(&name.element)) {
         return Err(CliError::usage(format!(
             "WRONG_ELEMENT: {} is not an element of the grant; its elements are {}",
             name.element,
             listed(granted)
         )));
     }
-    let plan_of = |element: Option<ElementName>| match element {
-        Some(element) => ColumnPlan::send(element),
-        None => ColumnPlan::keep(),
-    };
-    let plans: Vec<_> = columns::elements(headers, names, is_granted)?
+    let elements = columns::elements(headers, names, |element| granted.contains(element))?;
+    let plans: Vec<_> = elements
         .into_iter()
-        .map(plan_of)
+        .map(|element| element.map_or_else(ColumnPlan::keep, ColumnPlan::send))
         .collect();
     if plans.iter().all(|plan| plan.element.is_none()) {
         return Err(CliError::usage(format!(

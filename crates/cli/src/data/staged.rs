@@ -57,14 +57,12 @@ impl Staged {
         match self {
             Self::Unnamed { file, directory } => {
                 let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let link =
-                    |name: &Path| Ok(linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?);
                 if !replace {
-                    return link(name);
+                    return link(&unnamed, name);
                 }
                 // A link never replaces; a name of its own can be moved over the old one.
                 hidden_names()
-                    .make_in(directory, link)?
+                    .make_in(directory, |name| link(&unnamed, name))?
                     .persist(name)
                     .map_err(|error| error.error)
             }
@@ -77,6 +75,10 @@ impl Staged {
                 .map_err(|error| error.error),
         }
     }
+}
+
+fn link(unnamed: &str, name: &Path) -> io::Result<()> {
+    Ok(linkat(CWD, unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 fn hidden_names() -> tempfile::Builder<'static, 'static> {

@@ -11,9 +11,8 @@ pub(super) fn bsn(index: u64) -> String {
     let (six, choice) = (index / 9 % 1_000_000, index % 9);
     let mut number = 9_000_000 + six;
     let sum = weighted(number);
-    let fits = |d8: u64| (sum + 2 * d8) % 11 != 10;
     let d8 = (0..10)
-        .filter(|d8| fits(*d8))
+        .filter(|d8| (sum + 2 * d8) % 11 != 10)
         .nth(choice as usize)
         .unwrap_or(0);
     number = number * 10 + d8;

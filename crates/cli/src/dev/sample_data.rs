@@ -133,8 +133,11 @@ impl SampleDataArgs {
 
     fn report(&self, made: &Made) -> Result<(), CliError> {
         if self.json {
-            let file = |(path, rows): &(PathBuf, u64)| json!({ "path": path, "rows": rows });
-            let files: Vec<_> = made.files.iter().map(file).collect();
+            let files: Vec<_> = made
+                .files
+                .iter()
+                .map(|(path, rows)| json!({ "path": path, "rows": rows }))
+                .collect();
             return output::json(
                 &json!({ "patients": self.patients, "known_to_both": made.both, "files": files }),
             );

@@ -245,8 +245,10 @@ impl RecordSink for CsvSink {
 
 /// Appends a value, in quotes if it needs them.
 pub(crate) fn write_value(value: &[u8], delimiter: u8, out: &mut Vec<u8>) {
-    let needs_quotes = |byte: &u8| *byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n');
-    if !value.iter().any(needs_quotes) {
+    let needs_quotes = value
+        .iter()
+        .any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n'));
+    if !needs_quotes {
         out.extend_from_slice(value);
         return;
     }

@@ -120,13 +120,12 @@ impl EraseArgs {
                 .names(chain.id.as_str())
                 .then_some((chain, element))
         });
-        let unknown = || {
+        let (chain, element) = found.ok_or_else(|| {
             CliError::usage(format!(
                 "no chain of your organisation (or of the pins that are expected) has the namespace {}",
                 self.namespace
             ))
-        };
-        let (chain, element) = found.ok_or_else(unknown)?;
+        })?;
         let chain = expectation.agree(chain)?;
         match Step::of(chain.chain(), &element, source_keys) {
             Ok(Step::Send(step)) => Ok(Place { element, step }),

@@ -73,10 +73,6 @@ fn key_of(variable: &str) -> String {
 /// What is wrong with keys and the names they come by: no keys, and keys that another name takes for a section. `config`
 /// would give a section up for them.
 fn misnamed(named: &[(String, String)]) -> Vec<String> {
-    let is_part = |part: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        !part.is_empty() && part.bytes().all(is_plain)
-    };
     let mut problems = Vec::new();
     for (key, name) in named {
         let section = format!("{key}.");
@@ -87,6 +83,13 @@ fn misnamed(named: &[(String, String)]) -> Vec<String> {
         }
     }
     problems
+}
+
+fn is_part(part: &str) -> bool {
+    let plain = part
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    plain && !part.is_empty()
 }
 
 /// `key=value` of the command line, the strongest layer. By key: the last of those that are alike.

@@ -393,7 +393,6 @@ fn token(reader: &mut Reader) -> Option<TokenSettings> {
 fn audit(reader: &mut Reader, data_directory: Option<&Path>) -> Option<AuditSettings> {
     let head_file = reader.required_path("audit.head_file");
     if let (Some(file), Some(data)) = (&head_file, data_directory) {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         if absolute(file).starts_with(absolute(data)) {
             let what = "must not lie in data_directory: whoever puts an old store back would put an old head back too";
             reader.problem("audit.head_file", what);
@@ -414,6 +413,10 @@ fn audit(reader: &mut Reader, data_directory: Option<&Path>) -> Option<AuditSett
         head_every,
         max_lag,
     })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// In hours; in seconds for demonstrations and tests.
@@ -535,8 +538,10 @@ struct TrustDomain(String);
 impl FromStr for TrustDomain {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
-        if (1..=255).contains(&text.len()) && text.bytes().all(allowed) {
+        let allowed = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
+        if allowed && (1..=255).contains(&text.len()) {
             Ok(Self(text.to_owned()))
         } else {
             Err("a trust domain is 1 to 255 characters of a-z, 0-9, '.', '_' and '-'")

@@ -356,14 +356,14 @@ async fn bind(
     what: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |reason| StartError::Address {
+    let bound = TcpListener::bind(address)
+        .await
+        .and_then(|listener| listener.local_addr().map(|addr| (listener, addr)));
+    bound.map_err(|reason| StartError::Address {
         what,
         address,
         reason,
-    };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let addr = listener.local_addr().map_err(refused)?;
-    Ok((listener, addr))
+    })
 }
 
 async fn start_metrics(
@@ -376,13 +376,14 @@ async fn start_metrics(
     let (listener, addr) = bind("telemetry.metrics_listen", address).await?;
     // Weak: connections of scrapers are not drained and must not keep the store open.
     let shared = Arc::downgrade(shared);
-    let render = move || {
-        shared
-            .upgrade()
-            .map(|shared| shared.render_metrics())
-            .unwrap_or_default()
-    };
-    helpers.spawn(MetricsServer::new(listener, Arc::new(render)).serve());
+    let server = MetricsServer::new(
+        listener,
+        Arc::new(move || {
+            let shared = shared.upgrade();
+            shared.map_or_else(String::new, |shared| shared.render_metrics())
+        }),
+    );
+    helpers.spawn(server.serve());
     tracing::info!(%addr, "metrics");
     Ok(Some(addr))
 }

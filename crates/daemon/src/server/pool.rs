@@ -95,23 +95,26 @@ impl Pool {
         let (sender, receiver) = oneshot::channel();
         let member = job.member().clone();
         let waiting = self.waiting.clone();
-        let task = move |unsettled: Unsettled| {
-            if job.is_gone() {
-                return;
-            }
-            let begun = catch_unwind(AssertUnwindSafe(|| work(&job)))
-                .unwrap_or_else(|_| Err(Denial::internal("a job panicked")));
-            waiting.spawn(async move {
-                let outcome = match begun {
-                    Ok(begun) => begun.await,
-                    Err(denial) => Err(denial),
-                };
-                drop((unsettled, job));
-                // No one waits any more when the caller has gone.
-                drop(sender.send(outcome));
-            });
-        };
-        self.queue.push(member, unsettled, Box::new(task));
+        self.queue.push(
+            member,
+            unsettled,
+            Box::new(move |unsettled| {
+                if job.is_gone() {
+                    return;
+                }
+                let begun = catch_unwind(AssertUnwindSafe(|| work(&job)))
+                    .unwrap_or_else(|_| Err(Denial::internal("a job panicked")));
+                waiting.spawn(async move {
+                    let outcome = match begun {
+                        Ok(begun) => begun.await,
+                        Err(denial) => Err(denial),
+                    };
+                    drop((unsettled, job));
+                    // No one waits any more when the caller has gone.
+                    drop(sender.send(outcome));
+                });
+            }),
+        );
         work_on(&self.threads, &self.queue);
         receiver
     }

@@ -396,10 +396,13 @@ async fn finish(
 
 /// What a caller must keep to with batches of `columns` columns.
 fn stream_limits(limits: &Limits, columns: usize) -> StreamLimits {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     StreamLimits {
         max_batch_rows: number(most_rows(limits, columns)),
         max_message_bytes: number(limits.max_message_bytes),
         max_batches_in_flight: number(limits.max_batches_in_flight),
     }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -42,12 +42,12 @@ impl v1::grant_service_server::GrantService for Governance {
             digest,
             signature,
         } = request.into_inner();
-        let approve = move |engine: &Engine, caller: &Caller, id: &GrantId| {
+        let step = self.step(&call, grant_id, move |engine, caller, id| {
             engine
                 .governance()
                 .approve_grant(caller, id, &digest, &signature)
-        };
-        let grant = self.step(&call, grant_id, approve).await?;
+        });
+        let grant = step.await?;
         Ok(Response::new(v1::ApproveGrantResponse { grant }))
     }
 
@@ -60,10 +60,10 @@ impl v1::grant_service_server::GrantService for Governance {
             grant_id,
             signature,
         } = request.into_inner();
-        let deny = move |engine: &Engine, caller: &Caller, id: &GrantId| {
+        let step = self.step(&call, grant_id, move |engine, caller, id| {
             engine.governance().deny_grant(caller, id, &signature)
-        };
-        let grant = self.step(&call, grant_id, deny).await?;
+        });
+        let grant = step.await?;
         Ok(Response::new(v1::DenyGrantResponse { grant }))
     }
 
@@ -76,10 +76,10 @@ impl v1::grant_service_server::GrantService for Governance {
             grant_id,
             signature,
         } = request.into_inner();
-        let revoke = move |engine: &Engine, caller: &Caller, id: &GrantId| {
+        let step = self.step(&call, grant_id, move |engine, caller, id| {
             engine.governance().revoke_grant(caller, id, &signature)
-        };
-        let grant = self.step(&call, grant_id, revoke).await?;
+        });
+        let grant = step.await?;
         Ok(Response::new(v1::RevokeGrantResponse { grant }))
     }
 
@@ -88,11 +88,11 @@ impl v1::grant_service_server::GrantService for Governance {
         request: Request<v1::GetGrantRequest>,
     ) -> Result<Response<v1::GetGrantResponse>, Status> {
         let call = call_of(request.extensions())?;
-        let get = |engine: &Engine, caller: &Caller, id: &GrantId| {
-            engine.governance().get_grant(caller, id)
-        };
         let grant_id = request.into_inner().grant_id;
-        let grant = self.step(&call, grant_id, get).await?;
+        let step = self.step(&call, grant_id, |engine, caller, id| {
+            engine.governance().get_grant(caller, id)
+        });
+        let grant = step.await?;
         Ok(Response::new(v1::GetGrantResponse { grant }))
     }
 

@@ -21,10 +21,10 @@ impl v1::proposal_service_server::ProposalService for Proposals {
             proposal_id,
             signature,
         } = request.into_inner();
-        let sign = move |engine: &Engine, caller: &Caller, id: &ProposalId| {
+        let step = self.step(&call, proposal_id, move |engine, caller, id| {
             engine.governance().sign_proposal(caller, id, &signature)
-        };
-        let proposal = self.step(&call, proposal_id, sign).await?;
+        });
+        let proposal = step.await?;
         Ok(Response::new(v1::SignProposalResponse { proposal }))
     }
 
@@ -37,10 +37,10 @@ impl v1::proposal_service_server::ProposalService for Proposals {
             proposal_id,
             signature,
         } = request.into_inner();
-        let reject = move |engine: &Engine, caller: &Caller, id: &ProposalId| {
+        let step = self.step(&call, proposal_id, move |engine, caller, id| {
             engine.governance().reject_proposal(caller, id, &signature)
-        };
-        let proposal = self.step(&call, proposal_id, reject).await?;
+        });
+        let proposal = step.await?;
         Ok(Response::new(v1::RejectProposalResponse { proposal }))
     }
 

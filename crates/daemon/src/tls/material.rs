@@ -66,12 +66,11 @@ impl Stamp {
             Some(&settings.client_ca),
             settings.crl.as_ref(),
         ];
-        let stamp = |path: &PathBuf| {
-            std::fs::metadata(path)
-                .ok()
-                .map(|meta| (meta.mtime(), meta.mtime_nsec(), meta.size(), meta.ino()))
-        };
-        Self(files.into_iter().flatten().map(stamp).collect())
+        let stamps = files.into_iter().flatten().map(|path| {
+            let meta = std::fs::metadata(path).ok()?;
+            Some((meta.mtime(), meta.mtime_nsec(), meta.size(), meta.ino()))
+        });
+        Self(stamps.collect())
     }
 }
 

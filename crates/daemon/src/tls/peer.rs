@@ -103,7 +103,6 @@ fn caller(
     let (uri, None) = (uris.next()?, uris.next()) else {
         return None;
     };
-    let millis = |seconds: i64| u64::try_from(seconds).ok()?.checked_mul(1_000);
     let not_after = millis(certificate.validity().not_after.timestamp())?;
     // One from before 1970 has long begun.
     let not_before = millis(certificate.validity().not_before.timestamp()).unwrap_or(0);
@@ -115,4 +114,8 @@ fn caller(
         certificate: der.as_ref().into(),
         key: PublicKey::from_spki(certificate.public_key().raw),
     })
+}
+
+fn millis(seconds: i64) -> Option<u64> {
+    u64::try_from(seconds).ok()?.checked_mul(1_000)
 }

@@ -9,7 +9,7 @@ mod signature;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::pki_types::TrustAnchor;
 use sluis_domain::Timestamp;
@@ -112,8 +112,11 @@ impl Lists {
         let mut others = Vec::new();
         let mut notices = Vec::new();
         for list in lists {
-            let same_name = || anchors.iter().filter(|(key, _)| key.name == list.issuer);
-            if same_name().next().is_none() {
+            let mut same_name = anchors
+                .iter()
+                .filter(|(key, _)| key.name == list.issuer)
+                .peekable();
+            if same_name.peek().is_none() {
                 notices.push(format!(
                     "the revocation list in line {} is of {}, and no authority in tls.client_ca has that name: it is used \
                      only for clients that present the certificate of an authority between",
@@ -122,8 +125,7 @@ impl Lists {
                 others.push(list);
                 continue;
             }
-            let Some((signer, _)) = same_name().find(|(key, _)| list.is_signed_by(&key.spki))
-            else {
+            let Some((signer, _)) = same_name.find(|(key, _)| list.is_signed_by(&key.spki)) else {
                 return Err(format!(
                     "the list in line {} is not signed by the key of any authority in tls.client_ca that has the name of \
                      its issuer, {}: add the certificate of the authority that signed it, or remove the list",
@@ -157,12 +159,7 @@ impl Lists {
         if !may_sign {
             return None;
         }
-        let found = || {
-            self.found_among_others
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(status) = found().get(issuer) {
+        if let Some(status) = self.found().get(issuer) {
             return Some(status.clone());
         }
         let signed = self.others.iter().filter(|list| {
@@ -170,8 +167,14 @@ impl Lists {
             same_name && list.is_signed_by(&issuer.spki)
         });
         let status = Status::of(signed.cloned().collect())?;
-        found().insert(issuer.clone(), status.clone());
+        self.found().insert(issuer.clone(), status.clone());
         Some(status)
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<IssuerKey, Arc<Status>>> {
+        self.found_among_others
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the lists end, one of each authority.

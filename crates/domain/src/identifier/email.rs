@@ -14,10 +14,10 @@ use crate::{Reason, WipedBuffer};
 pub(super) fn transform(value: &str, out: &mut WipedBuffer) -> Result<(), Reason> {
     let trimmed = value.trim();
     // White space inside is refused by the form, except where it is a control character.
-    let unseen = |character: char| {
-        character.is_control() || is_control(character) || is_default_ignorable(character)
-    };
-    if trimmed.chars().any(unseen) {
+    let unseen = trimmed
+        .chars()
+        .any(|c| c.is_control() || is_control(c) || is_default_ignorable(c));
+    if unseen {
         return Err(Reason::InvisibleCharacter);
     }
     refuse_replacement(trimmed)?;

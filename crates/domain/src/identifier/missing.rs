@@ -29,13 +29,13 @@ pub struct MissingWords {
 impl MissingWords {
     /// These words, for identifiers of a kind.
     pub fn new(kind: IdentifierKind, words: Vec<String>) -> Self {
-        let form = |word: &String| {
+        let forms = words.iter().filter_map(|word| {
             let mut form = WipedBuffer::default();
             let present = normalise(kind, Checksum::Off, word.as_bytes(), &mut form);
             (present == Ok(true)).then(|| form.to_vec())
-        };
+        });
         Self {
-            forms: words.iter().filter_map(form).collect(),
+            forms: forms.collect(),
             longest: words.iter().map(String::len).max().unwrap_or_default(),
             words,
         }
@@ -55,8 +55,9 @@ impl MissingWords {
     /// a word: [`super::IdentifierRules::normalise`] sees that too.
     pub fn is_missing(&self, value: &[u8]) -> bool {
         let trimmed = value.trim_ascii();
-        let is_word = |word: &String| trimmed.eq_ignore_ascii_case(word.as_bytes());
-        trimmed.is_empty() || (trimmed.len() <= self.longest && self.words.iter().any(is_word))
+        let mut words = self.words.iter().map(String::as_bytes);
+        trimmed.is_empty()
+            || (trimmed.len() <= self.longest && words.any(|w| w.eq_ignore_ascii_case(trimmed)))
     }
 
     /// Whether a normal form is that of one of the words.

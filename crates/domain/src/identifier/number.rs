@@ -29,18 +29,19 @@ pub(super) fn transform(
     };
     let groups = value.as_bytes().split(|byte| *byte == separator);
     let fewest = if separator == b'.' { 3 } else { 2 };
-    let is_group = |group: &[u8]| group.len() >= 2 && group.iter().all(u8::is_ascii_digit);
     if !separators.contains(&separator)
         || groups.clone().count() < fewest
-        || !groups.clone().all(is_group)
+        || groups
+            .clone()
+            .any(|group| group.len() < 2 || !group.iter().all(u8::is_ascii_digit))
     {
         return Err(what_was_seen(value));
     }
     groups
         .clone()
         .for_each(|group| out.extend_from_slice(group));
-    let is_date = |lengths: [usize; 3]| groups.clone().map(<[u8]>::len).eq(lengths);
-    Ok(if is_date([2, 2, 4]) || is_date([4, 2, 2]) {
+    let lengths = groups.map(<[u8]>::len);
+    Ok(if lengths.clone().eq([2, 2, 4]) || lengths.eq([4, 2, 2]) {
         Grouping::LikeADate
     } else {
         Grouping::Other
@@ -75,15 +76,12 @@ fn what_was_seen(value: &str) -> Reason {
 
 /// A character that has no place in any number: one that is not seen, or a digit of another script.
 pub(super) fn unusual_character(value: &str) -> Option<Reason> {
-    let unseen = |character: char| {
-        is_control(character)
-            || is_default_ignorable(character)
-            || (character.is_whitespace() && character != ' ')
-    };
-    let foreign = |character: char| character.is_numeric() && !character.is_ascii();
-    if value.chars().any(unseen) {
+    let unseen = value
+        .chars()
+        .any(|c| is_control(c) || is_default_ignorable(c) || (c.is_whitespace() && c != ' '));
+    if unseen {
         Some(Reason::InvisibleCharacter)
-    } else if value.chars().any(foreign) {
+    } else if value.chars().any(|c| c.is_numeric() && !c.is_ascii()) {
         Some(Reason::ForeignDigits)
     } else {
         None

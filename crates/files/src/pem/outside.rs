@@ -59,8 +59,10 @@ pub(super) fn end_line(line: &[u8]) -> Option<&str> {
 
 fn name_in<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
     let name = line.strip_prefix(start)?.strip_suffix(b"-----")?;
-    let good = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ';
-    let name = Some(name).filter(|name| !name.is_empty() && name.iter().all(good));
+    let good = name
+        .iter()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ');
+    let name = Some(name).filter(|name| good && !name.is_empty());
     std::str::from_utf8(name?).ok()
 }
 
@@ -104,18 +106,22 @@ fn is_invisible(c: char) -> bool {
 /// Whether a line has the word BEGIN or END, with dashes or a word of a label beside it.
 fn is_meant_as_a_block(text: &str) -> bool {
     let upper = text.to_uppercase();
-    let is_dash = |c: char| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}');
     let mut words = upper
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());
     let says_begin_or_end = words.clone().any(|word| word == "BEGIN" || word == "END");
-    let dashes = upper.chars().filter(|c| is_dash(*c)).count();
+    let dashes = upper
+        .chars()
+        .filter(|c| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}'))
+        .count();
     says_begin_or_end && (dashes > 1 || words.any(|word| LABEL_WORDS.contains(&word)))
 }
 
 fn is_base64(text: &[u8]) -> bool {
     let symbols = text.iter().rposition(|byte| *byte != b'=');
     let (body, padding) = text.split_at(symbols.map_or(0, |last| last + 1));
-    let symbol = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
-    body.len() >= LEAST_BASE64 && padding.len() <= 2 && body.iter().all(symbol)
+    let symbols_only = body
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte));
+    symbols_only && body.len() >= LEAST_BASE64 && padding.len() <= 2
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,11 +76,6 @@ impl Kek {
     /// # Errors
     /// [`KekError::Exists`] if there is such a file, [`KekError::Io`].
     pub fn generate_file(path: &Path) -> Result<Self, KekError> {
-        let io = |source| KekError::Io {
-            what: "KEK",
-            path: path.display().to_string(),
-            source,
-        };
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -88,7 +83,7 @@ impl Kek {
             .open(path)
             .map_err(|e| match e.kind() {
                 ErrorKind::AlreadyExists => KekError::Exists(path.display().to_string()),
-                _ => io(e),
+                _ => io_error("KEK", path)(e),
             })?;
         let key = Secret::random();
         let mut text = Zeroizing::new(String::with_capacity(65));
@@ -100,7 +95,7 @@ impl Kek {
         text.push('\n');
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
-            .map_err(io)?;
+            .map_err(io_error("KEK", path))?;
         // The name must survive a power cut as well: a store without its KEK is lost.
         let parent = path
             .parent()
@@ -108,7 +103,7 @@ impl Kek {
             .unwrap_or(Path::new("."));
         fs::File::open(parent)
             .and_then(|parent| parent.sync_all())
-            .map_err(io)?;
+            .map_err(io_error("KEK", path))?;
         Ok(Self::new(key, Protection::Key))
     }
 
@@ -125,13 +120,9 @@ impl fmt::Debug for Kek {
 
 /// The content of a file with a secret that only its owner has access to; what is beyond [`MAX_FILE`] is not read.
 fn read_private(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, KekError> {
-    let io = |source| KekError::Io {
-        what,
-        path: path.display().to_string(),
-        source,
-    };
+    let io = io_error(what, path);
     let mut file = sluis_files::open(path).map_err(|error| io(error.into()))?;
-    let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+    let mode = file.metadata().map_err(&io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KekError::Permissions {
             what,
@@ -143,13 +134,21 @@ fn read_private(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, K
     let mut content = Zeroizing::new(vec![0u8; MAX_FILE]);
     let mut length = 0;
     loop {
-        match file.read(&mut content[length..]).map_err(io)? {
+        match file.read(&mut content[length..]).map_err(&io)? {
             0 => break,
             n => length += n,
         }
     }
     content.truncate(length);
     Ok(content)
+}
+
+fn io_error(what: &'static str, path: &Path) -> impl Fn(io::Error) -> KekError {
+    move |source| KekError::Io {
+        what,
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 fn parse(content: &[u8]) -> Option<Secret> {
@@ -160,12 +159,15 @@ fn parse(content: &[u8]) -> Option<Secret> {
     if text.len() != 2 * Secret::LEN {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|d| d as u8);
     let mut bytes = Zeroizing::new([0u8; Secret::LEN]);
     for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Secret::from_slice(&bytes[..])
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|d| d as u8)
 }
 
 #[cfg(test)]

@@ -57,15 +57,12 @@ impl Token {
     /// [`TokenError`], all but the errors of keys.
     pub fn open(settings: &TokenSettings) -> Result<Self, TokenError> {
         let pin = read_pin(&settings.pin_file)?;
-        let refused = |reason: Error| TokenError::Module {
-            path: settings.module.display().to_string(),
-            reason: said(&reason),
-        };
-        let context = Pkcs11::new(&settings.module).map_err(refused)?;
+        let module = &settings.module;
+        let context = Pkcs11::new(module).map_err(|reason| refused(module, reason))?;
         match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             // Another `Token` of this process uses the module as well.
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(reason) => return Err(refused(reason)),
+            Err(reason) => return Err(refused(module, reason)),
         }
         let slot = find_slot(&context, &settings.token)?;
         let session = context.open_ro_session(slot).map_err(gone)?;
@@ -173,16 +170,16 @@ impl Token {
     }
 
     fn find_key(&self, session: &Session) -> Result<ObjectHandle, TokenError> {
-        let label = || self.settings.key.clone();
+        let label = &self.settings.key;
         let wanted = [
             Attribute::Class(ObjectClass::SECRET_KEY),
             Attribute::KeyType(KeyType::AES),
-            Attribute::Label(label().into_bytes()),
+            Attribute::Label(label.clone().into_bytes()),
         ];
         let key = match session.find_objects(&wanted).map_err(gone)?[..] {
-            [] => return Err(TokenError::KeyAbsent(label())),
+            [] => return Err(TokenError::KeyAbsent(label.clone())),
             [key] => key,
-            _ => return Err(TokenError::KeyAmbiguous(label())),
+            _ => return Err(TokenError::KeyAmbiguous(label.clone())),
         };
         let asked = [
             AttributeType::Sensitive,
@@ -198,7 +195,7 @@ impl Token {
         if fit.iter().all(|attribute| attributes.contains(attribute)) {
             Ok(key)
         } else {
-            Err(TokenError::KeyUnfit(label()))
+            Err(TokenError::KeyUnfit(label.clone()))
         }
     }
 
@@ -249,6 +246,13 @@ fn find_slot(context: &Pkcs11, label: &str) -> Result<Slot, TokenError> {
         [] => Err(silent.unwrap_or_else(|| TokenError::TokenAbsent(label.to_owned()))),
         [slot] => Ok(slot),
         _ => Err(TokenError::TokenAmbiguous(label.to_owned())),
+    }
+}
+
+fn refused(module: &Path, reason: Error) -> TokenError {
+    TokenError::Module {
+        path: module.display().to_string(),
+        reason: said(&reason),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluis_domain::{ChainId, GrantId, Identity, OrganisationId, ProposalId, Reason, Timestamp};
+use sluis_domain::{ChainId, GrantId, OrganisationId, ProposalId, Reason, Timestamp};
 use sluis_ledger::Signed;
 use sluis_ledger::audit::Act;
 use sluis_ledger::event::{Entry, Event, Header};
@@ -118,11 +118,10 @@ impl Gather {
         let Some(organisation) = &self.organisation else {
             return true;
         };
-        let of = |identity: &Identity| identity.organisation == *organisation;
-        let caller = entry.header.caller.as_ref();
-        let mut signatures = entry.event.signatures().iter();
-        caller.is_some_and(|caller| of(&caller.identity))
-            || signatures.any(|signature| of(&signature.signer))
+        let caller = entry.header.caller.iter().map(|caller| &caller.identity);
+        let signers = entry.event.signatures().iter().map(|s| &s.signer);
+        let mut members = caller.chain(signers);
+        members.any(|member| member.organisation == *organisation)
             || chains(&entry.event).any(|chain| self.owned.contains(chain))
     }
 
@@ -506,14 +505,12 @@ impl ProposalBook {
 fn proposals(mut books: Vec<ProposalBook>, end: Timestamp) -> Vec<ProposalRow> {
     books.retain(|book| book.touched);
     books.sort_by(|a, b| (a.at, &a.row.proposal).cmp(&(b.at, &b.row.proposal)));
-    let row = |book: ProposalBook| match book.row.outcome == OPEN && !book.is_open(end) {
-        true => ProposalRow {
-            outcome: "expired".to_owned(),
-            ..book.row
-        },
-        false => book.row,
-    };
-    books.into_iter().map(row).collect()
+    for book in &mut books {
+        if book.row.outcome == OPEN && !book.is_open(end) {
+            book.row.outcome = "expired".to_owned();
+        }
+    }
+    books.into_iter().map(|book| book.row).collect()
 }
 
 fn proposed(proposal: &Proposal) -> ProposalRow {

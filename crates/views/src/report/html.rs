@@ -69,7 +69,6 @@ fn table(section: &sections::Section, report: &Report) -> String {
         return html + "<p>none</p>\n";
     }
     html.push_str("<div class=\"wide\"><table><thead><tr>");
-    let class = |number: bool| if number { " class=\"n\"" } else { "" };
     for (column, heading) in section.headings.iter().enumerate() {
         let numbers = section
             .rows
@@ -88,6 +87,10 @@ fn table(section: &sections::Section, report: &Report) -> String {
         html.push_str("</tr>\n");
     }
     html + "</tbody></table></div>\n"
+}
+
+fn class(number: bool) -> &'static str {
+    if number { " class=\"n\"" } else { "" }
 }
 
 fn is_number(cell: &str) -> bool {

@@ -51,7 +51,8 @@ impl Keys {
 
     /// As they stand at `end`.
     pub(crate) fn finish(self, end: Timestamp) -> Vec<KeyVersion> {
-        let version = |(kid, book): (Kid, Book)| KeyVersion {
+        let concerning = self.0.into_iter().filter(|(_, book)| book.concerns);
+        let versions = concerning.map(|(kid, book)| KeyVersion {
             kid: kid.to_string(),
             chain: book.chain.to_string(),
             namespace: book.line,
@@ -59,11 +60,7 @@ impl Keys {
             age_days: days(book.first, end),
             last_used: book.last_used.map_or_else(String::new, |at| at.to_string()),
             ended: book.ended.to_owned(),
-        };
-        self.0
-            .into_iter()
-            .filter(|(_, book)| book.concerns)
-            .map(version)
-            .collect()
+        });
+        versions.collect()
     }
 }

@@ -66,9 +66,11 @@ impl Authority {
 
     /// The authority of an earlier run, from PEM.
     pub(super) fn load(certificate: &str, key: &str, now: Timestamp) -> Result<Self, CliError> {
-        let unusable = |error| CliError::input(format!("ca.pem or ca.key cannot be used: {error}"));
-        let key = KeyPair::from_pem(key).map_err(unusable)?;
-        let issuer = Issuer::from_ca_cert_pem(certificate, key).map_err(unusable)?;
+        let issuer = KeyPair::from_pem(key)
+            .and_then(|key| Issuer::from_ca_cert_pem(certificate, key))
+            .map_err(|error| {
+                CliError::input(format!("ca.pem or ca.key cannot be used: {error}"))
+            })?;
         Ok(Self { issuer, now })
     }
 
@@ -79,12 +81,10 @@ impl Authority {
 
     /// A server certificate.
     pub(super) fn server(&self, server: &Server<'_>, days: u32) -> Result<Issued, CliError> {
-        let name = |name: &String| Ok(SanType::DnsName(ia5(name)?));
-        let mut sans = server
-            .names
-            .iter()
-            .map(name)
-            .collect::<Result<Vec<_>, CliError>>()?;
+        let mut sans = Vec::new();
+        for name in server.names {
+            sans.push(SanType::DnsName(ia5(name)?));
+        }
         sans.extend(server.ips.iter().copied().map(SanType::IpAddress));
         self.issue("sluisd", sans, ExtendedKeyUsagePurpose::ServerAuth, days)
     }
@@ -107,18 +107,18 @@ impl Authority {
 
     /// A revocation list as PEM. Its number is the time, so that it rises.
     pub(super) fn crl(&self, revoked: &[Serial]) -> Result<String, CliError> {
-        let entry = |serial: &Serial| RevokedCertParams {
+        let revoked = revoked.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from_slice(serial),
             revocation_time: moment(self.now),
             reason_code: Some(RevocationReason::Unspecified),
             invalidity_date: None,
-        };
+        });
         let params = CertificateRevocationListParams {
             this_update: moment(self.now) - SKEW,
             next_update: moment(self.now) + Duration::days(AUTHORITY_DAYS),
             crl_number: SerialNumber::from(self.now.millis()),
             issuing_distribution_point: None,
-            revoked_certs: revoked.iter().map(entry).collect(),
+            revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
         params
@@ -166,11 +166,10 @@ fn params(name: &str, now: Timestamp, days: i64) -> Result<(CertificateParams, S
 /// RFC 5280, section 4.1.2.2: positive, at most 20 bytes. The first byte is 0x40 to 0x7f: no sign, no leading zero.
 fn serial() -> Result<Serial, CliError> {
     let mut serial = Serial::default();
-    let no_randomness = |error| CliError::Io {
+    getrandom::fill(&mut serial).map_err(|error| CliError::Io {
         what: "the system gives no randomness".into(),
         source: io::Error::other(error),
-    };
-    getrandom::fill(&mut serial).map_err(no_randomness)?;
+    })?;
     serial[0] = serial[0] & 0x3f | 0x40;
     Ok(serial)
 }

@@ -120,13 +120,11 @@ impl Directory {
         } else {
             ConfigFile::default()
         };
-        let known = || {
-            before
-                .profiles
-                .values()
-                .find_map(|profile| profile.server.clone())
-        };
-        let Some(server) = server.map(str::to_owned).or_else(known) else {
+        let known = before
+            .profiles
+            .values()
+            .find_map(|profile| profile.server.clone());
+        let Some(server) = server.map(str::to_owned).or(known) else {
             return Ok(());
         };
         let mut profiles = BTreeMap::new();
@@ -161,22 +159,16 @@ impl Directory {
         if !self.path(list).exists() {
             return Ok(Vec::new());
         }
-        let parse = |line: &str| {
-            let (serial, member) = line.split_once(' ')?;
-            let serial = HEXLOWER.decode(serial.as_bytes()).ok()?.try_into().ok()?;
-            Some((serial, member.to_owned()))
-        };
-        let wrong = |n: usize| {
-            CliError::input(format!(
-                "{list}, line {}: not a serial number and a member",
-                n + 1
-            ))
-        };
-        self.read(list)?
-            .lines()
-            .enumerate()
-            .map(|(n, line)| parse(line).ok_or_else(|| wrong(n)))
-            .collect()
+        let mut entries = Vec::new();
+        for (n, line) in self.read(list)?.lines().enumerate() {
+            entries.push(parse(line).ok_or_else(|| {
+                CliError::input(format!(
+                    "{list}, line {}: not a serial number and a member",
+                    n + 1
+                ))
+            })?);
+        }
+        Ok(entries)
     }
 
     fn append(&self, list: &str, entries: &[(Serial, String)]) -> Result<(), CliError> {
@@ -203,6 +195,12 @@ impl Directory {
         let path = self.path(name);
         Target::write_whole(&path, text.as_bytes(), true, false)
     }
+}
+
+fn parse(line: &str) -> Option<(Serial, String)> {
+    let (serial, member) = line.split_once(' ')?;
+    let serial = HEXLOWER.decode(serial.as_bytes()).ok()?.try_into().ok()?;
+    Some((serial, member.to_owned()))
 }
 
 fn text(pem: &[u8]) -> Result<String, CliError> {
@@ -234,12 +232,13 @@ fn make_private(path: &Path) -> Result<(), CliError> {
 /// Writes a new file that only its owner may read: as a temporary file (mode 0600), then under its name. A key that lies
 /// there without its certificate is kept.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let write = || {
-        let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path).map_err(io::Error::from)?;
-        Ok(())
-    };
-    write().map_err(CliError::writing(path))
+    write_new(path, bytes).map_err(CliError::writing(path))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    Ok(())
 }

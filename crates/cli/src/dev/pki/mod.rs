@@ -70,9 +70,10 @@ pub(crate) struct PkiArgs {
 }
 
 fn parse_trust_domain(text: &str) -> Result<String, &'static str> {
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
-    let whole = !text.is_empty() && text.len() <= 255 && text.bytes().all(good);
-    if whole {
+    let good = text
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b));
+    if good && (1..=255).contains(&text.len()) {
         Ok(text.to_owned())
     } else {
         Err("a trust domain is lower-case letters, digits, '.', '-' and '_'")

@@ -44,8 +44,10 @@ impl Encoding {
         if self == Self::Utf8 || value.is_ascii() {
             return Ok(Cow::Borrowed(value));
         }
-        let is_unused = |byte: &u8| UNUSED_IN_WINDOWS_1252.contains(byte);
-        if value.iter().any(is_unused) || std::str::from_utf8(value).is_ok() {
+        let is_unused = value
+            .iter()
+            .any(|byte| UNUSED_IN_WINDOWS_1252.contains(byte));
+        if is_unused || std::str::from_utf8(value).is_ok() {
             return Err(Reason::WrongEncoding);
         }
         Ok(match WINDOWS_1252.decode_without_bom_handling(value).0 {
@@ -195,16 +197,15 @@ fn outside_quotes(line: &[u8]) -> impl Iterator<Item = (usize, u8)> {
 }
 
 fn most_frequent(line: &[u8]) -> u8 {
-    let count = |delimiter: u8| {
-        outside_quotes(line)
-            .filter(|(_, byte)| *byte == delimiter)
-            .count()
-    };
     // `max_by_key` gives the last of equals.
     DELIMITERS
         .into_iter()
         .rev()
-        .max_by_key(|delimiter| count(*delimiter))
+        .max_by_key(|delimiter| {
+            outside_quotes(line)
+                .filter(|(_, byte)| byte == delimiter)
+                .count()
+        })
         .unwrap_or(b',')
 }
 

@@ -206,19 +206,18 @@ pub(crate) fn transport_reason(code: Code) -> Option<Reason> {
 
 /// The caller's request id if it is short and plain, else a random one.
 fn request_id<B>(request: &Request<B>) -> String {
-    let plain = |id: &&str| {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(allowed)
-    };
-    match request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|id| id.to_str().ok())
-        .filter(plain)
-    {
-        Some(id) => id.to_owned(),
-        None => random_id(),
+    let id = request.headers().get(REQUEST_ID);
+    match id.and_then(|id| id.to_str().ok()) {
+        Some(id) if is_plain(id) => id.to_owned(),
+        _ => random_id(),
     }
+}
+
+fn is_plain(id: &str) -> bool {
+    (1..=MAX_REQUEST_ID).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn random_id() -> String {

@@ -19,9 +19,6 @@ const BYTES_PER_COLUMN: usize = size_of::<v1::Column>() + 64;
 /// Bytes that a batch will hold from reading to answering, about; refuses a batch with nothing in it, or with more columns,
 /// values or bytes than `limits` allow. To be asked before anything is done with a batch.
 pub(super) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, Denial> {
-    let too_large = |field: &str, most: usize, what: &str| {
-        Err(Denial::from(Reason::BatchTooLarge).with(field, format!("at most {most}{what}")))
-    };
     let most_rows = limits.max_batch_rows;
     // It would go on record all the same, and count for no quota.
     for (field, none) in [
@@ -61,6 +58,10 @@ pub(super) fn cost(batch: &v1::RecordBatch, limits: &Limits) -> Result<usize, De
         return too_large("batch", limits.share(), what);
     }
     Ok(cost)
+}
+
+fn too_large(field: &str, most: usize, what: &str) -> Result<usize, Denial> {
+    Err(Denial::from(Reason::BatchTooLarge).with(field, format!("at most {most}{what}")))
 }
 
 /// Most rows of a batch with `columns` columns, so that every message of the largest size is within its share.

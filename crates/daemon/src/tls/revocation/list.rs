@@ -37,8 +37,8 @@ impl List {
     /// Reads a list of version 2 with a next update. Delta lists and lists of a part of the certificates are refused:
     /// what they do not name may be revoked all the same.
     pub(super) fn parse(der: &[u8], line: usize) -> Result<Self, String> {
-        let unreadable = |_| "it cannot be read".to_owned();
-        let (rest, parsed) = CertificateRevocationList::from_der(der).map_err(unreadable)?;
+        let (rest, parsed) =
+            CertificateRevocationList::from_der(der).map_err(|_| "it cannot be read")?;
         if !rest.is_empty() {
             return Err("something follows the list inside its block".to_owned());
         }
@@ -129,12 +129,11 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 
 /// At most 120 characters of printable ASCII.
 fn shown(name: &str) -> String {
-    let printable = |c: char| {
-        if c.is_ascii_graphic() || c == ' ' {
-            c
-        } else {
-            '?'
-        }
-    };
-    name.chars().take(120).map(printable).collect()
+    name.chars()
+        .take(120)
+        .map(|c| match c {
+            ' '..='~' => c,
+            _ => '?',
+        })
+        .collect()
 }

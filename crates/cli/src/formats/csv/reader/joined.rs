@@ -36,24 +36,19 @@ impl Header {
 
     /// Whether a record has the headers as its values, in any order and whether in capitals or not.
     pub(super) fn is_repeated_by(&self, buffer: &[u8], fields: &[Field]) -> bool {
-        let value = |field: &Field| bare(&buffer[field.raw.clone()]);
-        let is_name = |value: &[u8]| {
-            self.names
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(value))
-        };
+        let values = fields.iter().map(|field| bare(&buffer[field.raw.clone()]));
+        let names = self.names.iter().map(Vec::as_slice);
+        let first = values.clone().next();
         // Nearly every record ends here.
-        if !fields.first().is_some_and(|field| is_name(value(field))) {
-            return false;
-        }
-        let sorted = |values: Vec<Vec<u8>>| {
-            let mut values: Vec<_> = values.iter().map(|v| v.to_ascii_lowercase()).collect();
-            values.sort();
-            values
-        };
-        let values = fields.iter().map(|field| value(field).to_vec()).collect();
-        sorted(values) == sorted(self.names.clone())
+        first.is_some_and(|value| names.clone().any(|name| name.eq_ignore_ascii_case(value)))
+            && sorted(values) == sorted(names)
     }
+}
+
+fn sorted<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let mut values: Vec<_> = values.map(<[u8]>::to_ascii_lowercase).collect();
+    values.sort();
+    values
 }
 
 /// A field without a byte order mark before it, and the quotes and spaces around it.
