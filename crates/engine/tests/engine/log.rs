@@ -2,6 +2,7 @@
 
 mod compared;
 mod ended;
+mod past;
 mod restore;
 
 use std::collections::BTreeSet;

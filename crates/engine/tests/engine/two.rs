@@ -96,6 +96,7 @@ impl Game {
             (2..=9, Some(id)) => self.approve(&engine, &id, STEWARDS[dice.below(2)]),
             (10, Some(id)) => self.revoke(&engine, &id),
             (11, _) if dice.below(2) == 0 => self.change_registry(&engine),
+            (12, _) if dice.below(3) == 0 => self.pass_a_day(),
             (_, Some(id)) => self.convert(&engine, &id),
         }
         self.audit();
@@ -157,6 +158,14 @@ impl Game {
             self.grants
                 .values_mut()
                 .for_each(|grant| grant.ended = true);
+        }
+    }
+
+    /// Every grant is over, and those that were ended leave memory.
+    fn pass_a_day(&mut self) {
+        self.office.clock.advance_hours(25);
+        for grant in self.grants.values_mut() {
+            grant.ended = true;
         }
     }
 

@@ -14,7 +14,7 @@ use sluis_testkit::people;
 use super::{all, copy, entries};
 use crate::office::{Office, custodian};
 
-fn resumed(
+pub(super) fn resumed(
     office: &Office<ModelStore>,
     store: Arc<dyn Store>,
     saved: &[u8],
@@ -28,7 +28,7 @@ fn resumed(
     )
 }
 
-fn verified(engine: &Engine) -> Result<u64, EngineError> {
+pub(super) fn verified(engine: &Engine) -> Result<u64, EngineError> {
     loop {
         let progress = engine.log().verify_on()?;
         if progress.is_done() {
