@@ -143,6 +143,14 @@ pub(super) fn revoke(state: &mut State, header: &Header, entry: &GrantSigned) ->
     replace(state, next)
 }
 
+/// Its end has passed: it ends for good.
+pub(super) fn expire(state: &mut State, header: &Header, named: &GrantRef) -> Result<(), Fault> {
+    let record = &check_named(state, named)?.record;
+    let not_over = Fault::Field("time");
+    let next = record.expire(header.at).ok_or(not_over)?;
+    put(state, next)
+}
+
 /// Ends every grant that the registry in force does not allow any more, or that was approved so far by others than its stewards
 /// with their keys. Whatever the next registry says, they do not come back.
 pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {
@@ -237,6 +245,10 @@ pub(super) fn check_named<'a>(state: &'a State, named: &GrantRef) -> Result<&'a 
 
 fn replace(state: &mut State, next: Record) -> Result<(), Fault> {
     state.signatures += 1;
+    put(state, next)
+}
+
+fn put(state: &mut State, next: Record) -> Result<(), Fault> {
     let known = state
         .grants
         .get_mut(&next.grant.id)
