@@ -20,16 +20,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 import registry_rules
 
 PSEUDONYMISE, CONVERT, REIDENTIFY, REQUEST, APPROVE, DENY, REVOKE, APPLY, ROTATE, DISABLE, BACKUP, ERASE = 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 33
-INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, READ_PROPOSALS, UNSEAL, SEAL, KEK, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT, OVERDUE = 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 34, 36
+INITIALISE, CUSTODIANS, PROPOSE, SIGN, REJECT, READ_PROPOSALS, UNSEAL, SEAL, KEK, AUDIT_KEY, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, IMPORT, OVERDUE, GRANT_OVER = 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 34, 36, 37
 SIGNED = {APPROVE: "grant-approve", DENY: "grant-deny", REVOKE: "grant-revoke", SIGN: "proposal-sign", REJECT: "proposal-reject",
           ROTATE: "chain-rotate", DISABLE: "version-disable", AUDIT_KEY: "audit-key-rotate"}
 EFFECTS = {APPLY: 1, DESTROY: 2, CUT: 3, OPT_OUT: 4}  # act: matter of the proposal
 CUSTODY = {INITIALISE, CUSTODIANS, RESTORE, ROTATE, DISABLE, AUDIT_KEY}  # no instruction from before one of these serves after it
-IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT, ROTATE, DISABLE, AUDIT_KEY, OVERDUE}  # name this registry version
+IN_FORCE = {PSEUDONYMISE, CONVERT, REIDENTIFY, IMPORT, REQUEST, APPROVE, DENY, REVOKE, APPLY, PROPOSE, SIGN, REJECT, DESTROY, CUT, OPT_OUT, ROTATE, DISABLE, AUDIT_KEY, OVERDUE, GRANT_OVER}  # name this registry version
 READS = {8, 10, 14, 15, 16, READ_PROPOSALS, 35}  # on record only when they were refused
-NO_CALLER, MAYBE_CALLER = {INITIALISE, CUSTODIANS, KEK, RESTORE, WARNING, EXPIRE, ERASE, OVERDUE}, {UNSEAL, SEAL}
+NO_CALLER, MAYBE_CALLER = {INITIALISE, CUSTODIANS, KEK, RESTORE, WARNING, EXPIRE, ERASE, OVERDUE, GRANT_OVER}, {UNSEAL, SEAL}
 OF_GRANTS, OF_PROPOSALS = {CONVERT, REIDENTIFY, APPROVE, DENY, REVOKE, 8}, {SIGN, REJECT, READ_PROPOSALS}  # what a refusal may be about
-NEVER_REFUSED = {APPLY, INITIALISE, CUSTODIANS, KEK, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, ERASE, OVERDUE}
+NEVER_REFUSED = {APPLY, INITIALISE, CUSTODIANS, KEK, RESTORE, DESTROY, CUT, WARNING, EXPIRE, OPT_OUT, ERASE, OVERDUE, GRANT_OVER}
 REASONS = set("""
 NO_SPIFFE_ID CERTIFICATE_EXPIRED CERTIFICATE_NOT_YET_VALID CERTIFICATE_REVOKED CERTIFICATE_NOT_TRUSTED REVOCATION_LIST_EXPIRED
 UNKNOWN_ORGANISATION NOT_A_MEMBER BLOCKED NOT_A_SOURCE NOT_THE_GRANTEE NOT_A_STEWARD NOT_A_CUSTODIAN NOT_AN_AUDITOR CUSTODIAN_MAY_NOT
@@ -103,7 +103,7 @@ def whole(data, parse):
 def entry(r):
     """An entry as one record for all acts: what its act does not have is empty or zero. `of` are the chains of `keys`."""
     r.one_of(3)
-    e = Record(salt=r.take(16), at=r.time(), act=r.one_of(*range(1, 37)), refused=r.one_of(0, 1), rows=0, values=0, rejected=0, counter=0,
+    e = Record(salt=r.take(16), at=r.time(), act=r.one_of(*range(1, 38)), refused=r.one_of(0, 1), rows=0, values=0, rejected=0, counter=0,
                who=("", ""), cert=bytes(32), chain="", to="", grant="", digest=b"", object=b"", purpose="", keys=[], of=[], detail=b"",
                proposal="", origin="", key="", signatures=[])
     e.reason = r.text() if e.refused else ""
@@ -141,7 +141,7 @@ def body(r, e):
         e.detail = r.lp()
         g, e.digest = whole(e.detail, grant), sha(e.detail)
         e.grant, e.chain, e.to, e.purpose = g.id, g.chain, g.to, g.purpose
-    elif e.act in (APPROVE, DENY, REVOKE):
+    elif e.act in (APPROVE, DENY, REVOKE, GRANT_OVER):
         of_grant(r, e)
     elif e.act == PROPOSE:
         e.detail = r.lp()
@@ -525,7 +525,7 @@ class Verifier:
             self.expired |= {e.chain} if e.act == EXPIRE and e.keys else set()  # an end without key versions destroyed nothing
         elif e.act in (PROPOSE, SIGN, REJECT):
             self.proposal_step(e)
-        elif e.act in (REQUEST, APPROVE, DENY, REVOKE, CONVERT, REIDENTIFY):
+        elif e.act in (REQUEST, APPROVE, DENY, REVOKE, GRANT_OVER, CONVERT, REIDENTIFY):
             self.grant_step(e)
         elif e.act in (PSEUDONYMISE, IMPORT):  # step 9
             need(e.chain in self.registry.chains, "there is no such chain")
@@ -787,6 +787,10 @@ class Verifier:
                 need(all(self.registry.steward(a) and self.pinned(a) == k for a, k in g.approved.items()), "who approved before has lost role or key")
                 g.approved[who] = key
             g.state = {DENY: "denied", REVOKE: "revoked"}.get(e.act, "approved" if len(g.approved) == len(g.needs) else "undecided")
+        elif e.act == GRANT_OVER:  # step 7
+            need(g.state in ("undecided", "approved"), f"the grant is {g.state}")
+            need(e.at >= g.end, "the grant is not past its end")
+            g.state = "expired"
         elif e.act != REQUEST:  # step 8
             need(g.kind == (1 if e.act == CONVERT else 2) and g.state == "approved", f"the grant is of another kind, or {g.state}")
             need(g.start <= e.at + 60_000 and e.at < g.end, "before the start of the grant, or after its end")

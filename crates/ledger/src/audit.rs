@@ -110,6 +110,8 @@ acts! {
     ReadHead = 35, "head-read";
     /// A proposal that no one signed in time ended.
     ExpireProposal = 36, "proposal-expire";
+    /// A grant whose end had passed ended.
+    ExpireGrant = 37, "grant-expire";
 }
 
 /// How it ended.
@@ -153,6 +155,7 @@ impl Act {
                 | Self::ExpireChain
                 | Self::EraseSubjects
                 | Self::ExpireProposal
+                | Self::ExpireGrant
         )
     }
 }

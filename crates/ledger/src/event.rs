@@ -18,8 +18,8 @@
 //! | body | of the act that was done, see the files of this module; of a refusal, see [`Refusal`] |
 //!
 //! Whether there is a caller is fixed by the act ([`Act`]). A refusal has one, and so has what a caller does. `initialise`,
-//! `custodians`, `kek-rotate`, `restore`, `retention-warning`, `chain-expire`, `subjects-erase` and `proposal-expire` have no bytes
-//! for one. `unseal` and `seal` have a byte before it: `1`, or `0` and then no caller.
+//! `custodians`, `kek-rotate`, `restore`, `retention-warning`, `chain-expire`, `subjects-erase`, `proposal-expire` and
+//! `grant-expire` have no bytes for one. `unseal` and `seal` have a byte before it: `1`, or `0` and then no caller.
 //!
 //! An entry has at most [`MAX_ENTRY`] bytes. Whatever is left after the body is an error.
 //!
@@ -116,6 +116,8 @@ pub enum Event {
     DenyGrant(GrantSigned),
     /// A grant was revoked.
     RevokeGrant(GrantSigned),
+    /// A grant whose end had passed ended.
+    ExpireGrant(GrantRef),
     /// A registry came into force.
     ApplyRegistry(RegistryApplied),
     /// Key lines got new versions.
@@ -245,6 +247,7 @@ impl Event {
             Self::ApproveGrant(_) => Act::ApproveGrant,
             Self::DenyGrant(_) => Act::DenyGrant,
             Self::RevokeGrant(_) => Act::RevokeGrant,
+            Self::ExpireGrant(_) => Act::ExpireGrant,
             Self::ApplyRegistry(_) => Act::ApplyRegistry,
             Self::RotateChain(_) => Act::RotateChain,
             Self::DisableVersion(_) => Act::DisableVersion,
@@ -298,6 +301,7 @@ impl Event {
             Self::ApproveGrant(signed) | Self::DenyGrant(signed) | Self::RevokeGrant(signed) => {
                 signed.write(out);
             }
+            Self::ExpireGrant(grant) => grant.write(out),
             Self::ApplyRegistry(applied) => applied.write(out),
             Self::RotateChain(rotated) => rotated.write(out),
             Self::DisableVersion(disabled) => disabled.write(out),
@@ -329,6 +333,7 @@ impl Event {
             Act::ApproveGrant => Self::ApproveGrant(GrantSigned::read(input)?),
             Act::DenyGrant => Self::DenyGrant(GrantSigned::read(input)?),
             Act::RevokeGrant => Self::RevokeGrant(GrantSigned::read(input)?),
+            Act::ExpireGrant => Self::ExpireGrant(GrantRef::read(input)?),
             Act::ApplyRegistry => Self::ApplyRegistry(RegistryApplied::read(input)?),
             Act::RotateChain => Self::RotateChain(Rotated::read(input)?),
             Act::DisableVersion => Self::DisableVersion(Disabled::read(input)?),
@@ -371,7 +376,8 @@ fn called(act: Act) -> Called {
         | Act::WarnRetention
         | Act::ExpireChain
         | Act::EraseSubjects
-        | Act::ExpireProposal => Called::Never,
+        | Act::ExpireProposal
+        | Act::ExpireGrant => Called::Never,
         Act::Unseal | Act::Seal => Called::Maybe,
         _ => Called::Always,
     }

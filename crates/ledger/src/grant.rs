@@ -282,14 +282,16 @@ pub enum End {
     Restored = 3,
     /// By a registry that allows it no more, or whose stewards are not those who approved it so far.
     Stale = 4,
+    /// Its end had passed, and the log says so.
+    Expired = 5,
 }
 
-/// How a grant was ended, before its time or its values were over.
+/// How a grant was ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
     /// How.
     pub how: End,
-    /// By whom; of a registry the last who signed it.
+    /// By whom; of a registry the last who signed it, of one whose end had passed its requester.
     pub by: Identity,
     /// When.
     pub at: Timestamp,
@@ -369,6 +371,9 @@ impl Record {
             Some(Ended {
                 how: End::Stale, ..
             }) => State::Stale,
+            Some(Ended {
+                how: End::Expired, ..
+            }) => State::Expired,
             Some(_) => State::Revoked,
             None if now >= self.grant.terms.not_after => State::Expired,
             None if !self.awaiting().is_empty() => State::Requested,
@@ -479,6 +484,18 @@ impl Record {
         open.then(|| self.end(End::Stale, by, now, None))
     }
 
+    /// Ends it, for good, because its end has passed; `None` if it has ended already, or its time is not over.
+    pub fn expire(&self, now: Timestamp) -> Option<Self> {
+        let over = self.ended.is_none() && now >= self.grant.terms.not_after;
+        over.then(|| self.end(End::Expired, &self.grant.requester, now, None))
+    }
+
+    /// Its end, if somebody brought it about: a grant expires by itself.
+    pub fn ended_by_someone(&self) -> Option<&Ended> {
+        let ended = self.ended.as_ref();
+        ended.filter(|ended| ended.how != End::Expired)
+    }
+
     /// How many steps made it what it is: the request, each approval, the end.
     pub fn steps(&self) -> u64 {
         1 + self.approvals.len() as u64 + u64::from(self.ended.is_some())
@@ -543,6 +560,7 @@ impl Record {
             2 => Some(End::Revoked),
             3 => Some(End::Restored),
             4 => Some(End::Stale),
+            5 => Some(End::Expired),
             _ => return Err(DecodeError),
         };
         let ended = how

@@ -299,6 +299,7 @@ impl Ledger {
             Event::ApproveGrant(signed) => grants::approve(state, header, signed),
             Event::DenyGrant(signed) => grants::deny(state, header, signed),
             Event::RevokeGrant(signed) => grants::revoke(state, header, signed),
+            Event::ExpireGrant(grant) => grants::expire(state, header, grant),
             Event::Convert(batch) | Event::Reidentify(batch) => {
                 grants::charge(state, header, act, batch)
             }
@@ -340,6 +341,7 @@ fn names_the_one_in_force(act: Act) -> bool {
             | Act::ApproveGrant
             | Act::DenyGrant
             | Act::RevokeGrant
+            | Act::ExpireGrant
             | Act::Propose
             | Act::SignProposal
             | Act::RejectProposal

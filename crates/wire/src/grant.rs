@@ -24,7 +24,7 @@ pub struct GrantView {
     pub used: u64,
     /// Of these, on the present UTC day.
     pub used_today: u64,
-    /// By whom and when it was ended, if it was.
+    /// By whom and when it was ended, if somebody ended it.
     pub ended: Option<(Identity, Timestamp)>,
     /// Origin of the custodian's log, which a signature names.
     pub origin: String,
@@ -33,7 +33,7 @@ pub struct GrantView {
 impl GrantView {
     /// What a record shows of itself.
     pub fn new(record: &Record, state: State, used: u64, used_today: u64, origin: &str) -> Self {
-        let ended = record.ended.as_ref();
+        let ended = record.ended_by_someone();
         Self {
             grant: Canonical::new(record.grant.clone()),
             state,

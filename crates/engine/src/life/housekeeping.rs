@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeBounds};
 use std::sync::PoisonError;
 
-use sluis_domain::{ChainId, ProposalId, Reason, Timestamp};
+use sluis_domain::{ChainId, GrantId, ProposalId, Reason, Timestamp};
 
-use sluis_ledger::event::{Event, Header, ProposalRef};
+use sluis_ledger::event::{Event, GrantRef, Header, ProposalRef};
 
 use crate::Refusal;
 use crate::core::change::Change;
@@ -16,6 +16,7 @@ use crate::life::Life;
 #[derive(Debug, Default)]
 pub(crate) struct Overdue {
     pub(super) proposals: Rounds<ProposalId>,
+    pub(super) grants: Rounds<GrantId>,
     pub(super) chains: Rounds<ChainId>,
 }
 
@@ -95,9 +96,9 @@ impl Life {
     }
 
     /// Does what is due: warns of the end of retention, destroys chains past it, erases subjects, ends proposals that no one
-    /// signed in time, and rewrites files that hold what was removed. What ends for good was due in so many rounds on end
-    /// ([`overdue_rounds`](crate::LifeSettings::overdue_rounds)). To be called every minute or so. Every part of it is durable
-    /// and goes on after a crash where it stopped.
+    /// signed in time and grants past their end, and rewrites files that hold what was removed. What ends for good was due in
+    /// so many rounds on end ([`overdue_rounds`](crate::LifeSettings::overdue_rounds)). To be called every minute or so. Every
+    /// part of it is durable and goes on after a crash where it stopped.
     ///
     /// # Errors
     /// [`Unfinished`]: what cannot be done holds up nothing else. [`Reason::HeadUnavailable`] as for every act, and then
@@ -122,6 +123,7 @@ impl Life {
                 .map(|expiring| done.expiring = expiring.len()),
             self.erase_due(now).map(|erased| done.erased = erased),
             self.expire_proposals(now, &mut overdue.proposals),
+            self.expire_grants(now, &mut overdue.grants),
             self.compact_due(now)
                 .map(|compacted| done.compacted = compacted),
         ];
@@ -132,8 +134,7 @@ impl Life {
     }
 
     /// Ends proposals that no one signed in time, on record, and forgets what was kept beside them. Not at once: a clock that
-    /// jumps and comes back ends nothing. Until then they are refused by the clock alone. One that cannot be ended holds up
-    /// no other; the first refusal is said in the end.
+    /// jumps and comes back ends nothing. Until then they are refused by the clock alone.
     fn expire_proposals(
         &self,
         now: Timestamp,
@@ -144,13 +145,8 @@ impl Life {
             .proposals()
             .filter(|record| record.expire(now).is_some());
         let due = due.map(|record| record.proposal.id.clone());
-        let mut failed = None;
-        for id in overdue.count(due.collect(), self.life.overdue_rounds) {
-            if let Err(refusal) = self.expire_proposal(&id) {
-                failed = failed.or(Some(refusal));
-            }
-        }
-        failed.map_or(Ok(()), Err)
+        let ripe = overdue.count(due.collect(), self.life.overdue_rounds);
+        end_each(&ripe, |id| self.expire_proposal(id))
     }
 
     /// Ends a proposal that was not signed in time, on record; nothing if it is not overdue any more.
@@ -167,4 +163,39 @@ impl Life {
             Ok((Change::of(header, event), ()))
         })
     }
+
+    /// Ends grants past their end, on record, and as late as [`Self::expire_proposals`] does. Until then the clock alone
+    /// refuses their use.
+    fn expire_grants(&self, now: Timestamp, overdue: &mut Rounds<GrantId>) -> Result<(), Refusal> {
+        let state = self.snapshot().state.clone();
+        let due = state.grants().map(|grant| grant.record());
+        let due = due.filter(|record| record.expire(now).is_some());
+        let due = due.map(|record| record.grant.id.clone());
+        let ripe = overdue.count(due.collect(), self.life.overdue_rounds);
+        end_each(&ripe, |id| self.expire_grant(id))
+    }
+
+    /// Ends a grant past its end, on record.
+    fn expire_grant(&self, id: &GrantId) -> Result<(), Refusal> {
+        self.govern(|| {
+            let now = self.now();
+            let next = self.known_grant(id)?.expire(now);
+            let next = next.ok_or(Reason::GrantDecided)?;
+            let header = Header {
+                at: now,
+                ..self.header(None)
+            };
+            let event = Event::ExpireGrant(GrantRef::of(&next.grant));
+            Ok((Change::of(header, event), ()))
+        })
+    }
+}
+
+/// Ends each of these. One that cannot be ended holds up no other; the first refusal is said in the end.
+fn end_each<Id>(
+    ids: &BTreeSet<Id>,
+    end: impl Fn(&Id) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let refused: Vec<_> = ids.iter().filter_map(|id| end(id).err()).collect();
+    refused.into_iter().next().map_or(Ok(()), Err)
 }

@@ -161,6 +161,32 @@ fn a_proposal_that_nobody_signed_in_time_ends_on_record() {
 }
 
 #[test]
+fn a_grant_whose_end_has_passed_ends_on_record() {
+    let mut office = Office::open(ModelStore::new());
+    let tokens = office.pseudonymise(STUDY, &subjects(2));
+    let grant = office.grant(STUDY, REGISTER, 10);
+    assert!(office.converted(&grant, &tokens[..1]).is_ok());
+    let life = 3 * 24 * 3_600_000;
+    office.clock.advance_millis(life);
+    let entries = office.store.entries();
+    for _ in 0..OVERDUE_ROUNDS {
+        assert_eq!(office.store.entries(), entries);
+        office.engine.life().housekeep().unwrap();
+    }
+    assert_eq!(office.store.entries(), entries + 1);
+    // Whatever the clock says now.
+    office.clock.set_back_millis(life);
+    let refused = Err(Reason::GrantExpired);
+    for _ in 0..2 {
+        assert_eq!(state(&office, &grant), GrantState::Expired);
+        assert_eq!(office.converted(&grant, &tokens), refused);
+        office.engine.life().housekeep().unwrap();
+        office.reopen();
+    }
+    assert_eq!(office.store.entries(), entries + 3, "two refusals");
+}
+
+#[test]
 fn a_proposal_that_a_registry_made_stale_stays_so() {
     let mut office = Office::open(ModelStore::new());
     let first = proposed(&office);

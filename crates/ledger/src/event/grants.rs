@@ -1,4 +1,4 @@
-//! Grants: requested, approved, denied, revoked.
+//! Grants: requested, approved, denied, revoked, ended.
 //!
 //! `grant-request`: LP of [`Grant::encode`].
 //!
@@ -9,7 +9,7 @@
 //! | grant | see below |
 //! | signature | LP organisation, LP member, LP signature, LP certificate |
 //!
-//! A grant is named like this:
+//! `grant-expire`: the grant alone. A grant is named like this:
 //!
 //! | field | bytes |
 //! |---|---|

@@ -120,6 +120,7 @@ fn samples() -> Vec<Entry> {
             grant: grant(),
             signature: signature(),
         }),
+        Event::ExpireGrant(grant()),
         Event::ApplyRegistry(RegistryApplied {
             proposal: id("p"),
             digest: [3; 32],

@@ -194,6 +194,7 @@ impl Event {
             Self::ApproveGrant(signed) | Self::DenyGrant(signed) | Self::RevokeGrant(signed) => {
                 Some(&signed.grant)
             }
+            Self::ExpireGrant(grant) => Some(grant),
             Self::Refused(refusal) => match &refusal.about {
                 About::Grant(grant) => Some(grant),
                 _ => None,

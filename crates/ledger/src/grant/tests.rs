@@ -115,6 +115,30 @@ fn denied_and_revoked_are_final() {
 }
 
 #[test]
+fn one_that_expired_on_record_stays_so_whatever_the_clock_says() {
+    let fresh = Record::new(grant(&["a-owner"]));
+    assert_eq!(fresh.expire(at(199)), None);
+    let asked = fresh.expire(at(200)).expect("its end has passed");
+    assert_eq!(
+        asked.approve(&who("a-owner/s1"), at(60), 3, signed()),
+        Err(Reason::GrantExpired)
+    );
+    let alive = fresh
+        .approve(&who("a-owner/s1"), at(60), 3, signed())
+        .expect("approves");
+    let over = alive.expire(at(200)).expect("its end has passed");
+    assert_eq!(over.state(at(150), 10), State::Expired);
+    assert_eq!(over.usable(at(150)), Err(Reason::GrantExpired));
+    assert_eq!(
+        over.revoke(&who("a-owner/s1"), at(150), signed()),
+        Err(Reason::GrantExpired)
+    );
+    assert_eq!(over.expire(at(201)), None, "once");
+    assert_eq!(over.ended_by_someone(), None);
+    assert_eq!(Record::decode(&over.encode()), Ok(over));
+}
+
+#[test]
 fn wrong_terms_name_every_field() {
     let mut terms = grant(&[]).terms;
     assert_eq!(terms.check(at(50)), Ok(()));
@@ -164,7 +188,7 @@ fn records_survive_the_store_and_cuts_do_not_panic() {
 proptest! {
     /// Whatever happens in whatever order, no grant is usable without all its approvals from different people.
     #[test]
-    fn no_path_leads_round_the_two_gates(events in proptest::collection::vec((0u8..4, 0u8..4, 0u64..300), 0..12)) {
+    fn no_path_leads_round_the_two_gates(events in proptest::collection::vec((0u8..5, 0u8..4, 0u64..300), 0..12)) {
         let people = ["uni/etl", "uni/s1", "uni/s2", "b-owner/s1"];
         let mut record = Record::new(grant(&["b-owner", "uni"]));
         for (event, person, time) in events {
@@ -172,7 +196,8 @@ proptest! {
             let next = match event {
                 0 | 1 => record.approve(&person, at(time), 3, signed()),
                 2 => record.deny(&person, at(time), signed()),
-                _ => record.revoke(&person, at(time), signed()),
+                3 => record.revoke(&person, at(time), signed()),
+                _ => record.expire(at(time)).ok_or(Reason::GrantDecided),
             };
             record = next.unwrap_or(record);
             if record.usable(at(150)).is_ok() {

@@ -149,6 +149,15 @@ pub(super) fn revoke(state: &mut State, header: &Header, entry: &GrantSigned) ->
     Ok(())
 }
 
+/// Its end has passed: it ends for good.
+pub(super) fn expire(state: &mut State, header: &Header, named: &GrantRef) -> Result<(), Fault> {
+    let record = &check_named(state, named)?.record;
+    let not_over = Fault::Field("time");
+    let next = record.expire(header.at).ok_or(not_over)?;
+    state.put_grant(next);
+    Ok(())
+}
+
 /// Ends every grant that the registry in force does not allow any more, or that was approved so far by others than its stewards
 /// with their keys. Whatever the next registry says, they do not come back.
 pub(super) fn end_stale(state: &mut State, by: &Identity, at: Timestamp) {

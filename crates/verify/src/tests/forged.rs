@@ -6,6 +6,7 @@ use super::second;
 
 mod batches;
 mod fields;
+mod grants;
 mod people;
 mod registries;
 

@@ -141,6 +141,13 @@ impl Gather {
             Event::ApproveGrant(_) | Event::DenyGrant(_) | Event::RevokeGrant(_) => {
                 self.grant(&entry.header, &entry.event)
             }
+            Event::ExpireGrant(named) => {
+                if let Some(book) = self.grants.get_mut(&named.id)
+                    && let Some(ended) = book.record.expire(entry.header.at)
+                {
+                    book.record = ended;
+                }
+            }
             Event::Propose(proposal) => self.propose(proposal, counts),
             Event::SignProposal(signed) => {
                 let signed_by = who(entry);
@@ -466,8 +473,7 @@ fn grant_use(book: &GrantBook, end: Timestamp) -> Option<GrantUse> {
             .collect(),
         ended_by: book
             .record
-            .ended
-            .as_ref()
+            .ended_by_someone()
             .map_or_else(String::new, |ended| ended.by.to_string()),
         state: state_text(state).to_owned(),
         open,

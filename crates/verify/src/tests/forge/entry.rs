@@ -103,7 +103,8 @@ impl Entry {
             | Act::WarnRetention
             | Act::ExpireChain
             | Act::EraseSubjects
-            | Act::ExpireProposal => {}
+            | Act::ExpireProposal
+            | Act::ExpireGrant => {}
             Act::Unseal | Act::Seal if self.actor.is_none() => drop(out.u8(0)),
             Act::Unseal | Act::Seal => {
                 out.u8(1);
@@ -134,6 +135,7 @@ impl Entry {
                 self.write_grant(out);
                 self.write_signatures(out);
             }
+            Act::ExpireGrant => self.write_grant(out),
             Act::ApplyRegistry => {
                 self.write_proposal(out);
                 self.write_made(out);

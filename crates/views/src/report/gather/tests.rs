@@ -216,6 +216,26 @@ fn grants_keys_and_alarms_are_known_from_before_the_period() {
 }
 
 #[test]
+fn a_grant_that_expired_on_record_was_ended_by_nobody() {
+    let mut expired = grant();
+    expired.terms.not_after = at("2026-02-01T00:00:00Z");
+    let request = Event::RequestGrant(expired.clone());
+    let mut end = entry(
+        "2026-02-01T01:00:00Z",
+        "uni/etl",
+        Event::ExpireGrant(GrantRef::of(&expired)),
+    );
+    end.header.caller = None;
+    let log = [entry("2025-12-01T00:00:00Z", "uni/etl", request), end];
+    let report = report_of(&log, None, &[]);
+    let grant = &report.grants[0];
+    assert_eq!(
+        (grant.state.as_str(), grant.open, grant.ended_by.as_str()),
+        ("expired", false, "")
+    );
+}
+
+#[test]
 fn an_organisation_sees_its_members_and_its_chains() {
     assert_eq!(report(Some("clinic"), &[]).entries, 4);
     assert_eq!(report(Some("uni"), &[]).entries, 1);
