@@ -3,17 +3,24 @@
 //! A rehearsal works on a clone of the state, so its cost must follow the change and not the number of grants.
 
 use std::borrow::Borrow;
+use std::fmt;
 use std::ops::Bound;
 
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 /// An ordered map.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Map<K: Ord, V>(RedBlackTreeMapSync<K, V>);
 
 impl<K: Ord, V> Default for Map<K, V> {
     fn default() -> Self {
         Self(RedBlackTreeMapSync::new_sync())
+    }
+}
+
+impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for Map<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter()).finish()
     }
 }
 
@@ -78,12 +85,18 @@ impl<K: Ord + Clone, V: Clone> FromIterator<(K, V)> for Map<K, V> {
 }
 
 /// An ordered set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Set<T: Ord>(RedBlackTreeSetSync<T>);
 
 impl<T: Ord> Default for Set<T> {
     fn default() -> Self {
         Self(RedBlackTreeSetSync::new_sync())
+    }
+}
+
+impl<T: Ord + fmt::Debug> fmt::Debug for Set<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter()).finish()
     }
 }
 

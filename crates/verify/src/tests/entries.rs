@@ -17,7 +17,18 @@ use sluis_ledger::fault::SignerFault;
 use sluis_ledger::told::{SetBack, StoodStill};
 use sluis_ledger::{Fault, Wrong};
 
+/// Reads a log. A reader that forgets whatever it may, after every entry, says the same.
 pub(super) fn replay(log: &Forge) -> Result<Replay, Wrong> {
+    let whole = remembered(log);
+    let forgetful = super::forgetful::replay(log);
+    assert_eq!(
+        forgetful.map(drop),
+        whole.as_ref().map(drop).map_err(Clone::clone)
+    );
+    whole
+}
+
+fn remembered(log: &Forge) -> Result<Replay, Wrong> {
     let mut replay = Replay::new(ORIGIN);
     let mut texts = |version: u64| {
         log.registries

@@ -238,7 +238,7 @@ fn revived() -> Vec<(&'static str, Forge, Fault)> {
 }
 
 /// What honest keys go through.
-fn life() -> Forge {
+pub(super) fn life() -> Forge {
     let mut log = base();
     let made = [keys(&[NEXT]), vec![encrypted(ELEMENTS, 0)]].concat();
     let all = Task::RotateChain {

@@ -2,6 +2,7 @@ mod entries;
 mod files;
 mod forge;
 mod forged;
+mod forgetful;
 mod heads;
 mod instructions;
 mod keys;
