@@ -15,6 +15,11 @@ pub mod escrow;
 pub mod import;
 pub mod kdf;
 pub mod labels;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "lanes/portable.rs"]
+mod lanes;
 pub mod link;
 mod lp;
 mod mac;

@@ -57,6 +57,14 @@ impl LinkKey {
     pub fn link_value(&self, x: &[u8]) -> LinkValue {
         LinkValue(self.0.compute_16(x))
     }
+
+    /// [`Self::link_value`] of each input, in order. Much faster for many than one at a time.
+    pub fn link_values<'x>(
+        &self,
+        inputs: impl ExactSizeIterator<Item = &'x [u8]>,
+    ) -> Vec<LinkValue> {
+        self.0.compute_16_many(inputs, LinkValue)
+    }
 }
 
 impl fmt::Debug for LinkKey {

@@ -2,17 +2,20 @@
 //!
 //! The two states after the key blocks are kept and copied per message. Measured side by side, a short message takes 130 ns
 //! this way and 180 ns with a cloned `hmac::Hmac`, whose block buffers are carried along and wiped; every pseudonym costs two
-//! of them. The compression function is `sha2`'s. [`crate::digest`] uses the `hmac` crate, and the tests hold both
+//! of them. Many short messages are computed in [`crate::lanes`]. Elsewhere the compression function is `sha2`'s. [`crate::digest`] uses the `hmac` crate, and the tests hold both
 //! against each other and against Wycheproof.
 
 use sha2::block_api::compress256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Secret;
+use crate::lanes::{LANES, ShaInstructions};
 
 const BLOCK: usize = 64;
 /// First byte of the 8-byte message length in the last block.
 const LENGTH_AT: usize = BLOCK - 8;
+/// Length of a truncated MAC in bytes.
+const SHORT: usize = 16;
 
 /// FIPS 180-4 section 5.3.3.
 const INITIAL: [u32; 8] = [
@@ -58,11 +61,70 @@ impl Mac {
 
     /// `HMAC(key, message)[..16]`.
     #[inline]
-    pub(crate) fn compute_16(&self, message: &[u8]) -> [u8; 16] {
+    pub(crate) fn compute_16(&self, message: &[u8]) -> [u8; SHORT] {
         let digest = self.compute(&[message]);
-        let mut out = [0; 16];
-        out.copy_from_slice(&digest[..16]);
+        let mut out = [0; SHORT];
+        out.copy_from_slice(&digest[..SHORT]);
         out
+    }
+
+    /// [`Self::compute_16`] of each message, in order. Messages of at most 55 bytes are computed several at a time where
+    /// the processor can. The number of messages is exact, so that the list never grows and leaves a copy behind.
+    #[inline]
+    pub(crate) fn compute_16_many<'m, T>(
+        &self,
+        messages: impl ExactSizeIterator<Item = &'m [u8]>,
+        of_mac: fn([u8; SHORT]) -> T,
+    ) -> Vec<T> {
+        match ShaInstructions::detected() {
+            Some(sha) => self.compute_16_in_lanes(sha, messages, of_mac),
+            None => self.compute_16_in_turn(messages, of_mac),
+        }
+    }
+
+    #[inline]
+    fn compute_16_in_turn<'m, T>(
+        &self,
+        messages: impl ExactSizeIterator<Item = &'m [u8]>,
+        of_mac: fn([u8; SHORT]) -> T,
+    ) -> Vec<T> {
+        messages
+            .map(|message| of_mac(self.compute_16(message)))
+            .collect()
+    }
+
+    #[inline]
+    fn compute_16_in_lanes<'m, T>(
+        &self,
+        sha: ShaInstructions,
+        messages: impl ExactSizeIterator<Item = &'m [u8]>,
+        of_mac: fn([u8; SHORT]) -> T,
+    ) -> Vec<T> {
+        let mut made = Vec::with_capacity(messages.len());
+        let mut blocks = [[0; BLOCK]; LANES];
+        let mut filled = 0;
+        for message in messages {
+            let fits = message.len() < LENGTH_AT;
+            if fits {
+                pad(&mut blocks[filled], message);
+                filled += 1;
+            }
+            // The messages that wait come before one that does not fit.
+            if filled == LANES || !fits {
+                let macs = sha.hmac_16(&self.inner, &self.outer, &blocks);
+                made.extend(macs.into_iter().take(filled).map(of_mac));
+                filled = 0;
+            }
+            if !fits {
+                made.push(of_mac(self.compute_16(message)));
+            }
+        }
+        if filled > 0 {
+            let macs = sha.hmac_16(&self.inner, &self.outer, &blocks);
+            made.extend(macs.into_iter().take(filled).map(of_mac));
+        }
+        blocks.zeroize();
+        made
     }
 }
 
@@ -106,6 +168,16 @@ fn finish(state: &mut [u32; 8], block: &mut [u8; BLOCK], filled: usize, length: 
     }
     block[LENGTH_AT..].copy_from_slice(&(length * 8).to_be_bytes());
     compress256(state, &[*block]);
+}
+
+/// Makes the one block of a message of at most 55 bytes behind the key block: message, padding and length.
+#[inline]
+fn pad(block: &mut [u8; BLOCK], message: &[u8]) {
+    let length = (BLOCK + message.len()) as u64 * 8;
+    block[..message.len()].copy_from_slice(message);
+    block[message.len()] = 0x80;
+    block[message.len() + 1..LENGTH_AT].fill(0);
+    block[LENGTH_AT..].copy_from_slice(&length.to_be_bytes());
 }
 
 #[inline]

