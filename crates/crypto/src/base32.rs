@@ -1,37 +1,18 @@
 //! RFC 4648 base32, lower case, of 25 bytes: 40 characters and no padding. Written out for one fixed length, because each
-//! pseudonym passes here twice.
+//! pseudonym passes here twice. Eight characters are worked on at once, as the bytes of one `u64`.
 
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-const INVALID: u8 = 0xff;
-
-/// Value of each character, either case; [`INVALID`] for all others.
-const VALUES: [u8; 256] = {
-    let mut values = [INVALID; 256];
-    let mut value = 0;
-    while value < ALPHABET.len() {
-        values[ALPHABET[value] as usize] = value as u8;
-        values[ALPHABET[value].to_ascii_uppercase() as usize] = value as u8;
-        value += 1;
-    }
-    values
-};
+/// One in each byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// 25 bytes to 40 characters.
 #[inline]
 pub(crate) fn encode(bytes: &[u8; 25]) -> [u8; 40] {
     let mut text = [0; 40];
-    for (group, characters) in bytes
-        .as_chunks::<5>()
-        .0
-        .iter()
-        .zip(text.as_chunks_mut::<8>().0)
-    {
-        let bits = group
-            .iter()
-            .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-        for (i, character) in characters.iter_mut().enumerate() {
-            *character = ALPHABET[(bits >> (35 - 5 * i)) as usize & 31];
-        }
+    let (groups, _) = bytes.as_chunks::<5>();
+    for (group, characters) in groups.iter().zip(text.as_chunks_mut::<8>().0) {
+        let [a, b, c, d, e] = *group;
+        let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+        *characters = to_characters(bits).to_be_bytes();
     }
     text
 }
@@ -40,22 +21,45 @@ pub(crate) fn encode(bytes: &[u8; 25]) -> [u8; 40] {
 #[inline]
 pub(crate) fn decode(text: &[u8; 40]) -> Option<[u8; 25]> {
     let mut bytes = [0; 25];
-    let mut seen = 0;
-    for (characters, group) in text
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .zip(bytes.as_chunks_mut::<5>().0)
-    {
-        let mut bits = 0u64;
-        for character in characters {
-            let value = VALUES[*character as usize];
-            seen |= value;
-            bits = bits << 5 | u64::from(value & 31);
-        }
+    let mut wrong = 0;
+    let (groups, _) = text.as_chunks::<8>();
+    for (characters, group) in groups.iter().zip(bytes.as_chunks_mut::<5>().0) {
+        let characters = u64::from_be_bytes(*characters);
+        let bits = from_characters(characters);
+        wrong |= differing(characters, to_characters(bits));
         group.copy_from_slice(&bits.to_be_bytes()[3..]);
     }
-    (seen < 32).then_some(bytes)
+    (wrong == 0).then_some(bytes)
+}
+
+/// 40 bits to eight characters.
+#[inline]
+fn to_characters(bits: u64) -> u64 {
+    let halves = (bits >> 20) << 32 | bits & 0xf_ffff;
+    let quarters = (halves & 0x000f_fc00_000f_fc00) << 6 | halves & 0x0000_03ff_0000_03ff;
+    let values = (quarters & 0x03e0_03e0_03e0_03e0) << 3 | quarters & 0x001f_001f_001f_001f;
+    // 26 and up are digits: adding 6 carries into the sixth bit.
+    let digits = ((values + 6 * ONES) >> 5) & ONES;
+    let letters = values + u64::from(b'a') * ONES;
+    letters - u64::from(b'a' + 26 - b'2') * digits
+}
+
+/// Eight characters of the alphabet, in either case, to 40 bits; anything for others.
+#[inline]
+fn from_characters(characters: u64) -> u64 {
+    // The low five bits are 1 to 26 for letters, and 18 to 23 for digits, which stand for 26 to 31.
+    let letters = (characters >> 6) & ONES;
+    let values = ((characters & 0x1f * ONES) + 8 * ONES).wrapping_sub(9 * letters) & 0x1f * ONES;
+    let quarters = (values >> 3) & 0x03e0_03e0_03e0_03e0 | values & 0x001f_001f_001f_001f;
+    let halves = (quarters >> 6) & 0x000f_fc00_000f_fc00 | quarters & 0x0000_03ff_0000_03ff;
+    (halves >> 12) & 0xff_fff0_0000 | halves & 0xf_ffff
+}
+
+/// Which bits of `characters` differ from those of the alphabet, apart from the case of letters.
+#[inline]
+fn differing(characters: u64, lower_case: u64) -> u64 {
+    let case_of_letters = (lower_case & 0x40 * ONES) >> 1;
+    (characters ^ lower_case) & !case_of_letters
 }
 
 #[cfg(test)]
@@ -83,7 +87,7 @@ mod tests {
                 text[place] = byte;
                 assert_eq!(
                     decode(&text).is_some(),
-                    ALPHABET.contains(&byte.to_ascii_lowercase())
+                    b"abcdefghijklmnopqrstuvwxyz234567".contains(&byte.to_ascii_lowercase())
                 );
             }
         }

@@ -8,6 +8,7 @@
 //! holds a key or a link value is zeroised on drop.
 
 mod base32;
+mod crc32;
 pub mod date_shift;
 pub mod digest;
 pub mod element;

@@ -14,6 +14,7 @@ use sluis_domain::{Kid, Reason};
 
 use crate::Pseudonym;
 use crate::base32;
+use crate::crc32::{COVERED, crc32};
 
 /// First byte of a binary token.
 pub const FORMAT: u8 = 0x11;
@@ -24,7 +25,7 @@ pub const BINARY_LEN: usize = 25;
 /// Length of a text token in bytes.
 pub const TEXT_LEN: usize = TEXT_PREFIX.len() + 40;
 
-const CHECKED_LEN: usize = BINARY_LEN - 4;
+const _: () = assert!(BINARY_LEN == COVERED + 4);
 
 /// A value that is not a token: its length, alphabet, format, kid or check sum is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,12 +64,13 @@ pub fn parse_text(text: &[u8]) -> Result<(Kid, Pseudonym), TokenError> {
 /// The binary form.
 #[inline]
 pub fn to_binary(kid: Kid, pseudonym: &Pseudonym) -> [u8; BINARY_LEN] {
+    let mut covered = [0; COVERED];
+    covered[0] = FORMAT;
+    covered[1..5].copy_from_slice(&kid.to_be_bytes());
+    covered[5..].copy_from_slice(pseudonym.as_bytes());
     let mut token = [0; BINARY_LEN];
-    token[0] = FORMAT;
-    token[1..5].copy_from_slice(&kid.to_be_bytes());
-    token[5..CHECKED_LEN].copy_from_slice(pseudonym.as_bytes());
-    let check_sum = crc32fast::hash(&token[..CHECKED_LEN]);
-    token[CHECKED_LEN..].copy_from_slice(&check_sum.to_be_bytes());
+    token[..COVERED].copy_from_slice(&covered);
+    token[COVERED..].copy_from_slice(&crc32(&covered).to_be_bytes());
     token
 }
 
@@ -79,13 +81,13 @@ pub fn to_binary(kid: Kid, pseudonym: &Pseudonym) -> [u8; BINARY_LEN] {
 #[inline]
 pub fn parse_binary(token: &[u8]) -> Result<(Kid, Pseudonym), TokenError> {
     let token: &[u8; BINARY_LEN] = token.try_into().map_err(|_| TokenError)?;
-    let (checked, check_sum) = token.split_at(CHECKED_LEN);
-    if token[0] != FORMAT || crc32fast::hash(checked).to_be_bytes() != check_sum {
+    let (covered, check_sum) = token.split_first_chunk::<COVERED>().ok_or(TokenError)?;
+    if token[0] != FORMAT || crc32(covered).to_be_bytes() != check_sum {
         return Err(TokenError);
     }
     let (mut kid, mut pseudonym) = ([0; 4], [0; 16]);
-    kid.copy_from_slice(&checked[1..5]);
-    pseudonym.copy_from_slice(&checked[5..]);
+    kid.copy_from_slice(&covered[1..5]);
+    pseudonym.copy_from_slice(&covered[5..]);
     Ok((
         Kid::from_be_bytes(kid).ok_or(TokenError)?,
         Pseudonym::from_bytes(pseudonym),
