@@ -89,22 +89,49 @@ impl EscrowKeys {
         pseudonym: &Pseudonym,
         value: &[u8],
     ) -> Result<LinkValue, SealError> {
+        let link_value = self.unmask(pseudonym, value)?;
+        let expected = pseudonym_key.pseudonym(&link_value);
+        if is_same(&expected, pseudonym) {
+            Ok(link_value)
+        } else {
+            Err(SealError::NotAuthentic)
+        }
+    }
+
+    /// [`Self::open_link`] of each pseudonym with its row's value, in order. Much faster for many than one at a time.
+    pub fn open_links(
+        &self,
+        pseudonym_key: &PseudonymKey,
+        rows: &[(&Pseudonym, &[u8])],
+    ) -> Vec<Result<LinkValue, SealError>> {
+        let mut opened = Vec::with_capacity(rows.len());
+        for (pseudonym, value) in rows {
+            opened.push(self.unmask(pseudonym, value));
+        }
+        let well_formed: Vec<&LinkValue> = opened.iter().flatten().collect();
+        let expected = pseudonym_key.pseudonyms(well_formed.into_iter());
+        let well_formed = opened.iter_mut().zip(rows).filter(|(link, _)| link.is_ok());
+        for ((link, (pseudonym, _)), expected) in well_formed.zip(expected) {
+            if !is_same(&expected, pseudonym) {
+                *link = Err(SealError::NotAuthentic);
+            }
+        }
+        opened
+    }
+
+    /// What a link row says the link value is. It is authentic only if it gives the pseudonym.
+    fn unmask(&self, pseudonym: &Pseudonym, value: &[u8]) -> Result<LinkValue, SealError> {
         let value: &[u8; LINK_VALUE_LEN] = value.try_into().map_err(|_| SealError::WrongLength)?;
-        if value[0] != ROW_FORMAT {
+        let (format, masked) = value.split_first().expect("17 bytes");
+        if *format != ROW_FORMAT {
             return Err(SealError::UnknownFormat);
         }
         let mut link_value = block(&self.link_seal, pseudonym);
         link_value
             .iter_mut()
-            .zip(&value[1..])
-            .for_each(|(pad, sealed)| *pad ^= sealed);
-        let link_value = LinkValue::from_bytes(link_value);
-        let expected = pseudonym_key.pseudonym(&link_value);
-        if bool::from(expected.as_bytes().ct_eq(pseudonym.as_bytes())) {
-            Ok(link_value)
-        } else {
-            Err(SealError::NotAuthentic)
-        }
+            .zip(masked)
+            .for_each(|(pad, masked)| *pad ^= masked);
+        Ok(LinkValue::from_bytes(link_value))
     }
 
     /// The pseudonym and the link value of a stored link row, once they are seen to belong together: from the row to its
@@ -222,6 +249,11 @@ impl fmt::Debug for IdentityOpener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IdentityOpener(..)")
     }
+}
+
+/// In constant time.
+fn is_same(expected: &Pseudonym, pseudonym: &Pseudonym) -> bool {
+    expected.as_bytes().ct_eq(pseudonym.as_bytes()).into()
 }
 
 fn block(aes: &Aes256, pseudonym: &Pseudonym) -> [u8; 16] {

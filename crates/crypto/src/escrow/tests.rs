@@ -40,6 +40,43 @@ fn a_link_row_gives_its_link_value_back() {
     );
 }
 
+proptest! {
+    /// Whole rows, changed ones, rows of another pseudonym, and values that are no rows, in every mixture.
+    #[test]
+    fn rows_open_together_as_they_open_alone(
+        rows in proptest::collection::vec((any::<u8>(), 0..6u8), 0..18),
+    ) {
+        let line = Line::new(1);
+        let stored: Vec<(Pseudonym, Vec<u8>)> = rows
+            .into_iter()
+            .map(|(subject, damage)| stored_row(&line, subject, damage))
+            .collect();
+        let pairs: Vec<_> = stored.iter().map(|(p, value)| (p, &value[..])).collect();
+        let alone: Vec<_> = pairs
+            .iter()
+            .map(|(p, value)| line.escrow.open_link(&line.pseudonym_key, p, value))
+            .collect();
+        prop_assert_eq!(line.escrow.open_links(&line.pseudonym_key, &pairs), alone);
+    }
+}
+
+fn stored_row(line: &Line, subject: u8, damage: u8) -> (Pseudonym, Vec<u8>) {
+    let pseudonym = line.pseudonym_key.pseudonym(&link_value(subject));
+    let mut value = line
+        .escrow
+        .seal_link(&pseudonym, &link_value(subject))
+        .to_vec();
+    match damage {
+        0 => value.clear(),
+        1 => value[0] ^= 1,
+        2 => value[9] ^= 1,
+        3 => value.push(0),
+        4 => return (Pseudonym::from_bytes([subject; 16]), value),
+        _ => {}
+    }
+    (pseudonym, value)
+}
+
 #[test]
 fn every_flipped_bit_of_a_link_row_is_refused() {
     let line = Line::new(1);
