@@ -301,12 +301,14 @@ fn rekey(
         subjects.len(),
         subjects.len() * LINK_ROW_LEN,
     );
+    let links: Vec<&LinkValue> = subjects.iter().flatten().collect();
+    let mut pseudonyms = target.pseudonym.pseudonyms(links.into_iter()).into_iter();
     for subject in subjects {
         let Some(link) = subject else {
             output.push_missing();
             continue;
         };
-        let pseudonym = target.pseudonym.pseudonym(link);
+        let pseudonym = pseudonyms.next().expect("one per subject");
         output.push_with(|out| token::write_text(kid, &pseudonym, out));
         let opted_out = opt_outs.is_some_and(|marks| marks.has(link));
         if let Some(escrow) = escrow.filter(|_| !opted_out) {

@@ -21,6 +21,12 @@ pub(crate) struct Found {
     pub(crate) pseudonym: Pseudonym,
 }
 
+impl Found {
+    fn is_of_the_version_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.version, &other.version)
+    }
+}
+
 /// The tokens of a column that belong to the line (chain, namespace), with the packed keys of their rows.
 pub(crate) struct Tokens {
     pub(crate) found: Vec<Found>,
@@ -74,12 +80,13 @@ impl Tokens {
         store: &dyn Store,
     ) -> Result<Vec<Result<LinkValue, Reason>>, Refusal> {
         let rows = store.get_many(Family::Link, ROW_KEY_LEN, &self.keys)?;
-        Ok(self
-            .found
-            .iter()
-            .zip(rows.iter())
-            .map(|(found, row)| open_link(found, row))
-            .collect())
+        let mut links = Vec::with_capacity(self.found.len());
+        let mut rows = rows.iter();
+        for of_version in self.found.chunk_by(Found::is_of_the_version_of) {
+            let stored: Vec<&[u8]> = rows.by_ref().take(of_version.len()).collect();
+            links.extend(open_links(of_version, &stored));
+        }
+        Ok(links)
     }
 
     /// The key of the rows of the token at `index`.
@@ -130,16 +137,26 @@ impl<'a> Line<'a> {
     }
 }
 
-fn open_link(found: &Found, row: &[u8]) -> Result<LinkValue, Reason> {
-    if row.is_empty() {
-        return Err(Reason::UnknownPseudonym);
-    }
-    let escrow = found
-        .version
-        .escrow
-        .as_ref()
-        .ok_or(Reason::UnknownPseudonym)?;
+/// Opens the rows of tokens of one version.
+fn open_links(found: &[Found], rows: &[&[u8]]) -> Vec<Result<LinkValue, Reason>> {
+    let Some(version) = found.first().map(|found| &found.version) else {
+        return Vec::new();
+    };
+    let Some(escrow) = &version.escrow else {
+        let unknown = found.iter().map(|_| Err(Reason::UnknownPseudonym));
+        return unknown.collect();
+    };
+    let pseudonyms = found.iter().map(|found| &found.pseudonym);
+    let pairs: Vec<_> = pseudonyms.zip(rows.iter().copied()).collect();
     escrow
-        .open_link(&found.version.pseudonym, &found.pseudonym, row)
-        .map_err(|_| Reason::CorruptLinkRow)
+        .open_links(&version.pseudonym, &pairs)
+        .into_iter()
+        .zip(rows)
+        .map(|(opened, row)| {
+            opened.map_err(|_| match row.is_empty() {
+                true => Reason::UnknownPseudonym,
+                false => Reason::CorruptLinkRow,
+            })
+        })
+        .collect()
 }

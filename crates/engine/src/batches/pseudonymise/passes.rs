@@ -1,5 +1,7 @@
 //! The two passes over a batch: what values become, and what is written once it is known which rows are refused.
 
+use std::ops::Range;
+
 use sluis_crypto::date_shift::DateShiftKey;
 use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, Pseudonym, token};
@@ -18,20 +20,16 @@ use crate::batches::shuffle::random_order;
 use crate::batches::tokens::LINK_ROW_LEN;
 use crate::core::input::method_input;
 
-/// One subject of a row.
-struct Subject {
-    link: LinkValue,
-    pseudonym: Pseudonym,
-    /// Where its normalised identifier is, in a reversible line.
-    identifier: std::ops::Range<usize>,
-}
-
 /// The subjects of a pseudonym column and, in a reversible line, their normalised identifiers.
 pub(super) struct Subjects {
-    of_rows: Vec<Option<Subject>>,
-    /// Link values of those who are refused because they opted out.
-    opted_out: Vec<LinkValue>,
-    identifiers: WipedBuffer,
+    /// Which of those named each row's subject is; `None` for a row without one, or refused for it.
+    of_rows: Vec<Option<usize>>,
+    /// Everyone named, in the order of the rows; also those who are refused because they opted out.
+    links: Vec<LinkValue>,
+    /// One per link value.
+    pseudonyms: Vec<Pseudonym>,
+    /// One per link value in a reversible line; otherwise none.
+    identifiers: Inputs,
 }
 
 impl Subjects {
@@ -39,12 +37,56 @@ impl Subjects {
     pub(super) fn of_rows(&self) -> impl Iterator<Item = Option<&LinkValue>> {
         self.of_rows
             .iter()
-            .map(|subject| subject.as_ref().map(|subject| &subject.link))
+            .map(|subject| subject.map(|subject| &self.links[subject]))
     }
 
     /// All that someone was named with. Those who opted out too, so that no count tells how many they are.
     pub(super) fn named(&self) -> impl Iterator<Item = &LinkValue> {
-        self.of_rows().flatten().chain(&self.opted_out)
+        self.links.iter()
+    }
+
+    fn link(&self, row: usize) -> Option<&LinkValue> {
+        self.of_rows[row].map(|subject| &self.links[subject])
+    }
+}
+
+/// The method's inputs of a column, one after the other.
+#[derive(Default)]
+struct Inputs {
+    bytes: WipedBuffer,
+    places: Vec<Range<usize>>,
+    /// The row of each.
+    rows: Vec<usize>,
+}
+
+impl Inputs {
+    /// Reads a column; refuses the rows with a value that cannot be an identifier.
+    fn read(line: &Line, index: usize, input: &Column, refused: &mut Refused) -> Self {
+        let mut inputs = Self {
+            bytes: WipedBuffer::with_capacity(input.data().len() + input.rows() + 256),
+            places: Vec::with_capacity(input.rows()),
+            rows: Vec::with_capacity(input.rows()),
+        };
+        for (row, value) in input.iter().enumerate() {
+            let start = inputs.bytes.len();
+            match method_input(&line.namespace, value, &mut inputs.bytes) {
+                Ok(true) => {
+                    inputs.places.push(start..inputs.bytes.len());
+                    inputs.rows.push(row);
+                }
+                Ok(false) => {}
+                Err(reason) => refused.refuse(row, index, reason),
+            }
+        }
+        inputs
+    }
+
+    fn get(&self, at: usize) -> &[u8] {
+        &self.bytes[self.places[at].clone()]
+    }
+
+    fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.places.iter().map(|place| &self.bytes[place.clone()])
     }
 }
 
@@ -89,45 +131,31 @@ pub(super) fn first_pass(
 }
 
 fn subjects(line: &Line, index: usize, input: &Column, refused: &mut Refused) -> Subjects {
+    let inputs = Inputs::read(line, index, input, refused);
     let link_key = if line.link.is_linked() {
         &*line.version.linked
     } else {
         &line.version.unlinked
     };
-    let mut identifiers = WipedBuffer::with_capacity(input.data().len() + input.rows() + 256);
-    let (mut of_rows, mut opted_out) = (Vec::with_capacity(input.rows()), Vec::new());
-    for (row, value) in input.iter().enumerate() {
-        if !line.reversible {
-            identifiers.clear();
+    let links = link_key.link_values(inputs.iter());
+    let pseudonyms = line.version.pseudonym.pseudonyms(links.iter());
+    let mut of_rows = vec![None; input.rows()];
+    for (subject, (link, row)) in links.iter().zip(&inputs.rows).enumerate() {
+        if has_opted_out(line, link, inputs.get(subject)) {
+            refused.refuse(*row, index, Reason::OptedOut);
+        } else {
+            of_rows[*row] = Some(subject);
         }
-        let start = identifiers.len();
-        let subject = match method_input(&line.namespace, value, &mut identifiers) {
-            Ok(false) => None,
-            Ok(true) => {
-                let link = link_key.link_value(&identifiers[start..]);
-                if has_opted_out(line, &link, &identifiers[start..]) {
-                    refused.refuse(row, index, Reason::OptedOut);
-                    opted_out.push(link);
-                    None
-                } else {
-                    let pseudonym = line.version.pseudonym.pseudonym(&link);
-                    Some(Subject {
-                        link,
-                        pseudonym,
-                        identifier: start..identifiers.len(),
-                    })
-                }
-            }
-            Err(reason) => {
-                refused.refuse(row, index, reason);
-                None
-            }
-        };
-        of_rows.push(subject);
     }
+    let identifiers = if line.reversible {
+        inputs
+    } else {
+        Inputs::default()
+    };
     Subjects {
         of_rows,
-        opted_out,
+        links,
+        pseudonyms,
         identifiers,
     }
 }
@@ -172,8 +200,8 @@ fn shift_dates(
                 date.write(out);
                 return Ok(());
             }
-            let subject = subjects.of_rows[row].as_ref().ok_or(Reason::NoSubject)?;
-            let days = key.days(&subject.link, shift.max_days);
+            let link = subjects.link(row).ok_or(Reason::NoSubject)?;
+            let days = key.days(link, shift.max_days);
             date.shift(days)?.write(out);
             Ok(())
         });
@@ -191,7 +219,8 @@ pub(super) fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Col
     for (row, subject) in subjects.of_rows.iter().enumerate() {
         match subject {
             Some(subject) if !refused.is_refused(row) => {
-                output.push_with(|out| token::write_text(kid, &subject.pseudonym, out));
+                let pseudonym = &subjects.pseudonyms[*subject];
+                output.push_with(|out| token::write_text(kid, pseudonym, out));
             }
             _ => output.push_missing(),
         }
@@ -225,22 +254,20 @@ pub(super) fn write_rows(
         (0..rows).collect()
     };
     for row in order {
-        let Some(subject) = subjects.of_rows[row]
-            .as_ref()
-            .filter(|_| !refused.is_refused(row))
-        else {
+        let Some(subject) = subjects.of_rows[row].filter(|_| !refused.is_refused(row)) else {
             continue;
         };
-        let key = escrow.row_key(&subject.pseudonym);
+        let pseudonym = &subjects.pseudonyms[subject];
+        let key = escrow.row_key(pseudonym);
         links.push_with(|out| {
             out.extend_from_slice(&key);
-            out.extend_from_slice(&escrow.seal_link(&subject.pseudonym, &subject.link));
+            out.extend_from_slice(&escrow.seal_link(pseudonym, &subjects.links[subject]));
         });
         if let Some(sealer) = &mut sealer {
             let mut sealed = Ok(());
             identities.push_with(|out| {
                 out.extend_from_slice(&key);
-                let identifier = &subjects.identifiers[subject.identifier.clone()];
+                let identifier = subjects.identifiers.get(subject);
                 sealed = sealer.seal(line.namespace.id(), &key, identifier, out);
             });
             sealed.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
