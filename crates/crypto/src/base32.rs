@@ -49,7 +49,8 @@ fn to_characters(bits: u64) -> u64 {
 fn from_characters(characters: u64) -> u64 {
     // The low five bits are 1 to 26 for letters, and 18 to 23 for digits, which stand for 26 to 31.
     let letters = (characters >> 6) & ONES;
-    let values = ((characters & 0x1f * ONES) + 8 * ONES).wrapping_sub(9 * letters) & 0x1f * ONES;
+    let low_bits = characters & (0x1f * ONES);
+    let values = (low_bits + 8 * ONES).wrapping_sub(9 * letters) & (0x1f * ONES);
     let quarters = (values >> 3) & 0x03e0_03e0_03e0_03e0 | values & 0x001f_001f_001f_001f;
     let halves = (quarters >> 6) & 0x000f_fc00_000f_fc00 | quarters & 0x0000_03ff_0000_03ff;
     (halves >> 12) & 0xff_fff0_0000 | halves & 0xf_ffff
@@ -58,7 +59,7 @@ fn from_characters(characters: u64) -> u64 {
 /// Which bits of `characters` differ from those of the alphabet, apart from the case of letters.
 #[inline]
 fn differing(characters: u64, lower_case: u64) -> u64 {
-    let case_of_letters = (lower_case & 0x40 * ONES) >> 1;
+    let case_of_letters = (lower_case & (0x40 * ONES)) >> 1;
     (characters ^ lower_case) & !case_of_letters
 }
 

@@ -101,6 +101,7 @@ fn hmac_16<const N: usize>(
 }
 
 /// Compresses one block per lane, all from the same state.
+#[expect(clippy::needless_range_loop, reason = "other loops became calls")]
 #[inline]
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
 fn compress<const N: usize>(start: State, mut schedules: [Schedule; N]) -> [State; N] {

@@ -174,9 +174,9 @@ fn finish(state: &mut [u32; 8], block: &mut [u8; BLOCK], filled: usize, length: 
 #[inline]
 fn pad(block: &mut [u8; BLOCK], message: &[u8]) {
     let length = (BLOCK + message.len()) as u64 * 8;
+    *block = [0; BLOCK];
     block[..message.len()].copy_from_slice(message);
     block[message.len()] = 0x80;
-    block[message.len() + 1..LENGTH_AT].fill(0);
     block[LENGTH_AT..].copy_from_slice(&length.to_be_bytes());
 }
 
