@@ -1,6 +1,6 @@
 //! Convert: pseudonyms of one chain become pseudonyms of another, under a grant.
 
-use sluis_crypto::escrow::ROW_KEY_LEN;
+use sluis_crypto::escrow::{LinkRow, ROW_KEY_LEN};
 use sluis_crypto::{LinkValue, token};
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason,
@@ -302,19 +302,23 @@ fn rekey(
         subjects.len() * LINK_ROW_LEN,
     );
     let links: Vec<&LinkValue> = subjects.iter().flatten().collect();
-    let mut pseudonyms = target.pseudonym.pseudonyms(links.into_iter()).into_iter();
+    let pseudonyms = target.pseudonym.pseudonyms(links.iter().copied());
+    let mut tokens = pseudonyms.iter();
     for subject in subjects {
-        let Some(link) = subject else {
-            output.push_missing();
-            continue;
-        };
-        let pseudonym = pseudonyms.next().expect("one per subject");
-        output.push_with(|out| token::write_text(kid, &pseudonym, out));
-        let opted_out = opt_outs.is_some_and(|marks| marks.has(link));
-        if let Some(escrow) = escrow.filter(|_| !opted_out) {
+        match subject.as_ref().and_then(|_| tokens.next()) {
+            Some(pseudonym) => output.push_with(|out| token::write_text(kid, pseudonym, out)),
+            None => output.push_missing(),
+        }
+    }
+    if let Some(escrow) = escrow {
+        let link_rows = escrow.link_rows(&pseudonyms, links.iter().copied());
+        for (link, LinkRow { key, value }) in links.into_iter().zip(&link_rows) {
+            if opt_outs.is_some_and(|marks| marks.has(link)) {
+                continue;
+            }
             rows.push_with(|out| {
-                out.extend_from_slice(&escrow.row_key(&pseudonym));
-                out.extend_from_slice(&escrow.seal_link(&pseudonym, link));
+                out.extend_from_slice(key);
+                out.extend_from_slice(value);
             });
         }
     }

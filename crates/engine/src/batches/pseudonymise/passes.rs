@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use sluis_crypto::date_shift::DateShiftKey;
-use sluis_crypto::escrow::ROW_KEY_LEN;
+use sluis_crypto::escrow::{LinkRow, ROW_KEY_LEN};
 use sluis_crypto::{LinkValue, Pseudonym, token};
 use sluis_domain::date::Date;
 use sluis_domain::generalise::Generaliser;
@@ -243,6 +243,7 @@ pub(super) fn write_rows(
     else {
         return Ok(());
     };
+    let link_rows = escrow.link_rows(&subjects.pseudonyms, subjects.links.iter());
     let rows = subjects.of_rows.len();
     let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * LINK_ROW_LEN);
     let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);
@@ -257,18 +258,17 @@ pub(super) fn write_rows(
         let Some(subject) = subjects.of_rows[row].filter(|_| !refused.is_refused(row)) else {
             continue;
         };
-        let pseudonym = &subjects.pseudonyms[subject];
-        let key = escrow.row_key(pseudonym);
+        let LinkRow { key, value } = &link_rows[subject];
         links.push_with(|out| {
-            out.extend_from_slice(&key);
-            out.extend_from_slice(&escrow.seal_link(pseudonym, &subjects.links[subject]));
+            out.extend_from_slice(key);
+            out.extend_from_slice(value);
         });
         if let Some(sealer) = &mut sealer {
             let mut sealed = Ok(());
             identities.push_with(|out| {
-                out.extend_from_slice(&key);
+                out.extend_from_slice(key);
                 let identifier = subjects.identifiers.get(subject);
-                sealed = sealer.seal(line.namespace.id(), &key, identifier, out);
+                sealed = sealer.seal(line.namespace.id(), key, identifier, out);
             });
             sealed.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
         }
