@@ -29,6 +29,7 @@
 //! | `import` (8) | kid (4), index of the old pseudonym (16): 20 bytes | `0x01`, nonce (24), sealed link value (16), tag (16): 57 bytes |
 //! | `audit` (9) | sequence u64 (8) | canonical audit entry; `0x03` is its version |
 //! | `meta` (10) | `format` | `0x01`, store format u32: 5 bytes |
+//! | | `bulk-tables` | `0x01`, then of each table its family (1) and LP(name): tables that RocksDB takes in after this row was written |
 //! | | `log-end` | `0x01`, number of entries u64, MAC 32: how the audit log ends |
 //! | | `epoch` | `0x01`, number u64: moved on by every governed act |
 //! | | `store-id` | `0x01`, random (16): 17 bytes; made once, kept by backup and restore |

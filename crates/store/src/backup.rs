@@ -26,10 +26,12 @@ pub(crate) fn backup(
 ) -> Result<u64, StoreError> {
     create_private_dir(directory)?;
     let mut engine = open_engine(directory)?;
+    let without_bulk = store.without_bulk();
     // Memtables are flushed first; what is written meanwhile comes with the write-ahead log.
     engine
         .create_new_backup_flush(&store.db()?.db, true)
         .map_err(|error| from_rocks(&error))?;
+    drop(without_bulk);
     let info = latest(&engine, directory)?;
     engine
         .verify_backup(info.backup_id)

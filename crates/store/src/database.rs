@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rocksdb::{ColumnFamily, DB, FlushOptions, IteratorMode, WriteBatch, WriteOptions};
 use sluis_port::store::{Family, Recovered, StoreError};
 
+use crate::bulk::{self, Table};
 use crate::error::{from_io, from_rocks};
 use crate::mark::{Lost, Mark};
 use crate::options::{self, Options};
@@ -30,6 +31,8 @@ pub(crate) struct Handle {
     pub(crate) trouble: Arc<Trouble>,
     acknowledged: Mutex<Reached>,
     mark: Mark,
+    /// Held while tables are named and not taken in yet. A backup that began then would miss their rows.
+    bulk: Mutex<()>,
 }
 
 /// How far a store is.
@@ -50,6 +53,11 @@ pub(crate) struct Database {
     trouble: Arc<Trouble>,
     /// Whether what is in memory is written out at the end, which makes the next start quick.
     flushes: AtomicBool,
+    /// How the tables of bulk families are written.
+    tables: [rocksdb::Options; bulk::FAMILIES.len()],
+    bulk_rows: usize,
+    /// Whether `meta` names tables that were taken in.
+    names_tables: AtomicBool,
 }
 
 impl Handle {
@@ -70,7 +78,13 @@ impl Handle {
             options: options.clone(),
             open: RwLock::new(Some(Arc::new(db))),
             trouble,
+            bulk: Mutex::new(()),
         })
+    }
+
+    /// While this is held, all rows go through RocksDB's own log.
+    pub(crate) fn without_bulk(&self) -> MutexGuard<'_, ()> {
+        self.bulk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The open RocksDB.
@@ -209,12 +223,17 @@ impl Database {
         trouble: &Arc<Trouble>,
     ) -> Result<Self, StoreError> {
         let db = DB::open_cf_descriptors(&db_options, dir, options::families(options));
-        Ok(Self {
+        let db = Self {
             db: db.map_err(|error| from_rocks(&error))?,
             options: db_options,
             trouble: Arc::clone(trouble),
             flushes: AtomicBool::new(true),
-        })
+            tables: bulk::FAMILIES.map(|family| options::table(family, options)),
+            bulk_rows: options.bulk_rows,
+            names_tables: AtomicBool::new(false),
+        };
+        bulk::recover(&db, dir)?;
+        Ok(db)
     }
 
     /// Opens RocksDB in `dir` without writing there.
@@ -227,6 +246,9 @@ impl Database {
             options: db_options,
             trouble: Arc::default(),
             flushes: AtomicBool::new(false),
+            tables: bulk::FAMILIES.map(|family| options::table(family, options)),
+            bulk_rows: options.bulk_rows,
+            names_tables: AtomicBool::new(false),
         })
     }
 
@@ -296,6 +318,23 @@ impl Database {
         self.write_synced(batch)
     }
 
+    pub(crate) fn delete_synced(&self, family: Family, key: &[u8]) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.delete_cf(self.family(family)?, key);
+        self.write_synced(batch)
+    }
+
+    /// How a table of a bulk family is written.
+    pub(crate) fn table_options(&self, family: Family) -> &rocksdb::Options {
+        let at = bulk::FAMILIES.iter().position(|bulk| *bulk == family);
+        &self.tables[at.unwrap_or(0)]
+    }
+
+    /// From how many rows of a family on a group is written as a table.
+    pub(crate) fn bulk_rows(&self) -> usize {
+        self.bulk_rows
+    }
+
     fn write_synced(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
@@ -304,7 +343,33 @@ impl Database {
             .map_err(|error| from_rocks(&error))
     }
 
-    fn append(&self, batch: &mut WriteBatch, placed: &Placed) -> Result<(), StoreError> {
+    /// Writes a group at once, but for the rows that are in tables.
+    pub(crate) fn write_group(&self, group: &[Placed], tables: &[Table]) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        for placed in group {
+            self.append(&mut batch, placed, tables)?;
+        }
+        // Of an empty batch RocksDB would only write a header, into a log that no flush ends.
+        if batch.is_empty() && tables.is_empty() {
+            return Ok(());
+        }
+        if self
+            .names_tables
+            .swap(!tables.is_empty(), Ordering::Relaxed)
+            || !tables.is_empty()
+        {
+            bulk::put_names(self, tables, &mut batch)?;
+        }
+        self.write_synced(batch)
+    }
+
+    /// Adds a commit to a batch, but for the rows that are in tables.
+    fn append(
+        &self,
+        batch: &mut WriteBatch,
+        placed: &Placed,
+        tables: &[Table],
+    ) -> Result<(), StoreError> {
         for range in &placed.commit.removals {
             batch.delete_range_cf(self.family(range.family)?, &range.from, &range.to);
         }
@@ -316,6 +381,9 @@ impl Database {
             }
         }
         for rows in &placed.commit.rows {
+            if tables.iter().any(|table| table.family == rows.family()) {
+                continue;
+            }
             let family = self.family(rows.family())?;
             rows.iter()
                 .for_each(|(key, value)| batch.put_cf(family, key, value));
@@ -371,15 +439,13 @@ impl Backend for Arc<Handle> {
 
     fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
         let db = self.db()?;
-        let mut batch = WriteBatch::default();
-        group
-            .iter()
-            .try_for_each(|placed| db.append(&mut batch, placed))?;
-        // Of an empty batch RocksDB would only write a header, into a log that no flush ends.
-        if !batch.is_empty() {
-            db.write_synced(batch)?;
-        }
-        Ok(())
+        let bulk = self.bulk.try_lock();
+        let tables = match &bulk {
+            Ok(_) => bulk::write_tables(&db, &self.dir, group)?,
+            Err(_) => Vec::new(),
+        };
+        db.write_group(group, &tables)?;
+        bulk::take_in(&db, &self.dir, &tables)
     }
 
     fn mark(&self, entries: u64) {

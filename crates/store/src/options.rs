@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use rocksdb::statistics::StatsLevel;
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
-    DBRecoveryMode,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle,
+    DBCompressionType, DBRecoveryMode, UniversalCompactOptions,
 };
 use sluis_port::store::Family;
+
+use crate::bulk::FAMILIES;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -29,6 +31,8 @@ pub struct Options {
     pub group_commits: usize,
     /// Bytes of the commits written and synced together, at most (one larger commit passes alone).
     pub group_bytes: usize,
+    /// From so many rows of one family on, those of a group are written as a table that RocksDB takes in as it is.
+    pub bulk_rows: usize,
     /// Nothing is written while fewer bytes are free: RocksDB needs room to merge its tables, and stops without. 0 turns
     /// the look at the disk off.
     pub least_free_bytes: u64,
@@ -59,6 +63,7 @@ impl Default for Options {
             queue_bytes: 16 * MIB,
             group_commits: 64,
             group_bytes: 8 * MIB,
+            bulk_rows: 4096,
             least_free_bytes: Self::least_free_bytes_for(64 * MIB),
             longest_stall: Duration::from_secs(10),
             longest_write: Duration::from_secs(30),
@@ -102,9 +107,14 @@ pub(crate) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
         .collect()
 }
 
+/// How a table of a family is written that RocksDB takes in.
+pub(crate) fn table(family: Family, options: &Options) -> rocksdb::Options {
+    family_options(family, options, &Cache::new_lru_cache(0))
+}
+
 fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::Options {
     // Bulk rows: random keys, looked up one by one, sealed values.
-    let bulk = matches!(family, Family::Link | Family::Identity);
+    let bulk = FAMILIES.contains(&family);
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     // Filters and indexes count against the cache, in partitions, so that a national register fits as well.
@@ -126,5 +136,16 @@ fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::
     } else {
         DBCompressionType::Lz4
     });
+    if bulk {
+        // Every table has keys from the whole range. Levels would merge each of them again and again.
+        cf.set_compaction_style(DBCompactionStyle::Universal);
+        let mut merging = UniversalCompactOptions::default();
+        merging.set_min_merge_width(8);
+        merging.set_size_ratio(10);
+        cf.set_universal_compaction_options(&merging);
+        cf.set_level_zero_file_num_compaction_trigger(12);
+        cf.set_level_zero_slowdown_writes_trigger(64);
+        cf.set_level_zero_stop_writes_trigger(96);
+    }
     cf
 }

@@ -31,7 +31,7 @@ const LOOKUP_CHUNK: usize = 1024;
 pub struct RocksStore {
     /// First, so that the writer ends before the rest goes.
     writer: Writer,
-    handle: Arc<Handle>,
+    pub(crate) handle: Arc<Handle>,
     /// One backup at a time.
     backup: Mutex<()>,
     /// Since when writes have been held back, as far as anyone looked; one look, or one opening again, at a time.

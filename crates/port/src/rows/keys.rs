@@ -11,11 +11,13 @@ pub const META_KEK: &[u8] = b"kek";
 pub const META_LOG_ORIGIN: &[u8] = b"log-origin";
 /// Key of the nonce of a restore request in `meta`.
 pub const META_RESTORE_NONCE: &[u8] = b"restore-nonce";
-/// Beginning of the keys of handovers in `meta`.
+/// Key of the row in `meta` that names the tables that are taken in after it.
+pub const META_BULK_TABLES: &[u8] = b"bulk-tables";
 /// Key of the row in `meta` that says how the audit log ends: see [`LogEnd`](crate::store::LogEnd).
 pub const META_LOG_END: &[u8] = b"log-end";
 /// Key of the row in `meta` that every governed act moves on: its number.
 pub const META_EPOCH: &[u8] = b"epoch";
+/// Beginning of the keys of handovers in `meta`.
 const META_HANDOVER: &[u8] = b"handover/";
 
 /// Rows of one kind: a family, and the first byte of their keys there.

@@ -56,7 +56,9 @@ fn removal() -> Commit {
 fn on_disk(dir: &Path, n: u8) -> bool {
     let files = std::fs::read_dir(dir).unwrap();
     files
-        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read(path).unwrap())
         .any(|bytes| bytes.windows(16).any(|window| window == mark(n)))
 }
 

@@ -46,10 +46,12 @@ pub(crate) fn entry(n: u64) -> Commit {
 
 /// The files of a directory.
 pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
-    fs::read_dir(dir).map_or_else(
-        |_| vec![],
-        |entries| entries.map(|entry| entry.unwrap().path()).collect(),
-    )
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_file());
+    paths
 }
 
 /// What a power cut would leave of an open store.

@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 const CHAINS: [&str; 2] = ["diabetes-study", "national-registry"];
 /// Rows of a batch under load.
 const ROWS: usize = 100;
+/// In every fourth cycle: so many that the store writes them as tables.
+const BULK_ROWS: usize = 4_500;
 /// Rows of a batch of the check after a restart.
 const CHECK_ROWS: usize = 16_000;
 
@@ -56,12 +58,12 @@ impl Acknowledged {
     }
 }
 
-/// Sends batches of `subjects` until the stream breaks; notes what was answered.
+/// Sends batches of subjects until the stream breaks; notes what was answered.
 async fn pseudonymise(
     client: Client,
     seen: Arc<Acknowledged>,
     chain: usize,
-    subjects: Vec<String>,
+    batches: Vec<Vec<String>>,
 ) {
     let elements = ["bsn".parse().expect("an id")];
     let Ok(session) = client
@@ -71,7 +73,6 @@ async fn pseudonymise(
         return;
     };
     let (mut sender, mut receiver) = session.split();
-    let batches: Vec<Vec<String>> = subjects.chunks(ROWS).map(<[_]>::to_vec).collect();
     let sending = {
         let batches = batches.clone();
         tokio::spawn(async move {
@@ -138,16 +139,11 @@ async fn load_and_kill(
     .into_iter()
     .enumerate()
     {
-        // Old subjects and new ones, overlapping between streams and cycles.
-        let subjects = bsns()
-            .skip(cycle * 1_500 + stream * 300)
-            .take(20_000)
-            .collect();
         tasks.spawn(pseudonymise(
             scene.client(source).await,
             seen.clone(),
             chain,
-            subjects,
+            batches(cycle, stream),
         ));
     }
     for (from, grant) in grants.iter().enumerate() {
@@ -158,7 +154,12 @@ async fn load_and_kill(
             grant.clone(),
         ));
     }
-    let enough = seen.batches.load(Ordering::SeqCst) + 5 + cycle * 7 % 31;
+    let more = if is_bulk(cycle) {
+        3 + cycle % 5
+    } else {
+        5 + cycle * 7 % 31
+    };
+    let enough = seen.batches.load(Ordering::SeqCst) + more;
     let progress = async {
         while seen.batches.load(Ordering::SeqCst) < enough {
             seen.progress.notified().await;
@@ -171,6 +172,20 @@ async fn load_and_kill(
     while let Some(task) = tasks.join_next().await {
         task.expect("no assertion failed under load");
     }
+}
+
+fn is_bulk(cycle: usize) -> bool {
+    cycle % 4 == 3
+}
+
+/// Old subjects and new ones, overlapping between streams and cycles.
+fn batches(cycle: usize, stream: usize) -> Vec<Vec<String>> {
+    let (rows, first, all) = match is_bulk(cycle) {
+        true => (BULK_ROWS, cycle % 8 * 5_000, 40_000),
+        false => (ROWS, cycle * 1_500, 20_000),
+    };
+    let subjects: Vec<_> = bsns().skip(first + stream * 300).take(all).collect();
+    subjects.chunks(rows).map(<[_]>::to_vec).collect()
 }
 
 async fn used(client: &Client, grant: &str) -> u64 {

@@ -1,0 +1,212 @@
+//! Many rows at once. They are written as sorted tables, which RocksDB takes in as they are, instead of through its log and
+//! its memory: less than half the work.
+//!
+//! The order loses nothing that was answered, and invents nothing: (1) the tables are written and synced; (2) the rest of the group
+//! is written and synced, audit entries included, with a row in `meta` that names the tables; (3) RocksDB takes the
+//! tables in, durably; (4) the callers are answered. The next group replaces the row. A start takes in the tables that the row names and a
+//! crash left behind, and removes all others.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rocksdb::{IngestExternalFileOptions, SstFileWriter, WriteBatch};
+use sluis_domain::codec::{DecodeError, Reader, Writer};
+use sluis_port::rows::{META_BULK_TABLES, VALUE_FORMAT};
+use sluis_port::store::{Family, StoreError};
+
+use crate::database::Database;
+use crate::directory::create_private_dir;
+use crate::error::{from_io, from_rocks};
+use crate::writer::Placed;
+
+/// Where tables lie until RocksDB takes them in, below the directory of the store: on the same disk.
+const DIRECTORY: &str = "bulk";
+/// Families that get so many rows.
+pub(crate) const FAMILIES: [Family; 2] = [Family::Link, Family::Identity];
+
+/// A table that RocksDB takes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) family: Family,
+    name: String,
+}
+
+impl Table {
+    fn path(&self, store: &Path) -> PathBuf {
+        store.join(DIRECTORY).join(&self.name)
+    }
+}
+
+/// Writes and syncs the rows of families of which a group has many.
+///
+/// # Errors
+/// [`StoreError::Full`], [`StoreError::Io`]. Nothing was done then that counts.
+pub(crate) fn write_tables(
+    db: &Database,
+    store: &Path,
+    group: &[Placed],
+) -> Result<Vec<Table>, StoreError> {
+    let many = FAMILIES
+        .into_iter()
+        .filter(|family| is_bulk(*family, group, db.bulk_rows()));
+    let families: Vec<_> = many.collect();
+    let (Some(first), false) = (group.first(), families.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let directory = store.join(DIRECTORY);
+    create_private_dir(&directory)?;
+    let mut tables = Vec::with_capacity(families.len());
+    for family in families {
+        let name = format!("{}-{}.sst", first.first_entry, family.name());
+        let table = Table { family, name };
+        write_table(db, &table.path(store), family, group)?;
+        tables.push(table);
+    }
+    sync(&directory)?;
+    Ok(tables)
+}
+
+/// Whether a group has at least so many rows of a family, and nothing else of it: rows would overtake removals.
+fn is_bulk(family: Family, group: &[Placed], least: usize) -> bool {
+    let mut rows = 0;
+    for Placed { commit, .. } in group {
+        let writes = commit.writes.iter().any(|write| write.family == family);
+        let removals = commit.removals.iter().any(|range| range.family == family);
+        if writes || removals {
+            return false;
+        }
+        let packed = commit.rows.iter().filter(|rows| rows.family() == family);
+        rows += packed.map(|rows| rows.len()).sum::<usize>();
+    }
+    rows > 0 && rows >= least
+}
+
+fn write_table(
+    db: &Database,
+    path: &Path,
+    family: Family,
+    group: &[Placed],
+) -> Result<(), StoreError> {
+    let commits = group.iter().map(|placed| &placed.commit);
+    let packed = commits.flat_map(|commit| &commit.rows);
+    let packed = packed.filter(|rows| rows.family() == family);
+    let mut rows: Vec<_> = packed.flat_map(|rows| rows.iter()).collect();
+    // Each commit's are sorted already. Of rows with the same key the last one counts.
+    rows.sort_by_key(|(key, _)| *key);
+    let mut table = SstFileWriter::create(db.table_options(family));
+    table.open(path).map_err(|error| from_rocks(&error))?;
+    for (at, (key, value)) in rows.iter().enumerate() {
+        if rows.get(at + 1).is_none_or(|(next, _)| next != key) {
+            table.put(key, value).map_err(|error| from_rocks(&error))?;
+        }
+    }
+    table.finish().map_err(|error| from_rocks(&error))
+}
+
+/// Adds to a batch which tables come after it.
+pub(crate) fn put_names(
+    db: &Database,
+    tables: &[Table],
+    batch: &mut WriteBatch,
+) -> Result<(), StoreError> {
+    let meta = db.family(Family::Meta)?;
+    if tables.is_empty() {
+        batch.delete_cf(meta, META_BULK_TABLES);
+        return Ok(());
+    }
+    let mut names = Writer::new(VALUE_FORMAT);
+    for table in tables {
+        names.u8(table.family as u8).lp(&table.name);
+    }
+    batch.put_cf(meta, META_BULK_TABLES, names.finish());
+    Ok(())
+}
+
+/// RocksDB takes tables in, durably.
+///
+/// # Errors
+/// [`StoreError::Io`] and what RocksDB says; the next start tries again.
+pub(crate) fn take_in(db: &Database, store: &Path, tables: &[Table]) -> Result<(), StoreError> {
+    let mut options = IngestExternalFileOptions::default();
+    options.set_move_files(true);
+    for table in tables {
+        let family = db.family(table.family)?;
+        let taken = db
+            .db
+            .ingest_external_file_cf_opts(family, &options, vec![table.path(store)]);
+        taken.map_err(|error| from_rocks(&error))?;
+    }
+    Ok(())
+}
+
+/// At a start: takes in what a crash left behind, and removes tables that no one named.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for a row that names no tables, and those of [`take_in`].
+pub(crate) fn recover(db: &Database, store: &Path) -> Result<(), StoreError> {
+    let named = db.get_unchecked(Family::Meta, META_BULK_TABLES)?;
+    let present = present(&store.join(DIRECTORY))?;
+    if let Some(named) = &named {
+        let tables = read_names(named).map_err(|DecodeError| {
+            StoreError::Corrupt("the row of tables that are to be taken in cannot be read".into())
+        })?;
+        // One that is not there any more was taken in before the crash.
+        let left = tables.into_iter().filter(|t| present.contains(&t.name));
+        take_in(db, store, &left.collect::<Vec<_>>())?;
+        db.delete_synced(Family::Meta, META_BULK_TABLES)?;
+    }
+    for name in present {
+        let path = store.join(DIRECTORY).join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(from_io(&error, &path));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn read_names(value: &[u8]) -> Result<Vec<Table>, DecodeError> {
+    let mut input = Reader::new(value, VALUE_FORMAT)?;
+    let mut tables = Vec::new();
+    while input.end().is_err() {
+        let number = input.u8()?;
+        let family = FAMILIES
+            .into_iter()
+            .find(|family| *family as u8 == number)
+            .ok_or(DecodeError)?;
+        let name = input.text()?.to_owned();
+        if name.contains('/') {
+            return Err(DecodeError);
+        }
+        tables.push(Table { family, name });
+    }
+    Ok(tables)
+}
+
+/// Names of the files in a directory, which may not exist.
+fn present(directory: &Path) -> Result<BTreeSet<String>, StoreError> {
+    let files = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        files => files.map_err(|error| from_io(&error, directory))?,
+    };
+    let mut names = BTreeSet::new();
+    for file in files {
+        let file = file.map_err(|error| from_io(&error, directory))?;
+        names.extend(file.file_name().into_string());
+    }
+    Ok(names)
+}
+
+fn sync(directory: &Path) -> Result<(), StoreError> {
+    let opened = File::open(directory);
+    opened
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| from_io(&error, directory))
+}
+
+#[cfg(test)]
+mod tests;
