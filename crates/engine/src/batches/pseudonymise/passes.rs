@@ -2,7 +2,7 @@
 
 use sluis_crypto::date_shift::DateShiftKey;
 use sluis_crypto::escrow::ROW_KEY_LEN;
-use sluis_crypto::{LinkValue, Pseudonym, token};
+use sluis_crypto::{LinkValue, Pseudonym};
 use sluis_domain::date::Date;
 use sluis_domain::generalise::Generaliser;
 use sluis_domain::plausible::DateShift;
@@ -15,7 +15,7 @@ use super::plan::{Line, Step};
 use crate::Refusal;
 use crate::batches::rows::Refused;
 use crate::batches::shuffle::random_order;
-use crate::batches::tokens::LINK_ROW_LEN;
+use crate::batches::tokens::{LINK_ROW_LEN, TokenWriter};
 use crate::core::input::method_input;
 
 /// One subject of a row.
@@ -185,13 +185,13 @@ fn shift_dates(
 }
 
 pub(super) fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Column {
-    let kid = line.version.info().kid;
     let rows = subjects.of_rows.len();
-    let mut output = ColumnBuilder::with_capacity(rows, rows * token::TEXT_LEN);
+    let writer = TokenWriter::new(&line.version, line.carrier());
+    let mut output = ColumnBuilder::with_capacity(rows, rows * writer.text_len());
     for (row, subject) in subjects.of_rows.iter().enumerate() {
         match subject {
             Some(subject) if !refused.is_refused(row) => {
-                output.push_with(|out| token::write_text(kid, &subject.pseudonym, out));
+                output.push_with(|out| writer.write(&subject.pseudonym, &subject.link, out));
             }
             _ => output.push_missing(),
         }
