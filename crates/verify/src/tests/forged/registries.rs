@@ -169,6 +169,11 @@ fn a_registry_that_is_not_valid_is_found_with_its_place() {
             "chain[a].namespace[n].reversible",
         ),
         (
+            "reversible with carried links",
+            |_, text| text.replacen("link = \"escrow\"", "link = \"carried\"", 1),
+            "chain[a].namespace[n].reversible",
+        ),
+        (
             "a quota that limits nothing",
             |_, text| text + "[[chain.quota]]\nsource = \"clinic\"\n",
             "chain[b].quota[clinic]",
