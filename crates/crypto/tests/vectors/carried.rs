@@ -95,7 +95,7 @@ pub(crate) fn carried_tokens() -> Vec<CarriedToken> {
         token.clone(),
         token.to_uppercase(),
         version.token(&second, link_of_second),
-        // Well-formed, and no one's.
+        // Well-formed, and of no subject.
         version.token(&pseudonym, link_of_second),
         version.token(&second, link),
         version.token(&pseudonym, flipped_link),

@@ -410,7 +410,7 @@ fn an_opt_out_refuses_at_once_and_for_ever_and_there_is_nothing_to_delete() {
     );
 }
 
-/// Who copied the store before an erasure, and has the token, knows S. No key is needed to write a token from that.
+/// A copy of the store from before an erasure, and the token, give S away. No key is needed to write a token from that.
 #[test]
 fn promise_3_a_token_made_of_an_erased_row_is_refused() {
     let office = office(ModelStore::new());
@@ -570,7 +570,7 @@ fn nothing_is_re_identified_from_a_token_that_carries_its_link() {
 }
 
 #[test]
-fn a_retired_and_an_expired_chain_carry_nothing_further() {
+fn a_disabled_version_carries_nothing_further_and_stray_rows_are_not_read() {
     let office = office(ModelStore::new());
     let bsns = subjects(1);
     let tokens = office.pseudonymise("carried", &bsns);
@@ -580,7 +580,7 @@ fn a_retired_and_an_expired_chain_carry_nothing_further() {
         refusals(&office, &grant, &tokens),
         [Some(Reason::VersionDisabled)]
     );
-    // Rows that somebody else put there are not looked at.
+    // Rows that were put there by hand are not looked at.
     let new = office.pseudonymise("carried", &bsns);
     let mut commit = Commit::default();
     let key = [&active(&office, "carried").to_be_bytes()[..], &[7; 16]].concat();
