@@ -190,7 +190,7 @@ def chain(place, table, organisations, namespaces):
     for name, line in lines.items():
         where, link = f"{place}.namespace[{name}]", line.get("link", "escrow")
         must(name in namespaces, where, "there is no such namespace")
-        must(link in ("escrow", "inbound", "none"), f"{where}.link", "is unknown")
+        must(link in ("escrow", "carried", "inbound", "none"), f"{where}.link", "is unknown")
         plain = link == "escrow" and namespaces[name]["input"] == "plain"
         must(plain or not line.get("reversible"), f"{where}.reversible", "needs link escrow and input plain")
     elements = tables(table, "chain.element", "name", f"{place}.")

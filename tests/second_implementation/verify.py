@@ -353,6 +353,32 @@ def token_parse(text: str) -> tuple[bytes, bytes]:
     return binary[1:5], binary[5:21]
 
 
+def carried_text(kid: bytes, pseudonym: bytes, sealed: bytes) -> str:
+    checked = b"\x12" + kid + pseudonym + sealed
+    binary = checked + zlib.crc32(checked).to_bytes(4, "big")
+    return "psn1" + base64.b32encode(binary).decode("ascii").lower().rstrip("=")
+
+
+def carried_parse(text: str) -> tuple[bytes, bytes, bytes]:
+    if not re.fullmatch(r"psn1[a-z2-7]{66}", text, re.IGNORECASE | re.ASCII):
+        raise Refused("MALFORMED_PSEUDONYM")
+    binary = base64.b32decode(text[4:].upper() + "======")
+    kid, pseudonym, sealed, check_sum = binary[1:5], binary[5:21], binary[21:37], binary[37:]
+    right = binary[:1] == b"\x12" and kid != bytes(4) and zlib.crc32(binary[:37]).to_bytes(4, "big") == check_sum
+    # Unused bits that are set would be a second spelling; b32decode lets them pass.
+    if not right or carried_text(kid, pseudonym, sealed) != text.lower():
+        raise Refused("MALFORMED_PSEUDONYM")
+    return kid, pseudonym, sealed
+
+
+def carried_open(root_kid: bytes, escrow_kid: bytes, pseudonym: bytes, sealed: bytes) -> bytes:
+    link_value = xor(sealed, aes(kdf(escrow_kid, b"sluis/1 link-seal"), pseudonym))
+    again = hmac_sha256(kdf(root_kid, b"sluis/1 pseudonym"), link_value)[:16]
+    if not hmac.compare_digest(again, pseudonym):
+        raise Refused("UNKNOWN_PSEUDONYM")
+    return link_value
+
+
 # --- vectors ----------------------------------------------------------------------------------------------------------
 
 
@@ -384,6 +410,7 @@ def unhex(entry: dict, *names: str) -> list[bytes]:
 
 LISTS = [
     "cases", "elements", "date_shifts", "imports", "opt_outs", "normal_forms", "shifted_dates", "generalised",
+    "carried_tokens",
 ]
 CASE_INPUTS = set(
     "namespace identifier_kind identifier identifier_hex input link source_key root_namespace root_kid escrow_kid kid "
@@ -402,7 +429,7 @@ def compute_case(case: dict) -> dict:
             bytes.fromhex(case["source_key"]), b"sluis/1 prehash" + lp(namespace) + lp(normalised)
         ),
     }[case["input"]]()
-    linked = {"escrow": True, "inbound": True, "none": False}[case["link"]]
+    linked = {"escrow": True, "carried": True, "inbound": True, "none": False}[case["link"]]
     result = {
         "normalised": normalised,
         "x": x,
@@ -417,8 +444,11 @@ def compute_case(case: dict) -> dict:
     index = aes(result["index_key"], pseudonym)
     row_key = kid + index
     result |= {"link_value": link_value, "pseudonym": pseudonym, "token": token_text(kid, pseudonym)}
+    sealed = xor(link_value, aes(result["link_seal_key"], pseudonym))
+    if case["link"] == "carried":
+        cut = result["token"]
+        result |= {"token": carried_text(kid, pseudonym, sealed), "sealed_link": sealed, "token_when_cut": cut}
     if case["link"] == "escrow":
-        sealed = xor(link_value, aes(result["link_seal_key"], pseudonym))
         result |= {"index": index, "link_row_key": row_key, "link_row_value": b"\x01" + sealed}
     if "identity_nonce" in case:
         nonce = bytes.fromhex(case["identity_nonce"])
@@ -429,10 +459,15 @@ def compute_case(case: dict) -> dict:
 
 def read_back_case(case: dict) -> list[tuple[str, bool]]:
     """The other direction, from the values in the file: token to pseudonym, link row to L, identity row to identifier."""
-    kid, pseudonym = token_parse(case["token"])
+    parse = carried_parse if case["link"] == "carried" else token_parse
+    kid, pseudonym, *sealed = parse(case["token"])
     outcome = [("token read back", [kid.hex(), pseudonym.hex()] == [case["kid"], case["pseudonym"]])]
-    outcome.append(("token read back in upper case", token_parse(case["token"].upper()) == (kid, pseudonym)))
+    outcome.append(("token read back in upper case", parse(case["token"].upper()) == (kid, pseudonym, *sealed)))
     escrow_kid, root_kid = unhex(case, "escrow_kid", "root_kid")
+    if sealed:
+        opened = carried_open(root_kid, escrow_kid, pseudonym, *sealed)
+        outcome.append(("carried link read back", opened.hex() == case["link_value"]))
+        outcome.append(("token after a cut read back", token_parse(case["token_when_cut"]) == (kid, pseudonym)))
     if "link_row_value" in case:
         value = bytes.fromhex(case["link_row_value"])
         link_value = xor(value[1:], aes(kdf(escrow_kid, b"sluis/1 link-seal"), pseudonym))
@@ -562,6 +597,21 @@ def compute_opt_out(entry: dict) -> dict:
     return {"link_value": link_value, "opt_out_key": opt_out_key, "mark": hmac_sha256(opt_out_key, link_value)[:16]}
 
 
+def read_carried(entry: dict) -> dict:
+    """What a version makes of a token: the link value, or the reason of the refusal."""
+    root_kid, escrow_kid, kid = unhex(entry, "root_kid", "escrow_kid", "kid")
+    try:
+        if len(entry["token"]) == 44:
+            token_parse(entry["token"])
+            raise Refused("UNKNOWN_PSEUDONYM")  # it carries no link, and a carried line has no row
+        named, pseudonym, sealed = carried_parse(entry["token"])
+        if named != kid:
+            raise Refused("UNKNOWN_PSEUDONYM")
+        return {"outcome": carried_open(root_kid, escrow_kid, pseudonym, sealed)}
+    except Refused as refused:
+        return {"outcome": str(refused)}
+
+
 def verify(vectors: dict, tally: Tally) -> None:
     tally.check("file", "method", vectors.get("method") == "sluis/1")
     tally.check("file", "its lists", vectors.keys() == {"method", *LISTS})
@@ -592,6 +642,9 @@ def verify(vectors: dict, tally: Tally) -> None:
     for number, entry in enumerate(vectors["generalised"]):
         inputs = {"to", "width", "reference", "top", "length", "placeholders", "value"}
         tally.compare(f"generalised {number}", entry, inputs, outcome(generalised, entry))
+    for number, entry in enumerate(vectors["carried_tokens"]):
+        inputs = {"root_kid", "escrow_kid", "kid", "token"}
+        tally.compare(f"carried token {number}", entry, inputs, read_carried(entry))
 
 
 def main() -> int:

@@ -275,7 +275,7 @@ class Registry:
             return "", False, False, True
         line = next(n for n in self.chains[chain]["namespace"] if n["id"] == found["namespace"])
         link = line.get("link", "escrow")
-        return line["id"], link != "none", link == "escrow", line.get("reversible", False)
+        return line["id"], link != "none", link in ("escrow", "carried"), line.get("reversible", False)
 
     def check_asker(self, g):  # step 6
         need(g.chain in self.chains and g.grantee in self.askers(g), "the grantee may not ask for this")

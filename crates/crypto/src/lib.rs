@@ -8,6 +8,7 @@
 //! holds a key or a link value is zeroised on drop.
 
 mod base32;
+mod carried;
 mod crc32;
 pub mod date_shift;
 pub mod digest;
@@ -37,6 +38,7 @@ pub mod verifier_key;
 pub mod wrap;
 pub mod xaes;
 
+pub use carried::SealedLink;
 pub use kdf::kdf;
 pub use link::{LinkKey, LinkValue};
 pub use lp::lp;

@@ -1,5 +1,6 @@
 //! The main job as users see it: the two binaries, from records to the audit log.
 
+mod carried;
 mod files;
 mod imported;
 mod interrupted;

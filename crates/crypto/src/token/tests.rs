@@ -57,8 +57,8 @@ fn formats_other_than_ours_are_malformed_even_with_a_right_check_sum() {
     for format in 0..=u8::MAX {
         let mut token = to_binary(kid(7), &Pseudonym::from_bytes([0x5a; 16]));
         token[0] = format;
-        let check_sum = crc32fast::hash(&token[..COVERED]).to_be_bytes();
-        token[COVERED..].copy_from_slice(&check_sum);
+        let check_sum = crc32fast::hash(&token[..CHECKED_LEN]).to_be_bytes();
+        token[CHECKED_LEN..].copy_from_slice(&check_sum);
         assert_eq!(parse_binary(&token).is_ok(), format == FORMAT);
     }
 }
@@ -67,8 +67,8 @@ fn formats_other_than_ours_are_malformed_even_with_a_right_check_sum() {
 fn kid_zero_is_malformed() {
     let mut token = to_binary(kid(7), &Pseudonym::from_bytes([0x5a; 16]));
     token[1..5].fill(0);
-    let check_sum = crc32fast::hash(&token[..COVERED]).to_be_bytes();
-    token[COVERED..].copy_from_slice(&check_sum);
+    let check_sum = crc32fast::hash(&token[..CHECKED_LEN]).to_be_bytes();
+    token[CHECKED_LEN..].copy_from_slice(&check_sum);
     assert_eq!(parse_binary(&token), Err(TokenError));
 }
 

@@ -9,8 +9,9 @@ use sluis_crypto::date_shift::DateShiftKey;
 use sluis_crypto::element::{self, ElementKey};
 use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::prehash::SourceKey;
+use sluis_crypto::token::Token;
 use sluis_crypto::{
-    LinkKey, LinkValue, Pseudonym, PseudonymKey, Secret, kdf, labels, lp, token, xaes,
+    LinkKey, LinkValue, Pseudonym, PseudonymKey, SealedLink, Secret, kdf, labels, lp, token, xaes,
 };
 use sluis_domain::identifier::{Checksum, normalise};
 use sluis_domain::{ChainId, ElementName, Kid, NamespaceId, WipedBuffer};
@@ -45,6 +46,10 @@ pub(crate) struct Case {
     link_value: String,
     pseudonym: String,
     token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sealed_link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_when_cut: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +125,12 @@ pub(crate) fn case(input: CaseInput) -> Case {
                 == Ok(LinkValue::from_bytes(*link_value.expose()))
         );
     }
+    let sealed_link =
+        (input.link == "carried").then(|| escrow.seal_carried(&pseudonym, &link_value));
+    if let Some(link) = &sealed_link {
+        let opened = escrow.open_carried(&pseudonym_key, &pseudonym, link);
+        assert!(opened == Ok(LinkValue::from_bytes(*link_value.expose())));
+    }
     let identity_row_value = input
         .identity_nonce
         .map(|nonce| identity_row(&escrow_kid, &nonce, &row_key, &namespace, &normalised));
@@ -163,7 +174,9 @@ pub(crate) fn case(input: CaseInput) -> Case {
         identity_seal_key: hex(kdf(&escrow_kid, labels::IDENTITY_SEAL).expose()),
         link_value: hex(link_value.expose()),
         pseudonym: hex(pseudonym.as_bytes()),
-        token: token_text(kid, &pseudonym),
+        token: token_text(kid, &pseudonym, sealed_link),
+        sealed_link: sealed_link.map(|link| hex(link.as_bytes())),
+        token_when_cut: sealed_link.map(|_| token_text(kid, &pseudonym, None)),
         index: escrowed.then(|| hex(&row_key[4..])),
         link_row_key: escrowed.then(|| hex(&row_key)),
         link_row_value: link_row_value.map(|value| hex(&value)),
@@ -248,10 +261,18 @@ pub(crate) fn date_shift(input: DateShiftInput) -> DateShift {
     }
 }
 
-fn token_text(kid: Kid, pseudonym: &Pseudonym) -> String {
+pub(crate) fn token_text(kid: Kid, pseudonym: &Pseudonym, link: Option<SealedLink>) -> String {
     let mut text = Vec::new();
-    token::write_text(kid, pseudonym, &mut text);
-    assert_eq!(token::parse_text(&text), Ok((kid, *pseudonym)));
+    match &link {
+        Some(link) => token::write_carried_text(kid, pseudonym, link, &mut text),
+        None => token::write_text(kid, pseudonym, &mut text),
+    }
+    let written = Token {
+        kid,
+        pseudonym: *pseudonym,
+        link,
+    };
+    assert_eq!(Token::parse(&text), Ok(written));
     String::from_utf8(text).expect("base32")
 }
 

@@ -293,6 +293,25 @@ pub(crate) fn cases() -> Vec<CaseInput> {
             0x7000_0003,
         )
         .prehash(),
+        // Carried: under the keys of the second case the same pseudonym, in another token.
+        plain("nl.bsn", NlBsn, "950000012", "carried", 0x1122_3344),
+        plain("nl.bsn", NlBsn, "111222333", "carried", 0x0900_0001),
+        plain(
+            "uk.nhs-number",
+            UkNhsNumber,
+            "943 476 5919",
+            "carried",
+            0x0900_0002,
+        ),
+        plain(
+            "nl.bsn-at-source",
+            NlBsn,
+            "950000012",
+            "carried",
+            0x0900_0003,
+        )
+        .prehash(),
+        plain("record", Opaque, "", "carried", u32::MAX).bytes(&all_bytes),
     ]
 }
 

@@ -4,6 +4,7 @@
 //!
 //! The checksum of a namespace is no part of `cases`: it decides what is refused, never what comes out.
 
+mod carried;
 mod compute;
 mod extra;
 mod forms;
@@ -26,6 +27,7 @@ struct File {
     normal_forms: Vec<forms::NormalForm>,
     shifted_dates: Vec<treated::ShiftedDate>,
     generalised: Vec<treated::Generalised>,
+    carried_tokens: Vec<carried::CarriedToken>,
 }
 
 fn compute_file() -> File {
@@ -45,6 +47,7 @@ fn compute_file() -> File {
         normal_forms: forms::normal_forms(),
         shifted_dates: treated::shifted_dates(),
         generalised: treated::generalised(),
+        carried_tokens: carried::carried_tokens(),
     }
 }
 
@@ -88,7 +91,7 @@ fn the_vectors_cover_every_kind_input_and_link_mode() {
         assert!(has(&|case| case.identifier_kind == kind.as_str()), "{kind}");
     }
     for input in ["plain", "prehash"] {
-        for link in ["escrow", "inbound", "none"] {
+        for link in ["escrow", "carried", "inbound", "none"] {
             assert!(
                 has(&|case| case.input == input && case.link == link),
                 "{input} {link}"
@@ -96,6 +99,7 @@ fn the_vectors_cover_every_kind_input_and_link_mode() {
         }
     }
     assert!(has(&|case| case.identity_row_value.is_some()));
+    assert!(has(&|case| case.sealed_link.is_some()));
     assert!(has(&|case| case.identifier_hex.is_some()));
     assert!(has(&|case| case
         .identifier

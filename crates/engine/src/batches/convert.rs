@@ -1,7 +1,7 @@
 //! Convert: pseudonyms of one chain become pseudonyms of another, under a grant.
 
+use sluis_crypto::LinkValue;
 use sluis_crypto::escrow::{LinkRow, ROW_KEY_LEN};
-use sluis_crypto::{LinkValue, token};
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason,
     RecordBatch,
@@ -18,13 +18,14 @@ use crate::batches::delivery;
 use crate::batches::import::{self, Read};
 use crate::batches::rows::Refused;
 use crate::batches::shuffle::random_order;
-use crate::batches::tokens::{LINK_ROW_LEN, Tokens};
+use crate::batches::tokens::{LINK_ROW_LEN, OptedOut, TokenWriter, Tokens};
 use crate::batches::turn::Turn;
 use crate::batches::uses::Uses;
 use crate::core::meter::{Charge, Purpose, Remaining, Unmetered};
 use crate::core::opt_outs::Marks;
 use crate::core::policy::{BeKnown, Permit, UseGrant};
 use crate::core::record::{Asked, Named};
+use crate::core::snapshot::Snapshot;
 use crate::core::{epoch, versions};
 use crate::{Caller, Pending, Refusal};
 
@@ -63,6 +64,28 @@ impl<'a> Route<'a> {
             }),
             _ => Err(Reason::GrantKind),
         }
+    }
+}
+
+/// The link modes of the lines that a conversion leads from and to, as they are now.
+struct Modes {
+    from: Option<LinkMode>,
+    to: Option<LinkMode>,
+}
+
+impl Modes {
+    fn of(snapshot: &Snapshot, route: &Route<'_>) -> Self {
+        let registry = &snapshot.registry.registry;
+        let [from, to] = [&route.from.0, &route.to.0].map(|chain| {
+            let line = registry.chain(chain)?.namespace(route.namespace)?;
+            Some(line.link())
+        });
+        Self { from, to }
+    }
+
+    /// Whether either carries its links. A token with a link is neither read for a subject who opted out nor made.
+    fn carry(&self) -> bool {
+        [self.from, self.to].contains(&Some(LinkMode::Carried))
     }
 }
 
@@ -165,23 +188,25 @@ impl Batches {
             &snapshot.keyring,
             (&route.from.0, route.namespace),
         );
+        let modes = Modes::of(snapshot, &route);
+        let opt_outs = snapshot.opt_outs.of(keyring, route.namespace);
+        let opted_out = OptedOut {
+            marks: opt_outs.as_ref(),
+            all: modes.carry(),
+        };
         let read = match from_imported {
-            true => import::read(store, keyring, line, (0, input), &mut refused)?,
-            false => read_tokens(store, keyring, line, input, &mut refused)?,
+            true => import::read(store, keyring, line, (0, input), &opted_out, &mut refused)?,
+            false => read_tokens(store, keyring, line, input, &opted_out, &mut refused)?,
         };
         let target = keyring
             .active_line(&route.to.0, route.namespace)
             .ok_or_else(|| no_line(keyring, &route.to.0))?;
-        let opt_outs = snapshot.opt_outs.of(keyring, route.namespace);
         let to = snapshot.registry.registry.chain(&route.to.0);
-        let escrows = to
-            .and_then(|chain| chain.namespace(route.namespace))
-            .is_some_and(|line| line.link() == LinkMode::Escrow);
         let mut commit = Commit::default();
         let output = rekey(
             target,
             &read.subjects,
-            (escrows, opt_outs.as_ref()),
+            (modes.to, opt_outs.as_ref()),
             &mut commit,
         );
         let uses = uses(&output, &read, target);
@@ -266,11 +291,12 @@ fn read_tokens(
     keyring: &Keyring,
     line: (&ChainId, &NamespaceId),
     input: &Column,
+    opted_out: &OptedOut<'_>,
     refused: &mut Refused,
 ) -> Result<Read, Refusal> {
     let tokens = Tokens::parse(keyring, line.0, line.1, (0, input), refused);
     let mut read = Read::nothing(input.rows());
-    for (found, link) in tokens.found.iter().zip(tokens.links(store)?) {
+    for (found, link) in tokens.found.iter().zip(tokens.links(store, opted_out)?) {
         match link {
             Ok(link) => read.subjects[found.row] = Some(link),
             Err(reason) => refused.refuse(found.row, 0, reason),
@@ -284,17 +310,22 @@ fn read_tokens(
     Ok(read)
 }
 
-/// Pseudonyms of the target line, and its link rows where it escrows: none for who opted out, so that an erasure that is
-/// done in one chain is not undone from another.
+/// Pseudonyms of the target line, in tokens with their links where it carries them, and its link rows where it escrows: none
+/// for who opted out, so that an erasure that is done in one chain is not undone from another.
 fn rekey(
     target: &LineVersion,
     subjects: &[Option<LinkValue>],
-    (escrows, opt_outs): (bool, Option<&Marks>),
+    (mode, opt_outs): (Option<LinkMode>, Option<&Marks>),
     commit: &mut Commit,
 ) -> Column {
-    let kid = target.info().kid;
-    let escrow = target.escrow.as_ref().filter(|_| escrows);
-    let mut output = ColumnBuilder::with_capacity(subjects.len(), subjects.len() * token::TEXT_LEN);
+    let (escrow, carrier) = match (mode, target.escrow.as_ref()) {
+        (Some(LinkMode::Escrow), escrow) => (escrow, None),
+        (Some(LinkMode::Carried), escrow) => (None, escrow),
+        _ => (None, None),
+    };
+    let writer = TokenWriter::new(target, carrier);
+    let mut output =
+        ColumnBuilder::with_capacity(subjects.len(), subjects.len() * writer.text_len());
     let mut rows = PackedRows::with_capacity(
         Family::Link,
         ROW_KEY_LEN,
@@ -305,9 +336,12 @@ fn rekey(
     let pseudonyms = target.pseudonym.pseudonyms(links.iter().copied());
     let mut tokens = pseudonyms.iter();
     for subject in subjects {
-        match subject.as_ref().and_then(|_| tokens.next()) {
-            Some(pseudonym) => output.push_with(|out| token::write_text(kid, pseudonym, out)),
-            None => output.push_missing(),
+        let Some(link) = subject else {
+            output.push_missing();
+            continue;
+        };
+        if let Some(pseudonym) = tokens.next() {
+            output.push_with(|out| writer.write(pseudonym, link, out));
         }
     }
     if let Some(escrow) = escrow {

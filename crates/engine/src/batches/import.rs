@@ -19,6 +19,7 @@ use sluis_port::{Commit, Completion, Family, PackedRows, Store};
 use crate::Refusal;
 use crate::batches::rows::Refused;
 use crate::batches::shuffle::random_order;
+use crate::batches::tokens::OptedOut;
 
 /// Where the old pseudonyms of a stream are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl Import {
             }
             _ => return Err(field("import.element", "is not a pseudonym element")),
         };
-        if link == Some(LinkMode::Escrow) {
+        if link.is_some_and(LinkMode::leads_out) {
             Ok(())
         } else {
             Err(Reason::NotLinked.into())
@@ -282,6 +283,7 @@ pub(crate) fn read(
     keyring: &Keyring,
     line: (&ChainId, &NamespaceId),
     column: (usize, &Column),
+    opted_out: &OptedOut<'_>,
     refused: &mut Refused,
 ) -> Result<Read, Refusal> {
     let (index, column) = column;
@@ -295,6 +297,7 @@ pub(crate) fn read(
         let old: Vec<_> = open.iter().map(|(_, old)| *old).collect();
         let mut still_open = Vec::new();
         for ((row, old), found) in open.into_iter().zip(find(store, line.1, version, &old)?) {
+            let found = found.map(|link| opted_out.check(false, link?));
             match found {
                 Some(Ok(link)) => {
                     read.subjects[row] = Some(link);

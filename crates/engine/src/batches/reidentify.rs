@@ -1,7 +1,7 @@
 //! Re-identify: tokens become identifiers and encrypted elements become values, under a grant.
 
 use sluis_crypto::element::{self, ElementOpener};
-use sluis_crypto::escrow::{IdentityOpener, ROW_KEY_LEN};
+use sluis_crypto::escrow::IdentityOpener;
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, Kid, NamespaceId, Reason,
     RecordBatch,
@@ -15,7 +15,7 @@ use sluis_port::{Commit, Family};
 use crate::batches::Batches;
 use crate::batches::convert::Worked;
 use crate::batches::rows::Refused;
-use crate::batches::tokens::Tokens;
+use crate::batches::tokens::{OptedOut, Tokens};
 use crate::batches::turn::Turn;
 use crate::batches::uses::Uses;
 use crate::core::meter::{Purpose, Remaining};
@@ -157,12 +157,16 @@ impl Batches {
         refused: &mut Refused,
     ) -> Result<(Column, Uses), Refusal> {
         let tokens = Tokens::parse(&snapshot.keyring, line.0, line.1, column, refused);
-        let rows = self
-            .store
-            .get_many(Family::Identity, ROW_KEY_LEN, &tokens.keys)?;
-        let missing = rows.iter().any(<[u8]>::is_empty);
+        let rows = tokens.rows(&*self.store, Family::Identity)?;
+        let mut stored = tokens.found.iter().map(|found| found.stored(&rows));
+        let missing = stored.any(<[u8]>::is_empty);
+        let opt_outs = snapshot.opt_outs.of(&snapshot.keyring, line.1);
+        let opted_out = OptedOut {
+            marks: opt_outs.as_ref(),
+            all: false,
+        };
         let links = if missing {
-            tokens.links(&*self.store)?
+            tokens.links(&*self.store, &opted_out)?
         } else {
             Vec::new()
         };
@@ -174,7 +178,7 @@ impl Batches {
                 output.push_missing();
             }
             uses.count(found.version.info(), 1);
-            let stored = rows.get(at);
+            let stored = found.stored(&rows);
             let opened = output.try_push_with(|out| {
                 if stored.is_empty() {
                     return Err(links[at]
@@ -191,7 +195,7 @@ impl Batches {
                     Ok(escrow.identity_opener())
                 })?;
                 opener
-                    .open(line.1, &tokens.key(at), stored, out)
+                    .open(line.1, &escrow.row_key(&found.pseudonym), stored, out)
                     .map_err(|_| Reason::CorruptLinkRow)?;
                 // Never the wrong person: the identifier must give the pseudonym it is returned for.
                 let link = found.version.linked.link_value(&out[start..]);

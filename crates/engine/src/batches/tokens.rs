@@ -3,22 +3,68 @@
 use std::sync::Arc;
 
 use sluis_crypto::escrow::{EscrowKeys, LINK_VALUE_LEN, ROW_KEY_LEN};
-use sluis_crypto::{LinkValue, Pseudonym, token};
+use sluis_crypto::token::{self, Token};
+use sluis_crypto::{LinkValue, Pseudonym, SealedLink};
 use sluis_domain::{ChainId, Column, Kid, NamespaceId, Reason};
 use sluis_keyring::{Keyring, LineVersion};
 use sluis_port::{Family, Store};
 
 use crate::Refusal;
 use crate::batches::rows::Refused;
+use crate::core::opt_outs::Marks;
 
 /// Bytes of a link row, key and value.
 pub(crate) const LINK_ROW_LEN: usize = ROW_KEY_LEN + LINK_VALUE_LEN;
 
-/// A well-formed token of the right line: where its rows are, if there are any.
+/// Writes tokens of one version.
+pub(crate) struct TokenWriter<'a> {
+    kid: Kid,
+    carrier: Option<&'a EscrowKeys>,
+}
+
+impl<'a> TokenWriter<'a> {
+    /// With a `carrier`, the tokens hold their sealed links.
+    pub(crate) fn new(version: &LineVersion, carrier: Option<&'a EscrowKeys>) -> Self {
+        Self {
+            kid: version.info().kid,
+            carrier,
+        }
+    }
+
+    /// Bytes of a token.
+    pub(crate) fn text_len(&self) -> usize {
+        match self.carrier {
+            Some(_) => token::CARRIED_TEXT_LEN,
+            None => token::TEXT_LEN,
+        }
+    }
+
+    /// Appends the token of a subject.
+    pub(crate) fn write(&self, pseudonym: &Pseudonym, link: &LinkValue, out: &mut Vec<u8>) {
+        match self.carrier {
+            Some(escrow) => {
+                let link = escrow.seal_carried(pseudonym, link);
+                token::write_carried_text(self.kid, pseudonym, &link, out);
+            }
+            None => token::write_text(self.kid, pseudonym, out),
+        }
+    }
+}
+
+/// Where the link of a token is.
+pub(crate) enum LinkPlace {
+    /// In a link row: the number of its key in [`Tokens::keys`]. Its identity row has the same key.
+    Row(usize),
+    /// In the token itself. There is no row of any kind.
+    Carried(SealedLink),
+}
+
+/// A well-formed token of the right line.
 pub(crate) struct Found {
     pub(crate) row: usize,
     pub(crate) version: Arc<LineVersion>,
     pub(crate) pseudonym: Pseudonym,
+    pub(crate) place: LinkPlace,
 }
 
 impl Found {
@@ -27,10 +73,31 @@ impl Found {
     }
 }
 
-/// The tokens of a column that belong to the line (chain, namespace), with the packed keys of their rows.
+/// The tokens of a column that belong to the line (chain, namespace), with the packed keys of their rows. A token that carries its
+/// link has no key here.
 pub(crate) struct Tokens {
     pub(crate) found: Vec<Found>,
     pub(crate) keys: Vec<u8>,
+}
+
+/// Refuses subjects who opted out. Nothing of a carried link can be deleted, so that the mark alone ends it; rows are deleted in
+/// time.
+pub(crate) struct OptedOut<'a> {
+    pub(crate) marks: Option<&'a Marks>,
+    /// Not only those whose link was carried.
+    pub(crate) all: bool,
+}
+
+impl OptedOut<'_> {
+    /// The subject, unless it opted out. The answer is the same as for an erased row, so that it tells nothing more.
+    pub(crate) fn check(&self, carried: bool, link: LinkValue) -> Result<LinkValue, Reason> {
+        let looked_at = self.marks.filter(|_| carried || self.all);
+        if looked_at.is_some_and(|marks| marks.has(&link)) {
+            Err(Reason::UnknownPseudonym)
+        } else {
+            Ok(link)
+        }
+    }
 }
 
 impl Tokens {
@@ -60,12 +127,20 @@ impl Tokens {
             .filter(|(_, text)| !text.is_empty())
         {
             match line.parse(text) {
-                Ok(((version, escrow), pseudonym)) => {
-                    tokens.keys.extend_from_slice(&escrow.row_key(&pseudonym));
+                Ok(((version, escrow), token)) => {
+                    let place = match token.link {
+                        Some(link) => LinkPlace::Carried(link),
+                        None => {
+                            let key = escrow.row_key(&token.pseudonym);
+                            tokens.keys.extend_from_slice(&key);
+                            LinkPlace::Row(tokens.keys.len() / ROW_KEY_LEN - 1)
+                        }
+                    };
                     tokens.found.push(Found {
                         row,
                         version: version.clone(),
-                        pseudonym,
+                        pseudonym: token.pseudonym,
+                        place,
                     });
                 }
                 Err(reason) => refused.refuse(row, index, reason),
@@ -74,27 +149,41 @@ impl Tokens {
         tokens
     }
 
-    /// The stored link values, one per found token; a token without a row is unknown, a damaged row is refused.
+    /// The stored rows of [`Self::keys`]; the store is not asked where there are none.
+    pub(crate) fn rows(&self, store: &dyn Store, family: Family) -> Result<Column, Refusal> {
+        if self.keys.is_empty() {
+            return Ok(Column::default());
+        }
+        Ok(store.get_many(family, ROW_KEY_LEN, &self.keys)?)
+    }
+
+    /// The link values, one per found token. A token without a row, and one that carries a link that is not its own, is
+    /// unknown; a damaged row is refused. If all tokens carry their links, the store is not read.
     pub(crate) fn links(
         &self,
         store: &dyn Store,
+        opted_out: &OptedOut<'_>,
     ) -> Result<Vec<Result<LinkValue, Reason>>, Refusal> {
-        let rows = store.get_many(Family::Link, ROW_KEY_LEN, &self.keys)?;
+        let rows = self.rows(store, Family::Link)?;
         let mut links = Vec::with_capacity(self.found.len());
-        let mut rows = rows.iter();
         for of_version in self.found.chunk_by(Found::is_of_the_version_of) {
-            let stored: Vec<&[u8]> = rows.by_ref().take(of_version.len()).collect();
-            links.extend(open_links(of_version, &stored));
+            let opened = open_links(of_version, &rows).into_iter();
+            links.extend(opened.zip(of_version).map(|(link, found)| {
+                let carried = matches!(found.place, LinkPlace::Carried(_));
+                opted_out.check(carried, link?)
+            }));
         }
         Ok(links)
     }
+}
 
-    /// The key of the rows of the token at `index`.
-    pub(crate) fn key(&self, index: usize) -> [u8; ROW_KEY_LEN] {
-        let start = index * ROW_KEY_LEN;
-        self.keys[start..start + ROW_KEY_LEN]
-            .try_into()
-            .expect("a slice of that length")
+impl Found {
+    /// Its row among those that were read for [`Tokens::keys`]; empty if there is none.
+    pub(crate) fn stored<'a>(&self, rows: &'a Column) -> &'a [u8] {
+        match self.place {
+            LinkPlace::Row(at) => rows.get(at),
+            LinkPlace::Carried(_) => &[],
+        }
     }
 }
 
@@ -110,14 +199,15 @@ struct Line<'a> {
 type Open<'a> = (&'a Arc<LineVersion>, &'a EscrowKeys);
 
 impl<'a> Line<'a> {
-    fn parse(&mut self, text: &[u8]) -> Result<(Open<'a>, Pseudonym), Reason> {
-        let (kid, pseudonym) = token::parse_text(text).map_err(|_| Reason::MalformedPseudonym)?;
+    fn parse(&mut self, text: &[u8]) -> Result<(Open<'a>, Token), Reason> {
+        let token = Token::parse(text).map_err(|_| Reason::MalformedPseudonym)?;
+        let kid = token.kid;
         let verdict = match self.last {
             Some((last, verdict)) if last == kid => verdict,
             _ => self.judge(kid),
         };
         self.last = Some((kid, verdict));
-        verdict.map(|open| (open, pseudonym))
+        verdict.map(|open| (open, token))
     }
 
     fn judge(&self, kid: Kid) -> Result<Open<'a>, Reason> {
@@ -137,8 +227,9 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Opens the rows of tokens of one version.
-fn open_links(found: &[Found], rows: &[&[u8]]) -> Vec<Result<LinkValue, Reason>> {
+/// Opens the links of tokens of one version. A forged link in a token, and one of another subject, is no other answer than an
+/// unknown token.
+fn open_links(found: &[Found], rows: &Column) -> Vec<Result<LinkValue, Reason>> {
     let Some(version) = found.first().map(|found| &found.version) else {
         return Vec::new();
     };
@@ -146,17 +237,43 @@ fn open_links(found: &[Found], rows: &[&[u8]]) -> Vec<Result<LinkValue, Reason>>
         let unknown = found.iter().map(|_| Err(Reason::UnknownPseudonym));
         return unknown.collect();
     };
+    let sealed: Vec<_> = found.iter().map(|found| Sealed::of(found, rows)).collect();
     let pseudonyms = found.iter().map(|found| &found.pseudonym);
-    let pairs: Vec<_> = pseudonyms.zip(rows.iter().copied()).collect();
+    let pairs: Vec<_> = pseudonyms.zip(sealed.iter().map(Sealed::bytes)).collect();
     escrow
         .open_links(&version.pseudonym, &pairs)
         .into_iter()
-        .zip(rows)
-        .map(|(opened, row)| {
-            opened.map_err(|_| match row.is_empty() {
-                true => Reason::UnknownPseudonym,
-                false => Reason::CorruptLinkRow,
-            })
-        })
+        .zip(&sealed)
+        .map(|(opened, sealed)| opened.map_err(|_| sealed.refused()))
         .collect()
+}
+
+/// A sealed link in the form of a row's value.
+enum Sealed<'a> {
+    Row(&'a [u8]),
+    Carried([u8; LINK_VALUE_LEN]),
+}
+
+impl<'a> Sealed<'a> {
+    fn of(found: &Found, rows: &'a Column) -> Self {
+        match &found.place {
+            LinkPlace::Row(at) => Self::Row(rows.get(*at)),
+            LinkPlace::Carried(link) => Self::Carried(link.as_row_value()),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Row(value) => value,
+            Self::Carried(value) => value,
+        }
+    }
+
+    /// Why one that does not open is refused.
+    fn refused(&self) -> Reason {
+        match self {
+            Self::Row(value) if !value.is_empty() => Reason::CorruptLinkRow,
+            Self::Row(_) | Self::Carried(_) => Reason::UnknownPseudonym,
+        }
+    }
 }

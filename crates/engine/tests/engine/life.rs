@@ -7,6 +7,8 @@ mod lines;
 mod replay;
 mod retention;
 
+pub(crate) use erasure::submitted;
+
 use sluis_domain::{ChainId, Kid, Reason};
 use sluis_engine::{Engine, KeyState, OVERDUE_ROUNDS, ProposalView, Refusal, VersionInfo};
 use sluis_ledger::audit::Act;
@@ -20,8 +22,8 @@ use crate::office::{Office, batch, caller, custodian};
 
 /// Stewards of both owners of the chains with BSNs.
 pub(crate) const OWNERS: [&str; 2] = ["uni-research/steward-1", "registry-office/steward-a"];
-const UNI: [&str; 2] = ["uni-research/steward-1", "uni-research/steward-2"];
-const DAY: u64 = 24;
+pub(crate) const UNI: [&str; 2] = ["uni-research/steward-1", "uni-research/steward-2"];
+pub(crate) const DAY: u64 = 24;
 
 /// A steward's yes.
 pub(crate) fn sign(
@@ -44,7 +46,7 @@ pub(crate) fn sign(
 }
 
 /// Signed by all, and effective.
-fn sign_all(engine: &Engine, members: &[&str], proposed: &ProposalView) {
+pub(crate) fn sign_all(engine: &Engine, members: &[&str], proposed: &ProposalView) {
     let states: Vec<_> = members
         .iter()
         .map(|member| sign(engine, member, proposed))
@@ -57,7 +59,7 @@ fn reason<T>(outcome: Result<T, Refusal>) -> Option<Reason> {
 }
 
 /// Versions of a chain's line, oldest first.
-fn line(engine: &Engine, chain: &str, namespace: &str) -> Vec<VersionInfo> {
+pub(crate) fn line(engine: &Engine, chain: &str, namespace: &str) -> Vec<VersionInfo> {
     let versions = engine
         .life()
         .status(&custodian())
@@ -82,7 +84,7 @@ fn destroyed(engine: &Engine) -> Vec<ChainId> {
 }
 
 /// Number of rows of a version.
-fn rows(store: &impl Store, family: Family, kid: Kid) -> usize {
+pub(crate) fn rows(store: &impl Store, family: Family, kid: Kid) -> usize {
     let rows = store
         .scan(family, &kid.to_be_bytes(), 10_000)
         .unwrap()
@@ -102,7 +104,7 @@ fn entries(store: &impl Store, act: Act) -> Vec<Entry> {
 }
 
 /// Why each row was refused under a grant: `None` for those that were converted.
-fn refusals<S: Store + 'static>(
+pub(crate) fn refusals<S: Store + 'static>(
     office: &Office<S>,
     grant: &sluis_domain::GrantId,
     tokens: &[String],
@@ -117,7 +119,7 @@ fn refusals<S: Store + 'static>(
 }
 
 /// Rotates a chain, and disables the version of its BSN line that was in use.
-fn retire<S: Store + 'static>(office: &Office<S>, chain: &str) -> Kid {
+pub(crate) fn retire<S: Store + 'static>(office: &Office<S>, chain: &str) -> Kid {
     let old = line(&office.engine, chain, "nl.bsn").last().unwrap().kid;
     people::rotate(&office.engine, &chain.parse().unwrap(), None).unwrap();
     assert_eq!(

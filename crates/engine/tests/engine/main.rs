@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod bounds;
+mod carried;
 mod changed;
 mod forged;
 mod imported;

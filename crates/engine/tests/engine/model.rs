@@ -9,6 +9,7 @@ use sluis_engine::{KeyState, VersionInfo};
 use sluis_testkit::identifiers::bsns;
 use sluis_testkit::model_store::ModelStore;
 use sluis_testkit::people;
+use sluis_testkit::registry::registry;
 
 use crate::office::{Office, REGISTER, STUDY, batch, custodian, texts};
 
@@ -53,8 +54,14 @@ struct Model {
 }
 
 impl Model {
-    fn new() -> Self {
+    /// With these link modes.
+    fn new(modes: [&str; 2]) -> Self {
         let office = Office::open(ModelStore::new());
+        let text = registry().replacen("reversible = true", "reversible = false", 1);
+        let text = modes.iter().fold(text, |text, mode| {
+            text.replacen("link = \"escrow\"", &format!("link = \"{mode}-\""), 1)
+        });
+        people::apply(&office.engine, &text.replace("-\"", "\"")).unwrap();
         let grants = [
             office.grant(STUDY, REGISTER, MAX_VALUES),
             office.grant(REGISTER, STUDY, MAX_VALUES),
@@ -201,8 +208,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn tokens_are_functions_of_subject_and_version(steps in steps()) {
-        let mut model = Model::new();
+    fn tokens_are_functions_of_subject_and_version(
+        steps in steps(),
+        modes in proptest::sample::select(vec![
+            ["escrow", "escrow"],
+            ["carried", "carried"],
+            ["escrow", "carried"],
+            ["carried", "escrow"],
+        ]),
+    ) {
+        let mut model = Model::new(modes);
         steps.iter().for_each(|step| model.step(step));
     }
 }

@@ -40,6 +40,8 @@ pub struct ChainNamespace {
 pub enum LinkMode {
     /// Conversions lead in and out, under grants: the custodian keeps sealed link rows.
     Escrow,
+    /// Conversions lead in and out, under grants: each token holds its sealed link, and the custodian keeps no row.
+    Carried,
     /// Conversions lead in; nothing leads out, because no row is kept (for releases).
     Inbound,
     /// Nothing leads in or out: no key is shared with any other chain.
@@ -222,12 +224,13 @@ impl fmt::Display for ChainNamespace {
 
 impl LinkMode {
     /// All modes.
-    pub const ALL: [Self; 3] = [Self::Escrow, Self::Inbound, Self::None];
+    pub const ALL: [Self; 4] = [Self::Escrow, Self::Carried, Self::Inbound, Self::None];
 
     /// The text form.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Escrow => "escrow",
+            Self::Carried => "carried",
             Self::Inbound => "inbound",
             Self::None => "none",
         }
@@ -236,6 +239,11 @@ impl LinkMode {
     /// Whether the key is the namespace's, shared by all linked chains. Not so for [`Self::None`].
     pub fn is_linked(self) -> bool {
         self != Self::None
+    }
+
+    /// Whether pseudonyms can be converted into those of other chains.
+    pub fn leads_out(self) -> bool {
+        matches!(self, Self::Escrow | Self::Carried)
     }
 }
 

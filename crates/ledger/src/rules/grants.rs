@@ -71,7 +71,7 @@ pub fn requirements(
             // All of the chain converted from comes first: what is wrong there hides what the other one is like.
             let from_chain = registry.chain(&from.0).ok_or(Reason::UnknownChain)?;
             let namespace = pseudonym_namespace(from_chain, &from.1)?;
-            if link(from_chain, namespace) != Some(LinkMode::Escrow) {
+            if !link(from_chain, namespace).is_some_and(LinkMode::leads_out) {
                 return Err(Reason::NotLinked);
             }
             let to_chain = registry.chain(&to.0).ok_or(Reason::UnknownChain)?;

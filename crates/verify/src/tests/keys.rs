@@ -134,6 +134,21 @@ fn may_convert(log: &mut Forge) {
     log.step(Act::ApproveGrant, Deed::ApproveGrant, "g-6", "clinic/s4");
 }
 
+/// A grant that was live goes on, and another may be asked for.
+#[test]
+fn tokens_that_carry_their_links_lead_out() {
+    let mut log = base();
+    may_convert(&mut log);
+    let texts = (
+        "link = \"escrow\"\nreversible = true",
+        "link = \"carried\"\nreversible = false",
+    );
+    change_with(&mut log, "p-6", ["uni/s1", "uni/s2"], texts, keys(&[7]));
+    log.charge("g-6", "clinic/etl", Act::Convert, 1, 1);
+    log.request("g-8", "clinic/etl", convert(), &["clinic", "uni"]);
+    super::second::accept("carried links", &log);
+}
+
 /// The owner of chain `a` changes its registry.
 fn change(log: &mut Forge, from: &str, to: &str) {
     change_with(log, "p-6", ["uni/s1", "uni/s2"], (from, to), Vec::new());

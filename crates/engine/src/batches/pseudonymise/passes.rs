@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sluis_crypto::date_shift::DateShiftKey;
 use sluis_crypto::escrow::{LinkRow, ROW_KEY_LEN};
-use sluis_crypto::{LinkValue, Pseudonym, token};
+use sluis_crypto::{LinkValue, Pseudonym};
 use sluis_domain::date::Date;
 use sluis_domain::generalise::Generaliser;
 use sluis_domain::plausible::DateShift;
@@ -17,7 +17,7 @@ use super::plan::{Line, Step};
 use crate::Refusal;
 use crate::batches::rows::Refused;
 use crate::batches::shuffle::random_order;
-use crate::batches::tokens::LINK_ROW_LEN;
+use crate::batches::tokens::{LINK_ROW_LEN, TokenWriter};
 use crate::core::input::method_input;
 
 /// The subjects of a pseudonym column and, in a reversible line, their normalised identifiers.
@@ -213,14 +213,15 @@ fn shift_dates(
 }
 
 pub(super) fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Column {
-    let kid = line.version.info().kid;
     let rows = subjects.of_rows.len();
-    let mut output = ColumnBuilder::with_capacity(rows, rows * token::TEXT_LEN);
+    let writer = TokenWriter::new(&line.version, line.carrier());
+    let mut output = ColumnBuilder::with_capacity(rows, rows * writer.text_len());
     for (row, subject) in subjects.of_rows.iter().enumerate() {
         match subject {
             Some(subject) if !refused.is_refused(row) => {
+                let link = &subjects.links[*subject];
                 let pseudonym = &subjects.pseudonyms[*subject];
-                output.push_with(|out| token::write_text(kid, pseudonym, out));
+                output.push_with(|out| writer.write(pseudonym, link, out));
             }
             _ => output.push_missing(),
         }

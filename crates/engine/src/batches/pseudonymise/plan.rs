@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sluis_crypto::date_shift::DateShiftKey;
+use sluis_crypto::escrow::EscrowKeys;
 use sluis_domain::generalise::Generaliser;
 use sluis_domain::plausible::DateShift;
 use sluis_domain::{ElementName, NamespaceId, Reason, RecordBatch};
@@ -48,6 +49,14 @@ pub(super) struct Line {
     pub(super) reversible: bool,
     /// Tells who opted out; `None` if no one did.
     pub(super) opt_outs: Option<Marks>,
+}
+
+impl Line {
+    /// What seals the links that its tokens carry; `None` for another mode, and once the escrow was cut.
+    pub(super) fn carrier(&self) -> Option<&EscrowKeys> {
+        let escrow = self.version.escrow.as_ref();
+        escrow.filter(|_| self.link == LinkMode::Carried)
+    }
 }
 
 /// A step for each column, or why the batch is refused before any of its rows is looked at.

@@ -25,11 +25,11 @@ fn request(office: &Office<ModelStore>, identifier: &str) -> ProposalView {
 }
 
 /// Reasons for which rows of a submission are refused.
-fn submitted(
+pub(crate) fn submitted(
     office: &Office<ModelStore>,
     chain: &str,
     column: &str,
-    values: &[Vec<u8>],
+    values: &[impl AsRef<[u8]>],
 ) -> Vec<Option<Reason>> {
     let (source, name) = (caller("hospital-north/etl"), column.parse().unwrap());
     let session = office

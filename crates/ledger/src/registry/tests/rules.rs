@@ -480,7 +480,7 @@ fn words_are_known() {
         &text,
         "\"both\"",
         path,
-        "use one of \"escrow\", \"inbound\", \"none\"",
+        "use one of \"escrow\", \"carried\", \"inbound\", \"none\"",
     );
     refused(
         &remark("treatment = \"hash\""),
@@ -493,7 +493,7 @@ fn words_are_known() {
 #[test]
 fn reversible_needs_escrow() {
     let path = "chain[diabetes-study].namespace[nl.bsn].reversible";
-    for link in ["inbound", "none"] {
+    for link in ["carried", "inbound", "none"] {
         let text = edited(
             "link = \"escrow\"",
             &format!("link = \"{link}\"\nreversible = true"),

@@ -24,7 +24,7 @@ fn element(text: &str, rest: &str) -> String {
 
 #[test]
 fn a_registry_that_is_not_valid_is_found_with_its_place() {
-    let cases: [Text; 31] = [
+    let cases: [Text; 32] = [
         (
             "two stewards share a key",
             |log, text| {
@@ -166,6 +166,11 @@ fn a_registry_that_is_not_valid_is_found_with_its_place() {
         (
             "reversible without escrow",
             |_, text| text.replacen("link = \"escrow\"", "link = \"inbound\"", 1),
+            "chain[a].namespace[n].reversible",
+        ),
+        (
+            "reversible with carried links",
+            |_, text| text.replacen("link = \"escrow\"", "link = \"carried\"", 1),
             "chain[a].namespace[n].reversible",
         ),
         (
