@@ -8,7 +8,6 @@ use sluis_crypto::escrow::EscrowKeys;
 use sluis_crypto::{LinkKey, LinkValue, Pseudonym, PseudonymKey, Secret, token};
 use sluis_domain::{Kid, NamespaceId};
 
-use crate::custodian::{chain_id, element};
 use crate::subjects;
 
 /// How long a floor is measured.
@@ -76,7 +75,7 @@ impl Bench {
             escrow: EscrowKeys::new(&Secret::random(), kid),
             second: EscrowKeys::new(&Secret::random(), kid),
             namespace: "nl.bsn".parse().expect("an id"),
-            element_key: ElementKey::new(&root, &chain_id("bench-none"), &element("value"), kid),
+            element_key: element_key(&root, kid),
             identifiers: (0..VALUES as u64).map(subjects::bsn).collect(),
             out: Vec::with_capacity(VALUES * 128),
         }
@@ -198,6 +197,12 @@ impl Bench {
             assert!(bench.from.pseudonym(&link) == pseudonym, "the same subject");
         })
     }
+}
+
+fn element_key(root: &Secret, kid: Kid) -> ElementKey {
+    let chain = "bench-none".parse().expect("an id");
+    let name = "value".parse().expect("an id");
+    ElementKey::new(root, &chain, &name, kid)
 }
 
 fn link_row(escrow: &EscrowKeys, link: &LinkValue, pseudonym: &Pseudonym, out: &mut Vec<u8>) {
