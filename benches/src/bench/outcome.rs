@@ -82,6 +82,9 @@ impl Outcome {
     }
 }
 
+/// So many cores may others use before the table says that the machine was busy.
+const QUIET: f64 = 0.2;
+
 /// The table, without `includes`.
 pub(crate) fn table(outcomes: &[Outcome]) -> String {
     let mut table = format!(
@@ -120,7 +123,16 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
         }
         table.push('\n');
     }
-    table + "daemon, client, others: cores in use while the case was measured, without its floor\n"
+    table +=
+        "daemon, client, others: cores in use while the case was measured, without its floor\n";
+    let others = outcomes.iter().filter_map(|outcome| outcome.other_cores);
+    let most = others.fold(0.0, f64::max);
+    if most > QUIET {
+        table += &format!(
+            "THE MACHINE WAS BUSY: other programs used up to {most:.2} cores, so rates are too low and ratios unsure\n"
+        );
+    }
+    table
 }
 
 /// A whole number with commas.
