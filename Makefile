@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/sluis/target
 export CARGO_TERM_COLOR ?= auto
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup setup-check setup-test build demo test lint vectors million bench crash opening hostile clean-demo
+.PHONY: help setup setup-check setup-test build demo test lint vectors million bench bench-micro crash opening hostile clean-demo
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,7 +56,10 @@ hostile: build ## One member does its worst: memory, and the latency of another,
 million: build ## One million rows: wall time and peak memory
 	@benches/million.sh
 
-bench: build ## Benchmarks
+bench: build ## End to end, beside the bare cipher work: one table, and a summary (docs/benchmarks.md; ARGS="--subjects 20000000")
+	@"$(BIN)/sluis-bench" $(ARGS)
+
+bench-micro: setup ## What one value costs in each step
 	cargo bench --profile release --workspace
 
 clean-demo: ## Remove the files of the last demo
