@@ -12,7 +12,7 @@ use crate::subjects;
 
 /// How long a floor is measured.
 const TIME: Duration = Duration::from_millis(1_500);
-/// Different values that are worked on in turn, and calls between two looks at the clock.
+/// Values that are worked on at once, as in a batch.
 const VALUES: usize = 1_024;
 
 /// The work of one value.
@@ -22,10 +22,14 @@ pub(crate) enum Floor {
     Pseudonym,
     /// Link value, pseudonym, token, link row.
     Escrow,
+    /// Link value, pseudonym, sealed link, token with it.
+    Carried,
     /// Token read, key of its row, row opened and checked, pseudonym, token.
     ConvertInbound,
     /// The same, and a link row.
     ConvertEscrow,
+    /// Token with its link read, link opened and checked, pseudonym, token.
+    ConvertCarried,
     /// XAES-256-GCM and base64.
     Encrypt,
     /// The way back.
@@ -83,21 +87,30 @@ impl Bench {
 
     fn per_second(&mut self, floor: Floor) -> f64 {
         match floor {
-            Floor::Pseudonym => self.repeat(|bench, at| {
-                bench.pseudonym(at);
+            Floor::Pseudonym => self.repeat(|bench| {
+                let (_, pseudonyms) = bench.subjects();
+                bench.tokens(&pseudonyms);
             }),
-            Floor::Escrow => self.repeat(|bench, at| {
-                let (link, pseudonym) = bench.pseudonym(at);
-                link_row(&bench.escrow, &link, &pseudonym, &mut bench.out);
+            Floor::Escrow => self.repeat(|bench| {
+                let (links, pseudonyms) = bench.subjects();
+                bench.tokens(&pseudonyms);
+                black_box(bench.escrow.link_rows(&pseudonyms, links.iter()));
+            }),
+            Floor::Carried => self.repeat(|bench| {
+                let (links, pseudonyms) = bench.subjects();
+                bench.carried_tokens(&pseudonyms, &links);
             }),
             Floor::ConvertInbound | Floor::ConvertEscrow => {
                 self.convert(matches!(floor, Floor::ConvertEscrow))
             }
+            Floor::ConvertCarried => self.convert_carried(),
             Floor::Encrypt => {
                 let mut sealer = self.element_key.sealer();
-                self.repeat(|bench, at| {
-                    let sealed = sealer.write_text(&bench.identifiers[at], &mut bench.out);
-                    sealed.expect("a short value");
+                self.repeat(|bench| {
+                    for identifier in &bench.identifiers {
+                        let sealed = sealer.write_text(identifier, &mut bench.out);
+                        sealed.expect("a short value");
+                    }
                 })
             }
             Floor::ReidentifyElement => self.reidentify_element(),
@@ -105,58 +118,91 @@ impl Bench {
         }
     }
 
-    /// Calls `work` with the number of a value, again and again; calls per second.
-    fn repeat(&mut self, mut work: impl FnMut(&mut Self, usize)) -> f64 {
+    /// Calls `work`, which works on all values, again and again; values per second.
+    fn repeat(&mut self, mut work: impl FnMut(&mut Self)) -> f64 {
         let started = Instant::now();
         let mut done = 0;
         while started.elapsed() < TIME {
             self.out.clear();
-            for at in 0..VALUES {
-                work(self, at);
-            }
+            work(self);
             black_box(&self.out);
             done += VALUES;
         }
         done as f64 / started.elapsed().as_secs_f64()
     }
 
-    fn pseudonym(&mut self, at: usize) -> (LinkValue, Pseudonym) {
-        let link = self.link_key.link_value(&self.identifiers[at]);
-        let pseudonym = self.from.pseudonym(&link);
-        token::write_text(self.kid, &pseudonym, &mut self.out);
-        (link, pseudonym)
+    fn subjects(&self) -> (Vec<LinkValue>, Vec<Pseudonym>) {
+        let inputs = self.identifiers.iter().map(<[u8; 9]>::as_slice);
+        let links = self.link_key.link_values(inputs);
+        let pseudonyms = self.from.pseudonyms(links.iter());
+        (links, pseudonyms)
     }
 
-    /// For each value its token, and what `row` makes of it.
-    fn prepared<T>(
-        &self,
-        row: impl Fn(&Self, usize, &LinkValue, &Pseudonym) -> T,
-    ) -> Vec<(Vec<u8>, T)> {
-        let prepare = |at: usize| {
-            let link = self.link_key.link_value(&self.identifiers[at]);
-            let pseudonym = self.from.pseudonym(&link);
-            let mut text = Vec::new();
-            token::write_text(self.kid, &pseudonym, &mut text);
-            (text, row(self, at, &link, &pseudonym))
-        };
-        (0..VALUES).map(prepare).collect()
+    fn tokens(&mut self, pseudonyms: &[Pseudonym]) {
+        for pseudonym in pseudonyms {
+            token::write_text(self.kid, pseudonym, &mut self.out);
+        }
+    }
+
+    fn carried_tokens(&mut self, pseudonyms: &[Pseudonym], links: &[LinkValue]) {
+        let sealed = self.escrow.seal_carried_many(pseudonyms, links.iter());
+        for (pseudonym, link) in pseudonyms.iter().zip(&sealed) {
+            token::write_carried_text(self.kid, pseudonym, link, &mut self.out);
+        }
+    }
+
+    /// What was written last, one text of `width` bytes per value.
+    fn written(&mut self, width: usize) -> Vec<Vec<u8>> {
+        let texts = self.out.chunks(width).map(<[u8]>::to_vec).collect();
+        self.out.clear();
+        texts
     }
 
     fn convert(&mut self, escrows: bool) -> f64 {
-        let rows =
-            self.prepared(|bench, _, link, pseudonym| bench.escrow.seal_link(pseudonym, link));
-        self.repeat(|bench, at| {
-            let (text, row) = &rows[at];
-            let (_, pseudonym) = token::parse_text(text).expect("made here");
-            black_box(bench.escrow.row_key(&pseudonym));
-            let link = bench.escrow.open_link(&bench.from, &pseudonym, row);
-            let link = link.expect("made here");
-            let converted = bench.to.pseudonym(&link);
-            token::write_text(bench.kid, &converted, &mut bench.out);
+        let (links, pseudonyms) = self.subjects();
+        let rows = self.escrow.link_rows(&pseudonyms, links.iter());
+        self.tokens(&pseudonyms);
+        let texts = self.written(token::TEXT_LEN);
+        self.repeat(|bench| {
+            let mut read = Vec::with_capacity(VALUES);
+            for text in &texts {
+                let (_, pseudonym) = token::parse_text(text).expect("made here");
+                black_box(bench.escrow.row_key(&pseudonym));
+                read.push(pseudonym);
+            }
+            let values = rows.iter().map(|row| row.value.as_slice());
+            let pairs: Vec<_> = read.iter().zip(values).collect();
+            let (links, converted) = bench.rekey(&pairs);
             if escrows {
-                link_row(&bench.second, &link, &converted, &mut bench.out);
+                black_box(bench.second.link_rows(&converted, links.iter()));
             }
         })
+    }
+
+    fn convert_carried(&mut self) -> f64 {
+        let (links, pseudonyms) = self.subjects();
+        self.carried_tokens(&pseudonyms, &links);
+        let texts = self.written(token::CARRIED_TEXT_LEN);
+        self.repeat(|bench| {
+            let mut read = Vec::with_capacity(VALUES);
+            for text in &texts {
+                let token = token::parse_carried_text(text).expect("made here");
+                let link = token.link.expect("it carries one");
+                read.push((token.pseudonym, link.as_row_value()));
+            }
+            let pairs = read.iter().map(|(pseudonym, link)| (pseudonym, &link[..]));
+            let pairs: Vec<_> = pairs.collect();
+            bench.rekey(&pairs);
+        })
+    }
+
+    /// Opens links, and writes the tokens of the other chain.
+    fn rekey(&mut self, sealed: &[(&Pseudonym, &[u8])]) -> (Vec<LinkValue>, Vec<Pseudonym>) {
+        let opened = self.escrow.open_links(&self.from, sealed).into_iter();
+        let links: Vec<_> = opened.map(|link| link.expect("made here")).collect();
+        let converted = self.to.pseudonyms(links.iter());
+        self.tokens(&converted);
+        (links, converted)
     }
 
     fn reidentify_element(&mut self) -> f64 {
@@ -169,32 +215,39 @@ impl Bench {
             texts.push(text);
         }
         let mut opener = self.element_key.opener();
-        self.repeat(|bench, at| {
-            let ciphertext = element::parse_text(&texts[at]).expect("made here");
-            let opened = opener.open(&ciphertext, &mut bench.out);
-            opened.expect("made here");
+        self.repeat(|bench| {
+            for text in &texts {
+                let ciphertext = element::parse_text(text).expect("made here");
+                let opened = opener.open(&ciphertext, &mut bench.out);
+                opened.expect("made here");
+            }
         })
     }
 
     fn reidentify_identity(&mut self) -> f64 {
         let mut sealer = self.escrow.identity_sealer();
-        let mut rows = self.prepared(|_, _, _, _| Vec::new());
-        for (at, (text, row)) in rows.iter_mut().enumerate() {
-            let (_, pseudonym) = token::parse_text(text).expect("made here");
-            let key = self.escrow.row_key(&pseudonym);
-            let sealed = sealer.seal(&self.namespace, &key, &self.identifiers[at], row);
+        let (_, pseudonyms) = self.subjects();
+        self.tokens(&pseudonyms);
+        let texts = self.written(token::TEXT_LEN);
+        let mut rows = Vec::with_capacity(VALUES);
+        for (pseudonym, identifier) in pseudonyms.iter().zip(&self.identifiers) {
+            let key = self.escrow.row_key(pseudonym);
+            let mut row = Vec::new();
+            let sealed = sealer.seal(&self.namespace, &key, identifier, &mut row);
             sealed.expect("a short value");
+            rows.push(row);
         }
         let mut opener = self.escrow.identity_opener();
-        self.repeat(|bench, at| {
-            let (text, row) = &rows[at];
-            let (_, pseudonym) = token::parse_text(text).expect("made here");
-            let key = bench.escrow.row_key(&pseudonym);
-            let start = bench.out.len();
-            let opened = opener.open(&bench.namespace, &key, row, &mut bench.out);
-            opened.expect("made here");
-            let link = bench.link_key.link_value(&bench.out[start..]);
-            assert!(bench.from.pseudonym(&link) == pseudonym, "the same subject");
+        self.repeat(|bench| {
+            for (text, row) in texts.iter().zip(&rows) {
+                let (_, pseudonym) = token::parse_text(text).expect("made here");
+                let key = bench.escrow.row_key(&pseudonym);
+                let start = bench.out.len();
+                let opened = opener.open(&bench.namespace, &key, row, &mut bench.out);
+                opened.expect("made here");
+                let link = bench.link_key.link_value(&bench.out[start..]);
+                assert!(bench.from.pseudonym(&link) == pseudonym, "the same subject");
+            }
         })
     }
 }
@@ -203,9 +256,4 @@ fn element_key(root: &Secret, kid: Kid) -> ElementKey {
     let chain = "bench-none".parse().expect("an id");
     let name = "value".parse().expect("an id");
     ElementKey::new(root, &chain, &name, kid)
-}
-
-fn link_row(escrow: &EscrowKeys, link: &LinkValue, pseudonym: &Pseudonym, out: &mut Vec<u8>) {
-    out.extend_from_slice(&escrow.row_key(pseudonym));
-    out.extend_from_slice(&escrow.seal_link(pseudonym, link));
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sluis_client::Session;
-use sluis_crypto::token::TEXT_LEN;
 use sluis_domain::{Column, GrantId};
 use tokio::runtime::Runtime;
 
@@ -38,7 +37,11 @@ pub(crate) enum Stream<'a> {
 }
 
 /// Tokens of one chain as text, one behind the other.
-pub(crate) struct Tokens(Vec<u8>);
+pub(crate) struct Tokens {
+    text: Vec<u8>,
+    /// Bytes of one.
+    width: usize,
+}
 
 impl Run {
     /// A new custodian in `directory`.
@@ -133,15 +136,20 @@ impl Run {
 impl Tokens {
     fn of(kept: &[(u64, Column)]) -> Self {
         let mut text = Vec::new();
+        let mut rows = 0;
         for (_, column) in kept {
             text.extend_from_slice(column.data());
+            rows += column.rows();
         }
-        Self(text)
+        Self {
+            width: text.len() / rows.max(1),
+            text,
+        }
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> u64 {
-        (self.0.len() / TEXT_LEN) as u64
+        (self.text.len() / self.width) as u64
     }
 
     /// A load of the first `batches` batches in random order, or of as many as there are.
@@ -151,12 +159,13 @@ impl Tokens {
             element: element("bsn"),
             batches: batches.min(count.div_ceil(ROWS)),
             make: Arc::new(move |index| {
-                let mut data = Vec::with_capacity(ROWS as usize * TEXT_LEN);
+                let width = self.width;
+                let mut data = Vec::with_capacity(ROWS as usize * width);
                 for place in of_batch(index, count) {
-                    let at = shuffled(place, count) as usize * TEXT_LEN;
-                    data.extend_from_slice(&self.0[at..at + TEXT_LEN]);
+                    let at = shuffled(place, count) as usize * width;
+                    data.extend_from_slice(&self.text[at..at + width]);
                 }
-                fixed_width(data, TEXT_LEN)
+                fixed_width(data, width)
             }),
             keep_every: 0,
         }

@@ -79,6 +79,22 @@ impl EscrowKeys {
         mask(block(&self.link_seal, pseudonym), link_value)
     }
 
+    /// [`Self::seal_link`] of each subject, in order.
+    pub(crate) fn seal_links<'l>(
+        &self,
+        pseudonyms: &[Pseudonym],
+        link_values: impl Iterator<Item = &'l LinkValue>,
+    ) -> Vec<[u8; LINK_VALUE_LEN]> {
+        let mut pads = blocks(&self.link_seal, pseudonyms.iter());
+        let masked = pads
+            .iter()
+            .zip(link_values)
+            .map(|(pad, link_value)| mask((*pad).into(), link_value))
+            .collect();
+        wipe(&mut pads);
+        masked
+    }
+
     /// The link rows of subjects, in order: [`Self::row_key`] and [`Self::seal_link`] of each. Much faster for many than
     /// one at a time.
     pub fn link_rows<'l>(
@@ -99,7 +115,7 @@ impl EscrowKeys {
             row.key[4..].copy_from_slice(index);
             rows.push(row);
         }
-        pads.iter_mut().for_each(|pad| pad.as_mut_slice().zeroize());
+        wipe(&mut pads);
         rows
     }
 
@@ -137,7 +153,7 @@ impl EscrowKeys {
         for ((_, value), pad) in rows.iter().zip(&pads) {
             opened.push(unmask((*pad).into(), value));
         }
-        pads.iter_mut().for_each(|pad| pad.as_mut_slice().zeroize());
+        wipe(&mut pads);
         let well_formed: Vec<&LinkValue> = opened.iter().flatten().collect();
         let expected = pseudonym_key.pseudonyms(well_formed.into_iter());
         let well_formed = opened.iter_mut().zip(rows).filter(|(link, _)| link.is_ok());
@@ -304,6 +320,12 @@ fn blocks<'p>(aes: &Aes256, pseudonyms: impl Iterator<Item = &'p Pseudonym>) -> 
         .collect();
     aes.encrypt_blocks(&mut blocks);
     blocks
+}
+
+fn wipe(blocks: &mut [Block<Aes256>]) {
+    for block in blocks {
+        block.as_mut_slice().zeroize();
+    }
 }
 
 fn block(aes: &Aes256, pseudonym: &Pseudonym) -> [u8; 16] {

@@ -323,7 +323,9 @@ fn rekey(
         (Some(LinkMode::Carried), escrow) => (None, escrow),
         _ => (None, None),
     };
-    let writer = TokenWriter::new(target, carrier);
+    let links: Vec<&LinkValue> = subjects.iter().flatten().collect();
+    let pseudonyms = target.pseudonym.pseudonyms(links.iter().copied());
+    let writer = TokenWriter::new(target, carrier, &pseudonyms, links.iter().copied());
     let mut output =
         ColumnBuilder::with_capacity(subjects.len(), subjects.len() * writer.text_len());
     let mut rows = PackedRows::with_capacity(
@@ -332,16 +334,14 @@ fn rekey(
         subjects.len(),
         subjects.len() * LINK_ROW_LEN,
     );
-    let links: Vec<&LinkValue> = subjects.iter().flatten().collect();
-    let pseudonyms = target.pseudonym.pseudonyms(links.iter().copied());
-    let mut tokens = pseudonyms.iter();
+    let mut written = 0;
     for subject in subjects {
-        let Some(link) = subject else {
-            output.push_missing();
-            continue;
-        };
-        if let Some(pseudonym) = tokens.next() {
-            output.push_with(|out| writer.write(pseudonym, link, out));
+        match subject {
+            Some(_) => {
+                output.push_with(|out| writer.write(written, out));
+                written += 1;
+            }
+            None => output.push_missing(),
         }
     }
     if let Some(escrow) = escrow {

@@ -214,14 +214,13 @@ fn shift_dates(
 
 pub(super) fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Column {
     let rows = subjects.of_rows.len();
-    let writer = TokenWriter::new(&line.version, line.carrier());
+    let (pseudonyms, links) = (&subjects.pseudonyms, subjects.links.iter());
+    let writer = TokenWriter::new(&line.version, line.carrier(), pseudonyms, links);
     let mut output = ColumnBuilder::with_capacity(rows, rows * writer.text_len());
     for (row, subject) in subjects.of_rows.iter().enumerate() {
         match subject {
             Some(subject) if !refused.is_refused(row) => {
-                let link = &subjects.links[*subject];
-                let pseudonym = &subjects.pseudonyms[*subject];
-                output.push_with(|out| writer.write(pseudonym, link, out));
+                output.push_with(|out| writer.write(*subject, out));
             }
             _ => output.push_missing(),
         }
