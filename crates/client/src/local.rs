@@ -17,8 +17,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sluis_crypto::element;
 use sluis_crypto::prehash::{NamespacePrehash, SourceKey};
-use sluis_crypto::{element, token};
+use sluis_crypto::token::Token;
 use sluis_domain::date::Date;
 use sluis_domain::generalise::{Generalisation, Generaliser};
 use sluis_domain::identifier::{IdentifierKind, IdentifierRules, InputMode, MAX_RAW, MissingWords};
@@ -272,9 +273,7 @@ impl SendStep {
             Self::Date => Date::parse(value)?.write(out),
             Self::Prehash(step) => step.apply(value, out)?,
             Self::Issued if value.is_empty() => {}
-            Self::Issued
-                if token::parse_text(value).is_ok() || element::parse_text(value).is_ok() =>
-            {
+            Self::Issued if Token::parse(value).is_ok() || element::parse_text(value).is_ok() => {
                 out.extend_from_slice(value);
             }
             Self::Issued if value.starts_with(element::TEXT_PREFIX) => {

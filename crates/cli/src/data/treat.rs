@@ -17,8 +17,8 @@ use crate::formats::{FormatError, Next, RecordSource};
 const MAX_KEPT: usize = 2 << 20;
 /// Most bytes of one batch that are sent, where the custodian would accept more.
 const MAX_SENT: usize = 2 << 20;
-/// Bytes a value takes on the wire besides its own, at most, in the answer too (a token is 44 bytes).
-const VALUE_OVERHEAD: usize = 64;
+/// Bytes a value takes on the wire besides its own, at most, in the answer too (a token is 44 or 70 bytes).
+const VALUE_OVERHEAD: usize = 80;
 
 /// What the rows of the output consist of, in order.
 #[derive(Clone, Debug)]

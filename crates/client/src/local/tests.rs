@@ -348,4 +348,11 @@ fn only_what_a_custodian_issued_is_sent_back_to_it_and_what_is_missing_stays_mis
     assert_eq!(sent(b""), Ok(Vec::new()));
     assert_eq!(sent(b"950000012"), Err(Reason::MalformedPseudonym));
     assert_eq!(sent(b"enc1"), Err(Reason::MalformedCiphertext));
+    let short = b"psn1ceaqeayeaaisem2ekvthpcezvk54zxpo7525xljn";
+    let carried = b"psn1ciaqeayeaaisem2ekvthpcezvk54zxpo77765xomxovjtcdxmzkuimzcceagltesxq";
+    for token in [&short[..], carried] {
+        assert_eq!(sent(token), Ok(token.to_vec()));
+        let cut = &token[..token.len() - 1];
+        assert_eq!(sent(cut), Err(Reason::MalformedPseudonym));
+    }
 }
