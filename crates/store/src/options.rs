@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rocksdb::statistics::StatsLevel;
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle,
-    DBCompressionType, DBRecoveryMode, UniversalCompactOptions,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType,
+    DBRecoveryMode, UniversalCompactOptions,
 };
 use sluis_port::store::Family;
 
@@ -13,8 +13,10 @@ use crate::bulk::FAMILIES;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
+/// Bytes of a block; filters and indexes have more.
+const BLOCK: usize = 4 * KIB;
 
-/// Memory and limits of a store. The defaults suit a daemon that must stay below 512 MiB.
+/// Memory and limits of a store. The defaults suit a daemon that must stay below 1 GiB with 100 million rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Cache of uncompressed blocks, filters and indexes.
@@ -56,7 +58,7 @@ impl Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            block_cache_bytes: 64 * MIB,
+            block_cache_bytes: 256 * MIB,
             write_buffer_bytes: 64 * MIB,
             max_open_files: 512,
             queue_commits: 1024,
@@ -94,7 +96,8 @@ pub(crate) fn database(options: &Options) -> rocksdb::Options {
 
 /// All families with their options, sharing one cache. RocksDB insists on its own family `default`; it stays empty.
 pub(crate) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(options.block_cache_bytes);
+    // Look-ups take no lock in it.
+    let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, BLOCK);
     let names = Family::ALL.map(|family| (family.name(), family_options(family, options, &cache)));
     // After a full disk RocksDB merges nothing until as much room is free as the largest write buffer, empty ones included.
     let mut empty = rocksdb::Options::default();
@@ -117,9 +120,8 @@ fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::
     let bulk = FAMILIES.contains(&family);
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
-    // Filters and indexes count against the cache, in partitions, so that a national register fits as well.
-    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-    table.set_partition_filters(true);
+    // Filters and indexes count against the cache: 1.5 bytes for each bulk row. In one piece, because a look-up of many keys
+    // then finds them once for each table and not once for each key.
     table.set_cache_index_and_filter_blocks(true);
     table.set_cache_index_and_filter_blocks_with_high_priority(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
@@ -140,12 +142,12 @@ fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::
         // Every table has keys from the whole range. Levels would merge each of them again and again.
         cf.set_compaction_style(DBCompactionStyle::Universal);
         let mut merging = UniversalCompactOptions::default();
-        merging.set_min_merge_width(8);
+        merging.set_min_merge_width(16);
         merging.set_size_ratio(10);
         cf.set_universal_compaction_options(&merging);
-        cf.set_level_zero_file_num_compaction_trigger(12);
-        cf.set_level_zero_slowdown_writes_trigger(64);
-        cf.set_level_zero_stop_writes_trigger(96);
+        cf.set_level_zero_file_num_compaction_trigger(24);
+        cf.set_level_zero_slowdown_writes_trigger(160);
+        cf.set_level_zero_stop_writes_trigger(224);
     }
     cf
 }
