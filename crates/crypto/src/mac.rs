@@ -110,7 +110,7 @@ impl Mac {
                 filled += 1;
             }
             // The messages that wait come before one that does not fit.
-            if filled == LANES || !fits {
+            if filled == LANES || !fits && filled > 0 {
                 let macs = sha.hmac_16(&self.inner, &self.outer, &blocks);
                 made.extend(macs.into_iter().take(filled).map(of_mac));
                 filled = 0;

@@ -129,7 +129,7 @@ reasons! {
     GrantStale = "GRANT_STALE", FailedPrecondition, "what the grant was approved for has changed in the registry; request a new one";
     DigestMismatch = "DIGEST_MISMATCH", FailedPrecondition, "the approval names another grant than the one stored; look at the grant again";
     BatchIdReused = "BATCH_ID_REUSED", AlreadyExists, "this batch id was used before with other content";
-    NotLinked = "NOT_LINKED", FailedPrecondition, "the chain keeps no escrow for this namespace: nothing leads out of it";
+    NotLinked = "NOT_LINKED", FailedPrecondition, "the chain keeps no link for this namespace: nothing leads out of it";
     NotReversible = "NOT_REVERSIBLE", FailedPrecondition, "the element is not reversible in this chain";
     GrantDailyLimit = "GRANT_DAILY_LIMIT", ResourceExhausted, "the batch would pass the grant's maximum number of values of one day; nothing of it was done";
     // Proposals

@@ -32,7 +32,7 @@ mod registry;
 mod retention;
 
 /// Changes with everything that [`Ledger::save`] writes.
-const SAVED_FORMAT: u8 = 1;
+const SAVED_FORMAT: u8 = 2;
 
 /// Where that comes from which the entries only name and memory does not hold.
 pub trait Archive {

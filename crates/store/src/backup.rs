@@ -9,6 +9,7 @@ use rocksdb::backup::{BackupEngine, BackupEngineInfo, BackupEngineOptions};
 use sluis_port::rows::STORE_ID_BYTES;
 use sluis_port::store::StoreError;
 
+use crate::bulk;
 use crate::database::Handle;
 use crate::directory::{create_private_dir, sync_entry};
 use crate::error::from_rocks;
@@ -27,6 +28,10 @@ pub(crate) fn backup(
     create_private_dir(directory)?;
     let mut engine = open_engine(directory)?;
     let without_bulk = store.without_bulk();
+    if bulk::are_left(store.dir())? {
+        let text = "rows that were written last are not part of the store yet";
+        return Err(StoreError::Stalled(text.into()));
+    }
     // Memtables are flushed first; what is written meanwhile comes with the write-ahead log.
     engine
         .create_new_backup_flush(&store.db()?.db, true)

@@ -17,7 +17,7 @@ use sluis_port::rows::{META_BULK_TABLES, VALUE_FORMAT};
 use sluis_port::store::{Family, StoreError};
 
 use crate::database::Database;
-use crate::directory::create_private_dir;
+use crate::directory::{create_private_dir, sync_entry};
 use crate::error::{from_io, from_rocks};
 use crate::writer::Placed;
 
@@ -56,7 +56,10 @@ pub(crate) fn write_tables(
         return Ok(Vec::new());
     };
     let directory = store.join(DIRECTORY);
-    create_private_dir(&directory)?;
+    if !directory.exists() {
+        create_private_dir(&directory)?;
+        sync_entry(&directory)?;
+    }
     let mut tables = Vec::with_capacity(families.len());
     for family in families {
         let name = format!("{}-{}.sst", first.first_entry, family.name());
@@ -141,6 +144,14 @@ pub(crate) fn take_in(db: &Database, store: &Path, tables: &[Table]) -> Result<(
     Ok(())
 }
 
+/// Whether there are tables that were not taken in.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub(crate) fn are_left(store: &Path) -> Result<bool, StoreError> {
+    Ok(!present(&store.join(DIRECTORY))?.is_empty())
+}
+
 /// At a start: takes in what a crash left behind, and removes tables that no one named.
 ///
 /// # Errors
@@ -155,7 +166,8 @@ pub(crate) fn recover(db: &Database, store: &Path) -> Result<(), StoreError> {
         // One that is not there any more was taken in before the crash.
         let left = tables.into_iter().filter(|t| present.contains(&t.name));
         take_in(db, store, &left.collect::<Vec<_>>())?;
-        db.delete_synced(Family::Meta, META_BULK_TABLES)?;
+        // It stays until the next group: what needs no mending is not written to.
+        db.set_names_tables();
     }
     for name in present {
         let path = store.join(DIRECTORY).join(name);

@@ -35,6 +35,14 @@ pub(crate) struct Handle {
     bulk: Mutex<()>,
 }
 
+/// Tables of a group, before the group is written.
+#[derive(Default)]
+pub(crate) struct Prepared<'a> {
+    tables: Vec<Table>,
+    /// No backup begins until they are taken in.
+    _guard: Option<MutexGuard<'a, ()>>,
+}
+
 /// How far a store is.
 #[derive(Clone, Copy, Debug)]
 struct Reached {
@@ -152,6 +160,7 @@ impl Handle {
             let text = "less is there after opening again than was acknowledged before";
             return Err(StoreError::Corrupt(text.into()));
         }
+        bulk::recover(&db, &self.dir)?;
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(db));
         self.reached(reached);
         self.put_mark(reached.entries);
@@ -223,7 +232,7 @@ impl Database {
         trouble: &Arc<Trouble>,
     ) -> Result<Self, StoreError> {
         let db = DB::open_cf_descriptors(&db_options, dir, options::families(options));
-        let db = Self {
+        Ok(Self {
             db: db.map_err(|error| from_rocks(&error))?,
             options: db_options,
             trouble: Arc::clone(trouble),
@@ -231,9 +240,7 @@ impl Database {
             tables: bulk::FAMILIES.map(|family| options::table(family, options)),
             bulk_rows: options.bulk_rows,
             names_tables: AtomicBool::new(false),
-        };
-        bulk::recover(&db, dir)?;
-        Ok(db)
+        })
     }
 
     /// Opens RocksDB in `dir` without writing there.
@@ -318,10 +325,9 @@ impl Database {
         self.write_synced(batch)
     }
 
-    pub(crate) fn delete_synced(&self, family: Family, key: &[u8]) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        batch.delete_cf(self.family(family)?, key);
-        self.write_synced(batch)
+    /// `meta` names tables; the next group replaces that.
+    pub(crate) fn set_names_tables(&self) {
+        self.names_tables.store(true, Ordering::Relaxed);
     }
 
     /// How a table of a bulk family is written.
@@ -437,15 +443,24 @@ impl Backend for Arc<Handle> {
         Ok(())
     }
 
-    fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
-        let db = self.db()?;
-        let bulk = self.bulk.try_lock();
-        let tables = match &bulk {
-            Ok(_) => bulk::write_tables(&db, &self.dir, group)?,
-            Err(_) => Vec::new(),
+    type Prepared<'a> = Prepared<'a>;
+
+    fn prepare(&self, group: &[Placed]) -> Result<Prepared<'_>, StoreError> {
+        let Ok(guard) = self.bulk.try_lock() else {
+            return Ok(Prepared::default());
         };
-        db.write_group(group, &tables)?;
-        bulk::take_in(&db, &self.dir, &tables)
+        let tables = bulk::write_tables(&*self.db()?, &self.dir, group)?;
+        Ok(Prepared {
+            tables,
+            _guard: Some(guard),
+        })
+    }
+
+    fn write(&self, group: &[Placed], prepared: Prepared<'_>) -> Result<(), StoreError> {
+        let db = self.db()?;
+        let tables = &prepared.tables;
+        db.write_group(group, tables)?;
+        bulk::take_in(&db, &self.dir, tables)
     }
 
     fn mark(&self, entries: u64) {

@@ -12,6 +12,7 @@ use sluis_port::store::{
     Commit, Completion, Condition, Family, LogEnd, Range, Recovered, Row, Store, StoreError,
 };
 
+use crate::bulk;
 use crate::database::{Database, Handle};
 use crate::directory::{CURRENT_FILE, create_private_dir, lock, sync_entry};
 use crate::error::from_rocks;
@@ -92,6 +93,7 @@ impl RocksStore {
             &db.get_unchecked(Family::Meta, META_STORE_ID)?
                 .unwrap_or_default(),
         )?;
+        bulk::recover(&db, dir)?;
         let writer = Writer::start(
             Arc::clone(&handle),
             db.next_entry()?,

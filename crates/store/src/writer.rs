@@ -33,8 +33,19 @@ pub(crate) trait Backend: Clone + Send + 'static {
     /// [`StoreError::Full`], [`StoreError::Stalled`].
     fn ready(&self) -> Result<(), StoreError>;
 
+    /// What is made ready before a group is written.
+    type Prepared<'a>
+    where
+        Self: 'a;
+
+    /// Makes a group ready. If that fails, nothing was done.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Io`].
+    fn prepare(&self, group: &[Placed]) -> Result<Self::Prepared<'_>, StoreError>;
+
     /// Writes the whole group or nothing, and syncs.
-    fn write(&self, group: &[Placed]) -> Result<(), StoreError>;
+    fn write(&self, group: &[Placed], prepared: Self::Prepared<'_>) -> Result<(), StoreError>;
 
     /// All that was written so far, with so many audit entries, is marked on disk as about to be acknowledged.
     fn mark(&self, entries: u64);
@@ -284,22 +295,26 @@ fn write_group(backend: &impl Backend, shared: &Shared, jobs: Vec<Job>) -> Optio
     if placed.is_empty() {
         return shared.end_unwritten(ticket, results);
     }
-    match next_end(backend, shared, &placed) {
-        Ok(end) => {
-            if let Some(last) = placed.last_mut() {
-                last.commit.writes.extend(end);
-            }
+    let prepared = next_end(backend, shared, &placed).and_then(|end| {
+        if let Some(last) = placed.last_mut() {
+            last.commit.writes.extend(end);
         }
+        let prepared = catch_unwind(AssertUnwindSafe(|| backend.prepare(&placed)));
+        prepared.unwrap_or_else(|_| Err(StoreError::Io("preparing a write panicked".into())))
+    });
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             let refused = results
                 .into_iter()
                 .map(|result| result.and(Err(error.clone())));
             return shared.end_unwritten(ticket, refused.collect());
         }
-    }
+    };
     shared.begin_write(ticket, results)?;
     let written = catch_unwind(AssertUnwindSafe(|| {
-        backend.write(&placed).inspect(|()| backend.mark(next))
+        let written = backend.write(&placed, prepared);
+        written.inspect(|()| backend.mark(next))
     }));
     let outcomes = shared.end(ticket)?;
     match written.unwrap_or_else(|_| Err(StoreError::Io("the write panicked".into()))) {

@@ -294,8 +294,15 @@ impl Governance {
         records: impl Iterator<Item = Result<Arc<Record>, EngineError>>,
     ) -> Result<Vec<GrantView>, Refusal> {
         let mut views = Vec::new();
+        let now = self.now();
         for record in records {
-            let view = self.view(record?)?;
+            let record = record?;
+            // How one stands that has ended does not depend on its counter.
+            let past = record.ended.is_some();
+            if past && state.is_some_and(|state| record.state(now, 0) != state) {
+                continue;
+            }
+            let view = self.view(record)?;
             if state.is_none_or(|state| view.state == state) {
                 views.push(view);
             }

@@ -27,11 +27,14 @@ impl Life {
     /// # Errors
     /// [`Reason::RemovalPending`]: what was removed may still be on the disk; the errors of the store.
     pub(crate) fn compact_due(&self, now: Timestamp) -> Result<usize, Refusal> {
-        let due = self.due(now)?;
+        let mut due = self.due(now)?;
+        due.sort_by_key(|note| note.range.family as u8);
         let mut failed = None;
-        for note in &due {
-            match self.store.compact(&note.range) {
-                Ok(()) => self.forget_note(note)?,
+        // All of a family at once: a store may have to rewrite the whole family for each.
+        for notes in due.chunk_by(|a, b| a.range.family == b.range.family) {
+            let Some(range) = around(notes) else { continue };
+            match self.store.compact(&range) {
+                Ok(()) => notes.iter().try_for_each(|note| self.forget_note(note))?,
                 Err(error) => failed = failed.or(Some(pending(error))),
             }
         }
@@ -63,6 +66,17 @@ impl Life {
         }
         Ok(due)
     }
+}
+
+/// The range around those of one family.
+fn around(notes: &[Note]) -> Option<Range> {
+    let from = notes.iter().map(|note| &note.range.from).min()?;
+    let to = notes.iter().map(|note| &note.range.to).max()?;
+    Some(Range {
+        family: notes[0].range.family,
+        from: from.clone(),
+        to: to.clone(),
+    })
 }
 
 /// Damage and a disk that is full are said as what they are.

@@ -196,6 +196,15 @@ fn end_each<Id>(
     ids: &BTreeSet<Id>,
     end: impl Fn(&Id) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let refused: Vec<_> = ids.iter().filter_map(|id| end(id).err()).collect();
+    let refused = ids.iter().filter_map(|id| end(id).err());
+    // Someone else ended it meanwhile.
+    let refused: Vec<_> = refused
+        .filter(|refusal| {
+            !matches!(
+                refusal.reason(),
+                Reason::GrantDecided | Reason::ProposalDecided
+            )
+        })
+        .collect();
     refused.into_iter().next().map_or(Ok(()), Err)
 }

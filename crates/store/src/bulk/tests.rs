@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sluis_port::rows::ENTRY_FORMAT;
-use sluis_port::store::{Commit, PackedRows, Range, Store, Write};
+use sluis_port::store::{Commit, PackedRows, Range, Recovered, Store, Write};
 use tempfile::TempDir;
 
 use super::*;
@@ -143,9 +143,34 @@ fn promise_6_a_crash_between_entry_and_rows_loses_and_invents_nothing() {
         assert_eq!(value_of(&store, 8), old, "after step {steps}");
         assert_eq!(value_of(&store, 1), new, "after step {steps}");
         assert_eq!(files(&dir), 0, "after step {steps}");
-        let named = store.get(Family::Meta, META_BULK_TABLES).unwrap();
-        assert_eq!(named, None, "after step {steps}");
+        let named = || store.get(Family::Meta, META_BULK_TABLES).unwrap();
+        assert_eq!(named().is_some(), steps > 1, "after step {steps}");
+        store.commit(rows(&[9], 3)).unwrap();
+        assert_eq!(named(), None, "after step {steps}");
     }
+}
+
+#[test]
+fn a_backup_is_not_made_while_tables_are_not_taken_in() {
+    let (dir, store) = new_store();
+    store.commit(rows(&[8], 1)).unwrap();
+    let db = store.handle.db().unwrap();
+    let group = [placed(rows(&[1, 2, 3, 4], 2), 1)];
+    write_tables(&db, dir.path(), &group).unwrap();
+    let backup = tempfile::tempdir().unwrap();
+    let refused = store.backup(backup.path());
+    assert!(
+        matches!(refused, Err(StoreError::Stalled(_))),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn opening_again_after_a_bulk_group_finds_no_more_than_was_acknowledged() {
+    let (_dir, store) = new_store();
+    store.commit(rows(&[1, 2, 3, 4], 1)).unwrap();
+    let (entries, recovered) = store.handle.reopen().unwrap();
+    assert_eq!((entries, recovered), (1, Recovered::AsAcknowledged));
 }
 
 #[test]

@@ -19,6 +19,8 @@ struct Fake {
     groups: Mutex<Vec<usize>>,
     /// The write of this number (from 1) fails.
     fails: Mutex<usize>,
+    /// Nothing can be made ready.
+    unprepared: Mutex<bool>,
     /// What [`Backend::ready`] says.
     refuses: Mutex<Option<StoreError>>,
     held: Mutex<bool>,
@@ -89,7 +91,16 @@ impl Backend for Arc<Fake> {
 
     fn acknowledge(&self, _: u64) {}
 
-    fn write(&self, group: &[Placed]) -> Result<(), StoreError> {
+    type Prepared<'a> = ();
+
+    fn prepare(&self, _: &[Placed]) -> Result<(), StoreError> {
+        match *self.unprepared.lock().unwrap() {
+            true => Err(StoreError::Full("no room for a table".into())),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&self, group: &[Placed], (): ()) -> Result<(), StoreError> {
         self.wait_at(Place::Write);
         let mut groups = self.groups.lock().unwrap();
         groups.push(group.len());
@@ -261,6 +272,21 @@ fn a_failed_write_fails_its_group_and_everything_after_it() {
         [1, 1],
         "no write is tried after the failed one"
     );
+}
+
+#[test]
+fn a_group_that_cannot_be_made_ready_is_refused_with_the_reason_and_the_next_one_is_written() {
+    let (fake, writer, outcomes) = held();
+    fake.release();
+    assert_eq!(outcomes.receiver.recv().unwrap(), (0, ok(0)));
+    *fake.unprepared.lock().unwrap() = true;
+    outcomes.submit(&writer, 1, step(None, Some(1)));
+    let full = StoreError::Full("no room for a table".into());
+    assert_eq!(outcomes.receiver.recv().unwrap(), (1, Err(full)));
+    *fake.unprepared.lock().unwrap() = false;
+    outcomes.submit(&writer, 2, step(None, Some(1)));
+    assert_eq!(outcomes.receiver.recv().unwrap(), (2, ok(0)));
+    assert_eq!(*fake.groups.lock().unwrap(), [1, 1]);
 }
 
 #[test]
