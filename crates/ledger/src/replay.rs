@@ -27,6 +27,7 @@ mod instruction;
 mod keys;
 mod party;
 mod proposals;
+mod recall;
 mod refused;
 mod registry;
 mod retention;
@@ -224,9 +225,8 @@ impl Ledger {
             }
             _ => None,
         };
-        self.state
-            .recall(&entry.event, archive)
-            .map_err(|Unread| Fault::RecordUnread)?;
+        let recalled = recall::recall(&mut self.state, &entry.event, archive);
+        recalled.map_err(|Unread| Fault::RecordUnread)?;
         let due = self.due.take();
         self.check_due(due.as_ref(), &entry.event)?;
         self.check_version(&entry)?;

@@ -9,8 +9,7 @@ use rocksdb::backup::{BackupEngine, BackupEngineInfo, BackupEngineOptions};
 use sluis_port::rows::STORE_ID_BYTES;
 use sluis_port::store::StoreError;
 
-use crate::bulk;
-use crate::database::Handle;
+use crate::database::{Handle, bulk};
 use crate::directory::{create_private_dir, sync_entry};
 use crate::error::from_rocks;
 

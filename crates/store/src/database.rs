@@ -1,5 +1,7 @@
 //! The open RocksDB, and the handle that opens it again.
 
+pub(crate) mod bulk;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,13 +12,13 @@ use std::time::{Duration, Instant};
 use rocksdb::{ColumnFamily, DB, FlushOptions, IteratorMode, WriteBatch, WriteOptions};
 use sluis_port::store::{Family, Recovered, StoreError};
 
-use crate::bulk::{self, Table};
 use crate::error::{from_io, from_rocks};
 use crate::mark::{Lost, Mark};
-use crate::options::{self, Options};
+use crate::options::{self, BULK, Options};
 use crate::space;
 use crate::trouble::Trouble;
 use crate::writer::{Backend, Placed};
+use bulk::Table;
 use sluis_port::rows::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};
 
 /// How long reads and a write that hangs may take to let go of a RocksDB that is to be closed.
@@ -62,7 +64,7 @@ pub(crate) struct Database {
     /// Whether what is in memory is written out at the end, which makes the next start quick.
     flushes: AtomicBool,
     /// How the tables of bulk families are written.
-    tables: [rocksdb::Options; bulk::FAMILIES.len()],
+    tables: [rocksdb::Options; BULK.len()],
     bulk_rows: usize,
     /// Whether `meta` names tables that were taken in.
     names_tables: AtomicBool,
@@ -237,7 +239,7 @@ impl Database {
             options: db_options,
             trouble: Arc::clone(trouble),
             flushes: AtomicBool::new(true),
-            tables: bulk::FAMILIES.map(|family| options::table(family, options)),
+            tables: BULK.map(|family| options::table(family, options)),
             bulk_rows: options.bulk_rows,
             names_tables: AtomicBool::new(false),
         })
@@ -253,7 +255,7 @@ impl Database {
             options: db_options,
             trouble: Arc::default(),
             flushes: AtomicBool::new(false),
-            tables: bulk::FAMILIES.map(|family| options::table(family, options)),
+            tables: BULK.map(|family| options::table(family, options)),
             bulk_rows: options.bulk_rows,
             names_tables: AtomicBool::new(false),
         })
@@ -332,7 +334,7 @@ impl Database {
 
     /// How a table of a bulk family is written.
     pub(crate) fn table_options(&self, family: Family) -> &rocksdb::Options {
-        let at = bulk::FAMILIES.iter().position(|bulk| *bulk == family);
+        let at = BULK.iter().position(|bulk| *bulk == family);
         &self.tables[at.unwrap_or(0)]
     }
 

@@ -5,7 +5,6 @@
 //! numbers without gaps, a refusal to go on after a failed write, on-line backup and [`restore`].
 
 mod backup;
-mod bulk;
 mod compaction;
 mod database;
 mod directory;

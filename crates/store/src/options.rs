@@ -9,7 +9,8 @@ use rocksdb::{
 };
 use sluis_port::store::Family;
 
-use crate::bulk::FAMILIES;
+/// Families with so many rows that they are written as tables: random keys, looked up one by one, sealed values.
+pub(crate) const BULK: [Family; 2] = [Family::Link, Family::Identity];
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -116,8 +117,7 @@ pub(crate) fn table(family: Family, options: &Options) -> rocksdb::Options {
 }
 
 fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::Options {
-    // Bulk rows: random keys, looked up one by one, sealed values.
-    let bulk = FAMILIES.contains(&family);
+    let bulk = BULK.contains(&family);
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     // Filters and indexes count against the cache: 1.5 bytes for each bulk row. In one piece, because a look-up of many keys

@@ -12,8 +12,7 @@ use sluis_port::store::{
     Commit, Completion, Condition, Family, LogEnd, Range, Recovered, Row, Store, StoreError,
 };
 
-use crate::bulk;
-use crate::database::{Database, Handle};
+use crate::database::{Database, Handle, bulk};
 use crate::directory::{CURRENT_FILE, create_private_dir, lock, sync_entry};
 use crate::error::from_rocks;
 use crate::mark::Lost;

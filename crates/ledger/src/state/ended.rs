@@ -9,8 +9,7 @@ use sluis_domain::{GrantId, ProposalId, Timestamp};
 
 use super::{GrantState, State};
 use crate::days::GrantDays;
-use crate::replay::{Archive, Unread};
-use crate::{event, grant, proposal};
+use crate::{grant, proposal};
 
 /// A record that has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,48 +121,8 @@ impl State {
         self.proposals.insert(id, Arc::new(record));
     }
 
-    /// Takes back into memory what an entry is about, if it left.
-    pub(crate) fn recall(
-        &mut self,
-        event: &event::Event,
-        archive: &mut (impl Archive + ?Sized),
-    ) -> Result<(), Unread> {
-        if let Some(id) = event.grant()
-            && !self.grants.contains_key(id)
-            && let Some(past) = archive.grant(id)?
-        {
-            self.recall_grant(past);
-        }
-        if let Some(id) = event.proposal()
-            && !self.proposals.contains_key(id)
-            && let Some(past) = archive.proposal(id)?
-        {
-            self.recall_proposal(past);
-        }
-        if let Some(digest) = event.refused_proposal()
-            && !self.proposal_digests.contains(digest)
-            && let Some(past) = archive.proposal_with(digest)?
-        {
-            self.recall_proposal(past);
-        }
-        Ok(())
-    }
-
-    fn recall_grant(&mut self, past: Ended<grant::Record>) {
-        // Of a log that was read further: at this entry it went on, or was not there. What was used of it counts no more.
-        if past.entries <= self.entries {
-            self.read_grant(past, 0, GrantDays::default());
-        }
-    }
-
-    fn recall_proposal(&mut self, past: Ended<proposal::Record>) {
-        if past.entries <= self.entries {
-            self.read_proposal(past);
-        }
-    }
-
     /// Puts a grant here as it was kept elsewhere.
-    pub(super) fn read_grant(&mut self, kept: Ended<grant::Record>, counter: u64, days: GrantDays) {
+    pub(crate) fn read_grant(&mut self, kept: Ended<grant::Record>, counter: u64, days: GrantDays) {
         let Ended { record, entries } = kept;
         if entries > 0 {
             self.ended.insert(of_grant(&record), entries);
@@ -178,7 +137,7 @@ impl State {
     }
 
     /// As [`Self::read_grant`].
-    pub(super) fn read_proposal(&mut self, kept: Ended<proposal::Record>) {
+    pub(crate) fn read_proposal(&mut self, kept: Ended<proposal::Record>) {
         let Ended { record, entries } = kept;
         if entries > 0 {
             self.ended.insert(of_proposal(&record), entries);

@@ -19,12 +19,11 @@ use sluis_port::store::{Family, StoreError};
 use crate::database::Database;
 use crate::directory::{create_private_dir, sync_entry};
 use crate::error::{from_io, from_rocks};
+use crate::options::BULK;
 use crate::writer::Placed;
 
 /// Where tables lie until RocksDB takes them in, below the directory of the store: on the same disk.
 const DIRECTORY: &str = "bulk";
-/// Families that get so many rows.
-pub(crate) const FAMILIES: [Family; 2] = [Family::Link, Family::Identity];
 
 /// A table that RocksDB takes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub(crate) fn write_tables(
     store: &Path,
     group: &[Placed],
 ) -> Result<Vec<Table>, StoreError> {
-    let many = FAMILIES
+    let many = BULK
         .into_iter()
         .filter(|family| is_bulk(*family, group, db.bulk_rows()));
     let families: Vec<_> = many.collect();
@@ -186,7 +185,7 @@ fn read_names(value: &[u8]) -> Result<Vec<Table>, DecodeError> {
     let mut tables = Vec::new();
     while input.end().is_err() {
         let number = input.u8()?;
-        let family = FAMILIES
+        let family = BULK
             .into_iter()
             .find(|family| *family as u8 == number)
             .ok_or(DecodeError)?;
