@@ -119,6 +119,20 @@ fn batch(criterion: &mut Criterion) {
         .iter()
         .zip(rows.iter().map(|row| &row[..]))
         .collect();
+    group.bench_function("link rows", |bencher| {
+        bencher.iter(|| escrow.link_rows(&pseudonyms, links.iter()));
+    });
+    group.bench_function("link rows, one at a time", |bencher| {
+        bencher.iter(|| -> Vec<_> {
+            let pairs = pseudonyms.iter().zip(&links);
+            pairs
+                .map(|(pseudonym, link)| {
+                    let key = escrow.row_key(pseudonym);
+                    (key, escrow.seal_link(pseudonym, link))
+                })
+                .collect()
+        });
+    });
     group.bench_function("link rows, opened and checked", |bencher| {
         bencher.iter(|| escrow.open_links(&pseudonym_key, &stored));
     });

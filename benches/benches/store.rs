@@ -55,21 +55,26 @@ fn load(store: &RocksStore, commits: Vec<Commit>) -> Duration {
 }
 
 fn link_rows(c: &mut Criterion) {
-    let mut group = c.benchmark_group("store");
+    let mut group = c.benchmark_group("durable link rows");
     group
         .sample_size(10)
         .throughput(Throughput::Elements(ROWS as u64));
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch directory");
-    let store =
-        RocksStore::create(&dir.path().join("store"), &Options::default()).expect("a new store");
-    let mut seed = 0;
-    group.bench_function("durable_link_rows", |bencher| {
-        bencher.iter_custom(|batches| {
-            let commits = (0..batches).map(|n| batch((seed + n) << 32)).collect();
-            seed += batches;
-            load(&store, commits)
+    for (name, bulk_rows) in [("through the log", usize::MAX), ("as tables", 4_096)] {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch directory");
+        let options = Options {
+            bulk_rows,
+            ..Options::default()
+        };
+        let store = RocksStore::create(&dir.path().join("store"), &options).expect("a new store");
+        let mut seed = 0;
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|batches| {
+                let commits = (0..batches).map(|n| batch((seed + n) << 32)).collect();
+                seed += batches;
+                load(&store, commits)
+            });
         });
-    });
+    }
     group.finish();
 }
 

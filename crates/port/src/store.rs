@@ -325,6 +325,8 @@ pub struct Condition {
     pub least_free_bytes: u64,
     /// Tables that wait to be merged, in the family with the most of them.
     pub level0_files: u64,
+    /// Whether the store delays writes, so that merging keeps up.
+    pub slowed: bool,
     /// Whether the store holds writes back, for example until tables are merged.
     pub stalled: bool,
     /// Errors of its work in the background since it was opened.

@@ -27,15 +27,16 @@ pub(crate) fn backup(
     create_private_dir(directory)?;
     let mut engine = open_engine(directory)?;
     let without_bulk = store.without_bulk();
-    if bulk::are_left(store.dir())? {
+    let db = store.db()?;
+    if bulk::are_left(&db, store.dir())? {
         let text = "rows that were written last are not part of the store yet";
         return Err(StoreError::Stalled(text.into()));
     }
     // Memtables are flushed first; what is written meanwhile comes with the write-ahead log.
     engine
-        .create_new_backup_flush(&store.db()?.db, true)
+        .create_new_backup_flush(&db.db, true)
         .map_err(|error| from_rocks(&error))?;
-    drop(without_bulk);
+    drop((db, without_bulk));
     let info = latest(&engine, directory)?;
     engine
         .verify_backup(info.backup_id)

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use rocksdb::{ColumnFamily, DB, FlushOptions, IteratorMode, WriteBatch, WriteOptions};
@@ -18,7 +18,7 @@ use crate::options::{self, BULK, Options};
 use crate::space;
 use crate::trouble::Trouble;
 use crate::writer::{Backend, Placed};
-use bulk::Table;
+use bulk::{Table, Tables};
 use sluis_port::rows::{self, META_FORMAT, META_STORE_ID, STORE_FORMAT, STORE_ID_BYTES};
 
 /// How long reads and a write that hangs may take to let go of a RocksDB that is to be closed.
@@ -37,12 +37,10 @@ pub(crate) struct Handle {
     bulk: Mutex<()>,
 }
 
-/// Tables of a group, before the group is written.
-#[derive(Default)]
+/// Tables of a group, before the group is written. No backup begins until they are taken in.
 pub(crate) struct Prepared<'a> {
-    tables: Vec<Table>,
-    /// No backup begins until they are taken in.
-    _guard: Option<MutexGuard<'a, ()>>,
+    tables: Tables,
+    _guard: MutexGuard<'a, ()>,
 }
 
 /// How far a store is.
@@ -163,8 +161,8 @@ impl Handle {
             return Err(StoreError::Corrupt(text.into()));
         }
         bulk::recover(&db, &self.dir)?;
+        self.reached(db.reached()?);
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(db));
-        self.reached(reached);
         self.put_mark(reached.entries);
         let more =
             reached.sequence > acknowledged.sequence || reached.entries > acknowledged.entries;
@@ -332,10 +330,9 @@ impl Database {
         self.names_tables.store(true, Ordering::Relaxed);
     }
 
-    /// How a table of a bulk family is written.
-    pub(crate) fn table_options(&self, family: Family) -> &rocksdb::Options {
-        let at = BULK.iter().position(|bulk| *bulk == family);
-        &self.tables[at.unwrap_or(0)]
+    /// Each bulk family, and how a table of it is written.
+    pub(crate) fn bulk_families(&self) -> impl Iterator<Item = (Family, &rocksdb::Options)> {
+        BULK.into_iter().zip(&self.tables)
     }
 
     /// From how many rows of a family on a group is written as a table.
@@ -361,11 +358,8 @@ impl Database {
         if batch.is_empty() && tables.is_empty() {
             return Ok(());
         }
-        if self
-            .names_tables
-            .swap(!tables.is_empty(), Ordering::Relaxed)
-            || !tables.is_empty()
-        {
+        let names = !tables.is_empty();
+        if self.names_tables.swap(names, Ordering::Relaxed) || names {
             bulk::put_names(self, tables, &mut batch)?;
         }
         self.write_synced(batch)
@@ -422,6 +416,11 @@ impl Database {
         counts.max().unwrap_or(0)
     }
 
+    /// Whether RocksDB delays writes, so that merging tables keeps up.
+    pub(crate) fn is_slowed(&self) -> bool {
+        self.number("rocksdb.actual-delayed-write-rate") > 0
+    }
+
     /// Whether RocksDB holds all writes back until tables are merged.
     pub(crate) fn is_stalled(&self) -> bool {
         self.number("rocksdb.is-write-stopped") > 0
@@ -445,22 +444,34 @@ impl Backend for Arc<Handle> {
         Ok(())
     }
 
-    type Prepared<'a> = Prepared<'a>;
+    /// None while a backup is made.
+    type Prepared<'a> = Option<Prepared<'a>>;
 
-    fn prepare(&self, group: &[Placed]) -> Result<Prepared<'_>, StoreError> {
-        let Ok(guard) = self.bulk.try_lock() else {
-            return Ok(Prepared::default());
+    fn prepare(&self, group: &[Placed]) -> Result<Option<Prepared<'_>>, StoreError> {
+        let guard = match self.bulk.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
         };
-        let tables = bulk::write_tables(&*self.db()?, &self.dir, group)?;
-        Ok(Prepared {
-            tables,
-            _guard: Some(guard),
-        })
+        Ok(Some(Prepared {
+            tables: bulk::write_tables(&*self.db()?, &self.dir, group)?,
+            _guard: guard,
+        }))
     }
 
-    fn write(&self, group: &[Placed], prepared: Prepared<'_>) -> Result<(), StoreError> {
+    fn write(
+        &self,
+        group: &[Placed],
+        mut prepared: Option<Prepared<'_>>,
+    ) -> Result<(), StoreError> {
         let db = self.db()?;
-        let tables = &prepared.tables;
+        let tables = match &mut prepared {
+            Some(Prepared { tables, .. }) => {
+                tables.keep();
+                tables.list()
+            }
+            None => &[],
+        };
         db.write_group(group, tables)?;
         bulk::take_in(&db, &self.dir, tables)
     }

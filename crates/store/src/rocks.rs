@@ -93,9 +93,11 @@ impl RocksStore {
                 .unwrap_or_default(),
         )?;
         bulk::recover(&db, dir)?;
+        let entries = db.next_entry()?;
+        handle.acknowledge(entries);
         let writer = Writer::start(
             Arc::clone(&handle),
-            db.next_entry()?,
+            entries,
             options,
             Arc::clone(&handle.trouble),
         )?;
@@ -227,6 +229,7 @@ impl Store for RocksStore {
             free_bytes: space::free(handle.dir()),
             least_free_bytes: options.least_free_bytes,
             level0_files: open.as_ref().map_or(0, |db| db.level0_files()),
+            slowed: open.as_ref().is_some_and(|db| db.is_slowed()),
             stalled: open.as_ref().is_some_and(|db| db.is_stalled()),
             background_errors: open
                 .as_ref()

@@ -15,8 +15,6 @@ const EVERY: Duration = Duration::from_secs(1);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// Room is little when it is below so many times the least.
 const LITTLE: u64 = 4;
-/// From so many tables in level 0 on RocksDB slows writes down; from 36 on it stops them.
-const MANY_TABLES: u64 = 20;
 /// Opening again is tried once in so many looks.
 const TRIES: u32 = 5;
 const MIB: u64 = 1 << 20;
@@ -32,7 +30,7 @@ struct Look {
 #[derive(Default)]
 struct Said {
     little_room: bool,
-    many_tables: bool,
+    slowed: bool,
     stalled: bool,
     background_errors: u64,
     trouble: Option<&'static str>,
@@ -125,14 +123,13 @@ impl Said {
 
     fn tell_background(&mut self, condition: &Condition) {
         let level0_files = condition.level0_files;
-        let many = level0_files >= MANY_TABLES;
-        if many && !self.many_tables {
+        if condition.slowed && !self.slowed {
             tracing::warn!(
                 level0_files,
                 "the store merges its tables too slowly; it will hold writes back"
             );
         }
-        self.many_tables = many;
+        self.slowed = condition.slowed;
         if condition.stalled && !self.stalled {
             tracing::warn!(
                 level0_files,

@@ -13,6 +13,7 @@ use sluis_ledger::{grant, proposal};
 use sluis_port::{Commit, Family, Row, Store, rows};
 
 use crate::EngineError;
+use crate::core::scan;
 
 const FAMILY: Family = Family::Grants;
 /// Rows that are read at a time.
@@ -101,6 +102,25 @@ impl<'a> PastRows<'a> {
             self.store.commit(commit)?;
         }
         Ok(())
+    }
+
+    /// Keys of the rows of a log that had more entries than these: of one that was given up.
+    pub(crate) fn behind(self, entries: u64) -> Result<Vec<Vec<u8>>, EngineError> {
+        let kinds = [
+            rows::ENDED_PROPOSAL_DIGEST,
+            rows::ENDED_GRANT,
+            rows::ENDED_PROPOSAL,
+        ];
+        let mut keys = Vec::new();
+        for kind in kinds {
+            for (key, value) in scan::of_kind(self.store, kind)? {
+                let (ended, _) = self.seal.open(FAMILY, &key, &value)?;
+                if ended > entries {
+                    keys.push(key);
+                }
+            }
+        }
+        Ok(keys)
     }
 
     fn put_row(

@@ -249,6 +249,11 @@ impl LogKeeper {
                 }
             }
         }
+        let snapshot = self.snapshot();
+        let behind = self.past(&snapshot).behind(self.store.entries());
+        for key in behind.map_err(RestoreError::Engine)? {
+            commit.delete(Family::Grants, key);
+        }
         let nonce = [&[NONCE_FORMAT][..], &restore.nonce].concat();
         commit
             .expect(Family::Meta, rows::META_RESTORE_NONCE, Some(nonce))

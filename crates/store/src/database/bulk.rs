@@ -1,10 +1,10 @@
 //! Many rows at once. They are written as sorted tables, which RocksDB takes in as they are, instead of through its log and
 //! its memory: less than half the work.
 //!
-//! The order loses nothing that was answered, and invents nothing: (1) the tables are written and synced; (2) the rest of the group
-//! is written and synced, audit entries included, with a row in `meta` that names the tables; (3) RocksDB takes the
-//! tables in, durably; (4) the callers are answered. The next group replaces the row. A start takes in the tables that the row names and a
-//! crash left behind, and removes all others.
+//! The order loses nothing that was answered, and invents nothing: (1) the tables are written and synced; (2) the rest of
+//! the group is written and synced, audit entries included, with a row in `meta` that names the tables; (3) RocksDB
+//! takes the tables in, durably; (4) the callers are answered. The next group replaces the row. A start takes in the
+//! tables that the row names and a crash left behind, and removes all others.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -38,35 +38,70 @@ impl Table {
     }
 }
 
+/// Tables of a group on the disk. As long as no row names them they are removed with this: rows in them must not outlive an
+/// erasure.
+pub(crate) struct Tables {
+    store: PathBuf,
+    list: Vec<Table>,
+    named: bool,
+}
+
+impl Tables {
+    pub(crate) fn list(&self) -> &[Table] {
+        &self.list
+    }
+
+    /// From now on a row may name them: they stay until they are taken in.
+    pub(crate) fn keep(&mut self) {
+        self.named = true;
+    }
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        if !self.named {
+            for table in &self.list {
+                drop(fs::remove_file(table.path(&self.store)));
+            }
+        }
+    }
+}
+
 /// Writes and syncs the rows of families of which a group has many.
 ///
 /// # Errors
-/// [`StoreError::Full`], [`StoreError::Io`]. Nothing was done then that counts.
+/// [`StoreError::Full`], [`StoreError::Io`]. Nothing is left then.
 pub(crate) fn write_tables(
     db: &Database,
     store: &Path,
     group: &[Placed],
-) -> Result<Vec<Table>, StoreError> {
-    let many = BULK
-        .into_iter()
-        .filter(|family| is_bulk(*family, group, db.bulk_rows()));
-    let families: Vec<_> = many.collect();
-    let (Some(first), false) = (group.first(), families.is_empty()) else {
-        return Ok(Vec::new());
+) -> Result<Tables, StoreError> {
+    let mut tables = Tables {
+        store: store.to_owned(),
+        list: Vec::new(),
+        named: false,
+    };
+    let Some(first) = group.first() else {
+        return Ok(tables);
     };
     let directory = store.join(DIRECTORY);
-    if !directory.exists() {
-        create_private_dir(&directory)?;
-        sync_entry(&directory)?;
-    }
-    let mut tables = Vec::with_capacity(families.len());
-    for family in families {
+    for (family, options) in db.bulk_families() {
+        if !is_bulk(family, group, db.bulk_rows()) {
+            continue;
+        }
+        if !directory.exists() {
+            create_private_dir(&directory)?;
+            sync_entry(&directory)?;
+        }
         let name = format!("{}-{}.sst", first.first_entry, family.name());
         let table = Table { family, name };
-        write_table(db, &table.path(store), family, group)?;
-        tables.push(table);
+        let path = table.path(store);
+        tables.list.push(table);
+        write_table(options, &path, family, group)?;
     }
-    sync(&directory)?;
+    if !tables.list.is_empty() {
+        sync(&directory)?;
+    }
     Ok(tables)
 }
 
@@ -86,7 +121,7 @@ fn is_bulk(family: Family, group: &[Placed], least: usize) -> bool {
 }
 
 fn write_table(
-    db: &Database,
+    options: &rocksdb::Options,
     path: &Path,
     family: Family,
     group: &[Placed],
@@ -97,7 +132,7 @@ fn write_table(
     let mut rows: Vec<_> = packed.flat_map(|rows| rows.iter()).collect();
     // Each commit's are sorted already. Of rows with the same key the last one counts.
     rows.sort_by_key(|(key, _)| *key);
-    let mut table = SstFileWriter::create(db.table_options(family));
+    let mut table = SstFileWriter::create(options);
     table.open(path).map_err(|error| from_rocks(&error))?;
     for (at, (key, value)) in rows.iter().enumerate() {
         if rows.get(at + 1).is_none_or(|(next, _)| next != key) {
@@ -143,12 +178,14 @@ pub(crate) fn take_in(db: &Database, store: &Path, tables: &[Table]) -> Result<(
     Ok(())
 }
 
-/// Whether there are tables that were not taken in.
+/// Whether tables that are named were not taken in.
 ///
 /// # Errors
-/// [`StoreError::Io`].
-pub(crate) fn are_left(store: &Path) -> Result<bool, StoreError> {
-    Ok(!present(&store.join(DIRECTORY))?.is_empty())
+/// The errors of reading the row and the directory.
+pub(crate) fn are_left(db: &Database, store: &Path) -> Result<bool, StoreError> {
+    let present = present(&store.join(DIRECTORY))?;
+    let named = named(db)?;
+    Ok(named.iter().any(|table| present.contains(&table.name)))
 }
 
 /// At a start: takes in what a crash left behind, and removes tables that no one named.
@@ -156,18 +193,15 @@ pub(crate) fn are_left(store: &Path) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError::Corrupt`] for a row that names no tables, and those of [`take_in`].
 pub(crate) fn recover(db: &Database, store: &Path) -> Result<(), StoreError> {
-    let named = db.get_unchecked(Family::Meta, META_BULK_TABLES)?;
     let present = present(&store.join(DIRECTORY))?;
-    if let Some(named) = &named {
-        let tables = read_names(named).map_err(|DecodeError| {
-            StoreError::Corrupt("the row of tables that are to be taken in cannot be read".into())
-        })?;
-        // One that is not there any more was taken in before the crash.
-        let left = tables.into_iter().filter(|t| present.contains(&t.name));
-        take_in(db, store, &left.collect::<Vec<_>>())?;
-        // It stays until the next group: what needs no mending is not written to.
+    let named = named(db)?;
+    if !named.is_empty() {
+        // The row stays until the next group: what needs no mending is not written to.
         db.set_names_tables();
     }
+    // One that is not there any more was taken in before the crash.
+    let left = named.into_iter().filter(|t| present.contains(&t.name));
+    take_in(db, store, &left.collect::<Vec<_>>())?;
     for name in present {
         let path = store.join(DIRECTORY).join(name);
         match fs::remove_file(&path) {
@@ -178,6 +212,16 @@ pub(crate) fn recover(db: &Database, store: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// The tables that the row names.
+fn named(db: &Database) -> Result<Vec<Table>, StoreError> {
+    let Some(row) = db.get_unchecked(Family::Meta, META_BULK_TABLES)? else {
+        return Ok(Vec::new());
+    };
+    read_names(&row).map_err(|DecodeError| {
+        StoreError::Corrupt("the row of tables that are to be taken in cannot be read".into())
+    })
 }
 
 fn read_names(value: &[u8]) -> Result<Vec<Table>, DecodeError> {

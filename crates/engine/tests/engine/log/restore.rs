@@ -98,6 +98,37 @@ fn open(office: &Office<ModelStore>, store: &Arc<dyn Store>) -> Engine {
 }
 
 #[test]
+fn rows_of_what_ended_in_the_log_that_is_given_up_go_with_it() {
+    let office = Office::open(ModelStore::new());
+    let grant = office.grant(STUDY, REGISTER, 10);
+    let (mut rows, log) = (all(&*office.store), entries(&*office.store));
+    super::revoke(&office, &grant);
+    office.clock.advance_hours(25);
+    office.grow(1);
+    let head = office.head().note.clone();
+    let key = sluis_port::rows::ended_grant_key(&grant);
+    let ended = office.store.get(Family::Grants, &key).unwrap().unwrap();
+    rows.push((Family::Grants, (key.clone(), ended.clone())));
+    let store = copy(&rows, log);
+    let engine = open(&office, &store);
+    let request = engine.log().restore_request(Some(head.as_bytes())).unwrap();
+    let again = Ceremony {
+        office,
+        store,
+        engine,
+        head,
+        grant,
+        request,
+    };
+    let signatures = CUSTODIANS.map(|member| again.signed(member));
+    again.accept(&signatures).unwrap();
+    // It ended with the restore.
+    let kept = again.store.get(Family::Grants, &key).unwrap();
+    assert!(kept.is_some_and(|kept| kept != ended));
+    open(&again.office, &again.store);
+}
+
+#[test]
 fn two_custodians_bring_an_older_store_into_force_and_its_grants_end() {
     let all = Ceremony::begin();
     assert!(matches!(

@@ -39,6 +39,17 @@ fn rows(numbers: &[u8], value: u8) -> Commit {
     commit
 }
 
+fn removal() -> Commit {
+    Commit {
+        removals: vec![Range {
+            family: Family::Link,
+            from: key(0),
+            to: key(200),
+        }],
+        ..Commit::default()
+    }
+}
+
 fn placed(commit: Commit, first_entry: u64) -> Placed {
     Placed {
         commit,
@@ -86,14 +97,6 @@ fn many_rows_are_there_like_few_and_the_last_of_a_key_counts() {
 fn rows_of_a_group_do_not_overtake_what_it_removes_or_writes() {
     let (_dir, store) = new_store();
     let db = store.handle.db().unwrap();
-    let removal = Commit {
-        removals: vec![Range {
-            family: Family::Link,
-            from: key(0),
-            to: key(200),
-        }],
-        ..Commit::default()
-    };
     let write = Commit {
         writes: vec![Write {
             family: Family::Link,
@@ -102,14 +105,14 @@ fn rows_of_a_group_do_not_overtake_what_it_removes_or_writes() {
         }],
         ..Commit::default()
     };
-    for with in [removal, write] {
+    for with in [removal(), write] {
         let group = [placed(rows(&[1, 2, 3, 4], 1), 0), placed(with, 1)];
         let tables = write_tables(&db, store.handle.dir(), &group).unwrap();
-        assert!(tables.is_empty());
+        assert!(tables.list().is_empty());
     }
     let group = [placed(rows(&[1, 2, 3, 4], 1), 0)];
     let tables = write_tables(&db, store.handle.dir(), &group).unwrap();
-    assert_eq!(tables.len(), 1);
+    assert_eq!(tables.list().len(), 1);
 }
 
 /// What the writer does with a group, up to a step; then the process is gone.
@@ -117,13 +120,15 @@ fn crash_after(dir: &TempDir, group: &[Placed], steps: usize) {
     let handle = Handle::open(dir.path(), &options()).unwrap();
     let db = handle.db().unwrap();
     let tables = write_tables(&db, dir.path(), group).unwrap();
-    assert_eq!(tables.len(), 1);
+    assert_eq!(tables.list().len(), 1);
     if steps > 1 {
-        db.write_group(group, &tables).unwrap();
+        db.write_group(group, tables.list()).unwrap();
     }
     if steps > 2 {
-        take_in(&db, dir.path(), &tables).unwrap();
+        take_in(&db, dir.path(), tables.list()).unwrap();
     }
+    // Nothing tidies up after a crash.
+    std::mem::forget(tables);
 }
 
 #[test]
@@ -156,13 +161,33 @@ fn a_backup_is_not_made_while_tables_are_not_taken_in() {
     store.commit(rows(&[8], 1)).unwrap();
     let db = store.handle.db().unwrap();
     let group = [placed(rows(&[1, 2, 3, 4], 2), 1)];
-    write_tables(&db, dir.path(), &group).unwrap();
+    let mut tables = write_tables(&db, dir.path(), &group).unwrap();
+    tables.keep();
+    db.write_group(&group, tables.list()).unwrap();
     let backup = tempfile::tempdir().unwrap();
     let refused = store.backup(backup.path());
     assert!(
         matches!(refused, Err(StoreError::Stalled(_))),
         "{refused:?}"
     );
+    take_in(&db, dir.path(), tables.list()).unwrap();
+    assert!(store.backup(backup.path()).is_ok());
+}
+
+#[test]
+fn tables_of_a_group_that_is_not_written_do_not_stay() {
+    let (dir, store) = new_store();
+    let db = store.handle.db().unwrap();
+    let group = [placed(rows(&[1, 2, 3, 4], 2), 0)];
+    let tables = write_tables(&db, dir.path(), &group).unwrap();
+    assert_eq!(files(&dir), 1);
+    drop(tables);
+    assert_eq!(files(&dir), 0);
+    // Nor does half of one.
+    let unsealed = placed(rows(&[1, 2, 3, 4], 2), 7);
+    fs::create_dir(dir.path().join(DIRECTORY).join("7-link.sst")).unwrap();
+    assert!(write_tables(&db, dir.path(), &[unsealed]).is_err());
+    assert!(store.backup(tempfile::tempdir().unwrap().path()).is_ok());
 }
 
 #[test]
@@ -177,15 +202,7 @@ fn opening_again_after_a_bulk_group_finds_no_more_than_was_acknowledged() {
 fn what_was_removed_after_a_bulk_group_does_not_come_back() {
     let (dir, store) = new_store();
     store.commit(rows(&[1, 2, 3, 4], 1)).unwrap();
-    let removal = Commit {
-        removals: vec![Range {
-            family: Family::Link,
-            from: key(0),
-            to: key(200),
-        }],
-        ..Commit::default()
-    };
-    store.commit(removal).unwrap();
+    store.commit(removal()).unwrap();
     drop(store);
     let store = RocksStore::open(dir.path(), &options()).unwrap();
     assert_eq!(value_of(&store, 1), None);
