@@ -120,9 +120,6 @@ fn batch(criterion: &mut Criterion) {
         .zip(rows.iter().map(|row| &row[..]))
         .collect();
     group.bench_function("link rows", |bencher| {
-        bencher.iter(|| escrow.link_rows(&pseudonyms, links.iter()));
-    });
-    group.bench_function("link rows, one at a time", |bencher| {
         bencher.iter(|| -> Vec<_> {
             let pairs = pseudonyms.iter().zip(&links);
             pairs

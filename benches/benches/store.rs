@@ -4,6 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sluis_port::rows::ENTRY_FORMAT;
 use sluis_port::store::{Commit, Family, PackedRows, Receipt, Store, StoreError};
 use sluis_store::{Options, RocksStore};
 
@@ -31,7 +32,7 @@ fn batch(seed: u64) -> Commit {
     }
     Commit {
         rows: vec![rows],
-        entries: vec![vec![2; 200]],
+        entries: vec![vec![ENTRY_FORMAT; 200]],
         ..Commit::default()
     }
 }

@@ -47,21 +47,6 @@ impl EscrowKeys {
         SealedLink(sealed)
     }
 
-    /// [`Self::seal_carried`] of each subject, in order. Much faster for many than one at a time.
-    pub fn seal_carried_many<'l>(
-        &self,
-        pseudonyms: &[Pseudonym],
-        link_values: impl Iterator<Item = &'l LinkValue>,
-    ) -> Vec<SealedLink> {
-        let values = self.seal_links(pseudonyms, link_values).into_iter();
-        let sealed = values.map(|value| {
-            let mut sealed = [0; 16];
-            sealed.copy_from_slice(&value[1..]);
-            SealedLink(sealed)
-        });
-        sealed.collect()
-    }
-
     /// The link value in a token, once it is seen to give the token's pseudonym.
     ///
     /// # Errors

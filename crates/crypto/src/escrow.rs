@@ -11,10 +11,9 @@
 use std::fmt;
 
 use aes::Aes256;
-use aes::cipher::{Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use sluis_domain::{Kid, NamespaceId};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
 
 use crate::import::ImportKeys;
 use crate::row::write_aad;
@@ -26,14 +25,6 @@ use crate::{LinkValue, Pseudonym, PseudonymKey, SealError, Secret, kdf, labels};
 pub const LINK_VALUE_LEN: usize = 17;
 /// By how much an identity row's value is longer than the identifier, in bytes.
 pub const IDENTITY_OVERHEAD: usize = 1 + NONCE_LEN + TAG_LEN;
-
-/// A link row as it is stored.
-pub struct LinkRow {
-    /// The key of all rows of the pseudonym.
-    pub key: [u8; ROW_KEY_LEN],
-    /// Format and masked link value.
-    pub value: [u8; LINK_VALUE_LEN],
-}
 
 /// The escrow keys of one version of a (chain, namespace) line, ready for use.
 pub struct EscrowKeys {
@@ -79,46 +70,6 @@ impl EscrowKeys {
         mask(block(&self.link_seal, pseudonym), link_value)
     }
 
-    /// [`Self::seal_link`] of each subject, in order.
-    pub(crate) fn seal_links<'l>(
-        &self,
-        pseudonyms: &[Pseudonym],
-        link_values: impl Iterator<Item = &'l LinkValue>,
-    ) -> Vec<[u8; LINK_VALUE_LEN]> {
-        let mut pads = blocks(&self.link_seal, pseudonyms.iter());
-        let masked = pads
-            .iter()
-            .zip(link_values)
-            .map(|(pad, link_value)| mask((*pad).into(), link_value))
-            .collect();
-        wipe(&mut pads);
-        masked
-    }
-
-    /// The link rows of subjects, in order: [`Self::row_key`] and [`Self::seal_link`] of each. Much faster for many than
-    /// one at a time.
-    pub fn link_rows<'l>(
-        &self,
-        pseudonyms: &[Pseudonym],
-        link_values: impl Iterator<Item = &'l LinkValue>,
-    ) -> Vec<LinkRow> {
-        let kid = self.kid.to_be_bytes();
-        let indices = blocks(&self.index, pseudonyms.iter());
-        let mut pads = blocks(&self.link_seal, pseudonyms.iter());
-        let mut rows = Vec::with_capacity(pseudonyms.len());
-        for ((index, pad), link_value) in indices.iter().zip(&pads).zip(link_values) {
-            let mut row = LinkRow {
-                key: [0; ROW_KEY_LEN],
-                value: mask((*pad).into(), link_value),
-            };
-            row.key[..4].copy_from_slice(&kid);
-            row.key[4..].copy_from_slice(index);
-            rows.push(row);
-        }
-        wipe(&mut pads);
-        rows
-    }
-
     /// The link value in a pseudonym's link row, once it is seen to give that pseudonym.
     ///
     /// # Errors
@@ -139,21 +90,16 @@ impl EscrowKeys {
         }
     }
 
-    /// [`Self::open_link`] of each pseudonym with its row's value, in order. Much faster for many than one at a time.
+    /// [`Self::open_link`] of each pseudonym with its row's value, in order. Faster for many than one at a time.
     pub fn open_links(
         &self,
         pseudonym_key: &PseudonymKey,
         rows: &[(&Pseudonym, &[u8])],
     ) -> Vec<Result<LinkValue, SealError>> {
-        let mut pads = blocks(
-            &self.link_seal,
-            rows.iter().map(|(pseudonym, _)| *pseudonym),
-        );
         let mut opened = Vec::with_capacity(rows.len());
-        for ((_, value), pad) in rows.iter().zip(&pads) {
-            opened.push(unmask((*pad).into(), value));
+        for (pseudonym, value) in rows {
+            opened.push(unmask(block(&self.link_seal, pseudonym), value));
         }
-        wipe(&mut pads);
         let well_formed: Vec<&LinkValue> = opened.iter().flatten().collect();
         let expected = pseudonym_key.pseudonyms(well_formed.into_iter());
         let well_formed = opened.iter_mut().zip(rows).filter(|(link, _)| link.is_ok());
@@ -311,21 +257,6 @@ fn unmask(pad: [u8; 16], value: &[u8]) -> Result<LinkValue, SealError> {
 /// In constant time.
 fn is_same(expected: &Pseudonym, pseudonym: &Pseudonym) -> bool {
     expected.as_bytes().ct_eq(pseudonym.as_bytes()).into()
-}
-
-/// All in one call: a call with one block takes many times as long as a block among others.
-fn blocks<'p>(aes: &Aes256, pseudonyms: impl Iterator<Item = &'p Pseudonym>) -> Vec<Block<Aes256>> {
-    let mut blocks: Vec<_> = pseudonyms
-        .map(|pseudonym| (*pseudonym.as_bytes()).into())
-        .collect();
-    aes.encrypt_blocks(&mut blocks);
-    blocks
-}
-
-fn wipe(blocks: &mut [Block<Aes256>]) {
-    for block in blocks {
-        block.as_mut_slice().zeroize();
-    }
 }
 
 fn block(aes: &Aes256, pseudonym: &Pseudonym) -> [u8; 16] {

@@ -60,21 +60,6 @@ proptest! {
     }
 }
 
-#[test]
-fn rows_made_together_are_as_made_alone() {
-    let line = Line::new(1);
-    for size in 0..70 {
-        let links: Vec<_> = (0..size).map(link_value).collect();
-        let pseudonyms = line.pseudonym_key.pseudonyms(links.iter());
-        let rows = line.escrow.link_rows(&pseudonyms, links.iter());
-        assert_eq!(rows.len(), links.len());
-        for ((row, pseudonym), link) in rows.iter().zip(&pseudonyms).zip(&links) {
-            assert_eq!(row.key, line.escrow.row_key(pseudonym));
-            assert_eq!(row.value, line.escrow.seal_link(pseudonym, link));
-        }
-    }
-}
-
 fn stored_row(line: &Line, subject: u8, damage: u8) -> (Pseudonym, Vec<u8>) {
     let pseudonym = line.pseudonym_key.pseudonym(&link_value(subject));
     let mut value = line

@@ -1,7 +1,7 @@
 //! Convert: pseudonyms of one chain become pseudonyms of another, under a grant.
 
 use sluis_crypto::LinkValue;
-use sluis_crypto::escrow::{LinkRow, ROW_KEY_LEN};
+use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_domain::{
     BatchOutcome, ChainId, Column, ColumnBuilder, ElementName, GrantId, NamespaceId, Reason,
     RecordBatch,
@@ -324,8 +324,8 @@ fn rekey(
         _ => (None, None),
     };
     let links: Vec<&LinkValue> = subjects.iter().flatten().collect();
-    let pseudonyms = target.pseudonym.pseudonyms(links.iter().copied());
-    let writer = TokenWriter::new(target, carrier, &pseudonyms, links.iter().copied());
+    let pseudonyms = target.pseudonym.pseudonyms(links.into_iter());
+    let writer = TokenWriter::new(target, carrier);
     let mut output =
         ColumnBuilder::with_capacity(subjects.len(), subjects.len() * writer.text_len());
     let mut rows = PackedRows::with_capacity(
@@ -334,25 +334,21 @@ fn rekey(
         subjects.len(),
         subjects.len() * LINK_ROW_LEN,
     );
-    let mut written = 0;
+    let mut converted = pseudonyms.iter();
     for subject in subjects {
-        match subject {
-            Some(_) => {
-                output.push_with(|out| writer.write(written, out));
-                written += 1;
-            }
-            None => output.push_missing(),
-        }
-    }
-    if let Some(escrow) = escrow {
-        let link_rows = escrow.link_rows(&pseudonyms, links.iter().copied());
-        for (link, LinkRow { key, value }) in links.into_iter().zip(&link_rows) {
-            if opt_outs.is_some_and(|marks| marks.has(link)) {
-                continue;
-            }
+        let pair = subject
+            .as_ref()
+            .and_then(|link| Some((link, converted.next()?)));
+        let Some((link, pseudonym)) = pair else {
+            output.push_missing();
+            continue;
+        };
+        output.push_with(|out| writer.write(pseudonym, link, out));
+        let opted_out = opt_outs.is_some_and(|marks| marks.has(link));
+        if let Some(escrow) = escrow.filter(|_| !opted_out) {
             rows.push_with(|out| {
-                out.extend_from_slice(key);
-                out.extend_from_slice(value);
+                out.extend_from_slice(&escrow.row_key(pseudonym));
+                out.extend_from_slice(&escrow.seal_link(pseudonym, link));
             });
         }
     }

@@ -16,42 +16,36 @@ use crate::core::opt_outs::Marks;
 /// Bytes of a link row, key and value.
 pub(crate) const LINK_ROW_LEN: usize = ROW_KEY_LEN + LINK_VALUE_LEN;
 
-/// Writes tokens of subjects in one version.
+/// Writes tokens of one version.
 pub(crate) struct TokenWriter<'a> {
     kid: Kid,
-    pseudonyms: &'a [Pseudonym],
-    /// One per pseudonym, if the tokens hold them.
-    sealed: Option<Vec<SealedLink>>,
+    carrier: Option<&'a EscrowKeys>,
 }
 
 impl<'a> TokenWriter<'a> {
     /// With a `carrier`, the tokens hold their sealed links.
-    pub(crate) fn new<'l>(
-        version: &LineVersion,
-        carrier: Option<&EscrowKeys>,
-        pseudonyms: &'a [Pseudonym],
-        links: impl Iterator<Item = &'l LinkValue>,
-    ) -> Self {
+    pub(crate) fn new(version: &LineVersion, carrier: Option<&'a EscrowKeys>) -> Self {
         Self {
             kid: version.info().kid,
-            pseudonyms,
-            sealed: carrier.map(|escrow| escrow.seal_carried_many(pseudonyms, links)),
+            carrier,
         }
     }
 
     /// Bytes of a token.
     pub(crate) fn text_len(&self) -> usize {
-        match self.sealed {
+        match self.carrier {
             Some(_) => token::CARRIED_TEXT_LEN,
             None => token::TEXT_LEN,
         }
     }
 
-    /// Appends the token of the subject with this number.
-    pub(crate) fn write(&self, subject: usize, out: &mut Vec<u8>) {
-        let pseudonym = &self.pseudonyms[subject];
-        match &self.sealed {
-            Some(links) => token::write_carried_text(self.kid, pseudonym, &links[subject], out),
+    /// Appends the token of a subject.
+    pub(crate) fn write(&self, pseudonym: &Pseudonym, link: &LinkValue, out: &mut Vec<u8>) {
+        match self.carrier {
+            Some(escrow) => {
+                let link = escrow.seal_carried(pseudonym, link);
+                token::write_carried_text(self.kid, pseudonym, &link, out);
+            }
             None => token::write_text(self.kid, pseudonym, out),
         }
     }

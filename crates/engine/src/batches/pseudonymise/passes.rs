@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use sluis_crypto::date_shift::DateShiftKey;
-use sluis_crypto::escrow::{LinkRow, ROW_KEY_LEN};
+use sluis_crypto::escrow::ROW_KEY_LEN;
 use sluis_crypto::{LinkValue, Pseudonym};
 use sluis_domain::date::Date;
 use sluis_domain::generalise::Generaliser;
@@ -214,13 +214,14 @@ fn shift_dates(
 
 pub(super) fn tokens(line: &Line, subjects: &Subjects, refused: &Refused) -> Column {
     let rows = subjects.of_rows.len();
-    let (pseudonyms, links) = (&subjects.pseudonyms, subjects.links.iter());
-    let writer = TokenWriter::new(&line.version, line.carrier(), pseudonyms, links);
+    let writer = TokenWriter::new(&line.version, line.carrier());
     let mut output = ColumnBuilder::with_capacity(rows, rows * writer.text_len());
     for (row, subject) in subjects.of_rows.iter().enumerate() {
         match subject {
             Some(subject) if !refused.is_refused(row) => {
-                output.push_with(|out| writer.write(*subject, out));
+                let pseudonym = &subjects.pseudonyms[*subject];
+                let link = &subjects.links[*subject];
+                output.push_with(|out| writer.write(pseudonym, link, out));
             }
             _ => output.push_missing(),
         }
@@ -243,7 +244,6 @@ pub(super) fn write_rows(
     else {
         return Ok(());
     };
-    let link_rows = escrow.link_rows(&subjects.pseudonyms, subjects.links.iter());
     let rows = subjects.of_rows.len();
     let mut links = PackedRows::with_capacity(Family::Link, ROW_KEY_LEN, rows, rows * LINK_ROW_LEN);
     let mut identities = PackedRows::with_capacity(Family::Identity, ROW_KEY_LEN, 0, 0);
@@ -258,17 +258,18 @@ pub(super) fn write_rows(
         let Some(subject) = subjects.of_rows[row].filter(|_| !refused.is_refused(row)) else {
             continue;
         };
-        let LinkRow { key, value } = &link_rows[subject];
+        let (pseudonym, link) = (&subjects.pseudonyms[subject], &subjects.links[subject]);
+        let key = escrow.row_key(pseudonym);
         links.push_with(|out| {
-            out.extend_from_slice(key);
-            out.extend_from_slice(value);
+            out.extend_from_slice(&key);
+            out.extend_from_slice(&escrow.seal_link(pseudonym, link));
         });
         if let Some(sealer) = &mut sealer {
             let mut sealed = Ok(());
             identities.push_with(|out| {
-                out.extend_from_slice(key);
+                out.extend_from_slice(&key);
                 let identifier = subjects.identifiers.get(subject);
-                sealed = sealer.seal(line.namespace.id(), key, identifier, out);
+                sealed = sealer.seal(line.namespace.id(), &key, identifier, out);
             });
             sealed.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
         }
