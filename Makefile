@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/sluis/target
 export CARGO_TERM_COLOR ?= auto
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup setup-check setup-test build demo test lint vectors million bench bench-micro crash opening hostile clean-demo
+.PHONY: help setup setup-check setup-test setup-peers build demo test lint vectors million bench bench-micro bench-peers crash opening hostile clean-demo
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ setup-check: ## Install what lints and vectors need as well
 
 setup-test: ## Install what testing needs as well; refuses who is not root
 	@deploy/setup.sh test
+
+setup-peers: ## Install what bench-peers needs as well (PostgreSQL 15)
+	@deploy/setup.sh peers
 
 build: setup ## Build sluisd and sluis
 	cargo build --release --workspace --bins
@@ -61,6 +64,9 @@ bench: build ## End to end, beside the bare cipher work: one table, and a summar
 
 bench-micro: setup ## What one value costs in each step
 	cargo bench --profile release --workspace
+
+bench-peers: setup-peers build ## Beside OpenBao, PostgreSQL, a Python script and Presidio, in turn (6 minutes; docs/benchmarks.md; ARGS="--quick")
+	@benches/peers/run.sh $(ARGS)
 
 clean-demo: ## Remove the files of the last demo
 	@dir="$${SLUIS_DEMO_DIR:-/tmp/sluis-demo}"; if [ -e "$$dir/.sluis-demo" ]; then rm -rf "$$dir"; fi

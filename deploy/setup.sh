@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing on a Debian machine. Usage: setup.sh build|check|test
+# Installs what is missing on a Debian machine. Usage: setup.sh build|check|test|peers
 # build: what building needs. check: also what lints and the second implementation need. test: also what tests need.
+# peers: what building and `make bench-peers` need.
 set -euo pipefail
 what="${1:-build}"
 
@@ -28,7 +29,9 @@ compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || packages+=(libclang
 command -v c++ >/dev/null || packages+=(g++)
 command -v python3 >/dev/null || packages+=(python3)
 command -v make >/dev/null || packages+=(make)
-if [ "$what" != build ]; then
+if [ "$what" = peers ]; then
+    python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
+elif [ "$what" != build ]; then
     python3 -c 'import cryptography' 2>/dev/null || python3 -c 'import venv, ensurepip' 2>/dev/null ||
         packages+=(python3-venv)
 fi
@@ -43,6 +46,27 @@ if [ "${#packages[@]}" -gt 0 ]; then
 fi
 
 [ "$what" != build ] || exit 0
+
+# PostgreSQL alone may fail: the benchmark goes on without it and says so. Debian's package would start a server on port
+# 5432 as soon as it is there, unless a file says otherwise; the benchmark starts its own.
+install_postgresql() {
+    local settings=/etc/postgresql-common/createcluster.d
+    local failed=0
+    echo "installing Debian packages: postgresql-15"
+    as_root mkdir -p "$settings" || return
+    echo "create_main_cluster = false" | as_root tee "$settings/sluis-peers.conf" >/dev/null || return
+    as_root apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15 >/dev/null ||
+        failed=1
+    as_root rm -f "$settings/sluis-peers.conf"
+    as_root rmdir --ignore-fail-on-non-empty "$settings"
+    return "$failed"
+}
+if [ "$what" = peers ]; then
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || (install_postgresql) ||
+        echo "PostgreSQL 15 cannot be installed here; make bench-peers goes on without it" >&2
+    exit 0
+fi
 
 # Versions that are known to build with Rust 1.95.
 tools_dir="${CARGO_TARGET_DIR:-${HOME:-/tmp}/.cache/sluis/target}/tools"
