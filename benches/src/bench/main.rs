@@ -15,6 +15,7 @@
 mod cases;
 mod custodian;
 mod floor;
+mod growth;
 mod load;
 mod options;
 mod outcome;
@@ -45,8 +46,19 @@ fn main() -> ExitCode {
         eprintln!("there is no case {unknown}; sluis-bench --list prints the names");
         return ExitCode::from(2);
     }
+    if !options.growth && options.subjects > subjects::ALL {
+        eprintln!(
+            "there are {} BSNs, and so at most as many subjects; --growth has more",
+            subjects::ALL
+        );
+        return ExitCode::from(2);
+    }
+    let name = match options.growth {
+        true => "growth.json",
+        false => "summary.json",
+    };
     let json = options.json.clone();
-    let json = json.unwrap_or_else(|| options::results().join("summary.json"));
+    let json = json.unwrap_or_else(|| options::results().join(name));
     let (directory, _scratch) = match home(&options) {
         Ok(home) => home,
         Err(problem) => {
@@ -54,9 +66,22 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let outcomes = measure(&directory, &options);
-    print!("{}", table(&outcomes));
-    match write_summary(&json, &outcomes) {
+    let written = match options.growth {
+        true => {
+            let steps = growth::measure(&mut Run::start(&directory, options.subjects));
+            print!("{}", growth::table(&steps));
+            let drawing = json.with_extension("svg");
+            write_summary(&json, &steps)
+                .and_then(|()| fs::write(&drawing, growth::drawing(&steps)))
+                .map(|()| eprintln!("drawing: {}", drawing.display()))
+        }
+        false => {
+            let outcomes = measure(&directory, &options);
+            print!("{}", table(&outcomes));
+            write_summary(&json, &outcomes)
+        }
+    };
+    match written {
         Ok(()) => {
             eprintln!("summary: {}", json.display());
             ExitCode::SUCCESS
@@ -105,7 +130,7 @@ fn measure(directory: &Path, options: &Options) -> Vec<Outcome> {
     outcomes
 }
 
-fn write_summary(path: &Path, outcomes: &[Outcome]) -> std::io::Result<()> {
+fn write_summary(path: &Path, outcomes: &impl serde::Serialize) -> std::io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }

@@ -11,6 +11,7 @@ Examples:
   sluis-bench
   sluis-bench --only pseudonym-none --only unary-64
   sluis-bench --subjects 20000000 --directory /data/bench --json twenty-million.json
+  sluis-bench --growth --subjects 100000000
   sluis-bench --list
 
 A case that needs escrowed subjects sends them first, without counting the time. With --directory the files of the \
@@ -25,8 +26,11 @@ pub(crate) struct Options {
     pub(crate) only: Vec<String>,
     /// Number of subjects that are escrowed
     #[arg(long, value_name = "N", default_value_t = 2_000_000,
-          value_parser = clap::value_parser!(u64).range(1..=subjects::ALL))]
+          value_parser = clap::value_parser!(u64).range(1..=subjects::MOST))]
     pub(crate) subjects: u64,
+    /// Instead of the cases: the rates while an escrow grows to N subjects, as a table, a summary and a drawing
+    #[arg(long, conflicts_with = "only")]
+    pub(crate) growth: bool,
     /// Where the summary is written; default: bench/summary.json in the target directory
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -134,7 +134,15 @@ impl Run {
 }
 
 impl Tokens {
-    fn of(kept: &[(u64, Column)]) -> Self {
+    /// The tokens of these and of those, which are of the same chain.
+    pub(crate) fn and(mut self, kept: &[(u64, Column)]) -> Self {
+        let more = Self::of(kept);
+        self.text.extend_from_slice(&more.text);
+        self.width = more.width;
+        self
+    }
+
+    pub(crate) fn of(kept: &[(u64, Column)]) -> Self {
         let mut text = Vec::new();
         let mut rows = 0;
         for (_, column) in kept {

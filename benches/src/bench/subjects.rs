@@ -4,6 +4,8 @@ use sluis_domain::Column;
 
 /// How many different subjects there are.
 pub(crate) const ALL: u64 = 81_000_000;
+/// Most subjects of a run: numbers of nine digits for those of `--growth`, and [`ALL`] for the cases.
+pub(crate) const MOST: u64 = 900_000_000;
 /// Rows of a full batch.
 pub(crate) const ROWS: u64 = 8_192;
 /// Bytes of a BSN.
@@ -26,9 +28,26 @@ pub(crate) fn shuffled(place: u64, count: u64) -> u64 {
 
 /// A packed column with the BSNs of these subjects.
 pub(crate) fn column(numbers: impl Iterator<Item = u64>) -> Column {
+    of_each(numbers, bsn)
+}
+
+/// A packed column with a number of nine digits for each of these subjects, which are below [`MOST`].
+pub(crate) fn numbers(numbers: impl Iterator<Item = u64>) -> Column {
+    of_each(numbers, |number| {
+        let mut rest = number + 100_000_000;
+        let mut digits = [0; LENGTH];
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        digits
+    })
+}
+
+fn of_each(numbers: impl Iterator<Item = u64>, value: impl Fn(u64) -> [u8; LENGTH]) -> Column {
     let mut data = Vec::with_capacity(ROWS as usize * LENGTH);
     for number in numbers {
-        data.extend_from_slice(&bsn(number));
+        data.extend_from_slice(&value(number));
     }
     fixed_width(data, LENGTH)
 }

@@ -46,6 +46,7 @@ enum Way {
     InventedGrants,
     UsedUpGrant,
     ManyValues,
+    Idle,
 }
 
 const fn attack(name: &'static str, connections: u64, calls: usize, way: Way) -> Attack {
@@ -69,6 +70,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack("invented-grants", 4, 64, Way::InventedGrants),
     attack("used-up-grant", 4, 32, Way::UsedUpGrant),
     attack("many-short-values", 4, 32, Way::ManyValues),
+    attack("idle-streams", 25, 200, Way::Idle),
 ];
 
 /// Whom an attack is against, and with what.
@@ -274,6 +276,7 @@ impl Material {
                 let head = Bytes::from_static(&[0, 0, 0x3f, 0xff, 0xff, 0x0a]);
                 (ATTACKER, unary, at_once(vec![head]), false)
             }
+            Way::Idle => (ATTACKER, stream, at_once(stream_of(1, 1)), false),
             Way::Empty => (ATTACKER, stream, at_once(stream_of(64, 0)), true),
             Way::Unary => (ATTACKER, unary, at_once(vec![unary_of(1)]), true),
             Way::Ninth => (ATTACKER, unary, at_once(vec![unary_of(LARGE / 2)]), true),

@@ -33,7 +33,7 @@ const MIB: u64 = 1 << 20;
 /// requests as they arrive, of the room for decoding and of the answers; commits that wait for the disk.
 const OF_MEMBER: u64 = (64 + 64 + 80 + 16 + 24) * MIB;
 /// The store's caches and write buffers, which fill while it works, and what the allocator keeps.
-const STORE: u64 = (64 + 64 + 64) * MIB;
+const STORE: u64 = (256 + 64 + 64) * MIB;
 /// The receive window of a connection.
 const OF_CONNECTION: u64 = 2 * MIB;
 

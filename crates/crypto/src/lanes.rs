@@ -1,214 +1,99 @@
-//! HMAC-SHA-256 of several short messages at once, with the SHA instructions of x86-64.
-//!
-//! Each pair of rounds needs the pair before it, so one message leaves the processor waiting. Messages taken in turns fill
-//! the gaps: it starts an instruction for one while another's is under way. `docs/decisions/0004-own-hmac.md` has the
-//! measurements.
-//!
-//! Closures and `array::map` stay out of the rounds: the standard library is compiled without these instructions, so
-//! the compiler would make calls of them.
+//! HMAC-SHA-256 of several short messages at once, with instructions that not every x86-64 processor has.
+//! `docs/decisions/0004-own-hmac.md` has the measurements.
 
-use core::arch::x86_64::{
-    __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_blend_epi16, _mm_cvtsi128_si64, _mm_extract_epi64,
-    _mm_set_epi32, _mm_set_epi64x, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32,
-    _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32,
-};
+mod avx512;
+mod sha;
 
-/// Messages taken at once. With two the processor still waits; four do not fit its registers.
-pub(crate) const LANES: usize = 3;
+/// A message and its padding (FIPS 180-4 section 5.1.1; the length counts the key block).
+pub(crate) type Block = [u8; 64];
 
-/// FIPS 180-4 section 4.2.2, four to a row as the instructions take them.
-const ROUND_CONSTANTS: [[u32; 4]; 16] = [
-    [0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5],
-    [0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5],
-    [0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3],
-    [0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174],
-    [0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc],
-    [0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da],
-    [0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7],
-    [0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967],
-    [0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13],
-    [0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85],
-    [0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3],
-    [0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070],
-    [0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5],
-    [0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3],
-    [0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208],
-    [0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2],
+/// The first half of an HMAC.
+pub(crate) type Mac16 = [u8; 16];
+
+/// Most messages in one call.
+pub(crate) const AT_ONCE: usize = avx512::LANES;
+
+/// With fewer messages than that, sixteen lanes take longer than three.
+const ENOUGH: usize = 8;
+
+/// FIPS 180-4 section 4.2.2.
+#[rustfmt::skip]
+const ROUND_CONSTANTS: [u32; 64] = [
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5,
+    0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
+    0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
+    0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+    0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
+    0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
+    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5,
+    0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
+    0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// Proof that this processor has the instructions used here.
+/// What this processor can do.
 #[derive(Clone, Copy)]
-pub(crate) struct ShaInstructions(());
+pub(crate) enum Lanes {
+    /// Sixteen messages at once, and few of them in another way if there is one.
+    Avx512(avx512::Instructions, Option<sha::Instructions>),
+    /// Three messages in turns.
+    Sha(sha::Instructions),
+}
 
-impl ShaInstructions {
+impl Lanes {
     /// Asks the processor; the standard library keeps the answer.
     #[inline]
     pub(crate) fn detected() -> Option<Self> {
-        let detected = is_x86_feature_detected!("sha")
-            && is_x86_feature_detected!("sse2")
-            && is_x86_feature_detected!("ssse3")
-            && is_x86_feature_detected!("sse4.1");
-        detected.then_some(Self(()))
+        let sha = sha::Instructions::detected();
+        match avx512::Instructions::detected() {
+            Some(wide) => Some(Self::Avx512(wide, sha)),
+            None => sha.map(Self::Sha),
+        }
     }
 
-    /// `HMAC(key, message)[..16]` of messages that are padded to one block each (FIPS 180-4 section 5.1.1; the length
-    /// counts the key block). `inner` and `outer` are the states after the key blocks.
+    /// All that this processor can do, for tests.
+    #[cfg(test)]
+    pub(crate) fn all_detected() -> Vec<Self> {
+        let sha = sha::Instructions::detected();
+        let wide = avx512::Instructions::detected();
+        let mut all: Vec<_> = sha.map(Self::Sha).into_iter().collect();
+        if let Some(wide) = wide {
+            all.push(Self::Avx512(wide, None));
+            all.push(Self::Avx512(wide, sha));
+        }
+        all
+    }
+
+    /// `HMAC(key, message)[..16]` of the first `filled` messages, in order. `inner` and `outer` are the states after the
+    /// key blocks.
     #[inline]
-    pub(crate) fn hmac_16<const N: usize>(
+    pub(crate) fn hmac_16(
         self,
         inner: &[u32; 8],
         outer: &[u32; 8],
-        blocks: &[[u8; 64]; N],
-    ) -> [[u8; 16]; N] {
-        // SAFETY: `self` exists, so `detected` found every feature that the function enables.
-        #[expect(unsafe_code, reason = "the one call after the run-time check")]
-        unsafe {
-            hmac_16(inner, outer, blocks)
+        blocks: &[Block; AT_ONCE],
+        filled: usize,
+        macs: &mut [Mac16; AT_ONCE],
+    ) {
+        let sha = match self {
+            Self::Avx512(_, Some(sha)) if filled < ENOUGH => sha,
+            Self::Sha(sha) => sha,
+            Self::Avx512(wide, _) => return *macs = wide.hmac_16(inner, outer, blocks),
+        };
+        let (blocks, macs) = (&blocks[..filled], &mut macs[..filled]);
+        let (threes, rest) = blocks.as_chunks::<{ sha::LANES }>();
+        let (threes_out, rest_out) = macs.as_chunks_mut::<{ sha::LANES }>();
+        for (three, out) in threes.iter().zip(threes_out) {
+            *out = sha.hmac_16(inner, outer, three);
+        }
+        for (block, out) in rest.iter().zip(rest_out) {
+            [*out] = sha.hmac_16(inner, outer, &[*block]);
         }
     }
-}
-
-/// A state as the instructions take it.
-#[derive(Clone, Copy)]
-struct State {
-    abef: __m128i,
-    cdgh: __m128i,
-}
-
-/// The sixteen message words that the next rounds need.
-type Schedule = [__m128i; 4];
-
-#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-fn hmac_16<const N: usize>(
-    inner: &[u32; 8],
-    outer: &[u32; 8],
-    blocks: &[[u8; 64]; N],
-) -> [[u8; 16]; N] {
-    let mut schedules = [[_mm_set_epi32(0, 0, 0, 0); 4]; N];
-    for lane in 0..N {
-        schedules[lane] = load_block(&blocks[lane]);
-    }
-    let digests = compress(load_state(inner), schedules);
-    for lane in 0..N {
-        schedules[lane] = digest_block(digests[lane]);
-    }
-    let digests = compress(load_state(outer), schedules);
-    let mut macs = [[0; 16]; N];
-    for lane in 0..N {
-        macs[lane] = first_16(digests[lane]);
-    }
-    macs
-}
-
-/// Compresses one block per lane, all from the same state.
-#[expect(clippy::needless_range_loop, reason = "other loops became calls")]
-#[inline]
-#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-fn compress<const N: usize>(start: State, mut schedules: [Schedule; N]) -> [State; N] {
-    let mut states = [start; N];
-    for at in 0..4 {
-        for lane in 0..N {
-            states[lane] = four_rounds(states[lane], schedules[lane][at], at);
-        }
-    }
-    for sixteen in [4, 8, 12] {
-        for at in 0..4 {
-            for lane in 0..N {
-                let words = next_words(&schedules[lane], at);
-                schedules[lane][at] = words;
-                states[lane] = four_rounds(states[lane], words, sixteen + at);
-            }
-        }
-    }
-    for state in &mut states {
-        state.abef = _mm_add_epi32(state.abef, start.abef);
-        state.cdgh = _mm_add_epi32(state.cdgh, start.cdgh);
-    }
-    states
-}
-
-#[inline]
-#[target_feature(enable = "sha,sse2")]
-fn four_rounds(state: State, words: __m128i, at: usize) -> State {
-    let [k0, k1, k2, k3] = ROUND_CONSTANTS[at].map(u32::cast_signed);
-    let first_two = _mm_add_epi32(words, _mm_set_epi32(k3, k2, k1, k0));
-    let last_two = _mm_shuffle_epi32(first_two, 0x0e);
-    // Two rounds turn abef into cdgh, and give the new abef.
-    let middle = _mm_sha256rnds2_epu32(state.cdgh, state.abef, first_two);
-    State {
-        abef: _mm_sha256rnds2_epu32(state.abef, middle, last_two),
-        cdgh: middle,
-    }
-}
-
-/// The four message words that replace the oldest ones, which are at `at`.
-#[inline]
-#[target_feature(enable = "sha,ssse3")]
-fn next_words(schedule: &Schedule, at: usize) -> __m128i {
-    let oldest = schedule[at];
-    let second = schedule[(at + 1) % 4];
-    let third = schedule[(at + 2) % 4];
-    let newest = schedule[(at + 3) % 4];
-    let sums = _mm_add_epi32(
-        _mm_sha256msg1_epu32(oldest, second),
-        _mm_alignr_epi8(newest, third, 4),
-    );
-    _mm_sha256msg2_epu32(sums, newest)
-}
-
-#[inline]
-#[target_feature(enable = "sse2,ssse3,sse4.1")]
-fn load_state(state: &[u32; 8]) -> State {
-    let [a, b, c, d, e, f, g, h] = state.map(u32::cast_signed);
-    State {
-        abef: _mm_set_epi32(a, b, e, f),
-        cdgh: _mm_set_epi32(c, d, g, h),
-    }
-}
-
-#[inline]
-#[target_feature(enable = "sse2,ssse3")]
-fn load_block(block: &[u8; 64]) -> Schedule {
-    let mut schedule = [_mm_set_epi32(0, 0, 0, 0); 4];
-    let (quarters, _) = block.as_chunks::<16>();
-    for (words, bytes) in schedule.iter_mut().zip(quarters) {
-        let both = u128::from_le_bytes(*bytes);
-        let (high, low) = ((both >> 64) as i64, both as i64);
-        *words = swap_bytes(_mm_set_epi64x(high, low));
-    }
-    schedule
-}
-
-/// The last block of an outer hash: a digest, its padding, and the length of the key block and itself.
-#[inline]
-#[target_feature(enable = "sse2,ssse3,sse4.1")]
-fn digest_block(digest: State) -> Schedule {
-    let feba = _mm_shuffle_epi32(digest.abef, 0x1b);
-    let dchg = _mm_shuffle_epi32(digest.cdgh, 0xb1);
-    [
-        _mm_blend_epi16(feba, dchg, 0xf0),
-        _mm_alignr_epi8(dchg, feba, 8),
-        _mm_set_epi32(0, 0, 0, 0x8000_0000_u32.cast_signed()),
-        _mm_set_epi32((64 + 32) * 8, 0, 0, 0),
-    ]
-}
-
-#[inline]
-#[target_feature(enable = "sse2,ssse3,sse4.1")]
-fn first_16(digest: State) -> [u8; 16] {
-    let [dcba, ..] = digest_block(digest);
-    let bytes = swap_bytes(dcba);
-    let mut first = [0; 16];
-    let (halves, _) = first.as_chunks_mut::<8>();
-    halves[0] = _mm_cvtsi128_si64(bytes).to_le_bytes();
-    halves[1] = _mm_extract_epi64(bytes, 1).to_le_bytes();
-    first
-}
-
-/// Turns each of four words from big-endian to little-endian or back.
-#[inline]
-#[target_feature(enable = "sse2,ssse3")]
-fn swap_bytes(words: __m128i) -> __m128i {
-    let order = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
-    _mm_shuffle_epi8(words, order)
 }

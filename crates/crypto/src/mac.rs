@@ -9,7 +9,7 @@ use sha2::block_api::compress256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Secret;
-use crate::lanes::{LANES, ShaInstructions};
+use crate::lanes::{AT_ONCE, Lanes, Mac16};
 
 const BLOCK: usize = 64;
 /// First byte of the 8-byte message length in the last block.
@@ -74,10 +74,10 @@ impl Mac {
     pub(crate) fn compute_16_many<'m, T>(
         &self,
         messages: impl ExactSizeIterator<Item = &'m [u8]>,
-        of_mac: fn([u8; SHORT]) -> T,
+        of_mac: fn(Mac16) -> T,
     ) -> Vec<T> {
-        match ShaInstructions::detected() {
-            Some(sha) => self.compute_16_in_lanes(sha, messages, of_mac),
+        match Lanes::detected() {
+            Some(lanes) => self.compute_16_in_lanes(lanes, messages, of_mac),
             None => self.compute_16_in_turn(messages, of_mac),
         }
     }
@@ -86,7 +86,7 @@ impl Mac {
     fn compute_16_in_turn<'m, T>(
         &self,
         messages: impl ExactSizeIterator<Item = &'m [u8]>,
-        of_mac: fn([u8; SHORT]) -> T,
+        of_mac: fn(Mac16) -> T,
     ) -> Vec<T> {
         messages
             .map(|message| of_mac(self.compute_16(message)))
@@ -96,12 +96,14 @@ impl Mac {
     #[inline]
     fn compute_16_in_lanes<'m, T>(
         &self,
-        sha: ShaInstructions,
+        lanes: Lanes,
         messages: impl ExactSizeIterator<Item = &'m [u8]>,
-        of_mac: fn([u8; SHORT]) -> T,
+        of_mac: fn(Mac16) -> T,
     ) -> Vec<T> {
+        let used = messages.len().min(AT_ONCE);
         let mut made = Vec::with_capacity(messages.len());
-        let mut blocks = [[0; BLOCK]; LANES];
+        let mut blocks = [[0; BLOCK]; AT_ONCE];
+        let mut macs = [[0; SHORT]; AT_ONCE];
         let mut filled = 0;
         for message in messages {
             let fits = message.len() < LENGTH_AT;
@@ -110,9 +112,9 @@ impl Mac {
                 filled += 1;
             }
             // The messages that wait come before one that does not fit.
-            if filled == LANES || !fits && filled > 0 {
-                let macs = sha.hmac_16(&self.inner, &self.outer, &blocks);
-                made.extend(macs.into_iter().take(filled).map(of_mac));
+            if filled == AT_ONCE || !fits && filled > 0 {
+                lanes.hmac_16(&self.inner, &self.outer, &blocks, filled, &mut macs);
+                made.extend(macs[..filled].iter().copied().map(of_mac));
                 filled = 0;
             }
             if !fits {
@@ -120,10 +122,11 @@ impl Mac {
             }
         }
         if filled > 0 {
-            let macs = sha.hmac_16(&self.inner, &self.outer, &blocks);
-            made.extend(macs.into_iter().take(filled).map(of_mac));
+            lanes.hmac_16(&self.inner, &self.outer, &blocks, filled, &mut macs);
+            made.extend(macs[..filled].iter().copied().map(of_mac));
         }
-        blocks.zeroize();
+        blocks[..used].as_flattened_mut().zeroize();
+        macs[..used].as_flattened_mut().zeroize();
         made
     }
 }

@@ -256,7 +256,7 @@ fn apply(
 
 /// Rules 3 and 4.
 fn transform(kind: IdentifierKind, value: &[u8], out: &mut WipedBuffer) -> Result<(), Reason> {
-    if kind == IdentifierKind::Opaque {
+    if kind == IdentifierKind::Opaque || is_bare_number(kind, value) {
         out.extend_from_slice(value);
         return Ok(());
     }
@@ -272,6 +272,16 @@ fn transform(kind: IdentifierKind, value: &[u8], out: &mut WipedBuffer) -> Resul
             Ok(())
         }
     }
+}
+
+/// What most numbers are: their own normal form, so that nothing has to be looked for in them.
+fn is_bare_number(kind: IdentifierKind, value: &[u8]) -> bool {
+    let digits = match kind {
+        IdentifierKind::NlBsn => 9,
+        IdentifierKind::UkNhsNumber => 10,
+        _ => return false,
+    };
+    value.len() == digits && value.iter().all(u8::is_ascii_digit)
 }
 
 /// Rules 5 to 10: whether there is a value, and whether it may be taken.
@@ -297,10 +307,8 @@ fn check(
 
 /// Rule 7.
 fn check_form(kind: IdentifierKind, normalised: &[u8]) -> Result<(), Reason> {
-    let is_number = normalised.iter().all(u8::is_ascii_digit);
     let has_form = match kind {
-        IdentifierKind::NlBsn => is_number && normalised.len() == 9,
-        IdentifierKind::UkNhsNumber => is_number && normalised.len() == 10,
+        IdentifierKind::NlBsn | IdentifierKind::UkNhsNumber => is_bare_number(kind, normalised),
         IdentifierKind::Iban => iban::has_form(normalised),
         IdentifierKind::Email => email::has_form(normalised),
         IdentifierKind::Date => return Date::parse(normalised).map(|_| ()),

@@ -2,7 +2,7 @@
 //! TLS, certificates, and a registry.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use sluis_client::{Batch, Client, ClientError, Config};
 use sluis_daemon::config::{self, Settings, Sources};
@@ -28,8 +28,28 @@ use sluis_wire::v1;
 /// Makes a daemon serve metrics, on a free port.
 pub const METRICS: &str = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";
 
-/// A custodian and its surroundings. Everything is gone when it is dropped.
+/// Keeps a store open to the end of the process if it is still open when this is dropped, so before the store's last
+/// owner. Otherwise a batch that a test did not wait for closes the store on its own thread, perhaps while the process
+/// ends: RocksDB's library has destroyed its locks by then, and aborts.
+pub struct OpenToTheEnd<S>(Weak<S>);
+
+impl<S> OpenToTheEnd<S> {
+    /// Of this store.
+    pub fn new(store: &Arc<S>) -> Self {
+        Self(Arc::downgrade(store))
+    }
+}
+
+impl<S> Drop for OpenToTheEnd<S> {
+    fn drop(&mut self) {
+        std::mem::forget(self.0.upgrade());
+    }
+}
+
+/// A custodian and its surroundings. Its files are gone when it is dropped.
 pub struct World {
+    /// The first field: dropped before the store.
+    _open: OpenToTheEnd<FaultyStore<RocksStore>>,
     directory: TempDir,
     /// Certificates.
     pub pki: Pki,
@@ -63,7 +83,18 @@ impl World {
         commands::init(&settings, None).expect("a new store");
         let clock = Arc::new(TestClock::now());
         let (store, running) = open(settings, clock.clone()).await;
+        Self::new(directory, pki, clock, store, running)
+    }
+
+    fn new(
+        directory: TempDir,
+        pki: Pki,
+        clock: Arc<TestClock>,
+        store: Arc<FaultyStore<RocksStore>>,
+        running: Running,
+    ) -> Self {
         Self {
+            _open: OpenToTheEnd::new(&store),
             directory,
             pki,
             clock,
@@ -81,17 +112,12 @@ impl World {
             clock,
             store,
             running,
+            ..
         } = self;
         assert_eq!(running.shutdown().await, Stopped::Drained);
         drop(store);
         let (store, running) = open(settings(directory.path()), clock.clone()).await;
-        Self {
-            directory,
-            pki,
-            clock,
-            store,
-            running,
-        }
+        Self::new(directory, pki, clock, store, running)
     }
 
     /// Stops the daemon, lets `edit` at its store, and starts the daemon again.
@@ -105,24 +131,27 @@ impl World {
             clock,
             store,
             running,
+            ..
         } = self;
         assert_eq!(running.shutdown().await, Stopped::Drained);
         drop(store);
         let settings = settings(directory.path());
         edit(&RocksStore::open(&settings.data_directory, &Options::default()).expect("opens"));
         let (store, running) = try_open(settings, clock.clone()).await?;
-        Ok(Self {
-            directory,
-            pki,
-            clock,
-            store,
-            running,
-        })
+        Ok(Self::new(directory, pki, clock, store, running))
     }
 
     /// Stops the daemon; the scratch directory stays until the returned guard is dropped.
     pub async fn stop(self) -> (Stopped, TempDir) {
-        (self.running.shutdown().await, self.directory)
+        let Self {
+            directory,
+            store,
+            running,
+            ..
+        } = self;
+        let stopped = running.shutdown().await;
+        drop(store);
+        (stopped, directory)
     }
 
     /// The daemon.

@@ -24,7 +24,7 @@ use sluis_testkit::clock::TestClock;
 use sluis_testkit::people;
 use sluis_testkit::pki::{Credentials, Pki};
 use sluis_testkit_daemon::health::Health;
-use sluis_testkit_daemon::world;
+use sluis_testkit_daemon::world::{self, OpenToTheEnd};
 use sluis_wire::v1;
 use tempfile::TempDir;
 
@@ -50,6 +50,8 @@ struct House {
 
 /// While it runs.
 struct Open<'a> {
+    /// The first field: dropped before the store.
+    _open: OpenToTheEnd<RocksStore>,
     house: &'a House,
     running: Running,
     store: Arc<RocksStore>,
@@ -82,6 +84,7 @@ impl House {
             .await
             .expect("starts, sealed");
         Open {
+            _open: OpenToTheEnd::new(&store),
             house: self,
             running,
             store,
@@ -91,7 +94,9 @@ impl House {
 
 impl Open<'_> {
     async fn stop(self) {
-        assert_eq!(self.running.shutdown().await, Stopped::Drained);
+        let Self { running, store, .. } = self;
+        assert_eq!(running.shutdown().await, Stopped::Drained);
+        drop(store);
     }
 
     fn endpoint(&self) -> String {

@@ -1,25 +1,39 @@
-//! For processors other than x86-64, which have no `ShaInstructions`.
+//! For processors other than x86-64, which have no `Lanes`.
 
-/// Messages taken at once.
-pub(crate) const LANES: usize = 1;
+/// A message and its padding.
+pub(crate) type Block = [u8; 64];
+
+/// The first half of an HMAC.
+pub(crate) type Mac16 = [u8; 16];
+
+/// Most messages in one call.
+pub(crate) const AT_ONCE: usize = 1;
 
 /// Never exists.
 #[derive(Clone, Copy)]
-pub(crate) enum ShaInstructions {}
+pub(crate) enum Lanes {}
 
-impl ShaInstructions {
+impl Lanes {
     /// Always `None`.
     pub(crate) fn detected() -> Option<Self> {
         None
     }
 
+    /// None.
+    #[cfg(test)]
+    pub(crate) fn all_detected() -> Vec<Self> {
+        Vec::new()
+    }
+
     /// Never called.
-    pub(crate) fn hmac_16<const N: usize>(
+    pub(crate) fn hmac_16(
         self,
         _: &[u32; 8],
         _: &[u32; 8],
-        _: &[[u8; 64]; N],
-    ) -> [[u8; 16]; N] {
+        _: &[Block; AT_ONCE],
+        _: usize,
+        _: &mut [Mac16; AT_ONCE],
+    ) {
         match self {}
     }
 }

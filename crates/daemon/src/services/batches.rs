@@ -45,8 +45,6 @@ pub(super) enum Message<O> {
 /// What the three data services differ in.
 pub(super) trait Data: 'static {
     const OPERATION: Operation;
-    /// Whether its batches write a row for each of theirs.
-    const WRITES_ROWS: bool;
     /// Message of the caller.
     type Request: Send + 'static;
     /// Message of the custodian.
@@ -64,6 +62,8 @@ pub(super) trait Data: 'static {
         open: Self::Open,
     ) -> Result<(Self::Session, usize), Denial>;
     fn opened(session: &Self::Session, limits: StreamLimits) -> Self::Response;
+    /// Whether its batches write a row for each of theirs.
+    fn writes_rows(session: &Self::Session) -> bool;
     fn submit(
         engine: &Engine,
         session: &Self::Session,
@@ -107,14 +107,17 @@ pub(super) async fn unary<D: Data>(
     let answer = async {
         let cost = cost(&batch, &shared.settings.limits)?;
         let engine = shared.engine()?;
-        let (session, _) = opening::<D>(shared, call, &engine, open).await?;
         let member = &call.caller()?.identity;
         let bytes = engine.unless_closed(shared.pool.reserve(member, cost));
         let job = Job::new(engine.clone(), call.clone(), None, bytes.await?)?;
         // The answer may wait for its reader when the job is over.
         call.hold(job.bytes());
-        let turn = Turns::default().give();
-        let receiver = submit::<D>(shared, Arc::new(job), &Arc::new(session), turn, batch);
+        let (at, turn) = (shared.clone(), Turns::default().give());
+        // Opened where it is worked out: another thread would cost more than opening does.
+        let receiver = shared.pool.run(Arc::new(job), cost, move |job| {
+            let (session, _) = D::open(job.engine()?, job.call().caller()?, open)?;
+            work::<D>(&at, job, &session, turn, batch)
+        });
         finish(call, D::OPERATION, receiver).await
     };
     match answer.await {
@@ -328,24 +331,38 @@ fn submit<D: Data>(
     batch: v1::RecordBatch,
 ) -> oneshot::Receiver<Result<Done, Denial>> {
     let (at, session) = (shared.clone(), session.clone());
-    let unsettled = if D::WRITES_ROWS { job.cost() } else { 0 };
+    let unsettled = match D::writes_rows(&session) {
+        true => job.cost(),
+        false => 0,
+    };
     shared.pool.run(job, unsettled, move |job| {
-        // It may have waited for long.
-        job.call().check_certificate()?;
-        let (shape, batch) = batch::parse(batch)?;
-        let submitted = D::submit(job.engine()?, &session, turn, batch);
-        // Counted here, because a caller may go away without waiting to be refused.
-        let pending = submitted.inspect_err(|refusal| {
-            let reason = refusal.reason();
-            limit_name(reason)
-                .into_iter()
-                .for_each(|limit| at.metrics.limit_reached(limit));
-            if is_used_up(reason) {
-                job.call().note_used_up();
-            }
-        })?;
-        Ok(durable(shape, pending))
+        work::<D>(&at, job, &session, turn, batch)
     })
+}
+
+/// Works a batch out; what it gives waits until it is durable.
+fn work<D: Data>(
+    shared: &Shared,
+    job: &Job,
+    session: &D::Session,
+    turn: Turn,
+    batch: v1::RecordBatch,
+) -> Result<impl Future<Output = Result<Done, Denial>> + use<D>, Denial> {
+    // It may have waited for long.
+    job.call().check_certificate()?;
+    let (shape, batch) = batch::parse(batch)?;
+    let submitted = D::submit(job.engine()?, session, turn, batch);
+    // Counted here, because a caller may go away without waiting to be refused.
+    let pending = submitted.inspect_err(|refusal| {
+        let reason = refusal.reason();
+        limit_name(reason)
+            .into_iter()
+            .for_each(|limit| shared.metrics.limit_reached(limit));
+        if is_used_up(reason) {
+            job.call().note_used_up();
+        }
+    })?;
+    Ok(durable(shape, pending))
 }
 
 /// Waits until a batch is durable.

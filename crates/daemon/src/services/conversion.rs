@@ -67,7 +67,6 @@ struct Open {
 
 impl Data for Convert {
     const OPERATION: Operation = Operation::Convert;
-    const WRITES_ROWS: bool = true;
     type Request = v1::ConvertRequest;
     type Response = v1::ConvertResponse;
     type Open = Open;
@@ -106,6 +105,10 @@ impl Data for Convert {
         v1::ConvertResponse {
             message: Some(Outgoing::Opened(opened)),
         }
+    }
+
+    fn writes_rows(session: &Self::Session) -> bool {
+        session.writes_rows()
     }
 
     fn submit(

@@ -48,7 +48,6 @@ struct Pseudonymise;
 
 impl Data for Pseudonymise {
     const OPERATION: Operation = Operation::Pseudonymise;
-    const WRITES_ROWS: bool = true;
     type Request = v1::PseudonymiseRequest;
     type Response = v1::PseudonymiseResponse;
     type Open = v1::PseudonymiseOpen;
@@ -95,6 +94,10 @@ impl Data for Pseudonymise {
         v1::PseudonymiseResponse {
             message: Some(Outgoing::Opened(opened)),
         }
+    }
+
+    fn writes_rows(session: &Self::Session) -> bool {
+        session.writes_rows()
     }
 
     // Under no grant, nothing counts that the order could change the answer of.

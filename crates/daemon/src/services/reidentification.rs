@@ -61,7 +61,6 @@ struct Open {
 
 impl Data for Reidentify {
     const OPERATION: Operation = Operation::Reidentify;
-    const WRITES_ROWS: bool = false;
     type Request = v1::ReidentifyRequest;
     type Response = v1::ReidentifyResponse;
     type Open = Open;
@@ -109,6 +108,10 @@ impl Data for Reidentify {
         v1::ReidentifyResponse {
             message: Some(Outgoing::Opened(opened)),
         }
+    }
+
+    fn writes_rows(_: &Self::Session) -> bool {
+        false
     }
 
     fn submit(

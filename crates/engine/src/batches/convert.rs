@@ -36,9 +36,15 @@ pub struct ConvertSession {
     grant: GrantId,
     from_imported: bool,
     remaining: Remaining,
+    writes_rows: bool,
 }
 
 impl ConvertSession {
+    /// Whether its batches wrote a row for each subject when the session was opened.
+    pub fn writes_rows(&self) -> bool {
+        self.writes_rows
+    }
+
     /// What remained under the grant when the session was opened.
     pub fn remaining(&self) -> Remaining {
         self.remaining
@@ -119,14 +125,15 @@ impl Batches {
         self.on_record(caller, asked, || {
             self.authorise(caller, BeKnown)?;
             let record = self.known_grant(grant)?;
-            let now = self.authorise(caller, UseGrant { record: &record })?.now();
-            Route::of(&record)?;
-            let remaining = self.remaining(&record, now)?;
+            let permit = self.authorise(caller, UseGrant { record: &record })?;
+            let modes = Modes::of(permit.snapshot(), &Route::of(&record)?);
+            let remaining = self.remaining(&record, permit.now())?;
             Ok(ConvertSession {
                 caller: caller.clone(),
                 grant: grant.clone(),
                 from_imported,
                 remaining,
+                writes_rows: modes.to == Some(LinkMode::Escrow),
             })
         })
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sluis_domain::{BatchOutcome, ChainId, ElementName, Reason, RecordBatch};
 use sluis_ledger::audit::Act;
 use sluis_ledger::event::{Event, Submitted};
-use sluis_ledger::registry::Chain;
+use sluis_ledger::registry::{Chain, LinkMode};
 use sluis_port::{Commit, PackedRows};
 
 use crate::batches::Batches;
@@ -39,6 +39,13 @@ impl PseudonymiseSession {
     /// The registry version the stream was opened under.
     pub fn registry_version(&self) -> u64 {
         self.opened_under.version
+    }
+
+    /// Whether its batches write a row for each subject.
+    pub fn writes_rows(&self) -> bool {
+        let chain = self.opened_under.registry.chain(&self.chain);
+        let mut namespaces = chain.iter().flat_map(|chain| chain.namespaces());
+        self.import.is_some() || namespaces.any(|line| line.link() == LinkMode::Escrow)
     }
 
     /// The source prepared its records for what it was told when it opened the stream.
