@@ -1,6 +1,5 @@
 //! The rates while an escrow grows: what is new and what is converted, beside the number of subjects there are.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -146,26 +145,21 @@ pub(crate) fn drawing(steps: &[Step]) -> String {
         (LEFT + RIGHT) / 2.0,
         BOTTOM + 38.0
     ));
-    let of_new = |step: &Step| step.new_per_second;
-    let of_converted = |step: &Step| step.converted_per_second;
-    let lines: [(&str, &str, f64, &dyn Fn(&Step) -> f64); 2] = [
-        (
-            "#1f5fa8",
-            "new subjects, a durable row for each",
-            LEFT,
-            &of_new,
-        ),
-        ("#c2571a", "random tokens converted", 350.0, &of_converted),
-    ];
-    for (colour, name, at, of) in lines {
-        let mut points = String::new();
-        for step in steps {
-            write!(points, "{:.1},{:.1} ", x(step.subjects), y(of(step))).expect("a string grows");
-        }
+    let rows = "new subjects, a durable row for each";
+    let new: fn(&Step) -> f64 = |step| step.new_per_second;
+    let converted: fn(&Step) -> f64 = |step| step.converted_per_second;
+    for (colour, name, at, rate) in [
+        ("#1f5fa8", rows, LEFT, new),
+        ("#c2571a", "random tokens converted", 350.0, converted),
+    ] {
+        let points = steps
+            .iter()
+            .map(|step| format!("{:.1},{:.1}", x(step.subjects), y(rate(step))));
+        let points: Vec<String> = points.collect();
         add(format!(
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
              <text x=\"{at:.1}\" y=\"24\" fill=\"{colour}\">{name}</text>",
-            points.trim_end()
+            points.join(" ")
         ));
     }
     svg += "</svg>\n";
