@@ -62,9 +62,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use self::number::{Number, refuse_placeholders};
 use crate::date::Date;
 use crate::{Reason, WipedBuffer};
 
+mod check;
 mod email;
 mod iban;
 mod missing;
@@ -129,6 +131,16 @@ impl IdentifierKind {
             Self::Date => "date",
             Self::Text => "text",
             Self::Opaque => "opaque",
+        }
+    }
+
+    /// The rules of a kind of numbers.
+    fn number(self) -> Option<&'static Number> {
+        match self {
+            Self::NlBsn => Some(&nl_bsn::NUMBER),
+            Self::UkNhsNumber => Some(&uk_nhs_number::NUMBER),
+            Self::Iban => Some(&iban::NUMBER),
+            Self::Email | Self::Date | Self::Text | Self::Opaque => None,
         }
     }
 }
@@ -256,32 +268,23 @@ fn apply(
 
 /// Rules 3 and 4.
 fn transform(kind: IdentifierKind, value: &[u8], out: &mut WipedBuffer) -> Result<(), Reason> {
-    if kind == IdentifierKind::Opaque || is_bare_number(kind, value) {
+    let number = kind.number();
+    // Most numbers are their own normal form, so that nothing has to be looked for in them.
+    let is_bare = number.is_some_and(|number| (number.has_form)(value));
+    if kind == IdentifierKind::Opaque || is_bare {
         out.extend_from_slice(value);
         return Ok(());
     }
     let value = std::str::from_utf8(value).map_err(|_| Reason::InvalidUtf8)?;
-    match kind {
-        IdentifierKind::NlBsn => nl_bsn::transform(value, out),
-        IdentifierKind::UkNhsNumber => uk_nhs_number::transform(value, out),
-        IdentifierKind::Iban => iban::transform(value, out),
-        IdentifierKind::Email => email::transform(value, out),
-        IdentifierKind::Text => text::transform(value, out),
-        IdentifierKind::Date | IdentifierKind::Opaque => {
+    match (kind, number) {
+        (_, Some(number)) => (number.transform)(value, out),
+        (IdentifierKind::Email, _) => email::transform(value, out),
+        (IdentifierKind::Text, _) => text::transform(value, out),
+        _ => {
             out.extend_from_slice(value.as_bytes());
             Ok(())
         }
     }
-}
-
-/// What most numbers are: their own normal form, so that nothing has to be looked for in them.
-fn is_bare_number(kind: IdentifierKind, value: &[u8]) -> bool {
-    let digits = match kind {
-        IdentifierKind::NlBsn => 9,
-        IdentifierKind::UkNhsNumber => 10,
-        _ => return false,
-    };
-    value.len() == digits && value.iter().all(u8::is_ascii_digit)
 }
 
 /// Rules 5 to 10: whether there is a value, and whether it may be taken.
@@ -307,12 +310,11 @@ fn check(
 
 /// Rule 7.
 fn check_form(kind: IdentifierKind, normalised: &[u8]) -> Result<(), Reason> {
-    let has_form = match kind {
-        IdentifierKind::NlBsn | IdentifierKind::UkNhsNumber => is_bare_number(kind, normalised),
-        IdentifierKind::Iban => iban::has_form(normalised),
-        IdentifierKind::Email => email::has_form(normalised),
-        IdentifierKind::Date => return Date::parse(normalised).map(|_| ()),
-        IdentifierKind::Text | IdentifierKind::Opaque => true,
+    let has_form = match (kind, kind.number()) {
+        (_, Some(number)) => (number.has_form)(normalised),
+        (IdentifierKind::Email, _) => email::has_form(normalised),
+        (IdentifierKind::Date, _) => return Date::parse(normalised).map(|_| ()),
+        _ => true,
     };
     if has_form {
         Ok(())
@@ -323,35 +325,16 @@ fn check_form(kind: IdentifierKind, normalised: &[u8]) -> Result<(), Reason> {
 
 /// Rules 9 and 10, of a value that has its form.
 fn check_number(kind: IdentifierKind, checksum: Checksum, normalised: &[u8]) -> Result<(), Reason> {
-    let passes = match kind {
-        IdentifierKind::NlBsn => digits(normalised, &nl_bsn::PLACEHOLDERS).map(nl_bsn::passes)?,
-        IdentifierKind::UkNhsNumber => {
-            digits(normalised, &uk_nhs_number::PLACEHOLDERS).map(uk_nhs_number::passes)?
-        }
-        IdentifierKind::Iban => iban::passes(normalised),
-        IdentifierKind::Email
-        | IdentifierKind::Date
-        | IdentifierKind::Text
-        | IdentifierKind::Opaque => true,
+    let Some(number) = kind.number() else {
+        return Ok(());
     };
-    if checksum == Checksum::Strict && !passes {
+    if let Some(placeholders) = number.placeholders {
+        refuse_placeholders(normalised, placeholders)?;
+    }
+    if checksum == Checksum::Strict && !(number.passes)(normalised) {
         return Err(Reason::InvalidChecksum);
     }
     Ok(())
-}
-
-/// The digits of a number that names one person: not one digit repeated, and none of the well-known placeholders.
-fn digits<'a, const N: usize>(
-    normalised: &'a [u8],
-    placeholders: &[&[u8; N]],
-) -> Result<&'a [u8; N], Reason> {
-    let digits = <&[u8; N]>::try_from(normalised).map_err(|_| Reason::InvalidIdentifier)?;
-    let repeated = digits.iter().all(|digit| *digit == digits[0]);
-    match digits[0] {
-        b'0' if repeated => Err(Reason::AllZero),
-        _ if repeated || placeholders.contains(&digits) => Err(Reason::PlaceholderNumber),
-        _ => Ok(digits),
-    }
 }
 
 #[cfg(test)]

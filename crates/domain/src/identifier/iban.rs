@@ -1,11 +1,18 @@
 //! `iban`: the electronic format of ISO 13616, upper-case and without spaces.
 
-use super::number::unusual_character;
+use super::number::{Number, unusual_character};
 use crate::{Reason, WipedBuffer};
+
+pub(super) const NUMBER: Number = Number {
+    transform,
+    has_form,
+    placeholders: None,
+    passes,
+};
 
 /// Removes spaces around the value and between its groups, and raises `a` to `z`. Groups have two or more characters;
 /// the last may have one where all before it have four, as in the printed form of a Swiss number.
-pub(super) fn transform(value: &str, out: &mut WipedBuffer) -> Result<(), Reason> {
+fn transform(value: &str, out: &mut WipedBuffer) -> Result<(), Reason> {
     let value = value.trim_matches(' ');
     if value.is_empty() {
         return Ok(());
@@ -31,7 +38,7 @@ fn is_grouped(value: &str) -> bool {
 }
 
 /// 2 letters (country), 2 digits (check), 11 to 30 letters or digits (account).
-pub(super) fn has_form(normalised: &[u8]) -> bool {
+fn has_form(normalised: &[u8]) -> bool {
     let Some((country, rest)) = normalised.split_at_checked(2) else {
         return false;
     };
@@ -48,7 +55,7 @@ pub(super) fn has_form(normalised: &[u8]) -> bool {
 
 /// ISO 7064 MOD 97-10 of a value that [`has_form`]. Check digits 00, 01 and 99 never come out of the calculation of
 /// check digits, though they can leave the remainder 1.
-pub(super) fn passes(normalised: &[u8]) -> bool {
+fn passes(normalised: &[u8]) -> bool {
     let (head, account) = normalised.split_at(4);
     let remainder = account
         .iter()

@@ -1,4 +1,5 @@
-//! Numbers in groups: what is taken for `nl-bsn` and `uk-nhs-number`, and what was seen in a value that is not.
+//! What kinds of numbers have in common: how they are written in groups, and what was seen in a value that is no such
+//! number.
 //!
 //! A separator is removed only where it cannot be anything else. A decimal point is not one: a spreadsheet writes the
 //! number 12345678 as `12345678.0`, and without the point these are the nine digits of another person.
@@ -14,42 +15,122 @@ pub(super) enum Grouping {
     Other,
 }
 
-/// Appends the digits of a value of digits, or of groups of two or more digits with one kind of separator between them.
-/// A dot separates only where there are two or more of them. Spaces around the value are ignored.
-pub(super) fn transform(
-    value: &str,
-    separators: &[u8],
-    out: &mut WipedBuffer,
-) -> Result<Grouping, Reason> {
-    let value = value.trim_matches(' ');
-    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-    let Some(separator) = value.as_bytes().get(digits).copied() else {
-        out.extend_from_slice(value.as_bytes());
-        return Ok(Grouping::Other);
-    };
-    let groups = value.as_bytes().split(|byte| *byte == separator);
-    let fewest = if separator == b'.' { 3 } else { 2 };
-    if !separators.contains(&separator)
-        || groups.clone().count() < fewest
-        || groups
-            .clone()
-            .any(|group| group.len() < 2 || !group.iter().all(u8::is_ascii_digit))
-    {
-        return Err(what_was_seen(value));
+/// A kind of numbers: how a value becomes a normal form, and which normal forms are taken.
+pub(super) struct Number {
+    /// Rule 4.
+    pub(super) transform: fn(&str, &mut WipedBuffer) -> Result<(), Reason>,
+    /// Rule 7, of any bytes. What has the form is its own normal form.
+    pub(super) has_form: fn(&[u8]) -> bool,
+    /// Rule 9: digits that people type where a number is asked for, besides one digit repeated. `None`: the kind has no
+    /// placeholders.
+    pub(super) placeholders: Option<&'static [&'static [u8]]>,
+    /// Rule 10, of bytes that have the form.
+    pub(super) passes: fn(&[u8]) -> bool,
+}
+
+/// How the numbers of a kind may be written.
+pub(super) struct Writing {
+    /// One of these may stand between groups.
+    pub(super) separators: &'static [u8],
+    /// Ways to write a number with more than one kind of separator, as pictures (see [`fits`]).
+    pub(super) printed: &'static [&'static str],
+    /// Whether the number has letters. Then the first and the last group may have one character.
+    pub(super) letters: bool,
+}
+
+impl Writing {
+    /// Appends the characters of a value that is one group, groups with one kind of separator between them, or a printed
+    /// form; letters in upper case. A dot separates only where there are two or more of them. Spaces around the value are
+    /// ignored.
+    pub(super) fn transform(&self, value: &str, out: &mut WipedBuffer) -> Result<Grouping, Reason> {
+        let value = value.trim_matches(' ');
+        let bytes = value.as_bytes();
+        if self.printed.iter().any(|picture| fits(bytes, picture)) {
+            push_parts(bytes, out);
+            return Ok(Grouping::Other);
+        }
+        let first = bytes.iter().take_while(|byte| self.is_part(**byte)).count();
+        let Some(separator) = bytes.get(first).copied() else {
+            push_parts(bytes, out);
+            return Ok(Grouping::Other);
+        };
+        let groups = bytes.split(|byte| *byte == separator);
+        let count = groups.clone().count();
+        let fewest = if separator == b'.' { 3 } else { 2 };
+        let are_groups = groups.clone().enumerate().all(|(place, group)| {
+            let is_outer = place == 0 || place + 1 == count;
+            let shortest = if self.letters && is_outer { 1 } else { 2 };
+            group.len() >= shortest && group.iter().all(|byte| self.is_part(*byte))
+        });
+        if !self.separators.contains(&separator) || count < fewest || !are_groups {
+            return Err(what_was_seen(value, self.letters));
+        }
+        push_parts(bytes, out);
+        let lengths = groups.map(<[u8]>::len);
+        Ok(if lengths.clone().eq([2, 2, 4]) || lengths.eq([4, 2, 2]) {
+            Grouping::LikeADate
+        } else {
+            Grouping::Other
+        })
     }
-    groups
-        .clone()
-        .for_each(|group| out.extend_from_slice(group));
-    let lengths = groups.map(<[u8]>::len);
-    Ok(if lengths.clone().eq([2, 2, 4]) || lengths.eq([4, 2, 2]) {
-        Grouping::LikeADate
+
+    fn is_part(&self, byte: u8) -> bool {
+        byte.is_ascii_digit() || (self.letters && byte.is_ascii_alphabetic())
+    }
+}
+
+/// The digits of a value in which spaces or hyphens stand between groups.
+pub(super) fn digit_groups(value: &str, out: &mut WipedBuffer) -> Result<(), Reason> {
+    const WRITING: Writing = Writing {
+        separators: b" -",
+        printed: &[],
+        letters: false,
+    };
+    WRITING.transform(value, out).map(|_| ())
+}
+
+/// Whether bytes are so many digits.
+pub(super) fn has_digits<const N: usize>(bytes: &[u8]) -> bool {
+    bytes.len() == N && bytes.iter().all(u8::is_ascii_digit)
+}
+
+/// Whether bytes look like a picture, in which `0` stands for any digit, `A` for any letter in upper case, `a` for any
+/// letter, and all else for itself.
+pub(super) fn fits(bytes: &[u8], picture: &str) -> bool {
+    let alike = |(byte, pictured): (&u8, u8)| match pictured {
+        b'0' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_uppercase(),
+        b'a' => byte.is_ascii_alphabetic(),
+        _ => *byte == pictured,
+    };
+    bytes.len() == picture.len() && bytes.iter().zip(picture.bytes()).all(alike)
+}
+
+/// Appends digits and letters, these in upper case.
+fn push_parts(bytes: &[u8], out: &mut WipedBuffer) {
+    for byte in bytes.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+        out.push(byte.to_ascii_uppercase());
+    }
+}
+
+/// Refuses a number whose digits name no person: one digit repeated, or one of the placeholders.
+pub(super) fn refuse_placeholders(number: &[u8], placeholders: &[&[u8]]) -> Result<(), Reason> {
+    let digits = number.iter().filter(|byte| byte.is_ascii_digit());
+    let zeros = digits.clone().all(|digit| *digit == b'0');
+    let mut pairs = digits.clone().zip(digits.clone().skip(1));
+    if zeros {
+        Err(Reason::AllZero)
+    } else if pairs.all(|(digit, next)| digit == next)
+        || placeholders.iter().any(|row| digits.clone().eq(*row))
+    {
+        Err(Reason::PlaceholderNumber)
     } else {
-        Grouping::Other
-    })
+        Ok(())
+    }
 }
 
 /// Why a value that is no grouped number is refused, as precisely as it can be told.
-fn what_was_seen(value: &str) -> Reason {
+pub(super) fn what_was_seen(value: &str, letters: bool) -> Reason {
     if let Some(reason) = unusual_character(value) {
         return reason;
     }
@@ -67,7 +148,10 @@ fn what_was_seen(value: &str) -> Reason {
         Reason::NumberAsDecimal
     } else if unsigned.len() < value.len() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
         Reason::NumberWithSign
-    } else if value.chars().all(is_digit_or_mark) {
+    } else if value
+        .chars()
+        .all(|c| is_digit_or_mark(c) || (letters && c.is_ascii_alphabetic()))
+    {
         Reason::MisplacedSeparator
     } else {
         Reason::InvalidIdentifier
