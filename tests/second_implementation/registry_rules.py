@@ -5,7 +5,8 @@ place and what is wrong there.
 """
 import base64, datetime, re
 
-KINDS = ("nl-bsn", "uk-nhs-number", "iban", "email", "date", "text", "opaque")
+KINDS = ("nl-bsn", "uk-nhs-number", "be-rrn", "de-kvnr", "fr-nir", "es-dni", "fi-hetu", "se-personnummer", "no-fnr", "dk-cpr", "it-codicefiscale",
+         "pl-pesel", "uk-chi", "lu-matricule", "iban", "email", "date", "text", "opaque")
 ASCII_BLANKS = "\t\n\x0c\r "
 KEYS = {
     "organisation": ({"id": str, "name": str, "members": list}, {"stewards": list, "auditors": list, "blocked": list}),

@@ -22,6 +22,8 @@ import zlib
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from national_numbers import NUMBERS, modulus_11, written
+
 VECTORS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "vectors" / "sluis-1.json"
 
 # --- notation ---------------------------------------------------------------------------------------------------------
@@ -178,7 +180,7 @@ SCIENTIFIC = r"(?:[0-9]+|[0-9]*[.,][0-9]+|[0-9]+[.,])[eE][+-]?[0-9]+"
 MARKS = " .,'/_:\\-+\u2010-\u2015\u2019\u2212\u00B7\u22C5"
 
 
-def what_was_seen(text: str) -> str:
+def what_was_seen(text: str, letters: str = "") -> str:
     if reason := unusual(text):
         return reason
     if not re.search("[0-9]", text):
@@ -195,7 +197,7 @@ def what_was_seen(text: str) -> str:
         return "NUMBER_AS_DECIMAL"
     if signed and re.fullmatch("[0-9]+", unsigned):
         return "NUMBER_WITH_SIGN"
-    if re.fullmatch(f"[0-9{MARKS}]+", text):
+    if re.fullmatch(f"[0-9{letters}{MARKS}]+", text):
         return "MISPLACED_SEPARATOR"
     return "INVALID_IDENTIFIER"
 
@@ -218,6 +220,20 @@ def nl_bsn(text: str) -> str:
     refuse_if([len(group) for group in groups] in ([2, 2, 4], [4, 2, 2]), "NUMBER_AS_DATE")
     digits = "".join(groups)
     return "0" + digits if len(digits) == 8 else digits
+
+
+def national(kind: str):
+    def transform(text: str) -> str:
+        text = text.strip(" ")
+        two_digit_year = r"[0-9]{6}\+[0-9]{4}"
+        refuse_if(kind == "se-personnummer" and re.fullmatch(two_digit_year, text) is not None, "NO_CENTURY")
+        number = written(kind, text)
+        if number is None:
+            raise Refused(what_was_seen(text, "A-Za-z" if NUMBERS[kind].letters else ""))
+        refuse_if(kind == "se-personnummer" and len(number) == 10, "NO_CENTURY")
+        return number
+
+    return transform
 
 
 def iban(text: str) -> str:
@@ -251,24 +267,23 @@ KINDS = {  # kind: (transformation, form)
     "email": (email, is_address),
     "date": (lambda t: t, date_exists),
     "text": (text_form, lambda t: True),
-}
+} | {kind: (national(kind), full(number.form)) for kind, number in NUMBERS.items()}
 
 PLACEHOLDERS = {
     "nl-bsn": ["012345678", "123456789", "987654321"],
     "uk-nhs-number": ["0123456789", "1234567890", "9876543210"],
-}
+} | {kind: number.rows for kind, number in NUMBERS.items() if number.rows is not None}
 
 
 def passes(kind: str, text: str) -> bool:
     if kind == "nl-bsn":
         return sum(int(d) * w for d, w in zip(text, [9, 8, 7, 6, 5, 4, 3, 2, -1])) % 11 == 0
     if kind == "uk-nhs-number":
-        check = 11 - sum(int(d) * w for d, w in zip(text, range(10, 1, -1))) % 11
-        return (0 if check == 11 else check) == int(text[9])
+        return modulus_11(text)
     if kind == "iban":
         number = "".join(str(int(c, 36)) for c in text[4:] + text[:4])
         return int(number) % 97 == 1 and text[2:4] not in ("00", "01", "99")
-    return True
+    return kind not in NUMBERS or NUMBERS[kind].check(text)
 
 
 def ascii_lower(value: bytes) -> bytes:
@@ -298,8 +313,9 @@ def norm(kind: str, value: bytes, checksum: str = "off", words: list[str] = []) 
     if result in forms_of(kind, words):
         raise Missing
     if kind in PLACEHOLDERS:
-        refuse_if(text.strip("0") == "", "ALL_ZERO")
-        refuse_if(len(set(text)) == 1 or text in PLACEHOLDERS[kind], "PLACEHOLDER_NUMBER")
+        digits = re.sub("[^0-9]", "", text)
+        refuse_if(digits.strip("0") == "", "ALL_ZERO")
+        refuse_if(len(set(digits)) == 1 or digits in PLACEHOLDERS[kind], "PLACEHOLDER_NUMBER")
     refuse_if(checksum == "strict" and text is not None and not passes(kind, text), "INVALID_CHECKSUM")
     return result
 

@@ -61,7 +61,7 @@ impl Date {
         self.0.day()
     }
 
-    fn new(year: u16, month: u16, day: u16) -> Option<Self> {
+    pub(crate) fn new(year: u16, month: u16, day: u16) -> Option<Self> {
         let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
         let date =
             CalendarDate::from_calendar_date(i32::from(year), month, u8::try_from(day).ok()?)

@@ -17,9 +17,9 @@
 //! 6. Over [`MAX_NORMALISED`] (255) bytes are left: `TOO_LONG`.
 //! 7. The kind's **form** (below): `INVALID_IDENTIFIER` (`date`: `INVALID_DATE`).
 //! 8. The normal form is that of one of the namespace's words for what is missing: missing.
-//! 9. `nl-bsn`, `uk-nhs-number`: only zeros: `ALL_ZERO`. One digit repeated, or a well-known row of digits:
-//!    `PLACEHOLDER_NUMBER`.
-//! 10. `nl-bsn`, `uk-nhs-number`, `iban`, when the namespace's checksum is `strict`: the check, or `INVALID_CHECKSUM`.
+//! 9. Numbers but `iban` and `it-codicefiscale`: of their digits, only zeros: `ALL_ZERO`. One digit repeated, or a
+//!    well-known row of digits: `PLACEHOLDER_NUMBER`.
+//! 10. Numbers, when the namespace's checksum is `strict`: the check, or `INVALID_CHECKSUM`.
 //!
 //! "Space" is U+0020 only, "dot" U+002E only, "hyphen" U+002D only; digits and letters of numbers are ASCII only.
 //! Tabs, no-break spaces, other dashes and other digits are not removed and not mapped: such a number is refused.
@@ -34,10 +34,33 @@
 //! | `nl-bsn` | trim spaces; remove spaces, dots (two or more) or hyphens, one kind in a value, between groups of two or more digits; if 8 digits are left, put `0` before them | 9 digits | 11-test |
 //! | `uk-nhs-number` | trim spaces; remove spaces or hyphens, one kind in a value, between groups of two or more digits | 10 digits | modulus 11 |
 //! | `iban` | trim spaces; remove spaces between groups of two or more; `a`-`z` to `A`-`Z` | 2 letters, 2 digits, 11 to 30 letters or digits | modulus 97 |
+//! | [national numbers](#national-numbers) | trim spaces; remove separators between groups; `a`-`z` to `A`-`Z` | below | below |
 //! | `email` | trim; refuse control and invisible characters; Unicode lower-case; NFC | exactly one `@` (U+0040), a local part before it, a domain behind it, NFKC | - |
 //! | `date` | none | `YYYY-MM-DD`, a real date: see [`crate::date::Date`] | - |
 //! | `text` | refuse control characters; toNFKC_Casefold of the NFD; trim; every run of white space to one space | any | - |
 //! | `opaque` | none: the bytes as they are, spaces too | any | - |
+//!
+//! # National numbers
+//!
+//! The file of each kind has its form, its separators and its check, and `docs/method.md` has them all. Their groups are
+//! those of `uk-nhs-number`; where the number has letters, the first and the last group may have one character.
+//!
+//! | kind | form | strict check |
+//! |---|---|---|
+//! | `be-rrn` | 11 digits | month, modulus 97 |
+//! | `de-kvnr` | 1 letter, 9 digits | modulus 10 |
+//! | `fr-nir` | 15 digits, the sixth and seventh perhaps `2A` or `2B` | first digit, modulus 97 |
+//! | `es-dni` | 8 digits, or `X`, `Y`, `Z` and 7; 1 letter | modulus 23 |
+//! | `fi-hetu` | 6 digits, sign, 3 digits, 1 digit or letter; nothing is removed | date, modulus 31 |
+//! | `se-personnummer` | 12 digits; 10 are refused: `NO_CENTURY` | date, Luhn |
+//! | `no-fnr` | 11 digits | date, modulus 11 twice |
+//! | `dk-cpr` | 10 digits | date |
+//! | `it-codicefiscale` | 16 digits and letters | date, modulus 26 |
+//! | `pl-pesel` | 11 digits | date, modulus 10 |
+//! | `uk-chi` | 10 digits | date, modulus 11 |
+//! | `lu-matricule` | 13 digits | date, Luhn, Verhoeff |
+//!
+//! # Words of these tables
 //!
 //! - A **dot never just vanishes**: one dot is a decimal point, not a separator. What is no number in groups is refused
 //!   with a reason that says what was seen: `NUMBER_AS_DECIMAL`, `NUMBER_IN_SCIENTIFIC_NOTATION`, `NUMBER_AS_DATE` (eight
@@ -66,13 +89,25 @@ use self::number::{Number, refuse_placeholders};
 use crate::date::Date;
 use crate::{Reason, WipedBuffer};
 
+mod be_rrn;
 mod check;
+mod de_kvnr;
+mod dk_cpr;
 mod email;
+mod es_dni;
+mod fi_hetu;
+mod fr_nir;
 mod iban;
+mod it_codicefiscale;
+mod lu_matricule;
 mod missing;
 mod nl_bsn;
+mod no_fnr;
 mod number;
+mod pl_pesel;
+mod se_personnummer;
 mod text;
+mod uk_chi;
 mod uk_nhs_number;
 mod unseen;
 
@@ -92,6 +127,30 @@ pub enum IdentifierKind {
     NlBsn,
     /// NHS number of England, Wales and the Isle of Man.
     UkNhsNumber,
+    /// Belgian national register number (Rijksregisternummer) or BIS number.
+    BeRrn,
+    /// German health insurance number (Krankenversichertennummer), its unchanging part.
+    DeKvnr,
+    /// French national register number (numéro de sécurité sociale) with its key.
+    FrNir,
+    /// Spanish identity number (DNI), or number of foreigners (NIE).
+    EsDni,
+    /// Finnish personal identity code (henkilötunnus).
+    FiHetu,
+    /// Swedish personal identity number or coordination number, with its century.
+    SePersonnummer,
+    /// Norwegian birth number (fødselsnummer) or D-number.
+    NoFnr,
+    /// Danish personal number (CPR-nummer).
+    DkCpr,
+    /// Italian tax code of a person.
+    ItCodicefiscale,
+    /// Polish PESEL number.
+    PlPesel,
+    /// Community Health Index number of Scotland.
+    UkChi,
+    /// National identification number of Luxembourg.
+    LuMatricule,
     /// International bank account number (ISO 13616).
     Iban,
     /// E-mail address.
@@ -106,14 +165,29 @@ pub enum IdentifierKind {
 
 /// A text that names no identifier kind. Does not carry the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an identifier kind is one of nl-bsn, uk-nhs-number, iban, email, date, text, opaque")]
+#[error(
+    "an identifier kind is one of nl-bsn, uk-nhs-number, be-rrn, de-kvnr, fr-nir, es-dni, fi-hetu, se-personnummer, no-fnr, dk-cpr, it-codicefiscale, pl-pesel, uk-chi, lu-matricule, iban, email, date, \
+     text, opaque"
+)]
 pub struct UnknownIdentifierKind;
 
 impl IdentifierKind {
     /// All kinds, in the order of `docs/method.md`.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 19] = [
         Self::NlBsn,
         Self::UkNhsNumber,
+        Self::BeRrn,
+        Self::DeKvnr,
+        Self::FrNir,
+        Self::EsDni,
+        Self::FiHetu,
+        Self::SePersonnummer,
+        Self::NoFnr,
+        Self::DkCpr,
+        Self::ItCodicefiscale,
+        Self::PlPesel,
+        Self::UkChi,
+        Self::LuMatricule,
         Self::Iban,
         Self::Email,
         Self::Date,
@@ -126,6 +200,18 @@ impl IdentifierKind {
         match self {
             Self::NlBsn => "nl-bsn",
             Self::UkNhsNumber => "uk-nhs-number",
+            Self::BeRrn => "be-rrn",
+            Self::DeKvnr => "de-kvnr",
+            Self::FrNir => "fr-nir",
+            Self::EsDni => "es-dni",
+            Self::FiHetu => "fi-hetu",
+            Self::SePersonnummer => "se-personnummer",
+            Self::NoFnr => "no-fnr",
+            Self::DkCpr => "dk-cpr",
+            Self::ItCodicefiscale => "it-codicefiscale",
+            Self::PlPesel => "pl-pesel",
+            Self::UkChi => "uk-chi",
+            Self::LuMatricule => "lu-matricule",
             Self::Iban => "iban",
             Self::Email => "email",
             Self::Date => "date",
@@ -139,6 +225,18 @@ impl IdentifierKind {
         match self {
             Self::NlBsn => Some(&nl_bsn::NUMBER),
             Self::UkNhsNumber => Some(&uk_nhs_number::NUMBER),
+            Self::BeRrn => Some(&be_rrn::NUMBER),
+            Self::DeKvnr => Some(&de_kvnr::NUMBER),
+            Self::FrNir => Some(&fr_nir::NUMBER),
+            Self::EsDni => Some(&es_dni::NUMBER),
+            Self::FiHetu => Some(&fi_hetu::NUMBER),
+            Self::SePersonnummer => Some(&se_personnummer::NUMBER),
+            Self::NoFnr => Some(&no_fnr::NUMBER),
+            Self::DkCpr => Some(&dk_cpr::NUMBER),
+            Self::ItCodicefiscale => Some(&it_codicefiscale::NUMBER),
+            Self::PlPesel => Some(&pl_pesel::NUMBER),
+            Self::UkChi => Some(&uk_chi::NUMBER),
+            Self::LuMatricule => Some(&lu_matricule::NUMBER),
             Self::Iban => Some(&iban::NUMBER),
             Self::Email | Self::Date | Self::Text | Self::Opaque => None,
         }
@@ -162,14 +260,14 @@ impl fmt::Display for IdentifierKind {
     }
 }
 
-/// Whether the check digits of a namespace's numbers must be right.
+/// Whether a namespace's numbers must pass their check: check digits, and the date in a number that has one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Checksum {
     /// They must: a mistyped number is refused.
     #[default]
     Strict,
-    /// Not looked at (published test numbers often fail). The form is still required.
+    /// Need not (published test numbers often fail). The form is still required.
     Off,
 }
 
@@ -233,7 +331,7 @@ impl IdentifierRules {
 ///
 /// # Errors
 /// [`Reason::TooLong`], [`Reason::InvalidUtf8`], [`Reason::InvalidIdentifier`], [`Reason::InvalidDate`],
-/// [`Reason::AllZero`], [`Reason::PlaceholderNumber`], [`Reason::InvalidChecksum`], [`Reason::InvisibleCharacter`],
+/// [`Reason::NoCentury`], [`Reason::AllZero`], [`Reason::PlaceholderNumber`], [`Reason::InvalidChecksum`], [`Reason::InvisibleCharacter`],
 /// [`Reason::ReplacementCharacter`], [`Reason::ForeignDigits`], [`Reason::MisplacedSeparator`], and the `Number` ones.
 pub fn normalise(
     kind: IdentifierKind,

@@ -179,13 +179,14 @@ reasons! {
     NumberAsDate = "NUMBER_AS_DATE", Row, "the value looks like a date (31-12-1984, 1984-12-31), not like a number";
     NumberWithSign = "NUMBER_WITH_SIGN", Row, "the number has a plus or minus sign; write its digits only";
     NumberInQuotes = "NUMBER_IN_QUOTES", Row, "the number has an apostrophe, quotation mark or equals sign beside it, as spreadsheets mark a text; write its digits only";
-    MisplacedSeparator = "MISPLACED_SEPARATOR", Row, "separators stand only between groups of two or more digits, one kind in a value: spaces, hyphens, and in a BSN dots; in an IBAN spaces";
+    MisplacedSeparator = "MISPLACED_SEPARATOR", Row, "separators stand only between groups of two or more digits or letters, one kind in a value; docs/method.md says which for each kind of identifier";
     ForeignDigits = "FOREIGN_DIGITS", Row, "the number has digits of another script or width; write it with the digits 0 to 9";
     InvisibleCharacter = "INVISIBLE_CHARACTER", Row, "the value has a character that is not seen, such as a zero-width space, a soft hyphen, a no-break space, a tab or another control character; remove it";
     ReplacementCharacter = "REPLACEMENT_CHARACTER", Row, "the value has the replacement character U+FFFD: a character was lost when the data was read in another encoding";
+    NoCentury = "NO_CENTURY", Row, "the number does not tell the century of birth, and with + or - only for a time; write the year with four digits";
     AllZero = "ALL_ZERO", Row, "the number consists of zeros only";
     PlaceholderNumber = "PLACEHOLDER_NUMBER", Row, "the number is a placeholder, such as one digit repeated or all digits in a row: it names no person";
-    InvalidChecksum = "INVALID_CHECKSUM", Row, "the number fails its checksum";
+    InvalidChecksum = "INVALID_CHECKSUM", Row, "the number fails its check: its check digits, or the date in it, cannot be right";
     InvalidPrehash = "INVALID_PREHASH", Row, "a prehash value is exactly 32 bytes";
     WrongEncoding = "WRONG_ENCODING", Row, "the value is not text of the encoding that the file is said to have";
     InvalidDate = "INVALID_DATE", Row, "the value is not a date of the form YYYY-MM-DD";

@@ -244,6 +244,10 @@ fn hint(reason: &str) -> Option<&'static str> {
             "a spreadsheet wrote identifiers as numbers: format the column as text there, and take the identifiers from where \
              they came from"
         }
+        "NO_CENTURY" => {
+            "write the year of birth with four digits (19811228-9841): with two, the number is of another person in another \
+             century"
+        }
         "MALFORMED_PSEUDONYM" | "MALFORMED_CIPHERTEXT" => {
             "is it the right column, and are the values whole?"
         }

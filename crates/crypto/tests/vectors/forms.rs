@@ -8,6 +8,7 @@ use sluis_domain::identifier::IdentifierKind::{
 use sluis_domain::identifier::{Checksum, DEFAULT_WORDS, IdentifierRules};
 
 use crate::compute::hex;
+use crate::national;
 
 #[derive(Serialize)]
 pub(crate) struct NormalForm {
@@ -63,6 +64,13 @@ pub(crate) fn normal_forms() -> Vec<NormalForm> {
     forms.push(strict(Text, b"\xff"));
     forms.push(strict(NlBsn, b"11122233\xff"));
     forms.push(strict(Opaque, b"\xff"));
+    for (kind, values) in national::NUMBERS {
+        forms.extend(values.iter().map(|value| strict(kind, value.as_bytes())));
+    }
+    let unchecked = national::UNCHECKED;
+    forms.extend(
+        unchecked.map(|(kind, value)| form(kind, Checksum::Off, &DEFAULT_WORDS, value.as_bytes())),
+    );
     forms
 }
 

@@ -5,7 +5,8 @@
 
 use sluis_crypto::digest::sha256;
 use sluis_domain::identifier::IdentifierKind::{
-    self, Date, Email, Iban, NlBsn, Opaque, Text, UkNhsNumber,
+    self, BeRrn, Date, DeKvnr, DkCpr, Email, EsDni, FiHetu, FrNir, Iban, ItCodicefiscale,
+    LuMatricule, NlBsn, NoFnr, Opaque, PlPesel, SePersonnummer, Text, UkChi, UkNhsNumber,
 };
 
 pub(crate) enum Identifier {
@@ -312,6 +313,45 @@ pub(crate) fn cases() -> Vec<CaseInput> {
         )
         .prehash(),
         plain("record", Opaque, "", "carried", u32::MAX).bytes(&all_bytes),
+        // National numbers.
+        plain("be.rrn", BeRrn, "85.07.30-033.28", "escrow", 0x0a00_0001).reversible(),
+        plain("de.kvnr", DeKvnr, "x110411675", "inbound", 0x0a00_0002),
+        plain(
+            "fr.nir",
+            FrNir,
+            "1 85 05 2a 006 084 35",
+            "none",
+            0x0a00_0003,
+        ),
+        plain("es.dni", EsDni, "54.362.315-k", "carried", 0x0a00_0004),
+        plain("fi.hetu", FiHetu, "131052-308t", "escrow", 0x0a00_0005),
+        plain("fi.hetu", FiHetu, "131052Y308T", "escrow", 0x0a00_0005),
+        plain(
+            "se.personnummer",
+            SePersonnummer,
+            "19811228-9841",
+            "escrow",
+            0x0a00_0006,
+        )
+        .prehash(),
+        plain("no.fnr", NoFnr, "020132 99903", "inbound", 0x0a00_0007),
+        plain("dk.cpr", DkCpr, "211062-5629", "escrow", 0x0a00_0008),
+        plain(
+            "it.codice-fiscale",
+            ItCodicefiscale,
+            "RSSMRA80A01H50MM",
+            "none",
+            0x0a00_0009,
+        ),
+        plain("pl.pesel", PlPesel, "44051401359", "escrow", 0x0a00_000a),
+        plain("uk.chi", UkChi, "070190 1233", "escrow", 0x0a00_000b),
+        plain(
+            "lu.matricule",
+            LuMatricule,
+            "1893120105732",
+            "escrow",
+            0x0a00_000c,
+        ),
     ]
 }
 

@@ -9,6 +9,7 @@ mod compute;
 mod extra;
 mod forms;
 mod inputs;
+mod national;
 mod treated;
 
 use std::fmt::Write;
@@ -131,6 +132,7 @@ fn the_vectors_have_every_reason_that_a_value_is_refused_for() {
         Reason::ForeignDigits,
         Reason::InvisibleCharacter,
         Reason::ReplacementCharacter,
+        Reason::NoCentury,
         Reason::AllZero,
         Reason::PlaceholderNumber,
         Reason::InvalidChecksum,

@@ -6,6 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::*;
 
 mod missing;
+mod national;
 mod seen;
 
 /// The normal form; `None` if missing. Also checks that `out` keeps what it had, and gets nothing on an error.
