@@ -40,8 +40,9 @@ lint: setup-check ## Formatting, lints, docs, licences, dependency rules: warnin
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 	cargo deny --log-level error check bans licenses sources
 
-vectors: setup-check ## Check docs/vectors with the second implementation of the method
+vectors: setup-check ## Check docs/vectors with the second implementation of the method, and that with python-stdnum
 	@deploy/python.sh tests/second_implementation/verify.py docs/vectors/sluis-1.json
+	@deploy/python.sh tests/second_implementation/oracle.py
 
 test: setup-test lint build ## As root: lints, then every test, the second implementation included
 	$(MAKE) --no-print-directory vectors

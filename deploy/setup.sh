@@ -32,7 +32,7 @@ command -v make >/dev/null || packages+=(make)
 if [ "$what" = peers ]; then
     python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 elif [ "$what" != build ]; then
-    python3 -c 'import cryptography' 2>/dev/null || python3 -c 'import venv, ensurepip' 2>/dev/null ||
+    python3 -c 'import cryptography, stdnum' 2>/dev/null || python3 -c 'import venv, ensurepip' 2>/dev/null ||
         packages+=(python3-venv)
 fi
 if [ "$what" = test ]; then
