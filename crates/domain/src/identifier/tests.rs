@@ -7,6 +7,7 @@ use super::*;
 
 mod missing;
 mod national;
+mod second;
 mod seen;
 
 /// The normal form; `None` if missing. Also checks that `out` keeps what it had, and gets nothing on an error.
