@@ -84,7 +84,7 @@ impl Lanes {
         let sha = match self {
             Self::Avx512(_, Some(sha)) if filled < ENOUGH => sha,
             Self::Sha(sha) => sha,
-            Self::Avx512(wide, _) => return *macs = wide.hmac_16(inner, outer, blocks),
+            Self::Avx512(wide, _) => return wide.hmac_16(inner, outer, blocks, macs),
         };
         let (blocks, macs) = (&blocks[..filled], &mut macs[..filled]);
         let (threes, rest) = blocks.as_chunks::<{ sha::LANES }>();

@@ -40,11 +40,12 @@ impl Instructions {
         inner: &[u32; 8],
         outer: &[u32; 8],
         blocks: &[Block; LANES],
-    ) -> [Mac16; LANES] {
+        macs: &mut [Mac16; LANES],
+    ) {
         // SAFETY: `self` exists, so `detected` found every feature that the function enables.
         #[expect(unsafe_code, reason = "the one call after the run-time check")]
         unsafe {
-            hmac_16(inner, outer, blocks)
+            hmac_16(inner, outer, blocks, macs)
         }
     }
 }
@@ -53,14 +54,14 @@ impl Instructions {
 type Word = __m512i;
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn hmac_16(inner: &[u32; 8], outer: &[u32; 8], blocks: &[Block; LANES]) -> [Mac16; LANES] {
+fn hmac_16(inner: &[u32; 8], outer: &[u32; 8], blocks: &[Block; LANES], macs: &mut [Mac16; LANES]) {
     let digest = compress(inner, words_of(blocks));
     let mut block = [_mm512_setzero_si512(); 16];
     block[..8].copy_from_slice(&digest);
     block[8] = _mm512_set1_epi32(0x8000_0000_u32.cast_signed());
     block[15] = _mm512_set1_epi32((64 + 32) * 8);
     let [a, b, c, d, ..] = compress(outer, block);
-    first_16([a, b, c, d])
+    write_first_16([a, b, c, d], macs);
 }
 
 /// Compresses one block of each message, all from the same state.
@@ -222,8 +223,7 @@ fn load(block: &Block) -> __m512i {
 /// The first four words of each digest, as bytes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn first_16(words: [Word; 4]) -> [Mac16; LANES] {
-    let mut macs = [[0; 16]; LANES];
+fn write_first_16(words: [Word; 4], macs: &mut [Mac16; LANES]) {
     for (at, four) in transpose_4(words).into_iter().enumerate() {
         let four = swap_bytes(four);
         // Quarter q is message 4q + at.
@@ -232,7 +232,6 @@ fn first_16(words: [Word; 4]) -> [Mac16; LANES] {
         macs[8 + at] = bytes_of(_mm512_extracti32x4_epi32::<2>(four));
         macs[12 + at] = bytes_of(_mm512_extracti32x4_epi32::<3>(four));
     }
-    macs
 }
 
 #[inline]
