@@ -1,8 +1,9 @@
 //! A whole custodian in one process: RocksDB (with faults on demand), a daemon on a free loopback port over mutual
 //! TLS, certificates, and a registry.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use sluis_client::{Batch, Client, ClientError, Config};
 use sluis_daemon::config::{self, Settings, Sources};
@@ -12,6 +13,8 @@ use sluis_ledger::registry::Registry;
 use sluis_ledger::statement::Deed;
 use sluis_store::{Options, RocksStore};
 use tempfile::TempDir;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 use tonic::Status;
 
 pub use crate::channel::channel;
@@ -28,36 +31,55 @@ use sluis_wire::v1;
 /// Makes a daemon serve metrics, on a free port.
 pub const METRICS: &str = "[telemetry]\nmetrics_listen = \"127.0.0.1:0\"";
 
-/// Keeps a store open to the end of the process if it is still open when this is dropped, so before the store's last
-/// owner. Otherwise a batch that a test did not wait for closes the store on its own thread, perhaps while the process
-/// ends: RocksDB's library has destroyed its locks by then, and aborts.
-pub struct OpenToTheEnd<S>(Weak<S>);
+/// A daemon that is cut when it is dropped. A batch that a test did not wait for would otherwise go on while the process
+/// ends; RocksDB's library has destroyed what it needs by then, and crashes.
+pub struct Cut(Option<Running>);
 
-impl<S> OpenToTheEnd<S> {
-    /// Of this store.
-    pub fn new(store: &Arc<S>) -> Self {
-        Self(Arc::downgrade(store))
+impl Cut {
+    /// Of this daemon.
+    pub fn new(running: Running) -> Self {
+        Self(Some(running))
+    }
+
+    /// Stops it in order.
+    pub async fn shutdown(mut self) -> Stopped {
+        let running = self.0.take().expect("taken at its end only");
+        running.shutdown().await
     }
 }
 
-impl<S> Drop for OpenToTheEnd<S> {
+impl Deref for Cut {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        self.0.as_ref().expect("taken at its end only")
+    }
+}
+
+impl Drop for Cut {
     fn drop(&mut self) {
-        std::mem::forget(self.0.upgrade());
+        let Some(running) = self.0.take() else {
+            return;
+        };
+        let here = Handle::try_current();
+        if let Ok(here) = here
+            && here.runtime_flavor() == RuntimeFlavor::MultiThread
+        {
+            block_in_place(|| here.block_on(running.cut()));
+        }
     }
 }
 
-/// A custodian and its surroundings. Its files are gone when it is dropped.
+/// A custodian and its surroundings. Everything is gone when it is dropped: the daemon first, then the store, then files.
 pub struct World {
-    /// The first field: dropped before the store.
-    _open: OpenToTheEnd<FaultyStore<RocksStore>>,
+    running: Cut,
+    /// The daemon's store.
+    pub store: Arc<FaultyStore<RocksStore>>,
     directory: TempDir,
     /// Certificates.
     pub pki: Pki,
     /// The daemon's clock.
     pub clock: Arc<TestClock>,
-    /// The daemon's store.
-    pub store: Arc<FaultyStore<RocksStore>>,
-    running: Running,
 }
 
 impl World {
@@ -94,12 +116,11 @@ impl World {
         running: Running,
     ) -> Self {
         Self {
-            _open: OpenToTheEnd::new(&store),
+            running: Cut::new(running),
+            store,
             directory,
             pki,
             clock,
-            store,
-            running,
         }
     }
 
@@ -112,7 +133,6 @@ impl World {
             clock,
             store,
             running,
-            ..
         } = self;
         assert_eq!(running.shutdown().await, Stopped::Drained);
         drop(store);
@@ -131,7 +151,6 @@ impl World {
             clock,
             store,
             running,
-            ..
         } = self;
         assert_eq!(running.shutdown().await, Stopped::Drained);
         drop(store);
@@ -147,7 +166,6 @@ impl World {
             directory,
             store,
             running,
-            ..
         } = self;
         let stopped = running.shutdown().await;
         drop(store);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use sluis_client::Client;
 use sluis_daemon::commands::{self, CommandError, Split};
 use sluis_daemon::config::{KekSource, Settings};
-use sluis_daemon::{Daemon, Running, Stopped};
+use sluis_daemon::{Daemon, Stopped};
 use sluis_ledger::audit::Act;
 use sluis_ledger::event::{Entry, Event};
 use sluis_port::{Family, Store};
@@ -24,7 +24,7 @@ use sluis_testkit::clock::TestClock;
 use sluis_testkit::people;
 use sluis_testkit::pki::{Credentials, Pki};
 use sluis_testkit_daemon::health::Health;
-use sluis_testkit_daemon::world::{self, OpenToTheEnd};
+use sluis_testkit_daemon::world::{self, Cut};
 use sluis_wire::v1;
 use tempfile::TempDir;
 
@@ -50,10 +50,8 @@ struct House {
 
 /// While it runs.
 struct Open<'a> {
-    /// The first field: dropped before the store.
-    _open: OpenToTheEnd<RocksStore>,
     house: &'a House,
-    running: Running,
+    running: Cut,
     store: Arc<RocksStore>,
 }
 
@@ -84,9 +82,8 @@ impl House {
             .await
             .expect("starts, sealed");
         Open {
-            _open: OpenToTheEnd::new(&store),
             house: self,
-            running,
+            running: Cut::new(running),
             store,
         }
     }

@@ -269,11 +269,21 @@ impl Running {
     /// Stops: health says so, new calls are refused, batches in flight are finished and answered, then connections
     /// close; what is not done by the deadline (`limits.drain_seconds`) is cut. When this returns, nothing of the
     /// daemon holds the store any more.
-    pub async fn shutdown(mut self) -> Stopped {
+    pub async fn shutdown(self) -> Stopped {
+        let drain = self.shared.settings.limits.drain;
+        self.stop(drain).await
+    }
+
+    /// As [`Self::shutdown`], but connections are cut at once.
+    pub async fn cut(self) -> Stopped {
+        self.stop(Duration::ZERO).await
+    }
+
+    async fn stop(mut self, drain: Duration) -> Stopped {
         tracing::info!("draining");
         self.health.set(false).await;
         self.shared.drain.cancel();
-        let deadline = tokio::time::Instant::now() + self.shared.settings.limits.drain;
+        let deadline = tokio::time::Instant::now() + drain;
         let mut connections = self.listener.await.unwrap_or_default();
         let drained = tokio::time::timeout_at(deadline, async {
             while connections.join_next().await.is_some() {}
