@@ -166,6 +166,7 @@ impl World {
             directory,
             store,
             running,
+            ..
         } = self;
         let stopped = running.shutdown().await;
         drop(store);
