@@ -115,7 +115,11 @@ impl Core {
             self.refreshed()?;
             let alone = (tried >= BESIDE_OTHERS).then(|| self.alone());
             let epoch = self.snapshot().epoch;
-            let (change, value) = decide()?;
+            let (change, value) = match decide() {
+                // If another act came between, what was read may not fit together.
+                Err(_) if self.is_overtaken(epoch)? => continue,
+                decided => decided?,
+            };
             // So that less is left to read while batches wait; what is wrong with the log is said by whoever needs it.
             self.read_log_on();
             let governing = alone.unwrap_or_else(|| self.alone());

@@ -31,6 +31,28 @@ impl Core {
         Ok(Steady::new(shared.unwrap_or_else(PoisonError::into_inner)))
     }
 
+    /// Reads rows that belong to the state in force. If an act comes between the state and the rows, they may not fit
+    /// together; then they are read again.
+    ///
+    /// # Errors
+    /// The errors of `read`, and those of [`Self::refresh`].
+    pub(crate) fn fitting<T>(&self, read: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
+        loop {
+            let epoch = self.snapshot().epoch;
+            let outcome = read();
+            if outcome.is_ok() || !self.is_overtaken(epoch)? {
+                return outcome;
+            }
+            self.refreshed()?;
+        }
+    }
+
+    /// Whether an act came after this epoch.
+    pub(crate) fn is_overtaken(&self, epoch: u64) -> Result<bool, Refusal> {
+        let stored = epoch::read(&*self.store).map_err(unread)?;
+        Ok(stored != epoch)
+    }
+
     /// [`Self::refresh`], as an act is refused for it.
     pub(crate) fn refreshed(&self) -> Result<(), Refusal> {
         self.refresh().map_err(unread)

@@ -170,20 +170,28 @@ impl Governance {
             about: Named::Proposal(id),
         };
         self.on_record(caller, asked, || {
-            self.authorise(caller, BeKnown)?;
-            let record = self.known_proposal(id)?;
-            let permit = self.authorise(caller, SeeProposal { record: &record })?;
-            let view = self.proposal_view(record.clone());
-            let open = view.state == State::Open;
-            let texts = match view.record.proposal.matter {
-                Matter::Registry { base_version, .. } if open => Some(RegistryTexts {
-                    proposed: self.proposed_text(id)?,
-                    base: self.base_text(permit.snapshot(), base_version)?,
-                }),
-                _ => None,
-            };
-            Ok((view, texts))
+            self.fitting(|| self.proposal_with_texts(caller, id))
         })
+    }
+
+    fn proposal_with_texts(
+        &self,
+        caller: &Caller,
+        id: &ProposalId,
+    ) -> Result<(ProposalView, Option<RegistryTexts>), Refusal> {
+        self.authorise(caller, BeKnown)?;
+        let record = self.known_proposal(id)?;
+        let permit = self.authorise(caller, SeeProposal { record: &record })?;
+        let view = self.proposal_view(record.clone());
+        let open = view.state == State::Open;
+        let texts = match view.record.proposal.matter {
+            Matter::Registry { base_version, .. } if open => Some(RegistryTexts {
+                proposed: self.proposed_text(id)?,
+                base: self.base_text(permit.snapshot(), base_version)?,
+            }),
+            _ => None,
+        };
+        Ok((view, texts))
     }
 
     /// The proposals that concern the caller, in the order of their ids; the ended ones too if `all`.
