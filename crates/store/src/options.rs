@@ -84,7 +84,8 @@ pub(crate) fn database(options: &Options) -> rocksdb::Options {
     db.set_db_write_buffer_size(options.write_buffer_bytes);
     db.set_max_total_wal_size(4 * options.write_buffer_bytes as u64);
     db.set_max_open_files(options.max_open_files);
-    db.set_max_background_jobs(2);
+    // A long merge leaves room for short ones beside it: bulk tables come faster than one long merge ends.
+    db.set_max_background_jobs(4);
     db.set_bytes_per_sync(MIB as u64);
     db.set_max_log_file_size(4 * MIB);
     db.set_keep_log_file_num(4);
@@ -146,8 +147,8 @@ fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::
         merging.set_size_ratio(10);
         cf.set_universal_compaction_options(&merging);
         cf.set_level_zero_file_num_compaction_trigger(24);
-        cf.set_level_zero_slowdown_writes_trigger(160);
-        cf.set_level_zero_stop_writes_trigger(224);
+        cf.set_level_zero_slowdown_writes_trigger(400);
+        cf.set_level_zero_stop_writes_trigger(600);
     }
     cf
 }
