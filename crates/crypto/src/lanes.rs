@@ -14,7 +14,7 @@ pub(crate) type Mac16 = [u8; 16];
 pub(crate) const AT_ONCE: usize = avx512::LANES;
 
 /// With fewer messages than that, sixteen lanes take longer than three.
-const ENOUGH: usize = 8;
+const ENOUGH: usize = 10;
 
 /// FIPS 180-4 section 4.2.2.
 #[rustfmt::skip]

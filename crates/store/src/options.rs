@@ -147,8 +147,8 @@ fn family_options(family: Family, options: &Options, cache: &Cache) -> rocksdb::
         merging.set_size_ratio(10);
         cf.set_universal_compaction_options(&merging);
         cf.set_level_zero_file_num_compaction_trigger(24);
-        cf.set_level_zero_slowdown_writes_trigger(400);
-        cf.set_level_zero_stop_writes_trigger(600);
+        cf.set_level_zero_slowdown_writes_trigger(160);
+        cf.set_level_zero_stop_writes_trigger(224);
     }
     cf
 }

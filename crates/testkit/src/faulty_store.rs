@@ -30,6 +30,10 @@ struct Faults {
     damaged: BTreeSet<u8>,
     /// Families with reads that wait.
     unread: BTreeSet<u8>,
+    /// Families of which the next read is to wait.
+    next_unread: BTreeSet<u8>,
+    /// Families with one read that waits, and others that do not.
+    one_unread: BTreeSet<u8>,
     /// Reads that wait now.
     reading: usize,
     holding: bool,
@@ -78,9 +82,16 @@ impl<S: Store> FaultyStore<S> {
         self.faults().unread.insert(family as u8);
     }
 
+    /// The next read of `family` waits for [`Self::release_reads`], and none after it.
+    pub fn hold_next_read(&self, family: Family) {
+        self.faults().next_unread.insert(family as u8);
+    }
+
     /// Lets the reads of `family` go on, and holds no more.
     pub fn release_reads(&self, family: Family) {
-        self.faults().unread.remove(&(family as u8));
+        let mut faults = self.faults();
+        faults.unread.remove(&(family as u8));
+        faults.one_unread.remove(&(family as u8));
         self.go_on.notify_all();
     }
 
@@ -129,19 +140,22 @@ impl<S: Store> FaultyStore<S> {
     }
 
     fn readable(&self, family: Family) -> Result<(), StoreError> {
+        let family = family as u8;
         let mut faults = self.faults();
         faults.reading += 1;
-        let held = |faults: &mut Faults| faults.unread.contains(&(family as u8));
+        let first = faults.next_unread.remove(&family);
+        if first {
+            faults.one_unread.insert(family);
+        }
+        let held = |faults: &mut Faults| {
+            faults.unread.contains(&family) || first && faults.one_unread.contains(&family)
+        };
         faults = self
             .go_on
             .wait_while(faults, held)
             .unwrap_or_else(PoisonError::into_inner);
         faults.reading -= 1;
-        faults
-            .unreadable
-            .get(&(family as u8))
-            .cloned()
-            .map_or(Ok(()), Err)
+        faults.unreadable.get(&family).cloned().map_or(Ok(()), Err)
     }
 
     fn damage(&self, family: Family, value: &mut [u8]) {

@@ -165,31 +165,20 @@ fn words_of(blocks: &[Block; LANES]) -> [Word; 16] {
     }
     // Four registers with the same four words of four messages each, for each four words.
     let mut fours = [_mm512_setzero_si512(); 16];
-    for at in 0..4 {
-        let [r0, r1, r2, r3] = [
-            rows[4 * at],
-            rows[4 * at + 1],
-            rows[4 * at + 2],
-            rows[4 * at + 3],
-        ];
-        let made = transpose_4([r0, r1, r2, r3]);
-        for (word, four) in made.into_iter().enumerate() {
+    let (four_rows, _) = rows.as_chunks::<4>();
+    for (at, four_rows) in four_rows.iter().enumerate() {
+        for (word, four) in transpose_4(*four_rows).into_iter().enumerate() {
             fours[4 * word + at] = four;
         }
     }
     let mut words = [_mm512_setzero_si512(); 16];
-    for at in 0..4 {
-        let [m0, m1, m2, m3] = [
-            fours[4 * at],
-            fours[4 * at + 1],
-            fours[4 * at + 2],
-            fours[4 * at + 3],
-        ];
+    let (messages, _) = fours.as_chunks::<4>();
+    for (at, [m0, m1, m2, m3]) in messages.iter().enumerate() {
         // Quarters 0 and 2, and 1 and 3, of two registers.
-        let low_even = _mm512_shuffle_i32x4::<0b10_00_10_00>(m0, m1);
-        let low_odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(m0, m1);
-        let high_even = _mm512_shuffle_i32x4::<0b10_00_10_00>(m2, m3);
-        let high_odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(m2, m3);
+        let low_even = _mm512_shuffle_i32x4::<0b10_00_10_00>(*m0, *m1);
+        let low_odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(*m0, *m1);
+        let high_even = _mm512_shuffle_i32x4::<0b10_00_10_00>(*m2, *m3);
+        let high_odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(*m2, *m3);
         words[at] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_even, high_even);
         words[4 + at] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_odd, high_odd);
         words[8 + at] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low_even, high_even);

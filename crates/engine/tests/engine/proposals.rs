@@ -135,6 +135,32 @@ fn a_slow_act_is_done_although_quick_ones_keep_coming() {
 }
 
 #[test]
+fn a_proposal_that_ends_while_it_is_read_is_shown_as_it_ended() {
+    let office = Office::open(FaultyStore::new(ModelStore::new()));
+    let (engine, store) = (&office.engine, &office.store);
+    let text = registry().replace("= \"10y\"", "= \"9y\"");
+    let (governance, proposer) = (engine.governance(), caller(CUSTODIANS[0]));
+    let proposed = governance.propose_registry(&proposer, &text, false, None);
+    let proposal = proposed.unwrap().proposal.unwrap().record.proposal.clone();
+    let steward = caller("uni-research/steward-1");
+    std::thread::scope(|scope| {
+        // It has seen that the proposal is open, and reads its text, which goes with the proposal.
+        store.hold_next_read(Family::Grants);
+        let reader = scope.spawn(|| engine.governance().get_proposal(&steward, &proposal.id));
+        while store.reading() == 0 {
+            std::thread::yield_now();
+        }
+        let signer = people::signer(CUSTODIANS[0]);
+        let signature = signer.sign(Deed::RejectProposal, engine.origin(), &proposal.encode());
+        let withdrawn = governance.reject_proposal(&proposer, &proposal.id, &signature.unwrap());
+        store.release_reads(Family::Grants);
+        assert_eq!(withdrawn.unwrap().state, State::Rejected);
+        let (view, texts) = reader.join().unwrap().unwrap();
+        assert_eq!((view.state, texts.is_none()), (State::Rejected, true));
+    });
+}
+
+#[test]
 fn requests_that_are_withdrawn_count_for_a_day() {
     let office = Office::open(ModelStore::new());
     let (hospital, bsn) = (caller(SOURCE), subjects(1));
